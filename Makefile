@@ -1,0 +1,90 @@
+# Every command of the project; `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
+export UV_NO_CONFIG := 1
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+# --- Installing -----------------------------------------------------------
+
+$(VENV)/uv.stamp: requirements/bootstrap.lock scripts/system-packages
+	scripts/system-packages run
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.lock
+	touch $@
+
+$(VENV)/python.stamp: $(VENV)/uv.stamp requirements/dev.lock pyproject.toml mqtt/pyproject.toml
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/bootstrap.lock requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e mqtt -e .
+	touch $@
+
+CONSOLE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/screenshots/*' 2>/dev/null)
+
+console/node_modules/.stamp: $(VENV)/python.stamp console/package-lock.json console/package.json
+	scripts/node npm --prefix console ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+src/moorage/console/index.html: console/node_modules/.stamp $(CONSOLE_SOURCES) $(shell find src/moorage -name '*.py')
+	scripts/build-console
+	touch $@
+
+.PHONY: install console
+install: $(VENV)/python.stamp ## Install everything the server needs into .venv
+console: src/moorage/console/index.html ## Build the console
+
+# --- Using ----------------------------------------------------------------
+
+.PHONY: run demo
+run: install console ## Start the whole platform on this machine
+	$(BIN)/moorage run
+
+demo: install console ## Start the platform with a simulated fleet
+	$(BIN)/moorage run --demo
+
+# --- Checking -------------------------------------------------------------
+
+.PHONY: test test-peers check format
+test: install console ## Check and test everything
+	scripts/system-packages test
+	$(MAKE) --no-print-directory check
+	$(BIN)/pytest
+
+test-peers: install ## Run the suites that need heavy outside servers
+	scripts/system-packages test peers
+	$(BIN)/pytest tests/peers -n 0
+
+check: install ## Style, types, import contracts
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: install ## Lay the code out
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+# --- Measuring ------------------------------------------------------------
+
+.PHONY: bench
+bench: install ## Measure; prints machine, method and figures
+	$(BIN)/python -m bench
+
+# --- Releasing ------------------------------------------------------------
+
+.PHONY: lock wheel
+lock: $(VENV)/uv.stamp ## Renew the lock files
+	cd requirements && for n in bootstrap server dev; do \
+	  ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	    --upgrade $$n.in $$( [ $$n = dev ] && echo -c server.lock ) -o $$n.lock; done
+
+wheel: install console ## Build the wheels into dist/
+	rm -rf dist
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist mqtt
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
