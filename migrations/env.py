@@ -1,0 +1,41 @@
+"""Run the migrations; `moorage migrate` hands the connection in."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+
+from alembic import context
+from sqlalchemy import Connection
+
+import moorage
+from moorage.kit.tables import metadata
+
+for package in pkgutil.walk_packages(moorage.__path__, "moorage."):
+    if package.name.endswith(".tables") or package.name in (
+        "moorage.kit.facts",
+        "moorage.kit.secrets",
+    ):
+        importlib.import_module(package.name)
+
+
+def mine(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave out the day partitions, which a job makes and drops."""
+    return not (kind == "table" and name is not None and name[-8:].isdigit())
+
+
+def run(connection: Connection) -> None:
+    """Migrate over a connection."""
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        transaction_per_migration=True,
+        include_name=mine,
+        compare_server_default=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run(context.config.attributes["connection"])

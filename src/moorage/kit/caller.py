@@ -1,0 +1,104 @@
+"""Who asks, and what they were granted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class CallerKind(StrEnum):
+    """What sort of caller."""
+
+    PERSON = "person"
+    API_KEY = "apiKey"
+    DEVICE = "device"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Permissions held somewhere.
+
+    `organization_id` None means the whole installation; `application_ids` None means every
+    application of the organisation.
+    """
+
+    permissions: frozenset[str]
+    organization_id: UUID | None = None
+    application_ids: frozenset[UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a caller holds one permission; what lists filter by."""
+
+    everywhere: bool = False
+    organization_ids: frozenset[UUID] = frozenset()
+    application_ids: frozenset[UUID] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to see at all."""
+        return self.everywhere or bool(self.organization_ids) or bool(self.application_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person, API key, device or the system itself, with its grants."""
+
+    kind: CallerKind
+    id: UUID
+    label: str
+    grants: tuple[Grant, ...] = ()
+    origin: str | None = None
+    session_id: UUID | None = None
+    expires_at: datetime | None = None
+    _reaches: dict[str, Reach] = field(default_factory=dict, repr=False, compare=False)
+
+    def reach(self, permission: str) -> Reach:
+        """Tell where the caller holds `permission`."""
+        known = self._reaches.get(permission)
+        if known is None:
+            known = self._reaches[permission] = self._reach(permission)
+        return known
+
+    def _reach(self, permission: str) -> Reach:
+        organizations: set[UUID] = set()
+        applications: set[UUID] = set()
+        for grant in self.grants:
+            if permission not in grant.permissions:
+                continue
+            if grant.organization_id is None:
+                return Reach(everywhere=True)
+            if grant.application_ids is None:
+                organizations.add(grant.organization_id)
+            else:
+                applications |= grant.application_ids
+        return Reach(False, frozenset(organizations), frozenset(applications))
+
+    def may(
+        self,
+        permission: str,
+        organization_id: UUID | None,
+        application_id: UUID | None = None,
+    ) -> bool:
+        """Tell whether `permission` is held there.
+
+        Without an application the permission must cover the whole organisation; without an
+        organisation, the whole installation.
+        """
+        reach = self.reach(permission)
+        return (
+            reach.everywhere
+            or (organization_id is not None and organization_id in reach.organization_ids)
+            or (application_id is not None and application_id in reach.application_ids)
+        )
+
+    def belongs_to(self, organization_id: UUID) -> bool:
+        """Tell whether any grant touches the organisation."""
+        return any(g.organization_id in (None, organization_id) for g in self.grants)
+
+
+SYSTEM_ID = UUID(int=0)
+SYSTEM = Caller(CallerKind.SYSTEM, SYSTEM_ID, "system")

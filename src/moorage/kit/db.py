@@ -1,0 +1,171 @@
+"""One transaction, one clock reading, one commit.
+
+`Database.begin()` is the only way to a transaction, and the only place that commits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Executable, insert, text
+from sqlalchemy.engine import CursorResult, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from moorage.kit.caller import SYSTEM, Caller
+from moorage.kit.errors import Kind, MoorageError
+from moorage.kit.facts import Fact, facts
+from moorage.kit.ids import uuid7
+
+FACTS_CHANNEL = "moorage_facts"
+
+
+class DatabaseUnavailable(MoorageError):
+    """PostgreSQL does not answer."""
+
+    kind = Kind.UNAVAILABLE
+    code = "database_unavailable"
+    message = "The database does not answer just now. Try again in a few seconds."
+
+
+def to_json(value: Any) -> str:
+    """Write JSON for jsonb columns: instants in RFC 3339, ids and enums as text."""
+    return json.dumps(value, default=_plain, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, frozenset | set):
+        return sorted(value, key=str)
+    if isinstance(value, tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form.")
+
+
+class Tx:
+    """One transaction with one reading of the clock.
+
+    Attributes:
+        now: the instant of the transaction, the same for every row it writes.
+        caller: who makes the changes; goes into each fact.
+        announced: the facts so far, written just before the commit.
+    """
+
+    def __init__(self, connection: AsyncConnection, caller: Caller) -> None:
+        self.connection = connection
+        self.caller = caller
+        self.now = datetime.now(UTC)
+        self.announced: list[Fact] = []
+
+    async def execute(
+        self,
+        statement: Executable | str,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+    ) -> CursorResult[Any]:
+        """Run one statement."""
+        if isinstance(statement, str):
+            statement = text(statement)
+        return await self.connection.execute(statement, parameters)
+
+    async def driver(self) -> psycopg.AsyncConnection[Any]:
+        """Give the psycopg connection beneath, for COPY and pipelines in this transaction."""
+        raw = await self.connection.get_raw_connection()
+        driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
+        return driver
+
+    def stamp(self, by: UUID | None = None) -> dict[str, Any]:
+        """Give the four stamps of a new row."""
+        who = by or self.caller.id
+        return {
+            "created_at": self.now,
+            "updated_at": self.now,
+            "created_by": who,
+            "updated_by": who,
+        }
+
+    def restamp(self, by: UUID | None = None) -> dict[str, Any]:
+        """Give the two stamps of a changed row."""
+        return {"updated_at": self.now, "updated_by": by or self.caller.id}
+
+    def announce(self, fact: Fact) -> None:
+        """Write `fact` with this transaction."""
+        self.announced.append(fact)
+
+    async def flush(self) -> None:
+        """Write the announced facts; called by the edge before the commit."""
+        if not self.announced:
+            return
+        rows = [
+            {
+                "id": uuid7(),
+                "at": self.now,
+                "name": fact.name,
+                "organization_id": fact.organization_id,
+                "subject_id": fact.subject_id,
+                "caller_kind": self.caller.kind.value,
+                "caller_id": self.caller.id,
+                "caller_label": self.caller.label,
+                "origin": self.caller.origin,
+                "before": fact.before,
+                "after": fact.after,
+            }
+            for fact in self.announced
+        ]
+        await self.execute(insert(facts), rows)
+        names = ",".join(sorted({fact.name for fact in self.announced}))
+        await self.execute(
+            "SELECT pg_notify(:channel, :names)", {"channel": FACTS_CHANNEL, "names": names[:7000]}
+        )
+
+
+class Database:
+    """A pool of connections to one PostgreSQL."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, name: str = "moorage") -> None:
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            json_serializer=to_json,
+            connect_args={"application_name": name, "connect_timeout": 5, "prepare_threshold": 3},
+        )
+
+    @asynccontextmanager
+    async def begin(self, caller: Caller = SYSTEM) -> AsyncIterator[Tx]:
+        """Open a transaction; commit it with its facts when the block ends without an error."""
+        async with self.engine.connect() as connection, connection.begin():
+            tx = Tx(connection, caller)
+            yield tx
+            await tx.flush()
+
+    async def connect(self, *, name: str, autocommit: bool = True) -> psycopg.AsyncConnection[Any]:
+        """Open one connection outside the pool, for what holds it for life."""
+        return await psycopg.AsyncConnection.connect(
+            self.url, autocommit=autocommit, application_name=name, connect_timeout=5
+        )
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Turn a libpq URL into SQLAlchemy's form for psycopg."""
+    made = make_url(url).set(drivername="postgresql+psycopg")
+    return made.render_as_string(hide_password=False)

@@ -1,0 +1,77 @@
+"""Facts: what a person, client, rule or administrator changed, announced once.
+
+One row is audit entry, outbox message and the source of a webhook body; it is written in the
+transaction that makes the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from moorage.kit.tables import metadata
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    # Given by the sealer once every older transaction has ended; relays read numbered facts only.
+    Column("number", BigInteger, unique=True),
+    Column(
+        "transaction",
+        BigInteger,
+        nullable=False,
+        server_default=text("pg_current_xact_id()::text::bigint"),
+    ),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("organization_id", Uuid),
+    Column("subject_id", Uuid, nullable=False),
+    Column("caller_kind", Text, nullable=False),
+    Column("caller_id", Uuid, nullable=False),
+    Column("caller_label", Text, nullable=False),
+    Column("origin", Text),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Index("facts_unnumbered", "transaction", postgresql_where=text("number IS NULL")),
+    Index("facts_organization", "organization_id", "at"),
+    Index("facts_subject", "subject_id", "at"),
+)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that was changed.
+
+    Attributes:
+        subject_id: the thing changed.
+        organization_id: whose it is; None for what belongs to the installation.
+        before, after: the changed fields only, JSON-able, secrets masked.
+    """
+
+    name: ClassVar[str]
+    registry: ClassVar[dict[str, type[Fact]]] = {}
+
+    subject_id: UUID
+    organization_id: UUID | None = None
+    before: Mapping[str, Any] | None = field(default=None, compare=False)
+    after: Mapping[str, Any] | None = field(default=None, compare=False)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        known = cls.registry.setdefault(cls.name, cls)
+        if known.__qualname__ != cls.__qualname__ or known.__module__ != cls.__module__:
+            raise TypeError(f"Two facts carry the name {cls.name!r}.")
+
+
+def difference(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keep only the fields whose values differ."""
+    changed = [k for k in after if before.get(k) != after[k]]
+    return {k: before.get(k) for k in changed}, {k: after[k] for k in changed}

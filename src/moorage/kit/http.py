@@ -1,0 +1,263 @@
+"""What every route shares: transaction and caller, problem details, pages, versions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, Strict
+from pydantic.alias_generators import to_camel
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from moorage.kit import db, pages
+from moorage.kit.caller import Caller
+from moorage.kit.errors import Kind, MoorageError, VersionStale
+
+STATUS = {
+    Kind.MALFORMED: 400,
+    Kind.UNSIGNED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.CONFLICT: 409,
+    Kind.STALE: 412,
+    Kind.TOO_LARGE: 413,
+    Kind.INVALID: 422,
+    Kind.TOO_MANY: 429,
+    Kind.UPSTREAM: 502,
+    Kind.UNAVAILABLE: 503,
+}
+
+
+class Unsigned(MoorageError):
+    """Nobody, or nobody we know, asks."""
+
+    kind = Kind.UNSIGNED
+    code = "unsigned"
+    message = "Sign in, or send a token as `Authorization: Bearer` or an API key as `X-API-KEY`."
+
+
+# --- Bodies ---------------------------------------------------------------
+
+# Strict alone refuses the JSON text of these, since FastAPI validates parsed JSON.
+Id = Annotated[UUID, Strict(False)]
+
+
+def _instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Instant = Annotated[
+    AwareDatetime, Strict(False), PlainSerializer(_instant, return_type=str, when_used="json")
+]
+
+
+class Body(BaseModel):
+    """A request body: strict, camelCase, unknown fields refused."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True
+    )
+
+    def given(self) -> dict[str, Any]:
+        """Give only what the client sent: the members of a JSON Merge Patch (RFC 7396)."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Out(BaseModel):
+    """A response body, read from a frozen value's attributes."""
+
+    model_config = ConfigDict(from_attributes=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Stamped(Out):
+    """The four stamps of every entity."""
+
+    created_at: Instant
+    updated_at: Instant
+    created_by: UUID
+    updated_by: UUID
+
+
+T = TypeVar("T")
+
+
+class PageOut(Out, Generic[T]):
+    """One page of a list; `next` is the `after` of the following one."""
+
+    items: list[T]
+    next: str | None = None
+    total: int | None = None
+
+
+# --- Dependencies ---------------------------------------------------------
+
+
+def signed(request: Request) -> Caller:
+    """Give the caller that the gateway recognised. Raises Unsigned."""
+    caller = request.scope.get("state", {}).get("caller")
+    if not isinstance(caller, Caller):
+        raise Unsigned
+    return caller
+
+
+async def transaction(request: Request) -> AsyncIterator[db.Tx]:
+    """Open a transaction for this request; it commits before the answer leaves."""
+    caller = request.scope.get("state", {}).get("caller")
+    async with request.app.state.database.begin(*([caller] if caller else [])) as tx:
+        yield tx
+
+
+def _page_request(
+    limit: Annotated[int, Query(ge=1, le=500, description="At most this many items.")] = 50,
+    after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+    sort: Annotated[
+        str | None, Query(description="Field to order by; `-` in front for descending.")
+    ] = None,
+    total: Annotated[bool, Query(description="Count all items too.")] = False,
+) -> pages.PageRequest:
+    return pages.PageRequest(limit, after, sort, total)
+
+
+Signed = Annotated[Caller, Depends(signed)]
+Tx = Annotated[db.Tx, Depends(transaction, scope="function")]
+Asked = Annotated[pages.PageRequest, Depends(_page_request)]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", description="The ETag you last read; 412 if it changed since."),
+]
+
+
+def etag(updated_at: datetime) -> str:
+    """Make the ETag of a thing last changed at `updated_at`."""
+    return f'"{int(updated_at.timestamp() * 1_000_000):x}"'
+
+
+def tag(response: Response, updated_at: datetime) -> None:
+    """Put the ETag on an answer."""
+    response.headers["ETag"] = etag(updated_at)
+
+
+def check_match(if_match: str | None, updated_at: datetime) -> None:
+    """Refuse a change of something changed since. Raises VersionStale."""
+    if if_match not in (None, "*", etag(updated_at)):
+        raise VersionStale(updated_at=_instant(updated_at))
+
+
+# --- Problem details ------------------------------------------------------
+
+
+class FieldProblem(Out):
+    """One field that is wrong."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Out):
+    """What went wrong (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldProblem] = []
+
+
+PROBLEM = "application/problem+json"
+TITLES = {
+    400: "Bad request", 401: "Not signed in", 403: "Not allowed", 404: "Not found",
+    405: "Method not allowed", 409: "Conflict", 412: "Changed since", 413: "Too large",
+    415: "Unsupported media type", 422: "Invalid", 429: "Too many requests",
+    500: "Internal error", 502: "Upstream failed", 503: "Unavailable",
+}  # fmt: skip
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: list[dict[str, str]] | None = None,
+    **public: Any,
+) -> JSONResponse:
+    """Make a problem answer."""
+    body = {
+        k: v if isinstance(v, str | int | float | bool | list | dict) or v is None else str(v)
+        for k, v in public.items()
+    }
+    body |= {
+        "type": "about:blank", "title": TITLES.get(status, "Error"), "status": status,
+        "code": code, "detail": detail, "errors": errors or [],
+    }  # fmt: skip
+    headers = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="moorage"'
+    if status in (429, 503):
+        headers["Retry-After"] = str(max(1, round(public.get("retry_after_s", 1))))
+    return JSONResponse(body, status, headers, PROBLEM)
+
+
+def may_fail(*errors: type[MoorageError]) -> dict[int | str, dict[str, Any]]:
+    """Describe failures for OpenAPI: every status with its error codes."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        entry = by_status.setdefault(
+            STATUS[error.kind],
+            {"model": Problem, "description": "", "content": {PROBLEM: {}}},
+        )
+        line = f"`{error.code}`: {(error.__doc__ or '').strip().splitlines()[0]}"
+        entry["description"] = (entry["description"] + "\n\n" + line).strip()
+    return by_status
+
+
+def pointer(location: tuple[Any, ...]) -> str:
+    """Turn pydantic's location into a JSON Pointer into the body (RFC 6901)."""
+    parts = (
+        location[1:]
+        if location and location[0] in ("body", "query", "path", "header")
+        else location
+    )
+    return "/" + "/".join(str(p).replace("~", "~0").replace("/", "~1") for p in parts)
+
+
+def install_errors(app: FastAPI) -> None:
+    """Answer every failure as a problem."""
+
+    @app.exception_handler(MoorageError)
+    async def expected(_request: Request, failure: MoorageError) -> JSONResponse:
+        public = dict(failure.public)
+        errors = None
+        if "pointer" in public and "reason" in public:
+            errors = [{"pointer": public.pop("pointer"), "detail": public.pop("reason")}]
+        return problem(STATUS[failure.kind], failure.code, str(failure), errors=errors, **public)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, failure: RequestValidationError) -> JSONResponse:
+        errors = [{"pointer": pointer(e["loc"]), "detail": e["msg"]} for e in failure.errors()]
+        if any(e["type"] == "json_invalid" for e in failure.errors()):
+            return problem(400, "body_malformed", "The body is not valid JSON.", errors=errors)
+        where = ", ".join(e["pointer"] for e in errors)
+        return problem(422, "invalid", f"Some fields are not right: {where}.", errors=errors)
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, failure: HTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(failure.status_code, "http_error")
+        answer = problem(failure.status_code, code, str(failure.detail))
+        answer.headers.update(failure.headers or {})
+        return answer
+
+    async def lost(_request: Request, _failure: Exception) -> JSONResponse:
+        return problem(503, db.DatabaseUnavailable.code, str(db.DatabaseUnavailable()))
+
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(kind, lost)

@@ -1,0 +1,78 @@
+"""What can be wrong with organisations and permissions."""
+
+from moorage.kit.errors import Kind, MoorageError
+
+
+class PermissionMissing(MoorageError):
+    """The caller sees the thing but may not do this to it."""
+
+    kind = Kind.FORBIDDEN
+    code = "organizations.permission_missing"
+    message = (
+        "This needs the permission {permission}. Ask a user administrator of the organization to "
+        "put you into a permission group that has it."
+    )
+
+
+class OrganizationUnknown(MoorageError):
+    """No such organization, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "organizations.unknown"
+    message = "There is no organization {id} that you may see."
+
+
+class OrganizationNameTaken(MoorageError):
+    """Another organization carries this name."""
+
+    kind = Kind.CONFLICT
+    code = "organizations.name_taken"
+    message = "Another organization is already named {name}. Choose another name."
+
+
+class OrganizationInUse(MoorageError):
+    """The organization still owns things."""
+
+    kind = Kind.CONFLICT
+    code = "organizations.in_use"
+    message = "The organization still has {what}. Remove or move them first."
+
+
+class PermissionGroupUnknown(MoorageError):
+    """No such permission group, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "organizations.permission_group_unknown"
+    message = "There is no permission group {id} that you may see."
+
+
+class PermissionGroupNameTaken(MoorageError):
+    """Another permission group of the organization carries this name."""
+
+    kind = Kind.CONFLICT
+    code = "organizations.permission_group_name_taken"
+    message = "Another permission group of the organization is already named {name}."
+
+
+class GrantTooWide(MoorageError):
+    """The group would hold more than the caller holds."""
+
+    kind = Kind.FORBIDDEN
+    code = "organizations.grant_too_wide"
+    message = "You cannot give {permission}: you do not hold it there yourself."
+
+
+class LastAdmin(MoorageError):
+    """Nobody would be left to administer the installation."""
+
+    kind = Kind.CONFLICT
+    code = "organizations.last_admin"
+    message = "This is the last GlobalAdmin. Make another one first."
+
+
+class ApplicationForeign(MoorageError):
+    """A listed application belongs to another organization or does not exist."""
+
+    kind = Kind.INVALID
+    code = "organizations.application_foreign"
+    message = "Application {id} is not one of this organization."

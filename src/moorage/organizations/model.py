@@ -1,0 +1,194 @@
+"""Organisations, and the permissions people and keys hold in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from moorage.kit.caller import Grant
+
+
+class Permission(StrEnum):
+    """One thing a caller may do; also the scope words of API keys."""
+
+    MANAGE_INSTALLATION = "installation:manage"
+    READ_ORGANIZATION = "organizations:read"
+    MANAGE_ORGANIZATION = "organizations:manage"
+    READ_USERS = "users:read"
+    MANAGE_USERS = "users:manage"
+    READ_AUDIT = "audit:read"
+    READ_APPLICATIONS = "applications:read"
+    MANAGE_APPLICATIONS = "applications:manage"
+    READ_DEVICES = "devices:read"
+    MANAGE_DEVICES = "devices:manage"
+    OPERATE_DEVICES = "devices:operate"
+    READ_MESSAGES = "messages:read"
+    READ_DECODERS = "decoders:read"
+    MANAGE_DECODERS = "decoders:manage"
+    READ_TARGETS = "targets:read"
+    MANAGE_TARGETS = "targets:manage"
+    READ_GATEWAYS = "gateways:read"
+    MANAGE_GATEWAYS = "gateways:manage"
+
+
+class Role(StrEnum):
+    """The ready-made roles; others are composed from single permissions."""
+
+    GLOBAL_ADMIN = "GlobalAdmin"
+    USER_ADMIN = "OrganizationUserAdmin"
+    GATEWAY_ADMIN = "OrganizationGatewayAdmin"
+    APPLICATION_ADMIN = "OrganizationApplicationAdmin"
+    READ = "Read"
+
+
+_READ = frozenset(
+    {
+        Permission.READ_ORGANIZATION,
+        Permission.READ_APPLICATIONS,
+        Permission.READ_DEVICES,
+        Permission.READ_MESSAGES,
+        Permission.READ_DECODERS,
+        Permission.READ_TARGETS,
+        Permission.READ_GATEWAYS,
+    }
+)
+
+ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.GLOBAL_ADMIN: frozenset(Permission),
+    Role.USER_ADMIN: frozenset(
+        {
+            Permission.READ_ORGANIZATION,
+            Permission.MANAGE_ORGANIZATION,
+            Permission.READ_USERS,
+            Permission.MANAGE_USERS,
+            Permission.READ_AUDIT,
+        }
+    ),
+    Role.GATEWAY_ADMIN: frozenset(
+        {Permission.READ_ORGANIZATION, Permission.READ_GATEWAYS, Permission.MANAGE_GATEWAYS}
+    ),
+    Role.APPLICATION_ADMIN: _READ
+    | {
+        Permission.MANAGE_APPLICATIONS,
+        Permission.MANAGE_DEVICES,
+        Permission.OPERATE_DEVICES,
+        Permission.MANAGE_DECODERS,
+        Permission.MANAGE_TARGETS,
+    },
+    Role.READ: _READ,
+}
+
+
+# Held per application where a group lists applications; the rest is held in the organisation.
+APPLICATION_SCOPED = frozenset(
+    {
+        Permission.READ_APPLICATIONS,
+        Permission.MANAGE_APPLICATIONS,
+        Permission.READ_DEVICES,
+        Permission.MANAGE_DEVICES,
+        Permission.OPERATE_DEVICES,
+        Permission.READ_MESSAGES,
+        Permission.READ_TARGETS,
+        Permission.MANAGE_TARGETS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person to turn to."""
+
+    name: str
+    email: str | None = None
+    phone: str | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """A tenant."""
+
+    id: UUID
+    name: str
+    contacts: tuple[Contact, ...]
+    settings: Mapping[str, Any]
+    quotas: Mapping[str, int]
+    time_zone: str
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrganization:
+    """What founds an organisation."""
+
+    name: str
+    contacts: tuple[Contact, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    time_zone: str = "Europe/Copenhagen"
+
+
+class MemberKind(StrEnum):
+    """Who may be in a permission group."""
+
+    USER = "user"
+    API_KEY = "apiKey"
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionGroup:
+    """A named set of roles and single permissions, held by its members.
+
+    `organization_id` None is the one group of GlobalAdmins. `every_application` False limits what
+    is about applications to `application_ids`; `add_new_applications` puts each new application in.
+    """
+
+    id: UUID
+    organization_id: UUID | None
+    name: str
+    roles: tuple[Role, ...]
+    permissions: tuple[Permission, ...]
+    every_application: bool
+    add_new_applications: bool
+    application_ids: tuple[UUID, ...]
+    member_count: int
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+    def grants(self) -> tuple[Grant, ...]:
+        """Tell what a member holds."""
+        return grants_of(self)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPermissionGroup:
+    """What makes a permission group."""
+
+    organization_id: UUID | None
+    name: str
+    roles: tuple[Role, ...] = ()
+    permissions: tuple[Permission, ...] = ()
+    every_application: bool = True
+    add_new_applications: bool = False
+    application_ids: tuple[UUID, ...] = ()
+
+
+def grants_of(group: PermissionGroup | NewPermissionGroup) -> tuple[Grant, ...]:
+    """Turn a group into grants; what is about applications is limited to those listed."""
+    held = frozenset(group.permissions).union(*(ROLE_PERMISSIONS[r] for r in group.roles))
+    if group.every_application:
+        return (Grant(held, group.organization_id),)
+    scoped = held & APPLICATION_SCOPED
+    return (
+        Grant(scoped, group.organization_id, frozenset(group.application_ids)),
+        Grant(held - scoped, group.organization_id),
+    )

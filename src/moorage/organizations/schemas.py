@@ -1,0 +1,157 @@
+"""Bodies of the organisations' routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, Strict
+
+from moorage.kit.http import Body, Id, Out, Stamped
+
+from .model import Contact, MemberKind, NewOrganization, NewPermissionGroup, Permission, Role
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("must be a time zone of the IANA database, such as Europe/Copenhagen")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+RoleIn = Annotated[Role, Strict(False)]
+PermissionIn = Annotated[Permission, Strict(False)]
+
+
+class ContactBody(Body):
+    """A person to turn to."""
+
+    name: Name
+    email: Annotated[str | None, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")] = None
+    phone: Annotated[str | None, Field(max_length=32, pattern=r"^[0-9+() -]{5,}$")] = None
+    role: Annotated[str | None, Field(max_length=100)] = None
+
+    def to_model(self) -> Contact:
+        """Make the noun."""
+        return Contact(**self.model_dump())
+
+
+class OrganizationBody(Body):
+    """A new organization."""
+
+    name: Name
+    contacts: list[ContactBody] = []
+    settings: dict[str, Any] = {}
+    quotas: dict[str, Annotated[int, Field(ge=0)]] = {}
+    time_zone: Zone = "Europe/Copenhagen"
+
+    def to_model(self) -> NewOrganization:
+        """Make the noun."""
+        contacts = tuple(c.to_model() for c in self.contacts)
+        return NewOrganization(self.name, contacts, self.settings, self.quotas, self.time_zone)
+
+
+class OrganizationPatch(Body):
+    """Fields of an organization to change (JSON Merge Patch)."""
+
+    name: Name = ""
+    contacts: list[ContactBody] = []
+    settings: dict[str, Any] = {}
+    quotas: dict[str, Annotated[int, Field(ge=0)]] = {}
+    time_zone: Zone = "UTC"
+
+    def to_changes(self) -> dict[str, Any]:
+        """Give the fields sent, as columns."""
+        changes = self.given()
+        if "contacts" in changes:
+            changes["contacts"] = [c.model_dump() for c in self.contacts]
+        return changes
+
+
+class ContactOut(Out):
+    """A person to turn to."""
+
+    name: str
+    email: str | None
+    phone: str | None
+    role: str | None
+
+
+class OrganizationOut(Stamped):
+    """An organization."""
+
+    id: UUID
+    name: str
+    contacts: list[ContactOut]
+    settings: dict[str, Any]
+    quotas: dict[str, int]
+    time_zone: str
+
+
+class PermissionGroupBody(Body):
+    """A new permission group; without an organization it is for the whole installation."""
+
+    organization_id: Id | None = None
+    name: Name
+    roles: list[RoleIn] = []
+    permissions: list[PermissionIn] = []
+    every_application: bool = True
+    add_new_applications: bool = False
+    application_ids: list[Id] = []
+
+    def to_model(self) -> NewPermissionGroup:
+        """Make the noun."""
+        return NewPermissionGroup(
+            self.organization_id,
+            self.name,
+            tuple(self.roles),
+            tuple(self.permissions),
+            self.every_application,
+            self.add_new_applications,
+            tuple(self.application_ids),
+        )
+
+
+class PermissionGroupPatch(Body):
+    """Fields of a permission group to change (JSON Merge Patch)."""
+
+    name: Name = ""
+    roles: list[RoleIn] = []
+    permissions: list[PermissionIn] = []
+    every_application: bool = True
+    add_new_applications: bool = False
+    application_ids: list[Id] = []
+
+    def to_changes(self) -> dict[str, Any]:
+        """Give the fields sent, lists as tuples."""
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in self.given().items()}
+
+
+class PermissionGroupOut(Stamped):
+    """A permission group."""
+
+    id: UUID
+    organization_id: UUID | None
+    name: str
+    roles: list[Role]
+    permissions: list[Permission]
+    every_application: bool
+    add_new_applications: bool
+    application_ids: list[UUID]
+    member_count: int
+
+
+class MemberBody(Body):
+    """Who joins or leaves."""
+
+    kind: Annotated[MemberKind, Strict(False)] = MemberKind.USER
+    id: Id
+
+
+class MemberOut(Out):
+    """One member."""
+
+    kind: MemberKind
+    id: UUID

@@ -1,0 +1,302 @@
+"""The rules of organisations and of who may do what in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+from uuid import UUID
+
+from moorage.kit import pages
+from moorage.kit.caller import Caller, Grant, Reach
+from moorage.kit.db import Tx
+from moorage.kit.facts import difference
+
+from . import store
+from .errors import (
+    ApplicationForeign,
+    GrantTooWide,
+    LastAdmin,
+    OrganizationUnknown,
+    PermissionGroupUnknown,
+    PermissionMissing,
+)
+from .facts import (
+    OrganizationChanged,
+    OrganizationDissolved,
+    OrganizationFounded,
+    PermissionGranted,
+    PermissionGroupChanged,
+    PermissionGroupMade,
+    PermissionGroupRemoved,
+    PermissionRevoked,
+)
+from .model import (
+    MemberKind,
+    NewOrganization,
+    NewPermissionGroup,
+    Organization,
+    Permission,
+    PermissionGroup,
+    Role,
+    grants_of,
+)
+
+READY_MADE = (
+    ("Readers", (Role.READ,)),
+    ("Application administrators", (Role.APPLICATION_ADMIN, Role.READ)),
+    (
+        "Organization administrators",
+        (Role.USER_ADMIN, Role.APPLICATION_ADMIN, Role.GATEWAY_ADMIN, Role.READ),
+    ),
+)
+
+
+def require(
+    caller: Caller,
+    permission: Permission,
+    organization_id: UUID | None,
+    application_id: UUID | None = None,
+) -> None:
+    """Refuse unless the caller holds `permission` there: the one permission check.
+
+    Raises:
+        PermissionMissing: it is not held.
+    """
+    if not caller.may(permission, organization_id, application_id):
+        raise PermissionMissing(permission=permission.value)
+
+
+def may(
+    caller: Caller,
+    permission: Permission,
+    organization_id: UUID | None,
+    application_id: UUID | None = None,
+) -> bool:
+    """Tell whether `require` would pass."""
+    return caller.may(permission, organization_id, application_id)
+
+
+async def found(tx: Tx, caller: Caller, new: NewOrganization) -> Organization:
+    """Found an organisation with its three ready-made permission groups.
+
+    Raises:
+        PermissionMissing: only a GlobalAdmin founds organisations.
+        OrganizationNameTaken: the name is in use.
+    """
+    require(caller, Permission.MANAGE_INSTALLATION, None)
+    organization = await store.add(tx, new)
+    tx.announce(OrganizationFounded(organization.id, organization.id, after=asdict(new)))
+    for name, roles in READY_MADE:
+        group = await store.add_group(tx, NewPermissionGroup(organization.id, name, roles))
+        tx.announce(PermissionGroupMade(group.id, organization.id, after=_group_view(group)))
+    return organization
+
+
+async def get(tx: Tx, caller: Caller, organization_id: UUID) -> Organization:
+    """Read an organisation the caller belongs to. Raises OrganizationUnknown."""
+    if not caller.belongs_to(organization_id):
+        raise OrganizationUnknown(id=organization_id)
+    return await store.get(tx, organization_id)
+
+
+async def list_organizations(
+    tx: Tx, caller: Caller, asked: pages.PageRequest, q: str | None = None
+) -> pages.Page[Organization]:
+    """List the organisations the caller belongs to."""
+    everywhere = any(g.organization_id is None for g in caller.grants)
+    ids = frozenset(g.organization_id for g in caller.grants if g.organization_id is not None)
+    return await store.list_organizations(tx, Reach(everywhere, ids), asked, q)
+
+
+async def change(
+    tx: Tx, caller: Caller, organization_id: UUID, changes: Mapping[str, Any]
+) -> Organization:
+    """Change an organisation's fields; quotas are for GlobalAdmins.
+
+    Raises:
+        OrganizationUnknown, PermissionMissing, OrganizationNameTaken.
+    """
+    before = await get(tx, caller, organization_id)
+    require(caller, Permission.MANAGE_ORGANIZATION, organization_id)
+    if "quotas" in changes:
+        require(caller, Permission.MANAGE_INSTALLATION, None)
+    after = await store.change(tx, organization_id, changes)
+    was, now = difference(asdict(before), {k: asdict(after)[k] for k in changes})
+    tx.announce(OrganizationChanged(organization_id, organization_id, was, now))
+    return after
+
+
+async def dissolve(tx: Tx, caller: Caller, organization_id: UUID) -> None:
+    """Remove an organisation that owns nothing any more.
+
+    Raises:
+        OrganizationUnknown, PermissionMissing.
+    """
+    before = await get(tx, caller, organization_id)
+    require(caller, Permission.MANAGE_INSTALLATION, None)
+    await store.remove(tx, organization_id)
+    tx.announce(
+        OrganizationDissolved(organization_id, organization_id, before={"name": before.name})
+    )
+
+
+# --- Permission groups ----------------------------------------------------
+
+
+async def make_group(tx: Tx, caller: Caller, new: NewPermissionGroup) -> PermissionGroup:
+    """Make a permission group that holds no more than the caller holds.
+
+    Raises:
+        OrganizationUnknown, PermissionMissing, GrantTooWide, PermissionGroupNameTaken,
+        ApplicationForeign.
+    """
+    if new.organization_id is not None:
+        await get(tx, caller, new.organization_id)
+    require(caller, Permission.MANAGE_USERS, new.organization_id)
+    _refuse_wider(caller, grants_of(new))
+    await _refuse_foreign(tx, new.organization_id, new.application_ids)
+    group = await store.add_group(tx, new)
+    tx.announce(PermissionGroupMade(group.id, group.organization_id, after=_group_view(group)))
+    return group
+
+
+async def get_group(tx: Tx, caller: Caller, group_id: UUID) -> PermissionGroup:
+    """Read a permission group. Raises PermissionGroupUnknown."""
+    group = await store.get_group(tx, group_id)
+    if not caller.may(Permission.READ_USERS, group.organization_id):
+        raise PermissionGroupUnknown(id=group_id)
+    return group
+
+
+async def list_groups(
+    tx: Tx,
+    caller: Caller,
+    asked: pages.PageRequest,
+    *,
+    organization_id: UUID | None = None,
+    member_id: UUID | None = None,
+) -> pages.Page[PermissionGroup]:
+    """List the permission groups the caller may see."""
+    seen = caller.reach(Permission.READ_USERS)
+    return await store.list_groups(
+        tx, seen, asked, organization_id=organization_id, member_id=member_id
+    )
+
+
+async def change_group(
+    tx: Tx, caller: Caller, group_id: UUID, changes: Mapping[str, Any]
+) -> PermissionGroup:
+    """Change a permission group; neither before nor after may it exceed the caller.
+
+    Raises:
+        PermissionGroupUnknown, PermissionMissing, GrantTooWide, PermissionGroupNameTaken,
+        ApplicationForeign.
+    """
+    before = await get_group(tx, caller, group_id)
+    require(caller, Permission.MANAGE_USERS, before.organization_id)
+    _refuse_wider(caller, before.grants())
+    _refuse_wider(caller, replace(before, **changes).grants())
+    await _refuse_foreign(tx, before.organization_id, changes.get("application_ids", ()))
+    after = await store.change_group(tx, group_id, changes)
+    was, now = difference(_group_view(before), _group_view(after))
+    tx.announce(PermissionGroupChanged(group_id, before.organization_id, was, now))
+    return after
+
+
+async def remove_group(tx: Tx, caller: Caller, group_id: UUID) -> None:
+    """Remove a permission group; its members lose what it gave.
+
+    Raises:
+        PermissionGroupUnknown, PermissionMissing, LastAdmin.
+    """
+    group = await get_group(tx, caller, group_id)
+    require(caller, Permission.MANAGE_USERS, group.organization_id)
+    await store.remove_group(tx, group_id)
+    if group.organization_id is None and await store.count_global_admins(tx) == 0:
+        raise LastAdmin
+    tx.announce(PermissionGroupRemoved(group_id, group.organization_id, before=_group_view(group)))
+
+
+async def members_of(tx: Tx, caller: Caller, group_id: UUID) -> list[tuple[MemberKind, UUID]]:
+    """List who is in a permission group. Raises PermissionGroupUnknown."""
+    await get_group(tx, caller, group_id)
+    return await store.members_of(tx, group_id)
+
+
+async def grant(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member_id: UUID) -> None:
+    """Put a member into a permission group.
+
+    Raises:
+        PermissionGroupUnknown, PermissionMissing, GrantTooWide.
+    """
+    group = await get_group(tx, caller, group_id)
+    require(caller, Permission.MANAGE_USERS, group.organization_id)
+    _refuse_wider(caller, group.grants())
+    if await store.add_member(tx, group_id, kind, member_id):
+        member = {"kind": kind.value, "id": str(member_id)}
+        tx.announce(PermissionGranted(group_id, group.organization_id, after=member))
+
+
+async def revoke(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member_id: UUID) -> None:
+    """Take a member out of a permission group.
+
+    Raises:
+        PermissionGroupUnknown, PermissionMissing, LastAdmin.
+    """
+    group = await get_group(tx, caller, group_id)
+    require(caller, Permission.MANAGE_USERS, group.organization_id)
+    if await store.remove_member(tx, group_id, kind, member_id):
+        if group.organization_id is None and await store.count_global_admins(tx) == 0:
+            raise LastAdmin
+        member = {"kind": kind.value, "id": str(member_id)}
+        tx.announce(PermissionRevoked(group_id, group.organization_id, before=member))
+
+
+async def grants_held(tx: Tx, kind: MemberKind, member_id: UUID) -> tuple[Grant, ...]:
+    """Gather what a member holds; for recognising callers only."""
+    return await store.grants_of(tx, kind, member_id)
+
+
+async def make_first_admin(tx: Tx, user_id: UUID) -> None:
+    """Make the user of a new installation its GlobalAdmin; for the command line only."""
+    groups = await store.list_groups(tx, Reach(everywhere=True), pages.PageRequest(limit=500))
+    group = next((g for g in groups.items if g.organization_id is None), None)
+    if group is None:
+        group = await store.add_group(
+            tx, NewPermissionGroup(None, "Global administrators", (Role.GLOBAL_ADMIN,))
+        )
+        tx.announce(PermissionGroupMade(group.id, None, after=_group_view(group)))
+    if await store.add_member(tx, group.id, MemberKind.USER, user_id):
+        member = {"kind": MemberKind.USER.value, "id": str(user_id)}
+        tx.announce(PermissionGranted(group.id, None, after=member))
+
+
+async def take_in_application(tx: Tx, organization_id: UUID, application_id: UUID) -> None:
+    """Put a new application into the permission groups that add new ones automatically."""
+    await store.add_application_where_wanted(tx, organization_id, application_id)
+
+
+def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:
+    for wish in wanted:
+        for permission in wish.permissions:
+            reach = caller.reach(permission)
+            if reach.everywhere or wish.organization_id in reach.organization_ids:
+                continue
+            if wish.application_ids is not None and wish.application_ids <= reach.application_ids:
+                continue
+            raise GrantTooWide(permission=permission)
+
+
+async def _refuse_foreign(
+    tx: Tx, organization_id: UUID | None, application_ids: tuple[UUID, ...]
+) -> None:
+    if foreign := await store.foreign_applications(tx, organization_id, application_ids):
+        raise ApplicationForeign(id=foreign[0])
+
+
+def _group_view(group: PermissionGroup) -> dict[str, Any]:
+    view = asdict(group)
+    for key in ("created_at", "updated_at", "created_by", "updated_by", "member_count"):
+        view.pop(key)
+    return view

@@ -1,0 +1,347 @@
+"""The only SQL about organisations and permission groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, Uuid, cast, column, delete, func, select, table, true, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from moorage.kit import pages
+from moorage.kit.caller import Grant, Reach
+from moorage.kit.db import Tx
+from moorage.kit.ids import uuid7
+
+from .errors import (
+    OrganizationNameTaken,
+    OrganizationUnknown,
+    PermissionGroupNameTaken,
+    PermissionGroupUnknown,
+)
+from .model import (
+    Contact,
+    MemberKind,
+    NewOrganization,
+    NewPermissionGroup,
+    Organization,
+    Permission,
+    PermissionGroup,
+    Role,
+)
+from .tables import (
+    organizations,
+    permission_group_applications,
+    permission_group_members,
+    permission_groups,
+)
+
+
+def _organization(row: Any) -> Organization:
+    values = {c.name: getattr(row, c.name) for c in organizations.c}
+    values["contacts"] = tuple(Contact(**c) for c in values["contacts"])
+    return Organization(**values)
+
+
+async def add(tx: Tx, new: NewOrganization) -> Organization:
+    """Insert `new`. Raises OrganizationNameTaken."""
+    row = (
+        await tx.execute(
+            insert(organizations)
+            .values(id=uuid7(), **asdict(new), **tx.stamp())
+            .on_conflict_do_nothing(index_elements=[func.lower(organizations.c.name)])
+            .returning(organizations)
+        )
+    ).one_or_none()
+    if row is None:
+        raise OrganizationNameTaken(name=new.name)
+    return _organization(row)
+
+
+async def get(tx: Tx, organization_id: UUID, *, lock: bool = False) -> Organization:
+    """Read one. Raises OrganizationUnknown."""
+    query = select(organizations).where(organizations.c.id == organization_id)
+    row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
+    if row is None:
+        raise OrganizationUnknown(id=organization_id)
+    return _organization(row)
+
+
+async def list_organizations(
+    tx: Tx, seen: Reach, asked: pages.PageRequest, q: str | None
+) -> pages.Page[Organization]:
+    """Read a page of what `seen` allows."""
+    query = select(organizations)
+    if not seen.everywhere:
+        query = query.where(organizations.c.id.in_(seen.organization_ids))
+    if q:
+        query = query.where(organizations.c.name.icontains(q, autoescape=True))
+    return await pages.page(
+        tx,
+        query,
+        asked,
+        sorts={"name": func.lower(organizations.c.name), "createdAt": organizations.c.created_at},
+        default="name",
+        key=organizations.c.id,
+        read=_organization,
+    )
+
+
+async def change(tx: Tx, organization_id: UUID, changes: Mapping[str, Any]) -> Organization:
+    """Change fields. Raises OrganizationUnknown, OrganizationNameTaken."""
+    statement = (
+        update(organizations)
+        .where(organizations.c.id == organization_id)
+        .values(**changes, **tx.restamp())
+        .returning(organizations)
+    )
+    try:
+        async with tx.connection.begin_nested():
+            row = (await tx.execute(statement)).one_or_none()
+    except IntegrityError as taken:
+        raise OrganizationNameTaken(name=changes.get("name")) from taken
+    if row is None:
+        raise OrganizationUnknown(id=organization_id)
+    return _organization(row)
+
+
+async def remove(tx: Tx, organization_id: UUID) -> None:
+    """Delete one."""
+    await tx.execute(delete(organizations).where(organizations.c.id == organization_id))
+
+
+# --- Permission groups ----------------------------------------------------
+
+
+def _groups() -> Select[Any]:
+    applications = (
+        select(func.array_agg(permission_group_applications.c.application_id))
+        .where(permission_group_applications.c.permission_group_id == permission_groups.c.id)
+        .scalar_subquery()
+        .label("application_ids")
+    )
+    members = (
+        select(func.count())
+        .where(permission_group_members.c.permission_group_id == permission_groups.c.id)
+        .scalar_subquery()
+        .label("member_count")
+    )
+    return select(permission_groups, applications, members)
+
+
+def _group(row: Any) -> PermissionGroup:
+    values = {c.name: getattr(row, c.name) for c in permission_groups.c}
+    values["roles"] = tuple(Role(r) for r in row.roles)
+    values["permissions"] = tuple(Permission(p) for p in row.permissions)
+    return PermissionGroup(
+        **values,
+        application_ids=tuple(row.application_ids or ()),
+        member_count=row.member_count,
+    )
+
+
+async def add_group(tx: Tx, new: NewPermissionGroup) -> PermissionGroup:
+    """Insert a group with its applications. Raises PermissionGroupNameTaken."""
+    values = asdict(new)
+    application_ids = values.pop("application_ids")
+    group_id = (
+        await tx.execute(
+            insert(permission_groups)
+            .values(id=uuid7(), **values, **tx.stamp())
+            .on_conflict_do_nothing()
+            .returning(permission_groups.c.id)
+        )
+    ).scalar_one_or_none()
+    if group_id is None:
+        raise PermissionGroupNameTaken(name=new.name)
+    await set_applications(tx, group_id, application_ids)
+    return await get_group(tx, group_id)
+
+
+async def get_group(tx: Tx, group_id: UUID) -> PermissionGroup:
+    """Read one. Raises PermissionGroupUnknown."""
+    row = (await tx.execute(_groups().where(permission_groups.c.id == group_id))).one_or_none()
+    if row is None:
+        raise PermissionGroupUnknown(id=group_id)
+    return _group(row)
+
+
+async def list_groups(
+    tx: Tx,
+    seen: Reach,
+    asked: pages.PageRequest,
+    *,
+    organization_id: UUID | None = None,
+    member_id: UUID | None = None,
+) -> pages.Page[PermissionGroup]:
+    """Read a page of what `seen` allows."""
+    query = _groups()
+    if not seen.everywhere:
+        query = query.where(permission_groups.c.organization_id.in_(seen.organization_ids))
+    if organization_id is not None:
+        query = query.where(permission_groups.c.organization_id == organization_id)
+    if member_id is not None:
+        query = query.where(
+            permission_groups.c.id.in_(
+                select(permission_group_members.c.permission_group_id).where(
+                    permission_group_members.c.member_id == member_id
+                )
+            )
+        )
+    return await pages.page(
+        tx,
+        query,
+        asked,
+        sorts={
+            "name": func.lower(permission_groups.c.name),
+            "createdAt": permission_groups.c.created_at,
+        },
+        default="name",
+        key=permission_groups.c.id,
+        read=_group,
+    )
+
+
+async def change_group(tx: Tx, group_id: UUID, changes: Mapping[str, Any]) -> PermissionGroup:
+    """Change fields and applications. Raises PermissionGroupUnknown, PermissionGroupNameTaken."""
+    values = dict(changes)
+    application_ids = values.pop("application_ids", None)
+    statement = (
+        update(permission_groups)
+        .where(permission_groups.c.id == group_id)
+        .values(**values, **tx.restamp())
+    )
+    try:
+        async with tx.connection.begin_nested():
+            await tx.execute(statement)
+    except IntegrityError as taken:
+        raise PermissionGroupNameTaken(name=values.get("name")) from taken
+    if application_ids is not None:
+        await tx.execute(
+            delete(permission_group_applications).where(
+                permission_group_applications.c.permission_group_id == group_id
+            )
+        )
+        await set_applications(tx, group_id, application_ids)
+    return await get_group(tx, group_id)
+
+
+async def remove_group(tx: Tx, group_id: UUID) -> None:
+    """Delete one with its memberships."""
+    await tx.execute(delete(permission_groups).where(permission_groups.c.id == group_id))
+
+
+async def set_applications(tx: Tx, group_id: UUID, application_ids: Iterable[UUID]) -> None:
+    """Put applications into a group's scope."""
+    rows = [{"permission_group_id": group_id, "application_id": a} for a in application_ids]
+    if rows:
+        await tx.execute(
+            insert(permission_group_applications).values(rows).on_conflict_do_nothing()
+        )
+
+
+async def add_application_where_wanted(tx: Tx, organization_id: UUID, application_id: UUID) -> None:
+    """Put a new application into every group that takes new ones by itself."""
+    await tx.execute(
+        insert(permission_group_applications).from_select(
+            ["permission_group_id", "application_id"],
+            select(permission_groups.c.id, cast(application_id, Uuid))
+            .where(permission_groups.c.organization_id == organization_id)
+            .where(permission_groups.c.add_new_applications.is_(true()))
+            .where(permission_groups.c.every_application.is_not(true())),
+        )
+    )
+
+
+# --- Members --------------------------------------------------------------
+
+
+async def add_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) -> bool:
+    """Put a member in; tell whether it was new."""
+    result = await tx.execute(
+        insert(permission_group_members)
+        .values(permission_group_id=group_id, kind=kind.value, member_id=member_id)
+        .on_conflict_do_nothing()
+    )
+    return result.rowcount == 1
+
+
+async def remove_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) -> bool:
+    """Take a member out; tell whether it was in."""
+    result = await tx.execute(
+        delete(permission_group_members).where(
+            permission_group_members.c.permission_group_id == group_id,
+            permission_group_members.c.kind == kind.value,
+            permission_group_members.c.member_id == member_id,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def members_of(tx: Tx, group_id: UUID) -> list[tuple[MemberKind, UUID]]:
+    """List who is in a group."""
+    rows = await tx.execute(
+        select(permission_group_members.c.kind, permission_group_members.c.member_id)
+        .where(permission_group_members.c.permission_group_id == group_id)
+        .order_by(permission_group_members.c.member_id)
+    )
+    return [(MemberKind(r.kind), r.member_id) for r in rows]
+
+
+async def count_global_admins(tx: Tx) -> int:
+    """Count the users who administer the installation."""
+    count: int = (
+        await tx.execute(
+            select(func.count(permission_group_members.c.member_id.distinct()))
+            .join(
+                permission_groups,
+                permission_groups.c.id == permission_group_members.c.permission_group_id,
+            )
+            .where(
+                permission_groups.c.organization_id.is_(None),
+                permission_group_members.c.kind == MemberKind.USER.value,
+            )
+        )
+    ).scalar_one()
+    return count
+
+
+async def grants_of(tx: Tx, kind: MemberKind, member_id: UUID) -> tuple[Grant, ...]:
+    """Gather what a member holds through its groups, in one query."""
+    query = (
+        _groups()
+        .join(
+            permission_group_members,
+            permission_group_members.c.permission_group_id == permission_groups.c.id,
+        )
+        .where(
+            permission_group_members.c.kind == kind.value,
+            permission_group_members.c.member_id == member_id,
+        )
+    )
+    return tuple(grant for row in await tx.execute(query) for grant in _group(row).grants())
+
+
+async def foreign_applications(
+    tx: Tx, organization_id: UUID | None, application_ids: Iterable[UUID]
+) -> list[UUID]:
+    """Tell which of these applications are not the organisation's.
+
+    The slice of groups stands above this one, so its table is known by name only.
+    """
+    asked = list(application_ids)
+    if not asked:
+        return []
+    groups = table("groups", column("id"), column("organization_id"), column("kind"))
+    own = await tx.execute(
+        select(groups.c.id).where(
+            groups.c.id.in_(asked),
+            groups.c.organization_id == organization_id,
+            groups.c.kind == "application",
+        )
+    )
+    known = {row.id for row in own}
+    return [a for a in asked if a not in known]

@@ -1,0 +1,81 @@
+"""Tables of organisations and permission groups."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from moorage.kit.tables import metadata, stamps
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("contacts", JSONB, nullable=False),
+    Column("settings", JSONB, nullable=False),
+    Column("quotas", JSONB, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    *stamps(),
+)
+Index("organizations_name_key", func.lower(organizations.c.name), unique=True)
+
+permission_groups = Table(
+    "permission_groups",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE")),
+    Column("name", Text, nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("permissions", ARRAY(Text), nullable=False),
+    Column("every_application", Boolean, nullable=False),
+    Column("add_new_applications", Boolean, nullable=False),
+    *stamps(),
+    CheckConstraint("organization_id IS NOT NULL OR every_application", name="global"),
+)
+Index(
+    "permission_groups_name_key",
+    permission_groups.c.organization_id,
+    func.lower(permission_groups.c.name),
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+)
+
+permission_group_applications = Table(
+    "permission_group_applications",
+    metadata,
+    Column(
+        "permission_group_id",
+        ForeignKey("permission_groups.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    # The applications themselves are groups; see the slice of that name.
+    Column(
+        "application_id", ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True, index=True
+    ),
+)
+
+permission_group_members = Table(
+    "permission_group_members",
+    metadata,
+    Column(
+        "permission_group_id",
+        ForeignKey("permission_groups.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("kind", Text, primary_key=True),
+    Column("member_id", Uuid, primary_key=True),
+    Index("permission_group_members_member", "kind", "member_id"),
+    CheckConstraint("kind IN ('user', 'apiKey')", name="kind"),
+)
