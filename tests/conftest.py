@@ -1,0 +1,27 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster import fresh_database, shared
+
+
+@pytest.fixture(scope="session")
+def server_url(request: pytest.FixtureRequest) -> str:
+    """Give the throwaway PostgreSQL of this test session, started by whoever asks first."""
+    is_worker = hasattr(request.config, "workerinput")
+    session_pid = os.getppid() if is_worker else os.getpid()
+    return shared(Path(tempfile.gettempdir()) / f"moorage-tests-{session_pid}", session_pid)
+
+
+@pytest.fixture
+def database_url(server_url: str) -> Iterator[str]:
+    """Give a fresh, migrated database, dropped after the test."""
+    with fresh_database(server_url) as url:
+        yield url
