@@ -1,0 +1,162 @@
+"""The whole configuration, composed, read once from the environment and an optional TOML file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+import moorage
+from moorage.kit.settings import Loaded, Section, SettingInvalid, load
+
+FILE_NAME = "moorage.toml"
+Port = Annotated[int, Field(ge=1, le=65535)]
+Directory = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def default_data_directory() -> Path:
+    """Give `.data` of a source checkout, else a directory of the user's."""
+    checkout = Path(moorage.__file__).parents[2]
+    if (checkout / "pyproject.toml").is_file() and (checkout / "src" / "moorage").is_dir():
+        return checkout / ".data"
+    return Path("~/.local/share/moorage").expanduser()
+
+
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        raise ValueError("write it as https://iot.example.org")
+    return url.rstrip("/")
+
+
+class ApiSettings(Section):
+    """The console and the API."""
+
+    host: str = Field(default="127.0.0.1", description="address the console and API listen on")
+    port: Port = Field(default=8080, description="port of the console and API")
+
+
+class MqttSettings(Section):
+    """The MQTT door."""
+
+    host: str = Field(default="127.0.0.1", description="address of MQTT without encryption")
+    port: Port = Field(default=1883, description="port of MQTT without encryption")
+    tls_host: str = Field(default="127.0.0.1", description="address of MQTT over TLS")
+    tls_port: Port = Field(default=8883, description="port of MQTT over TLS")
+
+
+class TlsSettings(Section):
+    """The certificate of the doors; made by the platform unless given."""
+
+    certificate: Directory | None = Field(
+        default=None, description="PEM file: certificate and chain"
+    )
+    key: Directory | None = Field(default=None, description="PEM file: private key")
+    authority: Directory | None = Field(
+        default=None, description="PEM file: the authority that devices trust"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> TlsSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are given together or not at all")
+        return self
+
+
+class PostgresSettings(Section):
+    """The embedded database."""
+
+    options: dict[str, str] = Field(
+        default_factory=dict,
+        description="parameters of the embedded PostgreSQL that win over ours",
+    )
+
+
+class DiskSettings(Section):
+    """What happens as the disk fills."""
+
+    warn_share: float = Field(
+        default=0.85,
+        gt=0,
+        le=1,
+        description="used share of the disk at which administrators are told",
+    )
+    refuse_share: float = Field(
+        default=0.95, gt=0, le=1, description="used share of the disk at which telemetry is refused"
+    )
+
+
+class Settings(Section):
+    """Everything that is read at start."""
+
+    data_dir: Directory = Field(
+        default_factory=default_data_directory,
+        description="directory of everything the installation keeps",
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="an outside PostgreSQL 15 or newer instead of the embedded one"
+    )
+    root_key: SecretStr | None = Field(
+        default=None,
+        description="the key that seals all others, base64 of 32 bytes, instead of its file",
+    )
+    root_key_command: str | None = Field(
+        default=None, description="command that prints the root key, instead of its file"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least level that is logged"
+    )
+    workers: int = Field(
+        default=1, ge=1, le=64, description="worker processes that `moorage run` starts"
+    )
+    api: ApiSettings = ApiSettings()
+    public_url: Annotated[str, AfterValidator(_web_address)] = Field(
+        default_factory=lambda data: f"http://localhost:{data['api'].port}",
+        description="address under which people and devices reach the platform",
+    )
+    mqtt: MqttSettings = MqttSettings()
+    tls: TlsSettings = TlsSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    disk: DiskSettings = DiskSettings()
+
+    @property
+    def host_name(self) -> str:
+        """Name or address under which the platform is reached, without scheme and port."""
+        return urlsplit(self.public_url).hostname or "localhost"
+
+
+def read(
+    environment: Mapping[str, str] | None = None, options: Mapping[str, object] | None = None
+) -> Loaded[Settings]:
+    """Read the settings of this process.
+
+    Args:
+        environment: the process's own when None.
+        options: from the command line, by dotted name; None means not given.
+
+    Raises:
+        SettingUnknown: a variable or key does not exist.
+        SettingInvalid: a value cannot be used.
+        SettingsFileUnreadable: the file is missing or is not TOML.
+    """
+    environment = os.environ if environment is None else environment
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    chosen: Any = given.get("data_dir") or environment.get("MOORAGE_DATA_DIR")
+    data_dir = Path(chosen).expanduser().absolute() if chosen else default_data_directory()
+    if named := environment.get("MOORAGE_CONFIG"):
+        return load(Settings, environment=environment, file=Path(named), options=given)
+    beside = data_dir / FILE_NAME
+    file = beside if beside.is_file() else None
+    loaded = load(Settings, environment=environment, file=file, options=given)
+    if loaded.settings.data_dir != data_dir:
+        raise SettingInvalid(
+            name="data_dir",
+            where=str(beside),
+            reason="cannot be moved by a file that lies in the data directory; "
+            "set MOORAGE_DATA_DIR or MOORAGE_CONFIG",
+        )
+    return loaded
