@@ -1,0 +1,167 @@
+"""What a transport is, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from moorage.devices import Sender
+from moorage.ledger import RawMessage
+
+Done = Callable[[Exception | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What somebody at a door says of himself.
+
+    Attributes:
+        username, password: as MQTT CONNECT or HTTP Basic carry them; a token may stand in either.
+        client_id: the MQTT client identifier, or empty.
+        address: the peer's address, for the list of refusals.
+        protocol: such as `mqtt` or `http`.
+        tls: whether the connection is encrypted.
+    """
+
+    username: str | None
+    password: bytes | None
+    client_id: str = ""
+    address: str = ""
+    protocol: str = "mqtt"
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something a door turned away; counted and listed.
+
+    Attributes:
+        reason: `credentials`, `topic`, `oversize`, `malformed`, `rate`, `overload`.
+        detail: one sentence for the person who connects the device; never a secret.
+        hint: user name, client id or topic seen.
+    """
+
+    reason: str
+    detail: str
+    protocol: str
+    address: str = ""
+    hint: str = ""
+    device: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """Where a publish goes: the device it speaks for, and the channel of its message."""
+
+    device: int
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A connection came or went.
+
+    `cause` of a disconnect: `client`, `keep-alive`, `lost`, `taken-over`, `revoked`, `protocol`,
+    `shutdown`.
+    """
+
+    device: int
+    connected: bool
+    at_us: int
+    client_id: str = ""
+    protocol: str = "mqtt"
+    version: str = ""
+    address: str = ""
+    tls: bool = False
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An operation on its way down to one device; published to `v1/op/{id}`."""
+
+    device: int
+    id: UUID
+    payload: bytes
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+class Host(Protocol):
+    """All that a transport holds of the platform."""
+
+    async def identify(self, credentials: Credentials) -> Sender:
+        """Recognise a device.
+
+        Raises:
+            SenderUnknown: nobody we know (already counted and listed).
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        ...
+
+    def uplink(self, sender: Sender, topic: str) -> Uplink | None:
+        """Tell where a publish to `topic` goes; None if the sender may not publish there."""
+        ...
+
+    def may_subscribe(self, sender: Sender, topic_filter: str) -> bool:
+        """Tell whether the sender may subscribe to the filter."""
+        ...
+
+    def accept(self, messages: Sequence[RawMessage], done: Done) -> None:
+        """Put messages into the ledger; `done(None)` follows the durable commit.
+
+        `done(error)` means nothing of it is known to be stored: do not acknowledge. It is called
+        in the event loop's thread, once, in the order of the calls.
+        """
+        ...
+
+    async def is_repeat(self, message: RawMessage) -> bool:
+        """Tell whether an MQTT PUBLISH with DUP was stored already."""
+        ...
+
+    @property
+    def overloaded(self) -> bool:
+        """Tell whether doors should stop reading for now."""
+        ...
+
+    def when_relieved(self, call: Callable[[], None]) -> None:
+        """Call once the load is down again."""
+        ...
+
+    def refused(self, refusal: Refusal) -> None:
+        """Count and list what was turned away."""
+        ...
+
+    def present(self, event: Presence) -> None:
+        """Note that a device connected or disconnected; written in batches."""
+        ...
+
+    def follow(
+        self,
+        connected: Callable[[], Sequence[int]],
+        deliver: Callable[[Command], bool],
+        cut: Callable[[Sequence[int]], None],
+    ) -> None:
+        """Hand over what comes down.
+
+        Args:
+            connected: gives the numbers of the devices that can take commands now.
+            deliver: takes a command; False if the device is gone meanwhile.
+            cut: ends the connections of devices whose credentials or rights changed; they may
+                come back if they still can.
+        """
+        ...
+
+
+class Transport(Protocol):
+    """A door for one protocol."""
+
+    name: str
+
+    async def run(self, host: Host, ready: Callable[[], None]) -> None:
+        """Serve until cancelled; call `ready` once listening. Raises OSError if it cannot listen.
+
+        On cancellation it stops taking in, waits briefly for what is being committed, then closes.
+        """
+        ...
