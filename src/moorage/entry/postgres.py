@@ -119,6 +119,7 @@ class Server:
     cluster: Path
     log: Path
     log_from: int
+    sockets: Path
 
     @property
     def pid(self) -> int:
@@ -157,6 +158,8 @@ class Server:
         """End every connection and stop cleanly; pull the plug after `timeout_s`."""
         _end(psutil.Process(self.pid) if self.process.poll() is None else None, timeout_s)
         self.process.wait()
+        with contextlib.suppress(OSError):
+            self.sockets.rmdir()
 
     def trim_log(self) -> None:
         """Empty the log when it has grown long, keeping the last as `.1`."""
@@ -205,7 +208,7 @@ def launch(
     }
     arguments = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
     process = _spawn(identity, signal.SIGINT, log, programs / "postgres", "-D", cluster, *arguments)
-    return Server(_url(sockets), process, cluster, log, log_from)
+    return Server(_url(sockets), process, cluster, log, log_from, sockets)
 
 
 def url_of(data_dir: Path) -> str | None:
