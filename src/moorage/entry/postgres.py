@@ -82,7 +82,7 @@ class PostgresFailed(MoorageError):
 
     kind = Kind.UNAVAILABLE
     code = "postgres.failed"
-    message = "PostgreSQL did not start: {reason} (its log: {log})"
+    message = "PostgreSQL does not run: {reason} (its log: {log})"
 
 
 class PostgresVersionDiffers(MoorageError):
@@ -118,6 +118,8 @@ class Server:
     process: subprocess.Popen[bytes]
     cluster: Path
     log: Path
+    log_from: int
+    sockets: Path
 
     @property
     def pid(self) -> int:
@@ -132,7 +134,9 @@ class Server:
         except FileNotFoundError:
             lines = []
         if ended:
-            raise PostgresFailed(reason=_last_words(self.log), log=str(self.log))
+            killed = self.process.returncode < 0
+            reason = "it was killed" if killed else _last_words(self.log, self.log_from)
+            raise PostgresFailed(reason=reason, log=str(self.log))
         return len(lines) >= 8 and int(lines[0]) == self.pid and lines[7].strip() == "ready"
 
     def wait(self) -> None:
@@ -154,6 +158,8 @@ class Server:
         """End every connection and stop cleanly; pull the plug after `timeout_s`."""
         _end(psutil.Process(self.pid) if self.process.poll() is None else None, timeout_s)
         self.process.wait()
+        with contextlib.suppress(OSError):
+            self.sockets.rmdir()
 
     def trim_log(self) -> None:
         """Empty the log when it has grown long, keeping the last as `.1`."""
@@ -187,9 +193,10 @@ def launch(
     cluster = data_dir / "postgres"
     log = data_dir / "log" / "postgres.log"
     log.parent.mkdir(exist_ok=True)
+    log_from = log.stat().st_size if log.exists() else 0
     identity = _identity(data_dir, cluster, programs)
     if not cluster.exists():
-        _initialize(programs, cluster, identity, log, durable=durable)
+        _initialize(programs, cluster, identity, log, log_from, durable=durable)
     _check_version(programs, cluster)
     _clear_left_overs(cluster)
     sockets = _socket_directory(data_dir, identity)
@@ -201,8 +208,21 @@ def launch(
     }
     arguments = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
     process = _spawn(identity, signal.SIGINT, log, programs / "postgres", "-D", cluster, *arguments)
-    url = f"postgresql://{DATABASE}@/{DATABASE}?host={quote(str(sockets), safe='')}"
-    return Server(url, process, cluster, log)
+    return Server(_url(sockets), process, cluster, log, log_from, sockets)
+
+
+def url_of(data_dir: Path) -> str | None:
+    """Give the URL under which the server of `data_dir` is reached when it runs; None before its
+    first start.
+    """
+    cluster = data_dir / "postgres"
+    if not cluster.exists():
+        return None
+    return _url(_socket_path(data_dir, cluster.stat().st_uid))
+
+
+def _url(sockets: Path) -> str:
+    return f"postgresql://{DATABASE}@/{DATABASE}?host={quote(str(sockets), safe='')}"
 
 
 def start(
@@ -267,7 +287,9 @@ def _reachable(path: Path) -> bool:
     return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.resolve().parents))
 
 
-def _initialize(programs: Path, cluster: Path, identity: str, log: Path, *, durable: bool) -> None:
+def _initialize(
+    programs: Path, cluster: Path, identity: str, log: Path, log_from: int, *, durable: bool
+) -> None:
     """Make the cluster aside and rename it, so that a half-made one is never taken for whole."""
     fresh = cluster.with_name("postgres.new")
     if fresh.exists():
@@ -288,7 +310,7 @@ def _initialize(programs: Path, cluster: Path, identity: str, log: Path, *, dura
         *(() if durable else ("--no-sync",)),
     )
     if process.wait() != 0:
-        raise PostgresFailed(reason=_last_words(log), log=str(log))
+        raise PostgresFailed(reason=_last_words(log, log_from), log=str(log))
     if other:
         for folder, _, files in os.walk(fresh):
             for path in (folder, *(os.path.join(folder, name) for name in files)):  # noqa: PTH118
@@ -309,14 +331,20 @@ def _check_version(programs: Path, cluster: Path) -> None:
         raise PostgresVersionDiffers(directory=str(cluster), found=found, carried=carried)
 
 
+def _socket_path(data_dir: Path, owner: int) -> Path:
+    """Choose a directory whose name is short enough for a socket's address."""
+    directory = data_dir / "run" / "postgres"
+    if len(os.fsencode(directory / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+        return directory
+    name = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
+    # Its owner is checked before use, so nobody can lay a directory in our way.
+    return Path(f"/tmp/moorage-{owner}-{name}")  # noqa: S108
+
+
 def _socket_directory(data_dir: Path, identity: str) -> Path:
     """Make the directory of the socket; only the server's user may enter it."""
     owner = os.geteuid() if identity in ("same", "namespace") else int(identity)
-    directory = data_dir / "run" / "postgres"
-    if len(os.fsencode(directory / ".s.PGSQL.5432")) > LONGEST_SOCKET_PATH:
-        name = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
-        # Its owner is checked below, so nobody can lay a directory in our way.
-        directory = Path(f"/tmp/moorage-{owner}-{name}")  # noqa: S108
+    directory = _socket_path(data_dir, owner)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = directory.lstat()
     if stat.S_ISLNK(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
@@ -379,9 +407,11 @@ def _spawn(
         )
 
 
-def _last_words(log: Path) -> str:
-    """Give the last telling line of the log."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+def _last_words(log: Path, log_from: int) -> str:
+    """Give the last telling line of the log since byte `log_from`."""
+    with log.open("rb") as lines_in:
+        lines_in.seek(log_from)
+        lines = lines_in.read().decode(errors="replace").splitlines()
     telling = [line for line in lines if "FATAL" in line or "ERROR" in line or "PANIC" in line]
     lines = [line for line in lines if line.strip()]
     return ((telling or lines or ["it wrote nothing"])[-1]).strip()

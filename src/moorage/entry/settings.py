@@ -150,13 +150,13 @@ def read(
     if named := environment.get("MOORAGE_CONFIG"):
         return load(Settings, environment=environment, file=Path(named), options=given)
     beside = data_dir / FILE_NAME
-    file = beside if beside.is_file() else None
-    loaded = load(Settings, environment=environment, file=file, options=given)
-    if loaded.settings.data_dir != data_dir:
+    if not beside.is_file():
+        return load(Settings, environment=environment, options=given)
+    if "data_dir" in load(Settings, environment={}, file=beside).origins:
         raise SettingInvalid(
             name="data_dir",
             where=str(beside),
             reason="cannot be moved by a file that lies in the data directory; "
             "set MOORAGE_DATA_DIR or MOORAGE_CONFIG",
         )
-    return loaded
+    return load(Settings, environment=environment, file=beside, options=given)

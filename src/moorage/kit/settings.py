@@ -240,5 +240,7 @@ def _reason(message: str) -> str:
 
 
 def _hint(name: str, known: Mapping[str, object]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f" Did you mean {nearest[0]}?" if nearest else " `moorage config` lists them all."
+    # Without the prefix, which alone would make any two variables look alike.
+    bare = {other.removeprefix(PREFIX): other for other in known}
+    nearest = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=0.6)
+    return f" Did you mean {bare[nearest[0]]}?" if nearest else " `moorage config` lists them all."

@@ -1,0 +1,332 @@
+"""The `moorage` command line."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import sys
+import webbrowser
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from moorage.entry import settings as configuration
+from moorage.entry.settings import Settings
+from moorage.kit import log
+from moorage.kit.errors import Kind, MoorageError
+from moorage.kit.settings import Loaded, variable_of
+
+app = App(
+    name="moorage",
+    help="One self-hosted platform for a mixed fleet of devices.",
+    version_flags=["--version"],
+)
+app.register_install_completion_command(help="Install the completion of your shell.")
+app.command("moorage.entry.cli_decoder:app", name="decoder")
+
+# The module of each part offers `async def serve(settings, line)`: it works until `line.stop`.
+PARTS = {
+    "api": "moorage.entry.api",
+    "listen": "moorage.entry.listener",
+    "work": "moorage.entry.worker",
+}
+# Trying again cannot mend this failure; the supervisor does not restart what ends so.
+EXIT_REFUSED = 2
+EXIT_FAILED = 1
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Everywhere:
+    """Options that every command knows.
+
+    Attributes:
+        data_dir: directory of everything the installation keeps.
+        log_level: debug, info, warning or error.
+    """
+
+    data_dir: Path | None = None
+    log_level: str | None = None
+
+    def options(self) -> dict[str, object]:
+        """Give the settings that were given, by dotted name."""
+        return _given({"data_dir": self.data_dir, "log_level": self.log_level})
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Doors:
+    """Options for where the platform listens.
+
+    Attributes:
+        host: address of the console and API.
+        port: port of the console and API.
+        mqtt_host: address of MQTT without encryption.
+        mqtt_port: port of MQTT without encryption.
+        mqtt_tls_host: address of MQTT over TLS.
+        mqtt_tls_port: port of MQTT over TLS.
+        public_url: address under which people and devices reach the platform.
+    """
+
+    host: str | None = None
+    port: int | None = None
+    mqtt_host: str | None = None
+    mqtt_port: int | None = None
+    mqtt_tls_host: str | None = None
+    mqtt_tls_port: int | None = None
+    public_url: str | None = None
+
+    def options(self) -> dict[str, object]:
+        """Give the settings that were given, by dotted name."""
+        return _given(
+            {
+                "api.host": self.host,
+                "api.port": self.port,
+                "mqtt.host": self.mqtt_host,
+                "mqtt.port": self.mqtt_port,
+                "mqtt.tls_host": self.mqtt_tls_host,
+                "mqtt.tls_port": self.mqtt_tls_port,
+                "public_url": self.public_url,
+            }
+        )
+
+
+NOWHERE = Doors()
+PLAIN = Everywhere()
+
+
+@app.command
+def run(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, demo: bool = False) -> None:
+    """Start the whole platform on this machine and watch over it.
+
+    Args:
+        everywhere: options of every command.
+        doors: where to listen.
+        demo: add a simulated fleet.
+    """
+    from moorage.entry import data_directory, ports, postgres, supervisor
+
+    options = everywhere.options() | doors.options()
+    settings = _start("supervisor", options).settings
+    environment = {
+        **os.environ,
+        **{variable_of(name): str(value) for name, value in options.items()},
+        "MOORAGE_DATA_DIR": str(settings.data_dir),
+    }
+
+    def database() -> postgres.Server:
+        return postgres.launch(settings.data_dir, options=settings.postgres.options)
+
+    with data_directory.locked(settings.data_dir):
+        ports.check(settings)
+        plan = supervisor.Plan(
+            data_dir=settings.data_dir,
+            environment=environment,
+            database=database if settings.database_url is None else None,
+            prepare=_command("migrate"),
+            parts=_parts(settings, demo=demo),
+            warn_share=settings.disk.warn_share,
+        )
+        supervisor.Supervisor(plan, _welcome).run()
+
+
+@app.command
+def api(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE) -> None:
+    """Serve the console and the API, against a database that is there."""
+    _serve("api", everywhere.options() | doors.options())
+
+
+@app.command
+def listen(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE) -> None:
+    """Take devices' connections, against a database that is there."""
+    _serve("listen", everywhere.options() | doors.options())
+
+
+@app.command
+def work(*, everywhere: Everywhere = PLAIN) -> None:
+    """Decode, keep and forward what came in, against a database that is there."""
+    _serve("work", everywhere.options())
+
+
+@app.command
+def migrate(*, everywhere: Everywhere = PLAIN) -> None:
+    """Bring the database to the shape this version needs."""
+    from moorage.entry import database
+    from moorage.entry import migrate as migrations
+
+    settings = _start("migrate", everywhere.options()).settings
+    stood = migrations.migrate(database.url_of(settings))
+    if stood.current == stood.head:
+        _say(f"The database is at {stood.head} already.")
+    else:
+        _say(f"The database went from {stood.current or 'nothing'} to {stood.head}.")
+
+
+@app.command
+def doctor(
+    *,
+    everywhere: Everywhere = PLAIN,
+    doors: Doors = NOWHERE,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Check this deployment and say what to mend; ends with 1 if something is bad.
+
+    Args:
+        everywhere: options of every command.
+        doors: where the platform listens.
+        as_json: print JSON instead of a table.
+    """
+    from moorage.entry import doctor as checks
+
+    settings = configuration.read(options=everywhere.options() | doors.options()).settings
+    findings = list(checks.examine(settings))
+    rows = [
+        {"check": f.name, "health": f.health.value, "found": f.found, "mend": f.mend}
+        for f in findings
+    ]
+    colours = {"good": "green", "doubtful": "yellow", "bad": "red"}
+    _print_rows(rows, as_json=as_json, colour=lambda row: colours[row["health"]])
+    return int(any(finding.health is checks.Health.BAD for finding in findings))
+
+
+@app.command
+def config(
+    *,
+    everywhere: Everywhere = PLAIN,
+    doors: Doors = NOWHERE,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Show every setting in force and where it came from; secrets stay hidden.
+
+    Args:
+        everywhere: options of every command.
+        doors: where the platform listens.
+        as_json: print JSON instead of a table.
+    """
+    loaded = configuration.read(options=everywhere.options() | doors.options())
+    rows = [
+        {
+            "setting": setting.name,
+            "value": setting.value,
+            "from": setting.origin,
+            "meaning": setting.description,
+            **({"variable": setting.variable} if as_json else {}),
+        }
+        for setting in loaded.listed()
+    ]
+    _print_rows(
+        rows, as_json=as_json, colour=lambda row: "" if row["from"] == "default" else "bold"
+    )
+
+
+@app.command
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    _say(installed("moorage"))
+
+
+def main() -> None:
+    """Run the command line; an expected failure is one line, not a traceback."""
+    try:
+        sys.exit(app(result_action="return_value"))
+    except MoorageError as failed:
+        sys.stderr.write(f"moorage: {failed}\n")
+        sys.exit(EXIT_FAILED if failed.kind is Kind.UNAVAILABLE else EXIT_REFUSED)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _given(options: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _start(part: str, options: Mapping[str, object]) -> Loaded[Settings]:
+    loaded = configuration.read(options=options)
+    log.configure(loaded.settings.log_level, part=part)
+    return loaded
+
+
+def _serve(part: str, options: Mapping[str, object]) -> None:
+    """Run one part until it is told to stop."""
+    import uvloop
+
+    from moorage.entry.lifeline import lifeline
+
+    settings = _start(part, options).settings
+
+    async def serve() -> None:
+        async with lifeline() as line:
+            module: Any = await asyncio.to_thread(importlib.import_module, PARTS[part])
+            await module.serve(settings, line)
+
+    uvloop.run(serve())
+
+
+def _command(*words: str) -> list[str]:
+    # -P: a directory named moorage where we were started must not stand in for the package.
+    return [sys.executable, "-P", "-m", "moorage.entry.cli", *words]
+
+
+def _parts(settings: Settings, *, demo: bool) -> dict[str, list[str]]:
+    parts = {"api": _command("api"), "listen": _command("listen")}
+    for number in range(1, settings.workers + 1):
+        name = "work" if settings.workers == 1 else f"work-{number}"
+        parts[name] = _command("work")
+    if demo:
+        parts["simulate"] = _command("simulate")
+    return parts
+
+
+def _welcome(environment: Mapping[str, str]) -> None:
+    """Say that everything works, and open the sign-in link where there is a screen."""
+    settings = configuration.read(environment).settings
+    # It brings the database libraries with it, which nothing else here needs.
+    first_run: Any = importlib.import_module("moorage.entry.first_run")
+    _say(f"\nMoorage is ready at {settings.public_url}")
+    try:
+        link: str | None = first_run.sign_in_link(settings)
+    except MoorageError as failed:
+        _say(f"No sign-in link: {failed} `moorage user link` makes one.\n")
+        return
+    if link is None:
+        return
+    _say(f"Sign in, once and within fifteen minutes: {link}\n")
+    if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        webbrowser.open(link)
+
+
+def _print_rows(
+    rows: Sequence[Mapping[str, str]], *, as_json: bool, colour: Callable[[Mapping[str, str]], str]
+) -> None:
+    """Print a table for people, or JSON."""
+    if as_json:
+        _say(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # Piped into another program, nothing is cut off.
+    console = Console(width=None if sys.stdout.isatty() else 1000)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row.values()), style=colour(row))
+    console.print(table)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

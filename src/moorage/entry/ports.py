@@ -1,0 +1,77 @@
+"""Look before binding, and name who holds a port."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+
+import psutil
+
+from moorage.entry.settings import Settings
+from moorage.kit.errors import Kind, MoorageError
+from moorage.kit.settings import variable_of
+
+API = ("api",)
+LISTENER = ("mqtt", "mqtt.tls")
+
+
+class PortTaken(MoorageError):
+    """Another process listens on a port that is needed."""
+
+    kind = Kind.CONFLICT
+    code = "ports.taken"
+    message = (
+        "Port {port} on {host} is held by {holder}. Stop it, or choose another port with {setting}."
+    )
+
+
+class PortForbidden(MoorageError):
+    """Listening on the port is not allowed, or the address is not of this machine."""
+
+    kind = Kind.CONFLICT
+    code = "ports.forbidden"
+    message = "Port {port} on {host} cannot be opened: {reason}. Change it with {setting}."
+
+
+def needed(settings: Settings, doors: tuple[str, ...]) -> list[tuple[str, str, int]]:
+    """List setting, address and port of each door."""
+    known = {
+        "api": ("api.port", settings.api.host, settings.api.port),
+        "mqtt": ("mqtt.port", settings.mqtt.host, settings.mqtt.port),
+        "mqtt.tls": ("mqtt.tls_port", settings.mqtt.tls_host, settings.mqtt.tls_port),
+    }
+    return [known[door] for door in doors]
+
+
+def check(settings: Settings, doors: tuple[str, ...] = (*API, *LISTENER)) -> None:
+    """Make sure that every door can open. Raises PortTaken or PortForbidden."""
+    for name, host, port in needed(settings, doors):
+        setting = variable_of(name)
+        try:
+            family, kind, _, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as failed:
+            if failed.errno == errno.EADDRINUSE:
+                raise PortTaken(
+                    port=port, host=host, setting=setting, holder=holder_of(port)
+                ) from failed
+            reason = failed.strerror or str(failed)
+            raise PortForbidden(port=port, host=host, setting=setting, reason=reason) from failed
+
+
+def holder_of(port: int) -> str:
+    """Name the process that listens on `port`, as far as this user may see it."""
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            address = connection.laddr
+            if connection.status != psutil.CONN_LISTEN or not address or address.port != port:
+                continue
+            if connection.pid is None:
+                return "a process of another user"
+            return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    return "another process"
