@@ -1,1 +1,79 @@
 """MQTT 3.1.1 and 5 without I/O: codec, client and broker state machines."""
+
+from .client import ClientConnection
+from .connection import Connection
+from .decode import decode
+from .encode import encode
+from .errors import ProtocolError, ReasonCode
+from .events import Acknowledged, Delivery, Dropped, Event, Failed
+from .limits import NEVER, Limits
+from .packets import (
+    V5,
+    V311,
+    Auth,
+    ConnAck,
+    Connect,
+    Disconnect,
+    Packet,
+    PingReq,
+    PingResp,
+    PubAck,
+    PubComp,
+    Publish,
+    PubRec,
+    PubRel,
+    SubAck,
+    Subscribe,
+    Subscription,
+    UnsubAck,
+    Unsubscribe,
+    Will,
+)
+from .properties import Properties
+from .server import ServerConnection
+from .session import Outgoing, Session
+from .topics import check_filter, check_name, matches, split_share
+
+__all__ = [
+    "NEVER",
+    "V5",
+    "V311",
+    "Acknowledged",
+    "Auth",
+    "ClientConnection",
+    "ConnAck",
+    "Connect",
+    "Connection",
+    "Delivery",
+    "Disconnect",
+    "Dropped",
+    "Event",
+    "Failed",
+    "Limits",
+    "Outgoing",
+    "Packet",
+    "PingReq",
+    "PingResp",
+    "Properties",
+    "ProtocolError",
+    "PubAck",
+    "PubComp",
+    "PubRec",
+    "PubRel",
+    "Publish",
+    "ReasonCode",
+    "ServerConnection",
+    "Session",
+    "SubAck",
+    "Subscribe",
+    "Subscription",
+    "UnsubAck",
+    "Unsubscribe",
+    "Will",
+    "check_filter",
+    "check_name",
+    "decode",
+    "encode",
+    "matches",
+    "split_share",
+]

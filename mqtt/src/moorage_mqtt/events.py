@@ -1,0 +1,78 @@
+"""What `receive` tells its owner, beside the packets themselves."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from .packets import (
+    Auth,
+    ConnAck,
+    Connect,
+    Disconnect,
+    Publish,
+    SubAck,
+    Subscribe,
+    UnsubAck,
+    Unsubscribe,
+)
+from .properties import Properties
+
+
+class Acknowledged(NamedTuple):
+    """The other side has taken over a message of QoS 1 (PUBACK) or 2 (PUBREC), or refused it.
+
+    A reason code of 0x80 or above is a refusal; the message is not sent again.
+    """
+
+    packet_id: int
+    reason_code: int
+    reference: str | None
+    properties: Properties
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A queued message was not sent: it expired, or is longer than the other side takes."""
+
+    reference: str | None
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The connection is over because a rule was broken or a deadline passed.
+
+    `by_peer` tells whether the other side is at fault. What it has to be told is in `take()`.
+    """
+
+    reason_code: int
+    text: str
+    by_peer: bool = True
+
+
+class Delivery(Enum):
+    """What became of a message given to `publish`."""
+
+    SENT = "sent"
+    QUEUED = "queued"
+    QUEUE_FULL = "queue_full"
+    TOO_LARGE = "too_large"
+    """Longer than the other side takes: dropped, as MQTT 5 asks [MQTT-3.1.2-25]."""
+    OFFLINE = "offline"
+    """QoS 0 on a connection that is not open."""
+
+
+Event = (
+    Publish
+    | Acknowledged
+    | Dropped
+    | Failed
+    | Connect
+    | Subscribe
+    | Unsubscribe
+    | Disconnect
+    | Auth
+    | ConnAck
+    | SubAck
+    | UnsubAck
+)
