@@ -109,7 +109,9 @@ def connects(draw: st.DrawFn, version: int) -> Connect:
             draw(properties(p.WILL, version)),
         )
     username = draw(st.none() | texts)
-    password = draw(st.none() | st.binary(max_size=9)) if username is not None or version == V5 else None
+    password = (
+        draw(st.none() | st.binary(max_size=9)) if username is not None or version == V5 else None
+    )
     return Connect(
         draw(texts),
         version,

@@ -19,7 +19,9 @@ def test_every_packet_of_5_survives_the_wire(packet: Packet) -> None:
 
 
 @given(st.data(), st.sampled_from([V311, V5]))
-def test_mutated_packets_raise_nothing_but_protocol_errors(data: st.DataObject, version: int) -> None:
+def test_mutated_packets_raise_nothing_but_protocol_errors(
+    data: st.DataObject, version: int
+) -> None:
     frame = bytearray(encode(data.draw(packets(version)), version))
     for _ in range(data.draw(st.integers(1, 4))):
         frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))

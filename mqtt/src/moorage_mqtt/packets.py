@@ -22,7 +22,7 @@ class Publish(NamedTuple):
     retain: bool = False
     dup: bool = False
     packet_id: int = 0
-    properties: Properties = {}  # noqa: RUF012 (never changed: decoding makes a new one)
+    properties: Properties = {}  # Never changed: decoding makes a new one.
 
 
 @dataclass(frozen=True, slots=True)
