@@ -218,12 +218,11 @@ def read_encoded(
 
 def _encoded(line: _Line, function: str) -> Encoded | DecodeFailure:
     shown = _trace(line, function, False)
-    if line.result[:1] == b"[":
-        result = _Downlink(bytes=_read(line.result))
-    elif line.result[:1] == b"{":
-        result = _read_downlink(line.result)
+    value = bytes(line.result)
+    if value.startswith(b"{"):
+        result = _read_downlink(value)
     else:
-        result = _Downlink()
+        result = _Downlink(bytes=_read(value))
     if result.errors:
         return DecodeFailure(
             DecodeFailed.code,

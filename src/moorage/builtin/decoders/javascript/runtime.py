@@ -23,7 +23,7 @@ from moorage.plugin import (
 )
 
 from . import lines, process
-from .process import Limits, Process, ProcessGone
+from .process import Jail, Limits, Process, ProcessGone
 
 log = structlog.get_logger()
 
@@ -92,6 +92,12 @@ class JavaScriptRuntime:
             return lines.read_encoded(answer, function, self._limits)
 
         return await self._run(batch.organization, script, function, encoded, read)
+
+    async def jail_report(self) -> Jail:
+        """Start one process, let it try the shut doors, and tell how well it is jailed."""
+        worker = await process.start(self._limits)
+        await worker.kill()
+        return worker.jail
 
     async def close(self) -> None:
         """End the processes; what still runs ends with its own request."""
@@ -260,13 +266,3 @@ def _script(batch: DecodeBatch | EncodeBatch) -> Script:
     if batch.script is None:
         raise ScriptInvalid(reason="no script was given")
     return batch.script
-
-
-async def jail_report(limits: Limits | None = None) -> process.Jail:
-    """Start one process, let it try the shut doors, and tell how well it is jailed."""
-    worker = await process.start(limits or Limits())
-    await worker.kill()
-    return worker.jail
-
-
-__all__ = ["JavaScriptRuntime", "Limits", "jail_report"]
