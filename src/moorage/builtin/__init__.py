@@ -1,0 +1,1 @@
+"""Plugins Moorage ships, written as a stranger would write them."""

@@ -1,0 +1,1 @@
+"""Decoders for scripts and for the common formats."""

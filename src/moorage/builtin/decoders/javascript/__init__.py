@@ -1,0 +1,1 @@
+"""JavaScript decoders in jailed processes."""

@@ -1,0 +1,77 @@
+"""What can go wrong with a decoder."""
+
+from __future__ import annotations
+
+from moorage.kit.errors import Kind, MoorageError
+
+
+class DecodeFailed(MoorageError):
+    """The decoder threw, or reported errors of its own."""
+
+    kind = Kind.INVALID
+    code = "decoders.decode_failed"
+    message = "The decoder failed: {reason}"
+
+
+class DecoderTimedOut(MoorageError):
+    """The decoder used more time than a message may take."""
+
+    kind = Kind.INVALID
+    code = "decoders.timed_out"
+    message = "The decoder took longer than {limit_s} s. Look for a loop that never ends."
+
+
+class DecoderOutOfMemory(MoorageError):
+    """The decoder used more memory than it may."""
+
+    kind = Kind.INVALID
+    code = "decoders.out_of_memory"
+    message = "The decoder used more than {limit_mib} MiB of memory."
+
+
+class DecoderResting(MoorageError):
+    """The decoder spent its time on earlier messages, so this one was not tried."""
+
+    kind = Kind.TOO_MANY
+    code = "decoders.resting"
+    message = "The decoder timed out repeatedly and rests; decode again once it is mended."
+
+
+class DecoderCrashed(MoorageError):
+    """The decoder's process ended while it handled the message."""
+
+    kind = Kind.INVALID
+    code = "decoders.crashed"
+    message = "The decoder's process ended while it handled this message."
+
+
+class ResultTooLarge(MoorageError):
+    """The decoder returned more than a message may become."""
+
+    kind = Kind.TOO_LARGE
+    code = "decoders.result_too_large"
+    message = "The result is larger than {limit_kib} KiB."
+
+
+class PayloadMalformed(MoorageError):
+    """The payload is not of the format it should be."""
+
+    kind = Kind.INVALID
+    code = "decoders.payload_malformed"
+    message = "The payload cannot be read: {reason}"
+
+
+class ScriptInvalid(MoorageError):
+    """The script does not load, or lacks the function that was asked for."""
+
+    kind = Kind.INVALID
+    code = "decoders.script_invalid"
+    message = "The script is not usable: {reason}"
+
+
+class RuntimeUnavailable(MoorageError):
+    """No decoder process could be started."""
+
+    kind = Kind.UNAVAILABLE
+    code = "decoders.runtime_unavailable"
+    message = "The decoder process did not start: {reason}"

@@ -1,0 +1,148 @@
+"""What goes into a decoder and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+Value = float | bool | str
+"""A float64 (or an integer that fits one), a boolean, or text up to 256 bytes."""
+
+
+class Location(msgspec.Struct, frozen=True, gc=False):
+    """Where a device was: degrees in WGS 84, metres above the ellipsoid."""
+
+    latitude: float
+    longitude: float
+    altitude_m: float | None = None
+
+
+class Readings(msgspec.Struct, frozen=True, gc=False):
+    """The values of one instant, by series name.
+
+    Attributes:
+        at: the device's own time; None where it gave none, and the time of receipt counts.
+        units: UCUM codes by series name, where the format carries them.
+    """
+
+    values: dict[str, Value]
+    at: datetime | None = None
+    location: Location | None = None
+    units: dict[str, str] | None = None
+
+
+class DecodeContext(msgspec.Struct, frozen=True, gc=False):
+    """One payload and what is known around it.
+
+    Attributes:
+        payload: the device's own bytes, without any network's envelope.
+        event: the network's or the sender's whole JSON object, for `decode(payload, metadata)`;
+            None lets the runtime take the payload itself where it is JSON, else
+            `{"data": base64, "fPort": port, "recvTime": …}`.
+        device: the device's description, for the second argument of `decode(payload, metadata)`; a
+            `msgspec.Raw` of trusted JSON is passed on as it is.
+    """
+
+    payload: bytes
+    received_at: datetime
+    content_type: str | None = None
+    port: int | None = None
+    variables: dict[str, str] | None = None
+    event: Any = None
+    device: Any = None
+
+
+class EncodeContext(msgspec.Struct, frozen=True, gc=False):
+    """One command on its way to a device."""
+
+    data: Any
+    port: int | None = None
+    variables: dict[str, str] | None = None
+
+
+class Script(msgspec.Struct, frozen=True, gc=False):
+    """One version of a decoder's text; `hash` is its SHA-256 in hex."""
+
+    hash: str
+    source: str
+
+
+class DecodeBatch(msgspec.Struct, frozen=True):
+    """Messages of one organization for one decoder.
+
+    Attributes:
+        script: None for runtimes that need no text.
+        downlink: the payloads are commands (`decodeDownlink`).
+        trace: fill `trace` of every result, not only where something was logged or failed.
+    """
+
+    organization: str
+    messages: Sequence[DecodeContext]
+    script: Script | None = None
+    downlink: bool = False
+    trace: bool = False
+
+
+class EncodeBatch(msgspec.Struct, frozen=True):
+    """Commands of one organization for one encoder."""
+
+    organization: str
+    messages: Sequence[EncodeContext]
+    script: Script | None = None
+
+
+class Trace(msgspec.Struct, frozen=True, gc=False):
+    """What a run left to look at: the function that ran, what it logged, where it failed."""
+
+    function: str
+    log: tuple[str, ...] = ()
+    stack: str = ""
+
+
+class Decoded(msgspec.Struct, frozen=True, gc=False):
+    """The document of one message and the readings in it.
+
+    Attributes:
+        document: JSON text in UTF-8, verbatim; None where the decoder returned nothing.
+        dropped: values that could not become readings (not finite, too long, too many).
+    """
+
+    document: bytes | None
+    readings: tuple[Readings, ...] = ()
+    problems: tuple[str, ...] = ()
+    dropped: int = 0
+    trace: Trace | None = None
+
+
+class Encoded(msgspec.Struct, frozen=True, gc=False):
+    """One command as bytes for the device."""
+
+    payload: bytes
+    port: int | None = None
+    problems: tuple[str, ...] = ()
+    trace: Trace | None = None
+
+
+class DecodeFailure(msgspec.Struct, frozen=True, gc=False):
+    """Why one message was not decoded; the others of its batch were.
+
+    Attributes:
+        code: the stable code of a class in `errors`.
+        line: line of the script, counted from 1.
+    """
+
+    code: str
+    message: str
+    line: int | None = None
+    trace: Trace | None = None
+
+
+class ScriptOutline(msgspec.Struct, frozen=True, gc=False):
+    """The functions a script offers, by what they are for; None where it has none."""
+
+    decode: str | None = None
+    decode_downlink: str | None = None
+    encode: str | None = None
