@@ -129,7 +129,7 @@ class Supervisor:
         """
         handlers = {
             number: signal.signal(number, self._on_signal)
-            for number in (signal.SIGTERM, signal.SIGINT)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
         self._signals.setblocking(False)
         self._wake.setblocking(False)
