@@ -37,7 +37,7 @@ def test_an_option_wins_over_a_variable_over_the_file_over_the_default(tmp_path:
     assert found["api.port"] == ("1", f"{file}: api.port")
     assert found["log_level"] == ("debug", f"{file}: log_level")
     assert found["mqtt.port"] == ("20", "MOORAGE_MQTT_PORT")
-    assert found["mqtt.tls_port"] == ("300", "--mqtt-tls-port")
+    assert found["mqtt.tls_port"] == ("300", "command line")
     assert loaded.settings.mqtt.tls_port == 300
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 import moorage
-from moorage.kit.db import DatabaseUnavailable, sqlalchemy_url
+from moorage.kit.db import sqlalchemy_url
 from moorage.kit.errors import Kind, MoorageError
 
 OLDEST_SERVER = 15
@@ -42,6 +42,14 @@ class DatabaseNewer(MoorageError):
     )
 
 
+class DatabaseUnreachable(MoorageError):
+    """No connection to the database can be made."""
+
+    kind = Kind.UNAVAILABLE
+    code = "database.unreachable"
+    message = "The database cannot be reached: {reason}. MOORAGE_DATABASE_URL says where it is."
+
+
 class DatabaseBusy(MoorageError):
     """A table stayed locked by somebody else."""
 
@@ -62,7 +70,7 @@ def migrate(url: str) -> Revision:
     """Apply every migration that is missing, each in its own transaction; tell where it started.
 
     Raises:
-        DatabaseUnavailable: the server does not answer.
+        DatabaseUnreachable: the server does not answer.
         DatabaseTooOld: the server is older than PostgreSQL 15.
         DatabaseNewer: a newer Moorage was here.
         DatabaseBusy: a lock was not given in time.
@@ -76,15 +84,13 @@ def migrate(url: str) -> Revision:
         with engine.connect() as connection:
             return _migrate(connection)
     except OperationalError as failed:
-        if failed.connection_invalidated or failed.orig is None or not _sqlstate(failed):
-            raise DatabaseUnavailable from failed
-        raise DatabaseBusy(reason=str(failed.orig).splitlines()[0]) from failed
+        raise _named(failed) from failed
     finally:
         engine.dispose()
 
 
 def revision(url: str) -> Revision:
-    """Tell where the database stands, changing nothing. Raises DatabaseUnavailable."""
+    """Tell where the database stands, changing nothing. Raises DatabaseUnreachable."""
     engine = create_engine(
         sqlalchemy_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5}
     )
@@ -92,7 +98,7 @@ def revision(url: str) -> Revision:
         with engine.connect() as connection:
             return _revision(connection, ScriptDirectory.from_config(_config()))
     except OperationalError as failed:
-        raise DatabaseUnavailable from failed
+        raise _named(failed) from failed
     finally:
         engine.dispose()
 
@@ -140,5 +146,9 @@ def _config() -> Config:
     return config
 
 
-def _sqlstate(failed: OperationalError) -> str | None:
-    return getattr(failed.orig, "sqlstate", None)
+def _named(failed: OperationalError) -> MoorageError:
+    reason = str(failed.orig).splitlines()[0].rstrip(".")
+    # What the server itself refuses has a state; a connection that never was has none.
+    if getattr(failed.orig, "sqlstate", None):
+        return DatabaseBusy(reason=reason)
+    return DatabaseUnreachable(reason=reason)

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+import psycopg
 import structlog
 
 from moorage.entry import lifeline, postgres, state
@@ -129,7 +130,7 @@ class Supervisor:
         """
         handlers = {
             number: signal.signal(number, self._on_signal)
-            for number in (signal.SIGTERM, signal.SIGINT)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
         self._signals.setblocking(False)
         self._wake.setblocking(False)
@@ -185,11 +186,16 @@ class Supervisor:
                     self._server = self._plan.database()
                     self._mark_started(child)
                     self._environment["MOORAGE_DATABASE_URL"] = self._server.url
+            elif not self._server.ready():
                 return
-            if self._server.ready() and child.state is not PartState.READY:
-                self._server.ensure_database()
-                self._change(child, PartState.READY)
-        except MoorageError as failed:
+            elif child.state is PartState.READY:
+                _ease(child)
+            else:
+                # It may end again this very moment; then the next turn sees it.
+                with contextlib.suppress(psycopg.Error):
+                    self._server.ensure_database()
+                    self._change(child, PartState.READY)
+        except (MoorageError, OSError) as failed:
             self._server = None
             if not self._announced:
                 raise
@@ -231,20 +237,25 @@ class Supervisor:
             log.warning("part_silent", name=child.name, pid=child.process.pid)
             _kill_group(child.process.pid, signal.SIGKILL)
             child.process.wait()
-        elif now - child.started_at > STEADY_S and child.state is PartState.READY:
-            child.pause_s = FIRST_PAUSE_S
+        elif child.state is PartState.READY:
+            _ease(child)
 
     def _start(self, child: _Child) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        with theirs:
-            child.process = subprocess.Popen(
-                self._plan.parts[child.name],
-                env={**self._environment, lifeline.VARIABLE: str(theirs.fileno())},
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+        try:
+            with theirs:
+                child.process = subprocess.Popen(
+                    self._plan.parts[child.name],
+                    env={**self._environment, lifeline.VARIABLE: str(theirs.fileno())},
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+        except OSError as failed:  # No memory or process number to spare just now.
+            ours.close()
+            self._pause(child, str(failed))
+            return
         child.channel, child.heard = ours, b""
         self._selector.register(ours, selectors.EVENT_READ, child)
         self._mark_started(child)
@@ -369,6 +380,12 @@ class Supervisor:
             self._server.stop(HARD_STOP_S if hurried else postgres.STOP_TIMEOUT_S)
         state.remove(self._plan.data_dir)
         log.info("stopped")
+
+
+def _ease(child: _Child) -> None:
+    """Let the pauses of one that has held out begin small again."""
+    if time.monotonic() - child.started_at > STEADY_S:
+        child.pause_s = FIRST_PAUSE_S
 
 
 def _received(channel: socket.socket) -> bytes:

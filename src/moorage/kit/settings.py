@@ -66,7 +66,7 @@ class Setting:
     Attributes:
         name: dotted.
         value: as text, secrets hidden.
-        origin: `default`, a variable, `file: key` or a command line option.
+        origin: `default`, a variable, `file: key` or `command line`.
     """
 
     name: str
@@ -132,7 +132,7 @@ def load(
         values[name] = _parsed(name, variable, text, fields[name])
         origins[name] = variable
     for name, value in (options or {}).items():
-        values[name], origins[name] = value, f"--{name.replace('.', '-').replace('_', '-')}"
+        values[name], origins[name] = value, "command line"
     try:
         settings = kind.model_validate(_nested(values))
     except ValidationError as failed:
