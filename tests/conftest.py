@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cluster import fresh_database, shared
+
+# A machine that is busy elsewhere must not fail a test.
+settings.register_profile("moorage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("moorage")
 
 
 @pytest.fixture(scope="session")

@@ -219,10 +219,8 @@ def read_encoded(
 def _encoded(line: _Line, function: str) -> Encoded | DecodeFailure:
     shown = _trace(line, function, False)
     value = bytes(line.result)
-    if value.startswith(b"{"):
-        result = _read_downlink(value)
-    else:
-        result = _Downlink(bytes=_read(value))
+    is_object = value.startswith(b"{")
+    result = _read_downlink(value) if is_object else _Downlink(bytes=_read(value))
     if result.errors:
         return DecodeFailure(
             DecodeFailed.code,
