@@ -7,7 +7,7 @@ import importlib.util
 import pkgutil
 
 from alembic import context
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 import moorage
 from moorage.kit.tables import metadata
@@ -35,6 +35,8 @@ def run(connection: Connection) -> None:
         compare_server_default=False,
     )
     with context.begin_transaction():
+        # The search of devices needs it; part of every PostgreSQL, and any owner may switch it on.
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
         context.run_migrations()
 
 

@@ -1,9 +1,253 @@
-"""Devices, as the platform knows them."""
+"""Devices: what is out there, whose it is, and how it proves who it is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
 from uuid import UUID
+
+
+class DeviceKind(StrEnum):
+    """What a device is, by how it talks or what it is for."""
+
+    HTTP = "http"
+    MQTT = "mqtt"
+    LORAWAN = "lorawan"
+    SIGFOX = "sigfox"
+    NB_IOT = "nbIot"
+    COAP = "coap"
+    XMPP = "xmpp"
+    GATEWAY = "gateway"
+    PHONE = "phone"
+    TABLET = "tablet"
+    COMPUTER = "computer"
+    OTHER = "other"
+
+
+class DeviceState(StrEnum):
+    """Where a device is in its life."""
+
+    PLANNED = "planned"
+    ACTIVE = "active"
+    MAINTENANCE = "maintenance"
+    SUSPENDED = "suspended"
+    LOST = "lost"
+    RETIRED = "retired"
+
+
+# Which state may follow which. A retired device can only be taken back into planning.
+NEXT_STATES: Mapping[DeviceState, frozenset[DeviceState]] = {
+    DeviceState.PLANNED: frozenset({DeviceState.ACTIVE, DeviceState.RETIRED}),
+    DeviceState.ACTIVE: frozenset(
+        {
+            DeviceState.MAINTENANCE,
+            DeviceState.SUSPENDED,
+            DeviceState.LOST,
+            DeviceState.RETIRED,
+        }
+    ),
+    DeviceState.MAINTENANCE: frozenset(
+        {DeviceState.ACTIVE, DeviceState.SUSPENDED, DeviceState.LOST, DeviceState.RETIRED}
+    ),
+    DeviceState.SUSPENDED: frozenset(
+        {DeviceState.ACTIVE, DeviceState.MAINTENANCE, DeviceState.LOST, DeviceState.RETIRED}
+    ),
+    DeviceState.LOST: frozenset({DeviceState.ACTIVE, DeviceState.SUSPENDED, DeviceState.RETIRED}),
+    DeviceState.RETIRED: frozenset({DeviceState.PLANNED}),
+}
+
+# Devices in these states are let in by the doors, and watched for silence unless only planned.
+SENDING = frozenset(
+    {DeviceState.PLANNED, DeviceState.ACTIVE, DeviceState.MAINTENANCE, DeviceState.LOST}
+)
+
+
+class Ownership(StrEnum):
+    """Whose a device is in the sense of mobile device management."""
+
+    BYOD = "byod"
+    COPE = "cope"
+    CORPORATE = "corporate"
+    DEDICATED = "dedicated"
+
+
+class Connectivity(StrEnum):
+    """What the last contacts say of a device."""
+
+    NEVER_SEEN = "neverSeen"
+    CONNECTED = "connected"
+    SEEN = "seen"
+    SILENT = "silent"
+
+
+class CredentialKind(StrEnum):
+    """How a secret is shown at a door."""
+
+    KEY = "key"
+    PASSWORD = "password"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """What a network or a label calls a device.
+
+    `network` names the network the value is unique in; empty for kinds unique by themselves
+    (`devEui`, `mac`, `imei`).
+    """
+
+    kind: str
+    value: str
+    network: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A WGS84 point; altitude in metres above the ellipsoid."""
+
+    longitude: float
+    latitude: float
+    altitude_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Limits of one series; crossing one opens a notice.
+
+    A standing notice clears only when the value is back by `hysteresis`, so that a value at the
+    limit does not open and clear with every message.
+    """
+
+    series: str
+    above: float | None = None
+    below: float | None = None
+    hysteresis: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewDevice:
+    """What enrols a device."""
+
+    application_id: UUID
+    name: str
+    kind: DeviceKind = DeviceKind.OTHER
+    manufacturer: str = ""
+    model: str = ""
+    serial: str | None = None
+    identifiers: tuple[Identifier, ...] = ()
+    gateway_id: UUID | None = None
+    location: Location | None = None
+    place: str = ""
+    comment: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    ownership: Ownership | None = None
+    state: DeviceState = DeviceState.ACTIVE
+    decoder_id: UUID | None = None
+    silent_after: timedelta | None = None
+    thresholds: tuple[Threshold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A slot: it owns history, rights and topics, whichever unit is bound to it."""
+
+    id: UUID
+    number: int
+    application_id: UUID
+    organization_id: UUID
+    gateway_id: UUID | None
+    name: str
+    kind: DeviceKind
+    manufacturer: str
+    model: str
+    serial: str | None
+    identifiers: tuple[Identifier, ...]
+    location: Location | None
+    place: str
+    comment: str
+    metadata: Mapping[str, str]
+    tags: tuple[str, ...]
+    owner: str
+    ownership: Ownership | None
+    state: DeviceState
+    decoder_id: UUID | None
+    silent_after: timedelta | None
+    thresholds: tuple[Threshold, ...]
+    connected: bool
+    last_seen_at: datetime | None
+    silent_since: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+    @property
+    def connectivity(self) -> Connectivity:
+        """Sum up the last contacts."""
+        if self.connected:
+            return Connectivity.CONNECTED
+        if self.silent_since is not None:
+            return Connectivity.SILENT
+        return Connectivity.NEVER_SEEN if self.last_seen_at is None else Connectivity.SEEN
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFilter:
+    """What a list of devices is narrowed by; all given parts must hold."""
+
+    organization_id: UUID | None = None
+    application_ids: tuple[UUID, ...] = ()
+    states: tuple[DeviceState, ...] = ()
+    kinds: tuple[DeviceKind, ...] = ()
+    connectivity: Connectivity | None = None
+    tags: tuple[str, ...] = ()
+    ownership: Ownership | None = None
+    gateway_id: UUID | None = None
+    decoder_id: UUID | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    located: bool | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """One step of a device's life."""
+
+    at: datetime
+    state: DeviceState
+    reason: str
+    by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What is known of a secret after it was shown: never the secret itself."""
+
+    id: UUID
+    device_id: UUID
+    kind: CredentialKind
+    label: str
+    user_name: str | None
+    hint: str
+    version: int
+    previous_until: datetime | None
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSecret:
+    """A credential with its secret, this one time."""
+
+    credential: Credential
+    secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +258,10 @@ class Sender:
         number: the device in the message path; no API shows it.
         device_id: the slot.
         credential_id: what it proved itself with.
-        version: grows with every change of the device or its credentials that doors must notice.
+        version: of the credential; grows with each rotation.
+        state: the doors let in only some (`may_send`).
+        is_gateway: it may speak for the devices behind it (see `children_of`).
+        valid_until: when the secret shown stops working by itself; None for never.
     """
 
     number: int
@@ -23,3 +270,65 @@ class Sender:
     application_id: UUID
     credential_id: UUID
     version: int
+    state: DeviceState = DeviceState.ACTIVE
+    is_gateway: bool = False
+    valid_until: datetime | None = None
+
+    @property
+    def may_send(self) -> bool:
+        """Tell whether the doors let it in, by its lifecycle state."""
+        return self.state in SENDING
+
+
+class DeviceChanges(NamedTuple):
+    """Which devices changed, and where to go on reading."""
+
+    numbers: list[int]
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceContext:
+    """What decoding and forwarding need of a device."""
+
+    number: int
+    id: UUID
+    name: str
+    kind: DeviceKind
+    manufacturer: str
+    model: str
+    serial: str | None
+    identifiers: tuple[Identifier, ...]
+    organization_id: UUID
+    application_id: UUID
+    decoder_id: UUID | None
+    metadata: Mapping[str, str]
+    tags: tuple[str, ...]
+    location: Location | None
+    place: str
+    thresholds: tuple[Threshold, ...]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MapBox:
+    """A part of the map, in degrees; west > east crosses the antimeridian."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+@dataclass(frozen=True, slots=True)
+class MapCluster:
+    """Devices near each other: their mean place, how many, how many of them silent.
+
+    `device` is the one device of a cluster of one.
+    """
+
+    longitude: float
+    latitude: float
+    count: int
+    silent: int
+    device: Mapping[str, Any] | None

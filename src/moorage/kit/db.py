@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -42,6 +42,8 @@ def to_json(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return duration(value)
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, Enum):
@@ -53,6 +55,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     raise TypeError(f"{type(value).__name__} has no JSON form.")
+
+
+def duration(value: timedelta) -> str:
+    """Write a duration in ISO 8601: whole days as `P3D`, else as `P3DT4H5M6S`."""
+    minutes, seconds = divmod(value.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "H"), (minutes, "M"), (seconds, "S"))
+    clock = "".join(f"{n}{unit}" for n, unit in parts if n)
+    days = f"{value.days}D" if value.days or not clock else ""
+    return f"P{days}" + (f"T{clock}" if clock else "")
 
 
 class Tx:

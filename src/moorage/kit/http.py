@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, Strict
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    Strict,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -55,6 +63,24 @@ def _instant(value: datetime) -> str:
 
 Instant = Annotated[
     AwareDatetime, Strict(False), PlainSerializer(_instant, return_type=str, when_used="json")
+]
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not value.startswith("P"):
+        raise ValueError("must be an ISO 8601 duration, such as P90D or PT15M")
+    return value
+
+
+# A year counts 365 days and a month 30, as there is no calendar to lay it on.
+Duration = Annotated[
+    timedelta,
+    Strict(False),
+    BeforeValidator(_duration),
+    PlainSerializer(db.duration, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "duration", "examples": ["P90D", "PT15M"]}),
 ]
 
 

@@ -277,6 +277,12 @@ async def take_in_application(tx: Tx, organization_id: UUID, application_id: UUI
     await store.add_application_where_wanted(tx, organization_id, application_id)
 
 
+async def hand_over_application(tx: Tx, organization_id: UUID, application_id: UUID) -> None:
+    """Take a moved application out of its old organisation's groups, into the new one's."""
+    await store.remove_application(tx, application_id)
+    await store.add_application_where_wanted(tx, organization_id, application_id)
+
+
 def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:
     for wish in wanted:
         for permission in wish.permissions:

@@ -256,6 +256,15 @@ async def add_application_where_wanted(tx: Tx, organization_id: UUID, applicatio
     )
 
 
+async def remove_application(tx: Tx, application_id: UUID) -> None:
+    """Take an application out of every group's scope."""
+    await tx.execute(
+        delete(permission_group_applications).where(
+            permission_group_applications.c.application_id == application_id
+        )
+    )
+
+
 # --- Members --------------------------------------------------------------
 
 

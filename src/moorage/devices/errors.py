@@ -1,0 +1,103 @@
+"""What can be wrong with devices."""
+
+from moorage.kit.errors import Kind, MoorageError
+
+
+class DeviceUnknown(MoorageError):
+    """No such device, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "devices.unknown"
+    message = "There is no device {id} that you may see."
+
+
+class SerialTaken(MoorageError):
+    """Another device of the organization carries this serial."""
+
+    kind = Kind.CONFLICT
+    code = "devices.serial_taken"
+    message = "Another device of the organization already has the serial {serial}."
+
+
+class IdentifierTaken(MoorageError):
+    """Another device of the installation carries this identifier."""
+
+    kind = Kind.CONFLICT
+    code = "devices.identifier_taken"
+    # Whose it is stays untold: it may be another organisation's.
+    message = (
+        "The {identifier_kind} {value} already belongs to a device of this installation. Check it, "
+        "or have it removed from the device that holds it."
+    )
+
+
+class StateNotAllowed(MoorageError):
+    """The lifecycle has no such step."""
+
+    kind = Kind.CONFLICT
+    code = "devices.state_not_allowed"
+    message = "A device that is {state} cannot become {wanted}; it can become {allowed}."
+
+
+class GatewayUnfit(MoorageError):
+    """The named gateway is not one, is elsewhere, or would be its own gateway."""
+
+    kind = Kind.INVALID
+    code = "devices.gateway_unfit"
+    message = "Device {id} is not a gateway of the same organization."
+
+
+class CredentialUnknown(MoorageError):
+    """The device has no such credential."""
+
+    kind = Kind.NOT_FOUND
+    code = "devices.credential_unknown"
+    message = "The device has no credential {id}."
+
+
+class UserNameTaken(MoorageError):
+    """Another credential of the installation uses this user name."""
+
+    kind = Kind.CONFLICT
+    code = "devices.user_name_taken"
+    message = "The user name {user_name} is already in use. Choose another, or leave it out."
+
+
+class TooManyCredentials(MoorageError):
+    """The device has as many credentials as it may have."""
+
+    kind = Kind.CONFLICT
+    code = "devices.too_many_credentials"
+    message = "A device has at most {limit} credentials. Revoke one first."
+
+
+class ImportUnreadable(MoorageError):
+    """The file to import is not what it says it is."""
+
+    kind = Kind.INVALID
+    code = "devices.import_unreadable"
+    message = "The file cannot be read: {reason}"
+
+
+class ImportTooLarge(MoorageError):
+    """The file to import has too many rows."""
+
+    kind = Kind.TOO_LARGE
+    code = "devices.import_too_large"
+    message = "An import takes at most {limit} rows. Cut the file into several."
+
+
+class PhotoUnknown(MoorageError):
+    """The device has no photo."""
+
+    kind = Kind.NOT_FOUND
+    code = "devices.photo_unknown"
+    message = "Device {id} has no photo."
+
+
+class PhotoUnfit(MoorageError):
+    """The upload is not an image that can be kept."""
+
+    kind = Kind.INVALID
+    code = "devices.photo_unfit"
+    message = "A photo is a JPEG, PNG or WebP file of at most {limit} bytes."

@@ -1,0 +1,57 @@
+"""What is announced about devices."""
+
+from moorage.kit.facts import Fact
+
+
+class DeviceEnrolled(Fact):
+    """A device came to be."""
+
+    name = "devices.enrolled"
+
+
+class DeviceChanged(Fact):
+    """A device's fields or lifecycle state changed."""
+
+    name = "devices.changed"
+
+
+class DeviceMoved(Fact):
+    """A device went to another application."""
+
+    name = "devices.moved"
+
+
+class DeviceRemoved(Fact):
+    """A device was removed with everything it sent."""
+
+    name = "devices.removed"
+
+
+class DevicesImported(Fact):
+    """A file enrolled and changed many devices at once."""
+
+    name = "devices.imported"
+
+
+class CredentialMade(Fact):
+    """A device got a credential."""
+
+    name = "devices.credential_made"
+
+
+class CredentialRotated(Fact):
+    """A credential got a new secret."""
+
+    name = "devices.credential_rotated"
+
+
+class CredentialRevoked(Fact):
+    """A credential was taken back."""
+
+    name = "devices.credential_revoked"
+
+
+class DevicesExported(Fact):
+    """Somebody downloaded a list of devices."""
+
+    name = "devices.exported"

@@ -1,0 +1,234 @@
+"""Enrol, read, change, move, remove: the door to every device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+from uuid import UUID
+
+from moorage import groups, organizations
+from moorage.kit import pages
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+from moorage.kit.errors import FieldInvalid
+from moorage.kit.facts import difference
+from moorage.organizations import Permission
+
+from .. import store
+from ..errors import DeviceUnknown, GatewayUnfit, StateNotAllowed
+from ..facts import DeviceChanged, DeviceEnrolled, DeviceMoved, DeviceRemoved
+from ..model import (
+    NEXT_STATES,
+    Device,
+    DeviceFilter,
+    DeviceKind,
+    DeviceState,
+    NewDevice,
+    StateChange,
+)
+
+FIRST_STATES = frozenset({DeviceState.PLANNED, DeviceState.ACTIVE})
+
+
+async def enrol(tx: Tx, caller: Caller, new: NewDevice) -> Device:
+    """Enrol a device in an application.
+
+    Raises:
+        ApplicationUnknown, PermissionMissing, SerialTaken, IdentifierTaken, GatewayUnfit,
+        FieldInvalid: it would begin its life in a later state.
+    """
+    application = await groups.get(tx, caller, new.application_id)
+    organizations.require(
+        caller, Permission.MANAGE_DEVICES, application.organization_id, application.id
+    )
+    if new.state not in FIRST_STATES:
+        raise FieldInvalid("/state", "a new device is planned or active")
+    await require_gateway(tx, caller, application.organization_id, None, new.gateway_id)
+    (device_id,) = await store.registry.add(tx, [(application.organization_id, new)])
+    device = await store.registry.get(tx, device_id)
+    tx.announce(DeviceEnrolled(device_id, device.organization_id, after=asdict(new)))
+    return device
+
+
+async def get(
+    tx: Tx,
+    caller: Caller,
+    device_id: UUID,
+    permission: Permission = Permission.READ_DEVICES,
+    *,
+    lock: bool = False,
+) -> Device:
+    """Read a device the caller may see: the one door to devices.
+
+    Raises:
+        DeviceUnknown: there is none, or the caller may not see it.
+        PermissionMissing: the caller sees it and lacks `permission` for it.
+    """
+    device = await store.registry.get(tx, device_id, lock=lock)
+    place = device.organization_id, device.application_id
+    if not caller.may(Permission.READ_DEVICES, *place):
+        raise DeviceUnknown(id=device_id)
+    organizations.require(caller, permission, *place)
+    return device
+
+
+async def list_devices(
+    tx: Tx, caller: Caller, asked: pages.PageRequest, wanted: DeviceFilter
+) -> pages.Page[Device]:
+    """List the devices the caller may see."""
+    seen = caller.reach(Permission.READ_DEVICES)
+    return await store.listing.list_devices(tx, seen, asked, wanted)
+
+
+async def change(
+    tx: Tx, caller: Caller, device_id: UUID, changes: Mapping[str, Any], *, reason: str = ""
+) -> Device:
+    """Change a device's fields, its lifecycle state among them.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, SerialTaken, IdentifierTaken, GatewayUnfit,
+        StateNotAllowed.
+    """
+    before = await get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
+    after = replace(before, **changes)
+    if after == before:
+        return before
+    if after.gateway_id != before.gateway_id:
+        await require_gateway(tx, caller, before.organization_id, device_id, after.gateway_id)
+    check_step(before.state, after.state)
+    await store.registry.change(tx, before, after)
+    if after.state is not before.state:
+        await store.registry.note_state(tx, device_id, after.state, reason)
+    was, now = difference(view(before), view(after))
+    tx.announce(DeviceChanged(device_id, before.organization_id, was, now))
+    return await store.registry.get(tx, device_id)
+
+
+def check_step(state: DeviceState, wanted: DeviceState) -> None:
+    """Refuse a step the lifecycle does not have. Raises StateNotAllowed."""
+    if wanted is not state and wanted not in NEXT_STATES[state]:
+        allowed = ", ".join(sorted(s.value for s in NEXT_STATES[state]))
+        raise StateNotAllowed(state=state.value, wanted=wanted.value, allowed=allowed)
+
+
+async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) -> Device:
+    """Move one device to another application, of another organisation as well.
+
+    Its history, credentials and topics come along; nobody else's device is touched. It leaves its
+    gateway when the organisation changes.
+
+    Raises:
+        DeviceUnknown, ApplicationUnknown, PermissionMissing, SerialTaken.
+    """
+    before = await get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
+    target = await groups.get(tx, caller, application_id)
+    organizations.require(caller, Permission.MANAGE_DEVICES, target.organization_id, target.id)
+    if application_id == before.application_id:
+        return before
+    abroad = target.organization_id != before.organization_id
+    after = replace(
+        before,
+        application_id=application_id,
+        organization_id=target.organization_id,
+        gateway_id=None if abroad else before.gateway_id,
+    )
+    await store.registry.change(tx, before, after)
+    if abroad:
+        await store.registry.free_children(tx, device_id)
+    was, now = difference(view(before), view(after))
+    tx.announce(DeviceMoved(device_id, before.organization_id, was, now))
+    if abroad:
+        tx.announce(DeviceMoved(device_id, target.organization_id, was, now))
+    return await store.registry.get(tx, device_id)
+
+
+async def remove(tx: Tx, caller: Caller, device_id: UUID) -> None:
+    """Remove a device with its credentials; what it sent is erased by those who keep it.
+
+    Raises:
+        DeviceUnknown, PermissionMissing.
+    """
+    device = await get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
+    await store.registry.remove(tx, device)
+    before = view(device) | {"number": device.number}
+    tx.announce(DeviceRemoved(device_id, device.organization_id, before=before))
+
+
+async def states_of(tx: Tx, caller: Caller, device_id: UUID) -> list[StateChange]:
+    """Read a device's life so far, the newest step first. Raises DeviceUnknown."""
+    await get(tx, caller, device_id)
+    return await store.registry.states_of(tx, device_id)
+
+
+async def move_application(
+    tx: Tx, caller: Caller, application_id: UUID, organization_id: UUID
+) -> groups.Application:
+    """Hand an application with all its devices to another organisation.
+
+    Raises:
+        ApplicationUnknown, OrganizationUnknown, PermissionMissing, ApplicationNameTaken,
+        SerialTaken.
+    """
+    await groups.get(tx, caller, application_id)
+    await store.registry.refuse_serials_of(tx, application_id, organization_id)
+    moved = await groups.move(tx, caller, application_id, organization_id)
+    await store.registry.free_strangers(tx, application_id)
+    await store.senders.changed_in(tx, application_id)
+    return moved
+
+
+async def remove_application(
+    tx: Tx, caller: Caller, application_id: UUID, *, with_devices: bool
+) -> None:
+    """Remove an application, and its devices where that was asked for.
+
+    Raises:
+        ApplicationUnknown, PermissionMissing, ApplicationNotEmpty.
+    """
+    application = await groups.get(tx, caller, application_id, lock=True)
+    place = application.organization_id, application_id
+    organizations.require(caller, Permission.MANAGE_APPLICATIONS, *place)
+    if application.device_count:
+        if not with_devices:
+            raise groups.ApplicationNotEmpty(devices=application.device_count)
+        organizations.require(caller, Permission.MANAGE_DEVICES, *place)
+        for device in await store.registry.remove_of_application(tx, application_id):
+            before = view(device) | {"number": device.number}
+            tx.announce(DeviceRemoved(device.id, application.organization_id, before=before))
+    await groups.remove(tx, caller, application_id)
+
+
+async def require_gateway(
+    tx: Tx,
+    caller: Caller,
+    organization_id: UUID,
+    device_id: UUID | None,
+    gateway_id: UUID | None,
+) -> None:
+    """Refuse a gateway that is none, is elsewhere, or is the device itself. Raises GatewayUnfit."""
+    if gateway_id is None:
+        return
+    try:
+        gateway = await get(tx, caller, gateway_id)
+    except DeviceUnknown as unknown:
+        raise GatewayUnfit(id=gateway_id) from unknown
+    if (
+        gateway.kind is not DeviceKind.GATEWAY
+        or gateway.organization_id != organization_id
+        or gateway_id == device_id
+    ):
+        raise GatewayUnfit(id=gateway_id)
+
+
+_UNTOLD = frozenset(
+    {
+        "id", "number", "connected", "last_seen_at", "silent_since",
+        "created_at", "updated_at", "created_by", "updated_by",
+    }
+)  # fmt: skip
+
+
+def view(device: Device) -> dict[str, Any]:
+    """Give the fields that a fact tells."""
+    return {name: value for name, value in asdict(device).items() if name not in _UNTOLD}

@@ -1,0 +1,191 @@
+"""Credentials, and what doors and workers ask; the functions for doors take no caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from moorage import notifications
+from moorage.kit import secrets
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+from moorage.organizations import Permission
+
+from .. import store
+from ..errors import TooManyCredentials
+from ..facts import CredentialMade, CredentialRevoked, CredentialRotated
+from ..model import (
+    Credential,
+    CredentialKind,
+    DeviceChanges,
+    DeviceContext,
+    Location,
+    Sender,
+    ShownSecret,
+)
+from . import registry
+
+MOST_CREDENTIALS = 20
+PREFIX = "mdk_"
+
+
+async def make_credential(
+    tx: Tx,
+    caller: Caller,
+    device_id: UUID,
+    kind: CredentialKind,
+    *,
+    label: str = "",
+    user_name: str | None = None,
+    expires_at: datetime | None = None,
+) -> ShownSecret:
+    """Give a device a credential; its secret is shown this once.
+
+    A password's user name is the device id unless another is asked for.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, UserNameTaken, TooManyCredentials.
+    """
+    device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
+    held = await store.senders.credentials_of(tx, device_id)
+    if len(held) >= MOST_CREDENTIALS:
+        raise TooManyCredentials(limit=MOST_CREDENTIALS)
+    secret = secrets.make_token(PREFIX)
+    credential = await store.senders.add_credential(
+        tx,
+        device_id,
+        kind,
+        label=label,
+        user_name=(user_name or str(device_id)) if kind is CredentialKind.PASSWORD else None,
+        digest=secrets.digest(secret),
+        hint=secret[-4:],
+        expires_at=expires_at,
+    )
+    told = {"credentialId": credential.id, "kind": kind, "label": label, "secret": "***"}
+    tx.announce(CredentialMade(device_id, device.organization_id, after=told))
+    return ShownSecret(credential, secret)
+
+
+async def credentials_of(tx: Tx, caller: Caller, device_id: UUID) -> list[Credential]:
+    """List a device's credentials, without secrets. Raises DeviceUnknown."""
+    await registry.get(tx, caller, device_id)
+    return await store.senders.credentials_of(tx, device_id)
+
+
+async def rotate_credential(
+    tx: Tx,
+    caller: Caller,
+    device_id: UUID,
+    credential_id: UUID,
+    *,
+    overlap: timedelta = timedelta(),
+) -> ShownSecret:
+    """Give a credential a new secret; the old one lives on for `overlap`.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, CredentialUnknown.
+    """
+    device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
+    secret = secrets.make_token(PREFIX)
+    credential = await store.senders.rotate_credential(
+        tx,
+        device_id,
+        credential_id,
+        digest=secrets.digest(secret),
+        hint=secret[-4:],
+        previous_until=tx.now + overlap if overlap else None,
+    )
+    await store.senders.changed(tx, [device.number], sender=True)
+    told = {"credentialId": credential_id, "secret": "***", "overlap": overlap}
+    tx.announce(CredentialRotated(device_id, device.organization_id, after=told))
+    return ShownSecret(credential, secret)
+
+
+async def revoke_credential(tx: Tx, caller: Caller, device_id: UUID, credential_id: UUID) -> None:
+    """Take a credential back; whoever uses it is cut off.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, CredentialUnknown.
+    """
+    device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
+    gone = await store.senders.remove_credential(tx, device_id, credential_id)
+    await store.senders.changed(tx, [device.number], sender=True)
+    told = {"credentialId": gone.id, "kind": gone.kind, "label": gone.label}
+    tx.announce(CredentialRevoked(device_id, device.organization_id, before=told))
+
+
+# --- For doors and workers --------------------------------------------------
+
+
+async def find_sender(
+    tx: Tx, kind: CredentialKind, secret: str, user_name: str | None = None
+) -> Sender | None:
+    """Find whom a secret belongs to; a password is looked for under its user name only.
+
+    The state is not judged here (see `Sender.may_send`), so that a door can say what is wrong.
+    """
+    if (kind is CredentialKind.PASSWORD) != (user_name is not None):
+        return None
+    return await store.senders.find_sender(tx, kind, secrets.digest(secret), user_name)
+
+
+async def children_of(tx: Tx, gateway: Sender, ids: Iterable[UUID]) -> Mapping[UUID, Sender]:
+    """Find which of `ids` the gateway may speak for, as senders of their own."""
+    if not gateway.is_gateway:
+        return {}
+    return await store.senders.children_of(tx, gateway, ids)
+
+
+async def senders_changed(tx: Tx, since: int | None) -> DeviceChanges:
+    """Tell whose credentials, state, application or gateway changed, removed ones among them.
+
+    Args:
+        tx: the transaction.
+        since: the `next` of the answer before; None only asks where to begin.
+
+    An open connection of one of these must be checked anew with `find_sender`. The doorbell
+    channel is `moorage_devices`.
+    """
+    return await store.senders.changes_since(tx, since, senders_only=True)
+
+
+async def contexts_changed(tx: Tx, since: int | None) -> DeviceChanges:
+    """Tell which devices' contexts must be read anew; as `senders_changed`."""
+    return await store.senders.changes_since(tx, since, senders_only=False)
+
+
+async def context_of(tx: Tx, numbers: Iterable[int]) -> dict[int, DeviceContext]:
+    """Read what decoding and forwarding need; removed devices are left out."""
+    return await store.contacts.contexts_of(tx, numbers)
+
+
+async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Translate ids into the message path's numbers; unknown ones are left out."""
+    return await store.senders.numbers_of(tx, device_ids)
+
+
+async def seen(tx: Tx, contacts: Mapping[int, datetime]) -> None:
+    """Note when devices were last in contact; a few seconds are let pass between two writes.
+
+    Whoever was silent is no longer, and a planned device becomes active.
+    """
+    back = await store.contacts.seen(tx, contacts)
+    if back:
+        ids = await store.contacts.ids_of(tx, back)
+        await notifications.clear(tx, notifications.NoticeKind.SILENCE, list(ids.values()))
+
+
+async def connected(tx: Tx, connections: Mapping[int, bool]) -> None:
+    """Note which devices hold a connection now; the slice of sessions calls this."""
+    await store.contacts.connected(tx, connections)
+
+
+async def located(tx: Tx, places: Mapping[int, Location]) -> None:
+    """Move devices to where their messages say they are."""
+    await store.contacts.located(tx, places)
+
+
+async def trim_changes(tx: Tx) -> None:
+    """Forget changes that every door has read; for the schedule only."""
+    await store.senders.trim_changes(tx)

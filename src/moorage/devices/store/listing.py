@@ -1,0 +1,94 @@
+"""Devices by the page, on the map."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Select, and_, func, literal, or_, true
+
+from moorage.kit import pages
+from moorage.kit.caller import Reach
+from moorage.kit.db import Tx
+
+from ..model import Connectivity, Device, DeviceFilter
+from ..tables import device_contacts, devices
+from . import registry
+
+# Stands for "never" in the order by last contact, since a page's cursor cannot hold a null.
+_NEVER = literal(datetime(1970, 1, 1, tzinfo=UTC), DateTime(timezone=True))
+
+
+def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]:
+    """Keep what `seen` allows and `wanted` asks for."""
+    if not seen.everywhere:
+        query = query.where(
+            or_(
+                devices.c.organization_id.in_(seen.organization_ids),
+                devices.c.application_id.in_(seen.application_ids),
+            )
+            if seen.organization_ids
+            else devices.c.application_id.in_(seen.application_ids)
+        )
+    for column, value in (
+        (devices.c.organization_id, wanted.organization_id),
+        (devices.c.ownership, wanted.ownership),
+        (devices.c.gateway_id, wanted.gateway_id),
+        (devices.c.decoder_id, wanted.decoder_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    for column, values in (
+        (devices.c.application_id, wanted.application_ids),
+        (devices.c.state, wanted.states),
+        (devices.c.kind, wanted.kinds),
+    ):
+        if values:
+            query = query.where(column.in_(values))
+    if wanted.tags:
+        query = query.where(devices.c.tags.contains(list(wanted.tags)))
+    if wanted.metadata:
+        query = query.where(devices.c.metadata.contains(dict(wanted.metadata)))
+    if wanted.located is not None:
+        query = query.where(devices.c.longitude.is_not(None) == wanted.located)
+    if wanted.connectivity is not None:
+        query = query.where(_is(wanted.connectivity))
+    for word in (wanted.q or "").casefold().split():
+        query = query.where(devices.c.search.contains(word, autoescape=True))
+    return query
+
+
+def _is(connectivity: Connectivity) -> Any:
+    c = device_contacts.c
+    match connectivity:
+        case Connectivity.CONNECTED:
+            return c.connected
+        case Connectivity.SILENT:
+            return and_(~c.connected, c.silent_since.is_not(None))
+        case Connectivity.NEVER_SEEN:
+            return and_(~c.connected, c.silent_since.is_(None), c.last_seen_at.is_(None))
+        case Connectivity.SEEN:
+            return and_(~c.connected, c.silent_since.is_(None), c.last_seen_at.is_not(None))
+    return true()
+
+
+async def list_devices(
+    tx: Tx, seen: Reach, asked: pages.PageRequest, wanted: DeviceFilter
+) -> pages.Page[Device]:
+    """Read a page of what `seen` allows."""
+    return await pages.page(
+        tx,
+        narrow(registry.statement(), seen, wanted),
+        asked,
+        sorts={
+            "name": func.lower(devices.c.name),
+            "createdAt": devices.c.created_at,
+            "updatedAt": devices.c.updated_at,
+            "lastSeenAt": func.coalesce(device_contacts.c.last_seen_at, _NEVER),
+            "state": devices.c.state,
+            "kind": devices.c.kind,
+        },
+        default="name",
+        key=devices.c.id,
+        read=registry.read,
+    )

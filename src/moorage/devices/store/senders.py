@@ -1,0 +1,243 @@
+"""Credentials, and what the doors ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, and_, cast, delete, or_, select, true, update
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+from moorage.kit.db import Tx
+from moorage.kit.ids import uuid7
+
+from ..errors import CredentialUnknown, UserNameTaken
+from ..model import (
+    Credential,
+    CredentialKind,
+    DeviceChanges,
+    DeviceKind,
+    DeviceState,
+    Sender,
+)
+from ..tables import device_changes, device_credentials, devices
+
+DEVICES_CHANNEL = "moorage_devices"
+KEEP_CHANGES = timedelta(hours=1)
+
+
+def _credential(row: Any) -> Credential:
+    values = {name: getattr(row, name) for name in Credential.__dataclass_fields__}
+    values["kind"] = CredentialKind(row.kind)
+    return Credential(**values)
+
+
+async def add_credential(
+    tx: Tx,
+    device_id: UUID,
+    kind: CredentialKind,
+    *,
+    label: str,
+    user_name: str | None,
+    digest: bytes,
+    hint: str,
+    expires_at: datetime | None,
+) -> Credential:
+    """Insert a credential. Raises UserNameTaken."""
+    row = (
+        await tx.execute(
+            insert(device_credentials)
+            .values(
+                id=uuid7(), device_id=device_id, kind=kind.value, label=label, user_name=user_name,
+                digest=digest, hint=hint, version=1, expires_at=expires_at, **tx.stamp(),
+            )
+            .on_conflict_do_nothing(constraint="device_credentials_user_name_key")
+            .returning(device_credentials)
+        )
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        raise UserNameTaken(user_name=user_name)
+    return _credential(row)
+
+
+async def credentials_of(tx: Tx, device_id: UUID) -> list[Credential]:
+    """List a device's credentials, the oldest first."""
+    query = (
+        select(device_credentials)
+        .where(device_credentials.c.device_id == device_id)
+        .order_by(device_credentials.c.id)
+    )
+    return [_credential(row) for row in await tx.execute(query)]
+
+
+async def rotate_credential(
+    tx: Tx,
+    device_id: UUID,
+    credential_id: UUID,
+    *,
+    digest: bytes,
+    hint: str,
+    previous_until: datetime | None,
+) -> Credential:
+    """Put a new secret in; the old one lives until `previous_until`. Raises CredentialUnknown."""
+    keep = device_credentials.c.digest if previous_until else None
+    row = (
+        await tx.execute(
+            update(device_credentials)
+            .where(
+                device_credentials.c.id == credential_id,
+                device_credentials.c.device_id == device_id,
+            )
+            .values(
+                digest=digest, hint=hint, version=device_credentials.c.version + 1,
+                previous_digest=keep, previous_until=previous_until, **tx.restamp(),
+            )
+            .returning(device_credentials)
+        )
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        raise CredentialUnknown(id=credential_id)
+    return _credential(row)
+
+
+async def remove_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> Credential:
+    """Delete one. Raises CredentialUnknown."""
+    row = (
+        await tx.execute(
+            delete(device_credentials)
+            .where(
+                device_credentials.c.id == credential_id,
+                device_credentials.c.device_id == device_id,
+            )
+            .returning(device_credentials)
+        )
+    ).one_or_none()
+    if row is None:
+        raise CredentialUnknown(id=credential_id)
+    return _credential(row)
+
+
+async def find_sender(
+    tx: Tx, kind: CredentialKind, digest: bytes, user_name: str | None
+) -> Sender | None:
+    """Find whom a secret belongs to, if it is valid at `tx.now`."""
+    c = device_credentials.c
+    current = c.digest == digest
+    previous = and_(c.previous_digest == digest, c.previous_until > tx.now)
+    query = (
+        select(
+            devices.c.number,
+            devices.c.id,
+            devices.c.organization_id,
+            devices.c.application_id,
+            devices.c.state,
+            devices.c.kind,
+            c.id.label("credential_id"),
+            c.version,
+            c.expires_at,
+            current.label("is_current"),
+            c.previous_until,
+        )
+        .join(device_credentials, c.device_id == devices.c.id)
+        .where(c.kind == kind.value, or_(current, previous))
+        .where(or_(c.expires_at.is_(None), c.expires_at > tx.now))
+    )
+    if user_name is not None:
+        query = query.where(c.user_name == user_name)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        return None
+    ends = [row.expires_at, None if row.is_current else row.previous_until]
+    return Sender(
+        number=row.number,
+        device_id=row.id,
+        organization_id=row.organization_id,
+        application_id=row.application_id,
+        state=DeviceState(row.state),
+        is_gateway=row.kind == DeviceKind.GATEWAY,
+        credential_id=row.credential_id,
+        version=row.version,
+        valid_until=min((end for end in ends if end is not None), default=None),
+    )
+
+
+async def changed(tx: Tx, numbers: Iterable[int], *, sender: bool) -> None:
+    """Note that workers, and with `sender` doors, must look at these devices anew, and ring."""
+    rows = [{"number": number, "sender": sender, "at": tx.now} for number in set(numbers)]
+    if rows:
+        await tx.execute(_note(insert(device_changes).values(rows)))
+        await _ring(tx)
+
+
+async def changed_in(tx: Tx, application_id: UUID) -> None:
+    """Note for every device of an application that its right to send changed."""
+    own = select(devices.c.number, true(), cast(tx.now, DateTime(True))).where(
+        devices.c.application_id == application_id
+    )
+    await tx.execute(_note(insert(device_changes).from_select(["number", "sender", "at"], own)))
+    await _ring(tx)
+
+
+def _note(statement: Insert) -> Insert:
+    return statement.on_conflict_do_update(
+        constraint="device_changes_pkey",
+        set_={"sender": or_(device_changes.c.sender, statement.excluded.sender)},
+    )
+
+
+async def _ring(tx: Tx) -> None:
+    await tx.execute("SELECT pg_notify(:channel, '')", {"channel": DEVICES_CHANNEL})
+
+
+async def changes_since(tx: Tx, since: int | None, *, senders_only: bool) -> DeviceChanges:
+    """Read what transactions from `since` on changed; None only asks where to begin.
+
+    What is still running is read again next time, so that nothing which commits late is missed.
+    """
+    horizon = (
+        await tx.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    ).scalar_one()
+    if since is None:
+        return DeviceChanges([], horizon)
+    query = select(device_changes.c.number).where(device_changes.c.transaction >= since)
+    if senders_only:
+        query = query.where(device_changes.c.sender)
+    return DeviceChanges([row.number for row in await tx.execute(query.distinct())], horizon)
+
+
+async def trim_changes(tx: Tx) -> None:
+    """Forget changes that every door and worker has read long ago."""
+    await tx.execute(delete(device_changes).where(device_changes.c.at < tx.now - KEEP_CHANGES))
+
+
+async def children_of(tx: Tx, gateway: Sender, ids: Iterable[UUID]) -> dict[UUID, Sender]:
+    """Find which of `ids` stand behind the gateway; they send under its credential."""
+    query = select(
+        devices.c.id,
+        devices.c.number,
+        devices.c.organization_id,
+        devices.c.application_id,
+        devices.c.state,
+    ).where(devices.c.gateway_id == gateway.device_id, devices.c.id.in_(list(ids)))
+    return {
+        row.id: Sender(
+            number=row.number,
+            device_id=row.id,
+            organization_id=row.organization_id,
+            application_id=row.application_id,
+            state=DeviceState(row.state),
+            is_gateway=False,
+            credential_id=gateway.credential_id,
+            version=gateway.version,
+            valid_until=gateway.valid_until,
+        )
+        for row in await tx.execute(query)
+    }
+
+
+async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Translate ids into the message path's numbers; unknown ones are left out."""
+    query = select(devices.c.id, devices.c.number).where(devices.c.id.in_(list(device_ids)))
+    return {row.id: row.number for row in await tx.execute(query)}

@@ -1,0 +1,205 @@
+"""Tables of devices: slots, the units bound to them, credentials, contacts, state history."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from moorage.kit.tables import metadata, stamps
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    # What the message path uses instead of the id; no API shows it.
+    Column("number", Integer, Identity(always=True), nullable=False, unique=True),
+    Column("application_id", Uuid, nullable=False),
+    Column("organization_id", Uuid, nullable=False),
+    # The gateway that may speak for this device.
+    Column("gateway_id", ForeignKey("devices.id", ondelete="SET NULL"), index=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("manufacturer", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("serial", Text),
+    Column("longitude", Float),
+    Column("latitude", Float),
+    Column("altitude_m", Float),
+    Column("place", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("metadata", JSONB, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("ownership", Text),
+    Column("state", Text, nullable=False),
+    Column("decoder_id", Uuid),
+    Column("silent_after", Interval),
+    Column("thresholds", JSONB, nullable=False),
+    # Everything `q` looks through, case folded; words of it are found by their trigrams.
+    Column("search", Text, nullable=False),
+    *stamps(),
+    ForeignKeyConstraint(
+        ["application_id", "organization_id"],
+        ["groups.id", "groups.organization_id"],
+        onupdate="CASCADE",
+        name="devices_application_fkey",
+    ),
+    # Operations, notices and the like refer to all three and so follow a device that moves.
+    UniqueConstraint("id", "application_id", "organization_id"),
+    UniqueConstraint("organization_id", "serial"),
+    CheckConstraint("(longitude IS NULL) = (latitude IS NULL)", name="location"),
+)
+_name = func.lower(devices.c.name)
+Index("devices_by_name", _name, devices.c.id)
+Index("devices_of_organization", devices.c.organization_id, _name, devices.c.id)
+Index("devices_of_application", devices.c.application_id, _name, devices.c.id)
+Index("devices_by_creation", devices.c.created_at, devices.c.id)
+Index("devices_by_change", devices.c.updated_at, devices.c.id)
+Index("devices_decoder", devices.c.decoder_id)
+Index("devices_tags", devices.c.tags, postgresql_using="gin")
+Index(
+    "devices_search",
+    devices.c.search,
+    postgresql_using="gin",
+    postgresql_ops={"search": "gin_trgm_ops"},
+)
+Index(
+    "devices_map",
+    func.point(devices.c.longitude, devices.c.latitude),
+    postgresql_using="gist",
+    postgresql_where=devices.c.longitude.is_not(None),
+)
+Index("devices_planned", devices.c.number, postgresql_where=devices.c.state == "planned")
+Index(
+    "devices_with_thresholds",
+    devices.c.number,
+    postgresql_where=text("thresholds <> '[]'::jsonb"),
+)
+
+# Written by the message path, so it is apart from the wide and much indexed table above: as no
+# indexed column changes on most contacts, PostgreSQL updates the row in place.
+device_contacts = Table(
+    "device_contacts",
+    metadata,
+    Column("number", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+    Column("last_seen_at", DateTime(timezone=True)),
+    Column("connected", Boolean, nullable=False, server_default=text("false")),
+    Column("usual_interval_s", Float),
+    Column("contacts", BigInteger, nullable=False, server_default=text("0")),
+    Column("silent_since", DateTime(timezone=True)),
+    postgresql_with={"fillfactor": 70},
+)
+Index(
+    "device_contacts_silent",
+    device_contacts.c.number,
+    postgresql_where=device_contacts.c.silent_since.is_not(None),
+)
+
+device_units = Table(
+    "device_units",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), nullable=False),
+    Column("bound_at", DateTime(timezone=True), nullable=False),
+    Column("unbound_at", DateTime(timezone=True)),
+    Column("serial", Text),
+    Column("hardware", JSONB, nullable=False),
+)
+Index(
+    "device_units_bound",
+    device_units.c.device_id,
+    unique=True,
+    postgresql_where=device_units.c.unbound_at.is_(None),
+)
+
+device_identifiers = Table(
+    "device_identifiers",
+    metadata,
+    Column("network", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "unit_id", ForeignKey("device_units.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+)
+
+device_credentials = Table(
+    "device_credentials",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("user_name", Text, unique=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    # After a rotation the old secret may stay valid for a while.
+    Column("previous_digest", LargeBinary, unique=True),
+    Column("previous_until", DateTime(timezone=True)),
+    Column("hint", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    *stamps(),
+    CheckConstraint("kind IN ('key', 'password')", name="kind"),
+    CheckConstraint("(kind = 'password') = (user_name IS NOT NULL)", name="user_name"),
+)
+
+# Which devices changed in what doors and workers remember of them; read by transaction, so that a
+# late commit is never passed over, and trimmed after an hour.
+device_changes = Table(
+    "device_changes",
+    metadata,
+    Column(
+        "transaction",
+        BigInteger,
+        primary_key=True,
+        server_default=text("pg_current_xact_id()::text::bigint"),
+    ),
+    # No foreign key: a removed device must be cut off too.
+    Column("number", Integer, primary_key=True),
+    # Whether it is about its right to send, and not only about what it is called and the like.
+    Column("sender", Boolean, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, index=True),
+)
+
+device_states = Table(
+    "device_states",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Uuid, nullable=False),
+    Index("device_states_of_device", "device_id", "at"),
+)
+
+device_photos = Table(
+    "device_photos",
+    metadata,
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    Column("content_type", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)

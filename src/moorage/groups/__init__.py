@@ -1,0 +1,26 @@
+"""Applications: named sets of devices that permissions can be limited to."""
+
+from .errors import ApplicationNotEmpty, ApplicationUnknown
+from .facts import ApplicationChanged, ApplicationMade, ApplicationMoved, ApplicationRemoved
+from .model import Application, ApplicationFilter, ApplicationStatus, ContactPerson, NewApplication
+from .service import change, get, list_applications, make, move, remove
+
+__all__ = [
+    "Application",
+    "ApplicationChanged",
+    "ApplicationFilter",
+    "ApplicationMade",
+    "ApplicationMoved",
+    "ApplicationNotEmpty",
+    "ApplicationRemoved",
+    "ApplicationStatus",
+    "ApplicationUnknown",
+    "ContactPerson",
+    "NewApplication",
+    "change",
+    "get",
+    "list_applications",
+    "make",
+    "move",
+    "remove",
+]

@@ -1,0 +1,138 @@
+"""The rules of applications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from moorage import notifications, organizations
+from moorage.kit import pages
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+from moorage.kit.facts import difference
+from moorage.organizations import Permission
+
+from . import store
+from .errors import ApplicationUnknown, DatesReversed
+from .facts import ApplicationChanged, ApplicationMade, ApplicationMoved, ApplicationRemoved
+from .model import Application, ApplicationFilter, NewApplication
+
+
+async def make(tx: Tx, caller: Caller, new: NewApplication) -> Application:
+    """Make an application; permission groups that take new ones get it.
+
+    Raises:
+        OrganizationUnknown, PermissionMissing, ApplicationNameTaken, DatesReversed.
+    """
+    await organizations.get(tx, caller, new.organization_id)
+    organizations.require(caller, Permission.MANAGE_APPLICATIONS, new.organization_id)
+    if new.start_date and new.end_date and new.end_date < new.start_date:
+        raise DatesReversed
+    application = await store.add(tx, new)
+    await organizations.take_in_application(tx, new.organization_id, application.id)
+    tx.announce(ApplicationMade(application.id, new.organization_id, after=asdict(new)))
+    return application
+
+
+async def get(tx: Tx, caller: Caller, application_id: UUID, *, lock: bool = False) -> Application:
+    """Read an application the caller may see. Raises ApplicationUnknown."""
+    application = await store.get(tx, application_id, lock=lock)
+    if not caller.may(Permission.READ_APPLICATIONS, application.organization_id, application_id):
+        raise ApplicationUnknown(id=application_id)
+    return application
+
+
+async def list_applications(
+    tx: Tx, caller: Caller, asked: pages.PageRequest, wanted: ApplicationFilter
+) -> pages.Page[Application]:
+    """List the applications the caller may see."""
+    seen = caller.reach(Permission.READ_APPLICATIONS)
+    return await store.list_applications(tx, seen, asked, wanted)
+
+
+async def change(
+    tx: Tx, caller: Caller, application_id: UUID, changes: Mapping[str, Any]
+) -> Application:
+    """Change an application's fields.
+
+    Raises:
+        ApplicationUnknown, PermissionMissing, ApplicationNameTaken, DatesReversed.
+    """
+    before = await get(tx, caller, application_id, lock=True)
+    organizations.require(
+        caller, Permission.MANAGE_APPLICATIONS, before.organization_id, application_id
+    )
+    after = await store.change(tx, application_id, changes)
+    if before.end_date != after.end_date:
+        await notifications.clear(tx, notifications.NoticeKind.APPLICATION_ENDED, [application_id])
+    was, now = difference(_view(before), _view(after))
+    tx.announce(ApplicationChanged(application_id, before.organization_id, was, now))
+    return after
+
+
+async def move(tx: Tx, caller: Caller, application_id: UUID, organization_id: UUID) -> Application:
+    """Hand an application to another organisation; its devices follow in the same statement.
+
+    Whoever held rights in it through the old organisation's groups loses them. The slice of
+    devices calls this, since doors have to hear of it.
+
+    Raises:
+        ApplicationUnknown, OrganizationUnknown, PermissionMissing, ApplicationNameTaken.
+    """
+    before = await get(tx, caller, application_id, lock=True)
+    organizations.require(caller, Permission.MANAGE_APPLICATIONS, before.organization_id)
+    await organizations.get(tx, caller, organization_id)
+    organizations.require(caller, Permission.MANAGE_APPLICATIONS, organization_id)
+    if organization_id == before.organization_id:
+        return before
+    after = await store.change(tx, application_id, {"organization_id": organization_id})
+    await organizations.hand_over_application(tx, organization_id, application_id)
+    await notifications.move_application(tx, application_id, organization_id)
+    fields = {"organizationId": before.organization_id}, {"organizationId": organization_id}
+    # One entry in each organisation's log, since neither may read the other's.
+    tx.announce(ApplicationMoved(application_id, before.organization_id, *fields))
+    tx.announce(ApplicationMoved(application_id, organization_id, *fields))
+    return after
+
+
+async def remove(tx: Tx, caller: Caller, application_id: UUID) -> None:
+    """Remove an application that owns no device any more; the slice of devices calls this.
+
+    Raises:
+        ApplicationUnknown, PermissionMissing.
+    """
+    before = await get(tx, caller, application_id)
+    organizations.require(
+        caller, Permission.MANAGE_APPLICATIONS, before.organization_id, application_id
+    )
+    await notifications.clear(tx, notifications.NoticeKind.APPLICATION_ENDED, [application_id])
+    await store.remove(tx, application_id)
+    tx.announce(ApplicationRemoved(application_id, before.organization_id, before=_view(before)))
+
+
+async def notice_ends(tx: Tx) -> None:
+    """Open a notice for each application whose end date has come; for the schedule only."""
+    await notifications.open_all(
+        tx,
+        [
+            notifications.NewNotice(
+                kind=notifications.NoticeKind.APPLICATION_ENDED,
+                subject_kind=notifications.SubjectKind.APPLICATION,
+                subject_id=application.id,
+                subject_name=application.name,
+                application_id=application.id,
+                organization_id=application.organization_id,
+                detail={"endDate": application.end_date},
+            )
+            for application in await store.ended(tx, tx.now.date())
+        ],
+    )
+
+
+def _view(application: Application) -> dict[str, Any]:
+    view = asdict(application)
+    for key in ("created_at", "updated_at", "created_by", "updated_by", "device_count"):
+        view.pop(key)
+    return view

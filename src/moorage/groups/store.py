@@ -1,0 +1,156 @@
+"""The only SQL about groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, column, delete, func, or_, select, table, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from moorage.kit import pages
+from moorage.kit.caller import Reach
+from moorage.kit.db import Tx
+from moorage.kit.ids import uuid7
+
+from .errors import ApplicationNameTaken, ApplicationUnknown, DatesReversed
+from .model import (
+    Application,
+    ApplicationFilter,
+    ApplicationStatus,
+    ContactPerson,
+    GroupKind,
+    NewApplication,
+)
+from .tables import groups
+
+# The slice of devices stands above this one, so its table is known by name only.
+_devices = table("devices", column("application_id"))
+
+
+def _applications() -> Select[Any]:
+    count = (
+        select(func.count())
+        .where(_devices.c.application_id == groups.c.id)
+        .scalar_subquery()
+        .label("device_count")
+    )
+    return select(groups, count).where(groups.c.kind == GroupKind.APPLICATION.value)
+
+
+_FIELDS = tuple(f.name for f in fields(Application))
+
+
+def _application(row: Any) -> Application:
+    values = {name: getattr(row, name) for name in _FIELDS}
+    values["status"] = ApplicationStatus(row.status)
+    values["contacts"] = tuple(ContactPerson(**c) for c in row.contacts)
+    for name in ("controlled_properties", "device_kinds"):
+        values[name] = tuple(values[name])
+    return Application(**values)
+
+
+async def add(tx: Tx, new: NewApplication) -> Application:
+    """Insert `new`. Raises ApplicationNameTaken."""
+    made = (
+        await tx.execute(
+            insert(groups)
+            .values(id=uuid7(), kind=GroupKind.APPLICATION.value, **asdict(new), **tx.stamp())
+            .on_conflict_do_nothing()
+            .returning(groups.c.id)
+        )
+    ).scalar_one_or_none()
+    if made is None:
+        raise ApplicationNameTaken(name=new.name)
+    return await get(tx, made)
+
+
+async def get(tx: Tx, application_id: UUID, *, lock: bool = False) -> Application:
+    """Read one. Raises ApplicationUnknown."""
+    query = _applications().where(groups.c.id == application_id)
+    if lock:
+        query = query.with_for_update(of=groups)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise ApplicationUnknown(id=application_id)
+    return _application(row)
+
+
+async def list_applications(
+    tx: Tx, seen: Reach, asked: pages.PageRequest, wanted: ApplicationFilter
+) -> pages.Page[Application]:
+    """Read a page of what `seen` allows."""
+    query = _applications()
+    if not seen.everywhere:
+        query = query.where(
+            or_(
+                groups.c.organization_id.in_(seen.organization_ids),
+                groups.c.id.in_(seen.application_ids),
+            )
+        )
+    if wanted.organization_id is not None:
+        query = query.where(groups.c.organization_id == wanted.organization_id)
+    if wanted.statuses:
+        query = query.where(groups.c.status.in_([s.value for s in wanted.statuses]))
+    if wanted.owner is not None:
+        query = query.where(func.lower(groups.c.owner) == func.lower(wanted.owner))
+    if wanted.category is not None:
+        query = query.where(func.lower(groups.c.category) == func.lower(wanted.category))
+    if wanted.q:
+        query = query.where(
+            or_(
+                groups.c.name.icontains(wanted.q, autoescape=True),
+                groups.c.description.icontains(wanted.q, autoescape=True),
+            )
+        )
+    return await pages.page(
+        tx,
+        query,
+        asked,
+        sorts={
+            "name": func.lower(groups.c.name),
+            "createdAt": groups.c.created_at,
+            "updatedAt": groups.c.updated_at,
+            "status": groups.c.status,
+        },
+        default="name",
+        key=groups.c.id,
+        read=_application,
+    )
+
+
+async def change(tx: Tx, application_id: UUID, changes: Mapping[str, Any]) -> Application:
+    """Change fields, the organisation among them.
+
+    Raises:
+        ApplicationUnknown, ApplicationNameTaken, DatesReversed.
+    """
+    statement = (
+        update(groups).where(groups.c.id == application_id).values(**changes, **tx.restamp())
+    )
+    try:
+        async with tx.connection.begin_nested():
+            await tx.execute(statement)
+    except IntegrityError as refused:
+        if "groups_dates_check" in str(refused.orig):
+            raise DatesReversed from refused
+        if "groups_name_key" in str(refused.orig):
+            name = changes.get("name") or (await get(tx, application_id)).name
+            raise ApplicationNameTaken(name=name) from refused
+        raise
+    return await get(tx, application_id)
+
+
+async def remove(tx: Tx, application_id: UUID) -> None:
+    """Delete one that owns no device any more."""
+    await tx.execute(delete(groups).where(groups.c.id == application_id))
+
+
+async def ended(tx: Tx, today: date) -> list[Application]:
+    """List the applications whose end date has come."""
+    query = _applications().where(groups.c.end_date <= today)
+    return [_application(row) for row in await tx.execute(query)]

@@ -1,0 +1,1 @@
+"""What devices are asked to do, and what they answered."""
