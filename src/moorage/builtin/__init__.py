@@ -1,0 +1,1 @@
+"""Plugins we ship, written as a stranger would."""
