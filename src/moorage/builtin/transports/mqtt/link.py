@@ -26,10 +26,9 @@ from moorage_mqtt import (
     ServerConnection,
     Subscribe,
     Unsubscribe,
-    matches,
-    split_share,
 )
 
+from . import subscriptions
 from .messages import to_message
 from .sessions import Kept
 
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD = 1, 2, 4, 8
 
 _CACHED_TOPICS = 32
-_SUBSCRIPTIONS = 100
 _CLOSING_S = 5.0
 
 # Cause of the disconnect, by the reason code the core gave for it.
@@ -367,12 +365,7 @@ class Link(asyncio.Protocol):
         kept = sessions.find(sender.number, client_id)
         if kept is not None and not fresh:
             kept.sender, kept.will = sender, None  # Back in time: no will [MQTT-3.1.3-9].
-            kept.subscriptions = {
-                topic_filter: qos
-                for topic_filter, qos in kept.subscriptions.items()
-                if host.may_subscribe(sender, topic_filter)
-            }
-            self._note_commands(kept)
+            subscriptions.review(kept, host)
             return kept, True
         if kept is not None:
             sessions.remove(kept)
@@ -388,43 +381,23 @@ class Link(asyncio.Protocol):
             return
         codes = []
         for wanted in event.subscriptions:
-            topic_filter = wanted.topic_filter
-            if split_share(topic_filter)[0] is not None or not self.door.host.may_subscribe(
-                kept.sender, topic_filter
-            ):
-                text = f"The device may not subscribe to {topic_filter[:200]}."
-                self._refused("topic", text, topic_filter)
-                codes.append(int(ReasonCode.NOT_AUTHORIZED))
-            elif len(kept.subscriptions) >= _SUBSCRIPTIONS:
-                codes.append(int(ReasonCode.QUOTA_EXCEEDED))
-            else:
-                kept.subscriptions[topic_filter] = wanted.qos
-                codes.append(wanted.qos)
-        self._note_commands(kept)
+            code = subscriptions.subscribe(kept, wanted, self.door.host)
+            if code == ReasonCode.NOT_AUTHORIZED:
+                text = f"The device may not subscribe to {wanted.topic_filter[:200]}."
+                self._refused("topic", text, wanted.topic_filter)
+            codes.append(code)
         self.core.suback(event.packet_id, tuple(codes))
 
     def _unsubscribe(self, event: Unsubscribe) -> None:
-        kept = self.kept
-        if kept is None:
-            return
-        codes = tuple(
-            int(ReasonCode.NO_SUBSCRIPTION_EXISTED)
-            if kept.subscriptions.pop(topic_filter, None) is None
-            else 0
-            for topic_filter in event.topic_filters
-        )
-        self._note_commands(kept)
-        self.core.unsuback(event.packet_id, codes)
-
-    def _note_commands(self, kept: Kept) -> None:
-        kept.takes_commands = _command_topic(kept, "0") is not None
+        if self.kept is not None:
+            codes = [subscriptions.unsubscribe(self.kept, one) for one in event.topic_filters]
+            self.core.unsuback(event.packet_id, tuple(codes))
 
     def command(self, command: Command) -> bool:
         """Send a command; False if this connection does not take it now."""
-        kept = self.kept
-        if kept is None or not self.core.is_open:
+        if self.kept is None or not self.core.is_open:
             return False
-        found = _command_topic(kept, str(command.id))
+        found = subscriptions.command_topic(self.kept, str(command.id))
         if found is None:
             return False
         topic, qos = found
@@ -432,16 +405,7 @@ class Link(asyncio.Protocol):
         if content_type := command.meta.get("content_type"):
             properties["content_type"] = content_type
         outcome = self.core.publish(
-            topic, command.payload, qos=min(qos, 1), now=self.door.time(), properties=properties
+            topic, command.payload, qos=qos, now=self.door.time(), properties=properties
         )
         self.flush()
         return outcome in (Delivery.SENT, Delivery.QUEUED)
-
-
-def _command_topic(kept: Kept, command_id: str) -> tuple[str, int] | None:
-    """Find topic and QoS under which the session wants a command; None if it does not."""
-    for topic in (f"v1/op/{command_id}", f"v1/devices/{kept.sender.device_id}/op/{command_id}"):
-        granted = [qos for wanted, qos in kept.subscriptions.items() if matches(wanted, topic)]
-        if granted:
-            return topic, max(granted)
-    return None
