@@ -27,9 +27,15 @@ from moorage.decoders import (
     Value,
     take_readings,
 )
-from moorage.kit.errors import MoorageError
+from moorage.devices import Sender
+from moorage.ingest import Command, Credentials, Done, Host, Presence, Refusal, Transport, Uplink
+from moorage.kit.errors import Kind, MoorageError
+from moorage.kit.ids import uuid7, uuid7_bytes
+from moorage.ledger import Protocol, RawMessage
 
 __all__ = [
+    "Command",
+    "Credentials",
     "DecodeBatch",
     "DecodeContext",
     "DecodeFailed",
@@ -40,20 +46,32 @@ __all__ = [
     "DecoderResting",
     "DecoderRuntime",
     "DecoderTimedOut",
+    "Done",
     "EncodeBatch",
     "EncodeContext",
     "Encoded",
     "FunctionRuntime",
+    "Host",
+    "Kind",
     "Location",
     "MoorageError",
     "PayloadMalformed",
+    "Presence",
+    "Protocol",
+    "RawMessage",
     "Readings",
+    "Refusal",
     "ResultTooLarge",
     "RuntimeUnavailable",
     "Script",
     "ScriptInvalid",
     "ScriptOutline",
+    "Sender",
     "Trace",
+    "Transport",
+    "Uplink",
     "Value",
     "take_readings",
+    "uuid7",
+    "uuid7_bytes",
 ]

@@ -40,14 +40,13 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The connection is over because a rule was broken or a deadline passed.
+    """The connection is over: a rule was broken or a deadline passed.
 
-    `by_peer` tells whether the other side is at fault. What it has to be told is in `take()`.
+    What the other side has to be told is in `take()`.
     """
 
     reason_code: int
     text: str
-    by_peer: bool = True
 
 
 class Delivery(Enum):

@@ -1,0 +1,1 @@
+"""Doors that come with the platform."""

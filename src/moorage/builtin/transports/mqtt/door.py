@@ -1,0 +1,268 @@
+"""The door: listeners, the batch on its way to the ledger, one timer, commands down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+
+from moorage.plugin import Command, Host, Presence, RawMessage, Refusal, Sender, uuid7
+from moorage_mqtt import V5, Publish, ReasonCode, Will
+
+from .link import OVERLOAD, Link
+from .messages import to_message
+from .sessions import Kept, Sessions
+from .settings import DoorSettings
+from .wheel import Wheel
+
+log = structlog.get_logger()
+
+_BACKLOG = 4096
+_GOODBYE_S = 1.0
+# Wills of connections that end by our own doing are not published.
+_OUR_DOING = frozenset({"revoked", "shutdown"})
+
+
+class MqttDoor:
+    """The transport `mqtt`."""
+
+    name = "mqtt"
+
+    def __init__(self, settings: DoorSettings) -> None:
+        self.settings = settings
+        self.ports: list[int] = []
+        """Ports in use, plain then TLS, once `ready` was called."""
+
+    async def run(self, host: Host, ready: Callable[[], None]) -> None:
+        """Serve until cancelled. Raises OSError if a port cannot be listened on."""
+        settings, loop = self.settings, asyncio.get_running_loop()
+        door = Door(settings, host)
+        servers = []
+        try:
+            servers.append(
+                await loop.create_server(
+                    lambda: Link(door, tls=False), settings.host, settings.port, backlog=_BACKLOG
+                )
+            )
+            if settings.tls is not None:
+                servers.append(
+                    await loop.create_server(
+                        lambda: Link(door, tls=True),
+                        settings.tls_host,
+                        settings.tls_port,
+                        ssl=settings.tls,
+                        ssl_handshake_timeout=settings.limits.connect_timeout_s,
+                        backlog=_BACKLOG,
+                    )
+                )
+            self.ports = [server.sockets[0].getsockname()[1] for server in servers]
+            host.follow(door.commanded, door.deliver, door.cut)
+            ready()
+            await door.serve()
+        finally:
+            for server in servers:
+                server.close()
+            await door.close()
+
+
+class Door:
+    """What the connections of one running door share."""
+
+    def __init__(self, settings: DoorSettings, host: Host) -> None:
+        self.settings = settings
+        self.host = host
+        self._loop = asyncio.get_running_loop()
+        self.time = self._loop.time
+        self.sessions = Sessions(settings.sessions_per_device, self.time(), self._publish_will)
+        self._links: set[Link] = set()
+        self._wheel: Wheel[Link] = Wheel(self.time())
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Messages of this turn of the event loop, and where each came from.
+        self._messages: list[RawMessage] = []
+        self._sources: list[tuple[Link | None, int]] = []
+        self._committing = 0
+        self._changed = asyncio.Event()  # A connection has gone, or a batch was committed.
+        self._overloaded: set[Link] = set()
+
+    # --- Connections --------------------------------------------------------------------------
+
+    def admit(self, link: Link) -> bool:
+        """Count a new connection in, or say that there are too many."""
+        if len(self._links) >= self.settings.connections:
+            text = f"More than {self.settings.connections} connections at once."
+            self.host.refused(Refusal("overload", text, "mqtt", link.address))
+            return False
+        self._links.add(link)
+        self.watch(link, self.time() + self.settings.limits.connect_timeout_s)
+        return True
+
+    def gone(self, link: Link) -> None:
+        """Forget a connection whose socket has closed."""
+        self._links.discard(link)
+        self._overloaded.discard(link)
+        self._changed.set()
+
+    def arrived(self, link: Link, kept: Kept) -> None:
+        """Tell the host that a device has connected, and watch its keep-alive."""
+        self._present(link, kept, connected=True)
+        if (deadline := link.core.deadline) is not None:
+            self.watch(link, deadline)
+
+    def left(self, link: Link, kept: Kept, cause: str) -> None:
+        """Tell the host that a connection has ended, and start its session's clocks."""
+        self._present(link, kept, connected=False, cause=cause)
+        will = None if cause in _OUR_DOING else link.core.will
+        self.sessions.left(kept, will, link.core.session_expiry_s, self.time())
+
+    def watch(self, link: Link, deadline: float) -> None:
+        """Have `link.tick` called after the deadline, or before."""
+        self._wheel.put(link, deadline)
+
+    def overload(self, link: Link) -> None:
+        """Stop reading from a connection until the host is relieved."""
+        link.stop(OVERLOAD)
+        if not self._overloaded:
+            self.host.when_relieved(self._relieved)
+        self._overloaded.add(link)
+
+    def make_client_id(self) -> str:
+        """Make an id for a client that has none."""
+        return f"auto-{uuid7().hex}"
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a connection's work beside the others."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def now_us(self) -> int:
+        """Give microseconds since 1970."""
+        return time.time_ns() // 1000
+
+    async def serve(self) -> None:
+        """Turn the wheel."""
+        while True:
+            await asyncio.sleep(1.0)
+            now = self.time()
+            for link in self._wheel.due(now):
+                link.tick(now)
+            self.sessions.tick(now)
+
+    async def close(self) -> None:
+        """Take nothing more in, wait for what is being committed, say goodbye."""
+        for link in self._links:
+            link.stop(OVERLOAD)
+        if self._messages:
+            self._commit()
+        await self._until(lambda: not self._committing, self.settings.stop_timeout_s)
+        for task in self._tasks:
+            task.cancel()
+        for link in list(self._links):
+            link.end("shutdown", ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
+        await self._until(lambda: not self._links, _GOODBYE_S)
+        for link in list(self._links):
+            link.transport.abort()
+
+    async def _until(self, done: Callable[[], bool], timeout_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not done():
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    def _present(self, link: Link, kept: Kept, *, connected: bool, cause: str = "") -> None:
+        version = "5" if link.core.version == V5 else "3.1.1"
+        self.host.present(
+            Presence(
+                kept.sender.number,
+                connected,
+                self.now_us(),
+                kept.client_id,
+                "mqtt",
+                version,
+                link.address,
+                link.tls,
+                cause,
+            )
+        )
+
+    def _relieved(self) -> None:
+        links = list(self._overloaded)
+        self._overloaded.clear()
+        for link in links:
+            link.go_on(OVERLOAD)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        with suppress(asyncio.CancelledError):
+            if (error := task.exception()) is not None:
+                log.error("mqtt_task_failed", exc_info=error)
+
+    # --- Messages up --------------------------------------------------------------------------
+
+    def put(self, message: RawMessage, link: Link | None, packet_id: int) -> None:
+        """Gather a message; all of one turn of the event loop go to the ledger together."""
+        if not self._messages:
+            self._loop.call_soon(self._commit)
+        self._messages.append(message)
+        self._sources.append((link, packet_id))
+
+    def _commit(self) -> None:
+        messages, sources = self._messages, self._sources
+        if not messages:
+            return
+        self._messages, self._sources = [], []
+        self._committing += 1
+        self.host.accept(messages, partial(self._committed, sources))
+
+    def _committed(self, sources: list[tuple[Link | None, int]], error: Exception | None) -> None:
+        self._committing -= 1
+        self._changed.set()
+        code = ReasonCode.SUCCESS if error is None else ReasonCode.QUOTA_EXCEEDED
+        previous: Link | None = None
+        packet_ids: list[int] = []
+        for link, packet_id in sources:
+            if error is not None:
+                text = "Messages cannot be stored just now."
+                self.host.refused(Refusal("overload", text, "mqtt", link.address if link else ""))
+            if link is not previous:
+                if previous is not None:
+                    previous.committed(packet_ids, code)
+                previous, packet_ids = link, []
+            if packet_id:
+                packet_ids.append(packet_id)
+        if previous is not None:
+            previous.committed(packet_ids, code)
+
+    def _publish_will(self, sender: Sender, will: Will) -> None:
+        uplink = self.host.uplink(sender, will.topic)
+        if uplink is not None:
+            publish = Publish(
+                will.topic, will.payload, will.qos, will.retain, properties=will.properties
+            )
+            self.put(to_message(publish, uplink, self.now_us()), None, 0)
+
+    # --- Commands down ------------------------------------------------------------------------
+
+    def commanded(self) -> Sequence[int]:
+        """List the devices that take commands now."""
+        return self.sessions.commanded()
+
+    def deliver(self, command: Command) -> bool:
+        """Send a command on every connection of the device that wants it."""
+        links = [kept.link for kept in self.sessions.of(command.device)]
+        sent = [link.command(command) for link in links if link is not None]
+        return True in sent
+
+    def cut(self, devices: Sequence[int]) -> None:
+        """End the connections of devices whose credentials or rights have changed."""
+        for device in devices:
+            for kept in self.sessions.of(device):
+                if kept.link is not None:
+                    text = "Credentials or rights of the device have changed."
+                    kept.link.end("revoked", ReasonCode.ADMINISTRATIVE_ACTION, text)

@@ -1,0 +1,411 @@
+"""One device's connection: between its socket, the MQTT core and the door."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from moorage.plugin import (
+    Command,
+    Credentials,
+    Kind,
+    MoorageError,
+    Refusal,
+    Sender,
+    Uplink,
+)
+from moorage_mqtt import (
+    Connect,
+    Delivery,
+    Disconnect,
+    Event,
+    Failed,
+    Properties,
+    Publish,
+    ReasonCode,
+    ServerConnection,
+    Subscribe,
+    Unsubscribe,
+)
+
+from . import subscriptions
+from .messages import to_message
+from .sessions import Kept
+
+if TYPE_CHECKING:
+    from .door import Door
+
+# Why reading is stopped, as bits; it goes on when none is set.
+OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD = 1, 2, 4, 8
+
+_CACHED_TOPICS = 32
+_CLOSING_S = 5.0
+
+# Cause of the disconnect, by the reason code the core gave for it.
+_CAUSES = {ReasonCode.KEEP_ALIVE_TIMEOUT: "keep-alive"}
+_REFUSALS = {
+    ReasonCode.PACKET_TOO_LARGE: "oversize",
+    ReasonCode.RECEIVE_MAXIMUM_EXCEEDED: "rate",
+    ReasonCode.QUOTA_EXCEEDED: "rate",
+}
+
+
+class Link(asyncio.Protocol):
+    """A connection from the first byte to the last."""
+
+    __slots__ = (
+        "_drained",
+        "_held",
+        "_stopped",
+        "_topics",
+        "address",
+        "core",
+        "door",
+        "due_at",
+        "ended",
+        "kept",
+        "tls",
+        "transport",
+    )
+
+    def __init__(self, door: Door, *, tls: bool) -> None:
+        self.door = door
+        self.tls = tls
+        self.core = ServerConnection(door.settings.limits, door.time())
+        self.kept: Kept | None = None
+        self.ended = False
+        self.due_at = -1
+        self.address = ""
+        self.transport: asyncio.Transport
+        self._topics: dict[str, Uplink] = {}
+        self._stopped = 0
+        self._held: list[Event] = []  # Events that wait until a repeat has been looked up.
+        self._drained: asyncio.Future[None] | None = None
+
+    # --- The socket ---------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection, unless there are too many."""
+        self.transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
+        if not self.door.admit(self):
+            self.ended = True
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes."""
+        if self.ended:
+            return
+        events = self.core.receive(data, self.door.time())
+        if events:
+            self._process(events)
+        self.flush()
+        if self.door.host.overloaded:
+            self.door.overload(self)
+        elif self.core.unacknowledged > self.door.settings.limits.receive_maximum:
+            self.stop(UNACKNOWLEDGED)
+
+    def eof_received(self) -> bool:
+        """Close when the device has closed its side."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Read nothing more from a device that does not read its answers."""
+        self.stop(UNREAD)
+
+    def resume_writing(self) -> None:
+        """Go on when it has read them."""
+        self.go_on(UNREAD)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Clean up after the socket has closed."""
+        self.end("lost")
+        self.door.gone(self)
+
+    def stop(self, why: int) -> None:
+        """Stop reading."""
+        if not self._stopped and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._stopped |= why
+
+    def go_on(self, why: int) -> None:
+        """Read again if nothing else stands against it."""
+        if not self._stopped:
+            return
+        self._stopped &= ~why
+        if not self._stopped and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def flush(self) -> None:
+        """Send what the core has to send."""
+        if data := self.core.take():
+            self.transport.write(data)
+        if self.core.is_closed and not self.ended:
+            self.end("protocol")
+
+    # --- The end ------------------------------------------------------------------------------
+
+    def end(self, cause: str, code: ReasonCode | None = None, reason: str = "") -> None:
+        """End the connection once: tell the device, start the session's clocks, close."""
+        if self.ended:
+            return
+        self.ended = True
+        core, door = self.core, self.door
+        if code is None:
+            # Told already by the core, or nobody is there to be told.
+            core.disconnect(ReasonCode.UNSPECIFIED_ERROR)
+        elif core.is_open:
+            core.disconnect(code, reason)
+        else:
+            core.refuse(code, reason)
+        if cause != "lost" and (data := core.take()):
+            self.transport.write(data)
+        if self.kept is not None:
+            door.left(self, self.kept, cause)
+            if not core.unacknowledged:
+                self.settled()
+        self.transport.close()
+        door.watch(self, door.time() + _CLOSING_S)
+
+    def tick(self, now: float) -> None:
+        """Look at the deadline."""
+        if self.ended:
+            self.transport.abort()  # It does not take what is left for it.
+            return
+        events = self.core.tick(now)
+        if events:
+            self._process(events)
+            self.flush()
+        elif (deadline := self.core.deadline) is not None:
+            self.door.watch(self, deadline)
+
+    def committed(self, packet_ids: list[int], code: ReasonCode = ReasonCode.SUCCESS) -> None:
+        """Acknowledge messages, or refuse them with `code`, and send what has become due."""
+        core = self.core
+        if code:
+            for packet_id in packet_ids:
+                core.acknowledge(packet_id, code, "It cannot be stored just now; send it again.")
+        elif len(packet_ids) == 1:
+            core.acknowledge(packet_ids[0])
+        elif packet_ids:
+            core.acknowledge_many(packet_ids)
+        if self.ended:
+            if not core.unacknowledged:
+                self.settled()
+            return
+        self.flush()
+        limit = self.door.settings.limits.receive_maximum
+        if self._stopped & UNACKNOWLEDGED and core.unacknowledged <= limit // 2:
+            self.go_on(UNACKNOWLEDGED)
+
+    def settled(self) -> None:
+        """Let go of the session: all this ended connection took in is committed or refused."""
+        if self.kept is not None and self.kept.link is self:
+            self.kept.link = None
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def drained(self) -> asyncio.Future[None]:
+        """Wait for `settled`."""
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_future()
+        return self._drained
+
+    # --- Events -------------------------------------------------------------------------------
+
+    def _process(self, events: list[Event]) -> None:
+        if self._held:
+            self._held += events
+            return
+        for at, event in enumerate(events):
+            if type(event) is Publish:
+                if event.dup:
+                    self._held = events[at:]
+                    self.stop(BUSY)
+                    self.door.spawn(self._look_up())
+                    return
+                self._take_in(event)
+            else:
+                self._other(event)
+
+    def _take_in(self, publish: Publish) -> None:
+        uplink = self._topics.get(publish.topic) or self._uplink(publish)
+        if uplink is not None:
+            self.door.put(to_message(publish, uplink, self.door.now_us()), self, publish.packet_id)
+
+    def _uplink(self, publish: Publish) -> Uplink | None:
+        kept = self.kept
+        uplink = None if kept is None else self.door.host.uplink(kept.sender, publish.topic)
+        if uplink is None:
+            text = f"The device may not publish to {publish.topic[:200]}."
+            self._refused("topic", text, publish.topic)
+            if publish.qos:
+                self.core.acknowledge(publish.packet_id, ReasonCode.NOT_AUTHORIZED, text)
+            return None
+        if len(self._topics) < _CACHED_TOPICS:
+            self._topics[publish.topic] = uplink
+        return uplink
+
+    async def _look_up(self) -> None:
+        """Take in what is held, repeats of stored messages left out, in order."""
+        host = self.door.host
+        try:
+            while self._held:
+                event = self._held[0]
+                if isinstance(event, Publish) and event.dup:
+                    uplink = self._uplink(event)
+                    if uplink is not None:
+                        message = to_message(event, uplink, self.door.now_us())
+                        if await host.is_repeat(message):
+                            self.core.acknowledge(event.packet_id)
+                        else:
+                            self.door.put(message, self, event.packet_id)
+                elif isinstance(event, Publish):
+                    self._take_in(event)
+                else:
+                    self._other(event)
+                self._held.pop(0)
+        except MoorageError:
+            held, self._held = self._held, []
+            self.committed(
+                [event.packet_id for event in held if isinstance(event, Publish) and event.qos],
+                ReasonCode.QUOTA_EXCEEDED,
+            )
+        self.go_on(BUSY)
+        self.committed([])
+
+    def _other(self, event: Event) -> None:
+        if isinstance(event, Connect):
+            self.stop(BUSY)
+            self.door.spawn(self._sign_in(event))
+        elif isinstance(event, Subscribe):
+            self._subscribe(event)
+        elif isinstance(event, Unsubscribe):
+            self._unsubscribe(event)
+        elif isinstance(event, Disconnect):
+            self.end("client")
+        elif isinstance(event, Failed):
+            code = ReasonCode(event.reason_code)
+            if code not in _CAUSES:
+                self._refused(_REFUSALS.get(code, "malformed"), event.text)
+            self.end(_CAUSES.get(code, "protocol"))
+
+    def _refused(self, reason: str, detail: str, hint: str = "") -> None:
+        kept = self.kept
+        self.door.host.refused(
+            Refusal(
+                reason,
+                detail,
+                "mqtt",
+                self.address,
+                hint or (kept.client_id if kept else ""),
+                kept.sender.number if kept else None,
+            )
+        )
+
+    # --- Signing in ---------------------------------------------------------------------------
+
+    async def _sign_in(self, connect: Connect) -> None:
+        """Answer CONNECT."""
+        door, core = self.door, self.core
+        client_id = connect.client_id
+        credentials = Credentials(
+            connect.username, connect.password, client_id, self.address, "mqtt", self.tls
+        )
+        try:
+            sender = await door.host.identify(credentials)
+        except MoorageError as refused:
+            code = ReasonCode.BAD_USER_NAME_OR_PASSWORD
+            if refused.kind is Kind.UNAVAILABLE:
+                code = ReasonCode.SERVER_UNAVAILABLE
+            elif connect.username is None and connect.password is None:
+                code = ReasonCode.NOT_AUTHORIZED
+            self.end("protocol", code, str(refused))
+            return
+        if self.ended:
+            return
+        if connect.will and door.host.uplink(sender, connect.will.topic) is None:
+            text = f"The device may not publish its will to {connect.will.topic[:200]}."
+            door.host.refused(
+                Refusal("topic", text, "mqtt", self.address, connect.will.topic, sender.number)
+            )
+            self.end("protocol", ReasonCode.NOT_AUTHORIZED, text)
+            return
+        assigned = None
+        if not client_id:
+            client_id = assigned = door.make_client_id()
+        await self._end_former(sender, client_id)
+        if self.ended:
+            return
+        kept, present = self._session(sender, client_id, fresh=connect.clean_start)
+        kept.link, self.kept = self, kept
+        events = core.accept(
+            kept.session, now=door.time(), session_present=present, assigned_client_id=assigned
+        )
+        door.arrived(self, kept)
+        self.go_on(BUSY)
+        if events:
+            self._process(events)
+        self.flush()
+
+    async def _end_former(self, sender: Sender, client_id: str) -> None:
+        """End the connection that has the session, and wait until what it took in is settled."""
+        sessions = self.door.sessions
+        while (kept := sessions.find(sender.number, client_id)) and (former := kept.link):
+            former.end("taken-over", ReasonCode.SESSION_TAKEN_OVER, "Connected from elsewhere.")
+            if former.core.unacknowledged:
+                await former.drained()
+            else:
+                former.settled()
+
+    def _session(self, sender: Sender, client_id: str, *, fresh: bool) -> tuple[Kept, bool]:
+        """Find the session, or make one; the second value tells whether it was found."""
+        sessions, host = self.door.sessions, self.door.host
+        kept = sessions.find(sender.number, client_id)
+        if kept is not None and not fresh:
+            kept.sender, kept.will = sender, None  # Back in time: no will [MQTT-3.1.3-9].
+            subscriptions.review(kept, host)
+            return kept, True
+        if kept is not None:
+            sessions.remove(kept)
+        kept = Kept(sender, client_id)
+        sessions.add(kept)
+        return kept, False
+
+    # --- Subscriptions and commands -------------------------------------------------------------
+
+    def _subscribe(self, event: Subscribe) -> None:
+        kept = self.kept
+        if kept is None:
+            return
+        codes = []
+        for wanted in event.subscriptions:
+            code = subscriptions.subscribe(kept, wanted, self.door.host)
+            if code == ReasonCode.NOT_AUTHORIZED:
+                text = f"The device may not subscribe to {wanted.topic_filter[:200]}."
+                self._refused("topic", text, wanted.topic_filter)
+            codes.append(code)
+        self.core.suback(event.packet_id, tuple(codes))
+
+    def _unsubscribe(self, event: Unsubscribe) -> None:
+        if self.kept is not None:
+            codes = [subscriptions.unsubscribe(self.kept, one) for one in event.topic_filters]
+            self.core.unsuback(event.packet_id, tuple(codes))
+
+    def command(self, command: Command) -> bool:
+        """Send a command; False if this connection does not take it now."""
+        if self.kept is None or not self.core.is_open:
+            return False
+        found = subscriptions.command_topic(self.kept, str(command.id))
+        if found is None:
+            return False
+        topic, qos = found
+        properties: Properties = {"response_topic": f"{topic}/result"}
+        if content_type := command.meta.get("content_type"):
+            properties["content_type"] = content_type
+        outcome = self.core.publish(
+            topic, command.payload, qos=qos, now=self.door.time(), properties=properties
+        )
+        self.flush()
+        return outcome in (Delivery.SENT, Delivery.QUEUED)

@@ -1,0 +1,46 @@
+"""What the MQTT door is told when it is made."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+
+from moorage_mqtt import Limits
+
+
+def default_limits() -> Limits:
+    """Give the limits of one device's connection."""
+    return Limits(
+        packet_bytes=262_144,
+        first_packet_bytes=32_768,
+        connect_timeout_s=10.0,
+        receive_maximum=200,
+        send_maximum=20,
+        queue_messages=100,
+        session_expiry_s=7 * 86_400,
+        shared_subscriptions=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSettings:
+    """Where the door listens and what it bears.
+
+    Attributes:
+        host, port: without encryption; port 0 takes a free one.
+        tls: context of the encrypted listener; None for none.
+        limits: of one connection.
+        connections: how many at most; further ones are closed at once.
+        sessions_per_device: lasting sessions one device may keep under different client ids.
+        stop_timeout_s: seconds to wait for commits under way when stopping.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    tls_host: str = "127.0.0.1"
+    tls_port: int = 8883
+    tls: ssl.SSLContext | None = None
+    limits: Limits = field(default_factory=default_limits)
+    connections: int = 20_000
+    sessions_per_device: int = 4
+    stop_timeout_s: float = 5.0

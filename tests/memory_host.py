@@ -1,0 +1,130 @@
+"""A host for doors that keeps everything in memory, for tests of transports alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from moorage.plugin import (
+    Command,
+    Credentials,
+    Done,
+    Kind,
+    MoorageError,
+    Presence,
+    RawMessage,
+    Refusal,
+    Sender,
+    Uplink,
+    uuid7,
+)
+
+
+class NobodyKnown(MoorageError):
+    """No device has these credentials."""
+
+    kind = Kind.UNSIGNED
+    code = "tests.nobody_known"
+    message = "No device has these credentials."
+
+
+class StoreDown(MoorageError):
+    """The store does not answer."""
+
+    kind = Kind.UNAVAILABLE
+    code = "tests.store_down"
+    message = "The store does not answer."
+
+
+class MemoryHost:
+    """Knows devices by user name and password; its ledger is a list.
+
+    `commit_s` is how long a commit takes; `failing` makes commits and look-ups fail.
+    """
+
+    def __init__(self, commit_s: float = 0.002) -> None:
+        self.commit_s = commit_s
+        self.failing = False
+        self.overloaded = False
+        self.stored: list[RawMessage] = []
+        self.refusals: list[Refusal] = []
+        self.presences: list[Presence] = []
+        self.looked_up = 0
+        self._relieved: list[Callable[[], None]] = []
+        self._senders: dict[str, Sender] = {}
+        self.connected: Callable[[], Sequence[int]] = list
+        self.deliver: Callable[[Command], bool] = lambda _command: False
+        self.cut: Callable[[Sequence[int]], None] = lambda _devices: None
+
+    def add_device(self, username: str) -> Sender:
+        """Let a device in; its password is its user name backwards."""
+        organization = UUID(int=1)
+        number = len(self._senders) + 1
+        sender = Sender(number, uuid7(), organization, UUID(int=2), UUID(int=number), 1)
+        self._senders[username] = sender
+        return sender
+
+    def payloads(self) -> list[bytes]:
+        return [message.payload for message in self.stored]
+
+    def relieve(self) -> None:
+        self.overloaded = False
+        calls, self._relieved = self._relieved, []
+        for call in calls:
+            call()
+
+    async def identify(self, credentials: Credentials) -> Sender:
+        await asyncio.sleep(0)
+        if self.failing:
+            raise StoreDown
+        name = credentials.username or ""
+        if name not in self._senders or credentials.password != name[::-1].encode():
+            raise NobodyKnown
+        return self._senders[name]
+
+    def uplink(self, sender: Sender, topic: str) -> Uplink | None:
+        head, _, channel = topic.partition("v1/up")
+        return None if head or topic == head else Uplink(sender.number, channel.lstrip("/"))
+
+    def may_subscribe(self, sender: Sender, topic_filter: str) -> bool:
+        return topic_filter.startswith(
+            ("v1/op/", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
+        )
+
+    def accept(self, messages: Sequence[RawMessage], done: Done) -> None:
+        asyncio.get_running_loop().call_later(self.commit_s, self._commit, messages, done)
+
+    def _commit(self, messages: Sequence[RawMessage], done: Done) -> None:
+        if self.failing:
+            return done(StoreDown())
+        self.stored += messages
+        return done(None)
+
+    async def is_repeat(self, message: RawMessage) -> bool:
+        await asyncio.sleep(0)
+        self.looked_up += 1
+        if self.failing:
+            raise StoreDown
+        return any(
+            (one.device, one.packet, one.payload)
+            == (message.device, message.packet, message.payload)
+            for one in self.stored
+        )
+
+    def when_relieved(self, call: Callable[[], None]) -> None:
+        self._relieved.append(call)
+
+    def refused(self, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
+
+    def present(self, event: Presence) -> None:
+        self.presences.append(event)
+
+    def follow(
+        self,
+        connected: Callable[[], Sequence[int]],
+        deliver: Callable[[Command], bool],
+        cut: Callable[[Sequence[int]], None],
+    ) -> None:
+        self.connected, self.deliver, self.cut = connected, deliver, cut
