@@ -87,6 +87,11 @@ class Process:
         self.is_alive = True
 
     @property
+    def is_usable(self) -> bool:
+        """Whether the process still runs, as far as is known."""
+        return self.is_alive and self._child.returncode is None and not self._reader.at_eof()
+
+    @property
     def pid(self) -> int:
         """The process's id."""
         return self._child.pid

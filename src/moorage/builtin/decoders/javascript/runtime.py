@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -118,16 +118,23 @@ class JavaScriptRuntime:
         if (known := self._functions.get(key)) is not None:
             self._functions.move_to_end(key)
             return known
-        async with self._process(organization) as worker:
-            try:
-                line = await worker.load(script.hash, script.source)
-            except ProcessGone as error:
-                raise ScriptInvalid(reason="loading it ended the process") from error
+        line = await self._load(organization, script)
         functions = lines.read_outline(line, self._limits)
         self._functions[key] = functions
         if len(self._functions) > _KNOWN:
             self._functions.popitem(last=False)
         return functions
+
+    async def _load(self, organization: str, script: Script) -> Any:
+        """Load a script; the second loss of the process is the script's doing."""
+        for last in (False, True):
+            try:
+                async with self._process(organization) as worker:
+                    return await worker.load(script.hash, script.source)
+            except ProcessGone as error:
+                if last:
+                    raise ScriptInvalid(reason="loading it ends the process") from error
+        raise AssertionError("unreachable")
 
     async def _run(
         self,
@@ -152,8 +159,8 @@ class JavaScriptRuntime:
     ) -> list[bytes]:
         """Answer one line per message, whatever happens to the process.
 
-        After the process was lost, the rest goes one by one: the message at hand when it is lost
-        again is the culprit.
+        After the process was lost (perhaps by no fault of the script), the rest goes one by one:
+        the message at hand when it is lost again is the culprit.
         """
         key = (organization, script.hash)
         if self._resting.get(key, 0.0) > time.monotonic():
@@ -184,7 +191,7 @@ class JavaScriptRuntime:
                         deaths += 1
                         del done[len(messages) - len(rest) :]
             except ProcessGone as error:
-                if single or len(rest) == 1:
+                if single:
                     done.append(b"[2]" if error.timed_out else b"[6]")
                     deaths += 1
                 single = True
@@ -207,7 +214,7 @@ class JavaScriptRuntime:
             await self._drop(worker)
             raise
         else:
-            if not worker.is_alive or worker.cpu_s > _CPU_PER_PROCESS_S or self._workers == 0:
+            if not worker.is_usable or worker.cpu_s > _CPU_PER_PROCESS_S or self._workers == 0:
                 await self._drop(worker)
             else:
                 self._idle.append(worker)
@@ -224,6 +231,9 @@ class JavaScriptRuntime:
                 if turn.done() and not turn.cancelled():
                     self._wake_next()
                 raise
+        for each in [each for each in self._idle if not each.is_usable]:
+            self._idle.remove(each)
+            await self._drop(each)
         for each in reversed(self._idle):
             if each.organization == organization:
                 self._idle.remove(each)
