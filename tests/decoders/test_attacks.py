@@ -245,25 +245,56 @@ def worker_pids() -> list[int]:
     return found
 
 
-async def test_a_process_that_stops_answering_is_killed_and_the_culprit_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # A stopped process is what a loop looks like that the engine cannot interrupt.
-    runtime = JavaScriptRuntime(workers=1, limits=Limits(answer_s=0.5))
-    script = a_script(HONEST)
-    batch = DecodeBatch("one", [DecodeContext(b"\x01", AT)], script)
+async def test_what_the_engine_cannot_interrupt_is_killed_and_the_culprit_named() -> None:
+    runtime = JavaScriptRuntime(workers=1, limits=Limits(answer_s=1.0))
+    # One native call that would take minutes.
+    source = (
+        "function decodeUplink(i) { if (i.bytes[0] === 2)"
+        " 'a'.repeat(1e6).indexOf('a'.repeat(5e5) + 'b'); return {data: {n: i.bytes[0]}} }"
+    )
+    messages = [DecodeContext(bytes((n,)), AT) for n in range(5)]
     try:
-        await runtime.decode(batch)
-        (pid,) = [p.pid for p in runtime._idle]
-        os.kill(pid, signal.SIGSTOP)
-        (result,) = await runtime.decode(batch)
-        (again,) = await runtime.decode(batch)
+        results = await runtime.decode(DecodeBatch("one", messages, a_script(source)))
     finally:
         await runtime.close()
 
-    assert isinstance(result, DecodeFailure)
-    assert result.code == TIMED_OUT
-    assert isinstance(again, Decoded)
+    culprit = results.pop(2)
+    assert isinstance(culprit, DecodeFailure)
+    assert culprit.code == TIMED_OUT
+    assert [r.document for r in results if isinstance(r, Decoded)] == [
+        b'{"n":0}', b'{"n":1}', b'{"n":3}', b'{"n":4}',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", [signal.SIGSTOP, signal.SIGKILL])
+async def test_a_process_harmed_from_outside_costs_no_message(harm: signal.Signals) -> None:
+    runtime = JavaScriptRuntime(workers=1, limits=Limits(answer_s=1.0))
+    batch = DecodeBatch("one", [DecodeContext(b"\x01", AT)], a_script(HONEST))
+    try:
+        await runtime.decode(batch)
+        (pid,) = [p.pid for p in runtime._idle]
+        os.kill(pid, harm)
+        (result,) = await runtime.decode(batch)
+    finally:
+        await runtime.close()
+
+    assert isinstance(result, Decoded)
+
+
+async def test_a_script_that_does_not_load_is_not_tried_again_at_once() -> None:
+    runtime = JavaScriptRuntime(workers=1)
+    batch = DecodeBatch("one", [DecodeContext(b"", AT)], a_script("for (;;);"))
+    try:
+        (first,) = await runtime.decode(batch)
+        (process_used,) = runtime._idle
+        await process_used.kill()
+        (second,) = await runtime.decode(batch)
+        started = [p for p in runtime._idle if p.is_usable]
+    finally:
+        await runtime.close()
+
+    assert first == second
+    assert started == []
 
 
 async def test_the_processes_end_with_the_runtime() -> None:

@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     message_s: float = 0.25
     batch_s: float = 5.0
-    answer_s: float = 4.0
+    answer_s: float = 3.0
     memory_mib: int = 32
     process_mib: int = 256
     stack_kib: int = 256

@@ -33,6 +33,8 @@ _REST_S = 30.0
 _DEATHS = 2
 
 Result = TypeVar("Result", Decoded, Encoded)
+Key = TypeVar("Key")
+Item = TypeVar("Item")
 
 
 class JavaScriptRuntime:
@@ -52,7 +54,8 @@ class JavaScriptRuntime:
         self._count = 0
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._functions: OrderedDict[tuple[str, str], dict[str, int]] = OrderedDict()
-        self._resting: dict[tuple[str, str], float] = {}
+        self._refused: OrderedDict[tuple[str, str], tuple[float, ScriptInvalid]] = OrderedDict()
+        self._resting: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._warned = False
 
     async def outline(self, batch: DecodeBatch) -> ScriptOutline:
@@ -118,11 +121,16 @@ class JavaScriptRuntime:
         if (known := self._functions.get(key)) is not None:
             self._functions.move_to_end(key)
             return known
-        line = await self._load(organization, script)
-        functions = lines.read_outline(line, self._limits)
-        self._functions[key] = functions
-        if len(self._functions) > _KNOWN:
-            self._functions.popitem(last=False)
+        until, refusal = self._refused.get(key, (0.0, ScriptInvalid(reason="")))
+        if until > time.monotonic():
+            raise refusal
+        self._refused.pop(key, None)
+        try:
+            functions = lines.read_outline(await self._load(organization, script), self._limits)
+        except ScriptInvalid as error:
+            _keep(self._refused, key, (time.monotonic() + _REST_S, error))
+            raise
+        _keep(self._functions, key, functions)
         return functions
 
     async def _load(self, organization: str, script: Script) -> Any:
@@ -196,7 +204,7 @@ class JavaScriptRuntime:
                     deaths += 1
                 single = True
         if done[-1] == b"[4]":
-            self._resting[key] = time.monotonic() + _REST_S
+            _keep(self._resting, key, time.monotonic() + _REST_S)
             log.warning("decoder_rests", organization=organization, script=script.hash, s=_REST_S)
         else:
             self._resting.pop(key, None)
@@ -270,6 +278,13 @@ class JavaScriptRuntime:
         if (jail.missing or jail.escapes) and not self._warned:
             self._warned = True
             log.warning("decoder_jail_incomplete", missing=jail.missing, escapes=jail.escapes)
+
+
+def _keep(known: OrderedDict[Key, Item], key: Key, item: Item) -> None:
+    """Remember the latest few thousand."""
+    known[key] = item
+    if len(known) > _KNOWN:
+        known.popitem(last=False)
 
 
 def _script(batch: DecodeBatch | EncodeBatch) -> Script:
