@@ -132,11 +132,13 @@ class DecodeFailure(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         code: the stable code of a class in `errors`.
         line: line of the script, counted from 1.
+        reported: what the function itself returned as `errors`.
     """
 
     code: str
     message: str
     line: int | None = None
+    reported: tuple[str, ...] = ()
     trace: Trace | None = None
 
 

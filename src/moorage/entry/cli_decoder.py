@@ -249,6 +249,8 @@ def _returned(answer: Decoded | Encoded | DecodeFailure, expected: Any) -> Any:
     """Rebuild what the function returned, in the shape the case expects."""
     returned: dict[str, Any]
     if isinstance(answer, DecodeFailure):
+        if answer.reported:
+            return {"errors": list(answer.reported)}
         return {"errors": [answer.message + (f" (line {answer.line})" if answer.line else "")]}
     if isinstance(answer, Encoded):
         if isinstance(expected, list):

@@ -182,6 +182,7 @@ def _decoded(line: _Line, function: str, wrapped: bool, trace: bool) -> Decoded 
             return DecodeFailure(
                 DecodeFailed.code,
                 f"{function} reported: " + "; ".join(_texts(result.errors)),
+                reported=_texts(result.errors),
                 trace=_trace(line, function, trace),
             )
         if result.warnings:
@@ -225,6 +226,7 @@ def _encoded(line: _Line, function: str) -> Encoded | DecodeFailure:
         return DecodeFailure(
             DecodeFailed.code,
             f"{function} reported: " + "; ".join(_texts(result.errors)),
+            reported=_texts(result.errors),
             trace=shown,
         )
     payload = result.bytes
@@ -247,7 +249,7 @@ def _failure(line: _Line, function: str, limits: Limits) -> DecodeFailure:
             DecodeFailed.code,
             str(message),
             _line_number(stack),
-            Trace(function, _texts(line.log), _own_frames(stack)),
+            trace=Trace(function, _texts(line.log), _own_frames(stack)),
         )
     error: MoorageError
     match line.status:

@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     message_s: float = 0.25
     batch_s: float = 5.0
-    answer_s: float = 4.0
+    answer_s: float = 3.0
     memory_mib: int = 32
     process_mib: int = 256
     stack_kib: int = 256
@@ -85,6 +85,11 @@ class Process:
         self.scripts: set[str] = set()
         self.cpu_s = 0.0
         self.is_alive = True
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the process still runs, as far as is known."""
+        return self.is_alive and self._child.returncode is None and not self._reader.at_eof()
 
     @property
     def pid(self) -> int:

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -33,6 +33,8 @@ _REST_S = 30.0
 _DEATHS = 2
 
 Result = TypeVar("Result", Decoded, Encoded)
+Key = TypeVar("Key")
+Item = TypeVar("Item")
 
 
 class JavaScriptRuntime:
@@ -52,7 +54,8 @@ class JavaScriptRuntime:
         self._count = 0
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._functions: OrderedDict[tuple[str, str], dict[str, int]] = OrderedDict()
-        self._resting: dict[tuple[str, str], float] = {}
+        self._refused: OrderedDict[tuple[str, str], tuple[float, ScriptInvalid]] = OrderedDict()
+        self._resting: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._warned = False
 
     async def outline(self, batch: DecodeBatch) -> ScriptOutline:
@@ -118,16 +121,28 @@ class JavaScriptRuntime:
         if (known := self._functions.get(key)) is not None:
             self._functions.move_to_end(key)
             return known
-        async with self._process(organization) as worker:
-            try:
-                line = await worker.load(script.hash, script.source)
-            except ProcessGone as error:
-                raise ScriptInvalid(reason="loading it ended the process") from error
-        functions = lines.read_outline(line, self._limits)
-        self._functions[key] = functions
-        if len(self._functions) > _KNOWN:
-            self._functions.popitem(last=False)
+        until, refusal = self._refused.get(key, (0.0, ScriptInvalid(reason="")))
+        if until > time.monotonic():
+            raise refusal
+        self._refused.pop(key, None)
+        try:
+            functions = lines.read_outline(await self._load(organization, script), self._limits)
+        except ScriptInvalid as error:
+            _keep(self._refused, key, (time.monotonic() + _REST_S, error))
+            raise
+        _keep(self._functions, key, functions)
         return functions
+
+    async def _load(self, organization: str, script: Script) -> Any:
+        """Load a script; the second loss of the process is the script's doing."""
+        for last in (False, True):
+            try:
+                async with self._process(organization) as worker:
+                    return await worker.load(script.hash, script.source)
+            except ProcessGone as error:
+                if last:
+                    raise ScriptInvalid(reason="loading it ends the process") from error
+        raise AssertionError("unreachable")
 
     async def _run(
         self,
@@ -152,8 +167,8 @@ class JavaScriptRuntime:
     ) -> list[bytes]:
         """Answer one line per message, whatever happens to the process.
 
-        After the process was lost, the rest goes one by one: the message at hand when it is lost
-        again is the culprit.
+        After the process was lost (perhaps by no fault of the script), the rest goes one by one:
+        the message at hand when it is lost again is the culprit.
         """
         key = (organization, script.hash)
         if self._resting.get(key, 0.0) > time.monotonic():
@@ -184,12 +199,12 @@ class JavaScriptRuntime:
                         deaths += 1
                         del done[len(messages) - len(rest) :]
             except ProcessGone as error:
-                if single or len(rest) == 1:
+                if single:
                     done.append(b"[2]" if error.timed_out else b"[6]")
                     deaths += 1
                 single = True
         if done[-1] == b"[4]":
-            self._resting[key] = time.monotonic() + _REST_S
+            _keep(self._resting, key, time.monotonic() + _REST_S)
             log.warning("decoder_rests", organization=organization, script=script.hash, s=_REST_S)
         else:
             self._resting.pop(key, None)
@@ -207,7 +222,7 @@ class JavaScriptRuntime:
             await self._drop(worker)
             raise
         else:
-            if not worker.is_alive or worker.cpu_s > _CPU_PER_PROCESS_S or self._workers == 0:
+            if not worker.is_usable or worker.cpu_s > _CPU_PER_PROCESS_S or self._workers == 0:
                 await self._drop(worker)
             else:
                 self._idle.append(worker)
@@ -224,6 +239,9 @@ class JavaScriptRuntime:
                 if turn.done() and not turn.cancelled():
                     self._wake_next()
                 raise
+        for each in [each for each in self._idle if not each.is_usable]:
+            self._idle.remove(each)
+            await self._drop(each)
         for each in reversed(self._idle):
             if each.organization == organization:
                 self._idle.remove(each)
@@ -260,6 +278,13 @@ class JavaScriptRuntime:
         if (jail.missing or jail.escapes) and not self._warned:
             self._warned = True
             log.warning("decoder_jail_incomplete", missing=jail.missing, escapes=jail.escapes)
+
+
+def _keep(known: OrderedDict[Key, Item], key: Key, item: Item) -> None:
+    """Remember the latest few thousand."""
+    known[key] = item
+    if len(known) > _KNOWN:
+        known.popitem(last=False)
 
 
 def _script(batch: DecodeBatch | EncodeBatch) -> Script:
