@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+import web
 from cluster import fresh_database, shared
+from web import World
 
 # A machine that is busy elsewhere must not fail a test.
 settings.register_profile("moorage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,3 +32,10 @@ def database_url(server_url: str) -> Iterator[str]:
     """Give a fresh, migrated database, dropped after the test."""
     with fresh_database(server_url) as url:
         yield url
+
+
+@pytest.fixture
+async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    """Give the running application on a database of its own."""
+    async with web.running(database_url, tmp_path) as world:
+        yield world

@@ -28,6 +28,7 @@ app = App(
 )
 app.register_install_completion_command(help="Install the completion of your shell.")
 app.command("moorage.entry.cli_decoder:app", name="decoder")
+app.command("moorage.entry.cli_user:app", name="user")
 
 # The module of each part offers `async def serve(settings, line)`: it works until `line.stop`.
 PARTS = {

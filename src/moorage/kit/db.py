@@ -16,6 +16,8 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Executable, insert, text
 from sqlalchemy.engine import CursorResult, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from moorage.kit.caller import SYSTEM, Caller
@@ -24,6 +26,8 @@ from moorage.kit.facts import Fact, facts
 from moorage.kit.ids import uuid7
 
 FACTS_CHANNEL = "moorage_facts"
+# What SQLAlchemy raises when PostgreSQL does not answer or the pool is empty.
+UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout)
 
 
 class DatabaseUnavailable(MoorageError):

@@ -20,8 +20,6 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from moorage.kit import db, pages
@@ -285,5 +283,5 @@ def install_errors(app: FastAPI) -> None:
     async def lost(_request: Request, _failure: Exception) -> JSONResponse:
         return problem(503, db.DatabaseUnavailable.code, str(db.DatabaseUnavailable()))
 
-    for kind in (OperationalError, InterfaceError, PoolTimeout):
+    for kind in db.UNREACHABLE:
         app.add_exception_handler(kind, lost)

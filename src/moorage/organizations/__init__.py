@@ -1,6 +1,12 @@
 """Tenants, and who may do what in them."""
 
-from .errors import OrganizationUnknown, PermissionGroupUnknown, PermissionMissing
+from .errors import (
+    GrantTooWide,
+    LastAdmin,
+    OrganizationUnknown,
+    PermissionGroupUnknown,
+    PermissionMissing,
+)
 from .facts import (
     OrganizationDissolved,
     PermissionGranted,
@@ -16,6 +22,7 @@ from .service import (
     grant,
     grants_held,
     hand_over_application,
+    list_groups,
     list_organizations,
     make_first_admin,
     make_group,
@@ -26,6 +33,8 @@ from .service import (
 )
 
 __all__ = [
+    "GrantTooWide",
+    "LastAdmin",
     "MemberKind",
     "NewOrganization",
     "NewPermissionGroup",
@@ -46,6 +55,7 @@ __all__ = [
     "grant",
     "grants_held",
     "hand_over_application",
+    "list_groups",
     "list_organizations",
     "make_first_admin",
     "make_group",

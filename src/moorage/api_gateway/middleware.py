@@ -1,0 +1,370 @@
+"""What every request passes, in this order: trace, recognise, throttle, read, do once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders, State
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from moorage import users
+from moorage.kit import http
+from moorage.kit.caller import Caller
+from moorage.kit.db import UNREACHABLE, DatabaseUnavailable
+from moorage.kit.errors import MoorageError
+from moorage.kit.ids import uuid7
+from moorage.kit.secrets import same
+
+from . import service
+from .errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    CsrfTokenWrong,
+    IdempotencyKeyInvalid,
+    OriginForeign,
+    TooManyRequests,
+)
+from .model import Admission, Answer, Limits
+from .service import Throttle
+
+log = structlog.get_logger("moorage.api")
+
+COOKIE = "moorage_session"
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# These let somebody in, so credentials that no longer hold must not stand in their way.
+PUBLIC = frozenset(f"/api/v1/auth/{name}" for name in ("sign-in", "link", "token", "refresh"))
+CUT_OFF_S = 10.0
+BODY_TIMEOUT_S = 60.0
+# Answers of these are never repeated: they set cookies or belong to one connection.
+UNREPEATED_HEADERS = frozenset({b"set-cookie", b"x-request-id", b"date", b"ratelimit"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+# Mantine writes its variables into style elements, so styles alone may be inline.
+CONSOLE_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), payment=()",
+}
+
+
+@dataclass
+class _Passage:
+    """One request on its way through."""
+
+    scope: Scope
+    headers: Headers
+    id: str
+    caller: Caller | None = None
+    by_cookie: bool = False
+    admission: Admission | None = None
+    status: int = 0
+
+    @property
+    def path(self) -> str:
+        path: str = self.scope["path"]
+        return path
+
+    @property
+    def is_api(self) -> bool:
+        return self.path.startswith("/api/")
+
+    @property
+    def address(self) -> str:
+        client = self.scope.get("client")
+        return client[0] if client else "unknown"
+
+
+class Gateway:
+    """ASGI application around the API and the console.
+
+    `state` is the application's own; the lifespan puts `database`, `sealer`, `signing_keys`,
+    `public_url` and `doorbells` there before the first request. `ingest` takes what devices send.
+    """
+
+    def __init__(
+        self, app: ASGIApp, state: State, limits: Limits, ingest: ASGIApp | None = None
+    ) -> None:
+        self._app = app
+        self._ingest = ingest
+        self._state = state
+        self._limits = limits
+        self._throttle = Throttle(limits)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._ingest is not None and scope["path"].startswith("/ingest/"):
+            # Devices have credentials and limits of their own, looked after behind that door.
+            await self._ingest(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        asked = headers.get("x-request-id", "")
+        passage = _Passage(scope, headers, asked if _REQUEST_ID.fullmatch(asked) else str(uuid7()))
+        scope.setdefault("state", {}).update(request_id=passage.id)
+        started = time.perf_counter()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                passage.status = message["status"]
+                self._dress(passage, MutableHeaders(scope=message))
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=passage.id):
+            try:
+                await self._pass(passage, receive, answer)
+            except Exception:
+                log.exception("request_failed", method=scope["method"], path=passage.path)
+                if not passage.status:
+                    failed = http.problem(
+                        500, "internal", "Something broke here; the operator's log says what."
+                    )
+                    await failed(scope, receive, answer)
+            log.info(
+                "request",
+                method=scope["method"],
+                path=passage.path,
+                status=passage.status,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+                caller=passage.caller.id.hex if passage.caller else None,
+            )
+
+    async def _pass(self, passage: _Passage, receive: Receive, send: Send) -> None:
+        scope = passage.scope
+        if not passage.is_api:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._recognise(passage)
+            self._admit(passage)
+            self._check_site(passage)
+            body = b""
+            if scope["method"] in UNSAFE:
+                body = await self._read(passage, receive)
+                receive = _replayed(body, receive)
+            key = passage.headers.get("idempotency-key")
+            if key is not None and scope["method"] == "POST" and passage.caller is not None:
+                await self._once(passage, passage.caller, key, body, receive, send)
+                return
+        except MoorageError as refused:
+            await _problem(refused)(scope, receive, send)
+            return
+        except UNREACHABLE:
+            await _problem(DatabaseUnavailable())(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    # --- Recognise ----------------------------------------------------------
+
+    async def _recognise(self, passage: _Passage) -> None:
+        if self._state.doorbells.cut_off_s > CUT_OFF_S:
+            # What was revoked meanwhile cannot be known here.
+            raise DatabaseUnavailable
+        if passage.path in PUBLIC:
+            return
+        scheme, _, token = passage.headers.get("authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" and token.strip() else None
+        api_key = passage.headers.get("x-api-key")
+        session = None
+        if bearer is None and api_key is None:
+            session = _cookie(passage.headers.get("cookie", ""))
+            if session is None:
+                return
+        try:
+            async with self._state.database.begin() as tx:
+                passage.caller = await users.identify(
+                    tx,
+                    self._state.signing_keys,
+                    bearer=bearer,
+                    api_key=api_key,
+                    session=session,
+                    origin=passage.address,
+                )
+        except users.CredentialsWrong:
+            admission = self._throttle.admit(None, passage.address)
+            passage.admission = admission
+            if not admission.admitted:
+                raise _too_many(admission) from None
+            if session is None:
+                raise
+            return
+        passage.by_cookie = session is not None
+        passage.scope["state"].update(caller=passage.caller, by_cookie=passage.by_cookie)
+
+    def _admit(self, passage: _Passage) -> None:
+        if passage.admission is None:
+            passage.admission = self._throttle.admit(passage.caller, passage.address)
+        if not passage.admission.admitted:
+            raise _too_many(passage.admission)
+
+    def _check_site(self, passage: _Passage) -> None:
+        """Refuse changes that another site's page makes with our visitor's cookie."""
+        if passage.scope["method"] not in UNSAFE:
+            return
+        if not passage.by_cookie and passage.path not in PUBLIC:
+            return
+        origin = passage.headers.get("origin")
+        own = (self._state.public_url, passage.headers.get("host", ""))
+        if origin is not None and origin != own[0] and urlsplit(origin).netloc != own[1]:
+            raise OriginForeign(origin=origin[:200])
+        if passage.headers.get("sec-fetch-site") == "cross-site":
+            raise OriginForeign(origin=(origin or "that site")[:200])
+        if passage.by_cookie and passage.caller and passage.caller.session_id:
+            token = users.csrf_token(self._state.sealer, passage.caller.session_id)
+            given = passage.headers.get("x-csrf-token", "")
+            if not same(token.encode(), given.encode()):
+                raise CsrfTokenWrong
+
+    # --- Read, and do once --------------------------------------------------
+
+    async def _read(self, passage: _Passage, receive: Receive) -> bytes:
+        most = self._limits.body_bytes if passage.caller else self._limits.unsigned_body_bytes
+        length = passage.headers.get("content-length", "0")
+        if length.isdigit() and int(length) > most:
+            raise BodyTooLarge(most_bytes=most)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        break
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > most:
+                        raise BodyTooLarge(most_bytes=most)
+        except TimeoutError:
+            raise BodyTooSlow(timeout_s=BODY_TIMEOUT_S) from None
+        return bytes(body)
+
+    async def _once(
+        self,
+        passage: _Passage,
+        caller: Caller,
+        key: str,
+        body: bytes,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        if not _KEY.fullmatch(key):
+            raise IdempotencyKeyInvalid
+        database, sealer = self._state.database, self._state.sealer
+        digest = service.request_digest(caller, passage.path, key)
+        async with database.begin(caller) as tx:
+            kept = await service.begin_once(tx, sealer, digest, body)
+        if kept is not None:
+            await _send_again(kept, send)
+            return
+        caught = _Caught(send)
+        done = False
+        try:
+            await self._app(passage.scope, receive, caught)
+            done = True
+        finally:
+            async with database.begin(caller) as tx:
+                if done and caught.status:
+                    await service.finish_once(tx, sealer, digest, caught.answer)
+                else:
+                    await service.forget_once(tx, digest)
+
+    # --- Answer -------------------------------------------------------------
+
+    def _dress(self, passage: _Passage, headers: MutableHeaders) -> None:
+        for name, value in ALWAYS.items():
+            headers.setdefault(name, value)
+        policy = API_POLICY if passage.is_api else CONSOLE_POLICY
+        headers.setdefault("Content-Security-Policy", policy)
+        if passage.is_api:
+            headers.setdefault("Cache-Control", "no-store")
+        if self._state.public_url.startswith("https:"):
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        headers["X-Request-Id"] = passage.id
+        if (admission := passage.admission) is not None:
+            rate = admission.rate
+            window = max(1, round(rate.burst / rate.per_second))
+            headers["RateLimit-Policy"] = f'"{admission.bucket}";q={rate.burst};w={window}'
+            refill = max(0, round((rate.burst - admission.left) / rate.per_second))
+            headers["RateLimit"] = f'"{admission.bucket}";r={admission.left};t={refill}'
+
+
+class _Caught:
+    """Passes an answer on and remembers it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+
+    @property
+    def answer(self) -> Answer:
+        headers = tuple(
+            (name, value) for name, value in self._headers if name.lower() not in UNREPEATED_HEADERS
+        )
+        return Answer(self.status, headers, bytes(self._body))
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._headers = [(bytes(n), bytes(v)) for n, v in message.get("headers", [])]
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+        await self._send(message)
+
+
+async def _send_again(answer: Answer, send: Send) -> None:
+    headers = [*answer.headers, (b"idempotency-replayed", b"true")]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Give `body` once, then whatever else comes (a disconnect)."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _cookie(header: str) -> str | None:
+    try:
+        morsel = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+def _too_many(admission: Admission) -> TooManyRequests:
+    return TooManyRequests(
+        bucket=admission.bucket, retry_after_s=max(1, round(admission.retry_after_s))
+    )
+
+
+def _problem(refused: MoorageError) -> Any:
+    return http.problem(http.STATUS[refused.kind], refused.code, str(refused), **refused.public)

@@ -1,0 +1,99 @@
+"""The rules of the gateway: how often, and once only."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+from moorage.kit.secrets import Sealer
+from moorage.kit.secrets import digest as digest_of
+
+from . import store
+from .errors import AnswerTooLong, IdempotencyKeyReused, RequestUnderway
+from .model import LONGEST_KEPT_ANSWER, Admission, Answer, Limits, Rate
+
+MOST_BUCKETS = 20_000
+
+
+class Throttle:
+    """Token buckets of the callers of this process; the least used are forgotten first."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    def admit(self, caller: Caller | None, address: str) -> Admission:
+        """Take a token for a request of `caller`, or of an address nobody signed in from."""
+        if caller is None:
+            return self._take("address", address, self.limits.unsigned)
+        return self._take("caller", f"{caller.kind}:{caller.id}", self.limits.signed)
+
+    def _take(self, bucket: str, name: str, rate: Rate) -> Admission:
+        now = self._clock()
+        tokens, since = self._buckets.pop((bucket, name), (float(rate.burst), now))
+        tokens = min(rate.burst, tokens + (now - since) * rate.per_second)
+        admitted = tokens >= 1
+        if admitted:
+            tokens -= 1
+        self._buckets[bucket, name] = (tokens, now)
+        if len(self._buckets) > MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+        wait = max(0.0, (1 - tokens) / rate.per_second)
+        return Admission(admitted, bucket, rate, int(tokens), wait)
+
+
+def request_digest(caller: Caller, path: str, key: str) -> bytes:
+    """Name a request: the same caller, path and idempotency key are the same request."""
+    return digest_of(f"{caller.kind}\n{caller.id}\n{path}\n{key}")
+
+
+async def begin_once(tx: Tx, sealer: Sealer, digest: bytes, body: bytes) -> Answer | None:
+    """Begin a request that is to be done once; gives the answer if it was done before.
+
+    Raises:
+        IdempotencyKeyReused: the key came with another body.
+        RequestUnderway: the request is being worked on.
+        AnswerTooLong: the answer was not kept.
+    """
+    body_digest = digest_of(body)
+    kept = await store.claim(tx, digest, body_digest)
+    if kept is None:
+        return None
+    if kept.body_digest != body_digest:
+        raise IdempotencyKeyReused
+    if kept.finished_at is None:
+        raise RequestUnderway
+    if kept.sealed is None:
+        raise AnswerTooLong
+    return msgspec.msgpack.decode(sealer.open(kept.sealed, _context(digest)), type=Answer)
+
+
+async def finish_once(tx: Tx, sealer: Sealer, digest: bytes, answer: Answer) -> None:
+    """Keep the answer of a request that was done; one that failed may be asked again."""
+    if answer.status >= 400:
+        await store.forget(tx, digest)
+    elif len(answer.body) > LONGEST_KEPT_ANSWER:
+        await store.keep(tx, digest, None)
+    else:
+        sealed = sealer.seal(msgspec.msgpack.encode(answer), _context(digest))
+        await store.keep(tx, digest, sealed)
+
+
+async def forget_once(tx: Tx, digest: bytes) -> None:
+    """Let a request that ended without an answer be asked again."""
+    await store.forget(tx, digest)
+
+
+async def clear_away(tx: Tx) -> None:
+    """Delete answers that are no longer kept."""
+    await store.drop_old(tx)
+
+
+def _context(digest: bytes) -> str:
+    return f"api_answers:{digest.hex()}"

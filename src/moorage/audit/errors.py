@@ -1,0 +1,11 @@
+"""What can be wrong with reading the audit."""
+
+from moorage.kit.errors import Kind, MoorageError
+
+
+class RangeEmpty(MoorageError):
+    """The range ends before it begins."""
+
+    kind = Kind.INVALID
+    code = "audit.range_empty"
+    message = "`to` must be later than `from`."

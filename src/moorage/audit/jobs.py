@@ -1,0 +1,119 @@
+"""Numbering facts, and carrying warnings of this process into the system log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import queue
+import sys
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from moorage.kit.db import Database
+
+from . import service
+from .model import NewSystemEntry
+
+# More than this waits while the database is away; the rest is only on stdout.
+LONGEST_QUEUE = 2000
+BATCH = 200
+EVERY_S = 1.0
+_META = frozenset({"event", "level", "timestamp", "part", "logger", "_record", "_from_structlog"})
+
+
+async def number_facts(database: Database) -> int:
+    """Number what was committed; to be run every 250 ms or when `moorage_facts` rings."""
+    async with database.begin() as tx:
+        return await service.number_facts(tx)
+
+
+async def trim(database: Database) -> None:
+    """Delete what is older than its retention; to be run daily."""
+    async with database.begin() as tx:
+        await service.trim(tx)
+
+
+class SystemLogHandler(logging.Handler):
+    """Queues warnings and errors; never blocks, and drops what does not fit."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__(logging.WARNING)
+        self.part = part
+        self.waiting: queue.Queue[NewSystemEntry] = queue.Queue(LONGEST_QUEUE)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue one record."""
+        with contextlib.suppress(queue.Full):
+            self.waiting.put_nowait(self._entry(record))
+
+    def _entry(self, record: logging.LogRecord) -> NewSystemEntry:
+        detail: dict[str, Any] = {}
+        event = ""
+        if isinstance(record.msg, Mapping):
+            event = str(record.msg.get("event", ""))
+            detail = {k: _plain(v) for k, v in record.msg.items() if k not in _META}
+        else:
+            event = record.getMessage()
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if error is not None:
+            detail["error"] = f"{type(error).__name__}: {error}"[:1000]
+        return NewSystemEntry(
+            at=datetime.fromtimestamp(record.created, UTC),
+            part=self.part,
+            component=record.name,
+            level=record.levelname.lower(),
+            event=event[:500].replace("\x00", ""),
+            detail=detail,
+        )
+
+
+@contextlib.asynccontextmanager
+async def system_log_kept(database: Database, *, part: str) -> AsyncIterator[None]:
+    """Write this process's warnings and errors into the system log while the block runs."""
+    handler = SystemLogHandler(part)
+    logging.getLogger().addHandler(handler)
+    writing = asyncio.create_task(_write(database, handler))
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        writing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await writing
+        await _write_once(database, handler)
+
+
+async def write_waiting(database: Database, handler: SystemLogHandler) -> None:
+    """Write what waits; after a failure the batch is lost, since it stands on stdout too."""
+    batch: list[NewSystemEntry] = []
+    while len(batch) < BATCH:
+        try:
+            batch.append(handler.waiting.get_nowait())
+        except queue.Empty:
+            break
+    if batch:
+        async with database.begin() as tx:
+            await service.keep_entries(tx, batch)
+
+
+async def _write(database: Database, handler: SystemLogHandler) -> None:
+    while True:
+        await asyncio.sleep(EVERY_S)
+        await _write_once(database, handler)
+
+
+async def _write_once(database: Database, handler: SystemLogHandler) -> None:
+    try:
+        async with asyncio.timeout(10):
+            await write_waiting(database, handler)
+    except Exception as failed:
+        # The loop must survive; logging it would feed the queue that could not be written.
+        print(f"system log not written: {failed!r}", file=sys.stderr)  # noqa: T201
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool | int | float) or value is None:
+        return value if value == value else None  # noqa: PLR0124  (NaN has no JSON form.)
+    return str(value)[:1000].replace("\x00", "")

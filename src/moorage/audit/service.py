@@ -1,0 +1,91 @@
+"""The rules of reading the audit and the system log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from moorage import organizations
+from moorage.kit import pages
+from moorage.kit.caller import Caller
+from moorage.kit.db import Database, Tx
+from moorage.organizations import Permission
+
+from . import store
+from .errors import RangeEmpty
+from .model import (
+    FACTS_KEPT,
+    SYSTEM_LOG_KEPT,
+    FactEntry,
+    NewSystemEntry,
+    SystemEntry,
+    Wanted,
+    WantedEntries,
+)
+
+
+async def changes_of(
+    tx: Tx, caller: Caller, asked: pages.PageRequest, wanted: Wanted
+) -> pages.Page[FactEntry]:
+    """List the facts of organisations whose audit the caller may read.
+
+    What belongs to no organisation is for GlobalAdmins.
+
+    Raises:
+        RangeEmpty: the range ends before it begins.
+    """
+    _check_range(wanted)
+    return await store.list_facts(tx, caller.reach(Permission.READ_AUDIT), asked, wanted)
+
+
+async def export(
+    database: Database, caller: Caller, wanted: Wanted
+) -> AsyncIterator[Sequence[FactEntry]]:
+    """Give all the facts that `changes_of` would list, oldest first, in batches.
+
+    Each batch is a transaction of its own, so that a slow reader holds none open.
+    """
+    after = None
+    while True:
+        asked = pages.PageRequest(limit=1000, after=after, sort="at")
+        async with database.begin(caller) as tx:
+            batch = await changes_of(tx, caller, asked, wanted)
+        if batch.items:
+            yield batch.items
+        if batch.next is None:
+            return
+        after = batch.next
+
+
+async def system_log(
+    tx: Tx, caller: Caller, asked: pages.PageRequest, wanted: WantedEntries
+) -> pages.Page[SystemEntry]:
+    """List warnings and errors of the installation's processes.
+
+    Raises:
+        PermissionMissing: only a GlobalAdmin reads them.
+        RangeEmpty: the range ends before it begins.
+    """
+    organizations.require(caller, Permission.READ_AUDIT, None)
+    _check_range(wanted)
+    return await store.list_entries(tx, asked, wanted)
+
+
+async def number_facts(tx: Tx, most: int = 1000) -> int:
+    """Number the facts below the oldest running transaction; tells how many."""
+    return await store.number_facts(tx, most)
+
+
+async def keep_entries(tx: Tx, entries: Sequence[NewSystemEntry]) -> None:
+    """Write warnings and errors into the system log."""
+    await store.add_entries(tx, entries)
+
+
+async def trim(tx: Tx) -> None:
+    """Delete what is older than its retention."""
+    await store.drop_facts(tx, tx.now - FACTS_KEPT)
+    await store.drop_entries(tx, tx.now - SYSTEM_LOG_KEPT)
+
+
+def _check_range(wanted: Wanted | WantedEntries) -> None:
+    if wanted.from_ is not None and wanted.to is not None and wanted.to <= wanted.from_:
+        raise RangeEmpty

@@ -1,0 +1,217 @@
+"""The API, the console's files and the health answer, as one ASGI application and one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import version
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic.alias_generators import to_camel
+from starlette.types import ASGIApp
+
+from moorage import users
+from moorage.api_gateway import Limits
+from moorage.api_gateway.middleware import Gateway
+from moorage.audit.jobs import system_log_kept
+from moorage.entry import database as databases
+from moorage.entry import openapi, ports, root_key, state
+from moorage.entry.console import Console
+from moorage.entry.lifeline import Lifeline
+from moorage.entry.settings import Settings
+from moorage.entry.wiring import ROUTERS
+from moorage.kit import http
+from moorage.kit.db import UNREACHABLE, Database
+from moorage.kit.doorbell import Doorbells
+from moorage.kit.http import Out
+from moorage.kit.secrets import Sealer, load_sealer
+
+log = structlog.get_logger()
+
+POOL_SIZE = 10
+HEALTH_TIMEOUT_S = 3.0
+# Open feeds are cut after this when the process stops.
+STOP_TIMEOUT_S = 5
+BACKLOG = 2048
+
+
+class Health(Out):
+    """Whether everything works, else what does not and why."""
+
+    ready: bool
+    not_ready: dict[str, str]
+
+
+def build_app(
+    settings: Settings,
+    database: Database,
+    sealer: Sealer,
+    *,
+    ingest: ASGIApp | None = None,
+    limits: Limits | None = None,
+) -> FastAPI:
+    """Put the application together.
+
+    Args:
+        settings: of this process.
+        database: its pool, closed by the caller.
+        sealer: opens stored credentials.
+        ingest: takes everything under `/ingest/`, past the gateway.
+        limits: of the API's callers; the defaults when None.
+    """
+    doorbells = Doorbells(database, name="moorage-api-doorbell")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with database.begin() as tx:
+            app.state.signing_keys = await users.load_signing_keys(tx, sealer)
+        listening = asyncio.create_task(doorbells.run())
+        try:
+            async with system_log_kept(database, part="api"):
+                yield
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+    app = FastAPI(
+        title="Moorage",
+        version=version("moorage"),
+        summary="One platform for a mixed fleet of devices.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
+    app.state.settings = settings
+    app.state.public_url = settings.public_url
+    app.state.database = database
+    app.state.sealer = sealer
+    app.state.doorbells = doorbells
+    for router in ROUTERS:
+        app.include_router(router)
+    http.install_errors(app)
+    _add_health(app)
+    openapi.install(app)
+    app.router.default = Console()
+    app.add_middleware(Gateway, state=app.state, limits=limits or Limits(), ingest=ingest)
+    return app
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name an operation after its function, for generated clients."""
+    return to_camel(route.name)
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get(
+        "/health",
+        tags=["health"],
+        response_model=Health,
+        responses={503: {"model": Health, "description": "Something is not ready."}},
+    )
+    async def health() -> JSONResponse:
+        """Tell whether everything works."""
+        not_ready = await find_not_ready(app)
+        body = Health(ready=not not_ready, not_ready=not_ready)
+        return JSONResponse(body.model_dump(by_alias=True), 503 if not_ready else 200)
+
+
+async def find_not_ready(app: FastAPI) -> dict[str, str]:
+    """Name what does not work, and why."""
+    not_ready = {}
+    settings: Settings = app.state.settings
+    if (found := await asyncio.to_thread(state.read, settings.data_dir)) is not None:
+        not_ready = found.not_ready
+        # Whoever answers this works, whatever its supervisor has heard so far.
+        not_ready.pop("api", None)
+    try:
+        async with asyncio.timeout(HEALTH_TIMEOUT_S), app.state.database.begin() as tx:
+            await tx.execute("SELECT 1")
+    except (*UNREACHABLE, TimeoutError, OSError):
+        not_ready["database"] = "does not answer"
+    return not_ready
+
+
+# --- The process ----------------------------------------------------------
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the lifeline."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings, line: Lifeline) -> None:
+    """Serve until `line.stop`. Raises PortTaken, RootKeyWrong."""
+    ports.check(settings, ports.API)
+    database = Database(databases.url_of(settings), pool_size=POOL_SIZE, name="moorage-api")
+    try:
+        sealer = await _first_contact(database, root_key.load(settings), line)
+        if sealer is not None:
+            await _serve(settings, build_app(settings, database, sealer), line)
+    finally:
+        await database.close()
+
+
+async def _first_contact(database: Database, root: bytes, line: Lifeline) -> Sealer | None:
+    """Wait for the database; gives nothing if told to stop first."""
+    while not line.stop.is_set():
+        try:
+            async with database.begin() as tx:
+                return await load_sealer(tx, root)
+        except UNREACHABLE:
+            line.waiting("database")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(line.stop.wait(), 0.5)
+    return None
+
+
+async def _serve(settings: Settings, app: FastAPI, line: Lifeline) -> None:
+    server = _Server(
+        uvicorn.Config(
+            app,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        )
+    )
+    with socket.create_server(
+        (settings.api.host, settings.api.port),
+        family=socket.AF_INET6 if ":" in settings.api.host else socket.AF_INET,
+        backlog=BACKLOG,
+    ) as listening:
+        serving = asyncio.create_task(server.serve([listening]))
+        watching = asyncio.create_task(_watch(server, app, line))
+        stopping = asyncio.create_task(line.stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        stopping.cancel()
+        await serving
+        watching.cancel()
+
+
+async def _watch(server: uvicorn.Server, app: FastAPI, line: Lifeline) -> None:
+    """Tell the supervisor how things are."""
+    while True:
+        if not server.started:
+            line.waiting("starting")
+        elif app.state.doorbells.cut_off_s > HEALTH_TIMEOUT_S:
+            line.waiting("database")
+        else:
+            line.ready()
+        await asyncio.sleep(0.1 if not server.started else 1.0)

@@ -1,0 +1,69 @@
+"""What is announced about people and their credentials."""
+
+from moorage.kit.facts import Fact
+
+
+class UserInvited(Fact):
+    """A user was made or joined further permission groups."""
+
+    name = "users.invited"
+
+
+class UserChanged(Fact):
+    """A user's fields changed; deactivation too."""
+
+    name = "users.changed"
+
+
+class UserErased(Fact):
+    """A user was erased; a pseudonym stays."""
+
+    name = "users.erased"
+
+
+class UserSignedIn(Fact):
+    """Somebody signed in."""
+
+    name = "users.signed_in"
+
+
+class SignInRefused(Fact):
+    """Somebody could not sign in; the subject is the user, or zero if there is none."""
+
+    name = "users.sign_in_refused"
+
+
+class LinkMade(Fact):
+    """A one-time link was made for a user."""
+
+    name = "users.link_made"
+
+
+class PasswordChanged(Fact):
+    """A user's password was set or changed."""
+
+    name = "users.password_changed"
+
+
+class SessionEnded(Fact):
+    """A session was ended, by its person, an administrator or the reuse of a refresh token."""
+
+    name = "users.session_ended"
+
+
+class ApiKeyIssued(Fact):
+    """An API key was made."""
+
+    name = "users.api_key_issued"
+
+
+class ApiKeyChanged(Fact):
+    """An API key's fields changed."""
+
+    name = "users.api_key_changed"
+
+
+class ApiKeyRevoked(Fact):
+    """An API key was removed."""
+
+    name = "users.api_key_revoked"

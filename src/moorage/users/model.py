@@ -1,0 +1,167 @@
+"""People, the sessions they hold and the API keys they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from moorage.organizations import Permission
+
+# How long things hold. A console session ends after being idle or at its absolute end.
+CONSOLE_IDLE = timedelta(hours=12)
+CONSOLE_ABSOLUTE = timedelta(days=7)
+REFRESH_IDLE = timedelta(days=14)
+REFRESH_ABSOLUTE = timedelta(days=30)
+ACCESS_TOKEN = timedelta(minutes=15)
+SIGN_IN_LINK = timedelta(minutes=15)
+INVITATION = timedelta(days=7)
+# Last use is written down this often at most.
+LAST_USE = timedelta(minutes=1)
+
+# Wrong passwords in a row that cost nothing; each further one doubles the wait.
+FREE_FAILURES = {"account": 5, "address": 20}
+LONGEST_WAIT = timedelta(minutes=15)
+FAILURES_FORGOTTEN = timedelta(hours=24)
+
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 256
+API_KEY_PREFIX = "mk_"
+
+
+class SessionKind(StrEnum):
+    """How a session proves itself."""
+
+    CONSOLE = "console"
+    TOKEN = "token"  # noqa: S105
+
+
+class LinkKind(StrEnum):
+    """What a one-time link is for."""
+
+    SIGN_IN = "signIn"
+    INVITATION = "invitation"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person.
+
+    `email` is None for the first user of an installation until somebody gives one.
+    """
+
+    id: UUID
+    email: str | None
+    name: str
+    language: str
+    active: bool
+    has_password: bool
+    expires_at: datetime | None
+    signed_in_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+    @property
+    def label(self) -> str:
+        """What the audit shows."""
+        return self.email or self.name
+
+    def may_sign_in(self, now: datetime) -> bool:
+        """Tell whether the account is open."""
+        return self.active and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """Whom to invite, and into which permission groups."""
+
+    email: str
+    name: str
+    language: str = "en"
+    expires_at: datetime | None = None
+    permission_group_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One place where somebody is signed in."""
+
+    id: UUID
+    user_id: UUID
+    kind: SessionKind
+    by_link: bool
+    origin: str | None
+    agent: str | None
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A fresh session; `secret` is the cookie or the refresh token, shown once."""
+
+    user: User
+    session: Session
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an API client holds; the refresh token works once."""
+
+    access_token: str
+    refresh_token: str
+    expires_in_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A one-time link's token, shown once."""
+
+    token: str
+    kind: LinkKind
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key for programs; its secret is stored as a digest only.
+
+    `scopes` None means everything its permission groups hold. `organization_id` None is a key of
+    the whole installation.
+    """
+
+    id: UUID
+    organization_id: UUID | None
+    name: str
+    scopes: tuple[Permission, ...] | None
+    permission_group_ids: tuple[UUID, ...]
+    expires_at: datetime | None
+    used_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """What makes an API key."""
+
+    organization_id: UUID | None
+    name: str
+    permission_group_ids: tuple[UUID, ...]
+    scopes: tuple[Permission, ...] | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """From where somebody asks: address and user agent."""
+
+    address: str | None = None
+    agent: str | None = None

@@ -1,0 +1,7 @@
+"""HTTP of people, their sessions and keys."""
+
+from .auth import router as auth
+from .keys import router as keys
+from .people import router as people
+
+ROUTERS = (auth, people, keys)

@@ -1,0 +1,174 @@
+"""HTTP of signing in and out."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from moorage.kit.caller import Caller, CallerKind
+from moorage.kit.http import Signed, Tx, Unsigned, may_fail
+
+from .. import service
+from ..errors import (
+    CredentialsWrong,
+    PasswordWeak,
+    PersonNeeded,
+    SessionUnknown,
+    TooManyFailures,
+)
+from ..model import CONSOLE_ABSOLUTE, SessionKind, SignedIn, Tokens, Visitor
+from ..schemas import (
+    GrantOut,
+    LinkBody,
+    MeOut,
+    PasswordBody,
+    RefreshBody,
+    SessionOut,
+    SignInBody,
+    TokensOut,
+    UserOut,
+)
+
+COOKIE = "moorage_session"
+router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+
+
+def _visitor(request: Request) -> Visitor:
+    address = request.client.host if request.client else None
+    return Visitor(address, (request.headers.get("user-agent") or "")[:300] or None)
+
+
+def _secure(request: Request) -> bool:
+    public: str = request.app.state.public_url
+    return public.startswith("https:") or request.url.scheme == "https"
+
+
+def _let_in(request: Request, response: Response, signed_in: SignedIn) -> None:
+    response.set_cookie(
+        COOKIE,
+        signed_in.secret,
+        max_age=int(CONSOLE_ABSOLUTE.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=_secure(request),
+    )
+
+
+@router.post("/sign-in", status_code=204,
+             responses=may_fail(CredentialsWrong, TooManyFailures))  # fmt: skip
+async def sign_in(body: SignInBody, request: Request, response: Response) -> None:
+    """Sign in to the console; the answer sets the session cookie."""
+    signed_in = await service.sign_in(
+        request.app.state.database,
+        _visitor(request),
+        body.email,
+        body.password,
+        SessionKind.CONSOLE,
+    )
+    _let_in(request, response, signed_in)
+
+
+@router.post("/link", status_code=204, responses=may_fail(CredentialsWrong, TooManyFailures))
+async def sign_in_by_link(body: LinkBody, request: Request, response: Response) -> None:
+    """Sign in to the console with a one-time link."""
+    signed_in = await service.sign_in_by_link(
+        request.app.state.database, _visitor(request), body.token
+    )
+    _let_in(request, response, signed_in)
+
+
+@router.post("/sign-out", status_code=204, responses=may_fail(Unsigned))
+async def sign_out(tx: Tx, caller: Signed, request: Request, response: Response) -> None:
+    """End the session of this request."""
+    await service.sign_out(tx, caller)
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_secure(request))
+
+
+@router.get("/me", response_model=MeOut, responses=may_fail(Unsigned))
+async def who_am_i(tx: Tx, caller: Signed, request: Request) -> MeOut:
+    """Tell who you are and what you hold."""
+    person = caller.kind is CallerKind.PERSON
+    user = await service.my_user(tx, caller) if person else None
+    by_cookie = bool(request.scope["state"].get("by_cookie"))
+    return MeOut(
+        kind=caller.kind,
+        id=caller.id,
+        label=caller.label,
+        user=UserOut.model_validate(user) if user else None,
+        session_id=caller.session_id,
+        csrf_token=(
+            service.csrf_token(request.app.state.sealer, caller.session_id)
+            if by_cookie and caller.session_id
+            else None
+        ),
+        grants=_grants(caller),
+    )
+
+
+def _grants(caller: Caller) -> list[GrantOut]:
+    return [
+        GrantOut(
+            organization_id=grant.organization_id,
+            application_ids=(
+                None if grant.application_ids is None else sorted(grant.application_ids)
+            ),
+            permissions=sorted(grant.permissions),
+        )
+        for grant in caller.grants
+    ]
+
+
+@router.post("/password", status_code=204,
+             responses=may_fail(CredentialsWrong, TooManyFailures, PasswordWeak,
+                                PersonNeeded))  # fmt: skip
+async def change_password(body: PasswordBody, caller: Signed, request: Request) -> None:
+    """Set your password; your other sessions end."""
+    await service.change_password(
+        request.app.state.database,
+        caller,
+        _visitor(request),
+        body.current_password,
+        body.new_password,
+    )
+
+
+@router.post("/token", response_model=TokensOut,
+             responses=may_fail(CredentialsWrong, TooManyFailures))  # fmt: skip
+async def make_tokens(body: SignInBody, request: Request, response: Response) -> Tokens:
+    """Exchange an e-mail address and password for an access and a refresh token."""
+    state = request.app.state
+    signed_in = await service.sign_in(
+        state.database, _visitor(request), body.email, body.password, SessionKind.TOKEN
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return await service.give_tokens(state.database, state.signing_keys, signed_in)
+
+
+@router.post("/refresh", response_model=TokensOut, responses=may_fail(CredentialsWrong))
+async def refresh_tokens(body: RefreshBody, request: Request, response: Response) -> Tokens:
+    """Exchange a refresh token for a fresh pair; used twice, it ends the session."""
+    state = request.app.state
+    response.headers["Cache-Control"] = "no-store"
+    return await service.refresh(
+        state.database, state.signing_keys, _visitor(request), body.refresh_token
+    )
+
+
+@router.get("/sessions", response_model=list[SessionOut], responses=may_fail(PersonNeeded))
+async def list_sessions(tx: Tx, caller: Signed) -> list[SessionOut]:
+    """List where you are signed in."""
+    return [
+        SessionOut(
+            id=s.id, kind=s.kind, origin=s.origin, agent=s.agent, created_at=s.created_at,
+            seen_at=s.seen_at, expires_at=s.expires_at, current=s.id == caller.session_id,
+        )
+        for s in await service.my_sessions(tx, caller)
+    ]  # fmt: skip
+
+
+@router.delete("/sessions/{session_id}", status_code=204,
+               responses=may_fail(SessionUnknown, PersonNeeded))  # fmt: skip
+async def end_session(session_id: UUID, tx: Tx, caller: Signed) -> None:
+    """End one of your sessions."""
+    await service.end_my_session(tx, caller, session_id)

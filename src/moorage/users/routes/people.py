@@ -1,0 +1,103 @@
+"""HTTP of users."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from moorage.kit import pages
+from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
+from moorage.kit.http import Asked, IfMatch, PageOut, Signed, Tx, check_match, may_fail, tag
+from moorage.organizations import (
+    GrantTooWide,
+    LastAdmin,
+    PermissionGroupUnknown,
+    PermissionMissing,
+)
+
+from .. import service
+from ..errors import EmailTaken, PersonNeeded, UserOutranks, UserUnknown
+from ..model import Link, User
+from ..schemas import InvitedOut, LinkOut, UserBody, UserOut, UserPatch
+
+router = APIRouter(prefix="/api/v1/users", tags=["users"])
+
+
+def _link(request: Request, link: Link) -> LinkOut:
+    url = f"{request.app.state.public_url}/sign-in#token={link.token}"
+    return LinkOut(kind=link.kind, url=url, expires_at=link.expires_at)
+
+
+@router.get("", response_model=PageOut[UserOut], responses=may_fail(CursorInvalid, FieldInvalid))
+async def list_users(
+    tx: Tx, caller: Signed, asked: Asked,
+    organization_id: Annotated[UUID | None, Query(alias="organizationId")] = None,
+    active: Annotated[bool | None, Query(description="Only open or only closed accounts.")] = None,
+    q: Annotated[str | None, Query(max_length=200, description="Part of name or e-mail.")] = None,
+) -> pages.Page[User]:  # fmt: skip
+    """List the users who share an organization with you."""
+    return await service.list_users(
+        tx, caller, asked, organization_id=organization_id, active=active, q=q
+    )
+
+
+@router.post("", status_code=201, response_model=InvitedOut,
+             responses=may_fail(EmailTaken, PermissionMissing, PermissionGroupUnknown,
+                                GrantTooWide, FieldInvalid))  # fmt: skip
+async def invite_user(
+    body: UserBody, tx: Tx, caller: Signed, request: Request, response: Response
+) -> InvitedOut:
+    """Invite a person; the link is for you to pass on."""
+    user, link = await service.invite(tx, caller, body.to_model())
+    response.headers["Location"] = f"/api/v1/users/{user.id}"
+    tag(response, user.updated_at)
+    shown = UserOut.model_validate(user)
+    return InvitedOut(
+        **shown.model_dump(by_alias=False), link=_link(request, link) if link else None
+    )
+
+
+@router.get("/{user_id}", response_model=UserOut, responses=may_fail(UserUnknown))
+async def get_user(user_id: UUID, tx: Tx, caller: Signed, response: Response) -> User:
+    """Read a user."""
+    user = await service.get(tx, caller, user_id)
+    tag(response, user.updated_at)
+    return user
+
+
+@router.patch("/{user_id}", response_model=UserOut,
+              responses=may_fail(UserUnknown, PermissionMissing, UserOutranks, EmailTaken,
+                                 LastAdmin, VersionStale))  # fmt: skip
+async def change_user(
+    user_id: UUID, body: UserPatch, tx: Tx, caller: Signed, response: Response,
+    if_match: IfMatch = None,
+) -> User:  # fmt: skip
+    """Change a user; deactivation and expiry act at once."""
+    check_match(if_match, (await service.get(tx, caller, user_id)).updated_at)
+    user = await service.change(tx, caller, user_id, body.given())
+    tag(response, user.updated_at)
+    return user
+
+
+@router.delete("/{user_id}", status_code=204,
+               responses=may_fail(UserUnknown, PermissionMissing, LastAdmin))  # fmt: skip
+async def erase_user(user_id: UUID, tx: Tx, caller: Signed) -> None:
+    """Erase a user; the audit keeps a pseudonym."""
+    await service.erase(tx, caller, user_id)
+
+
+@router.post("/{user_id}/link", status_code=201, response_model=LinkOut,
+             responses=may_fail(UserUnknown, PermissionMissing, UserOutranks,
+                                PersonNeeded))  # fmt: skip
+async def make_link(user_id: UUID, tx: Tx, caller: Signed, request: Request) -> LinkOut:
+    """Make a link that signs a user in once; earlier links stop working."""
+    return _link(request, await service.make_link(tx, caller, user_id))
+
+
+@router.post("/{user_id}/end-sessions", status_code=204,
+             responses=may_fail(UserUnknown, PermissionMissing))  # fmt: skip
+async def end_sessions(user_id: UUID, tx: Tx, caller: Signed) -> None:
+    """End every session of a user."""
+    await service.end_sessions(tx, caller, user_id)

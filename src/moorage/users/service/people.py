@@ -1,0 +1,297 @@
+"""Users: inviting, changing, erasing, and the links that let them in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from moorage import organizations
+from moorage.kit import pages
+from moorage.kit.caller import Caller, CallerKind, Reach
+from moorage.kit.db import Tx
+from moorage.kit.errors import FieldInvalid
+from moorage.kit.facts import difference
+from moorage.kit.secrets import digest, make_token
+from moorage.organizations import LastAdmin, MemberKind, Permission
+
+from ..errors import EmailTaken, PersonNeeded, UserOutranks, UserUnknown
+from ..facts import LinkMade, SessionEnded, UserChanged, UserErased, UserInvited
+from ..model import INVITATION, SIGN_IN_LINK, Link, LinkKind, NewUser, User
+from ..store import people, sessions
+
+OWN_FIELDS = frozenset({"name", "language"})
+
+
+async def get(tx: Tx, caller: Caller, user_id: UUID) -> User:
+    """Read a user who shares an organisation with a user administrator, or oneself.
+
+    Raises:
+        UserUnknown: there is none that the caller may see.
+    """
+    seen = caller.reach(Permission.READ_USERS)
+    if user_id != caller.id and not await people.shares_organization(tx, user_id, seen):
+        raise UserUnknown(id=user_id)
+    return await people.get(tx, user_id)
+
+
+async def list_users(
+    tx: Tx,
+    caller: Caller,
+    asked: pages.PageRequest,
+    *,
+    organization_id: UUID | None = None,
+    active: bool | None = None,
+    q: str | None = None,
+) -> pages.Page[User]:
+    """List the users the caller may see."""
+    seen = caller.reach(Permission.READ_USERS)
+    if organization_id is not None and not caller.may(Permission.READ_USERS, organization_id):
+        return pages.Page([], None, 0 if asked.total else None)
+    return await people.list_users(
+        tx, seen, asked, organization_id=organization_id, active=active, q=q
+    )
+
+
+async def invite(tx: Tx, caller: Caller, new: NewUser) -> tuple[User, Link | None]:
+    """Make a user with an invitation, or let a person known elsewhere join permission groups.
+
+    Returns:
+        The user, and the invitation's link where the account is new.
+
+    Raises:
+        EmailTaken: the caller sees a user with this address already.
+        FieldInvalid: only a GlobalAdmin makes users without a permission group.
+        PermissionGroupUnknown, PermissionMissing, GrantTooWide: a group is not the caller's to
+            give.
+    """
+    if not new.permission_group_ids and not caller.may(Permission.MANAGE_USERS, None):
+        raise FieldInvalid("/permissionGroupIds", "must name at least one permission group.")
+    found = await people.find_by_email(tx, new.email)
+    if found is not None:
+        user = found[0]
+        seen = caller.reach(Permission.READ_USERS)
+        if not new.permission_group_ids or await people.shares_organization(tx, user.id, seen):
+            raise EmailTaken(email=new.email)
+    else:
+        user = await people.add(
+            tx,
+            email=new.email,
+            name=new.name,
+            language=new.language,
+            expires_at=new.expires_at,
+        )
+    for group_id in new.permission_group_ids:
+        await organizations.grant(tx, caller, group_id, MemberKind.USER, user.id)
+    view = {**_view(user), "permission_group_ids": new.permission_group_ids}
+    tx.announce(UserInvited(user.id, await _home(tx, user.id), after=view))
+    # A link of an account that exists would let the inviter in as somebody else.
+    link = None if found else await _make_link(tx, user.id, LinkKind.INVITATION)
+    return user, link
+
+
+async def change(tx: Tx, caller: Caller, user_id: UUID, changes: Mapping[str, Any]) -> User:
+    """Change a user; deactivation and expiry act at once.
+
+    One may change one's own name and language, and give an e-mail address where there is none.
+
+    Raises:
+        UserUnknown, PermissionMissing, EmailTaken, LastAdmin.
+        UserOutranks: the e-mail address of somebody who holds more is not the caller's to change.
+    """
+    before = await get(tx, caller, user_id)
+    own = OWN_FIELDS | (frozenset({"email"}) if before.email is None else frozenset())
+    if user_id != caller.id or not changes.keys() <= own:
+        await _require_manage(tx, caller, user_id)
+    if changes.get("email", before.email) != before.email:
+        await _refuse_outranked(tx, caller, user_id)
+    after = await people.change(tx, user_id, changes)
+    if before.may_sign_in(tx.now) and not after.may_sign_in(tx.now):
+        await _refuse_last_admin(tx, user_id)
+        await sessions.remove_all(tx, user_id)
+    was, now = difference(_view(before), _view(after))
+    tx.announce(UserChanged(user_id, await _home(tx, user_id), was, now))
+    return after
+
+
+async def erase(tx: Tx, caller: Caller, user_id: UUID) -> None:
+    """Remove everything personal of a user; the audit keeps a pseudonym.
+
+    Raises:
+        UserUnknown, PermissionMissing, LastAdmin.
+    """
+    user = await get(tx, caller, user_id)
+    await _require_manage(tx, caller, user_id)
+    await _refuse_last_admin(tx, user_id)
+    home = await _home(tx, user_id)
+    asked = pages.PageRequest(limit=500)
+    groups = await organizations.list_groups(tx, caller, asked, member_id=user_id)
+    for group in groups.items:
+        await organizations.revoke(tx, caller, group.id, MemberKind.USER, user_id)
+    pseudonym = f"erased user {user_id.hex[-8:]}"
+    await people.erase(tx, user, pseudonym)
+    tx.announce(UserErased(user_id, home, after={"name": pseudonym}))
+
+
+async def make_link(tx: Tx, caller: Caller, user_id: UUID) -> Link:
+    """Make a link that signs a user in once, within fifteen minutes (an invitation: seven days).
+
+    Raises:
+        UserUnknown, PermissionMissing.
+        PersonNeeded: an API key cannot let people in.
+        UserOutranks: the user holds more than the caller, who would gain it by the link.
+    """
+    if caller.kind is CallerKind.API_KEY:
+        raise PersonNeeded
+    user = await get(tx, caller, user_id)
+    await _require_manage(tx, caller, user_id)
+    await _refuse_outranked(tx, caller, user_id)
+    kind = LinkKind.SIGN_IN if user.signed_in_at else LinkKind.INVITATION
+    return await _make_link(tx, user_id, kind)
+
+
+async def end_sessions(tx: Tx, caller: Caller, user_id: UUID) -> None:
+    """End every session of a user. Raises UserUnknown, PermissionMissing."""
+    await get(tx, caller, user_id)
+    if user_id != caller.id:
+        await _require_manage(tx, caller, user_id)
+    ended = await sessions.remove_all(tx, user_id)
+    view = {"sessions": [str(session_id) for session_id in ended]}
+    tx.announce(SessionEnded(user_id, await _home(tx, user_id), before=view))
+
+
+# --- For the command line and the first start -----------------------------
+
+
+async def first_link(tx: Tx) -> Link | None:
+    """Give a sign-in link while nobody has ever signed in; makes the first user where needed."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.first_user'))")
+    user, anybody = await people.first_user(tx)
+    if anybody:
+        return None
+    if user is None:
+        user = await people.add(
+            tx, email=None, name="Administrator", language="en", expires_at=None
+        )
+        await organizations.make_first_admin(tx, user.id)
+        tx.announce(UserInvited(user.id, after=_view(user)))
+    return await _make_link(tx, user.id, LinkKind.SIGN_IN)
+
+
+async def link_for(tx: Tx, email: str | None) -> tuple[User, Link]:
+    """Make a sign-in link for whoever operates the machine.
+
+    Args:
+        tx: the transaction.
+        email: whose; None is the oldest user.
+
+    Raises:
+        UserUnknown: there is no such user.
+    """
+    user = await _by_email(tx, email)
+    return user, await _make_link(tx, user.id, LinkKind.SIGN_IN)
+
+
+async def add_from_command_line(tx: Tx, new: NewUser, *, admin: bool) -> tuple[User, Link]:
+    """Make a user, a GlobalAdmin perhaps. Raises EmailTaken."""
+    user = await people.add(
+        tx, email=new.email, name=new.name, language=new.language, expires_at=new.expires_at
+    )
+    if admin:
+        await organizations.make_first_admin(tx, user.id)
+    tx.announce(UserInvited(user.id, after=_view(user)))
+    return user, await _make_link(tx, user.id, LinkKind.INVITATION)
+
+
+async def grant_admin(tx: Tx, email: str) -> User:
+    """Make a user a GlobalAdmin. Raises UserUnknown."""
+    user = await _by_email(tx, email)
+    await organizations.make_first_admin(tx, user.id)
+    return user
+
+
+async def deactivate(tx: Tx, email: str) -> User:
+    """Close an account at once. Raises UserUnknown, LastAdmin."""
+    user = await _by_email(tx, email)
+    await _refuse_last_admin(tx, user.id)
+    after = await people.change(tx, user.id, {"active": False})
+    await sessions.remove_all(tx, user.id)
+    was, now = difference(_view(user), _view(after))
+    tx.announce(UserChanged(user.id, await _home(tx, user.id), was, now))
+    return after
+
+
+async def everybody(tx: Tx, asked: pages.PageRequest) -> pages.Page[User]:
+    """List all users, for the command line."""
+    seen = Reach(everywhere=True)
+    return await people.list_users(tx, seen, asked, organization_id=None, active=None, q=None)
+
+
+async def clear_away(tx: Tx) -> None:
+    """Delete sessions, links and counts that are over."""
+    await sessions.drop_expired(tx)
+    await people.drop_expired_links(tx)
+    await people.drop_old_failures(tx)
+
+
+# --- Inside ---------------------------------------------------------------
+
+
+async def _make_link(tx: Tx, user_id: UUID, kind: LinkKind) -> Link:
+    token = make_token("ml_", 32)
+    holds = INVITATION if kind is LinkKind.INVITATION else SIGN_IN_LINK
+    link = await people.add_link(tx, user_id, kind, token, digest(token), holds)
+    after = {"kind": kind.value, "expires_at": link.expires_at, "token": "***"}
+    tx.announce(LinkMade(user_id, await _home(tx, user_id), after=after))
+    return link
+
+
+async def _by_email(tx: Tx, email: str | None) -> User:
+    if email is None:
+        user, _ = await people.first_user(tx)
+    else:
+        found = await people.find_by_email(tx, email)
+        user = found[0] if found else None
+    if user is None:
+        raise UserUnknown(id=email or "yet")
+    return user
+
+
+async def _require_manage(tx: Tx, caller: Caller, user_id: UUID) -> None:
+    """Refuse unless the caller administers the users of every organisation the user is in."""
+    for home in await people.homes_of(tx, user_id) or [None]:
+        organizations.require(caller, Permission.MANAGE_USERS, home)
+
+
+async def _refuse_outranked(tx: Tx, caller: Caller, user_id: UUID) -> None:
+    """Refuse if the user holds anything the caller does not."""
+    if user_id == caller.id:
+        return
+    for grant in await organizations.grants_held(tx, MemberKind.USER, user_id):
+        for permission in grant.permissions:
+            reach = caller.reach(permission)
+            if reach.everywhere or grant.organization_id in reach.organization_ids:
+                continue
+            if grant.application_ids is not None and (
+                grant.application_ids <= reach.application_ids
+            ):
+                continue
+            raise UserOutranks(permission=permission)
+
+
+async def _refuse_last_admin(tx: Tx, user_id: UUID) -> None:
+    if None in await people.homes_of(tx, user_id) and not await people.other_admin_exists(
+        tx, user_id
+    ):
+        raise LastAdmin
+
+
+async def _home(tx: Tx, user_id: UUID) -> UUID | None:
+    homes = await people.homes_of(tx, user_id)
+    return homes[0] if len(homes) == 1 else None
+
+
+def _view(user: User) -> dict[str, Any]:
+    shown = ("email", "name", "language", "active", "expires_at")
+    return {k: v for k, v in asdict(user).items() if k in shown}

@@ -1,0 +1,333 @@
+"""Signing in and out, and recognising who asks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+from uuid import UUID
+
+from moorage import organizations
+from moorage.kit.caller import Caller, CallerKind, Grant
+from moorage.kit.db import Database, Tx
+from moorage.kit.secrets import digest, make_token
+from moorage.organizations import MemberKind
+
+from ..errors import CredentialsWrong, PersonNeeded, SessionUnknown, TooManyFailures, UserUnknown
+from ..facts import PasswordChanged, SessionEnded, SignInRefused, UserSignedIn
+from ..model import (
+    ACCESS_TOKEN,
+    API_KEY_PREFIX,
+    SIGN_IN_LINK,
+    ApiKey,
+    Session,
+    SessionKind,
+    SignedIn,
+    Tokens,
+    User,
+    Visitor,
+)
+from ..store import keys as key_store
+from ..store import people, sessions
+from . import passwords
+from .tokens import SigningKeys, make_access_token, read_access_token
+
+NOBODY = UUID(int=0)
+
+
+async def sign_in(
+    database: Database, visitor: Visitor, email: str, password: str, kind: SessionKind
+) -> SignedIn:
+    """Open a session for an e-mail address and password.
+
+    The attempt is counted, the password compared, the outcome written, each in its own
+    transaction: what is counted and announced stays when the request fails.
+
+    Raises:
+        TooManyFailures: the account or the address has to wait.
+        CredentialsWrong: in the same words and time whatever was wrong.
+    """
+    found = await _attempt(database, visitor, email)
+    user, password_hash = found or (None, None)
+    right, renewed = await passwords.matches(password, password_hash)
+    async with database.begin(_visitor_caller(user, email, visitor)) as tx:
+        if user is not None and right:
+            user = await _still(tx, user.id)
+        if user is not None and right and user.may_sign_in(tx.now):
+            if renewed is not None:
+                await people.set_password(tx, user.id, renewed)
+            await people.forget_failures(tx, "account", email)
+            if visitor.address:
+                await people.take_back_attempt(tx, "address", visitor.address)
+            return await _open(tx, user, kind, visitor, by="password")
+        tx.announce(
+            SignInRefused(
+                user.id if user else NOBODY,
+                await _home(tx, user.id) if user else None,
+                after={"email": email.lower()[:254], "origin": visitor.address},
+            )
+        )
+    raise CredentialsWrong
+
+
+async def sign_in_by_link(database: Database, visitor: Visitor, token: str) -> SignedIn:
+    """Open a console session for a one-time link, which is used up.
+
+    Raises:
+        TooManyFailures: the address has to wait.
+        CredentialsWrong: the link was used, replaced or has expired, or the account is closed.
+    """
+    await _attempt(database, visitor, None)
+    async with database.begin() as tx:
+        taken = await people.take_link(tx, digest(token))
+        user = await _still(tx, taken[0]) if taken else None
+        if taken and user and user.may_sign_in(tx.now):
+            tx.caller = _visitor_caller(user, user.label, visitor)
+            if visitor.address:
+                await people.take_back_attempt(tx, "address", visitor.address)
+            return await _open(tx, user, SessionKind.CONSOLE, visitor, by=taken[1].value)
+        tx.caller = _visitor_caller(user, "one-time link", visitor)
+        home = await _home(tx, user.id) if user else None
+        refused = {"link": True, "origin": visitor.address}
+        tx.announce(SignInRefused(user.id if user else NOBODY, home, after=refused))
+    raise CredentialsWrong
+
+
+async def give_tokens(database: Database, keys: SigningKeys, signed_in: SignedIn) -> Tokens:
+    """Turn a fresh session of kind token into an access and a refresh token."""
+    async with database.begin() as tx:
+        access = make_access_token(keys, signed_in.user.id, signed_in.session.id, tx.now)
+    return Tokens(access, signed_in.secret, int(ACCESS_TOKEN.total_seconds()))
+
+
+async def refresh(
+    database: Database, keys: SigningKeys, visitor: Visitor, refresh_token: str
+) -> Tokens:
+    """Exchange a refresh token for a fresh pair; one shown twice ends the whole session.
+
+    Raises:
+        CredentialsWrong: it is unknown, was used before, or the session or account is over.
+    """
+    new = make_token("mr_", 32)
+    async with database.begin() as tx:
+        session_id = await sessions.exchange(tx, digest(refresh_token), digest(new))
+        found = await sessions.find(tx, session_id=session_id) if session_id else None
+        if found is not None:
+            access = make_access_token(keys, found[1].id, found[0].id, tx.now)
+            return Tokens(access, new, int(ACCESS_TOKEN.total_seconds()))
+        spent = await sessions.spent_by(tx, digest(refresh_token))
+        ended = await sessions.remove(tx, spent) if spent else None
+        if ended is not None:
+            user = await _still(tx, ended.user_id)
+            tx.caller = _visitor_caller(user, "refresh token", visitor)
+            reason = {"session": str(ended.id), "reason": "refresh token used twice"}
+            home = await _home(tx, ended.user_id)
+            tx.announce(SessionEnded(ended.user_id, home, before=reason))
+    raise CredentialsWrong
+
+
+async def sign_out(tx: Tx, caller: Caller) -> None:
+    """End the session of this request, if it has one."""
+    if caller.session_id is not None:
+        await sessions.remove(tx, caller.session_id)
+        view = {"session": str(caller.session_id)}
+        tx.announce(SessionEnded(caller.id, await _home(tx, caller.id), before=view))
+
+
+# --- Recognising ----------------------------------------------------------
+
+
+async def identify(
+    tx: Tx,
+    keys: SigningKeys,
+    *,
+    bearer: str | None = None,
+    api_key: str | None = None,
+    session: str | None = None,
+    origin: str | None = None,
+) -> Caller:
+    """Recognise who asks, with rights as they are in the database now.
+
+    A valid access token makes an API key of the same request be ignored.
+
+    Args:
+        tx: the transaction.
+        keys: check access tokens.
+        bearer: an access token, or an API key.
+        api_key: an API key.
+        session: the console's cookie.
+        origin: the network address, for the audit.
+
+    Raises:
+        CredentialsWrong: none of them is valid.
+    """
+    if bearer is not None and not bearer.startswith(API_KEY_PREFIX):
+        try:
+            user_id, session_id, ends_at = read_access_token(keys, bearer, tx.now)
+            found = await sessions.find(tx, session_id=session_id)
+            if found is None or found[1].id != user_id:
+                raise CredentialsWrong
+            return replace(await _person(tx, *found, origin), expires_at=ends_at)
+        except CredentialsWrong:
+            if api_key is None:
+                raise
+    elif bearer is not None and api_key is None:
+        api_key = bearer
+    if api_key is not None:
+        key = await key_store.find_open(tx, digest=digest(api_key))
+        if key is None:
+            raise CredentialsWrong
+        await key_store.touch(tx, key)
+        return await _program(tx, key, origin)
+    if session is not None:
+        found = await sessions.find(tx, digest=digest(session))
+        if found is not None and found[0].kind is SessionKind.CONSOLE:
+            await sessions.touch(tx, found[0])
+            return await _person(tx, *found, origin)
+    raise CredentialsWrong
+
+
+async def recheck(tx: Tx, caller: Caller) -> Caller:
+    """Give `caller` with rights as they are now, for what stays open. Raises CredentialsWrong."""
+    if caller.expires_at is not None and caller.expires_at <= tx.now:
+        raise CredentialsWrong
+    if caller.kind is CallerKind.API_KEY:
+        key = await key_store.find_open(tx, key_id=caller.id)
+        if key is not None:
+            return await _program(tx, key, caller.origin)
+    elif caller.session_id is not None:
+        found = await sessions.find(tx, session_id=caller.session_id)
+        if found is not None:
+            fresh = await _person(tx, *found, caller.origin)
+            return replace(fresh, expires_at=caller.expires_at)
+    raise CredentialsWrong
+
+
+# --- What a person does with their own account ----------------------------
+
+
+async def my_user(tx: Tx, caller: Caller) -> User:
+    """Read the person who asks. Raises PersonNeeded."""
+    if caller.kind is not CallerKind.PERSON:
+        raise PersonNeeded
+    return await people.get(tx, caller.id)
+
+
+async def my_sessions(tx: Tx, caller: Caller) -> list[Session]:
+    """List where the person who asks is signed in. Raises PersonNeeded."""
+    await my_user(tx, caller)
+    return await sessions.list_of(tx, caller.id)
+
+
+async def end_my_session(tx: Tx, caller: Caller, session_id: UUID) -> None:
+    """End one of the caller's sessions. Raises PersonNeeded, SessionUnknown."""
+    await my_user(tx, caller)
+    if await sessions.remove(tx, session_id, user_id=caller.id) is None:
+        raise SessionUnknown(id=session_id)
+    view = {"session": str(session_id)}
+    tx.announce(SessionEnded(caller.id, await _home(tx, caller.id), before=view))
+
+
+async def change_password(
+    database: Database, caller: Caller, visitor: Visitor, current: str | None, new: str
+) -> None:
+    """Set the caller's password and end their other sessions.
+
+    The current one is not asked for when there is none, or within fifteen minutes of a sign-in
+    by link: that is how a forgotten password is replaced.
+
+    Raises:
+        PersonNeeded, PasswordWeak, TooManyFailures.
+        CredentialsWrong: the current password is wrong.
+    """
+    async with database.begin(caller) as tx:
+        user = await my_user(tx, caller)
+        password_hash = await people.password_hash_of(tx, user.id)
+        found = await sessions.find(tx, session_id=caller.session_id)
+        by_link = (
+            found is not None and found[0].by_link and tx.now - found[0].created_at < SIGN_IN_LINK
+        )
+    passwords.check(new, user.email, user.name, pointer="/newPassword")
+    if password_hash is not None and not by_link:
+        await _attempt(database, visitor, user.label)
+        right, _ = await passwords.matches(current or "", password_hash)
+        if not right:
+            raise CredentialsWrong
+    made = await passwords.make(new)
+    async with database.begin(caller) as tx:
+        await people.set_password(tx, user.id, made)
+        await people.forget_failures(tx, "account", user.label)
+        ended = await sessions.remove_all(tx, user.id, but=caller.session_id)
+        after = {"password": "***", "sessionsEnded": len(ended)}
+        tx.announce(PasswordChanged(user.id, await _home(tx, user.id), after=after))
+
+
+# --- Inside ---------------------------------------------------------------
+
+
+async def _attempt(
+    database: Database, visitor: Visitor, email: str | None
+) -> tuple[User, str | None] | None:
+    """Count an attempt; give the account tried, if there is one. Raises TooManyFailures."""
+    async with database.begin() as tx:
+        until = None
+        if visitor.address:
+            until = await people.count_attempt(tx, "address", visitor.address)
+        if until is None and email is not None:
+            until = await people.count_attempt(tx, "account", email)
+        found = await people.find_by_email(tx, email) if email and until is None else None
+        now = tx.now
+    if until is not None:
+        raise TooManyFailures(retry_after_s=max(1, ceil((until - now).total_seconds())))
+    return found
+
+
+async def _open(tx: Tx, user: User, kind: SessionKind, visitor: Visitor, *, by: str) -> SignedIn:
+    secret = make_token("mr_" if kind is SessionKind.TOKEN else "ms_", 32)
+    session = await sessions.add(
+        tx, user.id, kind, digest(secret), visitor, by_link=by != "password"
+    )
+    await people.note_sign_in(tx, user.id)
+    after = {"session": str(session.id), "kind": kind.value, "by": by, "origin": visitor.address}
+    tx.announce(UserSignedIn(user.id, await _home(tx, user.id), after=after))
+    return SignedIn(user, session, secret)
+
+
+async def _person(tx: Tx, session: Session, user: User, origin: str | None) -> Caller:
+    grants = await organizations.grants_held(tx, MemberKind.USER, user.id)
+    return Caller(
+        CallerKind.PERSON, user.id, user.label, grants, origin, session.id, session.expires_at
+    )
+
+
+async def _program(tx: Tx, key: ApiKey, origin: str | None) -> Caller:
+    held = await organizations.grants_held(tx, MemberKind.API_KEY, key.id)
+    if key.organization_id is not None:
+        # Whatever group it was put into, a key acts in its own organisation only.
+        held = tuple(g for g in held if g.organization_id == key.organization_id)
+    if key.scopes is not None:
+        scopes = frozenset(s.value for s in key.scopes)
+        held = tuple(Grant(g.permissions & scopes, g.organization_id, g.application_ids)
+                     for g in held)  # fmt: skip
+    return Caller(CallerKind.API_KEY, key.id, key.name, held, origin, expires_at=key.expires_at)
+
+
+async def _still(tx: Tx, user_id: UUID) -> User | None:
+    try:
+        return await people.get(tx, user_id)
+    except UserUnknown:
+        return None
+
+
+async def _home(tx: Tx, user_id: UUID) -> UUID | None:
+    """Give the organisation whose audit shows a person's facts: theirs, if it is just one."""
+    homes = await people.homes_of(tx, user_id)
+    return homes[0] if len(homes) == 1 else None
+
+
+def _visitor_caller(user: User | None, label: str, visitor: Visitor) -> Caller:
+    return Caller(
+        CallerKind.PERSON,
+        user.id if user else NOBODY,
+        (user.label if user else label)[:254],
+        origin=visitor.address,
+    )

@@ -1,0 +1,118 @@
+"""Tables of people, their sessions and keys."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+
+from moorage.kit.tables import metadata, stamps
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("email", Text),
+    Column("name", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("active", Boolean, nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("signed_in_at", DateTime(timezone=True)),
+    # An erased user keeps the row, without anything personal, so that ids still resolve.
+    Column("erased_at", DateTime(timezone=True)),
+    *stamps(),
+)
+Index("users_email_key", func.lower(users.c.email), unique=True)
+
+user_sessions = Table(
+    "user_sessions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("origin", Text),
+    Column("agent", Text),
+    Column("by_link", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("idle_until", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    CheckConstraint("kind IN ('console', 'token')", name="kind"),
+)
+
+# Refresh tokens that were exchanged: whoever shows one again has copied it.
+user_spent_tokens = Table(
+    "user_spent_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column(
+        "session_id",
+        ForeignKey("user_sessions.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+)
+
+user_links = Table(
+    "user_links",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("kind IN ('signIn', 'invitation')", name="kind"),
+)
+
+user_failures = Table(
+    "user_failures",
+    metadata,
+    # `account` and the e-mail address tried (of a user or not), or `address` and the network's.
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("blocked_until", DateTime(timezone=True)),
+)
+
+user_signing_keys = Table(
+    "user_signing_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+api_keys = Table(
+    "user_api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE")),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("scopes", ARRAY(Text)),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("used_at", DateTime(timezone=True)),
+    *stamps(),
+)
+Index(
+    "user_api_keys_name_key",
+    api_keys.c.organization_id,
+    func.lower(api_keys.c.name),
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+)
