@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from cluster import fresh_database, shared
+from moorage.kit.db import Database
 
 # A machine that is busy elsewhere must not fail a test.
 settings.register_profile("moorage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,3 +32,11 @@ def database_url(server_url: str) -> Iterator[str]:
     """Give a fresh, migrated database, dropped after the test."""
     with fresh_database(server_url) as url:
         yield url
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Give a pool of connections to a fresh, migrated database."""
+    made = Database(database_url, pool_size=4)
+    yield made
+    await made.close()
