@@ -8,15 +8,22 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+import structlog
 from hypothesis import HealthCheck, settings
 
 import web
 from cluster import fresh_database, shared
+from moorage.kit.db import Database
 from web import World
 
 # A machine that is busy elsewhere must not fail a test.
 settings.register_profile("moorage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("moorage")
+# Rich tracebacks of an error that a test provokes would take seconds.
+structlog.configure(
+    processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+)
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +46,11 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     """Give the running application on a database of its own."""
     async with web.running(database_url, tmp_path) as world:
         yield world
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Give a pool of connections to a fresh, migrated database."""
+    made = Database(database_url, pool_size=4)
+    yield made
+    await made.close()

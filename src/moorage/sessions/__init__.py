@@ -1,1 +1,15 @@
-"""Who is connected, and since when."""
+"""Who is connected, since when, and why the last connection ended."""
+
+from .model import Presence, PresenceEvent, PresenceFilter
+from .service import beat, list_presence, presence_of, record, start_listener
+
+__all__ = [
+    "Presence",
+    "PresenceEvent",
+    "PresenceFilter",
+    "beat",
+    "list_presence",
+    "presence_of",
+    "record",
+    "start_listener",
+]

@@ -30,8 +30,6 @@ session_presence = Table(
     metadata,
     Column("number", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
     Column("client_id", Text, primary_key=True),
-    # The network connection that speaks for this row now; a late goodbye of an older one is void.
-    Column("connection_id", Uuid, nullable=False),
     # No foreign key: a listener's row may be gone before what it left behind is tidied up.
     Column("listener_id", Uuid, nullable=False),
     Column("connected", Boolean, nullable=False),

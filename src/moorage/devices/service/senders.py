@@ -165,6 +165,11 @@ async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
     return await store.senders.numbers_of(tx, device_ids)
 
 
+async def known(tx: Tx, numbers: Iterable[int]) -> list[int]:
+    """Tell which devices there are, and keep them from being removed in this transaction."""
+    return await store.senders.known(tx, numbers)
+
+
 async def seen(tx: Tx, contacts: Mapping[int, datetime]) -> None:
     """Note when devices were last in contact; a few seconds are let pass between two writes.
 

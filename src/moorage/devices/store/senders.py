@@ -241,3 +241,10 @@ async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
     """Translate ids into the message path's numbers; unknown ones are left out."""
     query = select(devices.c.id, devices.c.number).where(devices.c.id.in_(list(device_ids)))
     return {row.id: row.number for row in await tx.execute(query)}
+
+
+async def known(tx: Tx, numbers: Iterable[int]) -> list[int]:
+    """Tell which devices there are, and keep them from being removed in this transaction."""
+    query = select(devices.c.number).where(devices.c.number.in_(list(numbers)))
+    rows = await tx.execute(query.with_for_update(read=True, key_share=True))
+    return [row.number for row in rows]

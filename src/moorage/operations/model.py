@@ -1,0 +1,112 @@
+"""Operations: anything sent to a device, and what it answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class OperationKind(StrEnum):
+    """What sort of thing is sent."""
+
+    COMMAND = "command"
+    CONFIG = "config"
+    MESSAGE = "message"
+    INFO = "info"
+    PROFILE = "profile"
+    POLICY = "policy"
+
+
+class OperationState(StrEnum):
+    """How far an operation has come with its device."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    IN_PROGRESS = "inProgress"
+    NOT_NOW = "notNow"
+    COMPLETED = "completed"
+    ERROR = "error"
+    REPEATED = "repeated"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    TIMED_OUT = "timedOut"
+
+
+S = OperationState
+OPEN = frozenset({S.PENDING, S.SENT, S.IN_PROGRESS, S.NOT_NOW})
+# What a device may say of an operation, and which of it ends the operation.
+REPORTED = frozenset({S.IN_PROGRESS, S.NOT_NOW, S.COMPLETED, S.ERROR, S.REPEATED})
+ANSWERED = frozenset({S.COMPLETED, S.ERROR, S.REPEATED})
+# A late answer is worth keeping unless there is one already or somebody called it off.
+ANSWERABLE = OPEN | {S.EXPIRED, S.TIMED_OUT}
+
+
+@dataclass(frozen=True, slots=True)
+class NewOperation:
+    """What is asked of a device.
+
+    Attributes:
+        code: the device's own word for it, such as `reboot`.
+        payload: any JSON.
+        expires_in: not sent any more after this.
+        answer_within: after delivery, a device that has not answered by then has timed out.
+    """
+
+    code: str
+    payload: Any = None
+    kind: OperationKind = OperationKind.COMMAND
+    expires_in: timedelta = timedelta(days=1)
+    answer_within: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation to one device."""
+
+    id: UUID
+    device_id: UUID
+    application_id: UUID
+    organization_id: UUID
+    kind: OperationKind
+    code: str
+    payload: Any
+    state: OperationState
+    attempts: int
+    expires_at: datetime
+    answer_within: timedelta
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    finished_at: datetime | None
+    result: Any
+    problem: str | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An operation taken for sending; `attempts` over 1 means it may have been sent before."""
+
+    id: UUID
+    number: int
+    kind: OperationKind
+    code: str
+    payload: Any
+    expires_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFilter:
+    """What a list of operations is narrowed by; None means not."""
+
+    device_id: UUID | None = None
+    application_id: UUID | None = None
+    organization_id: UUID | None = None
+    states: tuple[OperationState, ...] = ()
+    code: str | None = None

@@ -1,0 +1,276 @@
+"""The only SQL about operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, case, delete, func, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from moorage.kit import pages
+from moorage.kit.caller import Reach
+from moorage.kit.db import Tx
+from moorage.kit.ids import uuid7
+
+from .errors import OperationUnknown
+from .model import (
+    ANSWERABLE,
+    ANSWERED,
+    OPEN,
+    Claimed,
+    NewOperation,
+    Operation,
+    OperationFilter,
+    OperationKind,
+    OperationState,
+)
+from .tables import operations
+
+OPERATIONS_CHANNEL = "moorage_operations"
+_FIELDS = tuple(f.name for f in fields(Operation))
+c = operations.c
+# Literals rather than parameters, so that the partial indexes are used by prepared statements too.
+_OPEN = c.state.in_([literal_column(f"'{state.value}'") for state in sorted(OPEN)])
+
+
+def _operation(row: Any) -> Operation:
+    values = {name: getattr(row, name) for name in _FIELDS}
+    values["kind"] = OperationKind(row.kind)
+    values["state"] = OperationState(row.state)
+    return Operation(**values)
+
+
+async def add(
+    tx: Tx,
+    new: NewOperation,
+    *,
+    device_id: UUID,
+    number: int,
+    application_id: UUID,
+    organization_id: UUID,
+) -> Operation:
+    """Insert one and ring for its device."""
+    row = (
+        await tx.execute(
+            insert(operations)
+            .values(
+                id=uuid7(),
+                device_id=device_id,
+                device_number=number,
+                application_id=application_id,
+                organization_id=organization_id,
+                kind=new.kind.value,
+                code=new.code,
+                payload=new.payload,
+                state=OperationState.PENDING.value,
+                attempts=0,
+                expires_at=tx.now + new.expires_in,
+                answer_within=new.answer_within,
+                **tx.stamp(),
+            )
+            .returning(operations)
+        )
+    ).one()
+    await tx.execute(
+        "SELECT pg_notify(:channel, :number)",
+        {"channel": OPERATIONS_CHANNEL, "number": str(number)},
+    )
+    return _operation(row)
+
+
+async def count_open(tx: Tx, number: int) -> int:
+    """Count what waits for a device."""
+    query = select(func.count()).where(c.device_number == number, _OPEN)
+    count: int = (await tx.execute(query)).scalar_one()
+    return count
+
+
+async def get(tx: Tx, operation_id: UUID, *, lock: bool = False) -> Operation:
+    """Read one. Raises OperationUnknown."""
+    query = select(operations).where(c.id == operation_id)
+    row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
+    if row is None:
+        raise OperationUnknown(id=operation_id)
+    return _operation(row)
+
+
+async def list_operations(
+    tx: Tx, seen: Reach, asked: pages.PageRequest, wanted: OperationFilter
+) -> pages.Page[Operation]:
+    """Read a page of what `seen` allows."""
+    query = select(operations)
+    if not seen.everywhere:
+        query = query.where(
+            or_(
+                c.organization_id.in_(seen.organization_ids),
+                c.application_id.in_(seen.application_ids),
+            )
+        )
+    for column, value in (
+        (c.device_id, wanted.device_id),
+        (c.application_id, wanted.application_id),
+        (c.organization_id, wanted.organization_id),
+        (c.code, wanted.code),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.states:
+        query = query.where(c.state.in_(wanted.states))
+    return await pages.page(
+        tx,
+        query,
+        asked,
+        sorts={"createdAt": c.created_at, "updatedAt": c.updated_at},
+        default="-createdAt",
+        key=c.id,
+        read=_operation,
+    )
+
+
+async def claim(
+    tx: Tx, numbers: Iterable[int], *, limit: int, again_after: timedelta
+) -> list[Claimed]:
+    """Take what waits for these devices, the oldest first; what others hold is passed over."""
+    due = or_(
+        c.state == OperationState.PENDING.value,
+        and_(
+            c.state == OperationState.SENT.value,
+            c.delivered_at.is_(None),
+            c.sent_at < tx.now - again_after,
+        ),
+        and_(c.state == OperationState.NOT_NOW.value, c.updated_at < tx.now - again_after),
+    )
+    chosen = (
+        select(c.id)
+        .where(c.device_number == func.any(list(numbers)), _OPEN, due, c.expires_at > tx.now)
+        .order_by(c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("chosen")
+        # Not inlined: as a join it could be run twice and claim more than the limit.
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    rows = await tx.execute(
+        update(operations)
+        .where(c.id.in_(select(chosen.c.id)))
+        .values(
+            state=OperationState.SENT.value,
+            sent_at=tx.now,
+            delivered_at=None,
+            attempts=c.attempts + 1,
+            updated_at=tx.now,
+        )
+        .returning(c.id, c.device_number, c.kind, c.code, c.payload, c.expires_at, c.attempts)
+    )
+    claimed = [
+        Claimed(
+            row.id, row.device_number, OperationKind(row.kind), row.code, row.payload,
+            row.expires_at, row.attempts,
+        )
+        for row in rows
+    ]  # fmt: skip
+    return sorted(claimed, key=lambda operation: operation.id)
+
+
+async def unclaim(tx: Tx, operation_ids: Iterable[UUID]) -> None:
+    """Put back what could not be handed to its device."""
+    await tx.execute(
+        update(operations)
+        .where(
+            c.id.in_(list(operation_ids)),
+            c.state == OperationState.SENT.value,
+            c.delivered_at.is_(None),
+        )
+        .values(state=OperationState.PENDING.value, updated_at=tx.now)
+    )
+
+
+async def delivered(tx: Tx, operation_ids: Iterable[UUID]) -> None:
+    """Note what devices have taken."""
+    await tx.execute(
+        update(operations)
+        .where(c.id.in_(list(operation_ids)), _OPEN, c.delivered_at.is_(None))
+        .values(delivered_at=tx.now, updated_at=tx.now)
+    )
+
+
+async def report(
+    tx: Tx,
+    number: int,
+    operation_id: UUID,
+    state: OperationState,
+    result: Any,
+    problem: str | None,
+) -> Operation | None:
+    """Store what a device says of one of its operations; None if that changes nothing."""
+    row = (
+        await tx.execute(
+            update(operations)
+            .where(
+                c.id == operation_id,
+                c.device_number == number,
+                c.state.in_(sorted(ANSWERABLE)),
+            )
+            .values(
+                state=state.value,
+                result=result,
+                problem=problem,
+                delivered_at=func.coalesce(c.delivered_at, tx.now),
+                finished_at=tx.now if state in ANSWERED else None,
+                updated_at=tx.now,
+            )
+            .returning(operations)
+        )
+    ).one_or_none()
+    return None if row is None else _operation(row)
+
+
+async def is_of(tx: Tx, number: int, operation_id: UUID) -> bool:
+    """Tell whether the operation is one of the device's."""
+    query = select(c.id).where(c.id == operation_id, c.device_number == number)
+    return (await tx.execute(query)).one_or_none() is not None
+
+
+async def cancel(tx: Tx, operation_id: UUID) -> Operation:
+    """End one that is still open."""
+    row = (
+        await tx.execute(
+            update(operations)
+            .where(c.id == operation_id)
+            .values(state=OperationState.CANCELLED.value, finished_at=tx.now, **tx.restamp())
+            .returning(operations)
+        )
+    ).one()
+    return _operation(row)
+
+
+async def end_overdue(tx: Tx, limit: int) -> list[Operation]:
+    """End what was not taken before it expired, or not answered in time after it was taken."""
+    taken = c.delivered_at.is_not(None)
+    heard = case((c.state == OperationState.IN_PROGRESS.value, c.updated_at), else_=c.delivered_at)
+    overdue = or_(
+        and_(~taken, c.expires_at <= tx.now),
+        and_(c.state == OperationState.NOT_NOW.value, c.expires_at <= tx.now),
+        and_(taken, c.state != OperationState.NOT_NOW.value, heard + c.answer_within <= tx.now),
+    )
+    chosen = select(c.id).where(_OPEN, overdue).limit(limit).with_for_update(skip_locked=True)
+    end = case(
+        (or_(~taken, c.state == OperationState.NOT_NOW.value), OperationState.EXPIRED.value),
+        else_=OperationState.TIMED_OUT.value,
+    )
+    rows = await tx.execute(
+        update(operations)
+        .where(c.id.in_(chosen))
+        .values(state=end, finished_at=tx.now, updated_at=tx.now)
+        .returning(operations)
+    )
+    return [_operation(row) for row in rows]
+
+
+async def remove_finished(tx: Tx, before: datetime) -> int:
+    """Delete what was finished before then; tell how many."""
+    return (await tx.execute(delete(operations).where(c.finished_at < before))).rowcount

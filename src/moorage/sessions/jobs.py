@@ -1,0 +1,17 @@
+"""What happens to presence by the clock."""
+
+from __future__ import annotations
+
+from moorage.kit.db import Tx
+
+from . import service
+
+
+async def end_lost(tx: Tx) -> None:
+    """End the connections of listeners that died; every ten seconds."""
+    await service.end_lost(tx)
+
+
+async def trim(tx: Tx) -> None:
+    """Forget connections that ended long ago; daily."""
+    await service.trim(tx)

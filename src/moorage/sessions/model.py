@@ -1,0 +1,61 @@
+"""Who is connected, since when, and why the last connection ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+SAID_GOODBYE = "client"
+TAKEN_OVER = "taken-over"
+LISTENER_LOST = "listener-lost"
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceEvent:
+    """A connection of a device came, went or was heard of again.
+
+    Attributes:
+        number: the device in the message path.
+        connected: False when it went.
+        client_id: tells a device's connections apart.
+        cause: of the end: `client`, `keep-alive`, `lost`, `taken-over`, `revoked`, `protocol`,
+            `shutdown`, `listener-lost`.
+    """
+
+    number: int
+    connected: bool
+    at: datetime
+    client_id: str = ""
+    protocol: str = "mqtt"
+    version: str = ""
+    address: str = ""
+    tls: bool = False
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """One connection of a device, the present or the last one of its client id."""
+
+    device_id: UUID
+    client_id: str
+    connected: bool
+    connected_at: datetime
+    last_contact_at: datetime
+    disconnected_at: datetime | None
+    cause: str | None
+    protocol: str
+    version: str
+    address: str
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceFilter:
+    """What a list of connections is narrowed by; None means not."""
+
+    application_id: UUID | None = None
+    organization_id: UUID | None = None
+    device_id: UUID | None = None
+    connected: bool | None = None
