@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import statistics
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import psycopg
@@ -188,6 +190,22 @@ def _database(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _decoder_jail(_settings: Settings) -> Iterator[Finding]:
+    for found in entry_points(group="moorage.decoders", name="javascript"):
+        jail = asyncio.run(found.load()(workers=1).jail_report())
+        if not jail.missing and not jail.escapes:
+            yield Finding("decoder jail", Health.GOOD, "every wall stands and was tried")
+            continue
+        walls = "; ".join(f"{wall}: {reason}" for wall, reason in jail.missing.items())
+        opened = ", ".join(jail.escapes)
+        yield Finding(
+            "decoder jail",
+            Health.BAD if opened else Health.DOUBTFUL,
+            (f"scripts' processes {opened}; " if opened else "") + f"not put up: {walls or 'none'}",
+            "Run on a kernel (or in a container) that allows user namespaces and seccomp.",
+        )
+
+
 def _clock(_settings: Settings) -> Iterator[Finding]:
     answer = ctypes.create_string_buffer(512)  # struct timex with modes = 0 only asks.
     status = ctypes.CDLL(None).adjtimex(answer)
@@ -231,6 +249,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _ports,
     _parts,
     _database,
+    _decoder_jail,
     _clock,
     _root_key,
 )

@@ -2,6 +2,7 @@
 
 The document is the pack as it came (from CBOR with the JSON labels). A reading is named by its
 record's `n` while one base name holds for the whole pack, else by the full name; sums get `.sum`.
+Records in the units `lat` and `lon` become the location.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _LABELS: Final[dict[Any, str]] = {
 }  # fmt: skip
 _UCUM: Final = {
     "%RH": "%", "%EL": "%", "EL": "s", "/": "1", "count": "1", "beats": "1",
-    "beats/min": "/min", "degC": "Cel", "lat": "deg", "lon": "deg",
+    "beats/min": "/min", "degC": "Cel",
 }  # fmt: skip
 _ABSOLUTE_S: Final = 2**28
 _VERSION: Final = 10
@@ -106,6 +107,7 @@ def _resolve(
             instant = found.setdefault(at, _Instant())
             if unit in {"lat", "lon"} and type(each) in {int, float}:
                 instant.place[unit] = each
+                continue
             instant.values[key] = each
             if unit and key is series:
                 instant.units[key] = _UCUM.get(unit, str(unit))
