@@ -92,8 +92,8 @@
 
   let functions = { __proto__: null }, queue = [], next = 0, out = "", dirty = false;
 
-  // One message to one line; null when memory ran out.
-  function one(call, f, message) {
+  // One message to one line; null when memory ran out. `lines.py` knows this name in stacks.
+  function moorageMessage(call, f, message) {
     logs = "";
     logged = 0;
     try {
@@ -131,7 +131,7 @@
     const call = shapes[name], f = functions[name], end = now() + milliseconds;
     let status = 0;
     do {
-      const line = one(call, f, queue[next]);
+      const line = moorageMessage(call, f, queue[next]);
       if (line === null) { status = 3; break; }
       out += line + "\n";
       next++;

@@ -30,9 +30,6 @@ from moorage.plugin import (
 
 from .process import Limits
 
-HARNESS_LINE: Final = 30_000
-"""The harness begins below this line, so that its frames can be told from the script's."""
-
 WANTED: Final = {
     "decode": "it has none of the functions decodeUplink(input), decode(payload, metadata), "
     "Decode(fPort, bytes, variables), Decoder(bytes, port)",
@@ -281,17 +278,14 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _line_number(stack: str) -> int | None:
-    for found in _FRAME.finditer(stack):
-        number = int(found[1])
-        return number if number < HARNESS_LINE else None
-    return None
+    found = _FRAME.search(_own_frames(stack))
+    return int(found[1]) if found else None
 
 
 def _own_frames(stack: str) -> str:
-    kept = []
-    for frame in stack.splitlines():
-        found = _FRAME.search(frame)
-        if found and int(found[1]) >= HARNESS_LINE:
-            break
-        kept.append(frame.strip())
-    return "\n".join(kept)
+    """Cut off the harness: its `moorageMessage`, and the frame by which that calls the script."""
+    frames = [frame.strip() for frame in stack.splitlines()]
+    for index, frame in enumerate(frames):
+        if frame.startswith("at moorageMessage ("):
+            return "\n".join(frames[: max(index - 1, 0)])
+    return "\n".join(frames)

@@ -38,8 +38,7 @@ class Engine:
     def __init__(self, quickjs: Any, limits: dict[str, Any]) -> None:
         self.quickjs = quickjs
         self.limits = limits
-        # Pushed below any script's lines, so that stack frames tell which is which (`lines.py`).
-        self.harness = "\n" * 30_000 + (_HERE / "harness.js").read_text(encoding="utf-8")
+        self.harness = (_HERE / "harness.js").read_text(encoding="utf-8")
         self.prelude = (_HERE / "prelude.js").read_text(encoding="utf-8")
         self.sources: dict[str, str] = {}
         self.contexts: OrderedDict[str, Any] = OrderedDict()
