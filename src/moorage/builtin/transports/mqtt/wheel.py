@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Generic, Protocol, TypeVar
 
+_HORIZON = 60  # Seconds; what has gone meanwhile does not lie in the wheel for longer.
+
 
 class Timed(Protocol):
     """Something with a deadline that may move while it lies in the wheel."""
@@ -27,12 +29,12 @@ class Wheel(Generic[T]):
         self._next = int(now)
 
     def put(self, entry: T, deadline: float) -> None:
-        """Look at `entry` no later than the first second after `deadline`.
+        """Look at `entry` no later than the first second after `deadline`, perhaps earlier.
 
         An entry that lies in an earlier bucket stays there; whoever takes it out looks at the
         deadline that counts and puts it back.
         """
-        second = max(ceil(deadline), self._next)
+        second = min(max(ceil(deadline), self._next), self._next + _HORIZON)
         if not -1 < entry.due_at <= second:
             entry.due_at = second
             self._buckets.setdefault(second, []).append(entry)
