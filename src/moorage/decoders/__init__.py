@@ -19,6 +19,8 @@ from .model import (
     EncodeBatch,
     EncodeContext,
     Encoded,
+    EncodeJob,
+    Job,
     Location,
     Readings,
     Script,
@@ -27,7 +29,7 @@ from .model import (
     Value,
 )
 from .ports import DecoderRuntime, FunctionRuntime
-from .service import take_readings
+from .service import Workshop, find_runtimes, instant_of, take_readings
 
 __all__ = [
     "DecodeBatch",
@@ -42,8 +44,10 @@ __all__ = [
     "DecoderTimedOut",
     "EncodeBatch",
     "EncodeContext",
+    "EncodeJob",
     "Encoded",
     "FunctionRuntime",
+    "Job",
     "Location",
     "PayloadMalformed",
     "Readings",
@@ -54,5 +58,8 @@ __all__ = [
     "ScriptOutline",
     "Trace",
     "Value",
+    "Workshop",
+    "find_runtimes",
+    "instant_of",
     "take_readings",
 ]

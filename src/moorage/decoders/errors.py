@@ -75,3 +75,49 @@ class RuntimeUnavailable(MoorageError):
     kind = Kind.UNAVAILABLE
     code = "decoders.runtime_unavailable"
     message = "The decoder process did not start: {reason}"
+
+
+class DecoderUnknown(MoorageError):
+    """No such decoder, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "decoders.unknown"
+    message = "There is no decoder {id} that you may see."
+
+
+class DecoderRemoved(MoorageError):
+    """A device refers to a decoder that is gone."""
+
+    kind = Kind.INVALID
+    code = "decoders.removed"
+    message = "The decoder {id} was removed. Choose another one for the device."
+
+
+class DecoderForeign(MoorageError):
+    """A device refers to a decoder that its organization may not use."""
+
+    kind = Kind.INVALID
+    code = "decoders.foreign"
+    message = (
+        "The decoder {id} belongs to another organization and is not shared. Choose another one "
+        "for the device, or ask its owner to share it."
+    )
+
+
+class DecoderNotChosen(MoorageError):
+    """There is a command to encode and nothing to encode it with."""
+
+    kind = Kind.INVALID
+    code = "decoders.not_chosen"
+    message = "The device has no decoder that could encode commands. Choose one for the device."
+
+
+class KindUnknown(MoorageError):
+    """No runtime of this name is installed."""
+
+    kind = Kind.INVALID
+    code = "decoders.kind_unknown"
+    message = (
+        "No decoder kind {name} is installed. Choose one of: {known}, or install the plugin that "
+        "brings it."
+    )

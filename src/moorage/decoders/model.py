@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -148,3 +150,30 @@ class ScriptOutline(msgspec.Struct, frozen=True, gc=False):
     decode: str | None = None
     decode_downlink: str | None = None
     encode: str | None = None
+
+
+class Job(msgspec.Struct, frozen=True, gc=False):
+    """One message for the workshop; without a decoder, its content type decides."""
+
+    organization_id: UUID
+    decoder_id: UUID | None
+    content: DecodeContext
+
+
+class EncodeJob(msgspec.Struct, frozen=True, gc=False):
+    """One command for the workshop."""
+
+    organization_id: UUID
+    decoder_id: UUID | None
+    content: EncodeContext
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """Which version of a decoder is in force, without its text."""
+
+    id: UUID
+    organization_id: UUID
+    kind: str
+    shared: bool
+    hash: str
