@@ -90,9 +90,7 @@ class World:
         async with self.database.begin(OPERATOR) as tx:
             return (await users.invite(tx, OPERATOR, new))[0]
 
-    async def person(
-        self, email: str, organization_id: UUID | None, *roles: Role
-    ) -> AsyncClient:
+    async def person(self, email: str, organization_id: UUID | None, *roles: Role) -> AsyncClient:
         """Make a user with roles in an organisation, signed in."""
         group_ids = (await self.group(organization_id, *roles),) if roles else ()
         await self.user(email, *group_ids)

@@ -15,6 +15,30 @@ depends_on = None
 def upgrade() -> None:
     op.execute("SET lock_timeout = '10s'")
     op.create_table(
+        "api_answers",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("body_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("digest", name=op.f("api_answers_pkey")),
+    )
+    op.create_index(op.f("api_answers_started_at_idx"), "api_answers", ["started_at"], unique=False)
+    op.create_table(
+        "device_changes",
+        sa.Column(
+            "transaction",
+            sa.BigInteger(),
+            server_default=sa.text("pg_current_xact_id()::text::bigint"),
+            nullable=False,
+        ),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sender", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("transaction", "number", name=op.f("device_changes_pkey")),
+    )
+    op.create_index(op.f("device_changes_at_idx"), "device_changes", ["at"], unique=False)
+    op.create_table(
         "facts",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=True),
@@ -69,6 +93,15 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("sealing_keys_pkey")),
+    )
+    op.create_table(
+        "session_listeners",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("session_listeners_pkey")),
+        sa.UniqueConstraint("name", name=op.f("session_listeners_name_key")),
     )
     op.create_table(
         "system_log",
@@ -269,6 +302,113 @@ def upgrade() -> None:
     )
     op.create_index(op.f("user_sessions_user_id_idx"), "user_sessions", ["user_id"], unique=False)
     op.create_table(
+        "devices",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), sa.Identity(always=True), nullable=False),
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("gateway_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("manufacturer", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("serial", sa.Text(), nullable=True),
+        sa.Column("longitude", sa.Float(), nullable=True),
+        sa.Column("latitude", sa.Float(), nullable=True),
+        sa.Column("altitude_m", sa.Float(), nullable=True),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("metadata", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("tags", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("ownership", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("decoder_id", sa.Uuid(), nullable=True),
+        sa.Column("silent_after", sa.Interval(), nullable=True),
+        sa.Column("thresholds", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("search", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "(longitude IS NULL) = (latitude IS NULL)", name=op.f("devices_location_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id", "organization_id"],
+            ["groups.id", "groups.organization_id"],
+            name="devices_application_fkey",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["gateway_id"],
+            ["devices.id"],
+            name=op.f("devices_gateway_id_fkey"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("devices_pkey")),
+        sa.UniqueConstraint(
+            "id",
+            "application_id",
+            "organization_id",
+            name=op.f("devices_id_application_id_organization_id_key"),
+        ),
+        sa.UniqueConstraint("number", name=op.f("devices_number_key")),
+        sa.UniqueConstraint(
+            "organization_id", "serial", name=op.f("devices_organization_id_serial_key")
+        ),
+    )
+    op.create_index("devices_by_change", "devices", ["updated_at", "id"], unique=False)
+    op.create_index("devices_by_creation", "devices", ["created_at", "id"], unique=False)
+    op.create_index(
+        "devices_by_name", "devices", [sa.literal_column("lower(name)"), "id"], unique=False
+    )
+    op.create_index("devices_decoder", "devices", ["decoder_id"], unique=False)
+    op.create_index(op.f("devices_gateway_id_idx"), "devices", ["gateway_id"], unique=False)
+    op.create_index(
+        "devices_map",
+        "devices",
+        [sa.literal_column("point(longitude, latitude)")],
+        unique=False,
+        postgresql_using="gist",
+        postgresql_where=sa.text("longitude IS NOT NULL"),
+    )
+    op.create_index(
+        "devices_of_application",
+        "devices",
+        ["application_id", sa.literal_column("lower(name)"), "id"],
+        unique=False,
+    )
+    op.create_index(
+        "devices_of_organization",
+        "devices",
+        ["organization_id", sa.literal_column("lower(name)"), "id"],
+        unique=False,
+    )
+    op.create_index(
+        "devices_planned",
+        "devices",
+        ["number"],
+        unique=False,
+        postgresql_where=sa.text("state = 'planned'"),
+    )
+    op.create_index(
+        "devices_search",
+        "devices",
+        ["search"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_ops={"search": "gin_trgm_ops"},
+    )
+    op.create_index("devices_tags", "devices", ["tags"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "devices_with_thresholds",
+        "devices",
+        ["number"],
+        unique=False,
+        postgresql_where=sa.text("thresholds <> '[]'::jsonb"),
+    )
+    op.create_table(
         "permission_group_applications",
         sa.Column("permission_group_id", sa.Uuid(), nullable=False),
         sa.Column("application_id", sa.Uuid(), nullable=False),
@@ -332,4 +472,321 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("user_spent_tokens_session_id_idx"), "user_spent_tokens", ["session_id"], unique=False
+    )
+    op.create_table(
+        "device_contacts",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("connected", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("usual_interval_s", sa.Float(), nullable=True),
+        sa.Column("contacts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("silent_since", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("device_contacts_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("device_contacts_pkey")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index(
+        "device_contacts_silent",
+        "device_contacts",
+        ["number"],
+        unique=False,
+        postgresql_where=sa.text("silent_since IS NOT NULL"),
+    )
+    op.create_table(
+        "device_credentials",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("user_name", sa.Text(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("previous_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "(kind = 'password') = (user_name IS NOT NULL)",
+            name=op.f("device_credentials_user_name_check"),
+        ),
+        sa.CheckConstraint(
+            "kind IN ('key', 'password')", name=op.f("device_credentials_kind_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("device_credentials_device_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("device_credentials_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("device_credentials_digest_key")),
+        sa.UniqueConstraint("previous_digest", name=op.f("device_credentials_previous_digest_key")),
+        sa.UniqueConstraint("user_name", name=op.f("device_credentials_user_name_key")),
+    )
+    op.create_index(
+        op.f("device_credentials_device_id_idx"), "device_credentials", ["device_id"], unique=False
+    )
+    op.create_table(
+        "device_photos",
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("content_type", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("device_photos_device_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("device_photos_pkey")),
+    )
+    op.create_table(
+        "device_states",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("device_states_device_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("device_states_pkey")),
+    )
+    op.create_index("device_states_of_device", "device_states", ["device_id", "at"], unique=False)
+    op.create_table(
+        "device_units",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("bound_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("unbound_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("serial", sa.Text(), nullable=True),
+        sa.Column("hardware", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("device_units_device_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("device_units_pkey")),
+    )
+    op.create_index(
+        "device_units_bound",
+        "device_units",
+        ["device_id"],
+        unique=True,
+        postgresql_where=sa.text("unbound_at IS NULL"),
+    )
+    op.create_table(
+        "notices",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("subject_kind", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("subject_name", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=True),
+        sa.Column("application_id", sa.Uuid(), nullable=True),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_by", sa.Uuid(), nullable=True),
+        sa.Column("cleared_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('open', 'acknowledged', 'cleared')", name=op.f("notices_state_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["device_id", "application_id", "organization_id"],
+            ["devices.id", "devices.application_id", "devices.organization_id"],
+            name="notices_device_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("notices_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("notices_pkey")),
+    )
+    op.create_index(
+        "notices_cause_key",
+        "notices",
+        ["subject_id", "kind", "cause"],
+        unique=True,
+        postgresql_where=sa.text("state <> 'cleared'"),
+    )
+    op.create_index(
+        "notices_cleared",
+        "notices",
+        ["cleared_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'cleared'"),
+    )
+    op.create_index(
+        "notices_of_application", "notices", ["application_id", "opened_at"], unique=False
+    )
+    op.create_index("notices_of_device", "notices", ["device_id"], unique=False)
+    op.create_index(
+        "notices_of_organization", "notices", ["organization_id", "opened_at"], unique=False
+    )
+    op.create_index(
+        "notices_standing",
+        "notices",
+        ["opened_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state <> 'cleared'"),
+    )
+    op.create_table(
+        "operations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("device_number", sa.Integer(), nullable=False),
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column(
+            "payload", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answer_within", sa.Interval(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "result", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('command', 'config', 'message', 'info', 'profile', 'policy')",
+            name=op.f("operations_kind_check"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('pending', 'sent', 'inProgress', 'completed', 'error', 'notNow', 'repeated', 'cancelled', 'expired', 'timedOut')",
+            name=op.f("operations_state_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["device_id", "application_id", "organization_id"],
+            ["devices.id", "devices.application_id", "devices.organization_id"],
+            name="operations_device_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("operations_pkey")),
+    )
+    op.create_index(
+        "operations_due",
+        "operations",
+        ["expires_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending', 'sent', 'inProgress', 'notNow')"),
+    )
+    op.create_index(
+        "operations_finished",
+        "operations",
+        ["finished_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
+    op.create_index(
+        "operations_of_application", "operations", ["application_id", "created_at"], unique=False
+    )
+    op.create_index("operations_of_device", "operations", ["device_id", "created_at"], unique=False)
+    op.create_index(
+        "operations_of_organization", "operations", ["organization_id", "created_at"], unique=False
+    )
+    op.create_index(
+        "operations_open",
+        "operations",
+        ["device_number", "id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending', 'sent', 'inProgress', 'notNow')"),
+    )
+    op.create_table(
+        "session_presence",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Uuid(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=False),
+        sa.Column("connected", sa.Boolean(), nullable=False),
+        sa.Column("connected_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_contact_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disconnected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=True),
+        sa.Column("protocol", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("tls", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_presence_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "client_id", name=op.f("session_presence_pkey")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index(
+        "session_presence_connected",
+        "session_presence",
+        ["listener_id"],
+        unique=False,
+        postgresql_where="connected",
+    )
+    op.create_index(
+        "session_presence_gone",
+        "session_presence",
+        ["disconnected_at"],
+        unique=False,
+        postgresql_where=sa.text("NOT connected"),
+    )
+    op.create_table(
+        "device_identifiers",
+        sa.Column("network", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("unit_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("device_identifiers_device_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"],
+            ["device_units.id"],
+            name=op.f("device_identifiers_unit_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("network", "kind", "value", name=op.f("device_identifiers_pkey")),
+    )
+    op.create_index(
+        op.f("device_identifiers_device_id_idx"), "device_identifiers", ["device_id"], unique=False
+    )
+    op.create_index(
+        op.f("device_identifiers_unit_id_idx"), "device_identifiers", ["unit_id"], unique=False
     )

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from moorage import devices, groups, organizations
 from moorage.kit.caller import Caller, CallerKind, Grant
-from moorage.kit.db import Database, Tx
+from moorage.kit.db import Database
 from moorage.kit.ids import uuid7
 
 ROOT = Caller(CallerKind.PERSON, uuid7(), "root", (Grant(frozenset(organizations.Permission)),))

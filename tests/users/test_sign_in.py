@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from web import OPERATOR, World
-
 from moorage import users
+from web import OPERATOR, World
 
 PASSWORD = "ostrich velvet quarry 17"
 
@@ -40,7 +39,9 @@ async def test_a_password_signs_in_and_the_cookie_is_out_of_reach_of_scripts(
     me = (await client.get("/api/v1/auth/me")).json()
     assert me["user"]["email"] == "anna@example.org"
     assert me["csrfToken"]
-    (fact, *_) = [f for f in await facts(world, "users.signed_in") if f["after"]["by"] == "password"]  # type: ignore[index]
+    (fact, *_) = [
+        f for f in await facts(world, "users.signed_in") if f["after"]["by"] == "password"
+    ]  # type: ignore[index]
     assert fact["origin"] == world.origin
 
 
@@ -95,7 +96,9 @@ async def test_guessing_makes_an_account_wait_even_with_parallel_guesses(world: 
 async def test_an_unknown_account_waits_just_like_a_known_one(world: World) -> None:
     client = world.client()
     body = {"email": "nobody@example.org", "password": "wrong guess number"}
-    statuses = [(await client.post("/api/v1/auth/sign-in", json=body)).status_code for _ in range(7)]
+    statuses = [
+        (await client.post("/api/v1/auth/sign-in", json=body)).status_code for _ in range(7)
+    ]
     assert statuses == [401] * 6 + [429]
 
 

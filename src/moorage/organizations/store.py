@@ -120,12 +120,14 @@ def _groups() -> Select[Any]:
     applications = (
         select(func.array_agg(permission_group_applications.c.application_id))
         .where(permission_group_applications.c.permission_group_id == permission_groups.c.id)
+        .correlate(permission_groups)
         .scalar_subquery()
         .label("application_ids")
     )
     members = (
         select(func.count())
         .where(permission_group_members.c.permission_group_id == permission_groups.c.id)
+        .correlate(permission_groups)
         .scalar_subquery()
         .label("member_count")
     )
