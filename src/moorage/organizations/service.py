@@ -17,6 +17,7 @@ from .errors import (
     ApplicationForeign,
     GrantTooWide,
     LastAdmin,
+    MemberUnknown,
     OrganizationUnknown,
     PermissionGroupUnknown,
     PermissionMissing,
@@ -224,8 +225,23 @@ async def members_of(tx: Tx, caller: Caller, group_id: UUID) -> list[tuple[Membe
     return await store.members_of(tx, group_id)
 
 
+async def add_member(
+    tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member_id: UUID
+) -> None:
+    """Put a user or API key that the caller sees into a permission group.
+
+    Raises:
+        PermissionGroupUnknown, MemberUnknown, PermissionMissing, GrantTooWide.
+    """
+    await get_group(tx, caller, group_id)
+    seen = caller.reach(Permission.READ_USERS)
+    if not await store.member_is_seen(tx, kind, member_id, seen):
+        raise MemberUnknown(kind=kind.value, id=member_id)
+    await grant(tx, caller, group_id, kind, member_id)
+
+
 async def grant(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member_id: UUID) -> None:
-    """Put a member into a permission group.
+    """Put a member into a permission group; the one who calls knows that it may be named.
 
     Raises:
         PermissionGroupUnknown, PermissionMissing, GrantTooWide.

@@ -280,6 +280,35 @@ async def add_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) 
     return result.rowcount == 1
 
 
+async def member_is_seen(tx: Tx, kind: MemberKind, member_id: UUID, seen: Reach) -> bool:
+    """Tell whether there is such a user or API key in an organisation of `seen`.
+
+    The slice of users stands above this one, so its tables are known by name only.
+    """
+    if kind is MemberKind.API_KEY:
+        keys = table("user_api_keys", column("id"), column("organization_id"))
+        query = select(keys.c.id).where(keys.c.id == member_id)
+        if not seen.everywhere:
+            query = query.where(keys.c.organization_id.in_(seen.organization_ids))
+    elif seen.everywhere:
+        users = table("users", column("id"), column("erased_at"))
+        query = select(users.c.id).where(users.c.id == member_id, users.c.erased_at.is_(None))
+    else:
+        query = (
+            select(permission_group_members.c.member_id)
+            .join(
+                permission_groups,
+                permission_groups.c.id == permission_group_members.c.permission_group_id,
+            )
+            .where(
+                permission_group_members.c.kind == kind.value,
+                permission_group_members.c.member_id == member_id,
+                permission_groups.c.organization_id.in_(seen.organization_ids),
+            )
+        )
+    return (await tx.execute(query.limit(1))).first() is not None
+
+
 async def remove_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) -> bool:
     """Take a member out; tell whether it was in."""
     result = await tx.execute(
