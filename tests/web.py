@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
+from starlette.types import ASGIApp
 
 from moorage import organizations, users
 from moorage.api_gateway import Limits, Rate
@@ -122,7 +123,7 @@ class World:
 
 @asynccontextmanager
 async def running(
-    database_url: str, directory: Path, *, limits: Limits = WIDE
+    database_url: str, directory: Path, *, limits: Limits = WIDE, ingest: ASGIApp | None = None
 ) -> AsyncIterator[World]:
     """Run the application on a database of its own."""
     database = Database(database_url, pool_size=5, name="moorage-test")
@@ -130,7 +131,7 @@ async def running(
     try:
         async with database.begin() as tx:
             sealer = await load_sealer(tx, ROOT_KEY)
-        app = build_app(settings, database, sealer, limits=limits)
+        app = build_app(settings, database, sealer, limits=limits, ingest=ingest)
         world = World(app, database, settings)
         async with app.router.lifespan_context(app):
             try:

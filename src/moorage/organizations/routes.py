@@ -95,7 +95,8 @@ async def dissolve_organization(organization_id: UUID, tx: Tx, caller: Signed) -
 
 @permissions.post("", status_code=201, response_model=PermissionGroupOut,
                   responses=may_fail(OrganizationUnknown, PermissionMissing, GrantTooWide,
-                                     PermissionGroupNameTaken, ApplicationForeign))  # fmt: skip
+                                     PermissionGroupNameTaken, ApplicationForeign,
+                                     FieldInvalid))  # fmt: skip
 async def make_permission_group(
     body: PermissionGroupBody, tx: Tx, caller: Signed, response: Response
 ) -> PermissionGroup:
@@ -133,7 +134,7 @@ async def get_permission_group(
 @permissions.patch("/{group_id}", response_model=PermissionGroupOut,
                    responses=may_fail(PermissionGroupUnknown, PermissionMissing, GrantTooWide,
                                       PermissionGroupNameTaken, ApplicationForeign,
-                                      VersionStale))  # fmt: skip
+                                      FieldInvalid, LastAdmin, VersionStale))  # fmt: skip
 async def change_permission_group(
     group_id: UUID, body: PermissionGroupPatch, tx: Tx, caller: Signed, response: Response,
     if_match: IfMatch = None,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, cast, column, delete, func, select, table, true, update
+from sqlalchemy import Select, Uuid, cast, column, delete, func, or_, select, table, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -332,7 +332,13 @@ async def members_of(tx: Tx, group_id: UUID) -> list[tuple[MemberKind, UUID]]:
 
 
 async def count_global_admins(tx: Tx) -> int:
-    """Count the users who administer the installation."""
+    """Count the users with an open account who administer the installation.
+
+    Takes a lock for the rest of the transaction, so that the last two cannot leave at once. The
+    slice of users stands above this one, so its table is known by name only.
+    """
+    users = table("users", column("id"), column("active"), column("expires_at"))
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.last_admin'))")
     count: int = (
         await tx.execute(
             select(func.count(permission_group_members.c.member_id.distinct()))
@@ -340,9 +346,13 @@ async def count_global_admins(tx: Tx) -> int:
                 permission_groups,
                 permission_groups.c.id == permission_group_members.c.permission_group_id,
             )
+            .join(users, users.c.id == permission_group_members.c.member_id)
             .where(
                 permission_groups.c.organization_id.is_(None),
+                permission_groups.c.roles.contains([Role.GLOBAL_ADMIN.value]),
                 permission_group_members.c.kind == MemberKind.USER.value,
+                users.c.active,
+                or_(users.c.expires_at.is_(None), users.c.expires_at > tx.now),
             )
         )
     ).scalar_one()
