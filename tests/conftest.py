@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 import structlog
 from hypothesis import HealthCheck, settings
 
@@ -20,9 +19,17 @@ from web import World
 # A machine that is busy elsewhere must not fail a test.
 settings.register_profile("moorage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("moorage")
-# Rich tracebacks of an error that a test provokes would take seconds.
+
+
+# What requests log is shown with a failed test; tracebacks plain, since rich ones take seconds.
 structlog.configure(
-    processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ],
+    wrapper_class=structlog.make_filtering_bound_logger("warning"),
 )
 
 
@@ -48,9 +55,9 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """Give a pool of connections to a fresh, migrated database."""
-    made = Database(database_url, pool_size=4)
+    """Give a fresh, migrated database with a pool, for what depends on commits."""
+    made = Database(database_url, pool_size=5)
     yield made
     await made.close()

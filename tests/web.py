@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
+from starlette.types import ASGIApp
 
 from moorage import organizations, users
 from moorage.api_gateway import Limits, Rate
@@ -108,15 +109,11 @@ class World:
         return client
 
     async def admin(self) -> AsyncClient:
-        """Give the first GlobalAdmin, signed in."""
-        async with self.database.begin() as tx:
-            link = await users.first_link(tx)
-        assert link is not None
-        client = self.client()
-        await client.post("/api/v1/auth/link", json={"token": link.token})
-        me = (await client.get("/api/v1/auth/me")).json()
-        client.headers["X-CSRF-Token"] = me["csrfToken"]
-        return client
+        """Make a GlobalAdmin, signed in."""
+        new = NewUser("admin@example.org", "Admin")
+        async with self.database.begin(OPERATOR) as tx:
+            await users.add_from_command_line(tx, new, admin=True)
+        return await self.sign_in(new.email)
 
     async def join(self, group_id: UUID, user_id: UUID) -> None:
         """Put a user into a permission group."""
@@ -126,7 +123,7 @@ class World:
 
 @asynccontextmanager
 async def running(
-    database_url: str, directory: Path, *, limits: Limits = WIDE
+    database_url: str, directory: Path, *, limits: Limits = WIDE, ingest: ASGIApp | None = None
 ) -> AsyncIterator[World]:
     """Run the application on a database of its own."""
     database = Database(database_url, pool_size=5, name="moorage-test")
@@ -134,7 +131,7 @@ async def running(
     try:
         async with database.begin() as tx:
             sealer = await load_sealer(tx, ROOT_KEY)
-        app = build_app(settings, database, sealer, limits=limits)
+        app = build_app(settings, database, sealer, limits=limits, ingest=ingest)
         world = World(app, database, settings)
         async with app.router.lifespan_context(app):
             try:

@@ -31,11 +31,7 @@ def configure(level: str, *, part: str) -> None:
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if watched else "iso", utc=not watched),
     ]
     shown: list[structlog.typing.Processor] = (
-        [
-            structlog.dev.ConsoleRenderer(
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        ]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if watched
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

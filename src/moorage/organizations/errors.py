@@ -62,6 +62,14 @@ class GrantTooWide(MoorageError):
     message = "You cannot give {permission}: you do not hold it there yourself."
 
 
+class MemberUnknown(MoorageError):
+    """No such user or API key, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "organizations.member_unknown"
+    message = "There is no {kind} {id} that you may see. Invite people by their e-mail address."
+
+
 class LastAdmin(MoorageError):
     """Nobody would be left to administer the installation."""
 

@@ -16,6 +16,7 @@ from .errors import (
     ApplicationForeign,
     GrantTooWide,
     LastAdmin,
+    MemberUnknown,
     OrganizationNameTaken,
     OrganizationUnknown,
     PermissionGroupNameTaken,
@@ -94,7 +95,8 @@ async def dissolve_organization(organization_id: UUID, tx: Tx, caller: Signed) -
 
 @permissions.post("", status_code=201, response_model=PermissionGroupOut,
                   responses=may_fail(OrganizationUnknown, PermissionMissing, GrantTooWide,
-                                     PermissionGroupNameTaken, ApplicationForeign))  # fmt: skip
+                                     PermissionGroupNameTaken, ApplicationForeign,
+                                     FieldInvalid))  # fmt: skip
 async def make_permission_group(
     body: PermissionGroupBody, tx: Tx, caller: Signed, response: Response
 ) -> PermissionGroup:
@@ -132,7 +134,7 @@ async def get_permission_group(
 @permissions.patch("/{group_id}", response_model=PermissionGroupOut,
                    responses=may_fail(PermissionGroupUnknown, PermissionMissing, GrantTooWide,
                                       PermissionGroupNameTaken, ApplicationForeign,
-                                      VersionStale))  # fmt: skip
+                                      FieldInvalid, LastAdmin, VersionStale))  # fmt: skip
 async def change_permission_group(
     group_id: UUID, body: PermissionGroupPatch, tx: Tx, caller: Signed, response: Response,
     if_match: IfMatch = None,
@@ -161,11 +163,11 @@ async def list_members(group_id: UUID, tx: Tx, caller: Signed) -> list[MemberOut
 
 
 @permissions.post("/{group_id}/members", status_code=204,
-                  responses=may_fail(PermissionGroupUnknown, PermissionMissing,
+                  responses=may_fail(PermissionGroupUnknown, MemberUnknown, PermissionMissing,
                                      GrantTooWide))  # fmt: skip
 async def add_member(group_id: UUID, body: MemberBody, tx: Tx, caller: Signed) -> None:
     """Put a user or API key into a permission group."""
-    await service.grant(tx, caller, group_id, body.kind, body.id)
+    await service.add_member(tx, caller, group_id, body.kind, body.id)
 
 
 @permissions.delete("/{group_id}/members/{kind}/{member_id}", status_code=204,

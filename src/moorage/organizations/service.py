@@ -10,6 +10,7 @@ from uuid import UUID
 from moorage.kit import pages
 from moorage.kit.caller import Caller, Grant, Reach
 from moorage.kit.db import Tx
+from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference
 
 from . import store
@@ -17,6 +18,7 @@ from .errors import (
     ApplicationForeign,
     GrantTooWide,
     LastAdmin,
+    MemberUnknown,
     OrganizationUnknown,
     PermissionGroupUnknown,
     PermissionMissing,
@@ -149,11 +151,12 @@ async def make_group(tx: Tx, caller: Caller, new: NewPermissionGroup) -> Permiss
 
     Raises:
         OrganizationUnknown, PermissionMissing, GrantTooWide, PermissionGroupNameTaken,
-        ApplicationForeign.
+        ApplicationForeign, FieldInvalid.
     """
     if new.organization_id is not None:
         await get(tx, caller, new.organization_id)
     require(caller, Permission.MANAGE_USERS, new.organization_id)
+    _check_scope(new)
     _refuse_wider(caller, grants_of(new))
     await _refuse_foreign(tx, new.organization_id, new.application_ids)
     group = await store.add_group(tx, new)
@@ -191,14 +194,17 @@ async def change_group(
 
     Raises:
         PermissionGroupUnknown, PermissionMissing, GrantTooWide, PermissionGroupNameTaken,
-        ApplicationForeign.
+        ApplicationForeign, FieldInvalid, LastAdmin.
     """
     before = await get_group(tx, caller, group_id)
     require(caller, Permission.MANAGE_USERS, before.organization_id)
     _refuse_wider(caller, before.grants())
+    _check_scope(replace(before, **changes))
     _refuse_wider(caller, replace(before, **changes).grants())
     await _refuse_foreign(tx, before.organization_id, changes.get("application_ids", ()))
     after = await store.change_group(tx, group_id, changes)
+    if before.organization_id is None:
+        await refuse_without_admin(tx)
     was, now = difference(_group_view(before), _group_view(after))
     tx.announce(PermissionGroupChanged(group_id, before.organization_id, was, now))
     return after
@@ -213,8 +219,8 @@ async def remove_group(tx: Tx, caller: Caller, group_id: UUID) -> None:
     group = await get_group(tx, caller, group_id)
     require(caller, Permission.MANAGE_USERS, group.organization_id)
     await store.remove_group(tx, group_id)
-    if group.organization_id is None and await store.count_global_admins(tx) == 0:
-        raise LastAdmin
+    if group.organization_id is None:
+        await refuse_without_admin(tx)
     tx.announce(PermissionGroupRemoved(group_id, group.organization_id, before=_group_view(group)))
 
 
@@ -224,8 +230,23 @@ async def members_of(tx: Tx, caller: Caller, group_id: UUID) -> list[tuple[Membe
     return await store.members_of(tx, group_id)
 
 
+async def add_member(
+    tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member_id: UUID
+) -> None:
+    """Put a user or API key that the caller sees into a permission group.
+
+    Raises:
+        PermissionGroupUnknown, MemberUnknown, PermissionMissing, GrantTooWide.
+    """
+    await get_group(tx, caller, group_id)
+    seen = caller.reach(Permission.READ_USERS)
+    if not await store.member_is_seen(tx, kind, member_id, seen):
+        raise MemberUnknown(kind=kind.value, id=member_id)
+    await grant(tx, caller, group_id, kind, member_id)
+
+
 async def grant(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member_id: UUID) -> None:
-    """Put a member into a permission group.
+    """Put a member into a permission group; the one who calls knows that it may be named.
 
     Raises:
         PermissionGroupUnknown, PermissionMissing, GrantTooWide.
@@ -247,8 +268,8 @@ async def revoke(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, membe
     group = await get_group(tx, caller, group_id)
     require(caller, Permission.MANAGE_USERS, group.organization_id)
     if await store.remove_member(tx, group_id, kind, member_id):
-        if group.organization_id is None and await store.count_global_admins(tx) == 0:
-            raise LastAdmin
+        if group.organization_id is None:
+            await refuse_without_admin(tx)
         member = {"kind": kind.value, "id": str(member_id)}
         tx.announce(PermissionRevoked(group_id, group.organization_id, before=member))
 
@@ -261,7 +282,10 @@ async def grants_held(tx: Tx, kind: MemberKind, member_id: UUID) -> tuple[Grant,
 async def make_first_admin(tx: Tx, user_id: UUID) -> None:
     """Make the user of a new installation its GlobalAdmin; for the command line only."""
     groups = await store.list_groups(tx, Reach(everywhere=True), pages.PageRequest(limit=500))
-    group = next((g for g in groups.items if g.organization_id is None), None)
+    group = next(
+        (g for g in groups.items if g.organization_id is None and Role.GLOBAL_ADMIN in g.roles),
+        None,
+    )
     if group is None:
         group = await store.add_group(
             tx, NewPermissionGroup(None, "Global administrators", (Role.GLOBAL_ADMIN,))
@@ -270,6 +294,16 @@ async def make_first_admin(tx: Tx, user_id: UUID) -> None:
     if await store.add_member(tx, group.id, MemberKind.USER, user_id):
         member = {"kind": MemberKind.USER.value, "id": str(user_id)}
         tx.announce(PermissionGranted(group.id, None, after=member))
+
+
+async def refuse_without_admin(tx: Tx) -> None:
+    """Refuse what leaves nobody to administer the installation; asked after the change.
+
+    Raises:
+        LastAdmin: nobody with an open account is left.
+    """
+    if await store.count_global_admins(tx) == 0:
+        raise LastAdmin
 
 
 async def take_in_application(tx: Tx, organization_id: UUID, application_id: UUID) -> None:
@@ -292,6 +326,14 @@ def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:
             if wish.application_ids is not None and wish.application_ids <= reach.application_ids:
                 continue
             raise GrantTooWide(permission=permission)
+
+
+def _check_scope(group: PermissionGroup | NewPermissionGroup) -> None:
+    if group.organization_id is None and not group.every_application:
+        raise FieldInvalid(
+            "/everyApplication",
+            "must be true without an organization: applications belong to organizations.",
+        )
 
 
 async def _refuse_foreign(

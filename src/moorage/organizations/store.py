@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, cast, column, delete, func, select, table, true, update
+from sqlalchemy import Select, Uuid, cast, column, delete, func, or_, select, table, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -280,6 +280,35 @@ async def add_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) 
     return result.rowcount == 1
 
 
+async def member_is_seen(tx: Tx, kind: MemberKind, member_id: UUID, seen: Reach) -> bool:
+    """Tell whether there is such a user or API key in an organisation of `seen`.
+
+    The slice of users stands above this one, so its tables are known by name only.
+    """
+    if kind is MemberKind.API_KEY:
+        keys = table("user_api_keys", column("id"), column("organization_id"))
+        query = select(keys.c.id).where(keys.c.id == member_id)
+        if not seen.everywhere:
+            query = query.where(keys.c.organization_id.in_(seen.organization_ids))
+    elif seen.everywhere:
+        users = table("users", column("id"), column("erased_at"))
+        query = select(users.c.id).where(users.c.id == member_id, users.c.erased_at.is_(None))
+    else:
+        query = (
+            select(permission_group_members.c.member_id)
+            .join(
+                permission_groups,
+                permission_groups.c.id == permission_group_members.c.permission_group_id,
+            )
+            .where(
+                permission_group_members.c.kind == kind.value,
+                permission_group_members.c.member_id == member_id,
+                permission_groups.c.organization_id.in_(seen.organization_ids),
+            )
+        )
+    return (await tx.execute(query.limit(1))).first() is not None
+
+
 async def remove_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) -> bool:
     """Take a member out; tell whether it was in."""
     result = await tx.execute(
@@ -303,7 +332,13 @@ async def members_of(tx: Tx, group_id: UUID) -> list[tuple[MemberKind, UUID]]:
 
 
 async def count_global_admins(tx: Tx) -> int:
-    """Count the users who administer the installation."""
+    """Count the users with an open account who administer the installation.
+
+    Takes a lock for the rest of the transaction, so that the last two cannot leave at once. The
+    slice of users stands above this one, so its table is known by name only.
+    """
+    users = table("users", column("id"), column("active"), column("expires_at"))
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.last_admin'))")
     count: int = (
         await tx.execute(
             select(func.count(permission_group_members.c.member_id.distinct()))
@@ -311,9 +346,13 @@ async def count_global_admins(tx: Tx) -> int:
                 permission_groups,
                 permission_groups.c.id == permission_group_members.c.permission_group_id,
             )
+            .join(users, users.c.id == permission_group_members.c.member_id)
             .where(
                 permission_groups.c.organization_id.is_(None),
+                permission_groups.c.roles.contains([Role.GLOBAL_ADMIN.value]),
                 permission_group_members.c.kind == MemberKind.USER.value,
+                users.c.active,
+                or_(users.c.expires_at.is_(None), users.c.expires_at > tx.now),
             )
         )
     ).scalar_one()

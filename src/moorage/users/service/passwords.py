@@ -41,7 +41,7 @@ _COMMON = frozenset(
     }
 )  # fmt: skip
 _ROWS = ("abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm", "01234567890123456789")
-_LEET = str.maketrans("0134578@$!", "oleastbasi")
+_LEET = str.maketrans("0134578@$", "oleastbas")
 
 
 def check(password: str, *personal: str | None, pointer: str = "/password") -> None:

@@ -14,7 +14,7 @@ from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference
 from moorage.kit.secrets import digest, make_token
-from moorage.organizations import LastAdmin, MemberKind, Permission
+from moorage.organizations import MemberKind, Permission
 
 from ..errors import EmailTaken, PersonNeeded, UserOutranks, UserUnknown
 from ..facts import LinkMade, SessionEnded, UserChanged, UserErased, UserInvited
@@ -123,7 +123,6 @@ async def erase(tx: Tx, caller: Caller, user_id: UUID) -> None:
     """
     user = await get(tx, caller, user_id)
     await _require_manage(tx, caller, user_id)
-    await _refuse_last_admin(tx, user_id)
     home = await _home(tx, user_id)
     asked = pages.PageRequest(limit=500)
     groups = await organizations.list_groups(tx, caller, asked, member_id=user_id)
@@ -214,8 +213,8 @@ async def grant_admin(tx: Tx, email: str) -> User:
 async def deactivate(tx: Tx, email: str) -> User:
     """Close an account at once. Raises UserUnknown, LastAdmin."""
     user = await _by_email(tx, email)
-    await _refuse_last_admin(tx, user.id)
     after = await people.change(tx, user.id, {"active": False})
+    await _refuse_last_admin(tx, user.id)
     await sessions.remove_all(tx, user.id)
     was, now = difference(_view(user), _view(after))
     tx.announce(UserChanged(user.id, await _home(tx, user.id), was, now))
@@ -281,10 +280,9 @@ async def _refuse_outranked(tx: Tx, caller: Caller, user_id: UUID) -> None:
 
 
 async def _refuse_last_admin(tx: Tx, user_id: UUID) -> None:
-    if None in await people.homes_of(tx, user_id) and not await people.other_admin_exists(
-        tx, user_id
-    ):
-        raise LastAdmin
+    """Refuse a change of this user, made just now, that leaves no administrator."""
+    if None in await people.homes_of(tx, user_id):
+        await organizations.refuse_without_admin(tx)
 
 
 async def _home(tx: Tx, user_id: UUID) -> UUID | None:

@@ -177,26 +177,6 @@ async def homes_of(tx: Tx, user_id: UUID) -> list[UUID | None]:
     return [row.organization_id for row in rows]
 
 
-async def other_admin_exists(tx: Tx, user_id: UUID) -> bool:
-    """Tell whether somebody else with an open account administers the installation.
-
-    Takes a lock for the rest of the transaction, so that two admins cannot close each other.
-    """
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.last_admin'))")
-    query = select(
-        exists().where(
-            _members.c.kind == "user",
-            _members.c.member_id == users.c.id,
-            _members.c.permission_group_id == _groups.c.id,
-            _groups.c.organization_id.is_(None),
-            users.c.id != user_id,
-            users.c.active,
-            or_(users.c.expires_at.is_(None), users.c.expires_at > tx.now),
-        )
-    )
-    return bool((await tx.execute(query)).scalar_one())
-
-
 async def change(tx: Tx, user_id: UUID, changes: Mapping[str, Any]) -> User:
     """Change fields. Raises UserUnknown, EmailTaken."""
     statement = (

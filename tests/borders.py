@@ -1,0 +1,193 @@
+"""One thing of every kind in an organisation, for the test that nobody else gets at it.
+
+A slice whose paths have a parameter registers a factory here; the test names what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from httpx2 import AsyncClient
+
+from moorage.organizations import Role
+from web import World
+
+# Stands in every name made here, and must stand in no answer to somebody else.
+MARK = "zq-north"
+
+
+@dataclass
+class North:
+    """An organisation with one thing of every kind, and a client that may do everything in it."""
+
+    world: World
+    admin: AsyncClient
+    organization_id: str
+    ids: dict[str, str] = field(default_factory=dict)
+
+    async def make(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create a thing by its route."""
+        answer = await self.admin.post(f"/api/v1{path}", json=body)
+        assert answer.status_code == 201, (path, answer.text)
+        made: dict[str, Any] = answer.json()
+        return made
+
+
+Factory = Callable[[North], Awaitable[str]]
+FACTORIES: dict[str, Factory] = {}
+
+
+def thing(*names: str) -> Callable[[Factory], Factory]:
+    """Register what fills a path parameter: `name`, or `/path/{name}` where names clash.
+
+    Factories run in the order of registration; `north.ids` holds what was made before.
+    """
+
+    def register(factory: Factory) -> Factory:
+        for name in names:
+            FACTORIES[name] = factory
+        return factory
+
+    return register
+
+
+async def settle(world: World) -> North:
+    """Found the organisation and make one thing of every kind in it."""
+    organization = await world.organization(f"{MARK} organization")
+    admin = await world.person(
+        f"{MARK}@example.org",
+        organization.id,
+        Role.USER_ADMIN,
+        Role.APPLICATION_ADMIN,
+        Role.GATEWAY_ADMIN,
+        Role.READ,
+    )
+    north = North(world, admin, str(organization.id))
+    made: dict[Factory, str] = {}
+    for name, factory in FACTORIES.items():
+        if factory not in made:
+            made[factory] = await factory(north)
+        north.ids[name] = made[factory]
+    return north
+
+
+def filled(path: str, ids: dict[str, str]) -> str:
+    """Fill a path's parameters. Raises KeyError for one that nobody registered."""
+    done = ""
+    for part in path.split("/")[1:]:
+        if part.startswith("{"):
+            name = part[1:-1]
+            whole = next(
+                (k for k in ids if k.startswith("/") and path.startswith(k) and k.endswith(part)),
+                name,
+            )
+            if whole not in ids:
+                raise KeyError(
+                    f"Nothing fills {part} of {path}: register a factory in tests/borders.py."
+                )
+            part = ids[whole]
+        done += f"/{part}"
+    return done
+
+
+@dataclass
+class Answer:
+    """What came back; of an endless answer, its beginning."""
+
+    status: int
+    text: str
+
+
+async def ask(
+    client: AsyncClient,
+    method: str,
+    path: str,
+    *,
+    query: dict[str, Any] | None = None,
+    body: Any = None,
+    endless: bool = False,
+) -> Answer:
+    """Ask; a feed is listened to for a moment only."""
+    if not endless:
+        answer = await client.request(method, path, params=query, json=body)
+        return Answer(answer.status_code, answer.text)
+    request = client.build_request(method, path, params=query)
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
+        "path": path, "raw_path": path.encode(), "root_path": "", "scheme": "http",
+        "query_string": urlencode(query or {}).encode(), "state": {},
+        "headers": [(k.lower().encode(), v.encode()) for k, v in request.headers.items()],
+        "client": ("192.0.2.9", 40000), "server": ("localhost", 8080),
+    }  # fmt: skip
+    status, text = 0, bytearray()
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal status, text
+        status = message.get("status", status)
+        text += message.get("body", b"")
+
+    sent = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal sent
+        if sent:
+            await asyncio.sleep(0.3)
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    app: Any = client._transport.app  # type: ignore[attr-defined]
+    async with asyncio.timeout(10):
+        await app(scope, receive, send)
+    return Answer(status, text.decode(errors="replace"))
+
+
+# --- What the slices register -----------------------------------------------
+
+
+@thing("organization_id")
+async def an_organization(north: North) -> str:
+    return north.organization_id
+
+
+@thing("/api/v1/permissions/{group_id}")
+async def a_permission_group(north: North) -> str:
+    body = {"organizationId": north.organization_id, "name": f"{MARK} group", "roles": ["Read"]}
+    made = await north.make("/permissions", body)
+    return str(made["id"])
+
+
+@thing("user_id", "member_id")
+async def a_user(north: North) -> str:
+    body = {
+        "email": f"{MARK}-user@example.org",
+        "name": f"{MARK} user",
+        "permissionGroupIds": [north.ids["/api/v1/permissions/{group_id}"]],
+    }
+    made = await north.make("/users", body)
+    return str(made["id"])
+
+
+@thing("/api/v1/permissions/{group_id}/members/{kind}")
+async def a_member_kind(_north: North) -> str:
+    return "user"
+
+
+@thing("session_id")
+async def a_session(north: North) -> str:
+    return str((await north.admin.get("/api/v1/auth/me")).json()["sessionId"])
+
+
+@thing("key_id")
+async def an_api_key(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} key",
+        "permissionGroupIds": [north.ids["/api/v1/permissions/{group_id}"]],
+    }
+    made = await north.make("/api-keys", body)
+    return str(made["id"])

@@ -1,0 +1,200 @@
+"""Every route of the OpenAPI document, asked by callers it is not for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from httpx2 import AsyncClient
+
+from borders import FACTORIES, MARK, Answer, North, ask, filled, settle
+from moorage.api_gateway.middleware import PUBLIC
+from moorage.organizations import Role
+from web import World
+
+OPEN = frozenset({"/health"}) | PUBLIC
+# Everybody signed in may ask these, about themselves.
+OWN = ("/api/v1/auth/",)
+ALL = (Role.USER_ADMIN, Role.APPLICATION_ADMIN, Role.GATEWAY_ADMIN, Role.READ)
+
+
+def operations(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in world.app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def is_endless(operation: dict[str, Any]) -> bool:
+    return "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
+
+
+def sample(schema: dict[str, Any], document: dict[str, Any], ids: dict[str, str]) -> Any:
+    """Make a small value that a schema allows, with North's ids wherever one fits."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        return sample(document["components"]["schemas"][name], document, ids)
+    for either in ("anyOf", "oneOf"):
+        if either in schema:
+            choice = next((s for s in schema[either] if s.get("type") != "null"), {})
+            return sample(choice, document, ids)
+    if "allOf" in schema:
+        return sample(schema["allOf"][0], document, ids)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "default" in schema and schema["default"] is not None and schema.get("type") != "object":
+        return schema["default"]
+    kind = schema.get("type")
+    if kind == "object" or "properties" in schema:
+        made = {}
+        for name, inner in schema.get("properties", {}).items():
+            known = ids.get(re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
+            if known is not None:
+                made[name] = known
+            elif name == "permissionGroupIds":
+                made[name] = [ids["/api/v1/permissions/{group_id}"]]
+            elif name in schema.get("required", []):
+                made[name] = sample(inner, document, ids)
+        return made
+    if kind == "array":
+        least = schema.get("minItems", 0)
+        return [sample(schema.get("items", {}), document, ids) for _ in range(least)]
+    if kind in ("integer", "number"):
+        return schema.get("minimum", 1)
+    if kind == "boolean":
+        return True
+    form = {"uuid": next(iter(ids.values())), "date-time": "2030-01-01T00:00:00Z"}
+    pattern = schema.get("pattern", "")
+    text = "a@example.org" if "@" in pattern else "xyz"
+    return form.get(schema.get("format", ""), text)
+
+
+def body_of(operation: dict[str, Any], world: World, ids: dict[str, str]) -> Any:
+    content = operation.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema")
+    return None if schema is None else sample(schema, world.app.openapi(), ids)
+
+
+def query_of(operation: dict[str, Any], ids: dict[str, str]) -> dict[str, str]:
+    """Fill the filters that name a thing with North's."""
+    query = {}
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "query":
+            name = re.sub(r"(?<!^)(?=[A-Z])", "_", parameter["name"]).lower()
+            if name in ids:
+                query[parameter["name"]] = ids[name]
+    return query
+
+
+@pytest.fixture
+async def north(world: World) -> North:
+    return await settle(world)
+
+
+@pytest.fixture
+async def foreigners(world: World, north: North) -> dict[str, AsyncClient]:
+    """Give callers with every role, in another organisation."""
+    south = await world.organization("South")
+    person = await world.person("south@example.org", south.id, *ALL)
+    group_id = await world.group(south.id, *ALL)
+    admin = await world.admin()
+    body = {"organizationId": str(south.id), "name": "key", "permissionGroupIds": [str(group_id)]}
+    key = (await admin.post("/api/v1/api-keys", json=body)).json()["key"]
+    return {"person": person, "key": world.client(X_API_KEY=key)}
+
+
+def check_nothing_leaks(answer: Answer, sent: str, north: North, where: str) -> None:
+    assert MARK not in answer.text, (where, answer.text)
+    for name, known in north.ids.items():
+        if len(known) > 30 and known not in sent:
+            assert known not in answer.text, (where, name, answer.text)
+
+
+async def test_nobody_gets_anywhere_without_a_credential(world: World, north: North) -> None:
+    client = world.client()
+    for method, path, operation in operations(world):
+        if path in OPEN:
+            continue
+        body = body_of(operation, world, north.ids)
+        url = filled(path, north.ids)
+        answer = await ask(client, method, url, body=body, endless=is_endless(operation))
+        assert answer.status == 401, (method, path, answer)
+        check_nothing_leaks(answer, url, north, f"{method} {path}")
+
+
+async def test_a_key_that_has_expired_gets_nowhere(world: World, north: North) -> None:
+    body = {
+        "organizationId": north.organization_id,
+        "name": "old key",
+        "permissionGroupIds": [north.ids["/api/v1/permissions/{group_id}"]],
+        "expiresAt": "2026-01-01T00:00:00Z",
+    }
+    key = (await north.make("/api-keys", body))["key"]
+    client = world.client(X_API_KEY=key)
+    for method, path, operation in operations(world):
+        if path in OPEN:
+            continue
+        answer = await ask(
+            client,
+            method,
+            filled(path, north.ids),
+            body=body_of(operation, world, north.ids),
+            endless=is_endless(operation),
+        )
+        assert answer.status == 401, (method, path, answer)
+
+
+@pytest.mark.parametrize("caller", ["person", "key"])
+async def test_nothing_crosses_the_border_of_an_organization(
+    world: World, north: North, foreigners: dict[str, AsyncClient], caller: str
+) -> None:
+    client = foreigners[caller]
+    before = await facts_about(world, north)
+    for method, path, operation in operations(world):
+        if path in OPEN or (caller == "person" and path == "/api/v1/auth/sign-out"):
+            continue
+        where = f"{method} {path} as {caller}"
+        url = filled(path, north.ids)
+        body = body_of(operation, world, north.ids)
+        endless = is_endless(operation)
+        for query in ({}, query_of(operation, north.ids)):
+            answer = await ask(client, method, url, query=query, body=body, endless=endless)
+            assert answer.status < 500, (where, answer)
+            check_nothing_leaks(answer, f"{url} {query} {body}", north, where)
+            named = "{" in path or MARK in str(body)
+            if named and method in ("GET", "DELETE"):
+                assert answer.status in (403, 404), (where, answer)
+            elif named and not path.startswith(OWN):
+                assert answer.status in (403, 404, 409, 422), (where, answer)
+    assert await facts_about(world, north) == before, "Something of the other organization changed."
+
+
+async def test_the_owner_gets_everywhere_that_the_others_did_not(
+    world: World, north: North
+) -> None:
+    """Without this, a path that answers 404 to everybody would pass the tests above."""
+    for method, path, operation in operations(world):
+        if method == "GET" and "{" in path:
+            url = filled(path, north.ids)
+            answer = await ask(north.admin, method, url, endless=is_endless(operation))
+            assert answer.status == 200, (path, answer)
+
+
+async def facts_about(world: World, north: North) -> int:
+    async with world.database.begin() as tx:
+        query = "SELECT count(*) FROM facts WHERE organization_id = :id AND name NOT LIKE 'users.%'"
+        return int((await tx.execute(query, {"id": north.organization_id})).scalar_one())
+
+
+def test_every_factory_fills_a_parameter_of_the_document(world: World) -> None:
+    paths = " ".join(world.app.openapi()["paths"])
+    for name in FACTORIES:
+        assert (name if name.startswith("/") else "{" + name + "}") in paths, name
+
+
+def test_every_operation_has_its_own_name(world: World) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(world)]
+    assert sorted(set(names)) == sorted(names)

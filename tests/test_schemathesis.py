@@ -1,0 +1,119 @@
+"""Every operation of the OpenAPI document, with data that fits it and data that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from httpx2 import Client
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import FailureGroup, not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from borders import filled
+from cluster import fresh_database
+from served import Served, serving
+from test_borders import is_endless
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = 6
+
+
+@pytest.fixture(scope="module")
+def served(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    directory: Path = tmp_path_factory.mktemp("served")
+    with fresh_database(server_url) as url, serving(url, directory) as served:
+        yield served
+
+
+def admin_of(served: Served) -> Client:
+    """Give a fresh session of a GlobalAdmin, since some operations end it."""
+    signed_in = served.do(
+        served.world.sign_in("admin@example.org")
+        if getattr(served, "has_admin", False)
+        else served.world.admin()
+    )
+    served.has_admin = True  # type: ignore[attr-defined]
+    return Client(
+        base_url=served.url,
+        cookies=dict(signed_in.cookies),
+        headers={"X-CSRF-Token": signed_in.headers["X-CSRF-Token"]},
+    )
+
+
+@pytest.mark.timeout(600)
+def test_every_operation_keeps_to_the_document(served: Served) -> None:
+    document = served.world.app.openapi()
+    schema = schemathesis.openapi.from_dict(document)
+    asked = 0
+    failed: list[str] = []
+    for found in schema.get_all_operations():
+        operation: Any = found.ok()
+        raw = document["paths"][operation.path][operation.method]
+        if is_endless(raw):
+            continue
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            with admin_of(served) as client:
+                try:
+                    asked += probe(served, client, operation, mode)
+                except (AssertionError, FailureGroup) as wrong:
+                    failed.append(f"{operation.label} ({mode.value}): {wrong}")
+                    failed += [str(inner) for inner in getattr(wrong, "exceptions", ())]
+    assert not failed, "\n\n".join(failed)
+    assert asked > 200
+
+
+def probe(served: Served, client: Client, operation: Any, mode: GenerationMode) -> int:
+    asked = 0
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def ask(case: Any) -> None:
+        nonlocal asked
+        asked += 1
+        known = served.north.ids
+        if asked % 2 and "{" in operation.path:
+            path = filled(operation.path, known)
+        else:
+            path = case.formatted_path
+        sent = case.as_transport_kwargs(base_url=served.url)
+        arguments = {
+            k: v for k, v in sent.items() if k in ("params", "json", "data", "headers") and v
+        }
+        headers = {
+            k: v for k, v in dict(arguments.pop("headers", {})).items()
+            if k.lower() not in ("authorization", "x-api-key", "cookie")
+        }  # fmt: skip
+        if "data" in arguments:
+            arguments["content"] = arguments.pop("data")
+        answer = client.request(
+            operation.method.upper(), served.url + path, headers=headers, **arguments
+        )
+        case.validate_response(answer, checks=CHECKS)
+
+    with suppress(Unsatisfiable) if mode is GenerationMode.NEGATIVE else nullcontext():
+        # Nothing that breaks the rules can be made for an operation without input.
+        ask()
+    return asked
