@@ -121,3 +121,74 @@ class KindUnknown(MoorageError):
         "No decoder kind {name} is installed. Choose one of: {known}, or install the plugin that "
         "brings it."
     )
+
+
+class DecoderNameTaken(MoorageError):
+    """Another decoder of the organization carries this name."""
+
+    kind = Kind.CONFLICT
+    code = "decoders.name_taken"
+    message = "Another decoder of the organization is already named {name}. Choose another name."
+
+
+class DecoderInUse(MoorageError):
+    """Devices still use the decoder."""
+
+    kind = Kind.CONFLICT
+    code = "decoders.in_use"
+    message = "{count} devices{whose} still use this decoder. Give them another one first."
+
+
+class VersionUnknown(MoorageError):
+    """The decoder has no such version."""
+
+    kind = Kind.NOT_FOUND
+    code = "decoders.version_unknown"
+    message = "The decoder has no version {n}."
+
+
+class ScriptNotWanted(MoorageError):
+    """A text was given for a kind of decoder that has none."""
+
+    kind = Kind.INVALID
+    code = "decoders.script_not_wanted"
+    message = "Decoders of kind {name} have no script; leave `source` out."
+
+
+class TestCasesInvalid(MoorageError):
+    """The test cases cannot be used."""
+
+    kind = Kind.INVALID
+    code = "decoders.test_cases_invalid"
+    message = "The test cases cannot be used: {reason}."
+
+    __test__ = False
+
+
+class TestCasesFailed(MoorageError):
+    """The script gives other results than its test cases expect."""
+
+    kind = Kind.INVALID
+    code = "decoders.test_cases_failed"
+    message = (
+        "{failed} of {total} test cases fail, so nothing was saved. Mend the script or the cases, "
+        "or save with `force=true`."
+    )
+
+    __test__ = False
+
+
+class TrialsTooMany(MoorageError):
+    """The caller has used up the time for trying decoders."""
+
+    kind = Kind.TOO_MANY
+    code = "decoders.trials_too_many"
+    message = "Trying decoders takes turns, and yours is over. Try again in {retry_after_s} s."
+
+
+class TrialTooLong(MoorageError):
+    """The trial was cut off."""
+
+    kind = Kind.INVALID
+    code = "decoders.trial_too_long"
+    message = "The trial was stopped after {limit_s} s. Try fewer messages, or mend the script."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -168,6 +169,111 @@ class EncodeJob(msgspec.Struct, frozen=True, gc=False):
     content: EncodeContext
 
 
+# --- Decoders as people keep them -----------------------------------------
+
+
+class Direction(StrEnum):
+    """Which of a decoder's functions is meant."""
+
+    DECODE = "decode"
+    DECODE_DOWNLINK = "decodeDownlink"
+    ENCODE = "encode"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """A named way from bytes to readings; its text in force is version `version`.
+
+    `kind` is the runtime's name and stays. A shared decoder is seen and used by every organisation,
+    and changed by its own only.
+    """
+
+    id: UUID
+    organization_id: UUID
+    name: str
+    kind: str
+    description: str
+    shared: bool
+    version: int
+    hash: str
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Overview(Decoder):
+    """A decoder as somebody sees it.
+
+    Attributes:
+        script: the text in force; None in lists.
+        device_count: devices that use it, of those the caller may see.
+        failures: messages of these devices that it could not do in the last 7 days.
+        last_failure_at: when it last could not.
+    """
+
+    script: str | None
+    device_count: int
+    failures: int
+    last_failure_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TestCase:
+    """What must come out for what goes in; the shapes of `input` are those of ChirpStack's cases.
+
+    To decode: `bytes` (numbers, hex, or base64 after `base64:`), `fPort`, `recvTime`, `variables`,
+    `payload` and `metadata` for `decode(payload, metadata)`. To encode: `data`, `fPort`,
+    `variables`.
+    """
+
+    name: str
+    direction: Direction
+    input: Mapping[str, Any]
+    expected: Any
+
+    __test__ = False
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """How one test case went; `difference` names the first one, and is empty where it passed."""
+
+    name: str
+    difference: str
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether the result was the one expected."""
+        return not self.difference
+
+
+@dataclass(frozen=True, slots=True)
+class NewDecoder:
+    """What makes a decoder."""
+
+    organization_id: UUID
+    name: str
+    kind: str = "javascript"
+    source: str = ""
+    description: str = ""
+    shared: bool = False
+    test_cases: tuple[TestCase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One text a decoder has had; `script` is None in lists."""
+
+    n: int
+    hash: str
+    created_at: datetime
+    created_by: UUID
+    current: bool
+    script: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class InForce:
     """Which version of a decoder is in force, without its text."""
@@ -177,3 +283,84 @@ class InForce:
     kind: str
     shared: bool
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderKind:
+    """A kind of decoder that is installed."""
+
+    name: str
+    needs_script: bool
+    encodes: bool
+    content_types: tuple[str, ...]
+
+
+class Problem(msgspec.Struct, frozen=True, gc=False):
+    """A message that a decoder could not do, for `note_problems`.
+
+    `device` is the device's internal number, `hash` the version that ran, if one did.
+    """
+
+    decoder_id: UUID
+    device: int
+    at: datetime
+    hash: str | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemsOfDevice:
+    """What a decoder could not do for one device lately; the last problem in full."""
+
+    device_id: UUID
+    device_name: str
+    count: int
+    last_at: datetime
+    hash: str | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What to try: a decoder that is kept, or a script of the given kind that is not (yet)."""
+
+    direction: Direction = Direction.DECODE
+    decoder_id: UUID | None = None
+    version: int | None = None
+    kind: str = "javascript"
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of an attempt: one outcome per message, and the time it all took."""
+
+    outcomes: tuple[Decoded | Encoded | DecodeFailure, ...]
+    hash: str | None
+    used_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A decoder, or a kind that needs none, that makes sense of some bytes.
+
+    `score` runs from 0 to 1: how much of the payload matters to the result, and how likely its
+    values are.
+    """
+
+    name: str
+    kind: str
+    decoder_id: UUID | None
+    score: float
+    outcome: Decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """The plausible decoders, best first, and how many were tried and left out for want of time."""
+
+    items: tuple[Suggestion, ...]
+    tried: int
+    left_out: int

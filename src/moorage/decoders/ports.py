@@ -22,10 +22,12 @@ class DecoderRuntime(Protocol):
     """Turns payloads into documents and readings, and commands into payloads.
 
     A faulty message becomes a `DecodeFailure` in its place; the answer is as long as the batch and
-    in its order. `content_types` lists what it reads without being asked (no decoder chosen).
+    in its order. `content_types` lists what it reads without being asked (no decoder chosen);
+    `needs_script` tells whether a decoder of this kind has a text.
     """
 
     name: str
+    needs_script: bool
     content_types: tuple[str, ...]
 
     async def outline(self, batch: DecodeBatch) -> ScriptOutline:
@@ -47,6 +49,8 @@ class DecoderRuntime(Protocol):
 
 class FunctionRuntime:
     """A runtime made of one pure function per direction; it needs no script."""
+
+    needs_script = False
 
     def __init__(
         self,

@@ -1,6 +1,56 @@
 """The rules of decoding."""
 
+from .cases import read_cases
+from .cases import run_cases as run_given_cases
+from .catalogue import (
+    cases_of,
+    change,
+    copy,
+    forget_old_problems,
+    get,
+    get_version,
+    hold_usable,
+    kinds,
+    list_decoders,
+    list_problems,
+    list_versions,
+    look,
+    make,
+    note_problems,
+    remove,
+    restore,
+    set_cases,
+)
 from .readings import instant_of, take_readings
-from .workshop import Workshop, find_runtimes
+from .trial import run_cases, suggest, try_out
+from .workshop import Workshop, find_runtimes, hash_of
 
-__all__ = ["Workshop", "find_runtimes", "instant_of", "take_readings"]
+__all__ = [
+    "Workshop",
+    "cases_of",
+    "change",
+    "copy",
+    "find_runtimes",
+    "forget_old_problems",
+    "get",
+    "get_version",
+    "hash_of",
+    "hold_usable",
+    "instant_of",
+    "kinds",
+    "list_decoders",
+    "list_problems",
+    "list_versions",
+    "look",
+    "make",
+    "note_problems",
+    "read_cases",
+    "remove",
+    "restore",
+    "run_cases",
+    "run_given_cases",
+    "set_cases",
+    "suggest",
+    "take_readings",
+    "try_out",
+]

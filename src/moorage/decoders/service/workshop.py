@@ -40,6 +40,7 @@ from ..model import (
 )
 from ..ports import DecoderRuntime
 from .formats import NOTHING, TEXT, Formats, read_text, settle_guess
+from .turns import Turns
 
 log = structlog.get_logger()
 
@@ -80,6 +81,7 @@ class Workshop:
         self.database = database
         self.runtimes = runtimes
         self._formats = Formats(runtimes)
+        self.turns = Turns()
         self._known: dict[UUID, _Known] = {}
         self._rung_s = 0.0
         doorbells.on(FACTS_CHANNEL, self._ring)

@@ -45,6 +45,7 @@ class JavaScriptRuntime:
     """
 
     name = "javascript"
+    needs_script = True
     content_types: tuple[str, ...] = ()
 
     def __init__(self, workers: int = 2, limits: Limits | None = None) -> None:

@@ -1,0 +1,10 @@
+"""What the worker does for decoders by the clock."""
+
+from moorage.kit.db import Tx
+
+from . import service
+
+
+async def forget_old_problems(tx: Tx) -> None:
+    """Forget what decoders could not do long ago; daily."""
+    await service.forget_old_problems(tx)
