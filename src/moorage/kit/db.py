@@ -164,11 +164,19 @@ class Database:
 
     @asynccontextmanager
     async def begin(self, caller: Caller = SYSTEM) -> AsyncIterator[Tx]:
-        """Open a transaction; commit it with its facts when the block ends without an error."""
-        async with self.engine.connect() as connection, connection.begin():
-            tx = Tx(connection, caller)
-            yield tx
-            await tx.flush()
+        """Open a transaction; commit it with its facts when the block ends without an error.
+
+        Raises:
+            DatabaseUnavailable: the server is gone or never answered; after the block has ended
+                it is not known whether the commit took place.
+        """
+        try:
+            async with self.engine.connect() as connection, connection.begin():
+                tx = Tx(connection, caller)
+                yield tx
+                await tx.flush()
+        except (OperationalError, InterfaceError, PoolTimeout) as lost:
+            raise DatabaseUnavailable from lost
 
     async def connect(self, *, name: str, autocommit: bool = True) -> psycopg.AsyncConnection[Any]:
         """Open one connection outside the pool, for what holds it for life."""

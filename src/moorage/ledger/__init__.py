@@ -1,5 +1,65 @@
 """Every message as received, in order; the message log by default."""
 
-from .model import Appended, Envelope, Frame, LogName, Position, Protocol, RawMessage
+from .errors import LedgerUnavailable, PartitionLost, PositionGone
+from .model import (
+    CHANNEL,
+    Appended,
+    Envelope,
+    Frame,
+    LogName,
+    Position,
+    Protocol,
+    RawMessage,
+    day_of,
+)
+from .ports import Log
+from .service import (
+    PostgresLog,
+    Writer,
+    drop_old_days,
+    frame_of,
+    get,
+    get_many,
+    make_day_tables,
+    make_days,
+    messages,
+    move,
+    open_log,
+    pack,
+    place,
+    position_of,
+    read,
+    unpack,
+)
 
-__all__ = ["Appended", "Envelope", "Frame", "LogName", "Position", "Protocol", "RawMessage"]
+__all__ = [
+    "CHANNEL",
+    "Appended",
+    "Envelope",
+    "Frame",
+    "LedgerUnavailable",
+    "Log",
+    "LogName",
+    "PartitionLost",
+    "Position",
+    "PositionGone",
+    "PostgresLog",
+    "Protocol",
+    "RawMessage",
+    "Writer",
+    "day_of",
+    "drop_old_days",
+    "frame_of",
+    "get",
+    "get_many",
+    "make_day_tables",
+    "make_days",
+    "messages",
+    "move",
+    "open_log",
+    "pack",
+    "place",
+    "position_of",
+    "read",
+    "unpack",
+]

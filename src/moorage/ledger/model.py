@@ -24,6 +24,10 @@ class LogName(IntEnum):
     DERIVED = 2
 
 
+# The doorbell that rings when a log has grown.
+CHANNEL = {LogName.RAW: "moorage_raw", LogName.DERIVED: "moorage_derived"}
+
+
 class RawMessage(msgspec.Struct, array_like=True, gc=False):
     """One message as received.
 

@@ -1,0 +1,60 @@
+"""Why a message was not taken in."""
+
+from moorage.kit.errors import Kind, MoorageError
+
+
+class SenderUnknown(MoorageError):
+    """No device has these credentials."""
+
+    kind = Kind.UNSIGNED
+    code = "ingest.sender_unknown"
+    message = (
+        "No device has these credentials. Check user name, password or key; make new ones on the "
+        "device's page."
+    )
+
+
+class TopicRefused(MoorageError):
+    """The device may not use this topic or path."""
+
+    kind = Kind.FORBIDDEN
+    code = "ingest.topic_refused"
+    message = (
+        "The device may not publish to {topic}. Publish to v1/up or v1/up/<channel>; see the "
+        "device's page for its topics."
+    )
+
+
+class MessageTooLarge(MoorageError):
+    """The message is larger than one may be."""
+
+    kind = Kind.TOO_LARGE
+    code = "ingest.message_too_large"
+    message = "The message has {size} bytes; at most {limit} are taken. Send it in parts."
+
+
+class MessageMalformed(MoorageError):
+    """The body is not what its content type says."""
+
+    kind = Kind.MALFORMED
+    code = "ingest.message_malformed"
+    message = "The body is not valid {format}: {reason}."
+
+
+class TooFast(MoorageError):
+    """The sender used up its allowance."""
+
+    kind = Kind.TOO_MANY
+    code = "ingest.too_fast"
+    message = (
+        "The {bucket} allowance of {rate} messages a second is used up. "
+        "Try again in {retry_after_s} s."
+    )
+
+
+class Overloaded(MoorageError):
+    """More comes in than can be stored."""
+
+    kind = Kind.UNAVAILABLE
+    code = "ingest.overloaded"
+    message = "More messages come in than can be stored. Try again in {retry_after_s} s."

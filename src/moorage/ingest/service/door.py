@@ -1,0 +1,332 @@
+"""What every door holds of the platform: who sends, where to, and the way into the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from moorage import devices, ledger, operations, sessions, telemetry
+from moorage.kit.db import Database, DatabaseUnavailable
+from moorage.kit.doorbell import Doorbells
+from moorage.kit.secrets import digest
+
+from .. import store
+from ..errors import Overloaded, SenderUnknown, TooFast
+from ..ports import Command, Credentials, Done, Presence, Refusal, Uplink
+from ..settings import IngestSettings
+from .allowance import Allowance
+
+log = structlog.get_logger()
+
+# A door that has not heard of the database for this long takes no new connection.
+CUT_OFF_S = 10.0
+WRITE_EVERY_S = 0.25
+REPEAT_DEPTH = 16
+_encode = msgspec.msgpack.Encoder().encode
+_UPLINKS = ("v1/up", "v1/twin/reported")
+_DOWNLINKS = ("v1/op/#", "v1/twin/desired", "v1/time")
+
+
+class Door:
+    """The `Host` of every transport in one process.
+
+    Identities are cached and dropped as soon as the doorbell tells of a change; what is turned
+    away and who comes and goes is gathered and written four times a second.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        doorbells: Doorbells,
+        settings: IngestSettings,
+        partitions: int,
+    ) -> None:
+        self._database = database
+        self._doorbells = doorbells
+        self.settings = settings
+        self._writers = [
+            ledger.Writer(database, partition=partition) for partition in range(partitions)
+        ]
+        self._senders: dict[tuple[str | None, bytes], devices.Sender] = {}
+        self._ids: dict[int, UUID] = {}
+        self._allowance = Allowance(settings.device_rate, settings.device_burst)
+        self._attempts = Allowance(rate=5, burst=50)
+        self._refusals: dict[Refusal, int] = {}
+        self._presence: list[Presence] = []
+        self._followers: list[
+            tuple[
+                Callable[[], Sequence[int]],
+                Callable[[Command], bool],
+                Callable[[Sequence[int]], None],
+            ]
+        ] = []
+        self._changed = asyncio.Event()
+        self._commands = asyncio.Event()
+        self._mark: int | None = None
+        doorbells.on("moorage_senders", lambda _payload: self._changed.set())
+        doorbells.on("moorage_operations", lambda _payload: self._commands.set())
+        self.shed = 0
+
+    async def run(self) -> None:
+        """Serve the doors until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for writer in self._writers:
+                tasks.create_task(writer.run())
+            tasks.create_task(self._follow_changes())
+            tasks.create_task(self._follow_commands())
+            tasks.create_task(self._write_notes())
+
+    # --- Who ------------------------------------------------------------------
+
+    async def identify(self, credentials: Credentials) -> devices.Sender:
+        """Recognise a device. Raises SenderUnknown, DatabaseUnavailable."""
+        if self._doorbells.cut_off_s > CUT_OFF_S:
+            raise DatabaseUnavailable
+        pairs = list(_pairs(credentials))
+        for pair in pairs:
+            if (known := self._senders.get(pair)) is not None:
+                return known
+        if self._attempts.take(credentials.address) > 0:
+            self._refuse_credentials(credentials, "Too many wrong credentials from this address.")
+            raise SenderUnknown
+        mark = self._mark
+        async with self._database.begin() as tx:
+            for pair in pairs:
+                sender = await devices.find_sender(tx, *pair)
+                if sender is not None:
+                    break
+            else:
+                sender = None
+        if sender is None:
+            self._refuse_credentials(credentials, "No device has these credentials.")
+            raise SenderUnknown
+        # A change that came in meanwhile may have made this answer old: then ask again next time.
+        if mark == self._mark and not self._changed.is_set():
+            self._senders[pair] = sender
+            self._ids[sender.number] = sender.device_id
+        return sender
+
+    def _refuse_credentials(self, credentials: Credentials, detail: str) -> None:
+        hint = credentials.username or credentials.client_id
+        self.refused(
+            Refusal("credentials", detail, credentials.protocol, credentials.address, hint[:64])
+        )
+
+    # --- Where to -------------------------------------------------------------
+
+    def uplink(self, sender: devices.Sender, topic: str) -> Uplink | None:
+        """Tell where a publish to `topic` goes; None if the sender may not publish there."""
+        topic = _relative(sender, topic)
+        if topic.startswith("v1/up/") or topic in _UPLINKS:
+            return Uplink(sender.number, topic[6:] if topic.startswith("v1/up") else topic[3:])
+        parts = topic.split("/")
+        if len(parts) == 4 and parts[:2] == ["v1", "op"] and parts[3] == "result":
+            return Uplink(sender.number, topic[3:])
+        return None
+
+    def may_subscribe(self, sender: devices.Sender, topic_filter: str) -> bool:
+        """Tell whether the sender may subscribe to the filter."""
+        wanted = _relative(sender, topic_filter)
+        return any(_within(wanted, allowed) for allowed in _DOWNLINKS)
+
+    # --- In -------------------------------------------------------------------
+
+    def accept(self, messages: Sequence[ledger.RawMessage], done: Done) -> None:
+        """Put messages of one partition's devices into the ledger; `done` follows the commit."""
+        device = messages[0].device
+        wait_s = self._allowance.take(device, len(messages))
+        if wait_s:
+            self.shed += len(messages)
+            done(
+                TooFast(bucket="device", rate=self.settings.device_rate, retry_after_s=round(wait_s, 1))
+            )
+            return
+        writer = self._writers[device % len(self._writers)]
+        frames = [
+            ledger.Frame(_encode(message), message.id if message.own_id else None)
+            for message in messages
+        ]
+        writer.put(frames, done)
+
+    async def accept_durably(self, messages: Sequence[ledger.RawMessage]) -> None:
+        """Put messages into the ledger and wait for the commit.
+
+        Raises:
+            TooFast: the device's allowance is used up.
+            Overloaded: too much waits already.
+        """
+        if self.overloaded:
+            self.shed += len(messages)
+            raise Overloaded(retry_after_s=1)
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: Exception | None) -> None:
+            if kept.done():
+                return
+            if error is None:
+                kept.set_result(None)
+            else:
+                kept.set_exception(error)
+
+        self.accept(messages, done)
+        try:
+            await asyncio.wait_for(kept, 10)
+        except TimeoutError as late:
+            raise Overloaded(retry_after_s=5) from late
+
+    async def is_repeat(self, message: ledger.RawMessage) -> bool:
+        """Tell whether an MQTT PUBLISH with DUP is among the device's last entries."""
+        async with self._database.begin() as tx:
+            known = await telemetry.newest_messages(tx, message.device, REPEAT_DEPTH)
+            partition = message.device % len(self._writers)
+            known += await store.not_yet_processed(tx, partition, message.device)
+        return any(
+            old.packet == message.packet
+            and old.channel == message.channel
+            and old.payload == message.payload
+            for old in known
+        )
+
+    @property
+    def overloaded(self) -> bool:
+        """Tell whether doors should stop reading for now."""
+        return any(writer.overloaded for writer in self._writers)
+
+    def when_relieved(self, call: Callable[[], None]) -> None:
+        """Call once the load is down again."""
+        for writer in self._writers:
+            if writer.overloaded:
+                writer.when_relieved(call)
+                return
+        asyncio.get_running_loop().call_soon(call)
+
+    # --- Notes ----------------------------------------------------------------
+
+    def refused(self, refusal: Refusal) -> None:
+        """Count and list what was turned away."""
+        if len(self._refusals) < 10_000 or refusal in self._refusals:
+            self._refusals[refusal] = self._refusals.get(refusal, 0) + 1
+
+    def present(self, event: Presence) -> None:
+        """Note that a device connected or disconnected."""
+        self._presence.append(event)
+
+    async def _write_notes(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(WRITE_EVERY_S)
+                await self._write_once()
+        finally:
+            await self._write_once()
+
+    async def _write_once(self) -> None:
+        refusals, self._refusals = self._refusals, {}
+        presence, self._presence = self._presence, []
+        if not refusals and not presence:
+            return
+        try:
+            async with self._database.begin() as tx:
+                if refusals:
+                    await store.count_refusals(tx, refusals, self._ids)
+                if presence:
+                    await sessions.record(tx, presence)
+        except DatabaseUnavailable:
+            for refusal, count in refusals.items():
+                self._refusals[refusal] = self._refusals.get(refusal, 0) + count
+            self._presence = presence + self._presence
+
+    # --- Down -----------------------------------------------------------------
+
+    def follow(
+        self,
+        connected: Callable[[], Sequence[int]],
+        deliver: Callable[[Command], bool],
+        cut: Callable[[Sequence[int]], None],
+    ) -> None:
+        """Hand over commands and cut connections of senders that changed."""
+        self._followers.append((connected, deliver, cut))
+        self._commands.set()
+
+    def look_for_commands(self) -> None:
+        """Look for commands soon: a device has just connected."""
+        self._commands.set()
+
+    async def _follow_changes(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                async with self._database.begin() as tx:
+                    self._mark, numbers = await devices.senders_changed(tx, self._mark)
+            except DatabaseUnavailable:
+                await asyncio.sleep(0.5)
+                self._changed.set()
+                continue
+            changed = set(numbers)
+            if not changed:
+                continue
+            for pair, sender in list(self._senders.items()):
+                if sender.number in changed:
+                    del self._senders[pair]
+            for _connected, _deliver, cut in self._followers:
+                cut(list(changed))
+
+    async def _follow_commands(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(5):
+                    await self._commands.wait()
+            except TimeoutError:
+                pass
+            self._commands.clear()
+            for connected, deliver, _cut in self._followers:
+                numbers = connected()
+                if not numbers:
+                    continue
+                try:
+                    async with self._database.begin() as tx:
+                        commands = await operations.claim(tx, numbers)
+                except DatabaseUnavailable:
+                    await asyncio.sleep(0.5)
+                    self._commands.set()
+                    continue
+                for command in commands:
+                    deliver(Command(command.device, command.id, command.payload))
+
+
+def _pairs(credentials: Credentials) -> Sequence[tuple[str | None, bytes]]:
+    """Give what to look up: user name with password's digest, then either one as a token."""
+    username, password = credentials.username, credentials.password
+    pairs: list[tuple[str | None, bytes]] = []
+    if username and password:
+        pairs.append((username, digest(password)))
+    if password:
+        pairs.append((None, digest(password)))
+    if username:
+        pairs.append((None, digest(username)))
+    return pairs
+
+
+def _relative(sender: devices.Sender, topic: str) -> str:
+    """Turn `v1/devices/{own id}/…` into `v1/…`."""
+    if not topic.startswith("v1/devices/"):
+        return topic
+    own = f"v1/devices/{sender.device_id}/"
+    return "v1/" + topic[len(own) :] if topic.startswith(own) else topic
+
+
+def _within(wanted: str, allowed: str) -> bool:
+    """Tell whether every topic that `wanted` matches is matched by `allowed` (MQTT 4.7)."""
+    if wanted == allowed:
+        return True
+    return allowed.endswith("/#") and wanted.startswith(allowed[:-1])
+
+
+def now_us() -> int:
+    """Give the time in microseconds since 1970."""
+    return time.time_ns() // 1000

@@ -1,0 +1,227 @@
+"""From raw messages to readings: a batch per transaction, in order, once.
+
+The steps stand in `Process.step`, top to bottom. The position moves in the transaction that keeps
+what was derived, so a batch is derived once however often the worker dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import structlog
+
+from moorage import decoders, devices, ledger, notifications, operations, telemetry
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
+from moorage.kit.doorbell import Doorbells
+
+log = structlog.get_logger()
+
+CONSUMER = "process"
+BATCH = 4_000
+PAST_US = 30 * 86_400 * 1_000_000
+FUTURE_US = 600 * 1_000_000
+_encode = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Decoder().decode
+
+
+class Process:
+    """One worker's hold on one partition of the raw log."""
+
+    def __init__(
+        self,
+        database: Database,
+        doorbells: Doorbells,
+        workshop: decoders.Workshop,
+        partition: int,
+    ) -> None:
+        self._database = database
+        self._workshop = workshop
+        self._partition = partition
+        self._bell = asyncio.Event()
+        self._contexts: dict[int, devices.DeviceContext] = {}
+        self._keeper = telemetry.Keeper(partition)
+        self._position: ledger.Position | None = None
+        self.processed = 0
+        doorbells.on(ledger.CHANNEL[ledger.LogName.RAW], lambda _payload: self._bell.set())
+        doorbells.on("moorage_facts", lambda _payload: self._contexts.clear())
+
+    async def run(self) -> None:
+        """Work until cancelled; starts over from the stored position after any trouble."""
+        while True:
+            try:
+                if not await self.step():
+                    async with asyncio.timeout(1):
+                        await self._bell.wait()
+            except TimeoutError:
+                continue
+            except (DatabaseUnavailable, ledger.PartitionLost) as lost:
+                log.warning("process_interrupted", partition=self._partition, error=str(lost))
+                self._start_over()
+                await asyncio.sleep(0.5)
+
+    def _start_over(self) -> None:
+        self._position = None
+        self._keeper = telemetry.Keeper(self._partition)
+        self._contexts.clear()
+
+    async def step(self) -> int:
+        """Process what has come in since; give the number of messages."""
+        self._bell.clear()
+        async with self._database.begin() as tx:
+            was = await self._where(tx)
+            envelopes = await ledger.read(tx, ledger.LogName.RAW, self._partition, was, BATCH)
+            entries, now = _open(envelopes, was)
+            await self._learn(tx, entries)
+        if not entries:
+            return 0
+        derived = await self._decode(entries)
+        async with self._database.begin() as tx:
+            await ledger.move(tx, CONSUMER, ledger.LogName.RAW, self._partition, was, now)
+            await self._keeper.append(tx, derived)
+            await ledger.place(
+                tx, ledger.LogName.DERIVED, self._partition, [_encode(d) for d in derived]
+            )
+            await devices.seen(tx, {d.device: d.received_us for d in derived})
+            await self._report_operations(tx, entries)
+            await notifications.judge(tx, derived)
+        self._position = now
+        self.processed += len(derived)
+        return len(derived)
+
+    async def _where(self, tx: Tx) -> ledger.Position:
+        if self._position is None:
+            self._position = await ledger.position_of(
+                tx, CONSUMER, ledger.LogName.RAW, self._partition
+            )
+        return self._position
+
+    async def _learn(self, tx: Tx, entries: Sequence[tuple[int, ledger.RawMessage]]) -> None:
+        """Look up the devices that are not known yet."""
+        missing = {m.device for _n, m in entries} - self._contexts.keys()
+        if missing:
+            self._contexts.update(await devices.context_of(tx, sorted(missing)))
+
+    async def _decode(
+        self, entries: Sequence[tuple[int, ledger.RawMessage]]
+    ) -> list[telemetry.Derived]:
+        """Decode a batch: plain JSON here, the rest by runtime, grouped."""
+        derived: list[telemetry.Derived | None] = [None] * len(entries)
+        others: dict[int, list[int]] = {}
+        for index, (n, message) in enumerate(entries):
+            context = self._contexts.get(message.device)
+            if context is not None and context.decoder_id is not None:
+                others.setdefault(message.device, []).append(index)
+                continue
+            derived[index] = _plain_json(n, message)
+            if derived[index] is None:
+                others.setdefault(message.device, []).append(index)
+        if others:
+            await self._decode_others(entries, others, derived)
+        return [d for d in derived if d is not None]
+
+    async def _decode_others(
+        self,
+        entries: Sequence[tuple[int, ledger.RawMessage]],
+        others: Mapping[int, Sequence[int]],
+        derived: list[telemetry.Derived | None],
+    ) -> None:
+        jobs = [
+            decoders.Job(self._contexts.get(entries[i][1].device), entries[i][1])
+            for indexes in others.values()
+            for i in indexes
+        ]
+        order = [i for indexes in others.values() for i in indexes]
+        results = await self._workshop.decode(jobs)
+        for index, (decoder, result) in zip(order, results, strict=True):
+            n, message = entries[index]
+            derived[index] = derive(n, message, decoder, result)
+
+    async def _report_operations(
+        self, tx: Tx, entries: Sequence[tuple[int, ledger.RawMessage]]
+    ) -> None:
+        reports = [m for _n, m in entries if m.channel.startswith("op/")]
+        if reports:
+            await operations.report(
+                tx, [(m.device, m.channel.split("/")[1], m.payload) for m in reports]
+            )
+
+
+def _open(
+    envelopes: Sequence[ledger.Envelope], was: ledger.Position
+) -> tuple[list[tuple[int, ledger.RawMessage]], ledger.Position]:
+    """Decode envelopes; leave out what lies before the position."""
+    entries: list[tuple[int, ledger.RawMessage]] = []
+    now = was
+    for envelope in envelopes:
+        messages = ledger.messages(envelope)
+        skip = max(0, was.next - envelope.first)
+        entries.extend(enumerate(messages[skip:], envelope.first + skip))
+        now = ledger.Position(envelope.first + envelope.count, envelope.day)
+    return entries, now
+
+
+def _plain_json(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
+    """Derive from a JSON body without a decoder; None if it is something else."""
+    payload = message.payload
+    if payload[:1] not in (b"{", b"["):
+        return None
+    try:
+        document = _json(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    readings, dropped = decoders.take_readings(document)
+    decoded = decoders.Decoded(payload, readings, dropped=dropped)
+    return derive(n, message, None, decoded)
+
+
+def derive(
+    n: int,
+    message: ledger.RawMessage,
+    decoder: str | None,
+    result: decoders.Decoded | decoders.DecodeFailure,
+) -> telemetry.Derived:
+    """Settle the times and make the entry of the derived log."""
+    received_us = message.received_us
+    own_us, flags = _settle(message.device_us, received_us)
+    if isinstance(result, decoders.DecodeFailure):
+        return telemetry.Derived(
+            n, message.device, message.id, received_us, own_us, message.channel, decoder,
+            None, [], None, result.message, flags | telemetry.Flag.PROBLEM,
+        )  # fmt: skip
+    points = []
+    location = None
+    at_us = own_us
+    for readings in result.readings:
+        point_us = own_us
+        if readings.at is not None:
+            point_us, clock = _settle(int(readings.at.timestamp() * 1_000_000), received_us)
+            flags |= clock
+        if readings.location is not None:
+            place = readings.location
+            location = (place.latitude, place.longitude, place.altitude_m)
+        if readings.values:
+            points.append(telemetry.Point(point_us, readings.values, readings.units))
+    if points:
+        at_us = points[0].at_us
+    problem = "; ".join(result.problems) or None
+    if result.dropped:
+        problem = f"{problem}; " if problem else ""
+        problem += f"{result.dropped} values could not become readings"
+    document = None if result.document is None else msgspec.Raw(result.document)
+    return telemetry.Derived(
+        n, message.device, message.id, received_us, at_us, message.channel, decoder,
+        document, points, location, problem,
+        flags | (telemetry.Flag.PROBLEM if problem else 0),
+    )  # fmt: skip
+
+
+def _settle(device_us: int | None, received_us: int) -> tuple[int, int]:
+    """Take the device's time if it is believable, else the time of receipt, and say so."""
+    if device_us is None:
+        return received_us, 0
+    if received_us - PAST_US <= device_us <= received_us + FUTURE_US:
+        return device_us, 0
+    return received_us, int(telemetry.Flag.CLOCK)
+

@@ -1,0 +1,84 @@
+"""Find the messages in a body: one, or the several of a JSON array; their ids and times."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from moorage import decoders
+
+from ..errors import MessageMalformed
+
+_SENML = frozenset(
+    ("bn", "bt", "bu", "bv", "bs", "bver", "n", "u", "v", "vs", "vb", "vd", "s", "t", "ut")
+)
+
+
+class Item(msgspec.Struct, gc=False):
+    """The parts of a JSON message that concern its envelope."""
+
+    at: Any = None
+    id: str | int | None = None
+    values: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class Part(msgspec.Struct, gc=False):
+    """One message of a body: its bytes, the sender's id and time where it gave them."""
+
+    payload: bytes
+    own_id: str | None = None
+    device_us: int | None = None
+
+
+_items = msgspec.json.Decoder(list[Item])
+_item = msgspec.json.Decoder(Item)
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def split(payload: bytes) -> list[Part]:
+    """Find the messages in a payload; anything that is no JSON array of objects is one.
+
+    `{"at", "id", "values"}` gives the message its time and id. SenML stays whole.
+    """
+    first = payload[:1]
+    if first == b"{":
+        if b'"values"' not in payload:
+            return [Part(payload)]
+        try:
+            return [_part(payload, _item.decode(payload))]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return [Part(payload)]
+    if first != b"[":
+        return [Part(payload)]
+    try:
+        items, raws = _items.decode(payload), _raws.decode(payload)
+        if not raws or _SENML.issuperset(_keys.decode(raws[0])):
+            return [Part(payload)]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [Part(payload)]
+    return [_part(bytes(raw), item) for raw, item in zip(raws, items, strict=True)]
+
+
+def _part(payload: bytes, item: Item) -> Part:
+    if item.values is msgspec.UNSET:
+        return Part(payload)
+    own_id = None if item.id is None else str(item.id)
+    at = None if item.at is None else decoders.instant_of(item.at)
+    device_us = None if at is None else int(at.timestamp() * 1_000_000)
+    return Part(payload, own_id, device_us)
+
+
+def check_json(payload: bytes) -> None:
+    """Refuse what is said to be JSON and is not. Raises MessageMalformed."""
+    try:
+        msgspec.json.decode(payload, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise MessageMalformed(format="JSON", reason=str(wrong)) from wrong
+
+
+def message_key(device: int, own_id: str) -> bytes:
+    """Make the 16-byte message id of a sender's own id."""
+    return hashlib.blake2b(f"{device}:{own_id}".encode(), digest_size=16).digest()

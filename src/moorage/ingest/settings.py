@@ -1,0 +1,24 @@
+"""What an operator can set about taking messages in."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from moorage.kit.settings import Section
+
+
+class IngestSettings(Section):
+    """Limits at the doors."""
+
+    largest_message: int = Field(
+        default=262_144, ge=1_024, le=16_777_216, description="largest message, in bytes"
+    )
+    largest_batch: int = Field(
+        default=8_388_608, ge=1_024, le=67_108_864, description="largest HTTP body, in bytes"
+    )
+    device_rate: float = Field(
+        default=200, gt=0, description="messages a second that one device may send on average"
+    )
+    device_burst: float = Field(
+        default=2_000, ge=1, description="messages that one device may send at once"
+    )

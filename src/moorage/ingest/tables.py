@@ -1,0 +1,28 @@
+"""Tables of what was turned away at the doors."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, Table, Text, Uuid
+
+from moorage.kit.tables import metadata
+
+# One row for each kind of refusal, counted; `digest` tells them apart.
+refusals = Table(
+    "ingest_refusals",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("device_id", Uuid),
+    Column("organization_id", Uuid),
+    Column("application_id", Uuid),
+    Column("first_at", DateTime(timezone=True), nullable=False),
+    Column("last_at", DateTime(timezone=True), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Index("ingest_refusals_last", "last_at"),
+    Index("ingest_refusals_organization", "organization_id", "last_at"),
+)

@@ -1,0 +1,363 @@
+"""The message log: durable appends in envelopes, reading by position, days that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+import structlog
+import zstandard
+
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
+from moorage.kit.ids import uuid7
+
+from . import store
+from .errors import LedgerUnavailable, PositionGone
+from .model import Appended, Envelope, Frame, LogName, Position, RawMessage
+
+log = structlog.get_logger()
+
+Done = Callable[[Exception | None], None]
+
+_compress = zstandard.ZstdCompressor(level=1).compress
+_decompress = zstandard.ZstdDecompressor().decompress
+_messages = msgspec.msgpack.Decoder(list[RawMessage])
+_frame = msgspec.msgpack.Encoder().encode
+
+# Reading stops above the first and goes on below the second.
+HIGH_WATER_FRAMES, LOW_WATER_FRAMES = 20_000, 5_000
+HIGH_WATER_BYTES, LOW_WATER_BYTES = 64_000_000, 16_000_000
+LARGEST_BODY = 8_000_000
+
+
+def pack(frames: Sequence[bytes]) -> bytes:
+    """Join frames into the compressed body of an envelope: a MessagePack array of them."""
+    return _compress(b"\xdd" + len(frames).to_bytes(4, "big") + b"".join(frames))
+
+
+def unpack(body: bytes) -> bytes:
+    """Give an envelope's MessagePack array."""
+    return _decompress(body)
+
+
+def messages(envelope: Envelope) -> list[RawMessage]:
+    """Decode an envelope of the raw log."""
+    return _messages.decode(_decompress(envelope.body))
+
+
+def frame_of(message: RawMessage) -> Frame:
+    """Make the frame of a message; a sender's own id becomes its key."""
+    return Frame(_frame(message), message.id if message.own_id else None)
+
+
+class Writer:
+    """Gathers frames for one partition and commits them in envelopes, one at a time.
+
+    What arrives while one envelope is being committed makes the next, so batches grow with the
+    load and a lone message waits for nothing. After a lost answer the same envelope is sent again
+    under the same sequence number, which the database recognises: nothing is kept twice.
+    """
+
+    def __init__(self, database: Database, log_name: LogName = LogName.RAW, partition: int = 0):
+        self._database = database
+        self._log = log_name
+        self._partition = partition
+        self._id = uuid7()
+        self._seq = 0
+        self._waiting: list[tuple[Sequence[Frame], Done]] = []
+        self._relieved: list[Callable[[], None]] = []
+        self._wake = asyncio.Event()
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._closing = False
+        self.frames = 0
+        self.bytes = 0
+        self.overloaded = False
+        self.committed = 0
+
+    def put(self, frames: Sequence[Frame], done: Done) -> None:
+        """Queue frames; `done(None)` follows their durable commit."""
+        self._waiting.append((frames, done))
+        self.frames += len(frames)
+        for frame in frames:
+            self.bytes += len(frame.body)
+        if self.frames > HIGH_WATER_FRAMES or self.bytes > HIGH_WATER_BYTES:
+            self.overloaded = True
+        self._wake.set()
+
+    def when_relieved(self, call: Callable[[], None]) -> None:
+        """Call once the queue is short again."""
+        self._relieved.append(call)
+
+    async def run(self) -> None:
+        """Commit until cancelled; then commit what waits, for at most five seconds."""
+        try:
+            while True:
+                await self._wake.wait()
+                await self._commit_next()
+        finally:
+            self._closing = True
+            try:
+                async with asyncio.timeout(5):
+                    while self._waiting:
+                        await self._commit_next()
+            except TimeoutError:
+                self._fail(LedgerUnavailable(reason="the platform is stopping"))
+            if self._connection is not None:
+                await self._connection.close()
+
+    async def _commit_next(self) -> None:
+        batch, frames = self._gather()
+        if not batch:
+            return
+        await self._keep(frames)
+        self.committed += len(frames)
+        for _frames, done in batch:
+            done(None)
+        if self.overloaded and self.frames < LOW_WATER_FRAMES and self.bytes < LOW_WATER_BYTES:
+            self.overloaded = False
+            calls, self._relieved = self._relieved, []
+            for call in calls:
+                call()
+
+    def _gather(self) -> tuple[list[tuple[Sequence[Frame], Done]], list[Frame]]:
+        """Take from the queue what fits into one envelope."""
+        taken, count, size = 0, 0, 0
+        frames: list[Frame] = []
+        for some, _done in self._waiting:
+            if taken and (count + len(some) > store.LARGEST_ENVELOPE or size > LARGEST_BODY):
+                break
+            taken += 1
+            count += len(some)
+            for frame in some:
+                size += len(frame.body)
+            frames.extend(some)
+        batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self.frames -= count
+        self.bytes -= size
+        if not self._waiting:
+            self._wake.clear()
+        return batch, frames
+
+    async def _keep(self, frames: list[Frame]) -> None:
+        self._seq += 1
+        keyed = any(frame.key is not None for frame in frames)
+        body = b"" if keyed else pack([frame.body for frame in frames])
+        pause_s = 0.05
+        while True:
+            try:
+                connection = await self._connect()
+                if keyed:
+                    await self._append_keyed(connection, frames)
+                else:
+                    await self._append(connection, len(frames), body)
+                return
+            except (psycopg.Error, OSError) as failed:
+                if isinstance(failed, psycopg.errors.CheckViolation) and await self._made_days():
+                    continue
+                log.warning("ledger_append_failed", error=str(failed), frames=len(frames))
+                await self._disconnect()
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, 1.0)
+
+    async def _append(
+        self, connection: psycopg.AsyncConnection[Any], count: int, body: bytes
+    ) -> None:
+        await store.append(
+            connection,
+            self._log,
+            self._partition,
+            writer=self._id,
+            seq=self._seq,
+            count=count,
+            body=body,
+        )
+
+    async def _append_keyed(
+        self, connection: psycopg.AsyncConnection[Any], frames: list[Frame]
+    ) -> None:
+        async with connection.transaction():
+            if await store.last_seq(connection, self._log, self._partition, self._id) == self._seq:
+                return
+            new = await store.add_keys(connection, [f.key for f in frames if f.key is not None])
+            seen: set[bytes] = set()
+            bodies = []
+            for frame in frames:
+                if frame.key is not None:
+                    if frame.key not in new or frame.key in seen:
+                        continue
+                    seen.add(frame.key)
+                bodies.append(frame.body)
+            # With nothing new the sequence number is simply used again by the next envelope.
+            if bodies:
+                await self._append(connection, len(bodies), pack(bodies))
+            else:
+                self._seq -= 1
+
+    async def _made_days(self) -> bool:
+        """Make the partition for today: the machine slept over midnight."""
+        with contextlib.suppress(DatabaseUnavailable):
+            async with self._database.begin() as tx:
+                await make_days(tx)
+            return True
+        return False
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await self._database.connect(name="moorage-ledger")
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    def _fail(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _frames, done in waiting:
+            done(error)
+
+
+class PostgresLog:
+    """The ledger behind the `Log` port."""
+
+    def __init__(self, database: Database, log_name: LogName = LogName.RAW) -> None:
+        self._database = database
+        self._log = log_name
+        self._writer = uuid7()
+        self._seq: dict[int, int] = {}
+
+    async def append(self, partition: int, frames: Sequence[Frame]) -> Appended:
+        """Keep frames durably, together. Raises LedgerUnavailable."""
+        seq = self._seq.get(partition, 0) + 1
+        try:
+            async with (
+                await self._database.connect(name="moorage-ledger") as connection,
+                connection.transaction(),
+            ):
+                keyed = [f.key for f in frames if f.key is not None]
+                new = set(await store.add_keys(connection, keyed) if keyed else ())
+                kept, repeats = [], set()
+                for index, frame in enumerate(frames):
+                    if frame.key is not None and frame.key not in new:
+                        repeats.add(index)
+                        continue
+                    new.discard(frame.key or b"")
+                    kept.append(frame.body)
+                if not kept:
+                    return Appended(None, frozenset(repeats))
+                first = await store.append(
+                    connection,
+                    self._log,
+                    partition,
+                    writer=self._writer,
+                    seq=seq,
+                    count=len(kept),
+                    body=pack(kept),
+                )
+        except (psycopg.Error, OSError) as failed:
+            raise LedgerUnavailable(reason=str(failed).splitlines()[0]) from failed
+        self._seq[partition] = seq
+        return Appended(first, frozenset(repeats))
+
+    async def read(self, partition: int, after: int, limit: int) -> list[Envelope]:
+        """Read from a position on, in order."""
+        async with self._database.begin() as tx:
+            return await store.read(tx, self._log, partition, after, date(2000, 1, 1), limit)
+
+    async def trim(self, partition: int, before: int) -> None:
+        """Forget envelopes that end before the position."""
+        async with self._database.begin() as tx:
+            await store.trim(tx, self._log, partition, before)
+
+
+# --- Consumers ------------------------------------------------------------
+
+
+async def open_log(tx: Tx, partitions: int) -> int:
+    """Make partitions and days on a new installation; give the number of partitions."""
+    await make_days(tx)
+    return await store.open_partitions(tx, partitions)
+
+
+async def position_of(
+    tx: Tx, consumer: str, log_name: LogName, partition: int, *, from_start: bool = True
+) -> Position:
+    """Tell where a consumer stands; a new one begins at the start of what is kept."""
+    return await store.position_of(tx, consumer, log_name, partition, from_start=from_start)
+
+
+async def read(
+    tx: Tx, log_name: LogName, partition: int, position: Position, limit: int
+) -> list[Envelope]:
+    """Read whole envelopes from a position on, about `limit` frames."""
+    return await store.read(tx, log_name, partition, position.next, position.day, limit)
+
+
+async def move(
+    tx: Tx, consumer: str, log_name: LogName, partition: int, was: Position, now: Position
+) -> None:
+    """Move a consumer on in the transaction that keeps what it derived. Raises PartitionLost."""
+    await store.move(tx, consumer, log_name, partition, was, now)
+
+
+async def place(tx: Tx, log_name: LogName, partition: int, frames: Sequence[bytes]) -> int:
+    """Append frames within the caller's transaction; give the first position."""
+    return await store.place(tx, log_name, partition, len(frames), pack(frames))
+
+
+async def get(tx: Tx, partition: int, position: int) -> RawMessage:
+    """Read one message as received; the caller has checked access. Raises PositionGone."""
+    envelope = await store.find_envelope(tx, LogName.RAW, partition, position)
+    if envelope is None:
+        raise PositionGone(position=position)
+    return messages(envelope)[position - envelope.first]
+
+
+async def get_many(tx: Tx, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], RawMessage]:
+    """Read messages by (partition, position); what is gone is left out."""
+    found: dict[tuple[int, int], RawMessage] = {}
+    for partition, position in sorted(places):
+        if (partition, position) in found:
+            continue
+        envelope = await store.find_envelope(tx, LogName.RAW, partition, position)
+        if envelope is None:
+            continue
+        decoded = messages(envelope)
+        for other, n in places:
+            if other == partition and 0 <= n - envelope.first < envelope.count:
+                found[other, n] = decoded[n - envelope.first]
+    return found
+
+
+# --- Days -----------------------------------------------------------------
+
+
+async def make_days(tx: Tx) -> None:
+    """Make the logs' partitions for yesterday to three days ahead."""
+    today = tx.now.date()
+    await store.make_days(tx, today - timedelta(days=1), today + timedelta(days=3))
+
+
+async def make_day_tables(tx: Tx, tables: Sequence[str], first: date, last: date) -> None:
+    """Make day partitions for another slice's tables."""
+    await store.make_day_tables(tx, tables, first, last)
+
+
+async def drop_old_days(tx: Tx, *, raw_days: int, derived_days: int) -> list[date]:
+    """Drop days past their retention, unless a consumer still needs them; give those dropped."""
+    dropped = []
+    for log_name, days in ((LogName.RAW, raw_days), (LogName.DERIVED, derived_days)):
+        table = store.TABLE[log_name].name
+        needed = await store.slowest(tx, log_name)
+        keep_from = tx.now.date() - timedelta(days=days)
+        for day in await store.days_of(tx, table):
+            if day < keep_from and (needed is None or day < needed.day):
+                await store.drop_day(tx, table, day)
+                dropped.append(day)
+    await store.forget(tx)
+    return dropped

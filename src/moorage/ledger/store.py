@@ -1,0 +1,323 @@
+"""The only SQL of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from moorage.kit.db import Tx
+
+from .errors import PartitionLost
+from .model import CHANNEL, Envelope, LogName, Position
+from .tables import derived, keys, partitions, positions, raw, writers
+
+TABLE = {LogName.RAW: raw, LogName.DERIVED: derived}
+
+# No envelope holds more frames, so a reader knows how far back one may begin.
+LARGEST_ENVELOPE = 4096
+
+# One statement, so one round trip and one short lock: fence the writer, take positions, keep.
+_APPEND = """
+WITH fence AS (
+    INSERT INTO ledger_writers AS w (writer, log, partition, seq, at)
+    VALUES (%(writer)s, %(log)s, %(partition)s, %(seq)s, now())
+    ON CONFLICT (writer, log, partition) DO UPDATE SET seq = EXCLUDED.seq, at = now()
+    WHERE w.seq = EXCLUDED.seq - 1
+    RETURNING seq
+), place AS (
+    UPDATE ledger_partitions SET next = next + %(count)s
+    WHERE log = %(log)s AND partition = %(partition)s AND (SELECT count(*) FROM fence) = 1
+    RETURNING next - %(count)s AS first
+), kept AS (
+    INSERT INTO {table} (day, partition, first, count, at, body)
+    SELECT (now() AT TIME ZONE 'utc')::date, %(partition)s, first, %(count)s, now(), %(body)s
+    FROM place
+    RETURNING first
+)
+SELECT first, pg_notify(%(channel)s, '') FROM kept
+"""
+APPEND = {log: _APPEND.format(table=table.name).encode() for log, table in TABLE.items()}
+
+
+async def append(
+    connection: psycopg.AsyncConnection[Any],
+    log: LogName,
+    partition: int,
+    *,
+    writer: UUID,
+    seq: int,
+    count: int,
+    body: bytes,
+) -> int | None:
+    """Keep an envelope; None if this writer's `seq` was committed before."""
+    cursor = await connection.execute(
+        APPEND[log],
+        {
+            "writer": writer,
+            "log": int(log),
+            "partition": partition,
+            "seq": seq,
+            "count": count,
+            "body": body,
+            "channel": CHANNEL[log],
+        },
+        prepare=True,
+        binary=True,
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
+async def last_seq(
+    connection: psycopg.AsyncConnection[Any], log: LogName, partition: int, writer: UUID
+) -> int:
+    """Read a writer's last committed sequence number, waiting for one in doubt."""
+    cursor = await connection.execute(
+        "SELECT seq FROM ledger_writers WHERE writer = %s AND log = %s AND partition = %s "
+        "FOR UPDATE",
+        (writer, int(log), partition),
+    )
+    row = await cursor.fetchone()
+    return 0 if row is None else row[0]
+
+
+async def add_keys(
+    connection: psycopg.AsyncConnection[Any], wanted: Sequence[bytes]
+) -> frozenset[bytes]:
+    """Remember keys; give those that were new. Sorted, so that two writers cannot deadlock."""
+    cursor = await connection.execute(
+        "INSERT INTO ledger_keys (key, at) SELECT k, now() FROM unnest(%s::bytea[]) AS k "
+        "ORDER BY k ON CONFLICT DO NOTHING RETURNING key",
+        (sorted(set(wanted)),),
+        binary=True,
+    )
+    return frozenset(bytes(row[0]) for row in await cursor.fetchall())
+
+
+async def open_partitions(tx: Tx, count: int) -> int:
+    """Make the partitions of a new installation; give how many there are."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.ledger'))")
+    found = (
+        await tx.execute(
+            select(func.count()).select_from(partitions).where(partitions.c.log == LogName.RAW)
+        )
+    ).scalar_one()
+    if found:
+        return int(found)
+    rows = [{"log": int(log), "partition": p, "next": 1} for log in LogName for p in range(count)]
+    await tx.execute(insert(partitions), rows)
+    return count
+
+
+async def make_days(tx: Tx, first: date, last: date) -> None:
+    """Make the day partitions of both logs."""
+    await make_day_tables(tx, [t.name for t in TABLE.values()], first, last)
+
+
+async def make_day_tables(tx: Tx, tables: Sequence[str], first: date, last: date) -> None:
+    """Make day partitions of partitioned tables; harmless where they exist."""
+    driver = await tx.driver()
+    await tx.execute("SET LOCAL lock_timeout = '5s'")
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.days'))")
+    for table in tables:
+        day = first
+        while day <= last:
+            await driver.execute(
+                sql.SQL(
+                    "CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})"
+                ).format(
+                    sql.Identifier(day_table(table, day)),
+                    sql.Identifier(table),
+                    sql.Literal(day.isoformat()),
+                    sql.Literal((day + timedelta(days=1)).isoformat()),
+                )
+            )
+            day += timedelta(days=1)
+
+
+def day_table(table: str, day: date) -> str:
+    """Name the partition of a day."""
+    return f"{table}_{day:%Y%m%d}"
+
+
+async def days_of(tx: Tx, table: str) -> list[date]:
+    """List the days a partitioned table has partitions for."""
+    rows = await tx.execute(
+        text(
+            "SELECT right(c.relname, 8) AS day FROM pg_inherits i "
+            "JOIN pg_class c ON c.oid = i.inhrelid "
+            "WHERE i.inhparent = CAST(:table AS regclass) ORDER BY 1"
+        ),
+        {"table": table},
+    )
+    return [date.fromisoformat(row.day) for row in rows]
+
+
+async def drop_day(tx: Tx, table: str, day: date) -> None:
+    """Drop a day's partition."""
+    driver = await tx.driver()
+    await tx.execute("SET LOCAL lock_timeout = '5s'")
+    await driver.execute(
+        sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(day_table(table, day)))
+    )
+
+
+async def read(
+    tx: Tx, log: LogName, partition: int, position: int, day: date, limit: int
+) -> list[Envelope]:
+    """Read envelopes from a position on; `day` is the oldest day they can lie in."""
+    table = TABLE[log]
+    before = func.sum(table.c.count).over(order_by=table.c.first) - table.c.count
+    window = (
+        select(table.c.first, table.c.count, table.c.day, table.c.body, before.label("before"))
+        .where(
+            table.c.day >= day,
+            table.c.partition == partition,
+            table.c.first > position - LARGEST_ENVELOPE,
+            table.c.first + table.c.count > position,
+        )
+        .order_by(table.c.first)
+        .limit(512)
+        .subquery()
+    )
+    rows = await tx.execute(
+        select(window.c.first, window.c.count, window.c.day, window.c.body)
+        .where(window.c.before < limit)
+        .order_by(window.c.first)
+    )
+    return [Envelope(**row) for row in rows.mappings()]
+
+
+async def find_envelope(tx: Tx, log: LogName, partition: int, position: int) -> Envelope | None:
+    """Find the envelope that holds a position, in whatever day."""
+    table = TABLE[log]
+    row = (
+        (
+            await tx.execute(
+                select(table.c.first, table.c.count, table.c.day, table.c.body)
+                .where(
+                    table.c.partition == partition,
+                    table.c.first > position - LARGEST_ENVELOPE,
+                    table.c.first <= position,
+                    table.c.first + table.c.count > position,
+                )
+                .order_by(table.c.first.desc())
+                .limit(1)
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else Envelope(**row)
+
+
+async def next_position(tx: Tx, log: LogName, partition: int) -> int:
+    """Give the position that the next frame will get."""
+    found: int = (
+        await tx.execute(
+            select(partitions.c.next).where(
+                partitions.c.log == int(log), partitions.c.partition == partition
+            )
+        )
+    ).scalar_one()
+    return found
+
+
+async def place(tx: Tx, log: LogName, partition: int, count: int, body: bytes) -> int:
+    """Keep an envelope within the caller's transaction; give its first position."""
+    first: int = (
+        await tx.execute(
+            update(partitions)
+            .where(partitions.c.log == int(log), partitions.c.partition == partition)
+            .values(next=partitions.c.next + count)
+            .returning(partitions.c.next - count)
+        )
+    ).scalar_one()
+    await tx.execute(
+        insert(TABLE[log]).values(
+            day=tx.now.date(), partition=partition, first=first, count=count, at=tx.now, body=body
+        )
+    )
+    await tx.execute("SELECT pg_notify(:channel, '')", {"channel": CHANNEL[log]})
+    return first
+
+
+async def position_of(
+    tx: Tx, consumer: str, log: LogName, partition: int, *, from_start: bool
+) -> Position:
+    """Read where a consumer stands; a new one begins at the start or at the end."""
+    mine = (
+        positions.c.consumer == consumer,
+        positions.c.log == int(log),
+        positions.c.partition == partition,
+    )
+    row = (await tx.execute(select(positions.c.next, positions.c.day).where(*mine))).one_or_none()
+    if row is None:
+        start = 1 if from_start else await next_position(tx, log, partition)
+        oldest = date(2000, 1, 1) if from_start else tx.now.date()
+        await tx.execute(
+            insert(positions)
+            .values(
+                consumer=consumer,
+                log=int(log),
+                partition=partition,
+                next=start,
+                day=oldest,
+                at=tx.now,
+            )
+            .on_conflict_do_nothing()
+        )
+        row = (await tx.execute(select(positions.c.next, positions.c.day).where(*mine))).one()
+    return Position(row.next, row.day)
+
+
+async def move(
+    tx: Tx, consumer: str, log: LogName, partition: int, was: Position, now: Position
+) -> None:
+    """Move a consumer on, if nobody else did. Raises PartitionLost."""
+    moved = await tx.execute(
+        update(positions)
+        .where(
+            positions.c.consumer == consumer,
+            positions.c.log == int(log),
+            positions.c.partition == partition,
+            positions.c.next == was.next,
+        )
+        .values(next=now.next, day=now.day, at=tx.now)
+    )
+    if moved.rowcount != 1:
+        raise PartitionLost(consumer=consumer, partition=partition)
+
+
+async def forget(tx: Tx) -> None:
+    """Forget keys after 48 hours and writers that have ended."""
+    await tx.execute(delete(keys).where(keys.c.at < tx.now - timedelta(hours=48)))
+    await tx.execute(delete(writers).where(writers.c.at < tx.now - timedelta(days=7)))
+
+
+async def slowest(tx: Tx, log: LogName) -> Position | None:
+    """Give the oldest position any consumer still needs, by day."""
+    row = (
+        await tx.execute(
+            select(positions.c.next, positions.c.day)
+            .where(positions.c.log == int(log))
+            .order_by(positions.c.day, positions.c.next)
+            .limit(1)
+        )
+    ).one_or_none()
+    return None if row is None else Position(row.next, row.day)
+
+
+async def trim(tx: Tx, log: LogName, partition: int, before: int) -> None:
+    """Delete the envelopes that end before a position."""
+    table = TABLE[log]
+    await tx.execute(
+        delete(table).where(table.c.partition == partition, table.c.first + table.c.count <= before)
+    )

@@ -1,0 +1,140 @@
+"""Readings over time, as the platform keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntFlag, StrEnum
+
+
+import msgspec
+
+Value = float | bool | str
+
+
+class Quality(StrEnum):
+    """How far a reading's time can be trusted."""
+
+    GOOD = "good"
+    CLOCK = "clock"
+
+
+class Flag(IntFlag):
+    """What a kept row says beside its values."""
+
+    CLOCK = 1  # The device's time was out of bounds; the time is that of receipt.
+    PROBLEM = 2  # The message could not be decoded, or not wholly.
+    FURTHER = 4  # Not the first instant of its message.
+
+
+class Point(msgspec.Struct, array_like=True, gc=False):
+    """The values of one instant.
+
+    Attributes:
+        at_us: microseconds since 1970, UTC.
+        values: by series name, in the order of the message.
+        units: UCUM codes by series name, where known.
+    """
+
+    at_us: int
+    values: dict[str, Value]
+    units: dict[str, str] | None = None
+
+
+class Derived(msgspec.Struct, array_like=True, gc=False):
+    """One message after decoding; an entry of the derived log.
+
+    Attributes:
+        n: its position in the raw log's partition.
+        id: the message id.
+        channel: as in the raw message.
+        decoder: hash of the decoder, in hex; None for plain formats.
+        document: JSON, verbatim; None where there is none.
+        points: the readings, by instant; empty where there are none.
+        location: latitude, longitude and, if known, altitude in metres.
+        problem: why there is no document, or what was wrong on the way.
+        flags: `Flag`s of the first point.
+    """
+
+    n: int
+    device: int
+    id: bytes
+    received_us: int
+    at_us: int
+    channel: str
+    decoder: str | None
+    document: msgspec.Raw | None
+    points: list[Point]
+    location: tuple[float, float, float | None] | None = None
+    problem: str | None = None
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which series a row's packed values hold, in which order.
+
+    `kinds` has a letter a series: `f` float64, `b` boolean, `t` text.
+    """
+
+    id: int
+    names: tuple[str, ...]
+    kinds: str
+    units: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest good value of one series."""
+
+    series: str
+    value: Value
+    at: datetime
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known of a device right now, from what it sent."""
+
+    received_at: datetime | None
+    message_count: int
+    latest: tuple[Latest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instant of a device, from whichever tier it lies in."""
+
+    at: datetime
+    values: Mapping[str, Value]
+    units: Mapping[str, str]
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A message in a device's history: where it lies and what came of it."""
+
+    partition: int
+    n: int
+    at: datetime
+    problem: bool
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A question about readings.
+
+    `step_s` groups by that many seconds with `aggregate` (`mean`, `min`, `max`, `sum`, `count`,
+    `first`, `last`); None gives the rows as they are.
+    """
+
+    start: datetime
+    end: datetime
+    series: Sequence[str] = ()
+    step_s: int | None = None
+    aggregate: str = "mean"
+    limit: int = 10_000

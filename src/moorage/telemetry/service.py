@@ -1,0 +1,225 @@
+"""The rules of readings: kept in time order, found again by time."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+from moorage import devices, ledger, organizations
+from moorage.kit import pages
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+
+from . import store
+from .errors import RangeReversed, RangeTooWide
+from .model import Derived, Flag, MessageRow, Point, Row, State, Value, Window
+
+MAX_SERIES = 200
+TABLE = "telemetry_history"
+_DAY_US = 86_400_000_000
+
+
+class Keeper:
+    """What one worker remembers between batches: shapes, days, latest states.
+
+    Valid only while the worker holds its partition, since it is then the only one that writes
+    these devices' states. After an error it must be thrown away.
+    """
+
+    def __init__(self, partition: int, *, remembered: int = 50_000) -> None:
+        self.partition = partition
+        self._remembered = remembered
+        self._shapes: dict[tuple[object, ...], tuple[int, str, object]] = {}
+        self._days: set[int] = set()
+        self._latest: OrderedDict[int, store.LatestRow] = OrderedDict()
+
+    async def append(self, tx: Tx, batch: Sequence[Derived]) -> None:
+        """Keep the readings of a batch, and the state that follows from them."""
+        await self._load(tx, batch)
+        rows: list[store.HistoryRow] = []
+        touched: dict[int, store.LatestRow] = {}
+        for message in batch:
+            state = self._latest.get(message.device)
+            if state is None:
+                state = store.LatestRow(message.device, message.received_us, 0, 0, {})
+                self._latest[message.device] = state
+            touched[message.device] = state
+            state.message_count += 1
+            state.received_us = max(state.received_us, message.received_us)
+            flags = message.flags
+            if not message.points:
+                rows.append(
+                    store.HistoryRow(message.at_us, message.n, message.device, 0, flags, b"")
+                )
+                continue
+            for point in message.points:
+                _remember(state, point, good=not flags & Flag.CLOCK)
+                shape, packed = await self._pack(tx, point)
+                rows.append(
+                    store.HistoryRow(point.at_us, message.n, message.device, shape, flags, packed)
+                )
+                flags |= Flag.FURTHER
+        await self._make_days(tx, rows)
+        await store.add_history(tx, self.partition, rows)
+        await store.put_latest(tx, list(touched.values()))
+        while len(self._latest) > self._remembered:
+            self._latest.popitem(last=False)
+
+    async def _load(self, tx: Tx, batch: Sequence[Derived]) -> None:
+        wanted = {m.device for m in batch}
+        missing = [number for number in wanted if number not in self._latest]
+        if missing:
+            self._latest.update(await store.read_latest(tx, missing))
+        for number in wanted & self._latest.keys():
+            self._latest.move_to_end(number)
+
+    async def _pack(self, tx: Tx, point: Point) -> tuple[int, bytes]:
+        values = point.values
+        kinds = tuple(map(type, values.values()))
+        units = point.units
+        key = (*values, kinds, tuple(units.items()) if units else None)
+        known = self._shapes.get(key)
+        if known is None:
+            letters = "".join(store.kind_of(v) for v in values.values())
+            unit_list = [units.get(name) if units else None for name in values]
+            shape = await store.add_shape(tx, list(values), letters, unit_list)
+            known = self._shapes[key] = (shape, letters, store.packer(letters))
+        shape, letters, packer = known
+        if packer is not None:
+            return shape, packer.pack(*values.values())  # type: ignore[attr-defined]
+        return shape, store.pack_values(letters, values.values())
+
+    async def _make_days(self, tx: Tx, rows: Iterable[store.HistoryRow]) -> None:
+        new = {row.at_us // _DAY_US for row in rows} - self._days
+        for number in sorted(new):
+            day = date(1970, 1, 1) + timedelta(days=number)
+            await ledger.make_day_tables(tx, [TABLE], day, day)
+        self._days |= new
+
+
+def _remember(state: store.LatestRow, point: Point, *, good: bool) -> None:
+    """Take over values that are newer; `latest` is the greatest good time."""
+    known = state.state
+    at_us, units = point.at_us, point.units
+    for name, value in point.values.items():
+        entry = known.get(name)
+        if entry is None:
+            if len(known) >= MAX_SERIES:
+                state.dropped_series += 1
+                continue
+            known[name] = [value, at_us, units.get(name) if units else None]
+        elif good and at_us >= entry[1]:
+            entry[0] = value
+            entry[1] = at_us
+            if units:
+                entry[2] = units.get(name)
+
+
+# --- Questions ------------------------------------------------------------
+
+
+async def latest(tx: Tx, caller: Caller, device_id: UUID) -> State:
+    """Read a device's latest values. Raises DeviceUnknown."""
+    device = await devices.get(tx, caller, device_id)
+    return await store.get_state(tx, device.number)
+
+
+async def states(tx: Tx, numbers: Sequence[int]) -> Mapping[int, State]:
+    """Read latest values of devices whose access the caller has checked."""
+    return await store.get_states(tx, numbers)
+
+
+async def readings(tx: Tx, caller: Caller, device_id: UUID, window: Window) -> list[Row]:
+    """Read a device's readings of a period, by time.
+
+    Raises:
+        DeviceUnknown, RangeReversed.
+        RangeTooWide: more rows than the limit; never a silent cut.
+    """
+    if window.end <= window.start:
+        raise RangeReversed
+    device = await devices.get(tx, caller, device_id)
+    found = [row for _number, row in await store.read_hot(tx, [device.number], window)]
+    if len(found) > window.limit:
+        raise RangeTooWide(limit=window.limit)
+    return found if window.step_s is None else aggregate(found, window)
+
+
+def aggregate(rows: Sequence[Row], window: Window) -> list[Row]:
+    """Group rows by time steps counted from 1970; texts and booleans keep their last value."""
+    step_us = (window.step_s or 1) * 1_000_000
+    groups: dict[int, dict[str, list[Value]]] = {}
+    units: dict[str, str] = {}
+    for row in rows:
+        bucket = store.to_us(row.at) // step_us * step_us
+        group = groups.setdefault(bucket, {})
+        units.update(row.units)
+        for name, value in row.values.items():
+            group.setdefault(name, []).append(value)
+    return [
+        Row(
+            store.from_us(bucket),
+            {name: _summary(values, window.aggregate) for name, values in group.items()},
+            units,
+            rows[0].quality,
+        )
+        for bucket, group in sorted(groups.items())
+    ]
+
+
+def _summary(values: Sequence[Value], how: str) -> Value:
+    numbers = [float(v) for v in values if isinstance(v, float | int) and not isinstance(v, bool)]
+    if how == "count":
+        return float(len(values))
+    if not numbers or how == "last":
+        return values[-1]
+    if how == "first":
+        return values[0]
+    if how == "min":
+        return min(numbers)
+    if how == "max":
+        return max(numbers)
+    total = math.fsum(numbers)
+    return total if how == "sum" else total / len(numbers)
+
+
+async def messages(
+    tx: Tx,
+    caller: Caller,
+    device_id: UUID,
+    asked: pages.PageRequest,
+    *,
+    problems_only: bool = False,
+) -> pages.Page[tuple[MessageRow, ledger.RawMessage | None]]:
+    """Read a page of a device's messages with their bytes; None past the ledger's retention.
+
+    Raises:
+        DeviceUnknown, PermissionMissing.
+    """
+    device = await devices.get(tx, caller, device_id)
+    organizations.require(
+        caller,
+        organizations.Permission.READ_MESSAGES,
+        device.organization_id,
+        device.application_id,
+    )
+    found = await store.list_messages(tx, device.number, asked, problems_only=problems_only)
+    raw = await ledger.get_many(tx, [(m.partition, m.n) for m in found.items])
+    return pages.Page(
+        [(m, raw.get((m.partition, m.n))) for m in found.items], found.next, found.total
+    )
+
+
+async def newest_messages(tx: Tx, number: int, count: int) -> list[ledger.RawMessage]:
+    """Read a device's newest messages as received; for doors and trials that checked access."""
+    places = await store.newest_places(tx, number, count)
+    return list((await ledger.get_many(tx, places)).values())
+
+
+async def make_days(tx: Tx) -> None:
+    """Make the partitions that arriving readings need: 30 days back to 3 ahead."""
+    today = tx.now.date()
+    await ledger.make_day_tables(tx, [TABLE], today - timedelta(days=31), today + timedelta(days=3))

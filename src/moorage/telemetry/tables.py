@@ -1,0 +1,56 @@
+"""Tables of readings: hot rows by day, their shapes, and the latest state of each device."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from moorage.kit.tables import metadata
+
+# Columns stand in the order that wastes no bytes on alignment.
+history = Table(
+    "telemetry_history",
+    metadata,
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("device", Integer, nullable=False),
+    Column("shape", Integer, nullable=False),
+    Column("partition", SmallInteger, nullable=False),
+    Column("flags", SmallInteger, nullable=False),
+    Column("values", LargeBinary, nullable=False),
+    Index("telemetry_history_device_at", "device", "at"),
+    postgresql_partition_by="RANGE (at)",
+)
+
+shapes = Table(
+    "telemetry_shapes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("names", ARRAY(Text), nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("units", ARRAY(Text), nullable=False),
+)
+
+# `state` is {series: [value, at in microseconds, unit]}. Room on each page keeps updates in place.
+latest = Table(
+    "telemetry_latest",
+    metadata,
+    Column("device", Integer, primary_key=True, autoincrement=False),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("message_count", BigInteger, nullable=False),
+    Column("dropped_series", Integer, nullable=False),
+    Column("state", JSONB, nullable=False),
+    postgresql_with={"fillfactor": "50"},
+)
