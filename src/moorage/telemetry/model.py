@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag, StrEnum
 
-
 import msgspec
 
 Value = float | bool | str

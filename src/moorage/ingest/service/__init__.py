@@ -1,0 +1,48 @@
+"""The rules of messages in."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from moorage import organizations
+from moorage.kit import pages
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+
+from .. import store
+from ..model import RefusalRow
+from .door import Door, now_us
+from .process import CONSUMER, Process
+from .split import Part, check_json, message_key, split
+
+__all__ = [
+    "CONSUMER",
+    "Door",
+    "Part",
+    "Process",
+    "check_json",
+    "forget_refusals",
+    "list_refusals",
+    "message_key",
+    "now_us",
+    "split",
+]
+
+
+async def list_refusals(
+    tx: Tx,
+    caller: Caller,
+    asked: pages.PageRequest,
+    *,
+    since: datetime | None = None,
+    device_id: UUID | None = None,
+) -> pages.Page[RefusalRow]:
+    """List what the doors turned away, as far as the caller may see the devices."""
+    seen = caller.reach(organizations.Permission.READ_MESSAGES)
+    return await store.list_refusals(tx, seen, asked, since=since, device_id=device_id)
+
+
+async def forget_refusals(tx: Tx) -> None:
+    """Forget what was turned away more than 30 days ago."""
+    await store.forget_refusals(tx, tx.now - timedelta(days=30))

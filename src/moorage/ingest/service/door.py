@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from uuid import UUID
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
 
 from moorage import devices, ledger, operations, sessions, telemetry
-from moorage.kit.db import Database, DatabaseUnavailable
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.secrets import digest
 
@@ -20,6 +20,7 @@ from ..errors import Overloaded, SenderUnknown, TooFast
 from ..ports import Command, Credentials, Done, Presence, Refusal, Uplink
 from ..settings import IngestSettings
 from .allowance import Allowance
+from .process import CONSUMER
 
 log = structlog.get_logger()
 
@@ -53,7 +54,7 @@ class Door:
             ledger.Writer(database, partition=partition) for partition in range(partitions)
         ]
         self._senders: dict[tuple[str | None, bytes], devices.Sender] = {}
-        self._ids: dict[int, UUID] = {}
+        self._by_number: dict[int, devices.Sender] = {}
         self._allowance = Allowance(settings.device_rate, settings.device_burst)
         self._attempts = Allowance(rate=5, burst=50)
         self._refusals: dict[Refusal, int] = {}
@@ -68,7 +69,7 @@ class Door:
         self._changed = asyncio.Event()
         self._commands = asyncio.Event()
         self._mark: int | None = None
-        doorbells.on("moorage_senders", lambda _payload: self._changed.set())
+        doorbells.on("moorage_devices", lambda _payload: self._changed.set())
         doorbells.on("moorage_operations", lambda _payload: self._commands.set())
         self.shed = 0
 
@@ -87,35 +88,41 @@ class Door:
         """Recognise a device. Raises SenderUnknown, DatabaseUnavailable."""
         if self._doorbells.cut_off_s > CUT_OFF_S:
             raise DatabaseUnavailable
-        pairs = list(_pairs(credentials))
-        for pair in pairs:
-            if (known := self._senders.get(pair)) is not None:
+        claims = _claims(credentials)
+        for claim in claims:
+            known = self._senders.get(_cache_key(claim))
+            if known is not None and _still_valid(known):
                 return known
         if self._attempts.take(credentials.address) > 0:
-            self._refuse_credentials(credentials, "Too many wrong credentials from this address.")
+            self._refuse_credentials(credentials, "Too many attempts from this address.")
             raise SenderUnknown
         mark = self._mark
+        sender = None
         async with self._database.begin() as tx:
-            for pair in pairs:
-                sender = await devices.find_sender(tx, *pair)
-                if sender is not None:
+            for claim in claims:
+                if (sender := await devices.find_sender(tx, *claim)) is not None:
                     break
-            else:
-                sender = None
         if sender is None:
             self._refuse_credentials(credentials, "No device has these credentials.")
             raise SenderUnknown
+        if not sender.may_send:
+            detail = f"The device is {sender.state.value}; set it to active to let it in."
+            self._refuse_credentials(credentials, detail, sender.number)
+            raise SenderUnknown
+        self._by_number[sender.number] = sender
         # A change that came in meanwhile may have made this answer old: then ask again next time.
-        if mark == self._mark and not self._changed.is_set():
-            self._senders[pair] = sender
-            self._ids[sender.number] = sender.device_id
+        if mark is not None and mark == self._mark and not self._changed.is_set():
+            self._senders[_cache_key(claim)] = sender
         return sender
 
-    def _refuse_credentials(self, credentials: Credentials, detail: str) -> None:
-        hint = credentials.username or credentials.client_id
-        self.refused(
-            Refusal("credentials", detail, credentials.protocol, credentials.address, hint[:64])
-        )
+    def _refuse_credentials(
+        self, credentials: Credentials, detail: str, device: int | None = None
+    ) -> None:
+        # A user name without a password may be a token: it is not shown.
+        hint = credentials.username if credentials.password else None
+        hint = (hint or credentials.client_id)[:64]
+        protocol, address = credentials.protocol, credentials.address
+        self.refused(Refusal("credentials", detail, protocol, address, hint, device))
 
     # --- Where to -------------------------------------------------------------
 
@@ -143,7 +150,9 @@ class Door:
         if wait_s:
             self.shed += len(messages)
             done(
-                TooFast(bucket="device", rate=self.settings.device_rate, retry_after_s=round(wait_s, 1))
+                TooFast(
+                    bucket="device", rate=self.settings.device_rate, retry_after_s=round(wait_s, 1)
+                )
             )
             return
         writer = self._writers[device % len(self._writers)]
@@ -184,7 +193,7 @@ class Door:
         async with self._database.begin() as tx:
             known = await telemetry.newest_messages(tx, message.device, REPEAT_DEPTH)
             partition = message.device % len(self._writers)
-            known += await store.not_yet_processed(tx, partition, message.device)
+            known += await _not_yet_processed(tx, partition, message.device)
         return any(
             old.packet == message.packet
             and old.channel == message.channel
@@ -232,7 +241,11 @@ class Door:
         try:
             async with self._database.begin() as tx:
                 if refusals:
-                    await store.count_refusals(tx, refusals, self._ids)
+                    counted = {
+                        refusal: (count, self._by_number.get(refusal.device or 0))
+                        for refusal, count in refusals.items()
+                    }
+                    await store.count_refusals(tx, counted)
                 if presence:
                     await sessions.record(tx, presence)
         except DatabaseUnavailable:
@@ -256,23 +269,30 @@ class Door:
         """Look for commands soon: a device has just connected."""
         self._commands.set()
 
+    async def take_commands(self, sender: devices.Sender) -> list[Command]:
+        """Claim what waits for one device, for the answer to its message."""
+        async with self._database.begin() as tx:
+            claimed = await operations.claim(tx, [sender.number])
+        return [Command(c.device, c.id, c.payload) for c in claimed]
+
     async def _follow_changes(self) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
             try:
                 async with self._database.begin() as tx:
-                    self._mark, numbers = await devices.senders_changed(tx, self._mark)
+                    changes = await devices.senders_changed(tx, self._mark)
             except DatabaseUnavailable:
                 await asyncio.sleep(0.5)
                 self._changed.set()
                 continue
-            changed = set(numbers)
+            self._mark = changes.next
+            changed = set(changes.numbers)
             if not changed:
                 continue
-            for pair, sender in list(self._senders.items()):
+            for key, sender in list(self._senders.items()):
                 if sender.number in changed:
-                    del self._senders[pair]
+                    del self._senders[key]
             for _connected, _deliver, cut in self._followers:
                 cut(list(changed))
 
@@ -299,17 +319,42 @@ class Door:
                     deliver(Command(command.device, command.id, command.payload))
 
 
-def _pairs(credentials: Credentials) -> Sequence[tuple[str | None, bytes]]:
-    """Give what to look up: user name with password's digest, then either one as a token."""
-    username, password = credentials.username, credentials.password
-    pairs: list[tuple[str | None, bytes]] = []
+async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger.RawMessage]:
+    """Read a device's messages that are in the ledger but not in its history yet."""
+    raw = ledger.LogName.RAW
+    position = await ledger.position_of(tx, CONSUMER, raw, partition)
+    found: list[ledger.RawMessage] = []
+    while envelopes := await ledger.read(tx, raw, partition, position, 20_000):
+        for envelope in envelopes:
+            found += [m for m in ledger.messages(envelope) if m.device == device]
+            position = ledger.Position(envelope.first + envelope.count, envelope.day)
+    return found
+
+
+Claim = tuple[devices.CredentialKind, str, str | None]
+
+
+def _claims(credentials: Credentials) -> list[Claim]:
+    """Give what to look up: user name with password, then either one as a key."""
+    username = credentials.username
+    password = (credentials.password or b"").decode("utf-8", "replace")
+    claims: list[Claim] = []
     if username and password:
-        pairs.append((username, digest(password)))
+        claims.append((devices.CredentialKind.PASSWORD, password, username))
     if password:
-        pairs.append((None, digest(password)))
+        claims.append((devices.CredentialKind.KEY, password, None))
     if username:
-        pairs.append((None, digest(username)))
-    return pairs
+        claims.append((devices.CredentialKind.KEY, username, None))
+    return claims
+
+
+def _cache_key(claim: Claim) -> tuple[str | None, bytes]:
+    """Give the key that a claim is remembered by; secrets are not kept in memory."""
+    return claim[2], digest(claim[1])
+
+
+def _still_valid(sender: devices.Sender) -> bool:
+    return sender.valid_until is None or sender.valid_until > datetime.now(UTC)
 
 
 def _relative(sender: devices.Sender, topic: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -45,7 +46,9 @@ class Process:
         self._position: ledger.Position | None = None
         self.processed = 0
         doorbells.on(ledger.CHANNEL[ledger.LogName.RAW], lambda _payload: self._bell.set())
-        doorbells.on("moorage_facts", lambda _payload: self._contexts.clear())
+        self._changed = True
+        self._mark: int | None = None
+        doorbells.on("moorage_devices", lambda _payload: self._forget())
 
     async def run(self) -> None:
         """Work until cancelled; starts over from the stored position after any trouble."""
@@ -66,6 +69,9 @@ class Process:
         self._keeper = telemetry.Keeper(self._partition)
         self._contexts.clear()
 
+    def _forget(self) -> None:
+        self._changed = True
+
     async def step(self) -> int:
         """Process what has come in since; give the number of messages."""
         self._bell.clear()
@@ -83,7 +89,7 @@ class Process:
             await ledger.place(
                 tx, ledger.LogName.DERIVED, self._partition, [_encode(d) for d in derived]
             )
-            await devices.seen(tx, {d.device: d.received_us for d in derived})
+            await devices.seen(tx, {d.device: _instant(d.received_us) for d in derived})
             await self._report_operations(tx, entries)
             await notifications.judge(tx, derived)
         self._position = now
@@ -98,7 +104,13 @@ class Process:
         return self._position
 
     async def _learn(self, tx: Tx, entries: Sequence[tuple[int, ledger.RawMessage]]) -> None:
-        """Look up the devices that are not known yet."""
+        """Look up the devices that are not known yet, or have changed."""
+        if self._changed:
+            self._changed = False
+            changes = await devices.contexts_changed(tx, self._mark)
+            self._mark = changes.next
+            for number in changes.numbers:
+                self._contexts.pop(number, None)
         missing = {m.device for _n, m in entries} - self._contexts.keys()
         if missing:
             self._contexts.update(await devices.context_of(tx, sorted(missing)))
@@ -225,3 +237,6 @@ def _settle(device_us: int | None, received_us: int) -> tuple[int, int]:
         return device_us, 0
     return received_us, int(telemetry.Flag.CLOCK)
 
+
+def _instant(us: int) -> datetime:
+    return datetime.fromtimestamp(us / 1_000_000, UTC)

@@ -1,0 +1,248 @@
+"""HTTP of messages in: the device-facing door, and the list of what was turned away.
+
+The door is a plain ASGI callable beside the API, so that a message costs no more than it must.
+`POST /ingest/v1/up[/channel]` with a device's key; one message or several; it answers 202 once
+everything is on disk.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import parse_qs, unquote
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query
+
+from moorage import decoders, devices, ledger
+from moorage.kit import pages
+from moorage.kit.db import DatabaseUnavailable
+from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
+from moorage.kit.http import STATUS, TITLES, Asked, PageOut, Signed, Tx, may_fail
+from moorage.kit.ids import uuid7_bytes
+
+from . import service
+from .errors import MessageTooLarge, SenderUnknown, TopicRefused
+from .model import RefusalRow
+from .ports import Credentials, Refusal
+from .schemas import RefusalOut
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PREFIX = "/ingest/v1/up"
+LONGEST_CHANNEL = 128
+_json = msgspec.json.Encoder().encode
+_ACCEPTED_ONE = b'{"accepted":1}'
+_JSON_HEADERS = [(b"content-type", b"application/json")]
+_PROBLEM_HEADERS = [(b"content-type", b"application/problem+json")]
+
+
+class UplinkDoor:
+    """The ASGI callable of the device-facing HTTP door."""
+
+    def __init__(self, door: service.Door) -> None:
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take in one request."""
+        client = scope.get("client") or ("", 0)
+        try:
+            status, body, headers = await self._take_in(scope, receive, client[0])
+        except MoorageError as failure:
+            status, body, headers = _problem(failure)
+            self._note(failure, client[0], scope["path"])
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _take_in(
+        self, scope: Scope, receive: Receive, address: str
+    ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        if scope["method"] != "POST":
+            headers = [*_PROBLEM_HEADERS, (b"allow", b"POST")]
+            return 405, _problem_body(405, "method_not_allowed", "Send messages by POST."), headers
+        channel = scope["path"][len(PREFIX) :].strip("/")
+        headers = {
+            name: value
+            for name, value in scope["headers"]
+            if name
+            in (
+                b"authorization",
+                b"x-device-key",
+                b"content-type",
+                b"idempotency-key",
+                b"content-length",
+            )
+        }
+        query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
+        sender = await self._door.identify(_credentials(headers, query, address, scope["scheme"]))
+        if len(channel) > LONGEST_CHANNEL or not channel.isprintable():
+            raise TopicRefused(topic=channel[:LONGEST_CHANNEL])
+        payload = await _body(receive, headers, self._door.settings.largest_batch)
+        messages = self._messages(sender, channel, payload, headers, query)
+        await self._door.accept_durably(messages)
+        wanted = query.get("downlinks", [""])[0] in ("1", "true")
+        if not wanted:
+            body = _ACCEPTED_ONE if len(messages) == 1 else b'{"accepted":%d}' % len(messages)
+            return 202, body, _JSON_HEADERS
+        down = await self._door.take_commands(sender)
+        answer = {
+            "accepted": len(messages),
+            "downlinks": [
+                {"id": str(c.id), "topic": f"v1/op/{c.id}", "payload": _payload(c.payload)}
+                for c in down
+            ],
+        }
+        return 202, _json(answer), _JSON_HEADERS
+
+    def _messages(
+        self,
+        sender: devices.Sender,
+        channel: str,
+        payload: bytes,
+        headers: dict[bytes, bytes],
+        query: dict[str, list[str]],
+    ) -> list[ledger.RawMessage]:
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        media_type = content_type.partition(";")[0].strip().lower()
+        if media_type in ("", "application/json", "text/json") or media_type.endswith("+json"):
+            if media_type:
+                service.check_json(payload)
+            whole = media_type == "application/senml+json"
+            parts = [service.Part(payload)] if whole else service.split(payload)
+        else:
+            parts = [service.Part(payload)]
+        largest = self._door.settings.largest_message
+        if (size := max((len(part.payload) for part in parts), default=0)) > largest:
+            raise MessageTooLarge(size=size, limit=largest)
+        key = headers.get(b"idempotency-key")
+        at = decoders.instant_of(_number(query["at"][0])) if "at" in query else None
+        device_us = None if at is None else int(at.timestamp() * 1_000_000)
+        now_us = service.now_us()
+        messages = []
+        for index, part in enumerate(parts):
+            own_id = part.own_id
+            if own_id is None and key is not None:
+                own_id = f"{key.decode('latin-1')}:{index}"
+            message_id = (
+                uuid7_bytes() if own_id is None else service.message_key(sender.number, own_id)
+            )
+            messages.append(
+                ledger.RawMessage(
+                    sender.number,
+                    message_id,
+                    now_us,
+                    ledger.Protocol.HTTP,
+                    channel,
+                    part.payload,
+                    content_type,
+                    0,
+                    part.device_us or device_us,
+                    None,
+                    own_id is not None,
+                )
+            )
+        return messages
+
+    def _note(self, failure: MoorageError, address: str, path: str) -> None:
+        reason = {
+            413: "oversize", 400: "malformed", 403: "topic", 429: "rate", 503: "overload",
+        }.get(STATUS[failure.kind])  # fmt: skip
+        # Wrong credentials were listed where they were looked up.
+        if reason is not None and not isinstance(failure, SenderUnknown):
+            self._door.refused(Refusal(reason, str(failure), "http", address, path[:64]))
+
+
+def _credentials(
+    headers: dict[bytes, bytes], query: dict[str, list[str]], address: str, scheme: str
+) -> Credentials:
+    username, password = None, headers.get(b"x-device-key")
+    authorization = headers.get(b"authorization", b"")
+    kind, _, value = authorization.partition(b" ")
+    if password is None and kind.lower() == b"bearer":
+        password = value.strip()
+    elif password is None and kind.lower() == b"basic":
+        try:
+            pair = base64.b64decode(value, validate=True)
+        except binascii.Error:
+            pair = b""
+        name, _, password = pair.partition(b":")
+        username = name.decode("utf-8", "replace")
+    elif password is None and "key" in query:
+        password = query["key"][0].encode()
+    return Credentials(username, password, "", address, "http", scheme == "https")
+
+
+async def _body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > limit:
+        raise MessageTooLarge(size=int(declared), limit=limit)
+    event = await receive()
+    body: bytes = event.get("body", b"")
+    if not event.get("more_body"):
+        return body
+    parts, size = [body], len(body)
+    while event.get("more_body"):
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            break
+        parts.append(event.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise MessageTooLarge(size=size, limit=limit)
+    return b"".join(parts)
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return unquote(text)
+
+
+def _payload(payload: bytes) -> Any:
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {"base64": base64.b64encode(payload).decode()}
+
+
+def _problem(failure: MoorageError) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    status = STATUS[failure.kind]
+    headers = list(_PROBLEM_HEADERS)
+    if status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="moorage"'))
+    if status in (429, 503):
+        wait_s = max(1, round(float(failure.public.get("retry_after_s", 1))))
+        headers.append((b"retry-after", str(wait_s).encode()))
+    return status, _problem_body(status, failure.code, str(failure)), headers
+
+
+def _problem_body(status: int, code: str, detail: str) -> bytes:
+    return _json(
+        {
+            "type": "about:blank", "title": TITLES.get(status, "Error"), "status": status,
+            "code": code, "detail": detail, "errors": [],
+        }
+    )  # fmt: skip
+
+
+# --- For people -----------------------------------------------------------
+
+router = APIRouter(prefix="/api/v1/refusals", tags=["messages"])
+
+
+@router.get("", response_model=PageOut[RefusalOut],
+            responses=may_fail(CursorInvalid, FieldInvalid, DatabaseUnavailable))  # fmt: skip
+async def list_refusals(
+    tx: Tx, caller: Signed, asked: Asked,
+    since: Annotated[datetime | None, Query(description="Only what happened since.")] = None,
+    device_id: Annotated[UUID | None, Query(alias="deviceId")] = None,
+) -> pages.Page[RefusalRow]:  # fmt: skip
+    """List what the doors turned away: of your devices, and, for a GlobalAdmin, of strangers."""
+    return await service.list_refusals(tx, caller, asked, since=since, device_id=device_id)

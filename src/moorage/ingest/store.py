@@ -1,0 +1,101 @@
+"""The only SQL of messages in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from moorage.kit import pages
+from moorage.kit.caller import Reach
+from moorage.kit.db import Tx
+from moorage.kit.ids import uuid7
+
+from .model import RefusalRow
+from .ports import Refusal
+from .tables import refusals
+
+
+async def count_refusals(tx: Tx, counted: Mapping[Refusal, tuple[int, Any]]) -> None:
+    """Add to the count of each kind of refusal; the value holds the count and whose device."""
+    rows = []
+    for refusal, (count, sender) in counted.items():
+        text = "\n".join(
+            (refusal.reason, refusal.detail, refusal.protocol, refusal.address, refusal.hint)
+        )
+        digest = hashlib.sha256(f"{text}\n{refusal.device}".encode()).digest()
+        rows.append(
+            {
+                "id": uuid7(),
+                "digest": digest,
+                "reason": refusal.reason,
+                "detail": refusal.detail,
+                "protocol": refusal.protocol,
+                "address": refusal.address,
+                "hint": refusal.hint,
+                "device_id": sender and sender.device_id,
+                "organization_id": sender and sender.organization_id,
+                "application_id": sender and sender.application_id,
+                "first_at": tx.now,
+                "last_at": tx.now,
+                "count": count,
+            }
+        )
+    rows.sort(key=lambda row: row["digest"])
+    statement = insert(refusals)
+    await tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[refusals.c.digest],
+            set_={
+                "count": refusals.c.count + statement.excluded.count,
+                "last_at": statement.excluded.last_at,
+            },
+        ),
+        rows,
+    )
+
+
+async def list_refusals(
+    tx: Tx,
+    seen: Reach,
+    asked: pages.PageRequest,
+    *,
+    since: datetime | None,
+    device_id: UUID | None,
+) -> pages.Page[RefusalRow]:
+    """Read a page of what `seen` allows; strangers' only where everything may be seen."""
+    query = select(refusals)
+    if not seen.everywhere:
+        query = query.where(
+            or_(
+                refusals.c.organization_id.in_(seen.organization_ids),
+                refusals.c.application_id.in_(seen.application_ids),
+            )
+        )
+    if since is not None:
+        query = query.where(refusals.c.last_at >= since)
+    if device_id is not None:
+        query = query.where(refusals.c.device_id == device_id)
+    return await pages.page(
+        tx,
+        query,
+        asked,
+        sorts={"lastAt": refusals.c.last_at, "count": refusals.c.count},
+        default="-lastAt",
+        key=refusals.c.id,
+        read=_refusal,
+    )
+
+
+def _refusal(row: Any) -> RefusalRow:
+    return RefusalRow(**{name: getattr(row, name) for name in RefusalRow.__dataclass_fields__})
+
+
+async def forget_refusals(tx: Tx, before: datetime) -> None:
+    """Delete what was last seen before an instant."""
+    await tx.execute(delete(refusals).where(refusals.c.last_at < before))
