@@ -64,8 +64,8 @@ class UplinkDoor:
         self, scope: Scope, receive: Receive, address: str
     ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
         if scope["method"] != "POST":
-            headers = [*_PROBLEM_HEADERS, (b"allow", b"POST")]
-            return 405, _problem_body(405, "method_not_allowed", "Send messages by POST."), headers
+            allowed = [*_PROBLEM_HEADERS, (b"allow", b"POST")]
+            return 405, _problem_body(405, "method_not_allowed", "Send messages by POST."), allowed
         channel = scope["path"][len(PREFIX) :].strip("/")
         headers = {
             name: value

@@ -257,7 +257,7 @@ async def read_hot(tx: Tx, devices: Sequence[int], window: Window) -> list[tuple
     known = await get_shapes(tx, {r.shape for r in rows})
     wanted = frozenset(window.series)
     found = []
-    for device, at, shape_id, flags, packed in rows:
+    for device, at, shape_id, flags, packed in map(tuple, rows):
         shape = known[shape_id]
         values = dict(zip(shape.names, unpack_values(shape.kinds, packed), strict=True))
         units = {n: u for n, u in zip(shape.names, shape.units, strict=True) if u is not None}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -25,6 +26,8 @@ PAST_US = 30 * 86_400 * 1_000_000
 FUTURE_US = 600 * 1_000_000
 _encode = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Decoder().decode
+_to_json = msgspec.json.Encoder().encode
+NOBODY = UUID(int=0)
 
 
 class Process:
@@ -42,6 +45,7 @@ class Process:
         self._partition = partition
         self._bell = asyncio.Event()
         self._contexts: dict[int, devices.DeviceContext] = {}
+        self._descriptions: dict[int, tuple[devices.DeviceContext, msgspec.Raw]] = {}
         self._keeper = telemetry.Keeper(partition)
         self._position: ledger.Position | None = None
         self.processed = 0
@@ -139,16 +143,51 @@ class Process:
         others: Mapping[int, Sequence[int]],
         derived: list[telemetry.Derived | None],
     ) -> None:
-        jobs = [
-            decoders.Job(self._contexts.get(entries[i][1].device), entries[i][1])
-            for indexes in others.values()
-            for i in indexes
-        ]
+        jobs = [self._job(entries[i][1]) for indexes in others.values() for i in indexes]
         order = [i for indexes in others.values() for i in indexes]
         results = await self._workshop.decode(jobs)
         for index, (decoder, result) in zip(order, results, strict=True):
             n, message = entries[index]
             derived[index] = derive(n, message, decoder, result)
+
+    def _job(self, message: ledger.RawMessage) -> decoders.Job:
+        context = self._contexts.get(message.device)
+        meta = message.meta or {}
+        content = decoders.DecodeContext(
+            message.payload,
+            _instant(message.received_us),
+            message.content_type or None,
+            meta.get("port"),
+            None,
+            meta.get("event"),
+            None if context is None else self._description(context),
+        )
+        if context is None:
+            return decoders.Job(NOBODY, None, content)
+        return decoders.Job(context.organization_id, context.decoder_id, content)
+
+    def _description(self, context: devices.DeviceContext) -> msgspec.Raw:
+        """Give the device as a decoder's second argument sees it: no secrets, no keys."""
+        known = self._descriptions.get(context.number)
+        if known is None or known[0] is not context:
+            place = context.location
+            described = {
+                "id": str(context.id),
+                "name": context.name,
+                "type": context.kind.value,
+                "location": place
+                and {"type": "Point", "coordinates": [place.longitude, place.latitude]},
+                "commentOnLocation": context.place,
+                "metadata": context.metadata,
+                "deviceModel": {
+                    "manufacturerName": context.manufacturer,
+                    "modelName": context.model,
+                },
+                "serial": context.serial,
+                "tags": context.tags,
+            }
+            known = self._descriptions[context.number] = context, msgspec.Raw(_to_json(described))
+        return known[1]
 
     async def _report_operations(
         self, tx: Tx, entries: Sequence[tuple[int, ledger.RawMessage]]
