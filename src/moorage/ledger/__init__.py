@@ -14,9 +14,11 @@ from .model import (
 )
 from .ports import Log
 from .service import (
+    FIRST_DAY,
     PostgresLog,
     Writer,
     drop_old_days,
+    end_of,
     frame_of,
     get,
     get_many,
@@ -26,6 +28,7 @@ from .service import (
     move,
     open_log,
     pack,
+    partitions_of,
     place,
     position_of,
     read,
@@ -34,6 +37,7 @@ from .service import (
 
 __all__ = [
     "CHANNEL",
+    "FIRST_DAY",
     "Appended",
     "Envelope",
     "Frame",
@@ -49,6 +53,7 @@ __all__ = [
     "Writer",
     "day_of",
     "drop_old_days",
+    "end_of",
     "frame_of",
     "get",
     "get_many",
@@ -58,6 +63,7 @@ __all__ = [
     "move",
     "open_log",
     "pack",
+    "partitions_of",
     "place",
     "position_of",
     "read",

@@ -29,6 +29,9 @@ _decompress = zstandard.ZstdDecompressor().decompress
 _messages = msgspec.msgpack.Decoder(list[RawMessage])
 _frame = msgspec.msgpack.Encoder().encode
 
+# How long each log is kept. What was derived lives on in the history; its log is for consumers.
+FIRST_DAY = date(2000, 1, 1)
+KEPT_DAYS = {LogName.RAW: 90, LogName.DERIVED: 4}
 # Reading stops above the first and goes on below the second.
 HIGH_WATER_FRAMES, LOW_WATER_FRAMES = 20_000, 5_000
 HIGH_WATER_BYTES, LOW_WATER_BYTES = 64_000_000, 16_000_000
@@ -267,7 +270,7 @@ class PostgresLog:
     async def read(self, partition: int, after: int, limit: int) -> list[Envelope]:
         """Read from a position on, in order."""
         async with self._database.begin() as tx:
-            return await store.read(tx, self._log, partition, after, date(2000, 1, 1), limit)
+            return await store.read(tx, self._log, partition, after, FIRST_DAY, limit)
 
     async def trim(self, partition: int, before: int) -> None:
         """Forget envelopes that end before the position."""
@@ -289,6 +292,16 @@ async def position_of(
 ) -> Position:
     """Tell where a consumer stands; a new one begins at the start of what is kept."""
     return await store.position_of(tx, consumer, log_name, partition, from_start=from_start)
+
+
+async def end_of(tx: Tx, log_name: LogName, partition: int) -> Position:
+    """Give the position the next frame will get."""
+    return Position(await store.next_position(tx, log_name, partition), tx.now.date())
+
+
+async def partitions_of(tx: Tx) -> list[int]:
+    """List the partitions of the logs."""
+    return await store.partitions_of(tx)
 
 
 async def read(
@@ -348,10 +361,10 @@ async def make_day_tables(tx: Tx, tables: Sequence[str], first: date, last: date
     await store.make_day_tables(tx, tables, first, last)
 
 
-async def drop_old_days(tx: Tx, *, raw_days: int, derived_days: int) -> list[date]:
+async def drop_old_days(tx: Tx) -> list[date]:
     """Drop days past their retention, unless a consumer still needs them; give those dropped."""
     dropped = []
-    for log_name, days in ((LogName.RAW, raw_days), (LogName.DERIVED, derived_days)):
+    for log_name, days in KEPT_DAYS.items():
         table = store.TABLE[log_name].name
         needed = await store.slowest(tx, log_name)
         keep_from = tx.now.date() - timedelta(days=days)

@@ -230,6 +230,16 @@ async def next_position(tx: Tx, log: LogName, partition: int) -> int:
     return found
 
 
+async def partitions_of(tx: Tx) -> list[int]:
+    """List the partitions."""
+    rows = await tx.execute(
+        select(partitions.c.partition)
+        .where(partitions.c.log == int(LogName.RAW))
+        .order_by(partitions.c.partition)
+    )
+    return [row.partition for row in rows]
+
+
 async def place(tx: Tx, log: LogName, partition: int, count: int, body: bytes) -> int:
     """Keep an envelope within the caller's transaction; give its first position."""
     first: int = (

@@ -4,7 +4,10 @@ from .errors import RangeReversed, RangeTooWide
 from .model import Derived, Flag, Latest, MessageRow, Point, Quality, Row, State, Window
 from .service import (
     MAX_SERIES,
+    Feed,
     Keeper,
+    Place,
+    entries_of,
     latest,
     make_days,
     messages,
@@ -16,10 +19,12 @@ from .service import (
 __all__ = [
     "MAX_SERIES",
     "Derived",
+    "Feed",
     "Flag",
     "Keeper",
     "Latest",
     "MessageRow",
+    "Place",
     "Point",
     "Quality",
     "RangeReversed",
@@ -27,6 +32,7 @@ __all__ = [
     "Row",
     "State",
     "Window",
+    "entries_of",
     "latest",
     "make_days",
     "messages",

@@ -13,9 +13,9 @@ from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 
-from . import store
-from .errors import RangeReversed, RangeTooWide
-from .model import Derived, Flag, MessageRow, Point, Row, State, Value, Window
+from .. import store
+from ..errors import RangeReversed, RangeTooWide
+from ..model import Derived, Flag, MessageRow, Point, Row, State, Value, Window
 
 MAX_SERIES = 200
 TABLE = "telemetry_history"
@@ -211,6 +211,28 @@ async def messages(
     return pages.Page(
         [(m, raw.get((m.partition, m.n))) for m in found.items], found.next, found.total
     )
+
+
+async def message(
+    tx: Tx, caller: Caller, device_id: UUID, partition: int, n: int
+) -> tuple[MessageRow, ledger.RawMessage]:
+    """Read one message of a device.
+
+    Raises:
+        DeviceUnknown, PermissionMissing.
+        PositionGone: it is past its retention, or not this device's.
+    """
+    device = await devices.get(tx, caller, device_id)
+    organizations.require(
+        caller,
+        organizations.Permission.READ_MESSAGES,
+        device.organization_id,
+        device.application_id,
+    )
+    row = await store.find_message(tx, device.number, partition, n)
+    if row is None:
+        raise ledger.PositionGone(position=n)
+    return row, await ledger.get(tx, partition, n)
 
 
 async def newest_messages(tx: Tx, number: int, count: int) -> list[ledger.RawMessage]:

@@ -1,0 +1,84 @@
+"""The part that decodes, keeps and forwards what came in, and keeps the schedules."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import psycopg
+import structlog
+
+from moorage import decoders, ingest, ledger, telemetry
+from moorage.entry import database as databases
+from moorage.entry import root_key
+from moorage.entry.lifeline import Lifeline
+from moorage.entry.settings import Settings
+from moorage.entry.wiring import SCHEDULES
+from moorage.kit import jobs, secrets
+from moorage.kit.db import Database, DatabaseUnavailable
+from moorage.kit.doorbell import Doorbells
+
+log = structlog.get_logger()
+TRY_EVERY_S = 2.0
+
+
+async def serve(settings: Settings, line: Lifeline) -> None:
+    """Work until told to stop."""
+    database = Database(databases.url_of(settings), pool_size=8, name="moorage-work")
+    doorbells = Doorbells(database, name="moorage-work-bell")
+    runtimes = decoders.find_runtimes()
+    workshop = decoders.Workshop(database, doorbells, runtimes)
+    try:
+        async with database.begin() as tx:
+            await secrets.load_sealer(tx, root_key.load(settings))
+            partitions = await ledger.open_log(tx, settings.ledger.partitions)
+            await telemetry.make_days(tx)
+        async with asyncio.TaskGroup() as tasks:
+            work = [
+                tasks.create_task(
+                    _hold(database, ingest.Process(database, doorbells, workshop, p), p)
+                )
+                for p in range(partitions)
+            ]
+            work.append(tasks.create_task(doorbells.run()))
+            work.append(tasks.create_task(jobs.keep(database, SCHEDULES)))
+            line.ready()
+            await line.stop.wait()
+            for task in work:
+                task.cancel()
+    finally:
+        await workshop.close()
+        await database.close()
+
+
+async def _hold(database: Database, process: ingest.Process, partition: int) -> None:
+    """Work on a partition while holding its lock; whoever comes second waits for the first."""
+    while True:
+        with contextlib.suppress(psycopg.Error, OSError, DatabaseUnavailable):
+            async with await database.connect(name=f"moorage-work-lock-{partition}") as lock:
+                while not await _locked(lock, partition):
+                    await asyncio.sleep(TRY_EVERY_S)
+                await _while_locked(lock, process)
+        await asyncio.sleep(TRY_EVERY_S)
+
+
+async def _locked(lock: psycopg.AsyncConnection[object], partition: int) -> bool:
+    cursor = await lock.execute(
+        "SELECT pg_try_advisory_lock(hashtext('moorage.process'), %s)", (partition,)
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])  # type: ignore[index]
+
+
+async def _while_locked(lock: psycopg.AsyncConnection[object], process: ingest.Process) -> None:
+    """Run the process until the connection that holds the lock is lost."""
+    running = asyncio.create_task(process.run())
+    try:
+        while not running.done():
+            await asyncio.wait([running], timeout=TRY_EVERY_S)
+            await lock.execute("SELECT 1")
+        await running
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running

@@ -1,0 +1,202 @@
+"""HTTP of readings and messages, and the live feed."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator, Iterable
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from moorage import devices
+from moorage.devices import DeviceUnknown
+from moorage.kit import pages
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx as Transaction
+from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
+from moorage.kit.http import Asked, PageOut, Signed, Tx, may_fail
+from moorage.ledger import PositionGone
+from moorage.organizations import PermissionMissing
+
+from . import service
+from .errors import RangeReversed, RangeTooWide
+from .model import Derived, Row, State
+from .schemas import MessageOut, ReadingsOut, StateOut, WindowQuery, instant, message_out
+
+router = APIRouter(prefix="/api/v1", tags=["readings"])
+CSV = "text/csv"
+HEARTBEAT_S = 15.0
+LOOK_EVERY_S = 0.5
+
+
+@router.get("/devices/{device_id}/latest", response_model=StateOut,
+            responses=may_fail(DeviceUnknown))  # fmt: skip
+async def get_latest(device_id: UUID, tx: Tx, caller: Signed) -> State:
+    """Read a device's latest values."""
+    return await service.latest(tx, caller, device_id)
+
+
+@router.get("/devices/{device_id}/readings", response_model=ReadingsOut,
+            responses={200: {"content": {CSV: {}}},
+                       **may_fail(DeviceUnknown, RangeTooWide, RangeReversed)})  # fmt: skip
+async def get_readings(
+    device_id: UUID, tx: Tx, caller: Signed, request: Request,
+    asked: Annotated[WindowQuery, Query()],
+) -> Any:  # fmt: skip
+    """Read a device's readings of a period, as JSON or, by `Accept: text/csv`, as CSV."""
+    rows = await service.readings(tx, caller, device_id, asked.to_window(tx.now))
+    if CSV in request.headers.get("accept", ""):
+        return Response(_csv(rows), media_type=CSV)
+    return ReadingsOut.model_validate({"items": rows})
+
+
+def _csv(rows: Iterable[Row]) -> str:
+    """Write rows as CSV (RFC 4180), a column a series."""
+    rows = list(rows)
+    names = sorted({name for row in rows for name in row.values})
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["at", "quality", *(_cell(name) for name in names)])
+    for row in rows:
+        cells = [_cell(row.values.get(name, "")) for name in names]
+        writer.writerow([row.at.isoformat(timespec="milliseconds"), row.quality.value, *cells])
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Keep a spreadsheet from taking a text for a formula."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value
+
+
+@router.get("/devices/{device_id}/messages", response_model=PageOut[MessageOut],
+            responses=may_fail(DeviceUnknown, PermissionMissing, CursorInvalid,
+                               FieldInvalid))  # fmt: skip
+async def list_messages(
+    device_id: UUID, tx: Tx, caller: Signed, asked: Asked,
+    problems: Annotated[bool, Query(description="Only messages with a problem.")] = False,
+) -> pages.Page[MessageOut]:  # fmt: skip
+    """List a device's messages, newest first, with their bytes."""
+    page = await service.messages(tx, caller, device_id, asked, problems_only=problems)
+    return pages.Page([message_out(row, raw) for row, raw in page.items], page.next, page.total)
+
+
+@router.get("/devices/{device_id}/messages/{position}", response_model=MessageOut,
+            responses=may_fail(DeviceUnknown, PermissionMissing, PositionGone))  # fmt: skip
+async def get_message(device_id: UUID, position: str, tx: Tx, caller: Signed) -> MessageOut:
+    """Read one message by its position."""
+    place = service.Place.read(position)
+    if place is None:
+        raise PositionGone(position=position)
+    return message_out(*await service.message(tx, caller, device_id, place.partition, place.n))
+
+
+# --- Live -----------------------------------------------------------------
+
+
+@router.get("/feed", response_class=StreamingResponse,
+            responses={200: {"content": {"text/event-stream": {}}},
+                       **may_fail(DeviceUnknown)})  # fmt: skip
+async def follow(
+    request: Request, caller: Signed,
+    device_id: Annotated[UUID | None, Query(alias="deviceId")] = None,
+    application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> StreamingResponse:  # fmt: skip
+    """Follow what devices send, as server-sent events; resumes after `Last-Event-ID`."""
+    database = request.app.state.database
+    async with database.begin(caller) as tx:
+        followed = await _followed(tx, caller, device_id, application_id)
+    stream = _events(request, followed, device_id, application_id, last_event_id)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+async def _followed(
+    tx: Transaction, caller: Caller, device_id: UUID | None, application_id: UUID | None
+) -> dict[int, UUID]:
+    if device_id is not None:
+        device = await devices.get(tx, caller, device_id)
+        return {device.number: device.id}
+    return await devices.numbers_seen(tx, caller, application_id)
+
+
+async def _events(
+    request: Request,
+    followed: dict[int, UUID],
+    device_id: UUID | None,
+    application_id: UUID | None,
+    last_event_id: str | None,
+) -> AsyncIterator[bytes]:
+    """Write events until the client goes, or may no longer see what it follows."""
+    feed: service.Feed = request.app.state.feed
+    loop = asyncio.get_running_loop()
+    with feed.follow(followed) as follower:
+        yield b"retry: 2000\n: following\n\n"
+        if (after := service.Place.read(last_event_id)) is not None:
+            for place, entry in await feed.missed(frozenset(followed), after):
+                yield _event(place, entry, followed)
+        beat_at = loop.time() + HEARTBEAT_S
+        while True:
+            if follower.rights_changed:
+                follower.rights_changed = False
+                try:
+                    followed = await _still(request, device_id, application_id)
+                except MoorageError:
+                    yield b"event: ended\ndata: {}\n\n"
+                    return
+                follower.numbers = frozenset(followed)
+            for place, entry in await follower.take(LOOK_EVERY_S):
+                if entry.device in followed:
+                    yield _event(place, entry, followed)
+            if follower.lost:
+                follower.lost = False
+                yield b"event: lost\ndata: {}\n\n"
+            if loop.time() >= beat_at:
+                beat_at = loop.time() + HEARTBEAT_S
+                yield b": alive\n\n"
+
+
+async def _still(
+    request: Request, device_id: UUID | None, application_id: UUID | None
+) -> dict[int, UUID]:
+    """Recognise the caller anew, and what may be followed now."""
+    async with request.app.state.database.begin() as tx:
+        caller = await request.scope["state"]["recognise"](tx)
+        return await _followed(tx, caller, device_id, application_id)
+
+
+_json = msgspec.json.Encoder().encode
+
+
+def _event(place: service.Place, entry: Derived, followed: dict[int, UUID]) -> bytes:
+    """Write one message as an event; several instants make several `points`."""
+    body = {
+        "position": f"{place.partition}:{entry.n}",
+        "deviceId": followed[entry.device],
+        "messageId": UUID(bytes=entry.id),
+        "receivedAt": _text(entry.received_us),
+        "at": _text(entry.at_us),
+        "channel": entry.channel,
+        "points": [
+            {"at": _text(point.at_us), "values": point.values, "units": point.units or {}}
+            for point in entry.points
+        ],
+        "location": entry.location
+        and {
+            "type": "Point",
+            "coordinates": [entry.location[1], entry.location[0]],
+        },
+        "problem": entry.problem,
+    }
+    return b"id: %s\nevent: message\ndata: %s\n\n" % (str(place).encode(), _json(body))
+
+
+def _text(us: int) -> str:
+    return instant(us).isoformat(timespec="milliseconds").replace("+00:00", "Z")

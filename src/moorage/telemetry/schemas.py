@@ -1,0 +1,140 @@
+"""Bodies of the routes about readings and messages."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from moorage import ledger
+from moorage.kit.http import Instant, Out
+
+from .model import MessageRow, Quality, Window
+
+Value = float | bool | str
+
+
+class LatestOut(Out):
+    """The newest good value of one series."""
+
+    series: str
+    value: Value
+    at: Instant
+    unit: str | None
+
+
+class StateOut(Out):
+    """What a device sent last."""
+
+    received_at: Instant | None
+    message_count: int
+    latest: list[LatestOut]
+
+
+class RowOut(Out):
+    """The values of one instant."""
+
+    at: Instant
+    values: dict[str, Value]
+    units: dict[str, str]
+    quality: Quality
+
+
+class ReadingsOut(Out):
+    """Readings of a period, by time."""
+
+    items: list[RowOut]
+
+
+class WindowQuery(BaseModel):
+    """Which readings are asked for.
+
+    `from` is a day before `to` if not given, `to` now. `step` groups by that length (ISO 8601)
+    with `aggregate`. More rows than `limit` are refused, never cut off silently.
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    series: list[str] = Field(default=[], max_length=200)
+    start: AwareDatetime | None = Field(default=None, alias="from")
+    end: AwareDatetime | None = Field(default=None, alias="to")
+    step: timedelta | None = Field(default=None, ge=timedelta(seconds=1))
+    aggregate: Literal["mean", "min", "max", "sum", "count", "first", "last"] = "mean"
+    limit: int = Field(default=20_000, ge=1, le=200_000)
+
+    def to_window(self, now: datetime) -> Window:
+        """Make the question."""
+        end = self.end or now
+        start = self.start or end - timedelta(days=1)
+        step_s = None if self.step is None else round(self.step.total_seconds())
+        return Window(start, end, self.series, step_s, self.aggregate, self.limit)
+
+
+class MessageOut(Out):
+    """One message, as received and what came of it.
+
+    `payload` is base64, `text` the same as text where it is text; both are null once the message
+    is past its retention, while its values are kept longer.
+    """
+
+    position: str
+    at: Instant
+    received_at: Instant | None
+    message_id: UUID | None
+    protocol: str | None
+    channel: str | None
+    content_type: str | None
+    payload: str | None
+    text: str | None
+    size: int | None
+    meta: dict[str, Any] | None
+    problem: bool
+    values: dict[str, Value]
+
+
+PROTOCOLS = {int(protocol): protocol.name.lower() for protocol in ledger.Protocol}
+
+
+def message_out(row: MessageRow, raw: ledger.RawMessage | None) -> MessageOut:
+    """Join a message's place in the history with its bytes."""
+    known: dict[str, Any] = dict.fromkeys(
+        (
+            "received_at", "message_id", "protocol", "channel", "content_type", "payload",
+            "text", "size", "meta",
+        )
+    )  # fmt: skip
+    if raw is not None:
+        known = {
+            "received_at": instant(raw.received_us),
+            "message_id": UUID(bytes=raw.id),
+            "protocol": PROTOCOLS.get(raw.protocol, str(raw.protocol)),
+            "channel": raw.channel,
+            "content_type": raw.content_type or None,
+            "payload": base64.b64encode(raw.payload).decode(),
+            "text": _text(raw.payload),
+            "size": len(raw.payload),
+            "meta": raw.meta,
+        }
+    return MessageOut(
+        position=f"{row.partition}:{row.n}",
+        at=row.at,
+        problem=row.problem,
+        values=dict(row.values),
+        **known,
+    )
+
+
+def instant(us: int) -> datetime:
+    """Give the instant of microseconds since 1970."""
+    return datetime.fromtimestamp(us / 1_000_000, UTC)
+
+
+def _text(payload: bytes) -> str | None:
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if all(c.isprintable() or c in "\r\n\t" for c in text) else None
