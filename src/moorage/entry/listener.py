@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import ssl
 
 from moorage import ingest, ledger
+from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
+from moorage.builtin.transports.mqtt.settings import default_limits
 from moorage.entry import database as databases
 from moorage.entry import tls
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.settings import Settings
-from moorage.entry.transports import transports_of
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 
@@ -21,7 +24,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     async with database.begin() as tx:
         partitions = await ledger.open_log(tx, settings.ledger.partitions)
     door = ingest.Door(database, doorbells, settings.ingest, partitions)
-    transports = transports_of(settings, tls.server_certificate(settings))
+    transports: list[ingest.Transport] = [_mqtt(settings)]
     waiting = {transport.name for transport in transports}
 
     def ready(name: str) -> None:
@@ -45,3 +48,15 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                 task.cancel()
     finally:
         await database.close()
+
+
+def _mqtt(settings: Settings) -> MqttDoor:
+    made = tls.server_certificate(settings)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(made.certificate, made.key)
+    limits = dataclasses.replace(default_limits(), packet_bytes=settings.ingest.largest_message)
+    mqtt = settings.mqtt
+    return MqttDoor(
+        DoorSettings(mqtt.host, mqtt.port, mqtt.tls_host, mqtt.tls_port, context, limits)
+    )

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 import moorage
+from moorage.ingest.settings import IngestSettings
 from moorage.kit.settings import Loaded, Section, SettingInvalid, load
+from moorage.ledger.settings import LedgerSettings
 
 FILE_NAME = "moorage.toml"
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -122,6 +124,8 @@ class Settings(Section):
     tls: TlsSettings = TlsSettings()
     postgres: PostgresSettings = PostgresSettings()
     disk: DiskSettings = DiskSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    ingest: IngestSettings = IngestSettings()
 
     @property
     def host_name(self) -> str:

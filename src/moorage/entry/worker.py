@@ -56,9 +56,8 @@ async def _hold(database: Database, process: ingest.Process, partition: int) -> 
     while True:
         with contextlib.suppress(psycopg.Error, OSError, DatabaseUnavailable):
             async with await database.connect(name=f"moorage-work-lock-{partition}") as lock:
-                while not await _locked(lock, partition):
-                    await asyncio.sleep(TRY_EVERY_S)
-                await _while_locked(lock, process)
+                if await _locked(lock, partition):
+                    await _while_locked(lock, process)
         await asyncio.sleep(TRY_EVERY_S)
 
 

@@ -1,14 +1,23 @@
 """Device messages in, whatever the protocol."""
 
+from .errors import MessageMalformed, MessageTooLarge, Overloaded, SenderUnknown, TooFast
 from .ports import Command, Credentials, Done, Host, Presence, Refusal, Transport, Uplink
+from .service import Door, Process
 
 __all__ = [
     "Command",
     "Credentials",
     "Done",
+    "Door",
     "Host",
+    "MessageMalformed",
+    "MessageTooLarge",
+    "Overloaded",
     "Presence",
+    "Process",
     "Refusal",
+    "SenderUnknown",
+    "TooFast",
     "Transport",
     "Uplink",
 ]
