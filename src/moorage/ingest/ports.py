@@ -108,6 +108,10 @@ class Host(Protocol):
         """Tell whether the sender may subscribe to the filter."""
         ...
 
+    def admit(self, device: int, count: int = 1) -> float:
+        """Take from a device's allowance; 0 if it had it, else the seconds until it will."""
+        ...
+
     def accept(self, messages: Sequence[RawMessage], done: Done) -> None:
         """Put messages into the ledger; `done(None)` follows the durable commit.
 
@@ -135,6 +139,10 @@ class Host(Protocol):
 
     def present(self, event: Presence) -> None:
         """Note that a device connected or disconnected; written in batches."""
+        ...
+
+    def taken(self, command_id: UUID) -> None:
+        """Note that a device has acknowledged a command; else it is handed over again."""
         ...
 
     def follow(

@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import msgspec
 import structlog
 
 from moorage import devices, ledger, operations, sessions, telemetry
-from moorage.kit.db import Database, DatabaseUnavailable, Tx
+from moorage.kit.db import Database, DatabaseUnavailable, to_json
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.secrets import digest
 
@@ -20,16 +21,17 @@ from ..errors import Overloaded, SenderUnknown, TooFast
 from ..ports import Command, Credentials, Done, Presence, Refusal, Uplink
 from ..settings import IngestSettings
 from .allowance import Allowance
-from .process import CONSUMER
 
 log = structlog.get_logger()
 
 # A door that has not heard of the database for this long takes no new connection.
 CUT_OFF_S = 10.0
 WRITE_EVERY_S = 0.25
+BEAT_EVERY_S = 10.0
 REPEAT_DEPTH = 16
 _encode = msgspec.msgpack.Encoder().encode
 _UPLINKS = ("v1/up", "v1/twin/reported")
+_JSON = {"content_type": "application/json"}
 _DOWNLINKS = ("v1/op/#", "v1/twin/desired", "v1/time")
 
 
@@ -46,8 +48,11 @@ class Door:
         doorbells: Doorbells,
         settings: IngestSettings,
         partitions: int,
+        *,
+        name: str | None = None,
     ) -> None:
         self._database = database
+        self._name = name
         self._doorbells = doorbells
         self.settings = settings
         self._writers = [
@@ -59,6 +64,7 @@ class Door:
         self._attempts = Allowance(rate=5, burst=50)
         self._refusals: dict[Refusal, int] = {}
         self._presence: list[Presence] = []
+        self._taken: list[UUID] = []
         self._followers: list[
             tuple[
                 Callable[[], Sequence[int]],
@@ -71,6 +77,7 @@ class Door:
         self._mark: int | None = None
         doorbells.on("moorage_devices", lambda _payload: self._changed.set())
         doorbells.on("moorage_operations", lambda _payload: self._commands.set())
+        self._listener: UUID | None = None
         self.shed = 0
 
     async def run(self) -> None:
@@ -81,6 +88,24 @@ class Door:
             tasks.create_task(self._follow_changes())
             tasks.create_task(self._follow_commands())
             tasks.create_task(self._write_notes())
+            if self._name is not None:
+                tasks.create_task(self._beat(self._name))
+
+    async def _beat(self, name: str) -> None:
+        """Live as a listener: end what a predecessor left connected, then beat."""
+        while True:
+            try:
+                async with self._database.begin() as tx:
+                    if self._listener is None:
+                        listener = await sessions.start_listener(tx, name)
+                    else:
+                        listener = self._listener
+                        await sessions.beat(tx, listener)
+                self._listener = listener
+            except DatabaseUnavailable:
+                await asyncio.sleep(1)
+                continue
+            await asyncio.sleep(BEAT_EVERY_S)
 
     # --- Who ------------------------------------------------------------------
 
@@ -143,24 +168,34 @@ class Door:
 
     # --- In -------------------------------------------------------------------
 
-    def accept(self, messages: Sequence[ledger.RawMessage], done: Done) -> None:
-        """Put messages of one partition's devices into the ledger; `done` follows the commit."""
-        device = messages[0].device
-        wait_s = self._allowance.take(device, len(messages))
+    def admit(self, device: int, count: int = 1) -> float:
+        """Take from a device's allowance; 0 if it had it, else the seconds until it will."""
+        wait_s = self._allowance.take(device, count)
         if wait_s:
-            self.shed += len(messages)
-            done(
-                TooFast(
-                    bucket="device", rate=self.settings.device_rate, retry_after_s=round(wait_s, 1)
-                )
-            )
+            self.shed += count
+        return wait_s
+
+    def accept(self, messages: Sequence[ledger.RawMessage], done: Done) -> None:
+        """Put messages into the ledger; `done` follows the commit of all of them."""
+        writers = self._writers
+        if len(writers) == 1:
+            writers[0].put([_frame(message) for message in messages], done)
             return
-        writer = self._writers[device % len(self._writers)]
-        frames = [
-            ledger.Frame(_encode(message), message.id if message.own_id else None)
-            for message in messages
-        ]
-        writer.put(frames, done)
+        shares: dict[int, list[ledger.Frame]] = {}
+        for message in messages:
+            shares.setdefault(message.device % len(writers), []).append(_frame(message))
+        waiting = len(shares)
+        failure: Exception | None = None
+
+        def one_done(error: Exception | None) -> None:
+            nonlocal waiting, failure
+            waiting -= 1
+            failure = failure or error
+            if not waiting:
+                done(failure)
+
+        for partition, frames in shares.items():
+            writers[partition].put(frames, one_done)
 
     async def accept_durably(self, messages: Sequence[ledger.RawMessage]) -> None:
         """Put messages into the ledger and wait for the commit.
@@ -169,6 +204,9 @@ class Door:
             TooFast: the device's allowance is used up.
             Overloaded: too much waits already.
         """
+        if wait_s := self.admit(messages[0].device, len(messages)):
+            rate = self.settings.device_rate
+            raise TooFast(bucket="device's", rate=rate, retry_after_s=round(wait_s, 1))
         if self.overloaded:
             self.shed += len(messages)
             raise Overloaded(retry_after_s=1)
@@ -236,7 +274,8 @@ class Door:
     async def _write_once(self) -> None:
         refusals, self._refusals = self._refusals, {}
         presence, self._presence = self._presence, []
-        if not refusals and not presence:
+        taken, self._taken = self._taken, []
+        if not refusals and not presence and not taken:
             return
         try:
             async with self._database.begin() as tx:
@@ -246,12 +285,15 @@ class Door:
                         for refusal, count in refusals.items()
                     }
                     await store.count_refusals(tx, counted)
-                if presence:
-                    await sessions.record(tx, presence)
+                if taken:
+                    await operations.delivered(tx, taken)
+                if presence and self._listener is not None:
+                    await sessions.record(tx, self._listener, [_event(p) for p in presence])
         except DatabaseUnavailable:
             for refusal, count in refusals.items():
                 self._refusals[refusal] = self._refusals.get(refusal, 0) + count
             self._presence = presence + self._presence
+            self._taken = taken + self._taken
 
     # --- Down -----------------------------------------------------------------
 
@@ -273,7 +315,12 @@ class Door:
         """Claim what waits for one device, for the answer to its message."""
         async with self._database.begin() as tx:
             claimed = await operations.claim(tx, [sender.number])
-        return [Command(c.device, c.id, c.payload) for c in claimed]
+            await operations.delivered(tx, [c.id for c in claimed])
+        return [_command(c) for c in claimed]
+
+    def taken(self, command_id: UUID) -> None:
+        """Note that a device has acknowledged a command."""
+        self._taken.append(command_id)
 
     async def _follow_changes(self) -> None:
         while True:
@@ -309,14 +356,23 @@ class Door:
                 if not numbers:
                     continue
                 try:
-                    async with self._database.begin() as tx:
-                        commands = await operations.claim(tx, numbers)
+                    await self._hand_down(numbers, deliver)
                 except DatabaseUnavailable:
                     await asyncio.sleep(0.5)
                     self._commands.set()
-                    continue
-                for command in commands:
-                    deliver(Command(command.device, command.id, command.payload))
+
+    async def _hand_down(self, numbers: Sequence[int], deliver: Callable[[Command], bool]) -> None:
+        async with self._database.begin() as tx:
+            claimed = await operations.claim(tx, numbers)
+        missed = [c.id for c in claimed if not deliver(_command(c))]
+        if missed:
+            async with self._database.begin() as tx:
+                await operations.unclaim(tx, missed)
+
+
+def _command(claimed: operations.Claimed) -> Command:
+    body = {"code": claimed.code, "kind": claimed.kind.value, "payload": claimed.payload}
+    return Command(claimed.number, claimed.id, to_json(body).encode(), _JSON)
 
 
 async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger.RawMessage]:
@@ -357,6 +413,20 @@ def _still_valid(sender: devices.Sender) -> bool:
     return sender.valid_until is None or sender.valid_until > datetime.now(UTC)
 
 
+def _event(presence: Presence) -> sessions.PresenceEvent:
+    return sessions.PresenceEvent(
+        presence.device,
+        presence.connected,
+        datetime.fromtimestamp(presence.at_us / 1_000_000, UTC),
+        presence.client_id,
+        presence.protocol,
+        presence.version,
+        presence.address,
+        presence.tls,
+        presence.cause,
+    )
+
+
 def _relative(sender: devices.Sender, topic: str) -> str:
     """Turn `v1/devices/{own id}/…` into `v1/…`."""
     if not topic.startswith("v1/devices/"):
@@ -370,6 +440,10 @@ def _within(wanted: str, allowed: str) -> bool:
     if wanted == allowed:
         return True
     return allowed.endswith("/#") and wanted.startswith(allowed[:-1])
+
+
+def _frame(message: ledger.RawMessage) -> ledger.Frame:
+    return ledger.Frame(_encode(message), message.id if message.own_id else None)
 
 
 def now_us() -> int:

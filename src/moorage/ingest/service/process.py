@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from moorage import decoders, devices, ledger, notifications, operations, telemetry
+from moorage import decoders, devices, ledger, operations, telemetry
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
+from moorage.kit.errors import MoorageError
 
 log = structlog.get_logger()
 
@@ -95,7 +97,6 @@ class Process:
             )
             await devices.seen(tx, {d.device: _instant(d.received_us) for d in derived})
             await self._report_operations(tx, entries)
-            await notifications.judge(tx, derived)
         self._position = now
         self.processed += len(derived)
         return len(derived)
@@ -192,11 +193,24 @@ class Process:
     async def _report_operations(
         self, tx: Tx, entries: Sequence[tuple[int, ledger.RawMessage]]
     ) -> None:
-        reports = [m for _n, m in entries if m.channel.startswith("op/")]
-        if reports:
-            await operations.report(
-                tx, [(m.device, m.channel.split("/")[1], m.payload) for m in reports]
-            )
+        """Hand over what devices answered; a wrong answer is logged and stops nothing."""
+        for _n, message in entries:
+            if not message.channel.startswith("op/"):
+                continue
+            try:
+                operation_id = UUID(message.channel.split("/")[1])
+                state, result, problem = operations.read_report(_body(message.payload))
+                await operations.report(tx, message.device, operation_id, state, result, problem)
+            except (ValueError, MoorageError) as wrong:
+                log.warning("operation_report_refused", device=message.device, error=str(wrong))
+
+
+def _body(payload: bytes) -> Any:
+    """Read a report's body: JSON, or text if it is none."""
+    try:
+        return _json(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return payload.decode("utf-8", "replace")
 
 
 def _open(
