@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from moorage.devices import DeviceState
 from moorage.plugin import (
     Command,
     Credentials,
@@ -51,6 +52,9 @@ class MemoryHost:
         self.refusals: list[Refusal] = []
         self.presences: list[Presence] = []
         self.looked_up = 0
+        self.wait_s = 0.0
+        self.asked_for_commands = 0
+        self.took: list[UUID] = []
         self._relieved: list[Callable[[], None]] = []
         self._senders: dict[str, Sender] = {}
         self.connected: Callable[[], Sequence[int]] = list
@@ -61,7 +65,10 @@ class MemoryHost:
         """Let a device in; its password is its user name backwards."""
         organization = UUID(int=1)
         number = len(self._senders) + 1
-        sender = Sender(number, uuid7(), organization, UUID(int=2), UUID(int=number), 1)
+        sender = Sender(
+            number, uuid7(), organization, UUID(int=2), DeviceState.ACTIVE, False,
+            UUID(int=number), 1, None,
+        )  # fmt: skip
         self._senders[username] = sender
         return sender
 
@@ -91,6 +98,15 @@ class MemoryHost:
         return topic_filter.startswith(
             ("v1/op/", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
         )
+
+    def admit(self, device: int, count: int = 1) -> float:
+        return self.wait_s
+
+    def look_for_commands(self) -> None:
+        self.asked_for_commands += 1
+
+    def taken(self, command_id: UUID) -> None:
+        self.took.append(command_id)
 
     def accept(self, messages: Sequence[RawMessage], done: Done) -> None:
         asyncio.get_running_loop().call_later(self.commit_s, self._commit, messages, done)

@@ -71,6 +71,87 @@ def upgrade() -> None:
         postgresql_where=sa.text("number IS NULL"),
     )
     op.create_table(
+        "ingest_refusals",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("protocol", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=True),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("application_id", sa.Uuid(), nullable=True),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("ingest_refusals_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("ingest_refusals_digest_key")),
+    )
+    op.create_index("ingest_refusals_last", "ingest_refusals", ["last_at"], unique=False)
+    op.create_index(
+        "ingest_refusals_organization",
+        "ingest_refusals",
+        ["organization_id", "last_at"],
+        unique=False,
+    )
+    op.create_table(
+        "ledger_derived",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "partition", "first", name=op.f("ledger_derived_pkey")),
+        postgresql_partition_by="RANGE (day)",
+    )
+    op.create_table(
+        "ledger_keys",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("ledger_keys_pkey")),
+    )
+    op.create_index("ledger_keys_at", "ledger_keys", ["at"], unique=False)
+    op.create_table(
+        "ledger_partitions",
+        sa.Column("log", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "partition", name=op.f("ledger_partitions_pkey")),
+    )
+    op.create_table(
+        "ledger_positions",
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("log", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "log", "partition", name=op.f("ledger_positions_pkey")),
+    )
+    op.create_table(
+        "ledger_raw",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "partition", "first", name=op.f("ledger_raw_pkey")),
+        postgresql_partition_by="RANGE (day)",
+    )
+    op.create_table(
+        "ledger_writers",
+        sa.Column("writer", sa.Uuid(), nullable=False),
+        sa.Column("log", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("writer", "log", "partition", name=op.f("ledger_writers_pkey")),
+    )
+    op.create_index("ledger_writers_at", "ledger_writers", ["at"], unique=False)
+    op.create_table(
         "organizations",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -115,6 +196,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("system_log_pkey")),
     )
     op.create_index("system_log_at", "system_log", ["at"], unique=False)
+    op.create_table(
+        "telemetry_history",
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("device", sa.Integer(), nullable=False),
+        sa.Column("shape", sa.Integer(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), nullable=False),
+        sa.Column("flags", sa.SmallInteger(), nullable=False),
+        sa.Column("values", sa.LargeBinary(), nullable=False),
+        postgresql_partition_by="RANGE (at)",
+    )
+    op.create_index(
+        "telemetry_history_device_at", "telemetry_history", ["device", "at"], unique=False
+    )
+    op.create_table(
+        "telemetry_latest",
+        sa.Column("device", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("message_count", sa.BigInteger(), nullable=False),
+        sa.Column("dropped_series", sa.Integer(), nullable=False),
+        sa.Column("state", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("device", name=op.f("telemetry_latest_pkey")),
+        postgresql_with={"fillfactor": "50"},
+    )
+    op.create_table(
+        "telemetry_shapes",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("names", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("kinds", sa.Text(), nullable=False),
+        sa.Column("units", sa.ARRAY(sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("telemetry_shapes_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("telemetry_shapes_digest_key")),
+    )
     op.create_table(
         "user_failures",
         sa.Column("kind", sa.Text(), nullable=False),

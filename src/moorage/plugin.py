@@ -28,12 +28,23 @@ from moorage.decoders import (
     take_readings,
 )
 from moorage.devices import Sender
-from moorage.ingest import Command, Credentials, Done, Host, Presence, Refusal, Transport, Uplink
+from moorage.ingest import (
+    Command,
+    Credentials,
+    Done,
+    Host,
+    Presence,
+    Refusal,
+    Transport,
+    Uplink,
+    split,
+)
 from moorage.kit.errors import Kind, MoorageError
 from moorage.kit.ids import uuid7, uuid7_bytes
-from moorage.ledger import Protocol, RawMessage
+from moorage.ledger import Appended, Envelope, Frame, Log, Protocol, RawMessage, message_key, pack
 
 __all__ = [
+    "Appended",
     "Command",
     "Credentials",
     "DecodeBatch",
@@ -50,10 +61,13 @@ __all__ = [
     "EncodeBatch",
     "EncodeContext",
     "Encoded",
+    "Envelope",
+    "Frame",
     "FunctionRuntime",
     "Host",
     "Kind",
     "Location",
+    "Log",
     "MoorageError",
     "PayloadMalformed",
     "Presence",
@@ -71,6 +85,9 @@ __all__ = [
     "Transport",
     "Uplink",
     "Value",
+    "message_key",
+    "pack",
+    "split",
     "take_readings",
     "uuid7",
     "uuid7_bytes",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from moorage.kit.db import Database
+from moorage.kit.db import Tx
 
 from . import service
 
 
-async def clear_away(database: Database) -> None:
+async def clear_away(tx: Tx) -> None:
     """Delete answers that are no longer kept; to be run hourly."""
-    async with database.begin() as tx:
-        await service.clear_away(tx)
+    await service.clear_away(tx)

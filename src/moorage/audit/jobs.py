@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from moorage.kit.db import Database
+from moorage.kit.db import Database, Tx
 
 from . import service
 from .model import NewSystemEntry
@@ -23,16 +23,14 @@ EVERY_S = 1.0
 _META = frozenset({"event", "level", "timestamp", "part", "logger", "_record", "_from_structlog"})
 
 
-async def number_facts(database: Database) -> int:
-    """Number what was committed; to be run every 250 ms or when `moorage_facts` rings."""
-    async with database.begin() as tx:
-        return await service.number_facts(tx)
+async def number_facts(tx: Tx) -> int:
+    """Number what was committed; every 250 ms."""
+    return await service.number_facts(tx)
 
 
-async def trim(database: Database) -> None:
-    """Delete what is older than its retention; to be run daily."""
-    async with database.begin() as tx:
-        await service.trim(tx)
+async def trim(tx: Tx) -> None:
+    """Delete what is older than its retention; daily."""
+    await service.trim(tx)
 
 
 class SystemLogHandler(logging.Handler):

@@ -30,7 +30,7 @@ from .model import (
     ShownSecret,
     Threshold,
 )
-from .service.registry import change, enrol, get, list_devices, move, remove
+from .service.registry import change, enrol, get, list_devices, move, numbers_seen, remove
 from .service.senders import (
     children_of,
     connected,
@@ -93,6 +93,7 @@ __all__ = [
     "make_credential",
     "move",
     "numbers_of",
+    "numbers_seen",
     "remove",
     "revoke_credential",
     "rotate_credential",

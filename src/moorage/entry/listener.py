@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
+import socket
 import ssl
 
 from moorage import ingest, ledger
@@ -23,7 +25,8 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     doorbells = Doorbells(database, name="moorage-listen-bell")
     async with database.begin() as tx:
         partitions = await ledger.open_log(tx, settings.ledger.partitions)
-    door = ingest.Door(database, doorbells, settings.ingest, partitions)
+    name = f"{socket.gethostname()}:{settings.mqtt.port}"
+    door = ingest.Door(database, doorbells, settings.ingest, partitions, name=name)
     transports: list[ingest.Transport] = [_mqtt(settings)]
     waiting = {transport.name for transport in transports}
 
@@ -36,7 +39,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         async with asyncio.TaskGroup() as tasks:
             floor = [tasks.create_task(doorbells.run()), tasks.create_task(door.run())]
             doors = [
-                tasks.create_task(transport.run(door, lambda name=transport.name: ready(name)))
+                tasks.create_task(transport.run(door, functools.partial(ready, transport.name)))
                 for transport in transports
             ]
             await line.stop.wait()

@@ -2,7 +2,7 @@
 
 from .errors import MessageMalformed, MessageTooLarge, Overloaded, SenderUnknown, TooFast
 from .ports import Command, Credentials, Done, Host, Presence, Refusal, Transport, Uplink
-from .service import Door, Process
+from .service import Door, Part, Process, split
 
 __all__ = [
     "Command",
@@ -13,6 +13,7 @@ __all__ = [
     "MessageMalformed",
     "MessageTooLarge",
     "Overloaded",
+    "Part",
     "Presence",
     "Process",
     "Refusal",
@@ -20,4 +21,5 @@ __all__ = [
     "TooFast",
     "Transport",
     "Uplink",
+    "split",
 ]

@@ -141,6 +141,10 @@ class Host(Protocol):
         """Note that a device connected or disconnected; written in batches."""
         ...
 
+    def look_for_commands(self) -> None:
+        """Look for commands soon: a device has just become able to take them."""
+        ...
+
     def taken(self, command_id: UUID) -> None:
         """Note that a device has acknowledged a command; else it is handed over again."""
         ...

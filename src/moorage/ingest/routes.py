@@ -109,14 +109,9 @@ class UplinkDoor:
         query: dict[str, list[str]],
     ) -> list[ledger.RawMessage]:
         content_type = headers.get(b"content-type", b"").decode("latin-1")
-        media_type = content_type.partition(";")[0].strip().lower()
-        if media_type in ("", "application/json", "text/json") or media_type.endswith("+json"):
-            if media_type:
-                service.check_json(payload)
-            whole = media_type == "application/senml+json"
-            parts = [service.Part(payload)] if whole else service.split(payload)
-        else:
-            parts = [service.Part(payload)]
+        if service.says_json(content_type):
+            service.check_json(payload)
+        parts = service.split(payload, content_type)
         largest = self._door.settings.largest_message
         if (size := max((len(part.payload) for part in parts), default=0)) > largest:
             raise MessageTooLarge(size=size, limit=largest)
@@ -130,7 +125,7 @@ class UplinkDoor:
             if own_id is None and key is not None:
                 own_id = f"{key.decode('latin-1')}:{index}"
             message_id = (
-                uuid7_bytes() if own_id is None else service.message_key(sender.number, own_id)
+                uuid7_bytes() if own_id is None else ledger.message_key(sender.number, own_id)
             )
             messages.append(
                 ledger.RawMessage(

@@ -11,6 +11,7 @@ from .model import (
     Protocol,
     RawMessage,
     day_of,
+    message_key,
 )
 from .ports import Log
 from .service import (
@@ -59,6 +60,7 @@ __all__ = [
     "get_many",
     "make_day_tables",
     "make_days",
+    "message_key",
     "messages",
     "move",
     "open_log",

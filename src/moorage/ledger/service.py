@@ -36,6 +36,7 @@ KEPT_DAYS = {LogName.RAW: 90, LogName.DERIVED: 4}
 HIGH_WATER_FRAMES, LOW_WATER_FRAMES = 20_000, 5_000
 HIGH_WATER_BYTES, LOW_WATER_BYTES = 64_000_000, 16_000_000
 LARGEST_BODY = 8_000_000
+STOP_TIMEOUT_S = 5.0
 
 
 def pack(frames: Sequence[bytes]) -> bytes:
@@ -98,20 +99,22 @@ class Writer:
 
     async def run(self) -> None:
         """Commit until cancelled; then commit what waits, for at most five seconds."""
+        # A task of its own: a commit under way is never broken off, and its `done` is called.
+        committing = asyncio.create_task(self._commit_all())
         try:
-            while True:
-                await self._wake.wait()
-                await self._commit_next()
+            await asyncio.shield(committing)
         finally:
             self._closing = True
-            try:
-                async with asyncio.timeout(5):
-                    while self._waiting:
-                        await self._commit_next()
-            except TimeoutError:
-                self._fail(LedgerUnavailable(reason="the platform is stopping"))
-            if self._connection is not None:
-                await self._connection.close()
+            self._wake.set()
+            await asyncio.wait([committing], timeout=STOP_TIMEOUT_S)
+            committing.cancel()
+            self._fail(LedgerUnavailable(reason="the platform is stopping"))
+            await self._disconnect()
+
+    async def _commit_all(self) -> None:
+        while self._waiting or not self._closing:
+            await self._wake.wait()
+            await self._commit_next()
 
     async def _commit_next(self) -> None:
         batch, frames = self._gather()
@@ -142,7 +145,7 @@ class Writer:
         batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
         self.frames -= count
         self.bytes -= size
-        if not self._waiting:
+        if not self._waiting and not self._closing:
             self._wake.clear()
         return batch, frames
 
@@ -233,9 +236,14 @@ class PostgresLog:
         self._log = log_name
         self._writer = uuid7()
         self._seq: dict[int, int] = {}
+        self._turn = asyncio.Lock()
 
     async def append(self, partition: int, frames: Sequence[Frame]) -> Appended:
         """Keep frames durably, together. Raises LedgerUnavailable."""
+        async with self._turn:
+            return await self._append(partition, frames)
+
+    async def _append(self, partition: int, frames: Sequence[Frame]) -> Appended:
         seq = self._seq.get(partition, 0) + 1
         try:
             async with (

@@ -232,3 +232,18 @@ _UNTOLD = frozenset(
 def view(device: Device) -> dict[str, Any]:
     """Give the fields that a fact tells."""
     return {name: value for name, value in asdict(device).items() if name not in _UNTOLD}
+
+
+async def numbers_seen(
+    tx: Tx, caller: Caller, application_id: UUID | None = None
+) -> dict[int, UUID]:
+    """Give the numbers and ids of the devices the caller may see, for following what they send.
+
+    Raises:
+        ApplicationUnknown.
+    """
+    wanted = DeviceFilter()
+    if application_id is not None:
+        await groups.get(tx, caller, application_id)
+        wanted = DeviceFilter(application_ids=(application_id,))
+    return await store.listing.numbers_seen(tx, caller.reach(Permission.READ_DEVICES), wanted)

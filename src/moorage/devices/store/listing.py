@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import DateTime, Select, and_, func, literal, or_, true
+from sqlalchemy import DateTime, Select, and_, func, literal, or_, select, true
 
 from moorage.kit import pages
 from moorage.kit.caller import Reach
@@ -92,3 +93,9 @@ async def list_devices(
         key=devices.c.id,
         read=registry.read,
     )
+
+
+async def numbers_seen(tx: Tx, seen: Reach, wanted: DeviceFilter) -> dict[int, UUID]:
+    """Read the numbers and ids of the devices that `seen` allows and `wanted` asks for."""
+    query = narrow(select(devices.c.number, devices.c.id), seen, wanted)
+    return {row.number: row.id for row in await tx.execute(query)}

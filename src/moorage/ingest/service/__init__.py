@@ -14,7 +14,7 @@ from .. import store
 from ..model import RefusalRow
 from .door import Door, now_us
 from .process import CONSUMER, Process
-from .split import Part, check_json, message_key, split
+from .split import Part, check_json, says_json, split
 
 __all__ = [
     "CONSUMER",
@@ -24,8 +24,8 @@ __all__ = [
     "check_json",
     "forget_refusals",
     "list_refusals",
-    "message_key",
     "now_us",
+    "says_json",
     "split",
 ]
 

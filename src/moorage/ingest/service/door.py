@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from moorage import devices, ledger, operations, sessions, telemetry
-from moorage.kit.db import Database, DatabaseUnavailable, to_json
+from moorage.kit.db import Database, DatabaseUnavailable, Tx, to_json
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.secrets import digest
 
@@ -21,6 +21,7 @@ from ..errors import Overloaded, SenderUnknown, TooFast
 from ..ports import Command, Credentials, Done, Presence, Refusal, Uplink
 from ..settings import IngestSettings
 from .allowance import Allowance
+from .process import CONSUMER
 
 log = structlog.get_logger()
 

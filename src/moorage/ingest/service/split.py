@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -38,12 +37,15 @@ _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def split(payload: bytes) -> list[Part]:
+def split(payload: bytes, content_type: str = "") -> list[Part]:
     """Find the messages in a payload; anything that is no JSON array of objects is one.
 
-    `{"at", "id", "values"}` gives the message its time and id. SenML stays whole.
+    `{"at", "id", "values"}` gives the message its time and id. SenML stays whole, and so does
+    whatever is said to be no JSON.
     """
     first = payload[:1]
+    if content_type and not _is_json(content_type):
+        return [Part(payload)]
     if first == b"{":
         if b'"values"' not in payload:
             return [Part(payload)]
@@ -79,6 +81,13 @@ def check_json(payload: bytes) -> None:
         raise MessageMalformed(format="JSON", reason=str(wrong)) from wrong
 
 
-def message_key(device: int, own_id: str) -> bytes:
-    """Make the 16-byte message id of a sender's own id."""
-    return hashlib.blake2b(f"{device}:{own_id}".encode(), digest_size=16).digest()
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "application/senml+json":
+        return False
+    return media_type in ("application/json", "text/json") or media_type.endswith("+json")
+
+
+def says_json(content_type: str) -> bool:
+    """Tell whether a content type promises JSON."""
+    return content_type != "" and "json" in content_type.partition(";")[0].lower()

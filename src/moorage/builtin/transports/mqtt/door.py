@@ -15,7 +15,7 @@ from moorage.plugin import Command, Host, Presence, RawMessage, Refusal, Sender,
 from moorage_mqtt import V5, Publish, ReasonCode, Will
 
 from .link import OVERLOAD, Link
-from .messages import to_message
+from .messages import to_messages
 from .sessions import Kept, Sessions
 from .settings import DoorSettings
 from .wheel import Wheel
@@ -245,7 +245,8 @@ class Door:
             publish = Publish(
                 will.topic, will.payload, will.qos, will.retain, properties=will.properties
             )
-            self.put(to_message(publish, uplink, self.now_us()), None, 0)
+            for message in to_messages(publish, uplink, self.now_us()):
+                self.put(message, None, 0)
 
     # --- Commands down ------------------------------------------------------------------------
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 from moorage.plugin import (
     Command,
     Credentials,
     Kind,
     MoorageError,
+    RawMessage,
     Refusal,
     Sender,
     Uplink,
 )
 from moorage_mqtt import (
+    V5,
+    Acknowledged,
     Connect,
     Delivery,
     Disconnect,
@@ -29,14 +33,14 @@ from moorage_mqtt import (
 )
 
 from . import subscriptions
-from .messages import to_message
+from .messages import to_messages
 from .sessions import Kept
 
 if TYPE_CHECKING:
     from .door import Door
 
 # Why reading is stopped, as bits; it goes on when none is set.
-OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD = 1, 2, 4, 8
+OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST = 1, 2, 4, 8, 16
 
 _CACHED_TOPICS = 32
 _CLOSING_S = 5.0
@@ -231,8 +235,34 @@ class Link(asyncio.Protocol):
 
     def _take_in(self, publish: Publish) -> None:
         uplink = self._topics.get(publish.topic) or self._uplink(publish)
-        if uplink is not None:
-            self.door.put(to_message(publish, uplink, self.door.now_us()), self, publish.packet_id)
+        if uplink is None:
+            return
+        wait_s = self.door.host.admit(uplink.device)
+        if not wait_s or self._bear(publish, wait_s):
+            self._put(to_messages(publish, uplink, self.door.now_us()), publish.packet_id)
+
+    def _put(self, messages: list[RawMessage], packet_id: int) -> None:
+        """Pass messages on; the last one carries the acknowledgement."""
+        for message in messages[:-1]:
+            self.door.put(message, self, 0)
+        self.door.put(messages[-1], self, packet_id)
+
+    def _bear(self, publish: Publish, wait_s: float) -> bool:
+        """Answer a device that is too fast; True if the message is taken in all the same.
+
+        MQTT 5 has a reason code for it (PUBACK 0x97). 3.1.1 has none, so we read no further until
+        the allowance is back. At QoS 0 nobody would learn of it: dropped and counted.
+        """
+        text = "The device sends faster than its allowance."
+        self._refused("rate", text)
+        if not publish.qos:
+            return False
+        if self.core.version == V5:
+            self.core.acknowledge(publish.packet_id, ReasonCode.QUOTA_EXCEEDED, text)
+            return False
+        self.stop(TOO_FAST)
+        asyncio.get_running_loop().call_later(wait_s, self.go_on, TOO_FAST)
+        return True
 
     def _uplink(self, publish: Publish) -> Uplink | None:
         kept = self.kept
@@ -256,11 +286,11 @@ class Link(asyncio.Protocol):
                 if isinstance(event, Publish) and event.dup:
                     uplink = self._uplink(event)
                     if uplink is not None:
-                        message = to_message(event, uplink, self.door.now_us())
-                        if await host.is_repeat(message):
+                        messages = to_messages(event, uplink, self.door.now_us())
+                        if await host.is_repeat(messages[-1]):
                             self.core.acknowledge(event.packet_id)
                         else:
-                            self.door.put(message, self, event.packet_id)
+                            self._put(messages, event.packet_id)
                 elif isinstance(event, Publish):
                     self._take_in(event)
                 else:
@@ -283,6 +313,9 @@ class Link(asyncio.Protocol):
             self._subscribe(event)
         elif isinstance(event, Unsubscribe):
             self._unsubscribe(event)
+        elif isinstance(event, Acknowledged):
+            if event.reference is not None:
+                self.door.host.taken(UUID(event.reference))
         elif isinstance(event, Disconnect):
             self.end("client")
         elif isinstance(event, Failed):
@@ -387,6 +420,8 @@ class Link(asyncio.Protocol):
                 self._refused("topic", text, wanted.topic_filter)
             codes.append(code)
         self.core.suback(event.packet_id, tuple(codes))
+        if kept.takes_commands:
+            self.door.host.look_for_commands()
 
     def _unsubscribe(self, event: Unsubscribe) -> None:
         if self.kept is not None:
@@ -405,7 +440,14 @@ class Link(asyncio.Protocol):
         if content_type := command.meta.get("content_type"):
             properties["content_type"] = content_type
         outcome = self.core.publish(
-            topic, command.payload, qos=qos, now=self.door.time(), properties=properties
+            topic,
+            command.payload,
+            qos=qos,
+            now=self.door.time(),
+            properties=properties,
+            reference=str(command.id),
         )
         self.flush()
+        if outcome is Delivery.SENT and not qos:
+            self.door.host.taken(command.id)
         return outcome in (Delivery.SENT, Delivery.QUEUED)

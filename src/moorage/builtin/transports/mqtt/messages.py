@@ -1,44 +1,61 @@
-"""From a PUBLISH to the platform's message."""
+"""From a PUBLISH to the platform's messages."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from moorage.plugin import Protocol, RawMessage, Uplink, uuid7_bytes
+from moorage.plugin import Protocol, RawMessage, Uplink, message_key, split, uuid7_bytes
 from moorage_mqtt import Properties, Publish
 
 _MQTT = int(Protocol.MQTT)
+_SENML = ("application/senml+json",)
 
 
-def to_message(publish: Publish, uplink: Uplink, now_us: int) -> RawMessage:
-    """Make the message of a PUBLISH; `now_us` is microseconds since 1970."""
+def to_messages(publish: Publish, uplink: Uplink, now_us: int) -> list[RawMessage]:
+    """Make the messages of a PUBLISH: one, or those of a JSON array.
+
+    Args:
+        publish: the packet.
+        uplink: whose it is, and its channel.
+        now_us: microseconds since 1970.
+    """
     _, payload, qos, retain, _, packet_id, properties = publish
-    if not properties and not retain and qos < 2:
-        return RawMessage(
-            uplink.device, uuid7_bytes(), now_us, _MQTT, uplink.channel, payload, "", packet_id
-        )
+    device, channel = uplink.device, uplink.channel
+    plain = not properties and not retain and qos < 2
+    if plain and payload[:1] != b"[" and b'"values"' not in payload:
+        return [RawMessage(device, uuid7_bytes(), now_us, _MQTT, channel, payload, "", packet_id)]
     own = _own_id(properties)
-    return RawMessage(
-        uplink.device,
-        uuid7_bytes() if own is None else own,
-        now_us,
-        _MQTT,
-        uplink.channel,
-        payload,
-        properties.get("content_type", ""),
-        packet_id,
-        None,
-        _meta(publish),
-        own is not None,
-    )
+    content_type = properties.get("content_type", "")
+    meta = None if plain else _meta(publish)
+    messages = []
+    for index, part in enumerate(split(payload, content_type)):
+        own_id = part.own_id
+        if own_id is None and own is not None:
+            own_id = f"{own}:{index}"
+        message_id = uuid7_bytes() if own_id is None else message_key(device, own_id)
+        messages.append(
+            RawMessage(
+                device,
+                message_id,
+                now_us,
+                _MQTT,
+                channel,
+                part.payload,
+                content_type,
+                packet_id,
+                part.device_us,
+                meta,
+                own_id is not None,
+            )
+        )
+    return messages
 
 
-def _own_id(properties: Properties) -> bytes | None:
-    """Digest the user property `id`, by which a sender names its message."""
+def _own_id(properties: Properties) -> str | None:
+    """Give the user property `id`, by which a sender names its message."""
     for name, value in properties.get("user_property", ()):
         if name == "id" and value:
-            return hashlib.blake2b(value.encode(), digest_size=16).digest()
+            return value
     return None
 
 
