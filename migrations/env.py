@@ -16,6 +16,7 @@ for package in pkgutil.walk_packages(moorage.__path__, "moorage."):
     if package.name.endswith(".tables") or package.name in (
         "moorage.kit.facts",
         "moorage.kit.secrets",
+        "moorage.kit.jobs",
     ):
         importlib.import_module(package.name)
 

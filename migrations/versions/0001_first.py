@@ -96,6 +96,12 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "job_runs",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("job_runs_pkey")),
+    )
+    op.create_table(
         "ledger_derived",
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),

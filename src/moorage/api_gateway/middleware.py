@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from moorage import users
 from moorage.kit import http
 from moorage.kit.caller import Caller
-from moorage.kit.db import UNREACHABLE, DatabaseUnavailable
+from moorage.kit.db import UNREACHABLE, DatabaseUnavailable, Tx
 from moorage.kit.errors import MoorageError
 from moorage.kit.ids import uuid7
 from moorage.kit.secrets import same
@@ -189,16 +189,20 @@ class Gateway:
             session = _cookie(passage.headers.get("cookie", ""))
             if session is None:
                 return
+
+        async def recognise(tx: Tx) -> Caller:
+            return await users.identify(
+                tx,
+                self._state.signing_keys,
+                bearer=bearer,
+                api_key=api_key,
+                session=session,
+                origin=passage.address,
+            )
+
         try:
             async with self._state.database.begin() as tx:
-                passage.caller = await users.identify(
-                    tx,
-                    self._state.signing_keys,
-                    bearer=bearer,
-                    api_key=api_key,
-                    session=session,
-                    origin=passage.address,
-                )
+                passage.caller = await recognise(tx)
         except users.CredentialsWrong:
             admission = self._throttle.admit(None, passage.address)
             passage.admission = admission
@@ -208,7 +212,10 @@ class Gateway:
                 raise
             return
         passage.by_cookie = session is not None
-        passage.scope["state"].update(caller=passage.caller, by_cookie=passage.by_cookie)
+        # What stays open longer than a request asks again, so that what was revoked ends it.
+        passage.scope["state"].update(
+            caller=passage.caller, by_cookie=passage.by_cookie, recognise=recognise
+        )
 
     def _admit(self, passage: _Passage) -> None:
         if passage.admission is None:

@@ -14,9 +14,8 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
-from starlette.types import ASGIApp
 
-from moorage import users
+from moorage import decoders, ingest, ledger, telemetry, users
 from moorage.api_gateway import Limits
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
@@ -26,6 +25,7 @@ from moorage.entry.console import Console
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.settings import Settings
 from moorage.entry.wiring import ROUTERS
+from moorage.ingest.routes import UplinkDoor
 from moorage.kit import http
 from moorage.kit.db import UNREACHABLE, Database
 from moorage.kit.doorbell import Doorbells
@@ -53,7 +53,6 @@ def build_app(
     database: Database,
     sealer: Sealer,
     *,
-    ingest: ASGIApp | None = None,
     limits: Limits | None = None,
 ) -> FastAPI:
     """Put the application together.
@@ -62,23 +61,32 @@ def build_app(
         settings: of this process.
         database: its pool, closed by the caller.
         sealer: opens stored credentials.
-        ingest: takes everything under `/ingest/`, past the gateway.
         limits: of the API's callers; the defaults when None.
     """
     doorbells = Doorbells(database, name="moorage-api-doorbell")
+    uplink = UplinkDoor()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with database.begin() as tx:
             app.state.signing_keys = await users.load_signing_keys(tx, sealer)
-        listening = asyncio.create_task(doorbells.run())
+            partitions = await ledger.open_log(tx, settings.ledger.partitions)
+        door = ingest.Door(database, doorbells, settings.ingest, partitions)
+        uplink.door = door
+        app.state.feed = telemetry.Feed(database, doorbells)
+        app.state.workshop = decoders.Workshop(database, doorbells, decoders.find_runtimes())
+        running = [
+            asyncio.create_task(work)
+            for work in (doorbells.run(), door.run(), app.state.feed.run())
+        ]
         try:
             async with system_log_kept(database, part="api"):
                 yield
         finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            await app.state.workshop.close()
 
     app = FastAPI(
         title="Moorage",
@@ -101,7 +109,7 @@ def build_app(
     _add_health(app)
     openapi.install(app)
     app.router.default = Console()
-    app.add_middleware(Gateway, state=app.state, limits=limits or Limits(), ingest=ingest)
+    app.add_middleware(Gateway, state=app.state, limits=limits or Limits(), ingest=uplink)
     return app
 
 

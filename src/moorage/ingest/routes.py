@@ -44,16 +44,23 @@ _PROBLEM_HEADERS = [(b"content-type", b"application/problem+json")]
 
 
 class UplinkDoor:
-    """The ASGI callable of the device-facing HTTP door."""
+    """The ASGI callable of the device-facing HTTP door.
 
-    def __init__(self, door: service.Door) -> None:
-        self._door = door
+    `door` is set once the process has found the ledger, before the first request.
+    """
+
+    door: service.Door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take in one request."""
         client = scope.get("client") or ("", 0)
         try:
-            status, body, headers = await self._take_in(scope, receive, client[0])
+            if scope["path"] != PREFIX and not scope["path"].startswith(PREFIX + "/"):
+                detail = f"Messages go to {PREFIX} or {PREFIX}/<channel>."
+                status, headers = 404, _PROBLEM_HEADERS
+                body = _problem_body(status, "not_found", detail)
+            else:
+                status, body, headers = await self._take_in(scope, receive, client[0])
         except MoorageError as failure:
             status, body, headers = _problem(failure)
             self._note(failure, client[0], scope["path"])
@@ -80,17 +87,17 @@ class UplinkDoor:
             )
         }
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
-        sender = await self._door.identify(_credentials(headers, query, address, scope["scheme"]))
+        sender = await self.door.identify(_credentials(headers, query, address, scope["scheme"]))
         if len(channel) > LONGEST_CHANNEL or not channel.isprintable():
             raise TopicRefused(topic=channel[:LONGEST_CHANNEL])
-        payload = await _body(receive, headers, self._door.settings.largest_batch)
+        payload = await _body(receive, headers, self.door.settings.largest_batch)
         messages = self._messages(sender, channel, payload, headers, query)
-        await self._door.accept_durably(messages)
+        await self.door.accept_durably(messages)
         wanted = query.get("downlinks", [""])[0] in ("1", "true")
         if not wanted:
             body = _ACCEPTED_ONE if len(messages) == 1 else b'{"accepted":%d}' % len(messages)
             return 202, body, _JSON_HEADERS
-        down = await self._door.take_commands(sender)
+        down = await self.door.take_commands(sender)
         answer = {
             "accepted": len(messages),
             "downlinks": [
@@ -112,7 +119,7 @@ class UplinkDoor:
         if service.says_json(content_type):
             service.check_json(payload)
         parts = service.split(payload, content_type)
-        largest = self._door.settings.largest_message
+        largest = self.door.settings.largest_message
         if (size := max((len(part.payload) for part in parts), default=0)) > largest:
             raise MessageTooLarge(size=size, limit=largest)
         key = headers.get(b"idempotency-key")
@@ -150,7 +157,7 @@ class UplinkDoor:
         }.get(STATUS[failure.kind])  # fmt: skip
         # Wrong credentials were listed where they were looked up.
         if reason is not None and not isinstance(failure, SenderUnknown):
-            self._door.refused(Refusal(reason, str(failure), "http", address, path[:64]))
+            self.door.refused(Refusal(reason, str(failure), "http", address, path[:64]))
 
 
 def _credentials(
