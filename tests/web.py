@@ -11,7 +11,6 @@ from uuid import UUID
 
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
-from starlette.types import ASGIApp
 
 from moorage import organizations, users
 from moorage.api_gateway import Limits, Rate
@@ -123,7 +122,7 @@ class World:
 
 @asynccontextmanager
 async def running(
-    database_url: str, directory: Path, *, limits: Limits = WIDE, ingest: ASGIApp | None = None
+    database_url: str, directory: Path, *, limits: Limits = WIDE
 ) -> AsyncIterator[World]:
     """Run the application on a database of its own."""
     database = Database(database_url, pool_size=5, name="moorage-test")
@@ -131,7 +130,7 @@ async def running(
     try:
         async with database.begin() as tx:
             sealer = await load_sealer(tx, ROOT_KEY)
-        app = build_app(settings, database, sealer, limits=limits, ingest=ingest)
+        app = build_app(settings, database, sealer, limits=limits)
         world = World(app, database, settings)
         async with app.router.lifespan_context(app):
             try:
