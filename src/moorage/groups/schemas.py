@@ -106,12 +106,6 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-class MoveBody(Body):
-    """Where an application goes."""
-
-    organization_id: Id
-
-
 class ContactPersonOut(Out):
     """A person to turn to about an application."""
 
