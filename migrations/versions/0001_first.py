@@ -153,6 +153,37 @@ def upgrade() -> None:
     )
     op.create_index("users_email_key", "users", [sa.literal_column("lower(email)")], unique=True)
     op.create_table(
+        "decoders",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("decoders_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("decoders_pkey")),
+    )
+    op.create_index(
+        "decoders_by_name", "decoders", [sa.literal_column("lower(name)"), "id"], unique=False
+    )
+    op.create_index(
+        "decoders_name_key",
+        "decoders",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+    )
+    op.create_index("decoders_shared", "decoders", ["id"], unique=False, postgresql_where="shared")
+    op.create_table(
         "groups",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -302,6 +333,70 @@ def upgrade() -> None:
     )
     op.create_index(op.f("user_sessions_user_id_idx"), "user_sessions", ["user_id"], unique=False)
     op.create_table(
+        "decoder_problems",
+        sa.Column("decoder_id", sa.Uuid(), nullable=False),
+        sa.Column("device_number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=True),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["decoder_id"],
+            ["decoders.id"],
+            name=op.f("decoder_problems_decoder_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "decoder_id", "device_number", "day", name=op.f("decoder_problems_pkey")
+        ),
+    )
+    op.create_index("decoder_problems_day", "decoder_problems", ["day"], unique=False)
+    op.create_index(
+        "decoder_problems_last", "decoder_problems", ["decoder_id", "last_at"], unique=False
+    )
+    op.create_table(
+        "decoder_test_cases",
+        sa.Column("decoder_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("direction", sa.Text(), nullable=False),
+        sa.Column("input", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("expected", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.CheckConstraint(
+            "direction IN ('decode', 'decodeDownlink', 'encode')",
+            name=op.f("decoder_test_cases_direction_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["decoder_id"],
+            ["decoders.id"],
+            name=op.f("decoder_test_cases_decoder_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("decoder_id", "position", name=op.f("decoder_test_cases_pkey")),
+    )
+    op.create_table(
+        "decoder_versions",
+        sa.Column("decoder_id", sa.Uuid(), nullable=False),
+        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["decoder_id"],
+            ["decoders.id"],
+            name=op.f("decoder_versions_decoder_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("decoder_id", "n", name=op.f("decoder_versions_pkey")),
+        sa.UniqueConstraint(
+            "decoder_id", "hash", name=op.f("decoder_versions_decoder_id_hash_key")
+        ),
+    )
+    op.create_index("decoder_versions_hash", "decoder_versions", ["hash"], unique=False)
+    op.create_table(
         "devices",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.Integer(), sa.Identity(always=True), nullable=False),
@@ -319,7 +414,7 @@ def upgrade() -> None:
         sa.Column("place", sa.Text(), nullable=False),
         sa.Column("comment", sa.Text(), nullable=False),
         sa.Column("metadata", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("tags", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("tags", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("ownership", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
