@@ -9,7 +9,6 @@ from .facts import (
     DeviceEnrolled,
     DeviceMoved,
     DeviceRemoved,
-    DevicesImported,
 )
 from .model import (
     SENDING,
@@ -47,6 +46,7 @@ from .service.senders import (
     seen,
     senders_changed,
 )
+from .service.watch import judge
 
 __all__ = [
     "SENDING",
@@ -68,7 +68,6 @@ __all__ = [
     "DeviceRemoved",
     "DeviceState",
     "DeviceUnknown",
-    "DevicesImported",
     "Identifier",
     "IdentifierTaken",
     "Location",
@@ -87,6 +86,7 @@ __all__ = [
     "enrol",
     "find_sender",
     "get",
+    "judge",
     "known",
     "list_devices",
     "located",

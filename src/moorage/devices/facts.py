@@ -27,12 +27,6 @@ class DeviceRemoved(Fact):
     name = "devices.removed"
 
 
-class DevicesImported(Fact):
-    """A file enrolled and changed many devices at once."""
-
-    name = "devices.imported"
-
-
 class CredentialMade(Fact):
     """A device got a credential."""
 

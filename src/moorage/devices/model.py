@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -101,6 +102,38 @@ class Identifier:
     kind: str
     value: str
     network: str = ""
+
+
+_KNOWN_KINDS: Mapping[str, tuple[str, str]] = {
+    "devEui": (r"[0-9a-f]{16}", "16 hexadecimal digits"),
+    "joinEui": (r"[0-9a-f]{16}", "16 hexadecimal digits"),
+    "gatewayEui": (r"[0-9a-f]{16}", "16 hexadecimal digits"),
+    "mac": (r"[0-9a-f]{12}", "12 hexadecimal digits"),
+    "sigfoxId": (r"[0-9a-f]{1,8}", "up to 8 hexadecimal digits"),
+    "imei": (r"[0-9]{14,16}", "14 to 16 digits"),
+    "imsi": (r"[0-9]{6,15}", "6 to 15 digits"),
+    "iccid": (r"[0-9]{18,22}", "18 to 22 digits"),
+}
+
+
+def make_identifier(kind: str, value: str, network: str = "") -> Identifier:
+    """Bring an identifier into the one form it is kept and looked up in.
+
+    Numbers of the kinds known here lose their case and separators (`00-80-E1` is `0080e1`); others
+    only surrounding space.
+
+    Raises:
+        ValueError: the value cannot be of this kind; the text says what is wanted.
+    """
+    value = value.strip()
+    if kind in _KNOWN_KINDS:
+        pattern, wanted = _KNOWN_KINDS[kind]
+        value = re.sub(r"[\s:.-]", "", value).lower()
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(f"a {kind} has {wanted}")
+    if not 1 <= len(value) <= 200:
+        raise ValueError("has 1 to 200 characters")
+    return Identifier(kind, value, network.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,3 +365,65 @@ class MapCluster:
     count: int
     silent: int
     device: Mapping[str, Any] | None
+
+
+class ImportMode(StrEnum):
+    """What happens to an import with bad rows."""
+
+    ALL_OR_NOTHING = "allOrNothing"
+    PARTIAL = "partial"
+
+
+class RowAction(StrEnum):
+    """What an import does, or would do, with one row."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One row of a file: a new device, changes to the device of `device_id`, or what is wrong."""
+
+    line: int
+    device_id: UUID | None = None
+    new: NewDevice | None = None
+    changes: Mapping[str, Any] | None = None
+    problem: ImportProblem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProblem:
+    """Why a row cannot be taken: an error's code, a sentence, and the column if there is one."""
+
+    code: str
+    detail: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What became, or would become, of one row."""
+
+    line: int
+    action: RowAction
+    device_id: UUID | None = None
+    name: str | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    problem: ImportProblem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of an import."""
+
+    preview: bool
+    applied: bool
+    rows: tuple[RowResult, ...]
+
+    def count(self, action: RowAction) -> int:
+        """Count the rows of one action."""
+        return sum(row.action is action for row in self.rows)

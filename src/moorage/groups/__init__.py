@@ -1,9 +1,9 @@
 """Applications: named sets of devices that permissions can be limited to."""
 
-from .errors import ApplicationNotEmpty, ApplicationUnknown
+from .errors import ApplicationNameTaken, ApplicationNotEmpty, ApplicationUnknown
 from .facts import ApplicationChanged, ApplicationMade, ApplicationMoved, ApplicationRemoved
 from .model import Application, ApplicationFilter, ApplicationStatus, ContactPerson, NewApplication
-from .service import change, get, list_applications, make, move, remove
+from .service import change, get, list_applications, make, move, names_of, remove, silence_limits
 
 __all__ = [
     "Application",
@@ -11,6 +11,7 @@ __all__ = [
     "ApplicationFilter",
     "ApplicationMade",
     "ApplicationMoved",
+    "ApplicationNameTaken",
     "ApplicationNotEmpty",
     "ApplicationRemoved",
     "ApplicationStatus",
@@ -22,5 +23,7 @@ __all__ = [
     "list_applications",
     "make",
     "move",
+    "names_of",
     "remove",
+    "silence_limits",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from moorage import notifications, organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
-from moorage.kit.facts import difference
+from moorage.kit.facts import difference, merged
 from moorage.organizations import Permission
 
 from . import store
@@ -55,7 +56,7 @@ async def list_applications(
 async def change(
     tx: Tx, caller: Caller, application_id: UUID, changes: Mapping[str, Any]
 ) -> Application:
-    """Change an application's fields.
+    """Change an application's fields; metadata is merged, where None removes a key.
 
     Raises:
         ApplicationUnknown, PermissionMissing, ApplicationNameTaken, DatesReversed.
@@ -64,6 +65,8 @@ async def change(
     organizations.require(
         caller, Permission.MANAGE_APPLICATIONS, before.organization_id, application_id
     )
+    if "metadata" in changes:
+        changes = {**changes, "metadata": merged(before.metadata, changes["metadata"])}
     after = await store.change(tx, application_id, changes)
     if before.end_date != after.end_date:
         await notifications.clear(tx, notifications.NoticeKind.APPLICATION_ENDED, [application_id])
@@ -129,6 +132,16 @@ async def notice_ends(tx: Tx) -> None:
             for application in await store.ended(tx, tx.now.date())
         ],
     )
+
+
+async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:
+    """Tell after how long devices count as silent, by application; for the watch only."""
+    return await store.silence_limits(tx)
+
+
+async def names_of(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Name applications whose devices the caller was shown already."""
+    return await store.names_of(tx, application_ids)
 
 
 def _view(application: Application) -> dict[str, Any]:

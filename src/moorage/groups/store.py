@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -129,9 +129,10 @@ async def change(tx: Tx, application_id: UUID, changes: Mapping[str, Any]) -> Ap
     Raises:
         ApplicationUnknown, ApplicationNameTaken, DatesReversed.
     """
-    statement = (
-        update(groups).where(groups.c.id == application_id).values(**changes, **tx.restamp())
-    )
+    values = dict(changes)
+    if "contacts" in values:
+        values["contacts"] = [asdict(contact) for contact in values["contacts"]]
+    statement = update(groups).where(groups.c.id == application_id).values(**values, **tx.restamp())
     try:
         async with tx.connection.begin_nested():
             await tx.execute(statement)
@@ -154,3 +155,15 @@ async def ended(tx: Tx, today: date) -> list[Application]:
     """List the applications whose end date has come."""
     query = _applications().where(groups.c.end_date <= today)
     return [_application(row) for row in await tx.execute(query)]
+
+
+async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:
+    """Read after how long devices count as silent, of the applications that say so."""
+    query = select(groups.c.id, groups.c.silent_after).where(groups.c.silent_after.is_not(None))
+    return {row.id: row.silent_after for row in await tx.execute(query)}
+
+
+async def names_of(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Read names."""
+    query = select(groups.c.id, groups.c.name).where(groups.c.id.in_(list(application_ids)))
+    return {row.id: row.name for row in await tx.execute(query)}

@@ -120,6 +120,17 @@ class Tx:
         """Write `fact` with this transaction."""
         self.announced.append(fact)
 
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """Open a savepoint: an error takes back what was done and announced within, no more."""
+        told = len(self.announced)
+        try:
+            async with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self.announced[told:]
+            raise
+
     async def flush(self) -> None:
         """Write the announced facts; called by the edge before the commit."""
         if not self.announced:

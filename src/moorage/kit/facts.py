@@ -75,3 +75,8 @@ def difference(
     """Keep only the fields whose values differ."""
     changed = [k for k in after if before.get(k) != after[k]]
     return {k: before.get(k) for k in changed}, {k: after[k] for k in changed}
+
+
+def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge one level of a JSON Merge Patch (RFC 7396): None removes a member."""
+    return {k: v for k, v in {**before, **patch}.items() if v is not None}

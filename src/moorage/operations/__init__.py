@@ -19,6 +19,7 @@ from .service import (
     list_operations,
     read_report,
     report,
+    report_all,
     unclaim,
 )
 
@@ -44,5 +45,6 @@ __all__ = [
     "list_operations",
     "read_report",
     "report",
+    "report_all",
     "unclaim",
 ]

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from moorage.kit.db import to_json
+
 
 class OperationKind(StrEnum):
     """What sort of thing is sent."""
@@ -90,15 +92,31 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An operation taken for sending; `attempts` over 1 means it may have been sent before."""
+    """An operation taken for sending.
+
+    Attributes:
+        device: the device's number in the message path.
+        attempts: over 1, it may have been sent before.
+    """
 
     id: UUID
-    number: int
+    device: int
     kind: OperationKind
     code: str
     payload: Any
     expires_at: datetime
     attempts: int
+
+    def body(self) -> bytes:
+        """Give the JSON that the device is sent; the id lets it tell a repeat."""
+        sent = {
+            "id": self.id,
+            "kind": self.kind,
+            "code": self.code,
+            "payload": self.payload,
+            "expiresAt": self.expires_at,
+        }
+        return to_json(sent).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+import structlog
 
 from moorage import devices
 from moorage.kit import pages
@@ -35,6 +38,8 @@ from .model import (
     OperationFilter,
     OperationState,
 )
+
+log = structlog.get_logger()
 
 MOST_PAYLOAD = 16_384
 MOST_RESULT = 65_536
@@ -171,6 +176,19 @@ def read_report(body: Any) -> tuple[OperationState, Any, str | None]:
     if body["state"] not in REPORTED or not (problem is None or isinstance(problem, str)):
         raise ReportMalformed(states=", ".join(sorted(REPORTED)))
     return OperationState(body["state"]), body.get("result"), problem and problem[:1000]
+
+
+async def report_all(tx: Tx, reports: Iterable[tuple[int, str, bytes]]) -> None:
+    """Store what devices sent to `v1/op/{id}/result`: number, id and body of each.
+
+    What cannot be understood is logged and passed over, since the device has its receipt already.
+    """
+    for number, operation_id, body in reports:
+        try:
+            state, result, problem = read_report(json.loads(body) if body else None)
+            await report(tx, number, UUID(operation_id), state, result, problem)
+        except (ValueError, OperationUnknown, ReportMalformed, ResultTooLarge) as wrong:
+            log.warning("operation_report_refused", device=number, error=str(wrong))
 
 
 async def end_overdue(tx: Tx) -> None:

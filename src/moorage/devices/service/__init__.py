@@ -1,5 +1,5 @@
 """The rules of devices."""
 
-from . import registry, senders
+from . import registry, senders, transfer, watch
 
-__all__ = ["registry", "senders"]
+__all__ = ["registry", "senders", "transfer", "watch"]

@@ -7,16 +7,16 @@ from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
-from moorage import groups, organizations
+from moorage import groups, notifications, organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
-from moorage.kit.facts import difference
+from moorage.kit.facts import difference, merged
 from moorage.organizations import Permission
 
 from .. import store
-from ..errors import DeviceUnknown, GatewayUnfit, StateNotAllowed
+from ..errors import DeviceUnknown, GatewayUnfit, PhotoUnfit, StateNotAllowed
 from ..facts import DeviceChanged, DeviceEnrolled, DeviceMoved, DeviceRemoved
 from ..model import (
     NEXT_STATES,
@@ -24,6 +24,8 @@ from ..model import (
     DeviceFilter,
     DeviceKind,
     DeviceState,
+    MapBox,
+    MapCluster,
     NewDevice,
     StateChange,
 )
@@ -73,6 +75,22 @@ async def get(
     return device
 
 
+async def map_clusters(
+    tx: Tx, caller: Caller, box: MapBox, cells: int, wanted: DeviceFilter
+) -> list[MapCluster]:
+    """Gather the devices the caller may see on a part of the map into clusters.
+
+    Args:
+        tx: the transaction.
+        caller: who looks.
+        box: the part of the map.
+        cells: how many cells the grid has from west to east.
+        wanted: as in a list.
+    """
+    seen = caller.reach(Permission.READ_DEVICES)
+    return await store.listing.map_clusters(tx, seen, box, cells, wanted)
+
+
 async def list_devices(
     tx: Tx, caller: Caller, asked: pages.PageRequest, wanted: DeviceFilter
 ) -> pages.Page[Device]:
@@ -84,13 +102,15 @@ async def list_devices(
 async def change(
     tx: Tx, caller: Caller, device_id: UUID, changes: Mapping[str, Any], *, reason: str = ""
 ) -> Device:
-    """Change a device's fields, its lifecycle state among them.
+    """Change a device's fields, its lifecycle state among them; metadata is merged.
 
     Raises:
         DeviceUnknown, PermissionMissing, SerialTaken, IdentifierTaken, GatewayUnfit,
         StateNotAllowed.
     """
     before = await get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
+    if "metadata" in changes:
+        changes = {**changes, "metadata": merged(before.metadata, changes["metadata"])}
     after = replace(before, **changes)
     if after == before:
         return before
@@ -100,6 +120,9 @@ async def change(
     await store.registry.change(tx, before, after)
     if after.state is not before.state:
         await store.registry.note_state(tx, device_id, after.state, reason)
+    if after.thresholds != before.thresholds:
+        # The next message is judged by the new ones.
+        await notifications.clear(tx, notifications.NoticeKind.THRESHOLD, [device_id])
     was, now = difference(view(before), view(after))
     tx.announce(DeviceChanged(device_id, before.organization_id, was, now))
     return await store.registry.get(tx, device_id)
@@ -247,3 +270,43 @@ async def numbers_seen(
         await groups.get(tx, caller, application_id)
         wanted = DeviceFilter(application_ids=(application_id,))
     return await store.listing.numbers_seen(tx, caller.reach(Permission.READ_DEVICES), wanted)
+
+
+# --- Photos -----------------------------------------------------------------
+
+MOST_PHOTO = 2_000_000
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"RIFF", "image/webp"),
+)
+
+
+async def set_photo(tx: Tx, caller: Caller, device_id: UUID, content: bytes) -> None:
+    """Keep a photo of a device; what it is, is read from its first bytes.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, PhotoUnfit.
+    """
+    device = await get(tx, caller, device_id, Permission.MANAGE_DEVICES)
+    kind = next((kind for start, kind in _SIGNATURES if content.startswith(start)), None)
+    if kind == "image/webp" and content[8:12] != b"WEBP":
+        kind = None
+    if kind is None or len(content) > MOST_PHOTO:
+        raise PhotoUnfit(limit=MOST_PHOTO)
+    await store.photos.put(tx, device_id, kind, content)
+    told = {"photo": {"contentType": kind, "size": len(content)}}
+    tx.announce(DeviceChanged(device_id, device.organization_id, after=told))
+
+
+async def photo_of(tx: Tx, caller: Caller, device_id: UUID) -> tuple[str, bytes]:
+    """Read a device's photo: its content type and bytes. Raises DeviceUnknown, PhotoUnknown."""
+    await get(tx, caller, device_id)
+    return await store.photos.get(tx, device_id)
+
+
+async def remove_photo(tx: Tx, caller: Caller, device_id: UUID) -> None:
+    """Remove a device's photo. Raises DeviceUnknown, PermissionMissing, PhotoUnknown."""
+    device = await get(tx, caller, device_id, Permission.MANAGE_DEVICES)
+    await store.photos.remove(tx, device_id)
+    tx.announce(DeviceChanged(device_id, device.organization_id, after={"photo": None}))

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Select, and_, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 
-from ..model import Connectivity, Device, DeviceFilter
+from ..model import Connectivity, Device, DeviceFilter, MapBox, MapCluster
 from ..tables import device_contacts, devices
 from . import registry
 
 # Stands for "never" in the order by last contact, since a page's cursor cannot hold a null.
 _NEVER = literal(datetime(1970, 1, 1, tzinfo=UTC), DateTime(timezone=True))
+MOST_CLUSTERS = 2000
 
 
 def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]:
@@ -99,3 +113,64 @@ async def numbers_seen(tx: Tx, seen: Reach, wanted: DeviceFilter) -> dict[int, U
     """Read the numbers and ids of the devices that `seen` allows and `wanted` asks for."""
     query = narrow(select(devices.c.number, devices.c.id), seen, wanted)
     return {row.number: row.id for row in await tx.execute(query)}
+
+
+async def map_clusters(
+    tx: Tx, seen: Reach, box: MapBox, cells: int, wanted: DeviceFilter
+) -> list[MapCluster]:
+    """Gather devices of a part of the map into the cells of a grid."""
+    crosses = box.west > box.east
+    width = box.east - box.west + (360 if crosses else 0)
+    size = max(width / cells, 1e-7)
+    longitude: ColumnElement[float] = devices.c.longitude
+    # East of the antimeridian counts on from 180.
+    if crosses:
+        longitude = case((longitude < box.west, longitude + 360), else_=longitude)
+    spans = [(box.west, 180.0), (-180.0, box.east)] if crosses else [(box.west, box.east)]
+    place = func.point(devices.c.longitude, devices.c.latitude)
+    inside = or_(
+        *(
+            place.op("<@")(func.box(func.point(w, box.south), func.point(e, box.north)))
+            for w, e in spans
+        )
+    )
+    silent = and_(~device_contacts.c.connected, device_contacts.c.silent_since.is_not(None))
+    one = func.min(devices.c.id.cast(Text))
+    query = (
+        select(
+            func.avg(longitude).label("longitude"),
+            func.avg(devices.c.latitude).label("latitude"),
+            func.count().label("devices"),
+            func.count().filter(silent).label("silent"),
+            one.label("id"),
+            func.min(devices.c.name).label("name"),
+        )
+        .join(device_contacts, device_contacts.c.number == devices.c.number)
+        .where(devices.c.longitude.is_not(None), inside)
+        .group_by(
+            func.floor((longitude - box.west) / size),
+            func.floor((devices.c.latitude - box.south) / size),
+        )
+        .order_by(func.count().desc())
+        .limit(MOST_CLUSTERS)
+    )
+    rows = await tx.execute(narrow(query, seen, wanted))
+    return [
+        MapCluster(
+            longitude=(row.longitude + 180) % 360 - 180 if crosses else row.longitude,
+            latitude=row.latitude,
+            count=row.devices,
+            silent=row.silent,
+            device={"id": row.id, "name": row.name} if row.devices == 1 else None,
+        )
+        for row in rows
+    ]
+
+
+async def stream(tx: Tx, seen: Reach, wanted: DeviceFilter) -> AsyncIterator[Device]:
+    """Read everything `seen` allows, in order of name, without holding it all in memory."""
+    query = narrow(registry.statement(), seen, wanted)
+    query = query.order_by(func.lower(devices.c.name), devices.c.id)
+    async with tx.connection.stream(query.execution_options(yield_per=500)) as rows:
+        async for row in rows:
+            yield registry.read(row)

@@ -1,0 +1,17 @@
+"""What happens to devices by the clock."""
+
+from __future__ import annotations
+
+from moorage.kit.db import Tx
+
+from . import service
+
+
+async def watch_silence(tx: Tx) -> None:
+    """Open a notice for each device that has fallen silent; every 15 seconds."""
+    await service.watch.watch_silence(tx)
+
+
+async def trim_changes(tx: Tx) -> None:
+    """Forget changes that every door and worker has read; every ten minutes."""
+    await service.senders.trim_changes(tx)

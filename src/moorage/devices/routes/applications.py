@@ -1,0 +1,46 @@
+"""HTTP of what happens to applications together with their devices."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from moorage.groups import (
+    Application,
+    ApplicationNameTaken,
+    ApplicationNotEmpty,
+    ApplicationUnknown,
+)
+from moorage.kit.http import Signed, Tx, may_fail
+from moorage.organizations import OrganizationUnknown, PermissionMissing
+
+from ..errors import SerialTaken
+from ..schemas.applications import MoveApplicationBody, MovedApplicationOut
+from ..service import registry as service
+
+router = APIRouter(prefix="/api/v1/applications/{application_id}", tags=["applications"])
+
+
+@router.delete("", status_code=204,
+               responses=may_fail(ApplicationUnknown, PermissionMissing,
+                                  ApplicationNotEmpty))  # fmt: skip
+async def remove_application(
+    application_id: UUID, tx: Tx, caller: Signed,
+    with_devices: Annotated[bool, Query(
+        alias="withDevices", description="Remove its devices too, with everything they sent.",
+    )] = False,
+) -> None:  # fmt: skip
+    """Remove an application."""
+    await service.remove_application(tx, caller, application_id, with_devices=with_devices)
+
+
+@router.post("/move", response_model=MovedApplicationOut,
+             responses=may_fail(ApplicationUnknown, OrganizationUnknown, PermissionMissing,
+                                ApplicationNameTaken, SerialTaken))  # fmt: skip
+async def move_application(
+    application_id: UUID, body: MoveApplicationBody, tx: Tx, caller: Signed
+) -> Application:
+    """Hand an application with its devices to another organization."""
+    return await service.move_application(tx, caller, application_id, body.organization_id)

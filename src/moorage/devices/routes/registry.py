@@ -1,0 +1,184 @@
+"""HTTP of devices themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from moorage.groups import ApplicationUnknown
+from moorage.kit import pages
+from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
+from moorage.kit.http import Asked, IfMatch, PageOut, Signed, Tx, check_match, may_fail, tag
+from moorage.organizations import PermissionMissing
+
+from ..errors import (
+    DeviceUnknown,
+    GatewayUnfit,
+    IdentifierTaken,
+    PhotoUnfit,
+    PhotoUnknown,
+    SerialTaken,
+    StateNotAllowed,
+)
+from ..model import Device, MapBox, StateChange
+from ..schemas.bodies import (
+    DeviceBody,
+    DeviceOut,
+    DevicePatch,
+    MapClusterOut,
+    MoveBody,
+    PointOut,
+    StateChangeOut,
+)
+from ..service import registry as service
+from .filters import Wanted
+
+router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
+_FIELDS = {field.alias or name: name for name, field in DeviceOut.model_fields.items()}
+
+
+@router.post("", status_code=201, response_model=DeviceOut,
+             responses=may_fail(ApplicationUnknown, PermissionMissing, SerialTaken, IdentifierTaken,
+                                GatewayUnfit, FieldInvalid))  # fmt: skip
+async def enrol_device(body: DeviceBody, tx: Tx, caller: Signed, response: Response) -> Device:
+    """Enrol a device."""
+    device = await service.enrol(tx, caller, body.to_model())
+    response.headers["Location"] = f"/api/v1/devices/{device.id}"
+    tag(response, device.updated_at)
+    return device
+
+
+@router.get("", response_model=PageOut[DeviceOut],
+            responses=may_fail(CursorInvalid, FieldInvalid))  # fmt: skip
+async def list_devices(
+    tx: Tx, caller: Signed, asked: Asked, wanted: Wanted,
+    fields: Annotated[str | None, Query(description="Only these, comma separated.")] = None,
+) -> pages.Page[Device] | Response:  # fmt: skip
+    """List the devices you may see; filters combine."""
+    page = await service.list_devices(tx, caller, asked, wanted)
+    return page if fields is None else _slim(page, fields)
+
+
+def _slim(page: pages.Page[Device], fields: str) -> Response:
+    asked = [name.strip() for name in fields.split(",")]
+    if unknown := [name for name in asked if name not in _FIELDS]:
+        raise FieldInvalid("/fields", f"has no {unknown[0]}; there are {', '.join(_FIELDS)}")
+    include = {"id", *(_FIELDS[name] for name in asked)}
+    items = [
+        DeviceOut.model_validate(device).model_dump(mode="json", by_alias=True, include=include)
+        for device in page.items
+    ]
+    return JSONResponse({"items": items, "next": page.next, "total": page.total})
+
+
+@router.get("/map", response_model=list[MapClusterOut], responses=may_fail(FieldInvalid))
+async def map_devices(
+    tx: Tx, caller: Signed, wanted: Wanted,
+    bbox: Annotated[str, Query(
+        description="west,south,east,north in degrees; west over east crosses the antimeridian.",
+        examples=["10.0,56.0,10.4,56.3"],
+    )],
+    cells: Annotated[int, Query(ge=1, le=64, description="Columns of the grid.")] = 24,
+) -> list[MapClusterOut]:  # fmt: skip
+    """Gather the devices of a part of the map into clusters."""
+    clusters = await service.map_clusters(tx, caller, _box(bbox), cells, wanted)
+    return [
+        MapClusterOut(
+            location=PointOut(coordinates=[cluster.longitude, cluster.latitude]),
+            count=cluster.count,
+            silent=cluster.silent,
+            device=None if cluster.device is None else dict(cluster.device),
+        )
+        for cluster in clusters
+    ]
+
+
+def _box(bbox: str) -> MapBox:
+    try:
+        west, south, east, north = (float(part) for part in bbox.split(","))
+    except ValueError as wrong:
+        raise FieldInvalid("/bbox", "is four numbers: west,south,east,north") from wrong
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
+        raise FieldInvalid("/bbox", "lies within -180,-90,180,90, south first")
+    return MapBox(west, south, east, north)
+
+
+@router.get("/{device_id}", response_model=DeviceOut, responses=may_fail(DeviceUnknown))
+async def get_device(device_id: UUID, tx: Tx, caller: Signed, response: Response) -> Device:
+    """Read a device."""
+    device = await service.get(tx, caller, device_id)
+    tag(response, device.updated_at)
+    return device
+
+
+@router.patch("/{device_id}", response_model=DeviceOut,
+              responses=may_fail(DeviceUnknown, PermissionMissing, SerialTaken, IdentifierTaken,
+                                 GatewayUnfit, StateNotAllowed, VersionStale))  # fmt: skip
+async def change_device(
+    device_id: UUID, body: DevicePatch, tx: Tx, caller: Signed, response: Response,
+    if_match: IfMatch = None,
+    reason: Annotated[str, Query(max_length=500, description="Why, where the state changes.")] = "",
+) -> Device:  # fmt: skip
+    """Change a device, its lifecycle state among the rest."""
+    check_match(if_match, (await service.get(tx, caller, device_id, lock=True)).updated_at)
+    device = await service.change(tx, caller, device_id, body.to_changes(), reason=reason)
+    tag(response, device.updated_at)
+    return device
+
+
+@router.delete("/{device_id}", status_code=204,
+               responses=may_fail(DeviceUnknown, PermissionMissing))  # fmt: skip
+async def remove_device(device_id: UUID, tx: Tx, caller: Signed) -> None:
+    """Remove a device with everything it sent; to keep its history, retire it instead."""
+    await service.remove(tx, caller, device_id)
+
+
+@router.post("/{device_id}/move", response_model=DeviceOut,
+             responses=may_fail(DeviceUnknown, ApplicationUnknown, PermissionMissing,
+                                SerialTaken))  # fmt: skip
+async def move_device(device_id: UUID, body: MoveBody, tx: Tx, caller: Signed) -> Device:
+    """Move a device to another application, with its history and credentials."""
+    return await service.move(tx, caller, device_id, body.application_id)
+
+
+@router.get("/{device_id}/states", response_model=list[StateChangeOut],
+            responses=may_fail(DeviceUnknown))  # fmt: skip
+async def list_states(device_id: UUID, tx: Tx, caller: Signed) -> list[StateChange]:
+    """Read a device's life so far, the newest step first."""
+    return await service.states_of(tx, caller, device_id)
+
+
+@router.put("/{device_id}/photo", status_code=204,
+            responses=may_fail(DeviceUnknown, PermissionMissing, PhotoUnfit),
+            openapi_extra={"requestBody": {"required": True, "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}}
+                for kind in ("image/jpeg", "image/png", "image/webp")}}})  # fmt: skip
+async def set_photo(device_id: UUID, request: Request, tx: Tx, caller: Signed) -> None:
+    """Keep a photo of a device, in place of any before."""
+    await service.get(tx, caller, device_id)
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > service.MOST_PHOTO:
+            raise PhotoUnfit(limit=service.MOST_PHOTO)
+    await service.set_photo(tx, caller, device_id, bytes(content))
+
+
+@router.get("/{device_id}/photo", response_class=Response,
+            responses={**may_fail(DeviceUnknown, PhotoUnknown),
+                       200: {"content": {"image/*": {}}}})  # fmt: skip
+async def get_photo(device_id: UUID, tx: Tx, caller: Signed) -> Response:
+    """Read a device's photo."""
+    kind, content = await service.photo_of(tx, caller, device_id)
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache"}
+    return Response(content, media_type=kind, headers=headers)
+
+
+@router.delete("/{device_id}/photo", status_code=204,
+               responses=may_fail(DeviceUnknown, PermissionMissing, PhotoUnknown))  # fmt: skip
+async def remove_photo(device_id: UUID, tx: Tx, caller: Signed) -> None:
+    """Remove a device's photo."""
+    await service.remove_photo(tx, caller, device_id)

@@ -1,0 +1,86 @@
+"""HTTP of many devices at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from moorage.kit.caller import Caller
+from moorage.kit.http import Signed, Tx, may_fail
+
+from ..errors import ImportTooLarge, ImportUnreadable
+from ..model import DeviceFilter, ImportMode
+from ..schemas import table
+from ..schemas.bodies import DeviceOut, ImportReportOut
+from ..service import transfer as service
+from .filters import Wanted
+
+router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
+CSV = "text/csv"
+NDJSON = "application/x-ndjson"
+MOST_BYTES = 10_000_000
+
+
+@router.get("/export", response_class=StreamingResponse,
+            responses={200: {"content": {CSV: {}, NDJSON: {}}}})  # fmt: skip
+async def export_devices(
+    tx: Tx, caller: Signed, request: Request, wanted: Wanted,
+    accept: Annotated[str, Header()] = CSV,
+) -> StreamingResponse:  # fmt: skip
+    """Download the devices you may see as CSV, or as JSON lines; never with a secret.
+
+    Cells that a spreadsheet would run as a formula begin with an apostrophe, which an import takes
+    off again.
+    """
+    service.note_export(tx, caller, wanted)
+    lines = NDJSON in accept
+    kind, suffix = (NDJSON, "ndjson") if lines else (f"{CSV}; charset=utf-8", "csv")
+    headers = {"Content-Disposition": f'attachment; filename="devices.{suffix}"'}
+    return StreamingResponse(
+        _pieces(request, caller, wanted, lines=lines), media_type=kind, headers=headers
+    )
+
+
+async def _pieces(
+    request: Request, caller: Caller, wanted: DeviceFilter, *, lines: bool
+) -> AsyncIterator[bytes]:
+    # The request's transaction ends before the answer begins, so the answer has one of its own.
+    async with request.app.state.database.begin(caller) as tx:
+        devices = service.export(tx, caller, wanted)
+        if not lines:
+            async for piece in table.write(devices):
+                yield piece
+            return
+        async for device in devices:
+            yield DeviceOut.model_validate(device).model_dump_json(by_alias=True).encode() + b"\n"
+
+
+@router.post("/import", response_model=ImportReportOut,
+             responses=may_fail(ImportUnreadable, ImportTooLarge),
+             openapi_extra={"requestBody": {"required": True, "content": {
+                 "text/csv": {"schema": {"type": "string"}},
+                 "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+             }}})  # fmt: skip
+async def import_devices(
+    request: Request, tx: Tx, caller: Signed,
+    preview: Annotated[bool, Query(description="Only say what would happen.")] = False,
+    mode: Annotated[ImportMode, Query(description="Whether one bad row keeps all out.")]
+    = ImportMode.ALL_OR_NOTHING,
+    application_id: Annotated[UUID | None, Query(
+        alias="applicationId", description="Where rows without an application go.")] = None,
+) -> ImportReportOut:  # fmt: skip
+    """Enrol and change devices from a CSV or JSON file; rows with an id change that device."""
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > MOST_BYTES:
+            raise ImportTooLarge(limit=service.MOST_ROWS)
+    is_json = "json" in request.headers.get("content-type", "")
+    read = table.read_json if is_json else table.read_csv
+    rows = read(bytes(content), None if application_id is None else str(application_id))
+    report = await service.take_in(tx, caller, rows, mode, preview=preview)
+    return ImportReportOut.of(report)

@@ -1,0 +1,104 @@
+"""Many devices at once: in from a file, out to one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+from moorage.kit.errors import MoorageError
+from moorage.kit.facts import difference
+from moorage.organizations import Permission
+
+from .. import store
+from ..errors import ImportTooLarge
+from ..facts import DevicesExported
+from ..model import (
+    Device,
+    DeviceFilter,
+    ImportMode,
+    ImportProblem,
+    ImportReport,
+    ImportRow,
+    RowAction,
+    RowResult,
+)
+from . import registry
+
+MOST_ROWS = 2000
+
+
+class _Undone(Exception):
+    """Takes back what an import has done so far."""
+
+
+async def take_in(
+    tx: Tx, caller: Caller, rows: Sequence[ImportRow], mode: ImportMode, *, preview: bool
+) -> ImportReport:
+    """Enrol and change devices from a file, or only say what that would do.
+
+    Rows with an id change that device, the others enrol one. A preview does all of it and takes it
+    back, so that it cannot promise what the import then refuses. With `ALL_OR_NOTHING` one bad row
+    keeps every other from being applied.
+
+    Raises:
+        ImportTooLarge: more rows than are taken in one transaction.
+    """
+    if len(rows) > MOST_ROWS:
+        raise ImportTooLarge(limit=MOST_ROWS)
+    results: list[RowResult] = []
+    try:
+        async with tx.attempt():
+            for row in rows:
+                results.append(await _take_in(tx, caller, row))
+            bad = any(result.action is RowAction.ERROR for result in results)
+            if preview or (bad and mode is ImportMode.ALL_OR_NOTHING):
+                raise _Undone
+    except _Undone:
+        return ImportReport(preview, False, tuple(results))
+    return ImportReport(False, True, tuple(results))
+
+
+async def _take_in(tx: Tx, caller: Caller, row: ImportRow) -> RowResult:
+    if row.problem is not None:
+        return RowResult(row.line, RowAction.ERROR, row.device_id, problem=row.problem)
+    try:
+        async with tx.attempt():
+            if row.new is not None:
+                device = await registry.enrol(tx, caller, row.new)
+                return RowResult(row.line, RowAction.CREATE, device.id, device.name)
+            return await _change(tx, caller, row)
+    except MoorageError as refused:
+        pointer = refused.public.get("pointer")
+        column = pointer.strip("/") if isinstance(pointer, str) else None
+        problem = ImportProblem(refused.code, str(refused), column)
+        return RowResult(row.line, RowAction.ERROR, row.device_id, problem=problem)
+
+
+async def _change(tx: Tx, caller: Caller, row: ImportRow) -> RowResult:
+    if row.device_id is None or row.changes is None:
+        raise ValueError("A row without a new device names the one to change.")
+    before = await registry.get(tx, caller, row.device_id)
+    changes = dict(row.changes)
+    application_id = changes.pop("application_id", before.application_id)
+    after = await registry.change(tx, caller, row.device_id, changes, reason="import")
+    if application_id != before.application_id:
+        after = await registry.move(tx, caller, row.device_id, application_id)
+    was, now = difference(registry.view(before), registry.view(after))
+    action = RowAction.UPDATE if now else RowAction.UNCHANGED
+    return RowResult(row.line, action, before.id, after.name, was, now)
+
+
+def export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> AsyncIterator[Device]:
+    """Read every device the caller may see that `wanted` asks for, in order of name."""
+    return store.listing.stream(tx, caller.reach(Permission.READ_DEVICES), wanted)
+
+
+def note_export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> None:
+    """Announce that the caller downloads a list of devices."""
+    organization_id = wanted.organization_id
+    if organization_id is None:
+        reach = caller.reach(Permission.READ_DEVICES)
+        if not reach.everywhere and len(reach.organization_ids) == 1:
+            (organization_id,) = reach.organization_ids
+    tx.announce(DevicesExported(caller.id, organization_id, after={"q": wanted.q}))
