@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 from starlette.types import ASGIApp
 
-from moorage import users
+from moorage import decoders, users
 from moorage.api_gateway import Limits
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
@@ -66,6 +66,8 @@ def build_app(
         limits: of the API's callers; the defaults when None.
     """
     doorbells = Doorbells(database, name="moorage-api-doorbell")
+    # For trials only, so one process a kind; started when first needed.
+    workshop = decoders.Workshop(database, doorbells, decoders.find_runtimes(workers=1))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -76,6 +78,7 @@ def build_app(
             async with system_log_kept(database, part="api"):
                 yield
         finally:
+            await workshop.close()
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listening
@@ -95,6 +98,7 @@ def build_app(
     app.state.database = database
     app.state.sealer = sealer
     app.state.doorbells = doorbells
+    app.state.workshop = workshop
     for router in ROUTERS:
         app.include_router(router)
     http.install_errors(app)
