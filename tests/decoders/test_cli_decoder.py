@@ -4,11 +4,8 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from moorage.entry.cli_decoder import CasesInvalid, first_difference, read_cases
 
 SCRIPT = """function decodeUplink(input) {
   console.log("port", input.fPort);
@@ -97,45 +94,3 @@ def test_test_prints_the_first_difference_and_fails(script: Path, tmp_path: Path
         "ok   command",
         "2 passed, 1 failed",
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [("{", "not JSON"), ("{}", "array"), ("[1]", "Case 1"), ('[{"input": {}}]', "expected")],
-)
-def test_cases_that_cannot_be_used_say_why(text: str, says: str) -> None:
-    with pytest.raises(CasesInvalid, match=says):
-        read_cases(text)
-
-
-def test_comments_commas_and_hex_numbers_are_read() -> None:
-    text = """[ /* a
-      b */ {"name": "http://x, ] 0x1f", // c
-      "input": {"bytes": [0x1F, 0Xa, 3,],}, "expected": [-0x10]}, ]"""
-
-    assert read_cases(text) == [
-        {"name": "http://x, ] 0x1f", "input": {"bytes": [31, 10, 3]}, "expected": [-16]}
-    ]
-
-
-def test_the_things_networks_examples_are_read() -> None:
-    text = '[{"description": "d", "input": {"fPort": 1, "bytes": []}, "output": {"data": {}}}]'
-
-    assert read_cases(text)[0]["name"] == "d"
-
-
-@pytest.mark.parametrize(
-    ("expected", "got", "difference"),
-    [
-        ({"a": [1, 2]}, {"a": [1, 2]}, ""),
-        ({"a": 1}, {"a": 1.0}, ""),
-        ({"a": 1}, {"a": True}, "a: expected 1, got true"),
-        ({"a": {"b": 1}}, {"a": {}}, "a.b: expected 1, but it is missing"),
-        ({}, {"a": 1}, "a: not expected, got 1"),
-        ([1, 2], [1], "the result: expected 2 items, got 1"),
-        ({"a": [1, {"x": 2}]}, {"a": [1, {"x": 3}]}, "a[1].x: expected 2, got 3"),
-        (None, 1, "the result: expected null, got 1"),
-    ],
-)
-def test_the_first_difference_is_named(expected: Any, got: Any, difference: str) -> None:
-    assert first_difference(expected, got) == difference

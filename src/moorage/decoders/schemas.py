@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 import msgspec
-from pydantic import Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.http import Body, Id, Instant, Out, Stamped
@@ -36,9 +36,26 @@ MOST_CASES = 500
 MOST_MESSAGES = 100
 LONGEST_PAYLOAD = 128 * 1024
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
-Text = Annotated[str, Field(max_length=10_000)]
-ScriptText = Annotated[str, Field(max_length=LONGEST_SCRIPT, description="JavaScript.")]
+
+def _storable(value: Any) -> Any:
+    """Refuse texts that UTF-8 or PostgreSQL cannot hold."""
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+            raise ValueError("must hold no NUL character and no half of a surrogate pair")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _storable(key)
+            _storable(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _storable(inner)
+    return value
+
+
+Storable = AfterValidator(_storable)
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S"), Storable]
+Text = Annotated[str, Field(max_length=10_000), Storable]
+ScriptText = Annotated[str, Field(max_length=LONGEST_SCRIPT, description="JavaScript."), Storable]
 DirectionIn = Annotated[Direction, Strict(False)]
 Port = Annotated[int, Field(ge=0, le=255)]
 VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -59,6 +76,7 @@ class TestCaseBody(Body):
             "`variables`.",
             examples=[{"bytes": "0067011004", "fPort": 2}],
         ),
+        Storable,
     ]
     expected: Annotated[
         Any,
@@ -66,6 +84,7 @@ class TestCaseBody(Body):
             description="The document, or an object of `data`, `warnings` and `errors`; for "
             "encoding the bytes, or an object of `bytes` and `fPort`."
         ),
+        Storable,
     ]
 
     def to_model(self) -> TestCase:

@@ -23,7 +23,7 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy.dialects.postgresql import array, distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 
 from moorage.kit import pages
@@ -345,7 +345,7 @@ async def sources(tx: Tx, hashes: Collection[str]) -> dict[str, str]:
     rows = await tx.execute(
         select(decoder_versions.c.hash, decoder_versions.c.source)
         .where(decoder_versions.c.hash == any_(array(list(hashes))))
-        .distinct(decoder_versions.c.hash)
+        .ext(distinct_on(decoder_versions.c.hash))
     )
     return {r.hash: r.source for r in rows}
 
@@ -445,7 +445,7 @@ async def list_problems(
     latest = (
         select(decoder_problems)
         .where(decoder_problems.c.decoder_id == decoder_id, decoder_problems.c.day >= since)
-        .distinct(decoder_problems.c.device_number)
+        .ext(distinct_on(decoder_problems.c.device_number))
         .order_by(decoder_problems.c.device_number, decoder_problems.c.last_at.desc())
         .subquery()
     )

@@ -65,6 +65,8 @@ def build_app(
     """
     doorbells = Doorbells(database, name="moorage-api-doorbell")
     uplink = UplinkDoor()
+    # For trials only, so one process a kind; started when first needed.
+    workshop = decoders.Workshop(database, doorbells, decoders.find_runtimes(workers=1))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -74,7 +76,6 @@ def build_app(
         door = ingest.Door(database, doorbells, settings.ingest, partitions)
         uplink.door = door
         app.state.feed = telemetry.Feed(database, doorbells)
-        app.state.workshop = decoders.Workshop(database, doorbells, decoders.find_runtimes())
         running = [
             asyncio.create_task(work)
             for work in (doorbells.run(), door.run(), app.state.feed.run())
@@ -86,7 +87,7 @@ def build_app(
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            await app.state.workshop.close()
+            await workshop.close()
 
     app = FastAPI(
         title="Moorage",
@@ -103,6 +104,7 @@ def build_app(
     app.state.database = database
     app.state.sealer = sealer
     app.state.doorbells = doorbells
+    app.state.workshop = workshop
     for router in ROUTERS:
         app.include_router(router)
     http.install_errors(app)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,6 +14,7 @@ import msgspec
 from rich.console import Console
 
 from moorage.decoders import (
+    CaseResult,
     DecodeBatch,
     DecodeContext,
     Decoded,
@@ -26,26 +24,19 @@ from moorage.decoders import (
     EncodeContext,
     Encoded,
     Script,
+    hash_of,
+    read_cases,
+    run_given_cases,
 )
 from moorage.kit.errors import MoorageError
 
 app = cyclopts.App(name="decoder", help="Run and test decoders without a server.")
 
 _ORGANIZATION = "command line"
-_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', re.S)
-_EXTRA = re.compile(r'("(?:[^"\\\n]|\\.)*")|(-?)0[xX]([0-9a-fA-F]+)|,(?=\s*[\]}])', re.S)
 
 
-class CasesInvalid(Exception):
-    """What was given cannot be used: an option, the script file or the test cases."""
-
-
-@dataclass(frozen=True)
-class CaseResult:
-    """How one case went; `difference` is empty where it passed."""
-
-    name: str
-    difference: str
+class OptionInvalid(Exception):
+    """What was given cannot be used: an option or the script file."""
 
 
 @app.command
@@ -81,7 +72,7 @@ def run(
             variables=_json("--variables", variables),
             downlink=downlink,
         )
-    except (MoorageError, CasesInvalid, OSError) as error:
+    except (MoorageError, OptionInvalid, OSError) as error:
         err.print(str(error), style="red", markup=False)
         return 1
     for line in result.trace.log if result.trace else ():
@@ -121,7 +112,7 @@ def test(script: Path, cases: Path) -> int:
     out, err = Console(), Console(stderr=True)
     try:
         results = test_script(script, cases)
-    except (MoorageError, CasesInvalid, OSError) as error:
+    except (MoorageError, OptionInvalid, OSError) as error:
         err.print(str(error), style="red", markup=False)
         return 1
     failed = [result for result in results if result.difference]
@@ -155,74 +146,18 @@ def run_script(
 
 
 def test_script(path: Path, cases_path: Path) -> list[CaseResult]:
-    """Run every case of `cases_path` on the script at `path`. Raises CasesInvalid."""
+    """Run every case of `cases_path` on the script at `path`. Raises TestCasesInvalid."""
     script = _script(path)
     cases = read_cases(cases_path.read_text(encoding="utf-8-sig"))
-    decodes = [_decode_case(c) for c in cases if not _is_encode(c)]
-    encodes = [_encode_case(c) for c in cases if _is_encode(c)]
-    answers = asyncio.run(_run(decodes, encodes, script))
-    decoded, encoded = iter(answers[: len(decodes)]), iter(answers[len(decodes) :])
-    results = []
-    for case in cases:
-        answer = next(encoded if _is_encode(case) else decoded)
-        found = first_difference(case["expected"], _returned(answer, case["expected"]))
-        results.append(CaseResult(case["name"], found))
-    return results
 
+    async def run_all() -> list[CaseResult]:
+        runtime = _javascript()
+        try:
+            return await run_given_cases(runtime, _ORGANIZATION, script, cases)
+        finally:
+            await runtime.close()
 
-def read_cases(text: str) -> list[dict[str, Any]]:
-    """Read test cases, with comments, trailing commas and hex numbers. Raises CasesInvalid.
-
-    The Things Network's device repository (`examples` of description, input, output) is read too.
-    """
-    bare = _COMMENT.sub(lambda m: m[1] or re.sub(r"[^\n]", " ", m[0]), text)
-    plain = _EXTRA.sub(lambda m: m[1] or (f"{m[2]}{int(m[3], 16)}" if m[3] else ""), bare)
-    try:
-        cases = msgspec.json.decode(plain)
-    except msgspec.DecodeError as error:
-        raise CasesInvalid(f"The test cases are not JSON: {error}") from error
-    if not isinstance(cases, list):
-        raise CasesInvalid("The test cases must be a JSON array.")
-    return [_case(number, case) for number, case in enumerate(cases, 1)]
-
-
-def _case(number: int, case: Any) -> dict[str, Any]:
-    if not isinstance(case, dict) or not isinstance(case.get("input"), dict):
-        raise CasesInvalid(f"Case {number} needs an object `input`.")
-    expected = case.get("expected", case.get("output"))
-    if expected is None:
-        raise CasesInvalid(f"Case {number} needs `expected`.")
-    name = case.get("name") or case.get("description") or f"case {number}"
-    return {"name": str(name), "input": case["input"], "expected": expected}
-
-
-def _is_encode(case: dict[str, Any]) -> bool:
-    return "data" in case["input"] and "bytes" not in case["input"]
-
-
-def _decode_case(case: dict[str, Any]) -> DecodeContext:
-    given = case["input"]
-    payload = given.get("bytes", [])
-    try:
-        content = bytes.fromhex(payload) if isinstance(payload, str) else bytes(payload)
-        received_at = datetime.now(UTC)
-        if "recvTime" in given:
-            received_at = datetime.fromisoformat(str(given["recvTime"]))
-    except (ValueError, TypeError) as error:
-        raise CasesInvalid(f"The input of {case['name']!r} cannot be used: {error}") from error
-    return DecodeContext(
-        content,
-        received_at if received_at.tzinfo else received_at.replace(tzinfo=UTC),
-        port=given.get("fPort"),
-        variables=given.get("variables"),
-        event=given.get("payload"),
-        device=given.get("metadata"),
-    )
-
-
-def _encode_case(case: dict[str, Any]) -> EncodeContext:
-    given = case["input"]
-    return EncodeContext(given["data"], given.get("fPort"), given.get("variables"))
+    return asyncio.run(run_all())
 
 
 async def _run(
@@ -245,78 +180,19 @@ async def _run(
     return answers
 
 
-def _returned(answer: Decoded | Encoded | DecodeFailure, expected: Any) -> Any:
-    """Rebuild what the function returned, in the shape the case expects."""
-    returned: dict[str, Any]
-    if isinstance(answer, DecodeFailure):
-        if answer.reported:
-            return {"errors": list(answer.reported)}
-        return {"errors": [answer.message + (f" (line {answer.line})" if answer.line else "")]}
-    if isinstance(answer, Encoded):
-        if isinstance(expected, list):
-            return list(answer.payload)
-        returned = {"bytes": list(answer.payload)}
-        if answer.port is not None:
-            returned["fPort"] = answer.port
-        elif isinstance(expected, dict) and "fPort" in expected:
-            returned["fPort"] = None
-    else:
-        document = None if answer.document is None else msgspec.json.decode(answer.document)
-        if not isinstance(expected, dict) or not expected.keys() & {"data", "warnings", "errors"}:
-            return document
-        returned = {"data": document}
-    if answer.problems:
-        returned["warnings"] = list(answer.problems)
-    for empty in ("warnings", "errors"):
-        if isinstance(expected, dict) and expected.get(empty) == [] and empty not in returned:
-            returned[empty] = []
-    return returned
-
-
-def first_difference(expected: Any, got: Any, path: str = "") -> str:
-    """Name the first place where two JSON values differ; empty where they are equal."""
-    here = path or "the result"
-    if isinstance(expected, dict) and isinstance(got, dict):
-        for key, value in expected.items():
-            inner = f"{path}.{key}" if path else str(key)
-            if key not in got:
-                return f"{inner}: expected {_show(value)}, but it is missing"
-            if found := first_difference(value, got[key], inner):
-                return found
-        if more := [key for key in got if key not in expected]:
-            inner = f"{path}.{more[0]}" if path else str(more[0])
-            return f"{inner}: not expected, got {_show(got[more[0]])}"
-        return ""
-    if isinstance(expected, list) and isinstance(got, list):
-        for index, (left, right) in enumerate(zip(expected, got, strict=False)):
-            if found := first_difference(left, right, f"{path}[{index}]"):
-                return found
-        if len(expected) != len(got):
-            return f"{here}: expected {len(expected)} items, got {len(got)}"
-        return ""
-    if isinstance(expected, bool) is isinstance(got, bool) and expected == got:
-        return ""
-    return f"{here}: expected {_show(expected)}, got {_show(got)}"
-
-
-def _show(value: Any) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 200 else text[:197] + "…"
-
-
 def _javascript() -> DecoderRuntime:
     for found in entry_points(group="moorage.decoders", name="javascript"):
         runtime: DecoderRuntime = found.load()(workers=1)
         return runtime
-    raise CasesInvalid("The JavaScript runtime is not installed; install Moorage again.")
+    raise OptionInvalid("The JavaScript runtime is not installed; install Moorage again.")
 
 
 def _script(path: Path) -> Script:
     try:
         source = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CasesInvalid(f"{path} is not UTF-8 text.") from error
-    return Script(hashlib.sha256(source.encode()).hexdigest(), source)
+        raise OptionInvalid(f"{path} is not UTF-8 text.") from error
+    return Script(hash_of("javascript", source), source)
 
 
 def _payload(text: str) -> bytes:
@@ -325,14 +201,14 @@ def _payload(text: str) -> bytes:
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError as error:
-        raise CasesInvalid(f"--bytes must be hex, such as 0100e2: {error}") from error
+        raise OptionInvalid(f"--bytes must be hex, such as 0100e2: {error}") from error
 
 
 def _json(option: str, text: str) -> Any:
     try:
         return msgspec.json.decode(text) if text else None
     except msgspec.DecodeError as error:
-        raise CasesInvalid(f"{option} must be JSON: {error}") from error
+        raise OptionInvalid(f"{option} must be JSON: {error}") from error
 
 
 if __name__ == "__main__":

@@ -7,13 +7,23 @@ from fastapi import APIRouter
 from moorage.api_gateway import jobs as api_gateway_jobs
 from moorage.audit import jobs as audit_jobs
 from moorage.audit import routes as audit
+from moorage.decoders import jobs as decoders_jobs
+from moorage.decoders import routes as decoders
+from moorage.devices import jobs as devices_jobs
+from moorage.devices import routes as devices
 from moorage.groups import jobs as groups_jobs
+from moorage.groups import routes as groups
 from moorage.ingest import jobs as ingest_jobs
 from moorage.ingest import routes as ingest
 from moorage.kit.jobs import Schedule
 from moorage.ledger import jobs as ledger_jobs
 from moorage.notifications import jobs as notifications_jobs
+from moorage.notifications import routes as notifications
+from moorage.operations import jobs as operations_jobs
+from moorage.operations import routes as operations
 from moorage.organizations import routes as organizations
+from moorage.sessions import jobs as sessions_jobs
+from moorage.sessions import routes as sessions
 from moorage.telemetry import jobs as telemetry_jobs
 from moorage.telemetry import routes as telemetry
 from moorage.users import jobs as users_jobs
@@ -23,22 +33,39 @@ ROUTERS: tuple[APIRouter, ...] = (
     *users.ROUTERS,
     organizations.router,
     organizations.permissions,
+    groups.router,
+    # Paths with a word where another has an id come first: /devices/export before /devices/{id}.
+    devices.transfer,
+    devices.applications,
+    devices.router,
+    devices.credentials,
+    sessions.router,
+    operations.router,
+    notifications.router,
     telemetry.router,
+    decoders.router,
     ingest.router,
     audit.router,
 )
 
-HOUR_S, DAY_S = 3600.0, 86_400.0
+SECOND_S, MINUTE_S, HOUR_S, DAY_S = 1.0, 60.0, 3_600.0, 86_400.0
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("audit.number_facts", 0.25, audit_jobs.number_facts),
     Schedule("audit.trim", DAY_S, audit_jobs.trim),
     Schedule("api_gateway.clear_away", HOUR_S, api_gateway_jobs.clear_away),
     Schedule("users.clear_away", HOUR_S, users_jobs.clear_away),
+    Schedule("decoders.forget_old_problems", DAY_S, decoders_jobs.forget_old_problems),
+    Schedule("devices.watch_silence", 10 * SECOND_S, devices_jobs.watch_silence),
+    Schedule("devices.trim_changes", MINUTE_S, devices_jobs.trim_changes),
+    Schedule("groups.notice_ends", HOUR_S, groups_jobs.notice_ends),
+    Schedule("sessions.end_lost", 10 * SECOND_S, sessions_jobs.end_lost),
+    Schedule("sessions.trim", HOUR_S, sessions_jobs.trim),
+    Schedule("operations.end_overdue", 5 * SECOND_S, operations_jobs.end_overdue),
+    Schedule("operations.trim", DAY_S, operations_jobs.trim),
+    Schedule("notifications.trim", DAY_S, notifications_jobs.trim),
     Schedule("ledger.make_days", HOUR_S, ledger_jobs.make_days),
     Schedule("ledger.drop_days", HOUR_S, ledger_jobs.drop_days),
     Schedule("telemetry.make_days", HOUR_S, telemetry_jobs.make_days),
     Schedule("ingest.forget_refusals", DAY_S, ingest_jobs.forget_refusals),
-    Schedule("groups.notice_ends", HOUR_S, groups_jobs.notice_ends),
-    Schedule("notifications.trim", DAY_S, notifications_jobs.trim),
 )

@@ -31,7 +31,9 @@ _SUFFIXES: Final = {
 }
 # Types that senders put on anything, so they say nothing.
 _SILENT: Final = ("application/octet-stream", "application/x-www-form-urlencoded")
-_SHORTEST_BINARY: Final = 3
+# A map whose first key is a text: of CBOR (RFC 8949, 3) and of MessagePack.
+_CBOR_MAP: Final = re.compile(rb"([\xa1-\xb7\xbf]|\xb8.)[\x61-\x78]", re.S)
+_MESSAGEPACK_MAP: Final = re.compile(rb"([\x81-\x8f]|\xde..)[\xa1-\xbf\xd9]", re.S)
 
 
 class Formats:
@@ -74,10 +76,9 @@ class Formats:
             return self._by_type.get("application/json")
         if start == b"<":
             return self._by_type.get("application/xml")
-        first = payload[0] if len(payload) >= _SHORTEST_BINARY else 0
-        if 0xA0 <= first <= 0xBF:  # A map of CBOR.
+        if _CBOR_MAP.match(payload):
             return self._by_type.get("application/cbor")
-        if 0x80 <= first <= 0x8F or first in (0xDE, 0xDF):  # A map of MessagePack.
+        if _MESSAGEPACK_MAP.match(payload):
             return self._by_type.get("application/msgpack")
         return TEXT
 

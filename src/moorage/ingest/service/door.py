@@ -373,7 +373,7 @@ class Door:
 
 def _command(claimed: operations.Claimed) -> Command:
     body = {"code": claimed.code, "kind": claimed.kind.value, "payload": claimed.payload}
-    return Command(claimed.number, claimed.id, to_json(body).encode(), _JSON)
+    return Command(claimed.device, claimed.id, to_json(body).encode(), _JSON)
 
 
 async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger.RawMessage]:
