@@ -34,7 +34,7 @@ def api(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], 
     process = subprocess.Popen([*COMMAND, "api"], env=environment)
     url = f"http://localhost:{environment['MOORAGE_API_PORT']}"
     try:
-        with Client(base_url=url) as client:
+        with Client(base_url=url, timeout=60) as client:
             while True:
                 assert process.poll() is None
                 try:
