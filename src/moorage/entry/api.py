@@ -197,6 +197,8 @@ async def _serve(settings: Settings, app: FastAPI, line: Lifeline) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Longer than proxies keep theirs, so that they, not we, end an idle connection.
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )
     )

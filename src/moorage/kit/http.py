@@ -20,6 +20,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from moorage.kit import db, pages
@@ -279,6 +280,16 @@ def install_errors(app: FastAPI) -> None:
         answer = problem(failure.status_code, code, str(failure.detail))
         answer.headers.update(failure.headers or {})
         return answer
+
+    async def unfit(_request: Request, _failure: Exception) -> JSONResponse:
+        return problem(
+            422, "value_unfit", "A value cannot be stored: a text holds the character NUL or half "
+            "a surrogate pair, or a number is out of range.",
+        )  # fmt: skip
+
+    # A lone surrogate fails in the driver, as it has no UTF-8 form.
+    app.add_exception_handler(DataError, unfit)
+    app.add_exception_handler(UnicodeEncodeError, unfit)
 
     async def lost(_request: Request, _failure: Exception) -> JSONResponse:
         return problem(503, db.DatabaseUnavailable.code, str(db.DatabaseUnavailable()))

@@ -7,7 +7,20 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, cast, column, delete, func, or_, select, table, true, update
+from sqlalchemy import (
+    Select,
+    Uuid,
+    any_,
+    cast,
+    column,
+    delete,
+    func,
+    or_,
+    select,
+    table,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -349,7 +362,7 @@ async def count_global_admins(tx: Tx) -> int:
             .join(users, users.c.id == permission_group_members.c.member_id)
             .where(
                 permission_groups.c.organization_id.is_(None),
-                permission_groups.c.roles.contains([Role.GLOBAL_ADMIN.value]),
+                any_(permission_groups.c.roles) == Role.GLOBAL_ADMIN.value,
                 permission_group_members.c.kind == MemberKind.USER.value,
                 users.c.active,
                 or_(users.c.expires_at.is_(None), users.c.expires_at > tx.now),

@@ -22,6 +22,7 @@ LAST_USE = timedelta(minutes=1)
 
 # Wrong passwords in a row that cost nothing; each further one doubles the wait.
 FREE_FAILURES = {"account": 5, "address": 20}
+SHORTEST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=15)
 FAILURES_FORGOTTEN = timedelta(hours=24)
 

@@ -20,7 +20,6 @@ from sqlalchemy import (
     or_,
     select,
     table,
-    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -33,7 +32,15 @@ from moorage.kit.facts import facts
 from moorage.kit.ids import uuid7
 
 from ..errors import EmailTaken, UserUnknown
-from ..model import FAILURES_FORGOTTEN, FREE_FAILURES, LONGEST_WAIT, Link, LinkKind, User
+from ..model import (
+    FAILURES_FORGOTTEN,
+    FREE_FAILURES,
+    LONGEST_WAIT,
+    SHORTEST_WAIT,
+    Link,
+    LinkKind,
+    User,
+)
 from ..tables import user_failures, user_links, user_sessions, users
 
 # Membership belongs to the slice of organisations; lists must filter by it within the statement.
@@ -297,7 +304,7 @@ async def count_attempt(tx: Tx, kind: str, name: str) -> datetime | None:
     forgotten = old.failed_at < tx.now - FAILURES_FORGOTTEN
     count = case((forgotten, 1), else_=old.failures + 1)
     excess = func.least(count - FREE_FAILURES[kind], 30)
-    wait = func.least(func.pow(2, excess) * text("interval '1 second'"), literal(LONGEST_WAIT))
+    wait = func.least(func.pow(2, excess - 1) * literal(SHORTEST_WAIT), literal(LONGEST_WAIT))
     row = (
         await tx.execute(
             insert(user_failures)
