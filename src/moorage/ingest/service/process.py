@@ -30,6 +30,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Decoder().decode
 _to_json = msgspec.json.Encoder().encode
 NOBODY = UUID(int=0)
+# Answers to operations and reported state are kept as messages, but are no readings.
+NO_TELEMETRY = ("op/", "twin/")
+NO_READINGS = decoders.Decoded(None)
+_ENVELOPE = {"at", "id", "values"}
 
 
 class Process:
@@ -97,6 +101,8 @@ class Process:
             )
             await devices.seen(tx, {d.device: _instant(d.received_us) for d in derived})
             await self._report_operations(tx, entries)
+            await self._locate(tx, derived)
+            await self._judge(tx, derived)
         self._position = now
         self.processed += len(derived)
         return len(derived)
@@ -128,8 +134,15 @@ class Process:
         others: dict[int, list[int]] = {}
         for index, (n, message) in enumerate(entries):
             context = self._contexts.get(message.device)
-            if context is not None and context.decoder_id is not None:
+            if (
+                context is not None
+                and context.decoder_id is not None
+                and not message.channel.startswith(NO_TELEMETRY)
+            ):
                 others.setdefault(message.device, []).append(index)
+                continue
+            if message.channel.startswith(NO_TELEMETRY):
+                derived[index] = derive(n, message, None, NO_READINGS)
                 continue
             derived[index] = _plain_json(n, message)
             if derived[index] is None:
@@ -204,6 +217,30 @@ class Process:
             except (ValueError, MoorageError) as wrong:
                 log.warning("operation_report_refused", device=message.device, error=str(wrong))
 
+    async def _locate(self, tx: Tx, derived: Sequence[telemetry.Derived]) -> None:
+        """Move devices that said where they are."""
+        places = {
+            d.device: devices.Location(d.location[1], d.location[0], d.location[2])
+            for d in derived
+            if d.location is not None
+        }
+        if places:
+            await devices.located(tx, places)
+
+    async def _judge(self, tx: Tx, derived: Sequence[telemetry.Derived]) -> None:
+        """Hold readings of devices that have thresholds against them."""
+        limited = {n: c for n, c in self._contexts.items() if c.thresholds} if derived else {}
+        readings = [
+            (d.device, name, float(value), _instant(point.at_us))
+            for d in derived
+            if d.device in limited
+            for point in d.points
+            for name, value in point.values.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+        if readings:
+            await devices.judge(tx, limited, readings)
+
 
 def _body(payload: bytes) -> Any:
     """Read a report's body: JSON, or text if it is none."""
@@ -236,7 +273,11 @@ def _plain_json(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
         document = _json(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    readings, dropped = decoders.take_readings(document)
+    values = document
+    if type(document) is dict and document.keys() <= _ENVELOPE and "values" in document:
+        # Time and id concern the message; the door has taken them up.
+        values = document["values"]
+    readings, dropped = decoders.take_readings(values)
     decoded = decoders.Decoded(payload, readings, dropped=dropped)
     return derive(n, message, None, decoded)
 

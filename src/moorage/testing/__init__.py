@@ -1,0 +1,1 @@
+"""What tests and plugin authors use: one conformance suite per kind of plugin."""
