@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 import socket
 import ssl
 
 from moorage import ingest, ledger
-from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
-from moorage.builtin.transports.mqtt.settings import default_limits
 from moorage.entry import database as databases
 from moorage.entry import tls
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.settings import Settings
+from moorage.kit import plugins
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 
@@ -27,7 +25,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         partitions = await ledger.open_log(tx, settings.ledger.partitions)
     name = f"{socket.gethostname()}:{settings.mqtt.port}"
     door = ingest.Door(database, doorbells, settings.ingest, partitions, name=name)
-    transports: list[ingest.Transport] = [_mqtt(settings)]
+    transports: list[ingest.Transport] = _open(settings)
     waiting = {transport.name for transport in transports}
 
     def ready(name: str) -> None:
@@ -53,13 +51,22 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         await database.close()
 
 
-def _mqtt(settings: Settings) -> MqttDoor:
+def _open(settings: Settings) -> list[ingest.Transport]:
+    """Open every transport that is installed."""
     made = tls.server_certificate(settings)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(made.certificate, made.key)
-    limits = dataclasses.replace(default_limits(), packet_bytes=settings.ingest.largest_message)
     mqtt = settings.mqtt
-    return MqttDoor(
-        DoorSettings(mqtt.host, mqtt.port, mqtt.tls_host, mqtt.tls_port, context, limits)
+    listening = ingest.Listening(
+        mqtt.host,
+        mqtt.port,
+        mqtt.tls_host,
+        mqtt.tls_port,
+        context,
+        settings.ingest.largest_message,
     )
+    return [
+        kind.open(listening)
+        for kind in plugins.find("moorage.transports", ["open"]).plugins.values()
+    ]

@@ -1,7 +1,18 @@
 """Device messages in, whatever the protocol."""
 
 from .errors import MessageMalformed, MessageTooLarge, Overloaded, SenderUnknown, TooFast
-from .ports import Command, Credentials, Done, Host, Presence, Refusal, Transport, Uplink
+from .ports import (
+    Command,
+    Credentials,
+    Done,
+    Host,
+    Listening,
+    Presence,
+    Refusal,
+    Transport,
+    TransportKind,
+    Uplink,
+)
 from .service import Door, Part, Process, split
 
 __all__ = [
@@ -10,6 +21,7 @@ __all__ = [
     "Done",
     "Door",
     "Host",
+    "Listening",
     "MessageMalformed",
     "MessageTooLarge",
     "Overloaded",
@@ -20,6 +32,7 @@ __all__ = [
     "SenderUnknown",
     "TooFast",
     "Transport",
+    "TransportKind",
     "Uplink",
     "split",
 ]

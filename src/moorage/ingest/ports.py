@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -163,6 +164,34 @@ class Host(Protocol):
             cut: ends the connections of devices whose credentials or rights changed; they may
                 come back if they still can.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a transport listens, and what it bears.
+
+    Attributes:
+        host, port: without encryption.
+        tls_host, tls_port: encrypted, with `tls`.
+        largest_message: in bytes.
+    """
+
+    host: str
+    port: int
+    tls_host: str
+    tls_port: int
+    tls: ssl.SSLContext
+    largest_message: int
+
+
+class TransportKind(Protocol):
+    """A transport plugin: makes the door."""
+
+    api_version: int
+
+    def open(self, listening: Listening) -> Transport:
+        """Make the door; it listens once it runs."""
         ...
 
 

@@ -12,6 +12,8 @@ from .model import (
     RawMessage,
     day_of,
     message_key,
+    pack,
+    unpack,
 )
 from .ports import Log
 from .service import (
@@ -28,12 +30,10 @@ from .service import (
     messages,
     move,
     open_log,
-    pack,
     partitions_of,
     place,
     position_of,
     read,
-    unpack,
 )
 
 __all__ = [

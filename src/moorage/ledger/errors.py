@@ -25,3 +25,11 @@ class LedgerUnavailable(MoorageError):
     kind = Kind.UNAVAILABLE
     code = "ledger.unavailable"
     message = "Messages cannot be stored just now ({reason}). Send it again in a few seconds."
+
+
+class DayMissing(MoorageError):
+    """There is no partition for today yet."""
+
+    kind = Kind.UNAVAILABLE
+    code = "ledger.day_missing"
+    message = "The ledger has no room for today yet. Send it again in a few seconds."

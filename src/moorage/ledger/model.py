@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import Any
 
 import msgspec
+import zstandard
 
 
 class Protocol(IntEnum):
@@ -24,6 +26,9 @@ class LogName(IntEnum):
     RAW = 1
     DERIVED = 2
 
+
+_compress = zstandard.ZstdCompressor(level=1).compress
+_decompress = zstandard.ZstdDecompressor().decompress
 
 # The doorbell that rings when a log has grown.
 CHANNEL = {LogName.RAW: "moorage_raw", LogName.DERIVED: "moorage_derived"}
@@ -96,6 +101,16 @@ class Position:
 
     next: int
     day: date
+
+
+def pack(frames: Sequence[bytes]) -> bytes:
+    """Join frames into the compressed body of an envelope: a MessagePack array of them."""
+    return _compress(b"\xdd" + len(frames).to_bytes(4, "big") + b"".join(frames))
+
+
+def unpack(body: bytes) -> bytes:
+    """Give an envelope's MessagePack array."""
+    return _decompress(body)
 
 
 def message_key(device: int, own_id: str) -> bytes:

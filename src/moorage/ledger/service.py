@@ -6,26 +6,20 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
-from typing import Any
 
 import msgspec
-import psycopg
 import structlog
-import zstandard
 
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
-from moorage.kit.ids import uuid7
 
 from . import store
-from .errors import LedgerUnavailable, PositionGone
-from .model import Appended, Envelope, Frame, LogName, Position, RawMessage
+from .errors import DayMissing, LedgerUnavailable, PositionGone
+from .model import Appended, Envelope, Frame, LogName, Position, RawMessage, pack, unpack
 
 log = structlog.get_logger()
 
 Done = Callable[[Exception | None], None]
 
-_compress = zstandard.ZstdCompressor(level=1).compress
-_decompress = zstandard.ZstdDecompressor().decompress
 _messages = msgspec.msgpack.Decoder(list[RawMessage])
 _frame = msgspec.msgpack.Encoder().encode
 
@@ -39,19 +33,9 @@ LARGEST_BODY = 8_000_000
 STOP_TIMEOUT_S = 5.0
 
 
-def pack(frames: Sequence[bytes]) -> bytes:
-    """Join frames into the compressed body of an envelope: a MessagePack array of them."""
-    return _compress(b"\xdd" + len(frames).to_bytes(4, "big") + b"".join(frames))
-
-
-def unpack(body: bytes) -> bytes:
-    """Give an envelope's MessagePack array."""
-    return _decompress(body)
-
-
 def messages(envelope: Envelope) -> list[RawMessage]:
     """Decode an envelope of the raw log."""
-    return _messages.decode(_decompress(envelope.body))
+    return _messages.decode(unpack(envelope.body))
 
 
 def frame_of(message: RawMessage) -> Frame:
@@ -69,14 +53,10 @@ class Writer:
 
     def __init__(self, database: Database, log_name: LogName = LogName.RAW, partition: int = 0):
         self._database = database
-        self._log = log_name
-        self._partition = partition
-        self._id = uuid7()
-        self._seq = 0
+        self._pen = store.Pen(database, log_name, partition)
         self._waiting: list[tuple[Sequence[Frame], Done]] = []
         self._relieved: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
-        self._connection: psycopg.AsyncConnection[Any] | None = None
         self._closing = False
         self.frames = 0
         self.bytes = 0
@@ -109,7 +89,7 @@ class Writer:
             await asyncio.wait([committing], timeout=STOP_TIMEOUT_S)
             committing.cancel()
             self._fail(LedgerUnavailable(reason="the platform is stopping"))
-            await self._disconnect()
+            await self._pen.close()
 
     async def _commit_all(self) -> None:
         while self._waiting or not self._closing:
@@ -150,77 +130,24 @@ class Writer:
         return batch, frames
 
     async def _keep(self, frames: list[Frame]) -> None:
-        self._seq += 1
-        keyed = any(frame.key is not None for frame in frames)
-        body = b"" if keyed else pack([frame.body for frame in frames])
+        """Append until it is done; a lost answer is asked for again."""
         pause_s = 0.05
         while True:
             try:
-                connection = await self._connect()
-                if keyed:
-                    await self._append_keyed(connection, frames)
-                else:
-                    await self._append(connection, len(frames), body)
+                await self._pen.append(frames)
                 return
-            except (psycopg.Error, OSError) as failed:
-                if isinstance(failed, psycopg.errors.CheckViolation) and await self._made_days():
-                    continue
+            except DayMissing:
+                # The machine slept over midnight, or the schedule did not run.
+                await self._make_days()
+            except LedgerUnavailable as failed:
                 log.warning("ledger_append_failed", error=str(failed), frames=len(frames))
-                await self._disconnect()
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 1.0)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, 1.0)
 
-    async def _append(
-        self, connection: psycopg.AsyncConnection[Any], count: int, body: bytes
-    ) -> None:
-        await store.append(
-            connection,
-            self._log,
-            self._partition,
-            writer=self._id,
-            seq=self._seq,
-            count=count,
-            body=body,
-        )
-
-    async def _append_keyed(
-        self, connection: psycopg.AsyncConnection[Any], frames: list[Frame]
-    ) -> None:
-        async with connection.transaction():
-            if await store.last_seq(connection, self._log, self._partition, self._id) == self._seq:
-                return
-            new = await store.add_keys(connection, [f.key for f in frames if f.key is not None])
-            seen: set[bytes] = set()
-            bodies = []
-            for frame in frames:
-                if frame.key is not None:
-                    if frame.key not in new or frame.key in seen:
-                        continue
-                    seen.add(frame.key)
-                bodies.append(frame.body)
-            # With nothing new the sequence number is simply used again by the next envelope.
-            if bodies:
-                await self._append(connection, len(bodies), pack(bodies))
-            else:
-                self._seq -= 1
-
-    async def _made_days(self) -> bool:
-        """Make the partition for today: the machine slept over midnight."""
+    async def _make_days(self) -> None:
         with contextlib.suppress(DatabaseUnavailable):
             async with self._database.begin() as tx:
                 await make_days(tx)
-            return True
-        return False
-
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await self._database.connect(name="moorage-ledger")
-        return self._connection
-
-    async def _disconnect(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
 
     def _fail(self, error: Exception) -> None:
         waiting, self._waiting = self._waiting, []
@@ -234,46 +161,24 @@ class PostgresLog:
     def __init__(self, database: Database, log_name: LogName = LogName.RAW) -> None:
         self._database = database
         self._log = log_name
-        self._writer = uuid7()
-        self._seq: dict[int, int] = {}
+        self._pens: dict[int, store.Pen] = {}
         self._turn = asyncio.Lock()
 
     async def append(self, partition: int, frames: Sequence[Frame]) -> Appended:
         """Keep frames durably, together. Raises LedgerUnavailable."""
         async with self._turn:
-            return await self._append(partition, frames)
+            pen = self._pens.setdefault(partition, store.Pen(self._database, self._log, partition))
+            try:
+                return await pen.append(frames)
+            except (DayMissing, LedgerUnavailable):
+                # A pen in doubt takes only the same frames again.
+                await self._pens.pop(partition).close()
+                raise
 
-    async def _append(self, partition: int, frames: Sequence[Frame]) -> Appended:
-        seq = self._seq.get(partition, 0) + 1
-        try:
-            async with (
-                await self._database.connect(name="moorage-ledger") as connection,
-                connection.transaction(),
-            ):
-                keyed = [f.key for f in frames if f.key is not None]
-                new = set(await store.add_keys(connection, keyed) if keyed else ())
-                kept, repeats = [], set()
-                for index, frame in enumerate(frames):
-                    if frame.key is not None and frame.key not in new:
-                        repeats.add(index)
-                        continue
-                    new.discard(frame.key or b"")
-                    kept.append(frame.body)
-                if not kept:
-                    return Appended(None, frozenset(repeats))
-                first = await store.append(
-                    connection,
-                    self._log,
-                    partition,
-                    writer=self._writer,
-                    seq=seq,
-                    count=len(kept),
-                    body=pack(kept),
-                )
-        except (psycopg.Error, OSError) as failed:
-            raise LedgerUnavailable(reason=str(failed).splitlines()[0]) from failed
-        self._seq[partition] = seq
-        return Appended(first, frozenset(repeats))
+    async def close(self) -> None:
+        """Give the connections back."""
+        for pen in self._pens.values():
+            await pen.close()
 
     async def read(self, partition: int, after: int, limit: int) -> list[Envelope]:
         """Read from a position on, in order."""

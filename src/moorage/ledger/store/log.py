@@ -4,101 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
-from uuid import UUID
 
-import psycopg
 from psycopg import sql
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit.db import Tx
 
-from .errors import PartitionLost
-from .model import CHANNEL, Envelope, LogName, Position
-from .tables import derived, keys, partitions, positions, raw, writers
+from ..errors import PartitionLost
+from ..model import CHANNEL, Envelope, LogName, Position
+from ..tables import derived, keys, partitions, positions, raw, writers
 
 TABLE = {LogName.RAW: raw, LogName.DERIVED: derived}
 
 # No envelope holds more frames, so a reader knows how far back one may begin.
 LARGEST_ENVELOPE = 4096
-
-# One statement, so one round trip and one short lock: fence the writer, take positions, keep.
-_APPEND = """
-WITH fence AS (
-    INSERT INTO ledger_writers AS w (writer, log, partition, seq, at)
-    VALUES (%(writer)s, %(log)s, %(partition)s, %(seq)s, now())
-    ON CONFLICT (writer, log, partition) DO UPDATE SET seq = EXCLUDED.seq, at = now()
-    WHERE w.seq = EXCLUDED.seq - 1
-    RETURNING seq
-), place AS (
-    UPDATE ledger_partitions SET next = next + %(count)s
-    WHERE log = %(log)s AND partition = %(partition)s AND (SELECT count(*) FROM fence) = 1
-    RETURNING next - %(count)s AS first
-), kept AS (
-    INSERT INTO {table} (day, partition, first, count, at, body)
-    SELECT (now() AT TIME ZONE 'utc')::date, %(partition)s, first, %(count)s, now(), %(body)s
-    FROM place
-    RETURNING first
-)
-SELECT first, pg_notify(%(channel)s, '') FROM kept
-"""
-APPEND = {log: _APPEND.format(table=table.name).encode() for log, table in TABLE.items()}
-
-
-async def append(
-    connection: psycopg.AsyncConnection[Any],
-    log: LogName,
-    partition: int,
-    *,
-    writer: UUID,
-    seq: int,
-    count: int,
-    body: bytes,
-) -> int | None:
-    """Keep an envelope; None if this writer's `seq` was committed before."""
-    cursor = await connection.execute(
-        APPEND[log],
-        {
-            "writer": writer,
-            "log": int(log),
-            "partition": partition,
-            "seq": seq,
-            "count": count,
-            "body": body,
-            "channel": CHANNEL[log],
-        },
-        prepare=True,
-        binary=True,
-    )
-    row = await cursor.fetchone()
-    return None if row is None else row[0]
-
-
-async def last_seq(
-    connection: psycopg.AsyncConnection[Any], log: LogName, partition: int, writer: UUID
-) -> int:
-    """Read a writer's last committed sequence number, waiting for one in doubt."""
-    cursor = await connection.execute(
-        "SELECT seq FROM ledger_writers WHERE writer = %s AND log = %s AND partition = %s "
-        "FOR UPDATE",
-        (writer, int(log), partition),
-    )
-    row = await cursor.fetchone()
-    return 0 if row is None else row[0]
-
-
-async def add_keys(
-    connection: psycopg.AsyncConnection[Any], wanted: Sequence[bytes]
-) -> frozenset[bytes]:
-    """Remember keys; give those that were new. Sorted, so that two writers cannot deadlock."""
-    cursor = await connection.execute(
-        "INSERT INTO ledger_keys (key, at) SELECT k, now() FROM unnest(%s::bytea[]) AS k "
-        "ORDER BY k ON CONFLICT DO NOTHING RETURNING key",
-        (sorted(set(wanted)),),
-        binary=True,
-    )
-    return frozenset(bytes(row[0]) for row in await cursor.fetchall())
 
 
 async def open_partitions(tx: Tx, count: int) -> int:
