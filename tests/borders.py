@@ -191,3 +191,19 @@ async def an_api_key(north: North) -> str:
     }
     made = await north.make("/api-keys", body)
     return str(made["id"])
+
+
+@thing("decoder_id")
+async def a_decoder(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} decoder",
+        "script": f"function decodeUplink(input) {{ return {{data: {{'{MARK}': 1}}}}; }}",
+    }
+    made = await north.make("/decoders", body)
+    return str(made["id"])
+
+
+@thing("/api/v1/decoders/{decoder_id}/versions/{n}")
+async def a_decoder_version(_north: North) -> str:
+    return "1"

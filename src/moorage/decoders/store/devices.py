@@ -1,0 +1,34 @@
+"""What of devices is known here: the slice that owns them stands above."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ColumnElement,
+    column,
+    or_,
+    table,
+    true,
+)
+
+from moorage.kit.caller import Reach
+
+# Known by name only, since this slice may not import theirs.
+devices = table(
+    "devices",
+    column("id"),
+    column("number"),
+    column("name"),
+    column("organization_id"),
+    column("application_id"),
+    column("decoder_id"),
+)
+
+
+def visible(seen: Reach) -> ColumnElement[bool]:
+    """Keep to the devices that `seen` allows."""
+    if seen.everywhere:
+        return true()
+    return or_(
+        devices.c.organization_id.in_(seen.organization_ids),
+        devices.c.application_id.in_(seen.application_ids),
+    )
