@@ -50,6 +50,8 @@ class DecoderRuntime(Protocol):
 class FunctionRuntime:
     """A runtime made of one pure function per direction; it needs no script."""
 
+    api_version = 1
+
     needs_script = False
 
     def __init__(

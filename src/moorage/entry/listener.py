@@ -7,6 +7,8 @@ import functools
 import socket
 import ssl
 
+import structlog
+
 from moorage import ingest, ledger
 from moorage.entry import database as databases
 from moorage.entry import tls
@@ -15,6 +17,8 @@ from moorage.entry.settings import Settings
 from moorage.kit import plugins
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
+
+log = structlog.get_logger()
 
 
 async def serve(settings: Settings, line: Lifeline) -> None:
@@ -27,6 +31,9 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     door = ingest.Door(database, doorbells, settings.ingest, partitions, name=name)
     transports: list[ingest.Transport] = _open(settings)
     waiting = {transport.name for transport in transports}
+    if not waiting:
+        log.warning("no_transport_installed")
+        line.ready()
 
     def ready(name: str) -> None:
         waiting.discard(name)

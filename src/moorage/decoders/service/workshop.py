@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from hashlib import sha256
-from importlib.metadata import entry_points
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 import msgspec
 import structlog
 
+from moorage.kit import plugins
 from moorage.kit.db import FACTS_CHANNEL, Database
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.errors import MoorageError
@@ -271,8 +271,8 @@ def find_runtimes(*, workers: int = 2) -> dict[str, DecoderRuntime]:
     An entry point of the group `moorage.decoders` is a runtime, or a class that is called with the
     number of processes (`workers`) it may keep.
     """
-    runtimes: dict[str, DecoderRuntime] = {}
-    for point in sorted(entry_points(group="moorage.decoders"), key=lambda p: p.name):
-        found: Any = point.load()
-        runtimes[point.name] = found(workers=workers) if isinstance(found, type) else found
-    return runtimes
+    found = plugins.find("moorage.decoders", ["decode", "encode", "outline", "close"]).plugins
+    return {
+        name: plugin(workers=workers) if isinstance(plugin, type) else plugin
+        for name, plugin in found.items()
+    }

@@ -53,6 +53,7 @@ class Process:
         self._contexts: dict[int, devices.DeviceContext] = {}
         self._descriptions: dict[int, tuple[devices.DeviceContext, msgspec.Raw]] = {}
         self._keeper = telemetry.Keeper(partition)
+        self._failures: list[decoders.Problem] = []
         self._position: ledger.Position | None = None
         self.processed = 0
         doorbells.on(ledger.CHANNEL[ledger.LogName.RAW], lambda _payload: self._bell.set())
@@ -92,6 +93,7 @@ class Process:
             await self._learn(tx, entries)
         if not entries:
             return 0
+        self._failures.clear()
         derived = await self._decode(entries)
         async with self._database.begin() as tx:
             await ledger.move(tx, CONSUMER, ledger.LogName.RAW, self._partition, was, now)
@@ -101,6 +103,7 @@ class Process:
             )
             await devices.seen(tx, {d.device: _instant(d.received_us) for d in derived})
             await self._report_operations(tx, entries)
+            await decoders.note_problems(tx, self._failures)
             await self._locate(tx, derived)
             await self._judge(tx, derived)
         self._position = now
@@ -163,6 +166,21 @@ class Process:
         for index, (decoder, result) in zip(order, results, strict=True):
             n, message = entries[index]
             derived[index] = derive(n, message, decoder, result)
+            if isinstance(result, decoders.DecodeFailure):
+                self._note_failure(message, decoder, result)
+
+    def _note_failure(
+        self, message: ledger.RawMessage, decoder: str | None, failure: decoders.DecodeFailure
+    ) -> None:
+        """Keep what a decoder could not do for its page."""
+        context = self._contexts.get(message.device)
+        if context is not None and context.decoder_id is not None:
+            at = _instant(message.received_us)
+            self._failures.append(
+                decoders.Problem(
+                    context.decoder_id, message.device, at, decoder, failure.code, failure.message
+                )
+            )
 
     def _job(self, message: ledger.RawMessage) -> decoders.Job:
         context = self._contexts.get(message.device)
@@ -267,7 +285,8 @@ def _open(
 def _plain_json(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
     """Derive from a JSON body without a decoder; None if it is something else."""
     payload = message.payload
-    if payload[:1] not in (b"{", b"["):
+    # A whole array is SenML or a list of bare values: the workshop tells which.
+    if payload[:1] != b"{" or "senml" in message.content_type:
         return None
     try:
         document = _json(payload)

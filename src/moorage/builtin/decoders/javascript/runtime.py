@@ -44,6 +44,7 @@ class JavaScriptRuntime:
         workers: processes kept; each is started when first needed.
     """
 
+    api_version = 1
     name = "javascript"
     needs_script = True
     content_types: tuple[str, ...] = ()
