@@ -10,9 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from httpx2 import AsyncClient
 
+from moorage import notifications
+from moorage.notifications import NewNotice, NoticeKind, SubjectKind
 from moorage.organizations import Role
 from web import World
 
@@ -28,6 +31,7 @@ class North:
     admin: AsyncClient
     organization_id: str
     ids: dict[str, str] = field(default_factory=dict)
+    device_key: str = ""
 
     async def make(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create a thing by its route."""
@@ -193,17 +197,72 @@ async def an_api_key(north: North) -> str:
     return str(made["id"])
 
 
+@thing("application_id")
+async def an_application(north: North) -> str:
+    body = {"organizationId": north.organization_id, "name": f"{MARK} application"}
+    return str((await north.make("/applications", body))["id"])
+
+
 @thing("decoder_id")
 async def a_decoder(north: North) -> str:
     body = {
         "organizationId": north.organization_id,
         "name": f"{MARK} decoder",
-        "script": f"function decodeUplink(input) {{ return {{data: {{'{MARK}': 1}}}}; }}",
+        "script": "function decodeUplink(input) { return { data: { n: input.bytes.length } }; }",
     }
-    made = await north.make("/decoders", body)
-    return str(made["id"])
+    return str((await north.make("/decoders", body))["id"])
 
 
 @thing("/api/v1/decoders/{decoder_id}/versions/{n}")
-async def a_decoder_version(_north: North) -> str:
+async def a_version(_north: North) -> str:
     return "1"
+
+
+@thing("device_id")
+async def a_device(north: North) -> str:
+    body = {"applicationId": north.ids["application_id"], "name": f"{MARK} device"}
+    device_id = str((await north.make("/devices", body))["id"])
+    photo = bytes.fromhex("89504e470d0a1a0a0000000d49484452")
+    answer = await north.admin.put(f"/api/v1/devices/{device_id}/photo", content=photo)
+    assert answer.status_code == 204, answer.text
+    return device_id
+
+
+@thing("credential_id")
+async def a_credential(north: North) -> str:
+    made = await north.make(f"/devices/{north.ids['device_id']}/credentials", {})
+    north.device_key = made["secret"]
+    return str(made["credential"]["id"])
+
+
+@thing("operation_id")
+async def an_operation(north: North) -> str:
+    made = await north.make(
+        f"/devices/{north.ids['device_id']}/operations", {"code": f"{MARK}-reboot"}
+    )
+    return str(made["id"])
+
+
+@thing("position")
+async def a_message(north: North) -> str:
+    device = north.world.client(X_Device_Key=north.device_key)
+    sent = await device.post("/ingest/v1/up", json={"marked": MARK})
+    assert sent.status_code == 202, sent.text
+    await north.world.work()
+    listed = await north.admin.get(f"/api/v1/devices/{north.ids['device_id']}/messages")
+    return str(listed.json()["items"][0]["position"])
+
+
+@thing("notice_id")
+async def a_notice(north: North) -> str:
+    new = NewNotice(
+        NoticeKind.SILENCE,
+        SubjectKind.DEVICE,
+        UUID(north.ids["device_id"]),
+        f"{MARK} device",
+        UUID(north.organization_id),
+        UUID(north.ids["application_id"]),
+    )
+    async with north.world.database.begin() as tx:
+        (made,) = await notifications.open_all(tx, [new])
+    return str(made.id)

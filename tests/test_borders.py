@@ -183,10 +183,11 @@ async def test_the_owner_gets_everywhere_that_the_others_did_not(
             assert answer.status == 200, (path, answer)
 
 
-async def facts_about(world: World, north: North) -> int:
+async def facts_about(world: World, north: North) -> list[str]:
     async with world.database.begin() as tx:
-        query = "SELECT count(*) FROM facts WHERE organization_id = :id AND name NOT LIKE 'users.%'"
-        return int((await tx.execute(query, {"id": north.organization_id})).scalar_one())
+        query = "SELECT name, caller_label FROM facts WHERE organization_id = :id ORDER BY id"
+        rows = await tx.execute(query, {"id": north.organization_id})
+        return [f"{row.name} by {row.caller_label}" for row in rows]
 
 
 def test_every_factory_fills_a_parameter_of_the_document(world: World) -> None:

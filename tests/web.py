@@ -12,12 +12,13 @@ from uuid import UUID
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
-from moorage import organizations, users
+from moorage import ingest, ledger, organizations, telemetry, users
 from moorage.api_gateway import Limits, Rate
 from moorage.entry.api import build_app
 from moorage.entry.settings import Settings, read
 from moorage.kit.caller import Caller, CallerKind, Grant
 from moorage.kit.db import Database
+from moorage.kit.doorbell import Doorbells
 from moorage.kit.secrets import load_sealer
 from moorage.organizations import (
     MemberKind,
@@ -113,6 +114,18 @@ class World:
         async with self.database.begin(OPERATOR) as tx:
             await users.add_from_command_line(tx, new, admin=True)
         return await self.sign_in(new.email)
+
+    async def work(self) -> int:
+        """Process what devices sent, as the worker does; give the number of messages."""
+        state = self.app.state
+        async with self.database.begin() as tx:
+            await telemetry.make_days(tx)
+            partitions = await ledger.partitions_of(tx)
+        processes = [
+            ingest.Process(self.database, Doorbells(self.database), state.workshop, partition)
+            for partition in partitions
+        ]
+        return sum([await process.step() for process in processes])
 
     async def join(self, group_id: UUID, user_id: UUID) -> None:
         """Put a user into a permission group."""

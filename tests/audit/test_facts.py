@@ -12,6 +12,11 @@ from moorage.organizations import NewOrganization, Role
 from web import OPERATOR, World
 
 
+async def number_facts(world: World) -> int:
+    async with world.database.begin() as tx:
+        return await jobs.number_facts(tx)
+
+
 async def test_a_change_shows_who_when_what_and_from_where(world: World) -> None:
     admin = await world.admin()
     made = (await admin.post("/api/v1/organizations", json={"name": "North"})).json()
@@ -78,7 +83,7 @@ async def test_the_audit_is_paged_filtered_and_exported_whole(world: World) -> N
 async def test_facts_are_numbered_without_gaps_in_the_order_of_their_transactions(
     world: World,
 ) -> None:
-    await jobs.number_facts(world.database)
+    await number_facts(world)
     async with world.database.begin() as tx:
         start = (await tx.execute("SELECT coalesce(max(number), 0) FROM facts")).scalar_one()
 
@@ -86,10 +91,10 @@ async def test_facts_are_numbered_without_gaps_in_the_order_of_their_transaction
         await slow.execute("SELECT pg_current_xact_id()")
         await world.organization("Later, but committed first")
         # The slow one may still write a fact that belongs before.
-        assert await jobs.number_facts(world.database) == 0
+        assert await number_facts(world) == 0
         await organizations.found(slow, OPERATOR, NewOrganization("Sooner"))
 
-    assert await jobs.number_facts(world.database) == 8
+    assert await number_facts(world) == 8
     async with world.database.begin() as tx:
         rows = await tx.execute(
             "SELECT number, name, after FROM facts WHERE number > :start ORDER BY number",
@@ -99,4 +104,4 @@ async def test_facts_are_numbered_without_gaps_in_the_order_of_their_transaction
     assert [r.number for r in found] == list(range(start + 1, start + 9))
     founded = [r.after["name"] for r in found if r.name == "organizations.founded"]
     assert founded == ["Sooner", "Later, but committed first"]
-    assert await jobs.number_facts(world.database) == 0
+    assert await number_facts(world) == 0

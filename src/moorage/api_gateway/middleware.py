@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from moorage import users
 from moorage.kit import http
 from moorage.kit.caller import Caller
-from moorage.kit.db import UNREACHABLE, DatabaseUnavailable, Tx
+from moorage.kit.db import DatabaseUnavailable, Tx
 from moorage.kit.errors import MoorageError
 from moorage.kit.ids import uuid7
 from moorage.kit.secrets import same
@@ -167,9 +167,6 @@ class Gateway:
                 return
         except MoorageError as refused:
             await _problem(refused)(scope, receive, send)
-            return
-        except UNREACHABLE:
-            await _problem(DatabaseUnavailable())(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -27,7 +27,7 @@ from moorage.entry.settings import Settings
 from moorage.entry.wiring import ROUTERS
 from moorage.ingest.routes import UplinkDoor
 from moorage.kit import http
-from moorage.kit.db import UNREACHABLE, Database
+from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.http import Out
 from moorage.kit.secrets import Sealer, load_sealer
@@ -145,7 +145,7 @@ async def find_not_ready(app: FastAPI) -> dict[str, str]:
     try:
         async with asyncio.timeout(HEALTH_TIMEOUT_S), app.state.database.begin() as tx:
             await tx.execute("SELECT 1")
-    except (*UNREACHABLE, TimeoutError, OSError):
+    except (DatabaseUnavailable, TimeoutError):
         not_ready["database"] = "does not answer"
     return not_ready
 
@@ -179,7 +179,7 @@ async def _first_contact(database: Database, root: bytes, line: Lifeline) -> Sea
         try:
             async with database.begin() as tx:
                 return await load_sealer(tx, root)
-        except UNREACHABLE:
+        except DatabaseUnavailable:
             line.waiting("database")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(line.stop.wait(), 0.5)

@@ -26,8 +26,6 @@ from moorage.kit.facts import Fact, facts
 from moorage.kit.ids import uuid7
 
 FACTS_CHANNEL = "moorage_facts"
-# What SQLAlchemy raises when PostgreSQL does not answer or the pool is empty.
-UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout)
 
 
 class DatabaseUnavailable(MoorageError):

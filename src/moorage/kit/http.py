@@ -290,9 +290,3 @@ def install_errors(app: FastAPI) -> None:
     # A lone surrogate fails in the driver, as it has no UTF-8 form.
     app.add_exception_handler(DataError, unfit)
     app.add_exception_handler(UnicodeEncodeError, unfit)
-
-    async def lost(_request: Request, _failure: Exception) -> JSONResponse:
-        return problem(503, db.DatabaseUnavailable.code, str(db.DatabaseUnavailable()))
-
-    for kind in db.UNREACHABLE:
-        app.add_exception_handler(kind, lost)

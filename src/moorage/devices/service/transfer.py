@@ -97,7 +97,9 @@ def export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> AsyncIterator[Device
 def note_export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> None:
     """Announce that the caller downloads a list of devices."""
     organization_id = wanted.organization_id
-    if organization_id is None:
+    # Nobody writes into the audit of an organisation that is not theirs.
+    if organization_id is None or not caller.belongs_to(organization_id):
+        organization_id = None
         reach = caller.reach(Permission.READ_DEVICES)
         if not reach.everywhere and len(reach.organization_ids) == 1:
             (organization_id,) = reach.organization_ids
