@@ -17,6 +17,7 @@ from .errors import (
     GrantTooWide,
     LastAdmin,
     MemberUnknown,
+    OrganizationInUse,
     OrganizationNameTaken,
     OrganizationUnknown,
     PermissionGroupNameTaken,
@@ -87,9 +88,10 @@ async def change_organization(
 
 
 @router.delete("/{organization_id}", status_code=204,
-               responses=may_fail(OrganizationUnknown, PermissionMissing))  # fmt: skip
+               responses=may_fail(OrganizationUnknown, PermissionMissing,
+                                  OrganizationInUse))  # fmt: skip
 async def dissolve_organization(organization_id: UUID, tx: Tx, caller: Signed) -> None:
-    """Remove an organization with everything in it."""
+    """Remove an organization that owns nothing any more."""
     await service.dissolve(tx, caller, organization_id)
 
 

@@ -133,7 +133,7 @@ async def dissolve(tx: Tx, caller: Caller, organization_id: UUID) -> None:
     """Remove an organisation that owns nothing any more.
 
     Raises:
-        OrganizationUnknown, PermissionMissing.
+        OrganizationUnknown, PermissionMissing, OrganizationInUse.
     """
     before = await get(tx, caller, organization_id)
     require(caller, Permission.MANAGE_INSTALLATION, None)

@@ -30,6 +30,7 @@ from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
 
 from .errors import (
+    OrganizationInUse,
     OrganizationNameTaken,
     OrganizationUnknown,
     PermissionGroupNameTaken,
@@ -122,8 +123,14 @@ async def change(tx: Tx, organization_id: UUID, changes: Mapping[str, Any]) -> O
 
 
 async def remove(tx: Tx, organization_id: UUID) -> None:
-    """Delete one."""
-    await tx.execute(delete(organizations).where(organizations.c.id == organization_id))
+    """Delete one that owns nothing. Raises OrganizationInUse."""
+    try:
+        async with tx.connection.begin_nested():
+            await tx.execute(delete(organizations).where(organizations.c.id == organization_id))
+    except IntegrityError as used:
+        # The table that still refers to it; an application is a row of `groups`.
+        found = getattr(getattr(used.orig, "diag", None), "table_name", None) or "things"
+        raise OrganizationInUse(what=found.replace("groups", "applications")) from used
 
 
 # --- Permission groups ----------------------------------------------------
