@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from httpx2 import AsyncClient
 
+from moorage import notifications
 from moorage.organizations import Role
 from web import World
 
@@ -207,3 +209,52 @@ async def a_decoder(north: North) -> str:
 @thing("/api/v1/decoders/{decoder_id}/versions/{n}")
 async def a_decoder_version(_north: North) -> str:
     return "1"
+
+
+@thing("application_id")
+async def an_application(north: North) -> str:
+    body = {"organizationId": north.organization_id, "name": f"{MARK} application"}
+    made = await north.make("/applications", body)
+    return str(made["id"])
+
+
+@thing("device_id")
+async def a_device(north: North) -> str:
+    body = {
+        "applicationId": north.ids["application_id"],
+        "name": f"{MARK} device",
+        "location": {"type": "Point", "coordinates": [10.0, 56.0]},
+    }
+    made = await north.make("/devices", body)
+    photo = b"\x89PNG\r\n\x1a\n"
+    answer = await north.admin.put(f"/api/v1/devices/{made['id']}/photo", content=photo)
+    assert answer.status_code == 204, answer.text
+    return str(made["id"])
+
+
+@thing("credential_id")
+async def a_credential(north: North) -> str:
+    made = await north.make(f"/devices/{north.ids['device_id']}/credentials", {"label": MARK})
+    return str(made["credential"]["id"])
+
+
+@thing("operation_id")
+async def an_operation(north: North) -> str:
+    body = {"code": "open", "payload": MARK}
+    made = await north.make(f"/devices/{north.ids['device_id']}/operations", body)
+    return str(made["id"])
+
+
+@thing("notice_id")
+async def a_notice(north: North) -> str:
+    new = notifications.NewNotice(
+        kind=notifications.NoticeKind.SILENCE,
+        subject_kind=notifications.SubjectKind.DEVICE,
+        subject_id=UUID(north.ids["device_id"]),
+        subject_name=f"{MARK} device",
+        application_id=UUID(north.ids["application_id"]),
+        organization_id=UUID(north.organization_id),
+    )
+    async with north.world.database.begin() as tx:
+        (notice,) = await notifications.open_all(tx, [new])
+    return str(notice.id)
