@@ -584,9 +584,8 @@ def upgrade() -> None:
     op.create_index(
         "devices_map",
         "devices",
-        [sa.literal_column("point(longitude, latitude)")],
+        ["longitude", "latitude"],
         unique=False,
-        postgresql_using="gist",
         postgresql_where=sa.text("longitude IS NOT NULL"),
     )
     op.create_index(

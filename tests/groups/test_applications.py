@@ -10,8 +10,10 @@ from moorage import devices, groups, notifications, organizations
 from moorage.groups import service
 from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.db import Database
+from moorage.kit.errors import MoorageError
 from moorage.kit.ids import uuid7
 from moorage.kit.pages import PageRequest
+from moorage.organizations import service as organizations_service
 
 FULL = {
     "name": "Waste bins",
@@ -222,3 +224,12 @@ async def test_a_reached_end_date_opens_one_notice_until_it_is_put_off(database:
         await groups.change(tx, town.admin, town.application_id, {"end_date": None})
         page = await notifications.list_notices(tx, town.admin, PageRequest(), standing)
         assert page.items == []
+
+
+async def test_an_organisation_with_applications_is_not_dissolved(database: Database) -> None:
+    async with database.begin(ROOT) as tx:
+        town = await a_town(tx)
+        with pytest.raises(MoorageError, match="still has applications"):
+            await organizations_service.dissolve(tx, ROOT, town.organization_id)
+        await groups.remove(tx, ROOT, town.application_id)
+        await organizations_service.dissolve(tx, ROOT, town.organization_id)

@@ -23,13 +23,23 @@ from .model import (
     DeviceState,
     Identifier,
     Location,
+    MapBox,
     NewDevice,
     Ownership,
     Sender,
     ShownSecret,
     Threshold,
 )
-from .service.registry import change, enrol, get, list_devices, move, numbers_seen, remove
+from .service.registry import (
+    change,
+    enrol,
+    get,
+    list_devices,
+    map_clusters,
+    move,
+    numbers_seen,
+    remove,
+)
 from .service.senders import (
     children_of,
     connected,
@@ -71,6 +81,7 @@ __all__ = [
     "Identifier",
     "IdentifierTaken",
     "Location",
+    "MapBox",
     "NewDevice",
     "Ownership",
     "Sender",
@@ -91,6 +102,7 @@ __all__ = [
     "list_devices",
     "located",
     "make_credential",
+    "map_clusters",
     "move",
     "numbers_of",
     "numbers_seen",

@@ -85,8 +85,8 @@ Index(
 )
 Index(
     "devices_map",
-    func.point(devices.c.longitude, devices.c.latitude),
-    postgresql_using="gist",
+    devices.c.longitude,
+    devices.c.latitude,
     postgresql_where=devices.c.longitude.is_not(None),
 )
 Index("devices_planned", devices.c.number, postgresql_where=devices.c.state == "planned")

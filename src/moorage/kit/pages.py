@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
 
 from moorage.kit.db import Tx
 from moorage.kit.errors import CursorInvalid, FieldInvalid
@@ -111,10 +111,10 @@ async def page(
     query = statement.add_columns(column.label("_sort"), key.label("_key"))
     if asked.after is not None:
         value, last = decode_cursor(asked.after, 2)
-        value, last = literal(value, column.type), literal(last, key.type)
-        beyond = column < value if descending else column > value
-        tie = key < last if descending else key > last
-        query = query.where(or_(beyond, and_(column == value, tie)))
+        # Compared as a row, so that an index on both columns is entered at the right place.
+        here = tuple_(column, key)
+        last_seen = tuple_(literal(value, column.type), literal(last, key.type))
+        query = query.where(here < last_seen if descending else here > last_seen)
     order = (column.desc(), key.desc()) if descending else (column.asc(), key.asc())
     rows = (await tx.execute(query.order_by(*order).limit(asked.limit + 1))).all()
     more = len(rows) > asked.limit

@@ -123,14 +123,14 @@ async def change(tx: Tx, organization_id: UUID, changes: Mapping[str, Any]) -> O
 
 
 async def remove(tx: Tx, organization_id: UUID) -> None:
-    """Delete one. Raises OrganizationInUse."""
+    """Delete one that owns nothing. Raises OrganizationInUse."""
     try:
         async with tx.connection.begin_nested():
             await tx.execute(delete(organizations).where(organizations.c.id == organization_id))
-    except IntegrityError as owns:
-        diagnosis = getattr(owns.orig, "diag", None)
-        what = getattr(diagnosis, "table_name", None) or "other things"
-        raise OrganizationInUse(what=what.replace("_", " ")) from owns
+    except IntegrityError as used:
+        # The table that still refers to it; an application is a row of `groups`.
+        found = getattr(getattr(used.orig, "diag", None), "table_name", None) or "things"
+        raise OrganizationInUse(what=found.replace("groups", "applications")) from used
 
 
 # --- Permission groups ----------------------------------------------------

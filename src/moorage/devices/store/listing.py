@@ -11,11 +11,11 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Select,
-    Text,
     and_,
     case,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -69,8 +69,16 @@ def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]
     if wanted.connectivity is not None:
         query = query.where(_is(wanted.connectivity))
     for word in (wanted.q or "").casefold().split():
-        query = query.where(devices.c.search.contains(word, autoescape=True))
+        query = query.where(_has(word))
     return query
+
+
+def _has(word: str) -> ColumnElement[bool]:
+    # Trigrams know nothing of shorter words: the index would be walked whole, which is slower than
+    # looking at the rows that the other conditions leave.
+    if len(word) < 3:
+        return func.strpos(devices.c.search, word) > 0
+    return devices.c.search.contains(word, autoescape=True)
 
 
 def _is(connectivity: Connectivity) -> Any:
@@ -122,46 +130,63 @@ async def map_clusters(
     crosses = box.west > box.east
     width = box.east - box.west + (360 if crosses else 0)
     size = max(width / cells, 1e-7)
-    longitude: ColumnElement[float] = devices.c.longitude
+    c = devices.c
     # East of the antimeridian counts on from 180.
+    longitude: ColumnElement[float] = c.longitude
     if crosses:
-        longitude = case((longitude < box.west, longitude + 360), else_=longitude)
-    spans = [(box.west, 180.0), (-180.0, box.east)] if crosses else [(box.west, box.east)]
-    place = func.point(devices.c.longitude, devices.c.latitude)
-    inside = or_(
-        *(
-            place.op("<@")(func.box(func.point(w, box.south), func.point(e, box.north)))
-            for w, e in spans
+        longitude = case((c.longitude < box.west, c.longitude + 360), else_=c.longitude)
+        across = or_(c.longitude >= box.west, c.longitude <= box.east)
+    else:
+        across = c.longitude.between(box.west, box.east)
+    # Apart from the contacts that a filter may ask for: the few silent ones are found by an index.
+    quiet = device_contacts.alias("quiet")
+    column = func.floor((longitude - box.west) / size)
+    row_of_cells = func.floor((c.latitude - box.south) / size)
+    inner = (
+        select(
+            (row_of_cells * 65_536 + column).label("cell"),
+            longitude.label("longitude"),
+            c.latitude,
+            c.number,
+            quiet.c.number.is_not(None).label("silent"),
         )
+        .outerjoin(
+            quiet,
+            and_(quiet.c.number == c.number, quiet.c.silent_since.is_not(None), ~quiet.c.connected),
+        )
+        .where(across, c.latitude.between(box.south, box.north))
     )
-    silent = and_(~device_contacts.c.connected, device_contacts.c.silent_since.is_not(None))
-    one = func.min(devices.c.id.cast(Text))
+    if wanted.connectivity is not None:
+        inner = inner.join(device_contacts, device_contacts.c.number == c.number)
+    # Kept apart by the offset: else the planner expects as many cells as places and sorts all.
+    placed = narrow(inner, seen, wanted).offset(literal_column("0")).subquery()
     query = (
         select(
-            func.avg(longitude).label("longitude"),
-            func.avg(devices.c.latitude).label("latitude"),
+            func.avg(placed.c.longitude).label("longitude"),
+            func.avg(placed.c.latitude).label("latitude"),
             func.count().label("devices"),
-            func.count().filter(silent).label("silent"),
-            one.label("id"),
-            func.min(devices.c.name).label("name"),
+            func.count().filter(placed.c.silent).label("silent"),
+            func.min(placed.c.number).label("number"),
         )
-        .join(device_contacts, device_contacts.c.number == devices.c.number)
-        .where(devices.c.longitude.is_not(None), inside)
-        .group_by(
-            func.floor((longitude - box.west) / size),
-            func.floor((devices.c.latitude - box.south) / size),
-        )
+        .group_by(placed.c.cell)
         .order_by(func.count().desc())
         .limit(MOST_CLUSTERS)
     )
-    rows = await tx.execute(narrow(query, seen, wanted))
+    rows = (await tx.execute(query)).all()
+    alone = [row.number for row in rows if row.devices == 1]
+    named = {
+        row.number: {"id": str(row.id), "name": row.name}
+        for row in await tx.execute(
+            select(c.number, c.id, c.name).where(c.number == func.any(alone))
+        )
+    }
     return [
         MapCluster(
             longitude=(row.longitude + 180) % 360 - 180 if crosses else row.longitude,
             latitude=row.latitude,
             count=row.devices,
             silent=row.silent,
-            device={"id": row.id, "name": row.name} if row.devices == 1 else None,
+            device=named.get(row.number) if row.devices == 1 else None,
         )
         for row in rows
     ]

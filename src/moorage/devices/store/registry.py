@@ -55,7 +55,8 @@ def statement() -> Select[Any]:
         device_contacts.c.last_seen_at,
         device_contacts.c.silent_since,
         identifiers,
-    ).join(device_contacts, device_contacts.c.number == devices.c.number)
+        # Every device has its row; as an outer join it can be left out of a count.
+    ).outerjoin(device_contacts, device_contacts.c.number == devices.c.number)
 
 
 def read(row: Any) -> Device:
@@ -139,44 +140,42 @@ async def _add(tx: Tx, rows: Sequence[tuple[UUID, tuple[UUID, NewDevice]]]) -> N
     ]
     made = await tx.execute(
         insert(devices)
-        .values(values)
         .on_conflict_do_nothing(constraint="devices_organization_id_serial_key")
-        .returning(devices.c.id, devices.c.number)
+        .returning(devices.c.id, devices.c.number),
+        values,
     )
     numbers = {row.id: row.number for row in made}
     for id_, (_, new) in rows:
         if id_ not in numbers:
             raise SerialTaken(serial=new.serial)
-    await tx.execute(insert(device_contacts).values([{"number": n} for n in numbers.values()]))
+    await tx.execute(insert(device_contacts), [{"number": n} for n in numbers.values()])
     units = {id_: uuid7() for id_, _ in rows}
     await tx.execute(
-        insert(device_units).values(
-            [
-                {
-                    "id": units[id_],
-                    "device_id": id_,
-                    "bound_at": tx.now,
-                    "serial": new.serial,
-                    "hardware": {},
-                }
-                for id_, (_, new) in rows
-            ]
-        )
+        insert(device_units),
+        [
+            {
+                "id": units[id_],
+                "device_id": id_,
+                "bound_at": tx.now,
+                "serial": new.serial,
+                "hardware": {},
+            }
+            for id_, (_, new) in rows
+        ],
     )
     await tx.execute(
-        insert(device_states).values(
-            [
-                {
-                    "id": uuid7(),
-                    "device_id": id_,
-                    "at": tx.now,
-                    "state": new.state.value,
-                    "reason": "",
-                    "by": tx.caller.id,
-                }
-                for id_, (_, new) in rows
-            ]
-        )
+        insert(device_states),
+        [
+            {
+                "id": uuid7(),
+                "device_id": id_,
+                "at": tx.now,
+                "state": new.state.value,
+                "reason": "",
+                "by": tx.caller.id,
+            }
+            for id_, (_, new) in rows
+        ],
     )
     await _add_identifiers(tx, [(id_, units[id_], new.identifiers) for id_, (_, new) in rows])
 
