@@ -6,7 +6,6 @@ import asyncio
 import random
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from moorage.kit.db import FACTS_CHANNEL, DatabaseUnavailable
@@ -59,16 +58,16 @@ class Dispatch:
             try:
                 # Two workers that start together shall not both take every target.
                 await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311
-                async with await self._means.database.connect(name="moorage-targets") as locks:
+                async with store.locks(self._means.database) as locks:
                     try:
                         await self._work(locks)
                     finally:
                         await self._stop()
-            except (psycopg.Error, OSError, DatabaseUnavailable) as lost:
+            except DatabaseUnavailable as lost:
                 log.warning("dispatch_interrupted", error=str(lost))
                 await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _work(self, locks: psycopg.AsyncConnection[object]) -> None:
+    async def _work(self, locks: store.Locks) -> None:
         self._look_at_all = True
         while True:
             self._wake.clear()
@@ -79,14 +78,14 @@ class Dispatch:
                 async with self._means.database.begin() as tx:
                     due = await store.due_targets(tx, None if look_at_all else rung)
                 for target_id in due:
-                    if target_id not in self._running and await _locked(locks, target_id):
+                    if target_id not in self._running and await locks.take(target_id):
                         self._start(target_id)
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._wake.wait()
             except TimeoutError:
                 # Finds what another worker let go, and notices when this connection is lost.
-                await locks.execute("SELECT 1")
+                await locks.check()
                 self._look_at_all = True
 
     def _start(self, target_id: UUID) -> None:
@@ -95,7 +94,7 @@ class Dispatch:
         task.add_done_callback(lambda _done: self._wake.set())
         self._running[target_id] = runner, task
 
-    async def _reap(self, locks: psycopg.AsyncConnection[object]) -> None:
+    async def _reap(self, locks: store.Locks) -> None:
         """Let go of targets whose deliverer ended; log why, if it failed."""
         for target_id, (_runner, task) in list(self._running.items()):
             if not task.done():
@@ -105,10 +104,7 @@ class Dispatch:
             if failed is not None:
                 # One target's trouble stops no other; it is begun anew by the next look.
                 log.error("target_deliverer_failed", target_id=target_id, exc_info=failed)
-            await locks.execute(
-                "SELECT pg_advisory_unlock(hashtext('moorage.target'), hashtext(%s))",
-                (target_id.hex,),
-            )
+            await locks.release(target_id)
 
     async def _stop(self) -> None:
         tasks = [task for _runner, task in self._running.values()]
@@ -117,11 +113,3 @@ class Dispatch:
         if tasks:
             await asyncio.wait(tasks)
         self._running.clear()
-
-
-async def _locked(locks: psycopg.AsyncConnection[object], target_id: UUID) -> bool:
-    cursor = await locks.execute(
-        "SELECT pg_try_advisory_lock(hashtext('moorage.target'), hashtext(%s))", (target_id.hex,)
-    )
-    row = await cursor.fetchone()
-    return bool(row and row[0])  # type: ignore[index]

@@ -211,7 +211,7 @@ def _arrival(
         message.at_us,
         message.received_us,
         message.channel,
-        None if message.document is None else bytes(message.document),
+        message.document,
         tuple(readings),
     )
     if received is None:

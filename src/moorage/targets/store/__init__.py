@@ -14,6 +14,7 @@ from .history import (
     take_letters,
     trim_log,
 )
+from .locks import Locks, locks
 from .outbox import CHANNEL as OUTBOX_CHANNEL
 from .outbox import (
     claim,
@@ -50,6 +51,7 @@ from .targets import (
 
 __all__ = [
     "OUTBOX_CHANNEL",
+    "Locks",
     "add",
     "add_letters",
     "add_replay",
@@ -75,6 +77,7 @@ __all__ = [
     "list_targets",
     "load_samples",
     "lock_outbox",
+    "locks",
     "log_attempts",
     "mark_failed",
     "move_replay",
