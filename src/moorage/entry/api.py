@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 
-from moorage import decoders, ingest, ledger, telemetry, users
+from moorage import decoders, ingest, ledger, targets, telemetry, users
 from moorage.api_gateway import Limits
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
@@ -30,6 +30,7 @@ from moorage.kit import http
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.http import Out
+from moorage.kit.outbound import Outbound
 from moorage.kit.secrets import Sealer, load_sealer
 
 log = structlog.get_logger()
@@ -105,6 +106,8 @@ def build_app(
     app.state.sealer = sealer
     app.state.doorbells = doorbells
     app.state.workshop = workshop
+    app.state.target_kinds = targets.find_kinds()
+    app.state.outbound = Outbound(settings.reachable)
     for router in ROUTERS:
         app.include_router(router)
     http.install_errors(app)

@@ -12,8 +12,10 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 import moorage
 from moorage.ingest.settings import IngestSettings
+from moorage.kit.outbound import LOOPBACK
 from moorage.kit.settings import Loaded, Section, SettingInvalid, load
 from moorage.ledger.settings import LedgerSettings
+from moorage.targets.settings import TargetSettings
 
 FILE_NAME = "moorage.toml"
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -126,6 +128,14 @@ class Settings(Section):
     disk: DiskSettings = DiskSettings()
     ledger: LedgerSettings = LedgerSettings()
     ingest: IngestSettings = IngestSettings()
+    targets: TargetSettings = TargetSettings()
+
+    @property
+    def reachable(self) -> tuple[str, ...]:
+        """What data targets may reach beyond public addresses."""
+        if self.targets.allowed is not None:
+            return tuple(self.targets.allowed)
+        return LOOPBACK if self.host_name in ("localhost", "127.0.0.1", "::1") else ()
 
     @property
     def host_name(self) -> str:

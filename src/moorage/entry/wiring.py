@@ -24,6 +24,8 @@ from moorage.operations import routes as operations
 from moorage.organizations import routes as organizations
 from moorage.sessions import jobs as sessions_jobs
 from moorage.sessions import routes as sessions
+from moorage.targets import jobs as targets_jobs
+from moorage.targets import routes as targets
 from moorage.telemetry import jobs as telemetry_jobs
 from moorage.telemetry import routes as telemetry
 from moorage.users import jobs as users_jobs
@@ -45,6 +47,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     telemetry.router,
     decoders.router,
     ingest.router,
+    targets.router,
+    targets.kinds_router,
+    targets.routes_router,
     audit.router,
 )
 
@@ -67,5 +72,6 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("ledger.make_days", HOUR_S, ledger_jobs.make_days),
     Schedule("ledger.drop_days", HOUR_S, ledger_jobs.drop_days),
     Schedule("telemetry.make_days", HOUR_S, telemetry_jobs.make_days),
+    Schedule("targets.trim_log", HOUR_S, targets_jobs.trim_log),
     Schedule("ingest.forget_refusals", DAY_S, ingest_jobs.forget_refusals),
 )

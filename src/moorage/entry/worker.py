@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Protocol
 
 import psycopg
 import structlog
 
-from moorage import decoders, ingest, ledger, telemetry
+from moorage import decoders, ingest, ledger, targets, telemetry
 from moorage.entry import database as databases
 from moorage.entry import root_key
 from moorage.entry.lifeline import Lifeline
@@ -17,9 +18,18 @@ from moorage.entry.wiring import SCHEDULES
 from moorage.kit import jobs, secrets
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
+from moorage.kit.outbound import Outbound
 
 log = structlog.get_logger()
 TRY_EVERY_S = 2.0
+
+
+class Work(Protocol):
+    """Something one worker at a time does for a partition."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
 
 
 async def serve(settings: Settings, line: Lifeline) -> None:
@@ -30,16 +40,20 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     workshop = decoders.Workshop(database, doorbells, runtimes)
     try:
         async with database.begin() as tx:
-            await secrets.load_sealer(tx, root_key.load(settings))
+            sealer = await secrets.load_sealer(tx, root_key.load(settings))
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
             await telemetry.make_days(tx)
+        means = targets.Means(database, targets.find_kinds(), sealer, Outbound(settings.reachable))
         async with asyncio.TaskGroup() as tasks:
-            work = [
-                tasks.create_task(
-                    _hold(database, ingest.Process(database, doorbells, workshop, p), p)
-                )
-                for p in range(partitions)
-            ]
+            work = []
+            for p in range(partitions):
+                process = ingest.Process(database, doorbells, workshop, p)
+                intake = targets.Intake(database, doorbells, p)
+                work.append(tasks.create_task(_hold(database, "process", process, p)))
+                work.append(tasks.create_task(_hold(database, "intake", intake, p)))
+            replayer = targets.Replayer(database, doorbells, partitions)
+            work.append(tasks.create_task(replayer.run()))
+            work.append(tasks.create_task(targets.Dispatch(means, doorbells).run()))
             work.append(tasks.create_task(doorbells.run()))
             work.append(tasks.create_task(jobs.keep(database, SCHEDULES)))
             line.ready()
@@ -51,27 +65,27 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         await database.close()
 
 
-async def _hold(database: Database, process: ingest.Process, partition: int) -> None:
+async def _hold(database: Database, what: str, work: Work, partition: int) -> None:
     """Work on a partition while holding its lock; whoever comes second waits for the first."""
     while True:
         with contextlib.suppress(psycopg.Error, OSError, DatabaseUnavailable):
-            async with await database.connect(name=f"moorage-work-lock-{partition}") as lock:
-                if await _locked(lock, partition):
-                    await _while_locked(lock, process)
+            async with await database.connect(name=f"moorage-{what}-lock-{partition}") as lock:
+                if await _locked(lock, what, partition):
+                    await _while_locked(lock, work)
         await asyncio.sleep(TRY_EVERY_S)
 
 
-async def _locked(lock: psycopg.AsyncConnection[object], partition: int) -> bool:
+async def _locked(lock: psycopg.AsyncConnection[object], what: str, partition: int) -> bool:
     cursor = await lock.execute(
-        "SELECT pg_try_advisory_lock(hashtext('moorage.process'), %s)", (partition,)
+        "SELECT pg_try_advisory_lock(hashtext(%s), %s)", (f"moorage.{what}", partition)
     )
     row = await cursor.fetchone()
     return bool(row and row[0])  # type: ignore[index]
 
 
-async def _while_locked(lock: psycopg.AsyncConnection[object], process: ingest.Process) -> None:
-    """Run the process until the connection that holds the lock is lost."""
-    running = asyncio.create_task(process.run())
+async def _while_locked(lock: psycopg.AsyncConnection[object], work: Work) -> None:
+    """Run it until the connection that holds the lock is lost."""
+    running = asyncio.create_task(work.run())
     try:
         while not running.done():
             await asyncio.wait([running], timeout=TRY_EVERY_S)

@@ -63,7 +63,7 @@ class Derived(msgspec.Struct, array_like=True, gc=False):
     at_us: int
     channel: str
     decoder: str | None
-    document: msgspec.Raw | None
+    document: bytes | None
     points: list[Point]
     location: tuple[float, float, float | None] | None = None
     problem: str | None = None

@@ -334,10 +334,9 @@ def derive(
     if result.dropped:
         problem = f"{problem}; " if problem else ""
         problem += f"{result.dropped} values could not become readings"
-    document = None if result.document is None else msgspec.Raw(result.document)
     return telemetry.Derived(
         n, message.device, message.id, received_us, at_us, message.channel, decoder,
-        document, points, location, problem,
+        result.document, points, location, problem,
         flags | (telemetry.Flag.PROBLEM if problem else 0),
     )  # fmt: skip
 

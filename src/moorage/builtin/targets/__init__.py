@@ -1,0 +1,1 @@
+"""Data targets for the common protocols."""

@@ -1,0 +1,380 @@
+"""Targets, the routes that lead to them, and what travels there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+MASKED = "***"
+
+
+class HealthState(StrEnum):
+    """How deliveries to a target fare."""
+
+    IDLE = "idle"
+    OK = "ok"
+    FAILING = "failing"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a target fares, as its deliverer last saw it.
+
+    `open` means that deliveries stopped after failures in a row; one is tried at `retry_at`.
+    """
+
+    state: HealthState = HealthState.IDLE
+    since: datetime | None = None
+    accepted_at: datetime | None = None
+    failed_at: datetime | None = None
+    error: str = ""
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where messages go next.
+
+    Attributes:
+        settings: as its kind's own schema has them; secrets are kept apart and never shown.
+        secrets: the names of the secrets that are set.
+        max_attempts: failures of one message, while the target answers, before it is set aside.
+        max_age_s: age at which an undelivered message is set aside.
+        concurrency: deliveries under way at once; those of one device always follow each other.
+        pending: how many messages wait, counted up to 10,000.
+    """
+
+    id: UUID
+    organization_id: UUID
+    application_id: UUID
+    name: str
+    kind: str
+    settings: Mapping[str, Any]
+    secrets: tuple[str, ...]
+    paused: bool
+    max_attempts: int
+    max_age_s: int
+    concurrency: int
+    health: Health
+    pending: int
+    dead_letters: int
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+    @property
+    def max_age(self) -> timedelta:
+        """The age limit as a duration."""
+        return timedelta(seconds=self.max_age_s)
+
+
+@dataclass(frozen=True, slots=True)
+class NewTarget:
+    """What makes a target; `secrets` in plain text, to be sealed."""
+
+    application_id: UUID
+    name: str
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    max_attempts: int = 12
+    max_age_s: int = 3 * 86_400
+    concurrency: int = 32
+
+
+class Source(StrEnum):
+    """What a route sends: the device's decoded document, or the bytes as received."""
+
+    DOCUMENT = "document"
+    RAW = "raw"
+
+
+class Comparison(StrEnum):
+    """How a condition compares."""
+
+    EQUAL = "eq"
+    UNEQUAL = "ne"
+    GREATER = "gt"
+    AT_LEAST = "ge"
+    LESS = "lt"
+    AT_MOST = "le"
+    CONTAINS = "contains"
+    EXISTS = "exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition on a message: `readings.temperature`, `document.a.b` or `channel`."""
+
+    field: str
+    comparison: Comparison
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Pass every n-th message, or at most one per interval, counted for each device."""
+
+    every: int | None = None
+    interval_s: int | None = None
+
+    @property
+    def interval(self) -> timedelta | None:
+        """The interval as a duration."""
+        return None if self.interval_s is None else timedelta(seconds=self.interval_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Devices × document or raw × target, with filter and sampling.
+
+    Attributes:
+        device_ids: only these devices; None means no such limit.
+        tags: only devices that carry all of these.
+        conditions: all must hold.
+    """
+
+    id: UUID
+    target_id: UUID
+    organization_id: UUID
+    application_id: UUID
+    name: str
+    enabled: bool
+    source: Source
+    device_ids: tuple[UUID, ...] | None
+    tags: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    sampling: Sampling
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewRoute:
+    """What makes a route."""
+
+    target_id: UUID
+    name: str
+    enabled: bool = True
+    source: Source = Source.DOCUMENT
+    device_ids: tuple[UUID, ...] | None = None
+    tags: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    sampling: Sampling = Sampling()
+
+
+# --- What travels ---------------------------------------------------------
+
+Reading = tuple[str, float | bool | str, str | None]
+
+
+class Content(msgspec.Struct, array_like=True, gc=False):
+    """What a delivery carries, as it waits in the outbox.
+
+    Attributes:
+        device_id, application_id: UUIDs as text.
+        at_us, received_us: microseconds since 1970, UTC.
+        document: JSON, or None where the bytes as received travel.
+        readings: name, value, unit.
+    """
+
+    message_id: str
+    device_id: str
+    device_name: str
+    application_id: str
+    at_us: int
+    received_us: int
+    channel: str = ""
+    document: bytes | None = None
+    readings: tuple[Reading, ...] = ()
+    payload: bytes | None = None
+    content_type: str = ""
+
+    @property
+    def received_at(self) -> datetime:
+        """When the platform received it."""
+        return datetime.fromtimestamp(self.received_us / 1_000_000, UTC)
+
+
+class Delivery(msgspec.Struct, frozen=True, gc=False):
+    """One content on its way to one target.
+
+    `key` is the same in every attempt: the idempotency key of (route, message).
+    """
+
+    key: str
+    content: Content
+    attempt: int = 1
+
+
+class Outcome(StrEnum):
+    """What became of an attempt.
+
+    `refused`: the target will never take this. `failed`: it answered that it could not; worth
+    some more attempts. `outage`: it could not be reached or asks to wait; says nothing about
+    this message, so it does not use up its attempts.
+    """
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    FAILED = "failed"
+    OUTAGE = "outage"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended.
+
+    Attributes:
+        status: the target's own code, such as an HTTP status.
+        detail: one sentence for the person who mends it; never a secret.
+        answer: an excerpt of what the target said.
+        retry_after_s: how long the target asks to be left alone.
+    """
+
+    outcome: Outcome
+    status: int | None = None
+    detail: str = ""
+    answer: str = ""
+    latency_ms: float = 0.0
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An outbox row, as a deliverer holds it; `n` gives the order."""
+
+    n: int
+    route_id: UUID
+    device: int
+    key: UUID
+    content: bytes
+    enqueued_at: datetime
+    day: date
+    attempts: int
+
+
+class Reason(StrEnum):
+    """Why a message was set aside."""
+
+    REFUSED = "refused"
+    ATTEMPTS = "attempts"
+    AGE = "age"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up, kept to be seen, edited, sent again or discarded."""
+
+    id: UUID
+    target_id: UUID
+    route_id: UUID
+    device: int
+    key: UUID
+    content: Content
+    enqueued_at: datetime
+    day: date
+    attempts: int
+    reason: Reason
+    status: int | None
+    detail: str
+    answer: str
+    created_at: datetime
+    updated_at: datetime
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One attempt, as the target's log shows it."""
+
+    n: int
+    at: datetime
+    outcome: Outcome
+    device_id: UUID | None
+    message_id: str
+    key: str
+    attempt: int
+    status: int | None
+    latency_ms: float
+    detail: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementDay:
+    """One day of a statement, by the organisation's calendar, of messages taken in that day."""
+
+    day: date
+    sent: int
+    accepted: int
+    dead: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a target was sent in a month: sent = accepted + dead + pending."""
+
+    target_id: UUID
+    month: str
+    time_zone: str
+    sent: int
+    accepted: int
+    dead: int
+    pending: int
+    discarded: int
+    days: tuple[StatementDay, ...]
+
+
+class ReplayState(StrEnum):
+    """How far a replay is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Messages of a period on their way to a target once more, under new keys."""
+
+    id: UUID
+    target_id: UUID
+    from_at: datetime
+    to_at: datetime
+    state: ReplayState
+    enqueued: int
+    position: str
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewTrial:
+    """What a test sends: a stored message of a device (the newest), or a document."""
+
+    device_id: UUID | None = None
+    message_n: int | None = None
+    document: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a test sent and what came back; secrets masked."""
+
+    request: str
+    result: Result

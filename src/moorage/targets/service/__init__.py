@@ -1,0 +1,65 @@
+"""The rules of targets: where messages go next, and that they arrive."""
+
+from .catalogue import (
+    Kinds,
+    add,
+    change,
+    find_kinds,
+    get,
+    list_targets,
+    log_of,
+    pause,
+    remove,
+    secrets_of,
+    statement,
+    to_manage,
+    trim_log,
+)
+from .deliver import Means, Runner
+from .dispatch import Dispatch
+from .expand import Arrival, Routes, take_in
+from .intake import Intake, Replayer
+from .letters import discard, edit_letter, get_letter, list_letters, send_again
+from .replaying import ask_replay, cancel_replay, get_replay, list_replays
+from .routing import change_route, connect, get_route, list_routes, remove_route
+from .trial import ping, try_out
+
+__all__ = [
+    "Arrival",
+    "Dispatch",
+    "Intake",
+    "Kinds",
+    "Means",
+    "Replayer",
+    "Routes",
+    "Runner",
+    "add",
+    "ask_replay",
+    "cancel_replay",
+    "change",
+    "change_route",
+    "connect",
+    "discard",
+    "edit_letter",
+    "find_kinds",
+    "get",
+    "get_letter",
+    "get_replay",
+    "get_route",
+    "list_letters",
+    "list_replays",
+    "list_routes",
+    "list_targets",
+    "log_of",
+    "pause",
+    "ping",
+    "remove",
+    "remove_route",
+    "secrets_of",
+    "send_again",
+    "statement",
+    "take_in",
+    "to_manage",
+    "trim_log",
+    "try_out",
+]

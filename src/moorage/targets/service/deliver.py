@@ -1,0 +1,366 @@
+"""Delivering to one target: rows read in order, sent side by side, settled in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
+from moorage.kit.errors import MoorageError
+from moorage.kit.outbound import Outbound
+from moorage.kit.secrets import Sealer
+
+from .. import store
+from ..errors import TargetUnknown
+from ..model import Content, Delivery, Health, HealthState, Outcome, Pending, Target
+from ..ports import TargetSender
+from . import catalogue
+from .lines import FIRST_PAUSE_S, LONGEST_PAUSE_S, Lines, Policy, Settled
+
+log = structlog.get_logger()
+_content = msgspec.msgpack.Decoder(Content).decode
+
+# Results gather this long before they are written; the target has been called already.
+GATHER_S = 0.01
+# A target with nothing to do is let go, connection and all, after this long.
+IDLE_S = 300.0
+# What is being sent when the worker stops has this long to end; then it is sent again later.
+STOP_S = 3.0
+# Rows are read once there is room for so many.
+ROOM_TO_FILL = 200
+LOGGED_SUCCESSES_PER_S = 5
+LOGGED_FAILURES_PER_S = 20
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a deliverer needs beside the target itself."""
+
+    database: Database
+    kinds: catalogue.Kinds
+    sealer: Sealer
+    network: Outbound
+
+
+class Runner:
+    """Delivers to one target while it holds the target's lock.
+
+    `ring` says that something was put into the outbox, `reload` that the target may have changed.
+    """
+
+    def __init__(self, means: Means, target_id: UUID) -> None:
+        self._means = means
+        self._target_id = target_id
+        self._wake = asyncio.Event()
+        self._more = True
+        self._stale = False
+        self._stopping = False
+        self._failed: Exception | None = None
+
+    def ring(self) -> None:
+        """Read the outbox again."""
+        self._more = True
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Look whether the target was changed, paused or removed."""
+        self._stale = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until the target is paused or removed, or has been idle for a while."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                target, secrets = await self._load()
+            except TargetUnknown:
+                return
+            if target.paused:
+                return
+            try:
+                sender = await catalogue.open_sender(
+                    target, secrets, self._means.kinds, self._means.network, trial=False
+                )
+            except MoorageError as failed:
+                await self._write_health(_unopened(target, failed, pause_s))
+                await self._sleep(pause_s)
+                pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+                continue
+            pause_s = FIRST_PAUSE_S
+            try:
+                if not await self._deliver(target, sender):
+                    return
+            finally:
+                await sender.close()
+
+    async def _load(self) -> tuple[Target, dict[str, str]]:
+        self._stale = False
+        async with self._means.database.begin() as tx:
+            target = await store.get(tx, self._target_id)
+            return target, await catalogue.secrets_of(tx, self._target_id, self._means.sealer)
+
+    async def _deliver(self, target: Target, sender: TargetSender) -> bool:
+        """Deliver with one sender; True if the target must be loaded again."""
+        policy = Policy(target.max_attempts, target.max_age_s, target.concurrency, sender.batch)
+        lines = Lines(policy)
+        books = _Books(self._means.database, target, lines)
+        writer = asyncio.create_task(books.run(), name=f"target-books-{target.id}")
+        sending: set[asyncio.Task[None]] = set()
+        self._more, self._stopping = True, False
+        idle_since = time.monotonic()
+        expired_at = 0.0
+        try:
+            while True:
+                self._wake.clear()
+                now = time.monotonic()
+                if now - expired_at >= 1.0:
+                    expired_at = now
+                    books.add(lines.expire(time.time()))
+                if self._failed is not None:
+                    raise self._failed
+                if writer.done():
+                    writer.result()
+                if self._stale and not await self._unchanged(target):
+                    return True
+                await self._fill(lines)
+                while batch := lines.next(time.monotonic()):
+                    task = asyncio.create_task(self._send(sender, batch, lines, books))
+                    sending.add(task)
+                    task.add_done_callback(sending.discard)
+                if lines.idle and books.empty and not self._more:
+                    if time.monotonic() - idle_since > IDLE_S:
+                        return False
+                else:
+                    idle_since = time.monotonic()
+                await self._rest(lines)
+        finally:
+            self._stopping = True
+            if sending:
+                await asyncio.wait(sending, timeout=STOP_S)
+                for task in sending:
+                    task.cancel()
+            await books.close()
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+
+    async def _unchanged(self, target: Target) -> bool:
+        self._stale = False
+        async with self._means.database.begin() as tx:
+            try:
+                return (await store.get(tx, target.id)).updated_at == target.updated_at
+            except TargetUnknown:
+                return False
+
+    async def _fill(self, lines: Lines) -> None:
+        """Read what there is room for: first of devices that fell behind, then in order."""
+        try:
+            for device, after in lines.to_catch_up():
+                if (room := lines.room) == 0:
+                    return
+                async with self._means.database.begin() as tx:
+                    rows = await store.claim(
+                        tx, self._target_id, after=after, upto=lines.cursor, limit=room,
+                        only=[device],
+                    )  # fmt: skip
+                lines.catch_up(device, rows, all_of_them=len(rows) < room)
+            room = lines.room
+            if not self._more or room < ROOM_TO_FILL:
+                return
+            self._more = False
+            async with self._means.database.begin() as tx:
+                rows = await store.claim(
+                    tx, self._target_id, after=lines.cursor, limit=room, without=list(lines.behind)
+                )
+            lines.add(rows)
+            self._more = self._more or len(rows) == room
+        except DatabaseUnavailable:
+            self._more = True
+            await asyncio.sleep(0.5)
+
+    async def _rest(self, lines: Lines) -> None:
+        """Wait for a ring, a result, or the time of the next attempt; a second at most."""
+        wake_at = lines.wake_at()
+        wait_s = 1.0 if wake_at is None else min(1.0, max(0.0, wake_at - time.monotonic()))
+        await self._sleep(wait_s)
+
+    async def _sleep(self, seconds: float) -> None:
+        if not self._wake.is_set():
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(seconds, self._wake.set)
+            await self._wake.wait()
+            timer.cancel()
+
+    async def _send(
+        self, sender: TargetSender, batch: list[tuple[Pending, int]], lines: Lines, books: _Books
+    ) -> None:
+        """Send a batch, then whatever is next, until nothing is ready."""
+        try:
+            while batch:
+                results = await sender.send(
+                    [
+                        Delivery(str(row.key), _content(row.content), attempt)
+                        for row, attempt in batch
+                    ]
+                )
+                now = time.monotonic()
+                books.add(lines.settle(batch, results, now, time.time()))
+                batch = [] if self._stale or self._stopping else lines.next(now)
+                if lines.room > ROOM_TO_FILL and self._more:
+                    self._wake.set()
+        except Exception as failed:  # A plugin's bug must stop this target's loop, not vanish.
+            self._failed = failed
+        self._wake.set()
+
+    async def _write_health(self, health: Health) -> None:
+        async with self._means.database.begin() as tx:
+            await store.set_health(tx, self._target_id, health)
+
+
+class _Books:
+    """Writes what deliveries led to, many in one transaction."""
+
+    def __init__(self, database: Database, target: Target, lines: Lines) -> None:
+        self._database = database
+        self._target = target
+        self._lines = lines
+        self._settled: list[tuple[datetime, Settled]] = []
+        self._filled = asyncio.Event()
+        self._health = target.health
+        self._writing = False
+        self._budget_at = 0
+        self._budget = {True: 0, False: 0}
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything is written."""
+        return not self._settled and not self._writing
+
+    def add(self, settled: Sequence[Settled]) -> None:
+        """Take what is to be written."""
+        if settled:
+            at = datetime.now(UTC)
+            self._settled.extend((at, one) for one in settled)
+            self._filled.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._filled.wait()
+            await asyncio.sleep(GATHER_S)
+            await self._flush()
+
+    async def close(self) -> None:
+        """Write what is left; what cannot be written is delivered again under the same key."""
+        try:
+            async with asyncio.timeout(10):
+                while not self.empty:
+                    if self._writing:
+                        await asyncio.sleep(GATHER_S)
+                    else:
+                        await self._flush()
+        except TimeoutError:
+            log.warning("target_results_lost", target_id=self._target.id, rows=len(self._settled))
+
+    async def _flush(self) -> None:
+        self._filled.clear()
+        batch, self._settled = self._settled, []
+        if not batch:
+            return
+        self._writing = True
+        try:
+            while True:
+                try:
+                    async with self._database.begin() as tx:
+                        await self._write(tx, batch)
+                    return
+                except DatabaseUnavailable:
+                    await asyncio.sleep(0.5)
+        finally:
+            self._writing = False
+
+    async def _write(self, tx: Tx, batch: Sequence[tuple[datetime, Settled]]) -> None:
+        # A crash of the database may bring a settled row back: it is sent again, same key.
+        await tx.execute("SET LOCAL synchronous_commit = off")
+        target_id = self._target.id
+        accepted = [s.row.n for _at, s in batch if s.result.outcome is Outcome.ACCEPTED]
+        given_up = [s for _at, s in batch if s.reason is not None]
+        tried = {
+            s.row.n: s.attempt
+            for _at, s in batch
+            if s.result.outcome is Outcome.FAILED and s.reason is None
+        }
+        for what, ns in (("accepted", accepted), ("dead", [s.row.n for s in given_up])):
+            if ns:
+                gone = await store.settle(tx, target_id, ns)
+                if gone:
+                    await store.count(tx, what, {(target_id, day): c for day, c in gone.items()})
+        if given_up:
+            await store.add_letters(
+                tx, target_id, [(s.row, s.reason, s.result) for s in given_up if s.reason]
+            )
+        if tried:
+            await store.mark_failed(tx, target_id, tried)
+        logged = [(at, s) for at, s in batch if self._logs(at, s)]
+        if logged:
+            await store.log_attempts(
+                tx,
+                target_id,
+                [
+                    (at, _content(s.row.content), str(s.row.key), s.attempt, s.result)
+                    for at, s in logged
+                ],
+            )
+        await self._note_health(tx, batch)
+
+    def _logs(self, at: datetime, settled: Settled) -> bool:
+        """Log failures and a sample of successes; the statement counts them all."""
+        second = int(at.timestamp())
+        if second != self._budget_at:
+            self._budget_at = second
+            self._budget = {True: LOGGED_SUCCESSES_PER_S, False: LOGGED_FAILURES_PER_S}
+        fine = settled.result.outcome is Outcome.ACCEPTED
+        self._budget[fine] -= 1
+        return self._budget[fine] >= 0
+
+    async def _note_health(self, tx: Tx, batch: Sequence[tuple[datetime, Settled]]) -> None:
+        was, now = self._health, self._lines.state
+        accepted_at, failed_at, error = was.accepted_at, was.failed_at, was.error
+        for at, settled in batch:
+            if settled.result.outcome is Outcome.ACCEPTED:
+                accepted_at = at
+            else:
+                failed_at, error = at, settled.result.detail
+        retry_at = None
+        if now is HealthState.OPEN and (wake_at := self._lines.wake_at()) is not None:
+            retry_at = tx.now + timedelta(seconds=max(0.0, wake_at - time.monotonic()))
+        since = was.since if was.state is now and was.since else tx.now
+        health = Health(now, since, accepted_at, failed_at, error, retry_at)
+        quiet = replace(health, accepted_at=was.accepted_at) == was
+        if quiet and was.accepted_at and (tx.now - was.accepted_at).total_seconds() < 1:
+            return
+        if was.state is not now:
+            log.info("target_health", target_id=self._target.id, state=now.value, error=error)
+        await store.set_health(tx, self._target.id, health)
+        self._health = health
+
+
+def _unopened(target: Target, failed: MoorageError, pause_s: float) -> Health:
+    now = datetime.now(UTC)
+    since = target.health.since if target.health.state is HealthState.OPEN else now
+    return Health(
+        HealthState.OPEN,
+        since,
+        target.health.accepted_at,
+        now,
+        str(failed),
+        now + timedelta(seconds=pause_s),
+    )
