@@ -88,7 +88,8 @@ async def change_organization(
 
 
 @router.delete("/{organization_id}", status_code=204,
-               responses=may_fail(OrganizationUnknown, PermissionMissing, OrganizationInUse))  # fmt: skip
+               responses=may_fail(OrganizationUnknown, PermissionMissing,
+                                  OrganizationInUse))  # fmt: skip
 async def dissolve_organization(organization_id: UUID, tx: Tx, caller: Signed) -> None:
     """Remove an organization that owns nothing any more."""
     await service.dissolve(tx, caller, organization_id)
