@@ -31,7 +31,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 4
+EXAMPLES = 3
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def admin_of(served: Served) -> Client:
 
 
 @pytest.mark.timeout(600)
-def test_every_operation_keeps_to_the_document(served: Served) -> None:
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_operation_keeps_to_the_document(served: Served, mode: GenerationMode) -> None:
     document = served.world.app.openapi()
     schema = schemathesis.openapi.from_dict(document)
     asked = 0
@@ -67,15 +68,14 @@ def test_every_operation_keeps_to_the_document(served: Served) -> None:
         raw = document["paths"][operation.path][operation.method]
         if is_endless(raw):
             continue
-        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            with admin_of(served) as client:
-                try:
-                    asked += probe(served, client, operation, mode)
-                except (AssertionError, FailureGroup) as wrong:
-                    failed.append(f"{operation.label} ({mode.value}): {wrong}")
-                    failed += [str(inner) for inner in getattr(wrong, "exceptions", ())]
+        with admin_of(served) as client:
+            try:
+                asked += probe(served, client, operation, mode)
+            except (AssertionError, FailureGroup) as wrong:
+                failed.append(f"{operation.label}: {wrong}")
+                failed += [str(inner) for inner in getattr(wrong, "exceptions", ())]
     assert not failed, "\n\n".join(failed)
-    assert asked > 150
+    assert asked > 100
 
 
 def probe(served: Served, client: Client, operation: Any, mode: GenerationMode) -> int:
