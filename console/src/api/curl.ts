@@ -23,7 +23,8 @@ const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 /** Write a call as a curl command that runs in a shell with an API key in `MOORAGE_KEY`. */
 export function asCurl(call: Call, origin: string): string {
   const lines = [`curl ${quoted(origin + call.path + queryString(call.query))}`]
-  if (call.method && call.method !== 'GET') lines[0] = lines[0]?.replace('curl', `curl -X ${call.method}`) ?? ''
+  if (call.method && call.method !== 'GET')
+    lines[0] = lines[0]?.replace('curl', `curl -X ${call.method}`) ?? ''
   lines.push(`-H "X-API-KEY: $MOORAGE_KEY"`)
   if (call.body !== undefined) {
     lines.push(`-H 'Content-Type: application/json'`, `-d ${quoted(JSON.stringify(call.body))}`)

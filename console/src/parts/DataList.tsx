@@ -54,6 +54,7 @@ export function DataList<T>(props: Props<T>) {
   const picked = list.items.filter((row) => selected.has(rowKey(row)))
   const body = useRef<HTMLDivElement>(null)
   const [offset, setOffset] = useState(0)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the list moves when its skeleton goes.
   useLayoutEffect(() => setOffset(body.current?.offsetTop ?? 0), [list.isPending])
   const rows = useWindowVirtualizer({
     count: list.items.length,
@@ -121,7 +122,9 @@ export function DataList<T>(props: Props<T>) {
                       aria-label={t('list.selectAll')}
                       checked={picked.length > 0 && picked.length === list.items.length}
                       indeterminate={picked.length > 0 && picked.length < list.items.length}
-                      onChange={() => setSelected(picked.length ? new Set() : new Set(list.items.map(rowKey)))}
+                      onChange={() =>
+                        setSelected(picked.length ? new Set() : new Set(list.items.map(rowKey)))
+                      }
                     />
                   </th>
                 )}
@@ -144,7 +147,13 @@ export function DataList<T>(props: Props<T>) {
                     data-selected={selected.has(key) || undefined}
                     tabIndex={onOpen ? 0 : undefined}
                     onClick={onOpen && ((event) => opens(event.target) && onOpen(row))}
-                    onKeyDown={(event) => walk(event, () => onOpen?.(row), () => bulk && toggle(key))}
+                    onKeyDown={(event) =>
+                      walk(
+                        event,
+                        () => onOpen?.(row),
+                        () => bulk && toggle(key),
+                      )
+                    }
                   >
                     {bulk && (
                       <td className={classes.pick}>

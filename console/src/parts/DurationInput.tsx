@@ -25,7 +25,7 @@ interface Props {
   label: string
   description?: string
   placeholder?: string
-  value: string | null | undefined
+  value?: string | null
   onChange: (iso: string | null) => void
   error?: unknown
 }

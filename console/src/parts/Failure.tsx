@@ -10,7 +10,7 @@ export function useFailureText() {
   return (failure: unknown): string => {
     if (!(failure instanceof Problem)) return t('failure.unexpected')
     const key = `errors.${failure.code}`
-    return i18n.exists(key) ? t(key as never, failure.given as never) : failure.message
+    return i18n.exists(key) ? String(t(key as never, failure.given as never)) : failure.message
   }
 }
 

@@ -104,7 +104,11 @@ function Chip({ filter, chosen, choose }: ChipProps) {
         </Menu.Target>
         <Menu.Dropdown mah={340} style={{ overflowY: 'auto' }}>
           {filter.options.map((o) => (
-            <Menu.Item key={o.value} onClick={() => choose(o.value)} fw={o.value === chosen ? 600 : undefined}>
+            <Menu.Item
+              key={o.value}
+              onClick={() => choose(o.value)}
+              fw={o.value === chosen ? 600 : undefined}
+            >
               {o.label}
             </Menu.Item>
           ))}

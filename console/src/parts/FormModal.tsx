@@ -15,7 +15,16 @@ interface Props {
 }
 
 /** A form over the page; what was typed stays until it is kept or cancelled. */
-export function FormModal({ title, action, onSubmit, onClose, pending, failure, size = 'lg', children }: Props) {
+export function FormModal({
+  title,
+  action,
+  onSubmit,
+  onClose,
+  pending,
+  failure,
+  size = 'lg',
+  children,
+}: Props) {
   const { t } = useTranslation()
   return (
     <Modal opened onClose={onClose} title={title} size={size} closeOnClickOutside={false} centered>

@@ -43,7 +43,10 @@ export function KeyValues({ label, value, onChange }: Props) {
             value={pair.value}
             onChange={(event) => set(i, { value: event.currentTarget.value })}
           />
-          <ActionIcon aria-label={t('common.remove')} onClick={() => onChange(value.filter((_, j) => j !== i))}>
+          <ActionIcon
+            aria-label={t('common.remove')}
+            onClick={() => onChange(value.filter((_, j) => j !== i))}
+          >
             <IconTrash size={16} />
           </ActionIcon>
         </Group>

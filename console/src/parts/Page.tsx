@@ -1,4 +1,15 @@
-import { ActionIcon, Anchor, Box, Breadcrumbs, Group, Popover, Stack, Text, Title, Tooltip } from '@mantine/core'
+import {
+  ActionIcon,
+  Anchor,
+  Box,
+  Breadcrumbs,
+  Group,
+  Popover,
+  Stack,
+  Text,
+  Title,
+  Tooltip,
+} from '@mantine/core'
 import { useDocumentTitle } from '@mantine/hooks'
 import { IconApi } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'

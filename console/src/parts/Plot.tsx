@@ -24,7 +24,10 @@ export interface ChartProps {
   colour?: 0 | 1 | 2 | 3
 }
 
-const COLOURS = { light: ['#14508c', '#0b7a75', '#a3540b', '#7a3e9d'], dark: ['#6aaee6', '#3fc1b8', '#f0a83c', '#c792ea'] }
+const COLOURS = {
+  light: ['#14508c', '#0b7a75', '#a3540b', '#7a3e9d'],
+  dark: ['#6aaee6', '#3fc1b8', '#f0a83c', '#c792ea'],
+}
 
 /** uPlot: one series, gaps shown as gaps, drag to zoom. */
 export default function Plot(props: ChartProps) {
@@ -46,7 +49,11 @@ export default function Plot(props: ChartProps) {
     const ink = style.getPropertyValue('--mantine-color-dimmed').trim() || '#556373'
     const grid = scheme === 'dark' ? '#2f3a47' : '#e6eaef'
     const line = COLOURS[scheme][colour] ?? '#14508c'
-    const axis = { stroke: scheme === 'dark' ? '#9dabba' : ink.startsWith('#') ? ink : '#556373', grid: { stroke: grid, width: 1 }, ticks: { show: false } }
+    const axis = {
+      stroke: scheme === 'dark' ? '#9dabba' : ink.startsWith('#') ? ink : '#556373',
+      grid: { stroke: grid, width: 1 },
+      ticks: { show: false },
+    }
     const made = new uPlot(
       {
         width,

@@ -15,7 +15,15 @@ interface Props {
 export function SecretModal({ title, secret, onClose, children }: Props) {
   const { t } = useTranslation()
   return (
-    <Modal opened onClose={onClose} title={title} closeOnClickOutside={false} closeOnEscape={false} size="lg" centered>
+    <Modal
+      opened
+      onClose={onClose}
+      title={title}
+      closeOnClickOutside={false}
+      closeOnEscape={false}
+      size="lg"
+      centered
+    >
       <Stack>
         <Alert icon={<IconKey size={18} />} color="yellow" variant="light">
           {t('secret.once')}

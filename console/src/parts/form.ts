@@ -11,6 +11,17 @@ export function showProblems(form: UseFormReturnType<any>, failure: unknown) {
 export function changes<T extends object>(before: T, after: T): Partial<T> {
   const keys = Object.keys(after) as (keyof T)[]
   return Object.fromEntries(
-    keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key])).map((key) => [key, after[key]]),
+    keys
+      .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+      .map((key) => [key, after[key]]),
   ) as Partial<T>
+}
+
+/** Give the merge patch that turns one map into another: null removes a key. */
+export function mergedMap(
+  before: Record<string, string>,
+  after: Record<string, string>,
+): Record<string, string | null> {
+  const gone = Object.keys(before).filter((key) => !(key in after))
+  return { ...after, ...Object.fromEntries(gone.map((key) => [key, null])) }
 }

@@ -42,7 +42,11 @@ export function durationSeconds(iso: string): number | null {
   if (!found || found.slice(1).every((part) => part === undefined)) return null
   const [weeks, days, hours, minutes, seconds] = found.slice(1).map((part) => Number(part ?? 0))
   return (
-    (weeks ?? 0) * 604_800 + (days ?? 0) * 86_400 + (hours ?? 0) * 3_600 + (minutes ?? 0) * 60 + (seconds ?? 0)
+    (weeks ?? 0) * 604_800 +
+    (days ?? 0) * 86_400 +
+    (hours ?? 0) * 3_600 +
+    (minutes ?? 0) * 60 +
+    (seconds ?? 0)
   )
 }
 

@@ -14,7 +14,15 @@ import {
   useMantineColorScheme,
 } from '@mantine/core'
 import { useDisclosure, useHotkeys, useMediaQuery } from '@mantine/hooks'
-import { IconBell, IconLogout, IconMoon, IconPlugConnected, IconSearch, IconSettings, IconSun } from '@tabler/icons-react'
+import {
+  IconBell,
+  IconLogout,
+  IconMoon,
+  IconPlugConnected,
+  IconSearch,
+  IconSettings,
+  IconSun,
+} from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect } from 'react'
@@ -95,7 +103,9 @@ export function Frame() {
             return (
               places.length > 0 && (
                 <div key={section.key} className={classes.section}>
-                  {section.key !== 'work' && <div className={classes.label}>{t(`sections.${section.key}`)}</div>}
+                  {section.key !== 'work' && (
+                    <div className={classes.label}>{t(`sections.${section.key}`)}</div>
+                  )}
                   {places.map((place) => (
                     <NavLink
                       key={place.to}
@@ -150,7 +160,7 @@ function Person() {
       client.setQueryData(['me'], null)
     },
   })
-  const name = me.name || me.email
+  const name = me.user?.name ?? me.label
   const dark = colorScheme === 'dark'
   return (
     <Menu position="bottom-end" shadow="md" width={230}>
@@ -165,7 +175,7 @@ function Person() {
             {name}
           </Text>
           <Text fz="xs" truncate>
-            {me.email}
+            {me.user?.email ?? ''}
           </Text>
         </Menu.Label>
         <Menu.Divider />

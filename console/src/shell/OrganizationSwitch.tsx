@@ -18,7 +18,10 @@ export function OrganizationSwitch() {
   return (
     <Menu position="bottom-start" shadow="md" width={260} onClose={() => setText('')}>
       <Menu.Target>
-        <UnstyledButton className={classes.switch} aria-label={t('frame.organization', { name: name ?? t('frame.allOrganizations') })}>
+        <UnstyledButton
+          className={classes.switch}
+          aria-label={t('frame.organization', { name: name ?? t('frame.allOrganizations') })}
+        >
           <IconBuilding size={16} aria-hidden="true" />
           <span>{name ?? t('frame.allOrganizations')}</span>
           <IconSelector size={15} aria-hidden="true" />

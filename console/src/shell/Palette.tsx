@@ -1,13 +1,13 @@
 import { Modal, Text, TextInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
-import { IconApps, IconCornerDownLeft, IconCpu, type Icon, IconPlus, IconSearch } from '@tabler/icons-react'
+import { type Icon, IconApps, IconCornerDownLeft, IconCpu, IconPlus, IconSearch } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
 import { type KeyboardEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSession } from '@/features/auth/session'
-import { findApplications } from '@/features/groups/queries'
 import { findDevices } from '@/features/devices/queries'
+import { findApplications } from '@/features/groups/queries'
+import { useGo } from '@/parts/go'
 import { OTHERS, SECTIONS } from './destinations'
 import classes from './Palette.module.css'
 
@@ -22,14 +22,14 @@ interface Hit {
 /** Find things and go to places from the keyboard. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation()
-  const go = useNavigate()
+  const go = useGo()
   const [text, setText] = useState('')
   const [at, setAt] = useState(0)
   const hits = useHits(text)
   const open = (hit: Hit | undefined) => {
     if (!hit) return
     onClose()
-    void go({ to: hit.to })
+    go(hit.to)
   }
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
@@ -42,7 +42,16 @@ export function Palette({ onClose }: { onClose: () => void }) {
     }
   }
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} padding={0} size={560} yOffset="12vh" title={null} aria-label={t('palette.open')}>
+    <Modal
+      opened
+      onClose={onClose}
+      withCloseButton={false}
+      padding={0}
+      size={560}
+      yOffset="12vh"
+      title={null}
+      aria-label={t('palette.open')}
+    >
       <TextInput
         data-autofocus
         variant="unstyled"
@@ -112,9 +121,23 @@ function useHits(text: string): Hit[] {
   const matches = (label: string) => label.toLowerCase().includes(words)
   const places = [...SECTIONS.flatMap((section) => section.places), ...OTHERS]
     .filter((place) => !place.needs || can(place.needs))
-    .map((place) => ({ key: place.key, icon: place.icon, label: t(`places.${place.key}`), kind: t('palette.page'), to: place.to }))
+    .map((place) => ({
+      key: place.key,
+      icon: place.icon,
+      label: t(`places.${place.key}`),
+      kind: t('palette.page'),
+      to: place.to,
+    }))
   const actions: Hit[] = can('applications:manage')
-    ? [{ key: 'new-application', icon: IconPlus, label: t('applications.new'), kind: t('palette.action'), to: '/applications?new=true' }]
+    ? [
+        {
+          key: 'new-application',
+          icon: IconPlus,
+          label: t('applications.new'),
+          kind: t('palette.action'),
+          to: '/applications?new=true',
+        },
+      ]
     : []
   return [
     ...(asked.length > 1 ? (devices.data?.items ?? []) : []).map((d) => ({

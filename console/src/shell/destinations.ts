@@ -1,5 +1,5 @@
 import {
-  IconActivity,
+  type Icon,
   IconApps,
   IconBell,
   IconBuilding,
@@ -7,15 +7,13 @@ import {
   IconCpu,
   IconHistory,
   IconHome2,
-  type Icon,
-  IconInbox,
   IconKey,
   IconListDetails,
   IconMap2,
-  IconMessage2Bolt,
   IconPlugConnected,
   IconSend2,
   IconSettings,
+  IconShieldX,
   IconTerminal2,
   IconUsers,
   IconUsersGroup,
@@ -28,11 +26,10 @@ export interface Destination {
   key:
     | 'overview'
     | 'connect'
-    | 'inbox'
     | 'devices'
     | 'map'
     | 'applications'
-    | 'messages'
+    | 'refusals'
     | 'operations'
     | 'notices'
     | 'decoders'
@@ -41,7 +38,6 @@ export interface Destination {
     | 'users'
     | 'permissions'
     | 'apiKeys'
-    | 'tasks'
     | 'audit'
     | 'systemLog'
     | 'settings'
@@ -58,16 +54,15 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/devices', key: 'devices', icon: IconCpu, needs: 'devices:read' },
       { to: '/map', key: 'map', icon: IconMap2, needs: 'devices:read' },
       { to: '/applications', key: 'applications', icon: IconApps, needs: 'applications:read' },
-      { to: '/inbox', key: 'inbox', icon: IconInbox, needs: 'devices:manage' },
     ],
   },
   {
     key: 'flow',
     places: [
-      { to: '/messages', key: 'messages', icon: IconMessage2Bolt, needs: 'messages:read' },
       { to: '/decoders', key: 'decoders', icon: IconCode, needs: 'decoders:read' },
       { to: '/targets', key: 'targets', icon: IconSend2, needs: 'targets:read' },
       { to: '/operations', key: 'operations', icon: IconTerminal2, needs: 'devices:read' },
+      { to: '/refusals', key: 'refusals', icon: IconShieldX, needs: 'devices:read' },
     ],
   },
   {
@@ -77,7 +72,6 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/users', key: 'users', icon: IconUsers, needs: 'users:read' },
       { to: '/permissions', key: 'permissions', icon: IconUsersGroup, needs: 'users:read' },
       { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
-      { to: '/tasks', key: 'tasks', icon: IconActivity },
       { to: '/audit', key: 'audit', icon: IconHistory, needs: 'audit:read' },
       { to: '/system-log', key: 'systemLog', icon: IconListDetails, needs: 'installation:manage' },
     ],
@@ -89,4 +83,3 @@ export const OTHERS: Destination[] = [
   { to: '/connect', key: 'connect', icon: IconPlugConnected, needs: 'devices:manage' },
   { to: '/settings', key: 'settings', icon: IconSettings },
 ]
-

@@ -2,7 +2,17 @@ import classes from './Timeline.module.css'
 
 type Fields = Record<string, unknown> | null | undefined
 
-const HIDDEN = new Set(['id', 'updatedAt', 'updatedBy', 'createdAt', 'createdBy', 'updated_at', 'updated_by', 'created_at', 'created_by'])
+const HIDDEN = new Set([
+  'id',
+  'updatedAt',
+  'updatedBy',
+  'createdAt',
+  'createdBy',
+  'updated_at',
+  'updated_by',
+  'created_at',
+  'created_by',
+])
 
 /** Give the fields that differ, with what stood there before and after. */
 export function difference(before: Fields, after: Fields): [string, unknown, unknown][] {

@@ -36,7 +36,7 @@ export function Timeline({ subjectId }: { subjectId: string }) {
               <Text>
                 <b>{name(fact.name)}</b>{' '}
                 <Text span c="dimmed">
-                  {t('audit.by', { name: fact.actor })} · <Time at={fact.at} span c="dimmed" />
+                  {t('audit.by', { name: fact.callerLabel })} · <Time at={fact.at} span c="dimmed" />
                 </Text>
               </Text>
               <Difference before={fact.before} after={fact.after} />

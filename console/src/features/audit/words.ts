@@ -9,5 +9,6 @@ export function factWords(name: string): string {
 /** Name a fact in the language in use. */
 export function useFactName() {
   const { t, i18n } = useTranslation()
-  return (name: string): string => (i18n.exists(`facts.${name}`) ? t(`facts.${name}` as never) : factWords(name))
+  return (name: string): string =>
+    i18n.exists(`facts.${name}`) ? t(`facts.${name}` as never) : factWords(name)
 }

@@ -1,14 +1,26 @@
-import { Alert, Button, Center, Loader, PasswordInput, SegmentedControl, Stack, Text, TextInput, Title } from '@mantine/core'
+import {
+  Alert,
+  Button,
+  Center,
+  Loader,
+  PasswordInput,
+  SegmentedControl,
+  Stack,
+  Text,
+  TextInput,
+  Title,
+} from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDocumentTitle } from '@mantine/hooks'
 import { IconInfoCircle } from '@tabler/icons-react'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useRouter, useSearch } from '@tanstack/react-router'
 import { useEffect, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 import { chooseLanguage, type Language } from '@/i18n'
 import { FormFailure } from '@/parts/Failure'
 import { Mark } from '@/shell/Mark'
-import { redeemLink, signIn } from './queries'
+import { meQuery, redeemLink, signIn } from './queries'
 import classes from './SignIn.module.css'
 
 /** Read the one-time token from the address's fragment, which never reaches a server's log. */
@@ -21,6 +33,9 @@ export function SignIn() {
   const { t, i18n } = useTranslation()
   useDocumentTitle(`${t('signIn.title')} · Moorage`)
   const client = useQueryClient()
+  const router = useRouter()
+  const { to = '/' } = useSearch({ strict: false }) as { to?: string }
+  const me = useQuery(meQuery)
   const done = () => client.invalidateQueries({ queryKey: ['me'] })
   const link = useMutation({ mutationFn: redeemLink, onSuccess: done })
   const password = useMutation({ mutationFn: signIn, onSuccess: done })
@@ -33,6 +48,11 @@ export function SignIn() {
     window.history.replaceState(null, '', window.location.pathname + window.location.search)
     mutate(token)
   }, [mutate])
+  const signedIn = !!me.data && !link.isPending
+  useEffect(() => {
+    // Only a path of this console: never another host's address.
+    if (signedIn) router.history.push(/^\/(?!\/)/.test(to) ? to : '/')
+  }, [signedIn, to, router])
   const form = useForm({
     initialValues: { email: '', password: '' },
     validate: {

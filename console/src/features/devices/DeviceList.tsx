@@ -1,4 +1,16 @@
-import { Anchor, Badge, Button, Drawer, Group, Menu, Modal, Select, Stack, TagsInput, Text } from '@mantine/core'
+import {
+  Anchor,
+  Badge,
+  Button,
+  Drawer,
+  Group,
+  Menu,
+  Modal,
+  Select,
+  Stack,
+  TagsInput,
+  Text,
+} from '@mantine/core'
 import { IconChevronDown, IconCpu, IconPlugConnected } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
@@ -19,7 +31,7 @@ import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { QuickLook } from './QuickLook'
 import { changeDevice, listDevices, moveDevice, removeDevice } from './queries'
-import { CONNECTIVITY, CONNECTIVITY_TONE, KINDS, type State, STATE_TONE, STATES } from './words'
+import { CONNECTIVITY, CONNECTIVITY_TONE, KINDS, STATE_TONE, STATES, type State } from './words'
 
 /** Devices with filters, bulk actions and a quick look; of one application where one is given. */
 export function DeviceList({ applicationId }: { applicationId?: string }) {
@@ -33,9 +45,14 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
     state: rest.state,
     kind: rest.kind,
     tag: rest.tag,
+    decoderId: rest.decoderId,
     ...(applicationId ? {} : { applicationId: rest.applicationId }),
   }
-  const filter = { ...narrowed, organizationId: applicationId ? undefined : organizationId, ...(applicationId && { applicationId }) }
+  const filter = {
+    ...narrowed,
+    organizationId: applicationId ? undefined : organizationId,
+    ...(applicationId && { applicationId }),
+  }
   const list = usePages(['devices', 'list', filter, sort], (after) => listDevices(filter, sort, after), {
     refetchInterval: 15_000,
   })
@@ -48,7 +65,9 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
       key: 'connectivity',
       label: t('fields.connectivity'),
       width: '136px',
-      cell: (d) => <Status tone={CONNECTIVITY_TONE[d.connectivity]}>{t(`connectivity.${d.connectivity}`)}</Status>,
+      cell: (d) => (
+        <Status tone={CONNECTIVITY_TONE[d.connectivity]}>{t(`connectivity.${d.connectivity}`)}</Status>
+      ),
     },
     {
       key: 'lastSeenAt',
@@ -76,9 +95,19 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
       width: '130px',
       cell: (d) => <Status tone={STATE_TONE[d.state]}>{t(`deviceState.${d.state}`)}</Status>,
     },
-    { key: 'model', label: t('fields.model'), cell: (d) => [d.manufacturer, d.model].filter(Boolean).join(' ') || '–' },
+    {
+      key: 'model',
+      label: t('fields.model'),
+      cell: (d) => [d.manufacturer, d.model].filter(Boolean).join(' ') || '–',
+    },
     { key: 'place', label: t('fields.place'), cell: (d) => d.place || '–' },
-    { key: 'kind', label: t('fields.kind'), extra: true, width: '110px', cell: (d) => t(`deviceKind.${d.kind}`) },
+    {
+      key: 'kind',
+      label: t('fields.kind'),
+      extra: true,
+      width: '110px',
+      cell: (d) => t(`deviceKind.${d.kind}`),
+    },
     { key: 'serial', label: t('fields.serial'), extra: true, cell: (d) => d.serial ?? '–' },
     {
       key: 'tags',
@@ -94,7 +123,14 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
         </Group>
       ),
     },
-    { key: 'createdAt', label: t('fields.createdAt'), extra: true, sort: 'createdAt', width: '130px', cell: (d) => <Time at={d.createdAt} /> },
+    {
+      key: 'createdAt',
+      label: t('fields.createdAt'),
+      extra: true,
+      sort: 'createdAt',
+      width: '130px',
+      cell: (d) => <Time at={d.createdAt} />,
+    },
   ]
   return (
     <>
@@ -107,7 +143,9 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
         onOpen={setLooked}
         sort={sort}
         onSort={(next) => setAddress({ ...address, sort: next })}
-        bulk={can('devices:manage') ? (selected, clear) => <Bulk selected={selected} clear={clear} /> : undefined}
+        bulk={
+          can('devices:manage') ? (selected, clear) => <Bulk selected={selected} clear={clear} /> : undefined
+        }
         tools={
           <Filters
             name="devices"
@@ -243,7 +281,9 @@ function Bulk({ selected, clear }: { selected: Device[]; clear: () => void }) {
       {open === 'tag' && (
         <TagModal
           onClose={() => setOpen(null)}
-          onTag={(tags) => each.mutate((d) => changeDevice(d.id, null, { tags: [...new Set([...d.tags, ...tags])] }))}
+          onTag={(tags) =>
+            each.mutate((d) => changeDevice(d.id, null, { tags: [...new Set([...d.tags, ...tags])] }))
+          }
         />
       )}
       {open === 'remove' && (

@@ -68,7 +68,9 @@ export function DevicePage() {
       beside={
         device && (
           <Group gap="md">
-            <Status tone={CONNECTIVITY_TONE[device.connectivity]}>{t(`connectivity.${device.connectivity}`)}</Status>
+            <Status tone={CONNECTIVITY_TONE[device.connectivity]}>
+              {t(`connectivity.${device.connectivity}`)}
+            </Status>
             <Status tone={STATE_TONE[device.state]}>{t(`deviceState.${device.state}`)}</Status>
             {notices.length > 0 && (
               <Anchor component={Link} to="." search={{ tab: 'notices' } as never} c="inherit">

@@ -4,8 +4,8 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import type { Device } from '@/api/types'
-import { latestQuery } from '@/features/telemetry/queries'
 import { LatestValues } from '@/features/telemetry/LatestValues'
+import { latestQuery } from '@/features/telemetry/queries'
 import { Facts } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
@@ -18,7 +18,9 @@ export function QuickLook({ device, application }: { device: Device; application
   return (
     <Stack>
       <Group gap="lg">
-        <Status tone={CONNECTIVITY_TONE[device.connectivity]}>{t(`connectivity.${device.connectivity}`)}</Status>
+        <Status tone={CONNECTIVITY_TONE[device.connectivity]}>
+          {t(`connectivity.${device.connectivity}`)}
+        </Status>
         <Status tone={STATE_TONE[device.state]}>{t(`deviceState.${device.state}`)}</Status>
       </Group>
       {state.data && state.data.latest.length > 0 ? (
@@ -35,7 +37,12 @@ export function QuickLook({ device, application }: { device: Device; application
           [t('fields.place'), device.place || null],
         ]}
       />
-      <Button component={Link} to={`/devices/${device.id}`} rightSection={<IconArrowRight size={16} />} fullWidth>
+      <Button
+        component={Link}
+        to={`/devices/${device.id}`}
+        rightSection={<IconArrowRight size={16} />}
+        fullWidth
+      >
         {t('devices.open')}
       </Button>
     </Stack>

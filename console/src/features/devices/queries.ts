@@ -10,25 +10,40 @@ export interface DeviceFilter {
   connectivity?: string
   kind?: string
   tag?: string
+  decoderId?: string
 }
 
-const asked = (filter: DeviceFilter) => ({
-  ...filter,
-  state: filter.state as Device['state'] | undefined,
-  kind: filter.kind as Device['kind'] | undefined,
+const one = <T extends string>(value: string | undefined): T[] | undefined =>
+  value ? [value as T] : undefined
+
+const asked = ({ q, organizationId, decoderId, ...filter }: DeviceFilter) => ({
+  q,
+  organizationId,
+  decoderId,
+  applicationId: one(filter.applicationId),
+  tag: one(filter.tag),
+  state: one<Device['state']>(filter.state),
+  kind: one<Device['kind']>(filter.kind),
   connectivity: filter.connectivity as Device['connectivity'] | undefined,
 })
 
 export const listDevices = (filter: DeviceFilter, sort: string, after?: string) =>
-  ok(api.GET('/api/v1/devices', { params: { query: { ...asked(filter), sort, after, total: true, limit: 100 } } }))
+  ok(
+    api.GET('/api/v1/devices', {
+      params: { query: { ...asked(filter), sort, after, total: true, limit: 100 } },
+    }),
+  )
 
 /** How many devices a filter finds. */
 export const countDevicesQuery = (filter: DeviceFilter) =>
   queryOptions({
     queryKey: ['devices', 'count', filter],
     queryFn: async () =>
-      (await ok(api.GET('/api/v1/devices', { params: { query: { ...asked(filter), limit: 1, total: true } } })))
-        .total ?? 0,
+      (
+        await ok(
+          api.GET('/api/v1/devices', { params: { query: { ...asked(filter), limit: 1, total: true } } }),
+        )
+      ).total ?? 0,
     refetchInterval: 15_000,
   })
 
@@ -54,7 +69,12 @@ export const changeDevice = (id: string, etag: string | null, body: DevicePatch)
   )
 
 export const moveDevice = (id: string, applicationId: string) =>
-  ok(api.POST('/api/v1/devices/{device_id}/move', { params: { path: { device_id: id } }, body: { applicationId } }))
+  ok(
+    api.POST('/api/v1/devices/{device_id}/move', {
+      params: { path: { device_id: id } },
+      body: { applicationId },
+    }),
+  )
 
 export const removeDevice = (id: string) =>
   ok(api.DELETE('/api/v1/devices/{device_id}', { params: { path: { device_id: id } } }))
@@ -64,7 +84,8 @@ export const removeDevice = (id: string) =>
 export const credentialsQuery = (id: string) =>
   queryOptions({
     queryKey: ['devices', id, 'credentials'],
-    queryFn: () => ok(api.GET('/api/v1/devices/{device_id}/credentials', { params: { path: { device_id: id } } })),
+    queryFn: () =>
+      ok(api.GET('/api/v1/devices/{device_id}/credentials', { params: { path: { device_id: id } } })),
   })
 
 export const issueCredential = (id: string, body: CredentialBody) =>
@@ -91,7 +112,8 @@ export const readyCommands = (id: string) =>
 export const presenceQuery = (id: string) =>
   queryOptions({
     queryKey: ['devices', id, 'presence'],
-    queryFn: () => ok(api.GET('/api/v1/devices/{device_id}/presence', { params: { path: { device_id: id } } })),
+    queryFn: () =>
+      ok(api.GET('/api/v1/devices/{device_id}/presence', { params: { path: { device_id: id } } })),
     refetchInterval: 10_000,
   })
 
@@ -104,20 +126,27 @@ export interface Box {
   north: number
 }
 
-export const devicesOnMap = (box: Box, zoom: number, filter: { organizationId?: string; applicationId?: string }) =>
+export const devicesOnMap = (box: Box, filter: DeviceFilter) =>
   ok(
     api.GET('/api/v1/devices/map', {
-      params: { query: { bbox: [box.west, box.south, box.east, box.north].join(','), zoom, ...filter } },
+      params: {
+        query: { ...asked(filter), bbox: [box.west, box.south, box.east, box.north].join(','), cells: 20 },
+      },
     }),
   )
 
-/** Send a CSV file of devices; with `preview` nothing is changed. */
-export const importDevices = (file: string, preview: boolean, applicationId?: string): Promise<ImportReport> =>
+/** Send a file of devices; with `preview` nothing is changed. */
+export const importDevices = (
+  content: string,
+  type: 'text/csv' | 'application/json',
+  preview: boolean,
+  applicationId?: string,
+): Promise<ImportReport> =>
   ok(
     api.POST('/api/v1/devices/import', {
       params: { query: { preview, applicationId } },
-      body: file as never,
+      body: content as never,
       bodySerializer: (text: unknown) => text as string,
-      headers: { 'Content-Type': 'text/csv' },
+      headers: { 'Content-Type': type },
     }),
   )

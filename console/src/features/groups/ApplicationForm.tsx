@@ -1,14 +1,27 @@
-import { ActionIcon, Button, Divider, Group, Select, SimpleGrid, Stack, Switch, TagsInput, Text, Textarea, TextInput } from '@mantine/core'
+import {
+  ActionIcon,
+  Button,
+  Divider,
+  Group,
+  Select,
+  SimpleGrid,
+  Stack,
+  Switch,
+  TagsInput,
+  Text,
+  Textarea,
+  TextInput,
+} from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
-import type { Application } from '@/api/types'
+import type { Application, ApplicationPatch } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { organizationsQuery } from '@/features/organizations/queries'
 import { DurationInput } from '@/parts/DurationInput'
 import { FormModal } from '@/parts/FormModal'
-import { changes, showProblems } from '@/parts/form'
+import { changes, mergedMap, showProblems } from '@/parts/form'
 import { fromPairs, KeyValues, toPairs } from '@/parts/KeyValues'
 import { told } from '@/parts/notify'
 import { changeApplication, makeApplication, type Status } from './queries'
@@ -68,8 +81,8 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
       const changed = changes(before, rest)
       return changeApplication(application.id, application.etag, {
         ...changed,
-        ...(changed.metadata && { metadata }),
-      } as never)
+        ...(changed.metadata && { metadata: mergedMap(application.metadata, metadata) }),
+      } as ApplicationPatch)
     },
     onError: (failure) => showProblems(form, failure),
     onSuccess: (kept) => {
@@ -82,7 +95,8 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
   const date = (field: 'startDate' | 'endDate') => ({
     ...form.getInputProps(field),
     value: form.values[field] ?? '',
-    onChange: (event: { currentTarget: { value: string } }) => form.setFieldValue(field, event.currentTarget.value || null),
+    onChange: (event: { currentTarget: { value: string } }) =>
+      form.setFieldValue(field, event.currentTarget.value || null),
   })
   return (
     <FormModal
@@ -150,7 +164,11 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
           <Group key={i} gap={6} wrap="nowrap" align="flex-end">
             <SimpleGrid cols={{ base: 1, xs: 4 }} spacing={6} flex={1}>
               {(['name', 'role', 'email', 'phone'] as const).map((field) => (
-                <TextInput key={field} label={t(`fields.${field}`)} {...form.getInputProps(`contacts.${i}.${field}`)} />
+                <TextInput
+                  key={field}
+                  label={t(`fields.${field}`)}
+                  {...form.getInputProps(`contacts.${i}.${field}`)}
+                />
               ))}
             </SimpleGrid>
             <ActionIcon

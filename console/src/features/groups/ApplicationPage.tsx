@@ -1,7 +1,7 @@
 import { Button, Group, Menu, Modal, Select, SimpleGrid, Skeleton, Stack, Tabs, Text } from '@mantine/core'
 import { IconDots, IconPencil, IconPlugConnected } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link, useNavigate, useParams } from '@tanstack/react-router'
+import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Timeline } from '@/features/audit/Timeline'
@@ -14,6 +14,7 @@ import { Confirm } from '@/parts/Confirm'
 import { CopyValue } from '@/parts/Copy'
 import { Failure, FormFailure } from '@/parts/Failure'
 import { useFormat } from '@/parts/format'
+import { useGo } from '@/parts/go'
 import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
@@ -28,7 +29,7 @@ export function ApplicationPage() {
   const format = useFormat()
   const { id = '' } = useParams({ strict: false })
   const { can } = useSession()
-  const go = useNavigate()
+  const go = useGo()
   const client = useQueryClient()
   const [address, setAddress] = useAddress()
   const [open, setOpen] = useState<'edit' | 'move' | 'remove' | null>(null)
@@ -43,12 +44,17 @@ export function ApplicationPage() {
       title={application?.name ?? '…'}
       beside={
         application && (
-          <Status tone={STATUS_TONE[application.status]}>{t(`applicationStatus.${application.status}`)}</Status>
+          <Status tone={STATUS_TONE[application.status]}>
+            {t(`applicationStatus.${application.status}`)}
+          </Status>
         )
       }
       lead={application?.description}
       crumbs={[{ label: t('places.applications'), to: '/applications' }]}
-      calls={[{ path: `/api/v1/applications/${id}` }, { path: '/api/v1/devices', query: { applicationId: id } }]}
+      calls={[
+        { path: `/api/v1/applications/${id}` },
+        { path: '/api/v1/devices', query: { applicationId: id } },
+      ]}
       action={
         <>
           {may && (
@@ -122,11 +128,16 @@ export function ApplicationPage() {
                       t('fields.contacts'),
                       application.contacts.length
                         ? application.contacts.map((c) => (
-                            <div key={c.name}>{[c.name, c.role, c.email, c.phone].filter(Boolean).join(', ')}</div>
+                            <div key={c.name}>
+                              {[c.name, c.role, c.email, c.phone].filter(Boolean).join(', ')}
+                            </div>
                           ))
                         : null,
                     ],
-                    ...Object.entries(application.metadata).map(([key, value]): [string, string] => [key, value]),
+                    ...Object.entries(application.metadata).map(([key, value]): [string, string] => [
+                      key,
+                      value,
+                    ]),
                   ]}
                 />
               </Panel>
@@ -135,15 +146,21 @@ export function ApplicationPage() {
                   rows={[
                     [
                       t('fields.keepMessages'),
-                      application.keepMessages ? format.duration(application.keepMessages) : t('applications.default90Days'),
+                      application.keepMessages
+                        ? format.duration(application.keepMessages)
+                        : t('applications.default90Days'),
                     ],
                     [
                       t('fields.keepReadings'),
-                      application.keepReadings ? format.duration(application.keepReadings) : t('applications.default2Years'),
+                      application.keepReadings
+                        ? format.duration(application.keepReadings)
+                        : t('applications.default2Years'),
                     ],
                     [
                       t('fields.silentAfter'),
-                      application.silentAfter ? format.duration(application.silentAfter) : t('applications.silentDefault'),
+                      application.silentAfter
+                        ? format.duration(application.silentAfter)
+                        : t('applications.silentDefault'),
                     ],
                     [t('fields.id'), <CopyValue key="id" value={application.id} />],
                     [t('fields.createdAt'), <Time key="c" at={application.createdAt} />],
@@ -166,7 +183,7 @@ export function ApplicationPage() {
           onClose={close}
           onDone={() => {
             void client.invalidateQueries({ queryKey: ['applications'] })
-            void go({ to: '/applications' })
+            go('/applications')
           }}
         >
           {t('applications.removeAsk', { count: application.deviceCount })}

@@ -1,7 +1,6 @@
 import { Button } from '@mantine/core'
 import { IconApps, IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import { useSession } from '@/features/auth/session'
@@ -11,6 +10,7 @@ import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
 import { Filters } from '@/parts/Filters'
 import { useFormat } from '@/parts/format'
+import { useGo } from '@/parts/go'
 import { Page } from '@/parts/Page'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
@@ -23,12 +23,14 @@ export function Applications() {
   const { t } = useTranslation()
   const format = useFormat()
   const { can, organizationId } = useSession()
-  const go = useNavigate()
+  const go = useGo()
   const [address, setAddress] = useAddress()
   const { q, status, new: making, sort = 'name' } = address
   const organizations = useQuery(organizationsQuery).data?.items ?? []
   const filter = { q, status, organizationId }
-  const list = usePages(['applications', 'list', filter, sort], (after) => listApplications(filter, sort, after))
+  const list = usePages(['applications', 'list', filter, sort], (after) =>
+    listApplications(filter, sort, after),
+  )
   const make = can('applications:manage') && (
     <Button leftSection={<IconPlus size={16} />} onClick={() => setAddress({ ...address, new: 'true' })}>
       {t('applications.new')}
@@ -48,7 +50,7 @@ export function Applications() {
         rowKey={(a) => a.id}
         sort={sort}
         onSort={(next) => setAddress({ ...address, sort: next })}
-        onOpen={(a) => void go({ to: '/applications/$id', params: { id: a.id } })}
+        onOpen={(a) => go(`/applications/${a.id}`)}
         tools={
           <Filters
             name="applications"
@@ -86,7 +88,12 @@ export function Applications() {
           },
           { key: 'category', label: t('fields.category'), extra: true, cell: (a) => a.category || '–' },
           { key: 'owner', label: t('fields.owner'), cell: (a) => a.owner || '–' },
-          { key: 'updatedAt', label: t('fields.updatedAt'), width: '130px', cell: (a) => <Time at={a.updatedAt} /> },
+          {
+            key: 'updatedAt',
+            label: t('fields.updatedAt'),
+            width: '130px',
+            cell: (a) => <Time at={a.updatedAt} />,
+          },
         ]}
         empty={
           <Empty icon={IconApps} title={t('applications.emptyTitle')} action={make}>
@@ -97,7 +104,7 @@ export function Applications() {
       {making && (
         <ApplicationForm
           onClose={() => setAddress({ ...address, new: undefined })}
-          onMade={(made) => void go({ to: '/applications/$id', params: { id: made.id } })}
+          onMade={(made) => go(`/applications/${made.id}`)}
         />
       )}
     </Page>

@@ -31,7 +31,9 @@ export const applicationsQuery = (organizationId?: string) =>
   queryOptions({
     queryKey: ['applications', 'all', organizationId],
     queryFn: () =>
-      ok(api.GET('/api/v1/applications', { params: { query: { organizationId, limit: 500, sort: 'name' } } })),
+      ok(
+        api.GET('/api/v1/applications', { params: { query: { organizationId, limit: 500, sort: 'name' } } }),
+      ),
     staleTime: 30_000,
   })
 

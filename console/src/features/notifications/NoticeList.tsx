@@ -15,7 +15,7 @@ import { failed, told } from '@/parts/notify'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { acknowledgeNotice, listNotices } from './queries'
-import { NOTICE_TONE, useNoticeText } from './words'
+import { NOTICE_TONE, placeOf, useNoticeText } from './words'
 
 /** Take notices up, one or many. */
 export function useAcknowledge() {
@@ -48,9 +48,11 @@ export function NoticeList({ applicationId, deviceId }: Props) {
     state: state === 'all' ? undefined : state,
     organizationId: applicationId || deviceId ? undefined : organizationId,
     applicationId,
-    deviceId,
+    subjectId: deviceId,
   }
-  const list = usePages(['notices', 'list', filter], (after) => listNotices(filter, after), { refetchInterval: 10_000 })
+  const list = usePages(['notices', 'list', filter], (after) => listNotices(filter, after), {
+    refetchInterval: 10_000,
+  })
   return (
     <DataList
       name="notices"
@@ -98,12 +100,8 @@ export function NoticeList({ applicationId, deviceId }: Props) {
           key: 'subject',
           label: t('notices.subject'),
           cell: (n) =>
-            n.deviceId ? (
-              <Anchor component={Link} to={`/devices/${n.deviceId}`}>
-                {n.subjectName}
-              </Anchor>
-            ) : n.subjectKind === 'target' ? (
-              <Anchor component={Link} to={`/targets/${n.subjectId}`}>
+            placeOf(n) ? (
+              <Anchor component={Link} to={placeOf(n) ?? '/'}>
                 {n.subjectName}
               </Anchor>
             ) : (

@@ -6,13 +6,20 @@ export interface NoticeFilter {
   state?: string
   organizationId?: string
   applicationId?: string
-  deviceId?: string
+  subjectId?: string
 }
 
 export const listNotices = (filter: NoticeFilter, after?: string) =>
   ok(
     api.GET('/api/v1/notices', {
-      params: { query: { ...filter, state: filter.state as Notice['state'] | undefined, after, total: true } },
+      params: {
+        query: {
+          ...filter,
+          state: filter.state ? [filter.state as Notice['state']] : undefined,
+          after,
+          total: true,
+        },
+      },
     }),
   )
 
@@ -31,6 +38,6 @@ export const acknowledgeNotice = (id: string) =>
 export const openNoticesOfQuery = (deviceId: string) =>
   queryOptions({
     queryKey: ['notices', 'open', 'device', deviceId],
-    queryFn: () => listNotices({ state: 'open', deviceId }),
+    queryFn: () => listNotices({ state: 'open', subjectId: deviceId }),
     refetchInterval: 10_000,
   })

@@ -44,8 +44,7 @@ function Ask({ deviceId }: { deviceId: string }) {
   const form = useForm({
     initialValues: { code: '', payload: '', expiresIn: null as string | null },
     validate: {
-      code: (value) =>
-        /^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(value) ? null : t('operations.codeWrong'),
+      code: (value) => (/^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(value) ? null : t('operations.codeWrong')),
       payload: (value) => {
         const read = readJson(value)
         return read.ok ? null : t('forms.notJson', { problem: read.problem })

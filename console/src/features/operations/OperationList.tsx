@@ -79,9 +79,15 @@ export function OperationList({ list, name, tools, withDevice }: Props) {
           {
             key: 'result',
             label: t('operations.answer'),
-            cell: (o) => o.problem ?? (o.result === null || o.result === undefined ? '–' : JSON.stringify(o.result)),
+            cell: (o) =>
+              o.problem ?? (o.result === null || o.result === undefined ? '–' : JSON.stringify(o.result)),
           },
-          { key: 'createdAt', label: t('operations.asked'), width: '130px', cell: (o) => <Time at={o.createdAt} /> },
+          {
+            key: 'createdAt',
+            label: t('operations.asked'),
+            width: '130px',
+            cell: (o) => <Time at={o.createdAt} />,
+          },
           {
             key: 'finishedAt',
             label: t('operations.finished'),

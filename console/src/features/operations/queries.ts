@@ -10,7 +10,9 @@ export interface OperationFilter {
 export const listOperations = (filter: OperationFilter, after?: string) =>
   ok(
     api.GET('/api/v1/operations', {
-      params: { query: { ...filter, state: filter.state as Operation['state'] | undefined, after } },
+      params: {
+        query: { ...filter, state: filter.state ? [filter.state as Operation['state']] : undefined, after },
+      },
     }),
   )
 

@@ -83,7 +83,12 @@ export function GroupForm({ group, onClose }: Props) {
         >
           <SimpleGrid cols={{ base: 1, xs: 2 }} spacing={6} mt={8}>
             {PERMISSIONS.map((permission) => (
-              <Checkbox key={permission} value={permission} label={t(`rights.${permission.replace(':', '_')}` as never)} size="xs" />
+              <Checkbox
+                key={permission}
+                value={permission}
+                label={t(`rights.${permission.replace(':', '_')}` as never)}
+                size="xs"
+              />
             ))}
           </SimpleGrid>
         </Checkbox.Group>

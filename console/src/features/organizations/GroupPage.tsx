@@ -1,7 +1,19 @@
-import { ActionIcon, Badge, Button, Group, Modal, Select, SimpleGrid, Skeleton, Stack, Table, Text } from '@mantine/core'
+import {
+  ActionIcon,
+  Badge,
+  Button,
+  Group,
+  Modal,
+  Select,
+  SimpleGrid,
+  Skeleton,
+  Stack,
+  Table,
+  Text,
+} from '@mantine/core'
 import { IconPencil, IconPlus, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useNavigate, useParams } from '@tanstack/react-router'
+import { useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Member } from '@/api/types'
@@ -10,6 +22,7 @@ import { applicationsQuery } from '@/features/groups/queries'
 import { usersQuery } from '@/features/users/queries'
 import { Confirm } from '@/parts/Confirm'
 import { Failure, FormFailure, useFailureText } from '@/parts/Failure'
+import { useGo } from '@/parts/go'
 import { failed, told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
@@ -21,12 +34,13 @@ export function GroupPage() {
   const { t } = useTranslation()
   const { id = '' } = useParams({ strict: false })
   const { can } = useSession()
-  const go = useNavigate()
+  const go = useGo()
   const client = useQueryClient()
   const found = useQuery(groupQuery(id))
   const [open, setOpen] = useState<'edit' | 'remove' | 'member' | null>(null)
   const group = found.data
-  const applications = useQuery({ ...applicationsQuery(group?.organizationId ?? undefined), enabled: !!group }).data?.items ?? []
+  const applications =
+    useQuery({ ...applicationsQuery(group?.organizationId ?? undefined), enabled: !!group }).data?.items ?? []
   if (found.error) return <Failure of={found.error} retry={() => void found.refetch()} />
   const may = can('users:manage', group?.organizationId)
   const close = () => setOpen(null)
@@ -87,7 +101,12 @@ export function GroupPage() {
             title={t('fields.members')}
             action={
               may && (
-                <Button variant="light" size="compact-sm" leftSection={<IconPlus size={14} />} onClick={() => setOpen('member')}>
+                <Button
+                  variant="light"
+                  size="compact-sm"
+                  leftSection={<IconPlus size={14} />}
+                  onClick={() => setOpen('member')}
+                >
                   {t('permissions.addMember')}
                 </Button>
               )
@@ -108,7 +127,7 @@ export function GroupPage() {
           onClose={close}
           onDone={() => {
             void client.invalidateQueries({ queryKey: ['permissions'] })
-            void go({ to: '/permissions' })
+            go('/permissions')
           }}
         >
           {t('permissions.removeAsk', { count: group.memberCount })}
@@ -148,7 +167,10 @@ function Members({ id, may }: { id: string; may: boolean }) {
               </Table.Td>
               <Table.Td w={48}>
                 {may && (
-                  <ActionIcon aria-label={t('common.removeName', { name })} onClick={() => leave.mutate(member)}>
+                  <ActionIcon
+                    aria-label={t('common.removeName', { name })}
+                    onClick={() => leave.mutate(member)}
+                  >
                     <IconTrash size={16} />
                   </ActionIcon>
                 )}

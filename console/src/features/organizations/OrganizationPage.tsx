@@ -2,7 +2,7 @@ import { Button, Group, SimpleGrid, Skeleton, Stack, Text, TextInput, Title } fr
 import { useForm } from '@mantine/form'
 import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useNavigate, useParams } from '@tanstack/react-router'
+import { useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Organization } from '@/api/types'
@@ -11,6 +11,7 @@ import { Confirm } from '@/parts/Confirm'
 import { CopyValue } from '@/parts/Copy'
 import { Failure, FormFailure } from '@/parts/Failure'
 import { changes, showProblems } from '@/parts/form'
+import { useGo } from '@/parts/go'
 import { told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
@@ -23,7 +24,7 @@ export function OrganizationPage() {
   const { t } = useTranslation()
   const { id = '' } = useParams({ strict: false })
   const { can } = useSession()
-  const go = useNavigate()
+  const go = useGo()
   const client = useQueryClient()
   const found = useQuery(organizationQuery(id))
   const [ending, setEnding] = useState(false)
@@ -59,7 +60,12 @@ export function OrganizationPage() {
                   <Text c="dimmed" flex={1} miw={200}>
                     {t('organizations.dissolveHelp')}
                   </Text>
-                  <Button color="red" variant="light" leftSection={<IconTrash size={16} />} onClick={() => setEnding(true)}>
+                  <Button
+                    color="red"
+                    variant="light"
+                    leftSection={<IconTrash size={16} />}
+                    onClick={() => setEnding(true)}
+                  >
                     {t('organizations.dissolve')}
                   </Button>
                 </Group>
@@ -77,7 +83,7 @@ export function OrganizationPage() {
           onClose={() => setEnding(false)}
           onDone={() => {
             void client.invalidateQueries({ queryKey: ['organizations'] })
-            void go({ to: '/organizations' })
+            go('/organizations')
           }}
         >
           {t('organizations.dissolveAsk', { name: organization.name })}
@@ -115,7 +121,10 @@ function OrganizationForm({ organization, readOnly }: { organization: Tagged; re
         phone: c.phone || null,
         role: c.role || null,
       }))
-      return changeOrganization(organization.id, organization.etag, { ...changed, ...(contacts && { contacts }) })
+      return changeOrganization(organization.id, organization.etag, {
+        ...changed,
+        ...(contacts && { contacts }),
+      })
     },
     onError: (failure) => showProblems(form, failure),
     onSuccess: () => {
@@ -135,9 +144,18 @@ function OrganizationForm({ organization, readOnly }: { organization: Tagged; re
             <SimpleGrid key={i} cols={{ base: 1, xs: 2 }} spacing="xs">
               <TextInput label={t('fields.name')} {...form.getInputProps(`contacts.${i}.name`)} />
               <TextInput label={t('fields.role')} {...form.getInputProps(`contacts.${i}.role`)} />
-              <TextInput label={t('fields.email')} type="email" {...form.getInputProps(`contacts.${i}.email`)} />
+              <TextInput
+                label={t('fields.email')}
+                type="email"
+                {...form.getInputProps(`contacts.${i}.email`)}
+              />
               <Group wrap="nowrap" align="flex-end" gap="xs">
-                <TextInput flex={1} label={t('fields.phone')} type="tel" {...form.getInputProps(`contacts.${i}.phone`)} />
+                <TextInput
+                  flex={1}
+                  label={t('fields.phone')}
+                  type="tel"
+                  {...form.getInputProps(`contacts.${i}.phone`)}
+                />
                 <Button
                   variant="default"
                   px={8}

@@ -2,7 +2,6 @@ import { Button, Select, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { IconBuilding, IconPlus } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
@@ -10,9 +9,10 @@ import { useSession } from '@/features/auth/session'
 import { useAddress } from '@/parts/address'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
-import { FormModal } from '@/parts/FormModal'
 import { Filters } from '@/parts/Filters'
+import { FormModal } from '@/parts/FormModal'
 import { showProblems } from '@/parts/form'
+import { useGo } from '@/parts/go'
 import { told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Time } from '@/parts/Time'
@@ -22,7 +22,7 @@ import { foundOrganization, listOrganizations } from './queries'
 export function Organizations() {
   const { t } = useTranslation()
   const { can } = useSession()
-  const go = useNavigate()
+  const go = useGo()
   const [address, setAddress] = useAddress()
   const [making, setMaking] = useState(false)
   const list = usePages(['organizations', 'list', address.q], (after) => listOrganizations(address.q, after))
@@ -44,11 +44,15 @@ export function Organizations() {
         label={t('places.organizations')}
         list={list}
         rowKey={(o) => o.id}
-        onOpen={(o) => void go({ to: '/organizations/$id', params: { id: o.id } })}
+        onOpen={(o) => go(`/organizations/${o.id}`)}
         tools={<Filters name="organizations" search="q" value={{ q: address.q }} onChange={setAddress} />}
         columns={[
           { key: 'name', label: t('fields.name'), cell: (o) => o.name },
-          { key: 'contacts', label: t('fields.contacts'), cell: (o) => o.contacts.map((c) => c.name).join(', ') || '–' },
+          {
+            key: 'contacts',
+            label: t('fields.contacts'),
+            cell: (o) => o.contacts.map((c) => c.name).join(', ') || '–',
+          },
           { key: 'timeZone', label: t('fields.timeZone'), cell: (o) => o.timeZone },
           { key: 'updatedAt', label: t('fields.updatedAt'), cell: (o) => <Time at={o.updatedAt} /> },
         ]}
@@ -66,7 +70,7 @@ export function Organizations() {
 function NewOrganization({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation()
   const client = useQueryClient()
-  const go = useNavigate()
+  const go = useGo()
   const form = useForm({
     initialValues: { name: '', timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone },
     validate: { name: (v) => (v.trim() ? null : t('forms.nameMissing')) },
@@ -79,7 +83,7 @@ function NewOrganization({ onClose }: { onClose: () => void }) {
       void client.invalidateQueries({ queryKey: ['organizations'] })
       told(t('common.made', { name: made.name }))
       onClose()
-      void go({ to: '/organizations/$id', params: { id: made.id } })
+      go(`/organizations/${made.id}`)
     },
   })
   return (

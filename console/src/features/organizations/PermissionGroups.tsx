@@ -1,13 +1,13 @@
 import { Badge, Button, Group } from '@mantine/core'
 import { IconPlus, IconUsersGroup } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import { useSession } from '@/features/auth/session'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
+import { useGo } from '@/parts/go'
 import { Page } from '@/parts/Page'
 import { GroupForm } from './GroupForm'
 import { listGroups, organizationsQuery } from './queries'
@@ -16,7 +16,7 @@ import { listGroups, organizationsQuery } from './queries'
 export function PermissionGroups() {
   const { t } = useTranslation()
   const { can, organizationId } = useSession()
-  const go = useNavigate()
+  const go = useGo()
   const [making, setMaking] = useState(false)
   const list = usePages(['permissions', 'list', organizationId], (after) => listGroups(organizationId, after))
   const organizations = useQuery(organizationsQuery).data?.items ?? []
@@ -37,7 +37,7 @@ export function PermissionGroups() {
         label={t('places.permissions')}
         list={list}
         rowKey={(g) => g.id}
-        onOpen={(g) => void go({ to: '/permissions/$id', params: { id: g.id } })}
+        onOpen={(g) => go(`/permissions/${g.id}`)}
         columns={[
           { key: 'name', label: t('fields.name'), cell: (g) => g.name },
           {
@@ -74,7 +74,13 @@ export function PermissionGroups() {
                 ? t('permissions.everyApplication')
                 : t('permissions.someApplications', { count: g.applicationIds.length }),
           },
-          { key: 'members', label: t('fields.members'), width: '110px', numeric: true, cell: (g) => g.memberCount },
+          {
+            key: 'members',
+            label: t('fields.members'),
+            width: '110px',
+            numeric: true,
+            cell: (g) => g.memberCount,
+          },
         ]}
         empty={
           <Empty icon={IconUsersGroup} title={t('permissions.emptyTitle')} action={make}>

@@ -15,7 +15,10 @@ export const listOrganizations = (q: string | undefined, after: string | undefin
 export const organizationQuery = (id: string) =>
   queryOptions({
     queryKey: ['organizations', id],
-    queryFn: () => tagged(api.GET('/api/v1/organizations/{organization_id}', { params: { path: { organization_id: id } } })),
+    queryFn: () =>
+      tagged(
+        api.GET('/api/v1/organizations/{organization_id}', { params: { path: { organization_id: id } } }),
+      ),
   })
 
 export const foundOrganization = (body: OrganizationBody) => ok(api.POST('/api/v1/organizations', { body }))
@@ -58,7 +61,11 @@ export const groupQuery = (id: string) =>
 
 export const makeGroup = (body: PermissionGroupBody) => ok(api.POST('/api/v1/permissions', { body }))
 
-export const changeGroup = (id: string, etag: string | null, body: Omit<PermissionGroupBody, 'organizationId'>) =>
+export const changeGroup = (
+  id: string,
+  etag: string | null,
+  body: Omit<PermissionGroupBody, 'organizationId'>,
+) =>
   ok(
     api.PATCH('/api/v1/permissions/{group_id}', {
       params: { path: { group_id: id } },
@@ -73,7 +80,8 @@ export const removeGroup = (id: string) =>
 export const membersQuery = (id: string) =>
   queryOptions({
     queryKey: ['permissions', id, 'members'],
-    queryFn: () => ok(api.GET('/api/v1/permissions/{group_id}/members', { params: { path: { group_id: id } } })),
+    queryFn: () =>
+      ok(api.GET('/api/v1/permissions/{group_id}/members', { params: { path: { group_id: id } } })),
   })
 
 export const addMember = (id: string, userId: string) =>

@@ -2,7 +2,7 @@ import { queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
 import type { RouteBody, RoutePatch, TargetBody, TargetPatch } from '@/api/types'
 
-export const listTargets = (filter: { organizationId?: string; applicationId?: string }, after?: string) =>
+export const listTargets = (filter: { q?: string; organizationId?: string }, after?: string) =>
   ok(api.GET('/api/v1/targets', { params: { query: { ...filter, after } } }))
 
 export const targetsQuery = (organizationId?: string) =>
@@ -12,55 +12,60 @@ export const targetsQuery = (organizationId?: string) =>
     refetchInterval: 15_000,
   })
 
+export const targetKindsQuery = queryOptions({
+  queryKey: ['target-kinds'],
+  queryFn: () => ok(api.GET('/api/v1/target-kinds')),
+  staleTime: 600_000,
+})
+
+const at = (id: string) => ({ params: { path: { target_id: id } } })
+const listAt = (id: string, after?: string) => ({ params: { path: { target_id: id }, query: { after } } })
+
 export const targetQuery = (id: string) =>
   queryOptions({
     queryKey: ['targets', id],
-    queryFn: () => tagged(api.GET('/api/v1/targets/{target_id}', { params: { path: { target_id: id } } })),
+    queryFn: () => tagged(api.GET('/api/v1/targets/{target_id}', at(id))),
     refetchInterval: 5_000,
   })
 
 export const makeTarget = (body: TargetBody) => ok(api.POST('/api/v1/targets', { body }))
 
 export const changeTarget = (id: string, etag: string | null, body: TargetPatch) =>
+  ok(api.PATCH('/api/v1/targets/{target_id}', { ...at(id), headers: ifMatch(etag), body }))
+
+export const removeTarget = (id: string) => ok(api.DELETE('/api/v1/targets/{target_id}', at(id)))
+
+export const pingTarget = (id: string) => ok(api.POST('/api/v1/targets/{target_id}/ping', at(id)))
+
+export const testTarget = (id: string, body: { deviceId?: string; document?: Record<string, unknown> }) =>
+  ok(api.POST('/api/v1/targets/{target_id}/test', { ...at(id), body }))
+
+export const pauseTarget = (id: string) => ok(api.POST('/api/v1/targets/{target_id}/pause', at(id)))
+
+export const resumeTarget = (id: string) => ok(api.POST('/api/v1/targets/{target_id}/resume', at(id)))
+
+export const listTargetLog = (id: string, failures: boolean, after?: string) =>
   ok(
-    api.PATCH('/api/v1/targets/{target_id}', {
-      params: { path: { target_id: id } },
-      headers: ifMatch(etag),
-      body,
+    api.GET('/api/v1/targets/{target_id}/log', {
+      params: { path: { target_id: id }, query: { failures, after } },
     }),
   )
-
-export const removeTarget = (id: string) =>
-  ok(api.DELETE('/api/v1/targets/{target_id}', { params: { path: { target_id: id } } }))
-
-export const pingTarget = (id: string) =>
-  ok(api.POST('/api/v1/targets/{target_id}/ping', { params: { path: { target_id: id } } }))
-
-export const testTarget = (id: string, deviceId: string) =>
-  ok(api.POST('/api/v1/targets/{target_id}/test', { params: { path: { target_id: id } }, body: { deviceId } }))
-
-export const pauseTarget = (id: string) =>
-  ok(api.POST('/api/v1/targets/{target_id}/pause', { params: { path: { target_id: id } } }))
-
-export const resumeTarget = (id: string) =>
-  ok(api.POST('/api/v1/targets/{target_id}/resume', { params: { path: { target_id: id } } }))
-
-export const listTargetLog = (id: string, after?: string) =>
-  ok(api.GET('/api/v1/targets/{target_id}/log', { params: { path: { target_id: id }, query: { after } } }))
 
 export const statementQuery = (id: string, month: string) =>
   queryOptions({
     queryKey: ['targets', id, 'statement', month],
     queryFn: () =>
       ok(
-        api.GET('/api/v1/targets/{target_id}/statement', { params: { path: { target_id: id }, query: { month } } }),
+        api.GET('/api/v1/targets/{target_id}/statement', {
+          params: { path: { target_id: id }, query: { month } },
+        }),
       ),
   })
 
 // --- Dead letters ---
 
 export const listDeadLetters = (id: string, after?: string) =>
-  ok(api.GET('/api/v1/targets/{target_id}/dead-letters', { params: { path: { target_id: id }, query: { after } } }))
+  ok(api.GET('/api/v1/targets/{target_id}/dead-letters', listAt(id, after)))
 
 const letter = (targetId: string, letterId: string) => ({
   params: { path: { target_id: targetId, letter_id: letterId } },
@@ -70,7 +75,7 @@ export const editDeadLetter = (targetId: string, letterId: string, document: unk
   ok(
     api.PATCH('/api/v1/targets/{target_id}/dead-letters/{letter_id}', {
       ...letter(targetId, letterId),
-      body: { document } as never,
+      body: { document },
     }),
   )
 
@@ -78,8 +83,24 @@ export const discardDeadLetter = (targetId: string, letterId: string) =>
   ok(api.DELETE('/api/v1/targets/{target_id}/dead-letters/{letter_id}', letter(targetId, letterId)))
 
 export const sendAgain = (targetId: string, letterId: string) =>
+  ok(api.POST('/api/v1/targets/{target_id}/dead-letters/{letter_id}/send-again', letter(targetId, letterId)))
+
+export const sendAllAgain = (targetId: string) =>
+  ok(api.POST('/api/v1/targets/{target_id}/dead-letters/send-again', at(targetId)))
+
+// --- Replays ---
+
+export const listReplays = (id: string, after?: string) =>
+  ok(api.GET('/api/v1/targets/{target_id}/replays', listAt(id, after)))
+
+export const askReplay = (id: string, from: string, to: string) =>
+  ok(api.POST('/api/v1/targets/{target_id}/replay', { ...at(id), body: { from, to } }))
+
+export const cancelReplay = (id: string, replayId: string) =>
   ok(
-    api.POST('/api/v1/targets/{target_id}/dead-letters/{letter_id}/send-again', letter(targetId, letterId)),
+    api.POST('/api/v1/targets/{target_id}/replays/{replay_id}/cancel', {
+      params: { path: { target_id: id, replay_id: replayId } },
+    }),
   )
 
 // --- Routes ---

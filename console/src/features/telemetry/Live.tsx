@@ -48,7 +48,12 @@ export function Live({ deviceId }: { deviceId: string }) {
     (message) => {
       client.setQueryData(latestQuery(deviceId).queryKey, (known) =>
         known
-          ? { ...known, latest: withMessage(known.latest, message), receivedAt: message.receivedAt, messageCount: known.messageCount + 1 }
+          ? {
+              ...known,
+              latest: withMessage(known.latest, message),
+              receivedAt: message.receivedAt,
+              messageCount: known.messageCount + 1,
+            }
           : known,
       )
       setHeard((before) => [message, ...before].slice(0, KEPT))
@@ -87,7 +92,12 @@ export function Live({ deviceId }: { deviceId: string }) {
             icon={IconActivity}
             title={t('live.emptyTitle')}
             action={
-              <Button component={Link} to="/connect" search={{ device: deviceId } as never} leftSection={<IconPlugConnected size={16} />}>
+              <Button
+                component={Link}
+                to="/connect"
+                search={{ device: deviceId } as never}
+                leftSection={<IconPlugConnected size={16} />}
+              >
                 {t('live.howTo')}
               </Button>
             }
@@ -98,7 +108,14 @@ export function Live({ deviceId }: { deviceId: string }) {
       ) : (
         <LatestValues latest={latest} fresh={fresh} chosen={series} onChoose={setChosen} />
       )}
-      {series && <MovingChart deviceId={deviceId} series={series} heard={heard} unit={latest.find((l) => l.series === series)?.unit} />}
+      {series && (
+        <MovingChart
+          deviceId={deviceId}
+          series={series}
+          heard={heard}
+          unit={latest.find((l) => l.series === series)?.unit}
+        />
+      )}
       {heard.length > 0 && <Heard messages={heard.slice(0, 30)} />}
     </Stack>
   )
@@ -132,7 +149,13 @@ function MovingChart({ deviceId, series, heard, unit }: MovingProps) {
   const times = [...points.keys()].sort((a, b) => a - b)
   return (
     <Panel title={t('live.chart', { series })}>
-      <Chart label={series} unit={unitText(unit)} times={times} values={times.map((at) => points.get(at) ?? null)} height={240} />
+      <Chart
+        label={series}
+        unit={unitText(unit)}
+        times={times}
+        values={times.map((at) => points.get(at) ?? null)}
+        height={240}
+      />
     </Panel>
   )
 }
@@ -142,16 +165,28 @@ function Heard({ messages }: { messages: FeedMessage[] }) {
   const text = useValueText()
   return (
     <Panel title={t('live.heard')}>
-      <Stack gap={6} mah={280} style={{ overflowY: 'auto' }} tabIndex={0} role="log" aria-label={t('live.heard')}>
+      <Stack
+        gap={6}
+        mah={280}
+        style={{ overflowY: 'auto' }}
+        tabIndex={0}
+        role="log"
+        aria-label={t('live.heard')}
+      >
         {messages.map((message) => (
           <Group key={message.position} gap="sm" wrap="nowrap" align="baseline">
             <Time at={message.receivedAt} fz="sm" c="dimmed" miw={92} />
-            <Text fz="sm" ff="monospace" style={{ overflowWrap: 'anywhere' }} c={message.problem ? 'red' : undefined}>
+            <Text
+              fz="sm"
+              ff="monospace"
+              style={{ overflowWrap: 'anywhere' }}
+              c={message.problem ? 'red' : undefined}
+            >
               {message.problem ??
                 message.points
                   .flatMap((point) =>
-                    Object.entries(point.values).map(
-                      ([series, value]) => `${series} ${text(value as Value)} ${unitText(point.units[series])}`.trim(),
+                    Object.entries(point.values).map(([series, value]) =>
+                      `${series} ${text(value as Value)} ${unitText(point.units[series])}`.trim(),
                     ),
                   )
                   .join(' · ')}

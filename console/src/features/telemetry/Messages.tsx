@@ -44,12 +44,21 @@ export function Messages({ deviceId }: { deviceId: string }) {
             value={{ problems: address.problems }}
             onChange={(next) => setAddress({ ...address, problems: next.problems })}
             filters={[
-              { key: 'problems', label: t('messages.show'), options: [{ value: 'true', label: t('messages.onlyProblems') }] },
+              {
+                key: 'problems',
+                label: t('messages.show'),
+                options: [{ value: 'true', label: t('messages.onlyProblems') }],
+              },
             ]}
           />
         }
         columns={[
-          { key: 'at', label: t('messages.received'), width: '140px', cell: (m) => <Time at={m.receivedAt ?? m.at} /> },
+          {
+            key: 'at',
+            label: t('messages.received'),
+            width: '140px',
+            cell: (m) => <Time at={m.receivedAt ?? m.at} />,
+          },
           {
             key: 'result',
             label: t('messages.result'),
@@ -85,7 +94,12 @@ export function Messages({ deviceId }: { deviceId: string }) {
             extra: true,
             cell: (m) => m.channel || '–',
           },
-          { key: 'protocol', label: t('messages.protocol'), width: '90px', cell: (m) => m.protocol?.toUpperCase() ?? '–' },
+          {
+            key: 'protocol',
+            label: t('messages.protocol'),
+            width: '90px',
+            cell: (m) => m.protocol?.toUpperCase() ?? '–',
+          },
           {
             key: 'size',
             label: t('messages.size'),

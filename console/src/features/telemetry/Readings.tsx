@@ -36,7 +36,10 @@ export function Readings({ deviceId }: { deviceId: string }) {
   const [zoomed, setZoomed] = useState(false)
   const series = picked ?? numeric.slice(0, 4).map((one) => one.series)
   const readings = useQuery(readingsQuery(deviceId, series, span))
-  const range = useMemo((): [number, number] => [Date.parse(span.from) / 1000, Date.parse(span.to) / 1000], [span])
+  const range = useMemo(
+    (): [number, number] => [Date.parse(span.from) / 1000, Date.parse(span.to) / 1000],
+    [span],
+  )
   if (state.error) return <Failure of={state.error} retry={() => void state.refetch()} />
   if (!state.data) return <Skeleton height={320} />
   if (numeric.length === 0) {

@@ -1,10 +1,12 @@
-import { queryOptions } from '@tanstack/react-query'
+import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ok } from '@/api/client'
+import type { Readings } from '@/api/types'
 
 export const latestQuery = (deviceId: string) =>
   queryOptions({
     queryKey: ['latest', deviceId],
-    queryFn: () => ok(api.GET('/api/v1/devices/{device_id}/latest', { params: { path: { device_id: deviceId } } })),
+    queryFn: () =>
+      ok(api.GET('/api/v1/devices/{device_id}/latest', { params: { path: { device_id: deviceId } } })),
   })
 
 export interface Span {
@@ -27,14 +29,17 @@ export function stepFor(span: Span): string | undefined {
 export const readingsQuery = (deviceId: string, series: string[], span: Span) =>
   queryOptions({
     queryKey: ['readings', deviceId, series, span.from, span.to],
-    queryFn: () =>
+    queryFn: (): Promise<Readings> =>
       ok(
         api.GET('/api/v1/devices/{device_id}/readings', {
-          params: { path: { device_id: deviceId }, query: { series, ...span, step: stepFor(span), limit: 50_000 } },
+          params: {
+            path: { device_id: deviceId },
+            query: { series, ...span, step: stepFor(span), limit: 50_000 },
+          },
         }),
-      ),
+      ) as Promise<Readings>,
     enabled: series.length > 0,
-    placeholderData: (before) => before,
+    placeholderData: keepPreviousData,
   })
 
 export const listMessagesOf = (deviceId: string, problems: boolean, after?: string) =>

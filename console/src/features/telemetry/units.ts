@@ -5,7 +5,7 @@ const WRITTEN: Record<string, string> = {
   K: 'K',
   '%': '%',
   deg: '°',
-  'm3': 'm³',
+  m3: 'm³',
   'm3/h': 'm³/h',
   'kW.h': 'kWh',
   'W.h': 'Wh',

@@ -2,8 +2,10 @@ import { queryOptions } from '@tanstack/react-query'
 import { api, ok } from '@/api/client'
 import type { ApiKeyBody, UserBody, UserPatch } from '@/api/types'
 
-export const listUsers = (filter: { q?: string; organizationId?: string }, after?: string) =>
-  ok(api.GET('/api/v1/users', { params: { query: { ...filter, after, total: true } } }))
+export const listUsers = (
+  filter: { q?: string; organizationId?: string; active?: boolean },
+  after?: string,
+) => ok(api.GET('/api/v1/users', { params: { query: { ...filter, after, total: true } } }))
 
 /** The people in reach, for choosing some. */
 export const usersQuery = queryOptions({
@@ -12,24 +14,23 @@ export const usersQuery = queryOptions({
   staleTime: 30_000,
 })
 
+const at = (id: string) => ({ params: { path: { user_id: id } } })
+
 export const inviteUser = (body: UserBody) => ok(api.POST('/api/v1/users', { body }))
 
 export const changeUser = (id: string, body: UserPatch) =>
-  ok(api.PATCH('/api/v1/users/{user_id}', { params: { path: { user_id: id } }, body }))
+  ok(api.PATCH('/api/v1/users/{user_id}', { ...at(id), body }))
 
-export const removeUser = (id: string) =>
-  ok(api.DELETE('/api/v1/users/{user_id}', { params: { path: { user_id: id } } }))
+export const removeUser = (id: string) => ok(api.DELETE('/api/v1/users/{user_id}', at(id)))
 
-export const linkFor = (id: string) =>
-  ok(api.POST('/api/v1/users/{user_id}/link', { params: { path: { user_id: id } } }))
+export const linkFor = (id: string) => ok(api.POST('/api/v1/users/{user_id}/link', at(id)))
 
-export const endSessionsOf = (id: string) =>
-  ok(api.POST('/api/v1/users/{user_id}/end-sessions', { params: { path: { user_id: id } } }))
+export const endSessionsOf = (id: string) => ok(api.POST('/api/v1/users/{user_id}/end-sessions', at(id)))
 
 // --- API keys ---
 
-export const listApiKeys = (organizationId?: string, after?: string) =>
-  ok(api.GET('/api/v1/api-keys', { params: { query: { organizationId, after } } }))
+export const listApiKeys = (filter: { organizationId?: string; q?: string }, after?: string) =>
+  ok(api.GET('/api/v1/api-keys', { params: { query: { ...filter, after } } }))
 
 export const makeApiKey = (body: ApiKeyBody) => ok(api.POST('/api/v1/api-keys', { body }))
 
@@ -46,5 +47,5 @@ export const sessionsQuery = queryOptions({
 export const endSession = (id: string) =>
   ok(api.DELETE('/api/v1/auth/sessions/{session_id}', { params: { path: { session_id: id } } }))
 
-export const changePassword = (body: { current: string | null; new: string }) =>
-  ok(api.POST('/api/v1/auth/password', { body }))
+export const changePassword = (currentPassword: string | null, newPassword: string) =>
+  ok(api.POST('/api/v1/auth/password', { body: { currentPassword, newPassword } }))
