@@ -1,0 +1,84 @@
+import type { paths } from './schema'
+
+/** The JSON that `GET path` answers. */
+type Got<P extends keyof paths> = paths[P] extends {
+  get: { responses: { 200: { content: { 'application/json': infer T } } } }
+}
+  ? T
+  : never
+
+/** One item of the list at `path`. */
+type Item<P extends keyof paths> =
+  Got<P> extends { items: (infer T)[] } ? T : Got<P> extends (infer T)[] ? T : never
+
+/** The JSON that a changing call takes. */
+type Sent<P extends keyof paths, M extends 'post' | 'patch' | 'put'> = paths[P] extends {
+  [K in M]: { requestBody: { content: { 'application/json': infer T } } }
+}
+  ? T
+  : never
+
+/** The JSON that `POST path` answers on success. */
+type Made<P extends keyof paths, S extends number = 201> = paths[P] extends {
+  post: { responses: { [K in S]: { content: { 'application/json': infer T } } } }
+}
+  ? T
+  : never
+
+export type Me = Got<'/api/v1/auth/me'>
+export type Permission = Item<'/api/v1/permissions'>['permissions'][number]
+
+export type Organization = Item<'/api/v1/organizations'>
+export type OrganizationBody = Sent<'/api/v1/organizations', 'post'>
+export type PermissionGroup = Item<'/api/v1/permissions'>
+export type PermissionGroupBody = Sent<'/api/v1/permissions', 'post'>
+export type Role = PermissionGroup['roles'][number]
+export type Member = Item<'/api/v1/permissions/{group_id}/members'>
+
+export type User = Item<'/api/v1/users'>
+export type UserBody = Sent<'/api/v1/users', 'post'>
+export type UserPatch = Sent<'/api/v1/users/{user_id}', 'patch'>
+export type ApiKey = Item<'/api/v1/api-keys'>
+export type ApiKeyBody = Sent<'/api/v1/api-keys', 'post'>
+
+export type Application = Item<'/api/v1/applications'>
+export type ApplicationBody = Sent<'/api/v1/applications', 'post'>
+export type ApplicationPatch = Sent<'/api/v1/applications/{application_id}', 'patch'>
+
+export type Device = Item<'/api/v1/devices'>
+export type DeviceBody = Sent<'/api/v1/devices', 'post'>
+export type DevicePatch = Sent<'/api/v1/devices/{device_id}', 'patch'>
+export type Credential = Item<'/api/v1/devices/{device_id}/credentials'>
+export type CredentialBody = Sent<'/api/v1/devices/{device_id}/credentials', 'post'>
+export type ShownCredential = Made<'/api/v1/devices/{device_id}/credentials'>
+export type MapItem = Item<'/api/v1/devices/map'>
+export type ImportReport = Made<'/api/v1/devices/import', 200>
+
+export type Latest = Got<'/api/v1/devices/{device_id}/latest'>['latest'][number]
+export type Readings = Got<'/api/v1/devices/{device_id}/readings'>
+export type Message = Item<'/api/v1/devices/{device_id}/messages'>
+
+export type Operation = Item<'/api/v1/operations'>
+export type OperationBody = Sent<'/api/v1/devices/{device_id}/operations', 'post'>
+export type Notice = Item<'/api/v1/notices'>
+
+export type Decoder = Item<'/api/v1/decoders'>
+export type DecoderInFull = Got<'/api/v1/decoders/{decoder_id}'>
+export type DecoderBody = Sent<'/api/v1/decoders', 'post'>
+export type DecoderPatch = Sent<'/api/v1/decoders/{decoder_id}', 'patch'>
+export type TestCase = Sent<'/api/v1/decoders/{decoder_id}/test-cases', 'put'>[number]
+export type CaseResult = Made<'/api/v1/decoders/{decoder_id}/test', 200>[number]
+export type TrialBody = Sent<'/api/v1/decoders/try', 'post'>
+export type Trial = Made<'/api/v1/decoders/try', 200>
+export type Outcome = Trial['outcomes'][number]
+
+export type Target = Item<'/api/v1/targets'>
+export type TargetKind = Item<'/api/v1/target-kinds'>
+export type TargetBody = Sent<'/api/v1/targets', 'post'>
+export type TargetPatch = Sent<'/api/v1/targets/{target_id}', 'patch'>
+export type DeadLetter = Item<'/api/v1/targets/{target_id}/dead-letters'>
+export type Route = Item<'/api/v1/routes'>
+export type RouteBody = Sent<'/api/v1/routes', 'post'>
+export type RoutePatch = Sent<'/api/v1/routes/{route_id}', 'patch'>
+
+export type Fact = Extract<Got<'/api/v1/audit'>, object>['items'][number]

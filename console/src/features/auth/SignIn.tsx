@@ -1,0 +1,123 @@
+import {
+  Alert,
+  Button,
+  Center,
+  Loader,
+  PasswordInput,
+  SegmentedControl,
+  Stack,
+  Text,
+  TextInput,
+  Title,
+} from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { useDocumentTitle } from '@mantine/hooks'
+import { IconInfoCircle } from '@tabler/icons-react'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useRouter, useSearch } from '@tanstack/react-router'
+import { useEffect, useRef } from 'react'
+import { useTranslation } from 'react-i18next'
+import { chooseLanguage, type Language } from '@/i18n'
+import { FormFailure } from '@/parts/Failure'
+import { Mark } from '@/shell/Mark'
+import { meQuery, redeemLink, signIn } from './queries'
+import classes from './SignIn.module.css'
+
+/** Read the one-time token from the address's fragment, which never reaches a server's log. */
+export function linkToken(hash: string): string | null {
+  return new URLSearchParams(hash.replace(/^#/, '')).get('token')
+}
+
+/** Sign in with a one-time link or with e-mail and password. */
+export function SignIn() {
+  const { t, i18n } = useTranslation()
+  useDocumentTitle(`${t('signIn.title')} · Moorage`)
+  const client = useQueryClient()
+  const router = useRouter()
+  const { to = '/' } = useSearch({ strict: false }) as { to?: string }
+  const me = useQuery(meQuery)
+  const done = () => client.invalidateQueries({ queryKey: ['me'] })
+  const link = useMutation({ mutationFn: redeemLink, onSuccess: done })
+  const password = useMutation({ mutationFn: signIn, onSuccess: done })
+  const redeemed = useRef(false)
+  const { mutate } = link
+  useEffect(() => {
+    const token = linkToken(window.location.hash)
+    if (!token || redeemed.current) return
+    redeemed.current = true
+    window.history.replaceState(null, '', window.location.pathname + window.location.search)
+    mutate(token)
+  }, [mutate])
+  const signedIn = !!me.data && !link.isPending
+  useEffect(() => {
+    // Only a path of this console: never another host's address.
+    if (signedIn) router.history.push(/^\/(?!\/)/.test(to) ? to : '/')
+  }, [signedIn, to, router])
+  const form = useForm({
+    initialValues: { email: '', password: '' },
+    validate: {
+      email: (value) => (/^[^@\s]+@[^@\s]+$/.test(value) ? null : t('signIn.emailWrong')),
+      password: (value) => (value ? null : t('signIn.passwordMissing')),
+    },
+  })
+  if (link.isPending || link.isSuccess) {
+    return (
+      <Center mih="100dvh" role="status">
+        <Stack align="center">
+          <Loader />
+          <Text>{t('signIn.redeeming')}</Text>
+        </Stack>
+      </Center>
+    )
+  }
+  return (
+    <main className={classes.page}>
+      <div className={classes.card}>
+        <Stack gap="lg">
+          <Stack gap={6}>
+            <Mark size={36} />
+            <Title order={1} mt="xs">
+              {t('signIn.title')}
+            </Title>
+            <Text c="dimmed">{t('signIn.lead')}</Text>
+          </Stack>
+          <FormFailure of={link.error ?? password.error} />
+          <form onSubmit={form.onSubmit((values) => password.mutate(values))} noValidate>
+            <Stack>
+              <TextInput
+                label={t('signIn.email')}
+                type="email"
+                autoComplete="username"
+                size="md"
+                {...form.getInputProps('email')}
+              />
+              <PasswordInput
+                label={t('signIn.password')}
+                autoComplete="current-password"
+                size="md"
+                {...form.getInputProps('password')}
+              />
+              <Button type="submit" size="md" loading={password.isPending} fullWidth>
+                {t('signIn.action')}
+              </Button>
+            </Stack>
+          </form>
+          <Alert icon={<IconInfoCircle size={18} />} color="gray" variant="light">
+            {t('signIn.linkHelp')} <code>moorage user link</code>
+          </Alert>
+          <SegmentedControl
+            size="xs"
+            aria-label={t('frame.language')}
+            value={i18n.language}
+            onChange={(language) => void chooseLanguage(language as Language)}
+            data={[
+              { value: 'en', label: 'English' },
+              { value: 'da', label: 'Dansk' },
+            ]}
+            style={{ alignSelf: 'center' }}
+          />
+        </Stack>
+      </div>
+    </main>
+  )
+}

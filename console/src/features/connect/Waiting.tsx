@@ -1,0 +1,116 @@
+import { Alert, Button, Group, Loader, Stack, Text, Title } from '@mantine/core'
+import { IconAlertTriangle, IconArrowRight, IconCircleCheckFilled } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { useEffect, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { type FeedMessage, useFeed } from '@/api/feed'
+import { listRefusals } from '@/features/ingest/queries'
+import { useRefusalText } from '@/features/ingest/words'
+import { FeedMark } from '@/features/telemetry/FeedMark'
+import { LatestValues } from '@/features/telemetry/LatestValues'
+import { withMessage } from '@/features/telemetry/Live'
+import { Panel } from '@/parts/Panel'
+import { Time } from '@/parts/Time'
+import classes from './Waiting.module.css'
+
+/** After this much silence we say what the doors saw. */
+const PATIENCE_MS = 30_000
+
+/** Wait on the live feed; light up at the first message, explain the silence otherwise. */
+export function Waiting({ deviceId, again }: { deviceId: string; again: () => void }) {
+  const { t } = useTranslation()
+  const [first, setFirst] = useState<FeedMessage | null>(null)
+  const [latest, setLatest] = useState<FeedMessage | null>(null)
+  const [since] = useState(() => new Date().toISOString())
+  const [impatient, setImpatient] = useState(false)
+  const feed = useFeed({ deviceId }, (message) => {
+    setFirst((before) => before ?? message)
+    setLatest(message)
+  })
+  useEffect(() => {
+    const timer = setTimeout(() => setImpatient(true), PATIENCE_MS)
+    return () => clearTimeout(timer)
+  }, [])
+  return (
+    <Panel title={first ? t('connect.arrived') : t('connect.waiting')} action={<FeedMark state={feed} />}>
+      {first && latest ? (
+        <Stack role="status">
+          <Group wrap="nowrap" className={classes.lit}>
+            <IconCircleCheckFilled size={34} className={classes.tick} aria-hidden="true" />
+            <div>
+              <Title order={2}>{t('connect.itWorks')}</Title>
+              <Text c="dimmed">
+                <Time at={latest.receivedAt} span c="dimmed" />
+              </Text>
+            </div>
+          </Group>
+          {latest.problem ? (
+            <Alert color="orange" icon={<IconAlertTriangle size={18} />} title={t('connect.notUnderstood')}>
+              {latest.problem}
+            </Alert>
+          ) : (
+            <LatestValues latest={withMessage([], latest)} />
+          )}
+          <Text>{latest.problem ? t('connect.nextDecoder') : t('connect.next')}</Text>
+          <Group>
+            <Button component={Link} to={`/devices/${deviceId}`} rightSection={<IconArrowRight size={16} />}>
+              {t('connect.openDevice')}
+            </Button>
+            <Button component={Link} to={latest.problem ? '/decoders' : '/targets'} variant="default">
+              {latest.problem ? t('connect.chooseDecoder') : t('connect.forward')}
+            </Button>
+            <Button variant="subtle" onClick={again}>
+              {t('connect.another')}
+            </Button>
+          </Group>
+        </Stack>
+      ) : (
+        <Stack>
+          <Group wrap="nowrap" role="status">
+            <Loader size="sm" type="dots" />
+            <Text>{t('connect.listening')}</Text>
+          </Group>
+          {impatient && <Seen since={since} />}
+        </Stack>
+      )}
+    </Panel>
+  )
+}
+
+function Seen({ since }: { since: string }) {
+  const { t } = useTranslation()
+  const say = useRefusalText()
+  const seen = useQuery({
+    queryKey: ['refusals', 'since', since],
+    queryFn: () => listRefusals({ since }),
+    refetchInterval: 3_000,
+  })
+  const items = seen.data?.items ?? []
+  return (
+    <Alert
+      color={items.length ? 'orange' : 'gray'}
+      icon={<IconAlertTriangle size={18} />}
+      title={t('connect.silence')}
+    >
+      {items.length === 0 ? (
+        <Text fz="sm">{t('connect.nothingSeen')}</Text>
+      ) : (
+        <Stack gap="xs">
+          <Text fz="sm">{t('connect.doorSaw')}</Text>
+          {items.slice(0, 5).map((one) => (
+            <div key={one.id}>
+              <Text fz="sm" fw={600}>
+                {say(one.reason)}
+              </Text>
+              <Text fz="sm">
+                {[one.detail, one.hint].filter(Boolean).join(' ')} ({one.protocol.toUpperCase()},{' '}
+                {one.address}, <Time at={one.lastAt} span fz="sm" />)
+              </Text>
+            </div>
+          ))}
+        </Stack>
+      )}
+    </Alert>
+  )
+}

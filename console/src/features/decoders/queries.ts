@@ -1,0 +1,82 @@
+import { queryOptions } from '@tanstack/react-query'
+import { api, ifMatch, ok, tagged } from '@/api/client'
+import type { DecoderBody, DecoderPatch, TestCase, TrialBody } from '@/api/types'
+
+export const listDecoders = (filter: { q?: string; organizationId?: string }, after?: string) =>
+  ok(api.GET('/api/v1/decoders', { params: { query: { ...filter, after, total: true } } }))
+
+/** The decoders in reach, for choosing one. */
+export const decodersQuery = (organizationId?: string) =>
+  queryOptions({
+    queryKey: ['decoders', 'all', organizationId],
+    queryFn: () => ok(api.GET('/api/v1/decoders', { params: { query: { organizationId, limit: 500 } } })),
+    staleTime: 30_000,
+  })
+
+export const decoderKindsQuery = queryOptions({
+  queryKey: ['decoders', 'kinds'],
+  queryFn: () => ok(api.GET('/api/v1/decoders/kinds')),
+  staleTime: 600_000,
+})
+
+const at = (id: string) => ({ params: { path: { decoder_id: id } } })
+
+export const decoderQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['decoders', id],
+    queryFn: () => tagged(api.GET('/api/v1/decoders/{decoder_id}', at(id))),
+  })
+
+export const makeDecoder = (body: DecoderBody, force: boolean) =>
+  ok(api.POST('/api/v1/decoders', { params: { query: { force } }, body }))
+
+export const changeDecoder = (id: string, etag: string | null, body: DecoderPatch, force: boolean) =>
+  ok(
+    api.PATCH('/api/v1/decoders/{decoder_id}', {
+      params: { path: { decoder_id: id }, query: { force } },
+      headers: ifMatch(etag),
+      body,
+    }),
+  )
+
+export const removeDecoder = (id: string) => ok(api.DELETE('/api/v1/decoders/{decoder_id}', at(id)))
+
+export const copyDecoder = (id: string, organizationId: string, name: string) =>
+  ok(api.POST('/api/v1/decoders/{decoder_id}/copy', { ...at(id), body: { organizationId, name } }))
+
+export const listVersions = (id: string, after?: string) =>
+  ok(
+    api.GET('/api/v1/decoders/{decoder_id}/versions', {
+      params: { path: { decoder_id: id }, query: { after } },
+    }),
+  )
+
+export const versionQuery = (id: string, n: number) =>
+  queryOptions({
+    queryKey: ['decoders', id, 'versions', n],
+    queryFn: () =>
+      ok(api.GET('/api/v1/decoders/{decoder_id}/versions/{n}', { params: { path: { decoder_id: id, n } } })),
+  })
+
+export const restoreVersion = (id: string, version: number) =>
+  ok(api.POST('/api/v1/decoders/{decoder_id}/restore', { ...at(id), body: { version } }))
+
+export const testCasesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['decoders', id, 'test-cases'],
+    queryFn: () => ok(api.GET('/api/v1/decoders/{decoder_id}/test-cases', at(id))),
+  })
+
+export const keepTestCases = (id: string, cases: TestCase[]) =>
+  ok(api.PUT('/api/v1/decoders/{decoder_id}/test-cases', { ...at(id), body: cases }))
+
+export const runTestCases = (id: string) => ok(api.POST('/api/v1/decoders/{decoder_id}/test', at(id)))
+
+export const tryDecoder = (body: TrialBody) => ok(api.POST('/api/v1/decoders/try', { body }))
+
+export const listProblems = (id: string, after?: string) =>
+  ok(
+    api.GET('/api/v1/decoders/{decoder_id}/problems', {
+      params: { path: { decoder_id: id }, query: { after } },
+    }),
+  )

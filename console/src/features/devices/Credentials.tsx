@@ -1,0 +1,191 @@
+import {
+  ActionIcon,
+  Button,
+  Menu,
+  SegmentedControl,
+  Skeleton,
+  Stack,
+  Table,
+  Text,
+  TextInput,
+} from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { IconDots, IconPlus } from '@tabler/icons-react'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import type { Credential, ShownCredential } from '@/api/types'
+import { Confirm } from '@/parts/Confirm'
+import { Failure, useFailureText } from '@/parts/Failure'
+import { FormModal } from '@/parts/FormModal'
+import { showProblems } from '@/parts/form'
+import { failed } from '@/parts/notify'
+import { Panel } from '@/parts/Panel'
+import { SecretModal } from '@/parts/Secret'
+import { Time } from '@/parts/Time'
+import { credentialsQuery, issueCredential, revokeCredential, rotateCredential } from './queries'
+
+/** How a device proves who it is; secrets are shown once, when they are made. */
+export function Credentials({ deviceId }: { deviceId: string }) {
+  const { t } = useTranslation()
+  const client = useQueryClient()
+  const text = useFailureText()
+  const found = useQuery(credentialsQuery(deviceId))
+  const [making, setMaking] = useState(false)
+  const [revoking, setRevoking] = useState<Credential | null>(null)
+  const [shown, setShown] = useState<ShownCredential | null>(null)
+  const refresh = () => void client.invalidateQueries({ queryKey: ['devices', deviceId, 'credentials'] })
+  const rotate = useMutation({
+    mutationFn: (credential: Credential) => rotateCredential(deviceId, credential.id),
+    onSuccess: (made) => {
+      setShown(made)
+      refresh()
+    },
+    onError: (failure) => failed(text(failure)),
+  })
+  return (
+    <Panel
+      title={t('credentials.title')}
+      action={
+        <Button
+          variant="light"
+          size="compact-sm"
+          leftSection={<IconPlus size={14} />}
+          onClick={() => setMaking(true)}
+        >
+          {t('credentials.new')}
+        </Button>
+      }
+    >
+      {found.error ? (
+        <Failure of={found.error} />
+      ) : !found.data ? (
+        <Skeleton height={80} />
+      ) : found.data.length === 0 ? (
+        <Text c="dimmed">{t('credentials.none')}</Text>
+      ) : (
+        <Table>
+          <Table.Tbody>
+            {found.data.map((credential) => (
+              <Table.Tr key={credential.id}>
+                <Table.Td>
+                  <Text>{credential.label || t(`credentialKind.${credential.kind}`)}</Text>
+                  <Text fz="sm" c="dimmed">
+                    {t(`credentialKind.${credential.kind}`)}{' '}
+                    <Text span ff="monospace" fz="sm">
+                      {credential.userName ?? ''} {credential.hint}
+                    </Text>
+                  </Text>
+                </Table.Td>
+                <Table.Td>
+                  <Time at={credential.createdAt} fz="sm" c="dimmed" />
+                </Table.Td>
+                <Table.Td w={44}>
+                  <Menu position="bottom-end" shadow="md">
+                    <Menu.Target>
+                      <ActionIcon aria-label={t('common.more')}>
+                        <IconDots size={16} />
+                      </ActionIcon>
+                    </Menu.Target>
+                    <Menu.Dropdown>
+                      <Menu.Item onClick={() => rotate.mutate(credential)}>
+                        {t('credentials.rotate')}
+                      </Menu.Item>
+                      <Menu.Item c="red" onClick={() => setRevoking(credential)}>
+                        {t('credentials.revoke')}
+                      </Menu.Item>
+                    </Menu.Dropdown>
+                  </Menu>
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+      {making && (
+        <NewCredential
+          deviceId={deviceId}
+          onClose={() => setMaking(false)}
+          onMade={(made) => {
+            setMaking(false)
+            setShown(made)
+            refresh()
+          }}
+        />
+      )}
+      {revoking && (
+        <Confirm
+          title={t('credentials.revoke')}
+          action={t('credentials.revoke')}
+          act={() => revokeCredential(deviceId, revoking.id)}
+          onClose={() => setRevoking(null)}
+          onDone={refresh}
+        >
+          {t('credentials.revokeAsk')}
+        </Confirm>
+      )}
+      {shown && (
+        <SecretModal title={t('credentials.shown')} secret={shown.secret} onClose={() => setShown(null)}>
+          {shown.credential.userName && t('credentials.userName', { name: shown.credential.userName })}
+        </SecretModal>
+      )}
+    </Panel>
+  )
+}
+
+interface NewProps {
+  deviceId: string
+  onClose: () => void
+  onMade: (made: ShownCredential) => void
+}
+
+function NewCredential({ deviceId, onClose, onMade }: NewProps) {
+  const { t } = useTranslation()
+  const form = useForm({ initialValues: { kind: 'key' as Credential['kind'], label: '', userName: '' } })
+  const make = useMutation({
+    mutationFn: (values: typeof form.values) =>
+      issueCredential(deviceId, {
+        kind: values.kind,
+        label: values.label,
+        ...(values.kind === 'password' && values.userName && { userName: values.userName }),
+      }),
+    onSuccess: onMade,
+    onError: (failure) => showProblems(form, failure),
+  })
+  return (
+    <FormModal
+      title={t('credentials.new')}
+      action={t('common.create')}
+      size="md"
+      onSubmit={form.onSubmit((values) => make.mutate(values))}
+      onClose={onClose}
+      pending={make.isPending}
+      failure={make.error}
+    >
+      <Stack>
+        <SegmentedControl
+          data={(['key', 'password'] as const).map((kind) => ({
+            value: kind,
+            label: t(`credentialKind.${kind}`),
+          }))}
+          {...form.getInputProps('kind')}
+        />
+        <Text fz="sm" c="dimmed">
+          {t(`credentials.help.${form.values.kind}`)}
+        </Text>
+        <TextInput
+          label={t('fields.label')}
+          description={t('credentials.labelHelp')}
+          {...form.getInputProps('label')}
+        />
+        {form.values.kind === 'password' && (
+          <TextInput
+            label={t('fields.userName')}
+            description={t('credentials.userNameHelp')}
+            {...form.getInputProps('userName')}
+          />
+        )}
+      </Stack>
+    </FormModal>
+  )
+}

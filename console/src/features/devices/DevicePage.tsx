@@ -1,0 +1,225 @@
+import { Anchor, Badge, Button, Grid, Group, Skeleton, Stack, Tabs, Text } from '@mantine/core'
+import { IconPlugConnected } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import { useTranslation } from 'react-i18next'
+import type { Device } from '@/api/types'
+import { Timeline } from '@/features/audit/Timeline'
+import { useSession } from '@/features/auth/session'
+import { applicationQuery } from '@/features/groups/queries'
+import { NoticeList } from '@/features/notifications/NoticeList'
+import { openNoticesOfQuery } from '@/features/notifications/queries'
+import { DeviceOperations } from '@/features/operations/DeviceOperations'
+import { Live } from '@/features/telemetry/Live'
+import { Messages } from '@/features/telemetry/Messages'
+import { Readings } from '@/features/telemetry/Readings'
+import { useAddress } from '@/parts/address'
+import { CopyValue } from '@/parts/Copy'
+import { Failure } from '@/parts/Failure'
+import { useFormat } from '@/parts/format'
+import { MiniMap } from '@/parts/MiniMap'
+import { Page } from '@/parts/Page'
+import { Facts, Panel } from '@/parts/Panel'
+import { Status } from '@/parts/Status'
+import { Time } from '@/parts/Time'
+import { DeviceSettings } from './DeviceSettings'
+import { deviceQuery, presenceQuery } from './queries'
+import { CONNECTIVITY_TONE, STATE_TONE } from './words'
+
+const TABS = ['live', 'readings', 'messages', 'operations', 'notices', 'timeline', 'settings'] as const
+const WORD = {
+  live: 'devices.live',
+  readings: 'devices.readings',
+  messages: 'places.messages',
+  operations: 'places.operations',
+  notices: 'places.notices',
+  timeline: 'devices.timeline',
+  settings: 'devices.settings',
+} as const
+
+/** One device, in all its sides. */
+export function DevicePage() {
+  const { t } = useTranslation()
+  const { id = '' } = useParams({ strict: false })
+  const { can } = useSession()
+  const [address, setAddress] = useAddress()
+  const found = useQuery(deviceQuery(id))
+  const device = found.data
+  const application = useQuery({ ...applicationQuery(device?.applicationId ?? ''), enabled: !!device }).data
+  const notices = useQuery(openNoticesOfQuery(id)).data?.items ?? []
+  if (found.error && !device) return <Failure of={found.error} retry={() => void found.refetch()} />
+  const may = {
+    live: true,
+    readings: true,
+    messages: can('messages:read', device?.organizationId),
+    operations: true,
+    notices: true,
+    timeline: can('audit:read', device?.organizationId),
+    settings: can('devices:manage', device?.organizationId),
+  }
+  const tab = address.tab ?? 'live'
+  return (
+    <Page
+      title={device?.name ?? '…'}
+      crumbs={[
+        { label: t('places.devices'), to: '/devices' },
+        ...(application ? [{ label: application.name, to: `/applications/${application.id}` }] : []),
+      ]}
+      beside={
+        device && (
+          <Group gap="md">
+            <Status tone={CONNECTIVITY_TONE[device.connectivity]}>
+              {t(`connectivity.${device.connectivity}`)}
+            </Status>
+            <Status tone={STATE_TONE[device.state]}>{t(`deviceState.${device.state}`)}</Status>
+            {notices.length > 0 && (
+              <Anchor component={Link} to="." search={{ tab: 'notices' } as never} c="inherit">
+                <Status tone="warning">{t('notices.openHere', { count: notices.length })}</Status>
+              </Anchor>
+            )}
+          </Group>
+        )
+      }
+      calls={[
+        { path: `/api/v1/devices/${id}` },
+        { path: `/api/v1/devices/${id}/latest` },
+        { path: `/api/v1/devices/${id}/readings`, query: { from: '2026-01-01T00:00:00Z', step: 'PT1H' } },
+      ]}
+      action={
+        may.settings && (
+          <Button
+            component={Link}
+            to="/connect"
+            search={{ device: id } as never}
+            variant="default"
+            leftSection={<IconPlugConnected size={16} />}
+          >
+            {t('devices.howToConnect')}
+          </Button>
+        )
+      }
+    >
+      {!device ? (
+        <Skeleton height={360} />
+      ) : (
+        <Grid>
+          <Grid.Col span={{ base: 12, lg: tab === 'settings' ? 12 : 9 }}>
+            <Tabs value={tab} onChange={(next) => setAddress({ tab: next ?? undefined })}>
+              <Tabs.List mb="md">
+                {TABS.filter((name) => may[name]).map((name) => (
+                  <Tabs.Tab key={name} value={name}>
+                    {t(WORD[name])}
+                  </Tabs.Tab>
+                ))}
+              </Tabs.List>
+              <Tabs.Panel value="live">
+                <Live deviceId={id} />
+              </Tabs.Panel>
+              <Tabs.Panel value="readings">
+                <Readings deviceId={id} />
+              </Tabs.Panel>
+              <Tabs.Panel value="messages">
+                <Messages deviceId={id} />
+              </Tabs.Panel>
+              <Tabs.Panel value="operations">
+                <DeviceOperations deviceId={id} organizationId={device.organizationId} />
+              </Tabs.Panel>
+              <Tabs.Panel value="notices">
+                <NoticeList deviceId={id} />
+              </Tabs.Panel>
+              <Tabs.Panel value="timeline">
+                <Timeline subjectId={id} />
+              </Tabs.Panel>
+              <Tabs.Panel value="settings">
+                <DeviceSettings device={device} />
+              </Tabs.Panel>
+            </Tabs>
+          </Grid.Col>
+          {tab !== 'settings' && (
+            <Grid.Col span={{ base: 12, lg: 3 }}>
+              <About device={device} application={application?.name} />
+            </Grid.Col>
+          )}
+        </Grid>
+      )}
+    </Page>
+  )
+}
+
+function About({ device, application }: { device: Device; application?: string }) {
+  const { t } = useTranslation()
+  const format = useFormat()
+  const presence = useQuery(presenceQuery(device.id)).data
+  const connection = presence?.connections.find((c) => c.connected) ?? presence?.connections[0]
+  const point = device.location?.coordinates
+  return (
+    <Stack>
+      <Panel title={t('common.about')}>
+        <Facts
+          rows={[
+            [
+              t('fields.application'),
+              <Anchor key="application" component={Link} to={`/applications/${device.applicationId}`}>
+                {application ?? '…'}
+              </Anchor>,
+            ],
+            [t('fields.lastSeenAt'), <Time key="seen" at={device.lastSeenAt} />],
+            [t('fields.model'), [device.manufacturer, device.model].filter(Boolean).join(' ') || null],
+            [t('fields.serial'), device.serial],
+            ...device.identifiers.map((one): [string, string] => [one.kind, one.value]),
+            [t('fields.kind'), t(`deviceKind.${device.kind}`)],
+            [t('fields.place'), device.place || null],
+            [
+              t('fields.tags'),
+              device.tags.length ? (
+                <Group key="tags" gap={4}>
+                  {device.tags.map((tag) => (
+                    <Badge key={tag} variant="light" color="gray" tt="none">
+                      {tag}
+                    </Badge>
+                  ))}
+                </Group>
+              ) : null,
+            ],
+            ...Object.entries(device.metadata).map(([key, value]): [string, string] => [key, value]),
+            [t('fields.id'), <CopyValue key="id" value={device.id} />],
+          ]}
+        />
+        {device.comment && (
+          <Text mt="xs" c="dimmed" style={{ whiteSpace: 'pre-wrap' }}>
+            {device.comment}
+          </Text>
+        )}
+      </Panel>
+      {connection && (
+        <Panel title={t('devices.connection')}>
+          <Facts
+            rows={[
+              [
+                t('fields.state'),
+                <Status key="state" tone={connection.connected ? 'good' : 'quiet'}>
+                  {connection.connected ? t('connectivity.connected') : t('devices.disconnected')}
+                </Status>,
+              ],
+              [t('devices.protocol'), `${connection.protocol.toUpperCase()} ${connection.version}`],
+              [t('devices.encryption'), connection.tls ? 'TLS' : t('devices.plain')],
+              [t('devices.address'), connection.address],
+              [
+                connection.connected ? t('devices.connectedSince') : t('devices.disconnectedAt'),
+                format.instant(connection.disconnectedAt ?? connection.connectedAt),
+              ],
+              ...(connection.cause ? [[t('devices.cause'), connection.cause] as [string, string]] : []),
+            ]}
+          />
+        </Panel>
+      )}
+      {point && point[0] !== undefined && point[1] !== undefined && (
+        <Panel title={t('fields.location')} flush>
+          <div style={{ padding: 12 }}>
+            <MiniMap longitude={point[0]} latitude={point[1]} label={device.name} />
+          </div>
+        </Panel>
+      )}
+    </Stack>
+  )
+}

@@ -1,0 +1,168 @@
+import { Anchor, Box, Group, Select, Skeleton, Stack, Text } from '@mantine/core'
+import { useMediaQuery } from '@mantine/hooks'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { lazy, Suspense, useMemo, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import type { MapItem } from '@/api/types'
+import { useSession } from '@/features/auth/session'
+import { applicationsQuery } from '@/features/groups/queries'
+import { useAddress } from '@/parts/address'
+import { Failure } from '@/parts/Failure'
+import { useGo } from '@/parts/go'
+import type { Pin } from '@/parts/MapCanvas'
+import { Page } from '@/parts/Page'
+import { Panel } from '@/parts/Panel'
+import { Status } from '@/parts/Status'
+import classes from './MapPage.module.css'
+import { type Box as Bounds, devicesOnMap } from './queries'
+import { CONNECTIVITY_TONE, type Connectivity } from './words'
+
+const Canvas = lazy(() => import('@/parts/MapCanvas'))
+
+const WORLD: Bounds = { west: -180, south: -85, east: 180, north: 85 }
+const keyOf = (item: MapItem) => item.device?.id ?? item.location.coordinates.join()
+
+/** Where the devices are. */
+export function MapPage() {
+  const { t } = useTranslation()
+  const { organizationId } = useSession()
+  const go = useGo()
+  const narrow = useMediaQuery('(max-width: 62em)')
+  const [address, setAddress] = useAddress()
+  const applications = useQuery(applicationsQuery(organizationId)).data?.items ?? []
+  const [view, setView] = useState<Bounds | null>(null)
+  const filter = { organizationId, applicationId: address.applicationId }
+  const all = useQuery({
+    queryKey: ['devices', 'map', 'all', filter],
+    queryFn: () => devicesOnMap(WORLD, filter),
+    staleTime: 60_000,
+  })
+  const found = useQuery({
+    queryKey: ['devices', 'map', view, filter],
+    queryFn: () => devicesOnMap(view ?? WORLD, filter),
+    enabled: view !== null,
+    refetchInterval: 10_000,
+    placeholderData: keepPreviousData,
+  })
+  const items = found.data ?? []
+  const pins = useMemo(
+    (): Pin[] =>
+      (found.data ?? []).map((item) => ({
+        key: keyOf(item),
+        longitude: item.location.coordinates[0] ?? 0,
+        latitude: item.location.coordinates[1] ?? 0,
+        element: pin(item, t('map.cluster', { count: item.count, silent: item.silent }), () => {
+          if (item.device?.id) go(`/devices/${item.device.id}`)
+        }),
+      })),
+    [found.data, go, t],
+  )
+  const fit = useMemo(() => boxOf(all.data ?? []), [all.data])
+  const shown = items.reduce((sum, item) => sum + item.count, 0)
+  const bbox = view
+    ? [view.west, view.south, view.east, view.north].map((n) => n.toFixed(4)).join(',')
+    : '-180,-85,180,85'
+  return (
+    <Page
+      title={t('places.map')}
+      calls={[{ path: '/api/v1/devices/map', query: { bbox, ...filter } }]}
+      action={
+        <Select
+          aria-label={t('fields.application')}
+          placeholder={t('map.everyApplication')}
+          clearable
+          searchable
+          w={220}
+          data={applications.map((a) => ({ value: a.id, label: a.name }))}
+          value={address.applicationId ?? null}
+          onChange={(next) => setAddress({ applicationId: next ?? undefined })}
+        />
+      }
+    >
+      {found.error && !found.data ? (
+        <Failure of={found.error} retry={() => void found.refetch()} />
+      ) : (
+        <div className={classes.split}>
+          <Box className={classes.map}>
+            <Suspense fallback={<Skeleton height="100%" />}>
+              <Canvas
+                label={t('places.map')}
+                height={narrow ? 380 : 'calc(100dvh - 170px)'}
+                pins={pins}
+                fit={fit}
+                onView={setView}
+              />
+            </Suspense>
+          </Box>
+          <Panel title={t('map.inView', { count: shown })}>
+            <Stack gap={2} className={classes.side} tabIndex={0} role="list">
+              {items
+                .toSorted((a, b) => b.silent - a.silent || b.count - a.count)
+                .slice(0, 200)
+                .map((item) => (
+                  <Group
+                    key={keyOf(item)}
+                    justify="space-between"
+                    wrap="nowrap"
+                    className={classes.row}
+                    role="listitem"
+                  >
+                    {item.device?.id ? (
+                      <>
+                        <Anchor component={Link} to={`/devices/${item.device.id}`} truncate>
+                          {item.device.name}
+                        </Anchor>
+                        <Status tone={CONNECTIVITY_TONE[item.device.connectivity as Connectivity] ?? 'none'}>
+                          {t(`connectivity.${item.device.connectivity as Connectivity}`)}
+                        </Status>
+                      </>
+                    ) : (
+                      <>
+                        <Text>{t('map.devices', { count: item.count })}</Text>
+                        {item.silent > 0 && (
+                          <Status tone="warning">{t('map.silent', { count: item.silent })}</Status>
+                        )}
+                      </>
+                    )}
+                  </Group>
+                ))}
+              {items.length === 0 && <Text c="dimmed">{t('map.nothing')}</Text>}
+            </Stack>
+          </Panel>
+        </div>
+      )}
+    </Page>
+  )
+}
+
+/** Give the box around all items; undefined where there are none. */
+export function boxOf(items: MapItem[]): [[number, number], [number, number]] | undefined {
+  if (items.length === 0) return undefined
+  const lon = items.map((item) => item.location.coordinates[0] ?? 0)
+  const lat = items.map((item) => item.location.coordinates[1] ?? 0)
+  return [
+    [Math.min(...lon), Math.min(...lat)],
+    [Math.max(...lon), Math.max(...lat)],
+  ]
+}
+
+function pin(item: MapItem, label: string, open: () => void): HTMLElement {
+  const element = document.createElement('button')
+  element.type = 'button'
+  const one = item.device
+  element.className = classes.pin ?? ''
+  element.dataset.one = one ? 'true' : ''
+  element.dataset.silent = item.silent > 0 ? 'true' : ''
+  if (one?.connectivity === 'neverSeen') element.dataset.unseen = 'true'
+  element.setAttribute('aria-label', one?.name ?? label)
+  element.title = one?.name ?? label
+  if (!one) {
+    const size = 30 + Math.min(26, Math.log2(item.count) * 4)
+    element.style.width = `${size}px`
+    element.style.height = `${size}px`
+    element.textContent = String(item.count)
+  }
+  element.addEventListener('click', open)
+  return element
+}

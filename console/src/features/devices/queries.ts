@@ -1,0 +1,152 @@
+import { queryOptions } from '@tanstack/react-query'
+import { api, ifMatch, ok, tagged } from '@/api/client'
+import type { CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
+
+export interface DeviceFilter {
+  q?: string
+  organizationId?: string
+  applicationId?: string
+  state?: string
+  connectivity?: string
+  kind?: string
+  tag?: string
+  decoderId?: string
+}
+
+const one = <T extends string>(value: string | undefined): T[] | undefined =>
+  value ? [value as T] : undefined
+
+const asked = ({ q, organizationId, decoderId, ...filter }: DeviceFilter) => ({
+  q,
+  organizationId,
+  decoderId,
+  applicationId: one(filter.applicationId),
+  tag: one(filter.tag),
+  state: one<Device['state']>(filter.state),
+  kind: one<Device['kind']>(filter.kind),
+  connectivity: filter.connectivity as Device['connectivity'] | undefined,
+})
+
+export const listDevices = (filter: DeviceFilter, sort: string, after?: string) =>
+  ok(
+    api.GET('/api/v1/devices', {
+      params: { query: { ...asked(filter), sort, after, total: true, limit: 100 } },
+    }),
+  )
+
+/** How many devices a filter finds. */
+export const countDevicesQuery = (filter: DeviceFilter) =>
+  queryOptions({
+    queryKey: ['devices', 'count', filter],
+    queryFn: async () =>
+      (
+        await ok(
+          api.GET('/api/v1/devices', { params: { query: { ...asked(filter), limit: 1, total: true } } }),
+        )
+      ).total ?? 0,
+    refetchInterval: 15_000,
+  })
+
+export const findDevices = (q: string, organizationId?: string) =>
+  ok(api.GET('/api/v1/devices', { params: { query: { q, organizationId, limit: 8 } } }))
+
+export const deviceQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['devices', id],
+    queryFn: () => tagged(api.GET('/api/v1/devices/{device_id}', { params: { path: { device_id: id } } })),
+    refetchInterval: 15_000,
+  })
+
+export const enrolDevice = (body: DeviceBody) => ok(api.POST('/api/v1/devices', { body }))
+
+export const changeDevice = (id: string, etag: string | null, body: DevicePatch) =>
+  ok(
+    api.PATCH('/api/v1/devices/{device_id}', {
+      params: { path: { device_id: id } },
+      headers: ifMatch(etag),
+      body,
+    }),
+  )
+
+export const moveDevice = (id: string, applicationId: string) =>
+  ok(
+    api.POST('/api/v1/devices/{device_id}/move', {
+      params: { path: { device_id: id } },
+      body: { applicationId },
+    }),
+  )
+
+export const removeDevice = (id: string) =>
+  ok(api.DELETE('/api/v1/devices/{device_id}', { params: { path: { device_id: id } } }))
+
+// --- Credentials ---
+
+export const credentialsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['devices', id, 'credentials'],
+    queryFn: () =>
+      ok(api.GET('/api/v1/devices/{device_id}/credentials', { params: { path: { device_id: id } } })),
+  })
+
+export const issueCredential = (id: string, body: CredentialBody) =>
+  ok(api.POST('/api/v1/devices/{device_id}/credentials', { params: { path: { device_id: id } }, body }))
+
+export const rotateCredential = (id: string, credentialId: string) =>
+  ok(
+    api.POST('/api/v1/devices/{device_id}/rotate-credential', {
+      params: { path: { device_id: id } },
+      body: { credentialId },
+    }),
+  )
+
+export const revokeCredential = (id: string, credentialId: string) =>
+  ok(
+    api.DELETE('/api/v1/devices/{device_id}/credentials/{credential_id}', {
+      params: { path: { device_id: id, credential_id: credentialId } },
+    }),
+  )
+
+export const readyCommands = (id: string) =>
+  ok(api.GET('/api/v1/devices/{device_id}/connect', { params: { path: { device_id: id } } }))
+
+export const presenceQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['devices', id, 'presence'],
+    queryFn: () =>
+      ok(api.GET('/api/v1/devices/{device_id}/presence', { params: { path: { device_id: id } } })),
+    refetchInterval: 10_000,
+  })
+
+// --- Map and files ---
+
+export interface Box {
+  west: number
+  south: number
+  east: number
+  north: number
+}
+
+export const devicesOnMap = (box: Box, filter: DeviceFilter) =>
+  ok(
+    api.GET('/api/v1/devices/map', {
+      params: {
+        query: { ...asked(filter), bbox: [box.west, box.south, box.east, box.north].join(','), cells: 20 },
+      },
+    }),
+  )
+
+/** Send a file of devices; with `preview` nothing is changed. */
+export const importDevices = (
+  content: string,
+  type: 'text/csv' | 'application/json',
+  preview: boolean,
+  applicationId?: string,
+): Promise<ImportReport> =>
+  ok(
+    api.POST('/api/v1/devices/import', {
+      params: { query: { preview, applicationId } },
+      body: content as never,
+      bodySerializer: (text: unknown) => text as string,
+      headers: { 'Content-Type': type },
+    }),
+  )

@@ -1,0 +1,193 @@
+import { Button, Group, SimpleGrid, Skeleton, Stack, Text, TextInput, Title } from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { IconPlus, IconTrash } from '@tabler/icons-react'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useParams } from '@tanstack/react-router'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import type { Organization } from '@/api/types'
+import { useSession } from '@/features/auth/session'
+import { Confirm } from '@/parts/Confirm'
+import { CopyValue } from '@/parts/Copy'
+import { Failure, FormFailure } from '@/parts/Failure'
+import { changes, showProblems } from '@/parts/form'
+import { useGo } from '@/parts/go'
+import { told } from '@/parts/notify'
+import { Page } from '@/parts/Page'
+import { Facts, Panel } from '@/parts/Panel'
+import { Time } from '@/parts/Time'
+import { TimeZone } from './Organizations'
+import { changeOrganization, dissolveOrganization, organizationQuery } from './queries'
+
+/** One organization: its contacts, its settings, its end. */
+export function OrganizationPage() {
+  const { t } = useTranslation()
+  const { id = '' } = useParams({ strict: false })
+  const { can } = useSession()
+  const go = useGo()
+  const client = useQueryClient()
+  const found = useQuery(organizationQuery(id))
+  const [ending, setEnding] = useState(false)
+  if (found.error) return <Failure of={found.error} retry={() => void found.refetch()} />
+  const organization = found.data
+  const may = can('organizations:manage', id)
+  return (
+    <Page
+      title={organization?.name ?? '…'}
+      crumbs={[{ label: t('places.organizations'), to: '/organizations' }]}
+      calls={[{ path: `/api/v1/organizations/${id}` }]}
+    >
+      {!organization ? (
+        <Skeleton height={320} />
+      ) : (
+        <SimpleGrid cols={{ base: 1, lg: 2 }}>
+          <Panel title={t('organizations.details')}>
+            <OrganizationForm key={organization.updatedAt} organization={organization} readOnly={!may} />
+          </Panel>
+          <Stack>
+            <Panel title={t('common.about')}>
+              <Facts
+                rows={[
+                  [t('fields.id'), <CopyValue key="id" value={organization.id} />],
+                  [t('fields.createdAt'), <Time key="c" at={organization.createdAt} />],
+                  [t('fields.updatedAt'), <Time key="u" at={organization.updatedAt} />],
+                ]}
+              />
+            </Panel>
+            {can('installation:manage') && (
+              <Panel title={t('common.danger')}>
+                <Group justify="space-between">
+                  <Text c="dimmed" flex={1} miw={200}>
+                    {t('organizations.dissolveHelp')}
+                  </Text>
+                  <Button
+                    color="red"
+                    variant="light"
+                    leftSection={<IconTrash size={16} />}
+                    onClick={() => setEnding(true)}
+                  >
+                    {t('organizations.dissolve')}
+                  </Button>
+                </Group>
+              </Panel>
+            )}
+          </Stack>
+        </SimpleGrid>
+      )}
+      {ending && organization && (
+        <Confirm
+          title={t('organizations.dissolve')}
+          action={t('organizations.dissolve')}
+          name={organization.name}
+          act={() => dissolveOrganization(id)}
+          onClose={() => setEnding(false)}
+          onDone={() => {
+            void client.invalidateQueries({ queryKey: ['organizations'] })
+            go('/organizations')
+          }}
+        >
+          {t('organizations.dissolveAsk', { name: organization.name })}
+        </Confirm>
+      )}
+    </Page>
+  )
+}
+
+type Tagged = Organization & { etag: string | null }
+
+function OrganizationForm({ organization, readOnly }: { organization: Tagged; readOnly: boolean }) {
+  const { t } = useTranslation()
+  const client = useQueryClient()
+  const before = {
+    name: organization.name,
+    timeZone: organization.timeZone,
+    contacts: organization.contacts.map((c) => ({
+      name: c.name,
+      email: c.email ?? '',
+      phone: c.phone ?? '',
+      role: c.role ?? '',
+    })),
+  }
+  const form = useForm({
+    initialValues: before,
+    validate: { name: (v) => (v.trim() ? null : t('forms.nameMissing')) },
+  })
+  const save = useMutation({
+    mutationFn: (values: typeof before) => {
+      const changed = changes(before, values)
+      const contacts = changed.contacts?.map((c) => ({
+        name: c.name,
+        email: c.email || null,
+        phone: c.phone || null,
+        role: c.role || null,
+      }))
+      return changeOrganization(organization.id, organization.etag, {
+        ...changed,
+        ...(contacts && { contacts }),
+      })
+    },
+    onError: (failure) => showProblems(form, failure),
+    onSuccess: () => {
+      told(t('common.saved'))
+      void client.invalidateQueries({ queryKey: ['organizations'] })
+    },
+  })
+  return (
+    <form onSubmit={form.onSubmit((values) => save.mutate(values))} noValidate>
+      <fieldset disabled={readOnly} style={{ border: 0, padding: 0, margin: 0 }}>
+        <Stack>
+          <TextInput label={t('fields.name')} withAsterisk {...form.getInputProps('name')} />
+          <TimeZone {...form.getInputProps('timeZone')} />
+          <Title order={3}>{t('fields.contacts')}</Title>
+          {form.values.contacts.map((contact, i) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: contacts have no identity.
+            <SimpleGrid key={i} cols={{ base: 1, xs: 2 }} spacing="xs">
+              <TextInput label={t('fields.name')} {...form.getInputProps(`contacts.${i}.name`)} />
+              <TextInput label={t('fields.role')} {...form.getInputProps(`contacts.${i}.role`)} />
+              <TextInput
+                label={t('fields.email')}
+                type="email"
+                {...form.getInputProps(`contacts.${i}.email`)}
+              />
+              <Group wrap="nowrap" align="flex-end" gap="xs">
+                <TextInput
+                  flex={1}
+                  label={t('fields.phone')}
+                  type="tel"
+                  {...form.getInputProps(`contacts.${i}.phone`)}
+                />
+                <Button
+                  variant="default"
+                  px={8}
+                  aria-label={t('common.removeName', { name: contact.name })}
+                  onClick={() => form.removeListItem('contacts', i)}
+                >
+                  <IconTrash size={16} />
+                </Button>
+              </Group>
+            </SimpleGrid>
+          ))}
+          {!readOnly && (
+            <>
+              <Button
+                variant="subtle"
+                size="compact-sm"
+                leftSection={<IconPlus size={14} />}
+                style={{ alignSelf: 'flex-start' }}
+                onClick={() => form.insertListItem('contacts', { name: '', email: '', phone: '', role: '' })}
+              >
+                {t('common.addContact')}
+              </Button>
+              <FormFailure of={save.error} />
+              <Group justify="flex-end">
+                <Button type="submit" loading={save.isPending} disabled={!form.isDirty()}>
+                  {t('common.save')}
+                </Button>
+              </Group>
+            </>
+          )}
+        </Stack>
+      </fieldset>
+    </form>
+  )
+}

@@ -1,0 +1,100 @@
+import { queryOptions } from '@tanstack/react-query'
+import { api, ifMatch, ok, tagged } from '@/api/client'
+import type { OrganizationBody, PermissionGroupBody } from '@/api/types'
+
+/** The organizations in reach, for choosing one. */
+export const organizationsQuery = queryOptions({
+  queryKey: ['organizations', 'all'],
+  queryFn: () => ok(api.GET('/api/v1/organizations', { params: { query: { limit: 500, sort: 'name' } } })),
+  staleTime: 30_000,
+})
+
+export const listOrganizations = (q: string | undefined, after: string | undefined) =>
+  ok(api.GET('/api/v1/organizations', { params: { query: { q, after, sort: 'name', total: true } } }))
+
+export const organizationQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['organizations', id],
+    queryFn: () =>
+      tagged(
+        api.GET('/api/v1/organizations/{organization_id}', { params: { path: { organization_id: id } } }),
+      ),
+  })
+
+export const foundOrganization = (body: OrganizationBody) => ok(api.POST('/api/v1/organizations', { body }))
+
+export const changeOrganization = (id: string, etag: string | null, body: Partial<OrganizationBody>) =>
+  ok(
+    api.PATCH('/api/v1/organizations/{organization_id}', {
+      params: { path: { organization_id: id } },
+      headers: ifMatch(etag),
+      body,
+    }),
+  )
+
+export const dissolveOrganization = (id: string) =>
+  ok(api.DELETE('/api/v1/organizations/{organization_id}', { params: { path: { organization_id: id } } }))
+
+// --- Permission groups ---
+
+export const listGroups = (organizationId: string | undefined, after?: string) =>
+  ok(api.GET('/api/v1/permissions', { params: { query: { organizationId, after, limit: 100 } } }))
+
+/** The groups in reach, for choosing some. */
+export const groupsQuery = (organizationId: string | undefined) =>
+  queryOptions({
+    queryKey: ['permissions', 'all', organizationId],
+    queryFn: () => ok(api.GET('/api/v1/permissions', { params: { query: { organizationId, limit: 500 } } })),
+  })
+
+export const groupsOfMemberQuery = (memberId: string) =>
+  queryOptions({
+    queryKey: ['permissions', 'member', memberId],
+    queryFn: () => ok(api.GET('/api/v1/permissions', { params: { query: { memberId, limit: 500 } } })),
+  })
+
+export const groupQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['permissions', id],
+    queryFn: () => tagged(api.GET('/api/v1/permissions/{group_id}', { params: { path: { group_id: id } } })),
+  })
+
+export const makeGroup = (body: PermissionGroupBody) => ok(api.POST('/api/v1/permissions', { body }))
+
+export const changeGroup = (
+  id: string,
+  etag: string | null,
+  body: Omit<PermissionGroupBody, 'organizationId'>,
+) =>
+  ok(
+    api.PATCH('/api/v1/permissions/{group_id}', {
+      params: { path: { group_id: id } },
+      headers: ifMatch(etag),
+      body,
+    }),
+  )
+
+export const removeGroup = (id: string) =>
+  ok(api.DELETE('/api/v1/permissions/{group_id}', { params: { path: { group_id: id } } }))
+
+export const membersQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['permissions', id, 'members'],
+    queryFn: () =>
+      ok(api.GET('/api/v1/permissions/{group_id}/members', { params: { path: { group_id: id } } })),
+  })
+
+export const addMember = (id: string, userId: string) =>
+  ok(
+    api.POST('/api/v1/permissions/{group_id}/members', {
+      params: { path: { group_id: id } },
+      body: { kind: 'user', id: userId },
+    }),
+  )
+
+export const removeMember = (id: string, kind: 'user' | 'apiKey', memberId: string) =>
+  ok(
+    api.DELETE('/api/v1/permissions/{group_id}/members/{kind}/{member_id}', {
+      params: { path: { group_id: id, kind, member_id: memberId } },
+    }),
+  )

@@ -1,0 +1,50 @@
+import { keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { api, ok } from '@/api/client'
+import type { Readings } from '@/api/types'
+
+export const latestQuery = (deviceId: string) =>
+  queryOptions({
+    queryKey: ['latest', deviceId],
+    queryFn: () =>
+      ok(api.GET('/api/v1/devices/{device_id}/latest', { params: { path: { device_id: deviceId } } })),
+  })
+
+export interface Span {
+  from: string
+  to: string
+}
+
+const POINTS = 1_500
+const STEPS = [10, 30, 60, 300, 900, 3_600, 10_800, 86_400]
+
+/** Give the step that thins a span to what a chart can show; none for short spans. */
+export function stepFor(span: Span): string | undefined {
+  const seconds = (Date.parse(span.to) - Date.parse(span.from)) / 1000
+  if (seconds <= 6 * 3_600) return undefined
+  const step = STEPS.find((s) => seconds / s <= POINTS) ?? STEPS.at(-1)
+  return `PT${step}S`
+}
+
+/** The readings of some series, thinned by the server to what a chart can show. */
+export const readingsQuery = (deviceId: string, series: string[], span: Span) =>
+  queryOptions({
+    queryKey: ['readings', deviceId, series, span.from, span.to],
+    queryFn: (): Promise<Readings> =>
+      ok(
+        api.GET('/api/v1/devices/{device_id}/readings', {
+          params: {
+            path: { device_id: deviceId },
+            query: { series, ...span, step: stepFor(span), limit: 50_000 },
+          },
+        }),
+      ) as Promise<Readings>,
+    enabled: series.length > 0,
+    placeholderData: keepPreviousData,
+  })
+
+export const listMessagesOf = (deviceId: string, problems: boolean, after?: string) =>
+  ok(
+    api.GET('/api/v1/devices/{device_id}/messages', {
+      params: { path: { device_id: deviceId }, query: { problems, after } },
+    }),
+  )

@@ -1,0 +1,246 @@
+import {
+  Button,
+  Group,
+  PasswordInput,
+  SegmentedControl,
+  SimpleGrid,
+  Skeleton,
+  Stack,
+  Table,
+  Text,
+  TextInput,
+  useMantineColorScheme,
+} from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { useSession } from '@/features/auth/session'
+import { chooseLanguage, type Language } from '@/i18n'
+import { Failure, FormFailure, useFailureText } from '@/parts/Failure'
+import { showProblems } from '@/parts/form'
+import { failed, told } from '@/parts/notify'
+import { Page } from '@/parts/Page'
+import { Facts, Panel } from '@/parts/Panel'
+import { Time } from '@/parts/Time'
+import { keepTileUrl, tileUrl } from '@/parts/tiles'
+import { changePassword, endSession, sessionsQuery } from './queries'
+
+/** One's own account and how the console looks here. */
+export function Settings() {
+  const { t } = useTranslation()
+  const { me } = useSession()
+  return (
+    <Page
+      title={t('places.settings')}
+      calls={[{ path: '/api/v1/auth/me' }, { path: '/api/v1/auth/sessions' }]}
+    >
+      <SimpleGrid cols={{ base: 1, lg: 2 }}>
+        <Stack>
+          <Panel title={t('settings.you')}>
+            <Facts
+              rows={[
+                [t('fields.name'), me.user?.name ?? me.label],
+                [t('fields.email'), me.user?.email ?? null],
+              ]}
+            />
+          </Panel>
+          <Appearance />
+        </Stack>
+        <Stack>
+          <Password />
+          <Sessions />
+        </Stack>
+      </SimpleGrid>
+    </Page>
+  )
+}
+
+function Appearance() {
+  const { t, i18n } = useTranslation()
+  const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const [tiles, setTiles] = useState(tileUrl())
+  return (
+    <Panel title={t('settings.appearance')}>
+      <Stack>
+        <div>
+          <Text fw={500} fz="sm" mb={4}>
+            {t('frame.language')}
+          </Text>
+          <SegmentedControl
+            aria-label={t('frame.language')}
+            value={i18n.language}
+            onChange={(language) => void chooseLanguage(language as Language)}
+            data={[
+              { value: 'en', label: 'English' },
+              { value: 'da', label: 'Dansk' },
+            ]}
+          />
+        </div>
+        <div>
+          <Text fw={500} fz="sm" mb={4}>
+            {t('settings.colours')}
+          </Text>
+          <SegmentedControl
+            aria-label={t('settings.colours')}
+            value={colorScheme}
+            onChange={(scheme) => setColorScheme(scheme as typeof colorScheme)}
+            data={(['light', 'dark', 'auto'] as const).map((one) => ({
+              value: one,
+              label: t(`settings.scheme.${one}`),
+            }))}
+          />
+        </div>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault()
+            keepTileUrl(tiles.trim())
+            told(t('common.saved'))
+          }}
+        >
+          <Group align="flex-end" gap="xs">
+            <TextInput
+              flex={1}
+              miw={220}
+              label={t('settings.tiles')}
+              description={t('settings.tilesHelp')}
+              placeholder="https://…/{z}/{x}/{y}.png"
+              value={tiles}
+              onChange={(event) => setTiles(event.currentTarget.value)}
+            />
+            <Button type="submit" variant="default">
+              {t('common.save')}
+            </Button>
+          </Group>
+        </form>
+      </Stack>
+    </Panel>
+  )
+}
+
+function Password() {
+  const { t } = useTranslation()
+  const { me } = useSession()
+  const client = useQueryClient()
+  const has = me.user?.hasPassword ?? false
+  const form = useForm({
+    initialValues: { currentPassword: '', newPassword: '', again: '' },
+    validate: {
+      currentPassword: (v) => (!has || v ? null : t('signIn.passwordMissing')),
+      newPassword: (v) => (v.length >= 12 ? null : t('settings.passwordShort')),
+      again: (v, all) => (v === all.newPassword ? null : t('settings.passwordDiffers')),
+    },
+  })
+  const save = useMutation({
+    mutationFn: (values: typeof form.values) =>
+      changePassword(has ? values.currentPassword : null, values.newPassword),
+    onError: (failure) => showProblems(form, failure),
+    onSuccess: () => {
+      told(t('settings.passwordSet'))
+      form.reset()
+      void client.invalidateQueries({ queryKey: ['me'] })
+      void client.invalidateQueries({ queryKey: ['sessions'] })
+    },
+  })
+  return (
+    <Panel title={has ? t('settings.changePassword') : t('settings.setPassword')}>
+      <form onSubmit={form.onSubmit((values) => save.mutate(values))} noValidate>
+        <Stack>
+          <input
+            type="text"
+            name="username"
+            autoComplete="username"
+            value={me.user?.email ?? ''}
+            readOnly
+            hidden
+          />
+          {has && (
+            <PasswordInput
+              label={t('settings.currentPassword')}
+              autoComplete="current-password"
+              {...form.getInputProps('currentPassword')}
+            />
+          )}
+          <PasswordInput
+            label={t('settings.newPassword')}
+            description={t('settings.passwordHelp')}
+            autoComplete="new-password"
+            {...form.getInputProps('newPassword')}
+          />
+          <PasswordInput
+            label={t('settings.again')}
+            autoComplete="new-password"
+            {...form.getInputProps('again')}
+          />
+          <FormFailure of={save.error} />
+          <Group justify="flex-end">
+            <Button type="submit" loading={save.isPending}>
+              {t('common.save')}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Panel>
+  )
+}
+
+function Sessions() {
+  const { t } = useTranslation()
+  const client = useQueryClient()
+  const text = useFailureText()
+  const found = useQuery(sessionsQuery)
+  const end = useMutation({
+    mutationFn: endSession,
+    onSuccess: () => told(t('settings.sessionEnded')),
+    onError: (failure) => failed(text(failure)),
+    onSettled: () => void client.invalidateQueries({ queryKey: ['sessions'] }),
+  })
+  return (
+    <Panel title={t('settings.sessions')}>
+      {found.error ? (
+        <Failure of={found.error} />
+      ) : !found.data ? (
+        <Skeleton height={120} />
+      ) : (
+        <Table>
+          <Table.Tbody>
+            {found.data.map((session) => (
+              <Table.Tr key={session.id}>
+                <Table.Td>
+                  <Text>{agentName(session.agent) ?? t('settings.unknownAgent')}</Text>
+                  <Text fz="sm" c="dimmed">
+                    {session.origin ?? ''} ·{' '}
+                    {session.current ? (
+                      t('settings.here')
+                    ) : (
+                      <Time at={session.seenAt} span fz="sm" c="dimmed" />
+                    )}
+                  </Text>
+                </Table.Td>
+                <Table.Td w={100} ta="right">
+                  {!session.current && (
+                    <Button size="compact-sm" variant="default" onClick={() => end.mutate(session.id)}>
+                      {t('settings.end')}
+                    </Button>
+                  )}
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+    </Panel>
+  )
+}
+
+/** Name the browser or program that a user agent stands for. */
+export function agentName(agent: string | null): string | null {
+  if (!agent) return null
+  const browser = /(Edg|OPR|Firefox|Chrome|Safari)\/([\d]+)/.exec(agent)
+  const system = /(Windows|Macintosh|Android|iPhone|iPad|Linux)/.exec(agent)?.[1]
+  const name = { Edg: 'Edge', OPR: 'Opera' }[browser?.[1] ?? ''] ?? browser?.[1]
+  if (!name) return agent.slice(0, 60)
+  return [`${name} ${browser?.[2] ?? ''}`.trim(), system === 'Macintosh' ? 'macOS' : system]
+    .filter(Boolean)
+    .join(', ')
+}

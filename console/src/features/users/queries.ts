@@ -1,0 +1,51 @@
+import { queryOptions } from '@tanstack/react-query'
+import { api, ok } from '@/api/client'
+import type { ApiKeyBody, UserBody, UserPatch } from '@/api/types'
+
+export const listUsers = (
+  filter: { q?: string; organizationId?: string; active?: boolean },
+  after?: string,
+) => ok(api.GET('/api/v1/users', { params: { query: { ...filter, after, total: true } } }))
+
+/** The people in reach, for choosing some. */
+export const usersQuery = queryOptions({
+  queryKey: ['users', 'all'],
+  queryFn: () => ok(api.GET('/api/v1/users', { params: { query: { limit: 500 } } })),
+  staleTime: 30_000,
+})
+
+const at = (id: string) => ({ params: { path: { user_id: id } } })
+
+export const inviteUser = (body: UserBody) => ok(api.POST('/api/v1/users', { body }))
+
+export const changeUser = (id: string, body: UserPatch) =>
+  ok(api.PATCH('/api/v1/users/{user_id}', { ...at(id), body }))
+
+export const removeUser = (id: string) => ok(api.DELETE('/api/v1/users/{user_id}', at(id)))
+
+export const linkFor = (id: string) => ok(api.POST('/api/v1/users/{user_id}/link', at(id)))
+
+export const endSessionsOf = (id: string) => ok(api.POST('/api/v1/users/{user_id}/end-sessions', at(id)))
+
+// --- API keys ---
+
+export const listApiKeys = (filter: { organizationId?: string; q?: string }, after?: string) =>
+  ok(api.GET('/api/v1/api-keys', { params: { query: { ...filter, after } } }))
+
+export const makeApiKey = (body: ApiKeyBody) => ok(api.POST('/api/v1/api-keys', { body }))
+
+export const removeApiKey = (id: string) =>
+  ok(api.DELETE('/api/v1/api-keys/{key_id}', { params: { path: { key_id: id } } }))
+
+// --- Oneself ---
+
+export const sessionsQuery = queryOptions({
+  queryKey: ['sessions'],
+  queryFn: () => ok(api.GET('/api/v1/auth/sessions')),
+})
+
+export const endSession = (id: string) =>
+  ok(api.DELETE('/api/v1/auth/sessions/{session_id}', { params: { path: { session_id: id } } }))
+
+export const changePassword = (currentPassword: string | null, newPassword: string) =>
+  ok(api.POST('/api/v1/auth/password', { body: { currentPassword, newPassword } }))

@@ -1,0 +1,49 @@
+import i18next from 'i18next'
+import { initReactI18next } from 'react-i18next'
+import type { en } from './en'
+
+export const LANGUAGES = ['en', 'da'] as const
+export type Language = (typeof LANGUAGES)[number]
+
+/** The shape every catalogue has: the English one's. */
+export type Catalogue<T = typeof en> = { [K in keyof T]: T[K] extends string ? string : Catalogue<T[K]> }
+
+declare module 'i18next' {
+  interface CustomTypeOptions {
+    defaultNS: 'translation'
+    resources: { translation: typeof en }
+  }
+}
+
+const KEPT = 'moorage.language'
+
+/** Give the language kept here before, else the browser's, else English. */
+export function preferredLanguage(): Language {
+  const wanted = [localStorage.getItem(KEPT), ...navigator.languages].map((l) => l?.slice(0, 2).toLowerCase())
+  return LANGUAGES.find((l) => l === wanted.find((w) => LANGUAGES.some((k) => k === w))) ?? 'en'
+}
+
+async function load(language: Language): Promise<Catalogue> {
+  return language === 'da' ? (await import('./da')).da : (await import('./en')).en
+}
+
+/** Start i18next with one language loaded. */
+export async function startLanguage(language: Language = preferredLanguage()): Promise<void> {
+  await i18next.use(initReactI18next).init({
+    lng: language,
+    resources: { [language]: { translation: await load(language) } },
+    interpolation: { escapeValue: false },
+    returnNull: false,
+  })
+  document.documentElement.lang = language
+}
+
+/** Change the language at once and remember it in this browser. */
+export async function chooseLanguage(language: Language): Promise<void> {
+  localStorage.setItem(KEPT, language)
+  if (!i18next.hasResourceBundle(language, 'translation')) {
+    i18next.addResourceBundle(language, 'translation', await load(language))
+  }
+  await i18next.changeLanguage(language)
+  document.documentElement.lang = language
+}

@@ -1,0 +1,45 @@
+import { MantineProvider } from '@mantine/core'
+import '@mantine/core/styles.css'
+import { Notifications } from '@mantine/notifications'
+import '@mantine/notifications/styles.css'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { Problem } from '@/api/problem'
+import { startLanguage } from '@/i18n'
+import { makeRouter } from './router'
+import './styles.css'
+import { theme } from './theme'
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 2_000,
+      // What the server refuses it refuses again; only silence is worth another try.
+      retry: (count, failure) =>
+        count < 2 && !(failure instanceof Problem && failure.status > 0 && failure.status < 500),
+    },
+  },
+})
+const router = makeRouter(client)
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}
+
+await startLanguage()
+const place = document.getElementById('root')
+if (!place) throw new Error('index.html has no element with the id root.')
+createRoot(place).render(
+  <StrictMode>
+    <MantineProvider theme={theme} defaultColorScheme="auto">
+      <QueryClientProvider client={client}>
+        <Notifications position="bottom-right" limit={4} />
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </MantineProvider>
+  </StrictMode>,
+)

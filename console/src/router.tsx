@@ -1,0 +1,86 @@
+import type { QueryClient } from '@tanstack/react-query'
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from '@tanstack/react-router'
+import type { ComponentType } from 'react'
+import { meQuery } from '@/features/auth/queries'
+import { Lost } from '@/shell/Lost'
+import { Root, SignedIn } from '@/shell/Root'
+
+const root = createRootRouteWithContext<{ client: QueryClient }>()({
+  component: Root,
+  notFoundComponent: Lost,
+})
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  component: lazyRouteComponent(() => import('@/features/auth/SignIn'), 'SignIn'),
+})
+
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: 'inside',
+  component: SignedIn,
+  beforeLoad: async ({ context, location }) => {
+    const me = await context.client.ensureQueryData(meQuery)
+    if (!me) throw redirect({ to: '/sign-in', search: { to: location.href } as never })
+  },
+})
+
+/** The address of every page and where its code lies; each is loaded when first visited. */
+const PAGES = [
+  ['/', () => import('@/features/overview/Overview'), 'Overview'],
+  ['/start', () => import('@/features/overview/Welcome'), 'Welcome'],
+  ['/connect', () => import('@/features/connect/Connect'), 'Connect'],
+  ['/import', () => import('@/features/connect/ImportPage'), 'ImportPage'],
+  ['/notices', () => import('@/features/notifications/Notices'), 'Notices'],
+  ['/devices', () => import('@/features/devices/Devices'), 'Devices'],
+  ['/devices/$id', () => import('@/features/devices/DevicePage'), 'DevicePage'],
+  ['/map', () => import('@/features/devices/MapPage'), 'MapPage'],
+  ['/applications', () => import('@/features/groups/Applications'), 'Applications'],
+  ['/applications/$id', () => import('@/features/groups/ApplicationPage'), 'ApplicationPage'],
+  ['/refusals', () => import('@/features/ingest/Refusals'), 'Refusals'],
+  ['/decoders', () => import('@/features/decoders/Decoders'), 'Decoders'],
+  ['/decoders/$id', () => import('@/features/decoders/DecoderPage'), 'DecoderPage'],
+  ['/targets', () => import('@/features/targets/Targets'), 'Targets'],
+  ['/targets/$id', () => import('@/features/targets/TargetPage'), 'TargetPage'],
+  ['/operations', () => import('@/features/operations/Operations'), 'Operations'],
+  ['/organizations', () => import('@/features/organizations/Organizations'), 'Organizations'],
+  ['/organizations/$id', () => import('@/features/organizations/OrganizationPage'), 'OrganizationPage'],
+  ['/users', () => import('@/features/users/Users'), 'Users'],
+  ['/permissions', () => import('@/features/organizations/PermissionGroups'), 'PermissionGroups'],
+  ['/permissions/$id', () => import('@/features/organizations/GroupPage'), 'GroupPage'],
+  ['/api-keys', () => import('@/features/users/ApiKeys'), 'ApiKeys'],
+  ['/audit', () => import('@/features/audit/Audit'), 'Audit'],
+  ['/system-log', () => import('@/features/audit/SystemLog'), 'SystemLog'],
+  ['/settings', () => import('@/features/users/Settings'), 'Settings'],
+] as const
+
+const pages = PAGES.map(([path, load, name]) =>
+  createRoute({
+    getParentRoute: () => inside,
+    path,
+    component: lazyRouteComponent(load as () => Promise<Record<string, ComponentType>>, name),
+  }),
+)
+
+export function makeRouter(client: QueryClient) {
+  return createRouter({
+    routeTree: root.addChildren([signIn, inside.addChildren(pages)]),
+    context: { client },
+    defaultPreload: 'intent',
+    defaultPreloadStaleTime: 0,
+    scrollRestoration: true,
+    // Addresses stay readable: every parameter is plain text.
+    parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+    stringifySearch: (search) => {
+      const text = new URLSearchParams(search as Record<string, string>).toString()
+      return text ? `?${text}` : ''
+    },
+  })
+}

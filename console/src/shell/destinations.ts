@@ -1,0 +1,85 @@
+import {
+  type Icon,
+  IconApps,
+  IconBell,
+  IconBuilding,
+  IconCode,
+  IconCpu,
+  IconHistory,
+  IconHome2,
+  IconKey,
+  IconListDetails,
+  IconMap2,
+  IconPlugConnected,
+  IconSend2,
+  IconSettings,
+  IconShieldX,
+  IconTerminal2,
+  IconUsers,
+  IconUsersGroup,
+} from '@tabler/icons-react'
+import type { Permission } from '@/api/types'
+
+/** One place of the console. */
+export interface Destination {
+  to: string
+  key:
+    | 'overview'
+    | 'connect'
+    | 'devices'
+    | 'map'
+    | 'applications'
+    | 'refusals'
+    | 'operations'
+    | 'notices'
+    | 'decoders'
+    | 'targets'
+    | 'organizations'
+    | 'users'
+    | 'permissions'
+    | 'apiKeys'
+    | 'audit'
+    | 'systemLog'
+    | 'settings'
+  icon: Icon
+  needs?: Permission
+}
+
+export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destination[] }[] = [
+  {
+    key: 'work',
+    places: [
+      { to: '/', key: 'overview', icon: IconHome2 },
+      { to: '/notices', key: 'notices', icon: IconBell, needs: 'devices:read' },
+      { to: '/devices', key: 'devices', icon: IconCpu, needs: 'devices:read' },
+      { to: '/map', key: 'map', icon: IconMap2, needs: 'devices:read' },
+      { to: '/applications', key: 'applications', icon: IconApps, needs: 'applications:read' },
+    ],
+  },
+  {
+    key: 'flow',
+    places: [
+      { to: '/decoders', key: 'decoders', icon: IconCode, needs: 'decoders:read' },
+      { to: '/targets', key: 'targets', icon: IconSend2, needs: 'targets:read' },
+      { to: '/operations', key: 'operations', icon: IconTerminal2, needs: 'devices:read' },
+      { to: '/refusals', key: 'refusals', icon: IconShieldX, needs: 'devices:read' },
+    ],
+  },
+  {
+    key: 'administration',
+    places: [
+      { to: '/organizations', key: 'organizations', icon: IconBuilding, needs: 'organizations:read' },
+      { to: '/users', key: 'users', icon: IconUsers, needs: 'users:read' },
+      { to: '/permissions', key: 'permissions', icon: IconUsersGroup, needs: 'users:read' },
+      { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
+      { to: '/audit', key: 'audit', icon: IconHistory, needs: 'audit:read' },
+      { to: '/system-log', key: 'systemLog', icon: IconListDetails, needs: 'installation:manage' },
+    ],
+  },
+]
+
+/** Places that stand outside the rail but can be gone to from the palette. */
+export const OTHERS: Destination[] = [
+  { to: '/connect', key: 'connect', icon: IconPlugConnected, needs: 'devices:manage' },
+  { to: '/settings', key: 'settings', icon: IconSettings },
+]
