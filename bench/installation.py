@@ -166,7 +166,7 @@ class Installation:
             if psutil.Process(pid) not in parents[0].children(recursive=True):
                 parents.append(psutil.Process(pid))
         with psycopg.connect(self.url, autocommit=True) as connection:
-            backends = dict(
+            backends: dict[int, str] = dict(
                 connection.execute("SELECT pid, application_name FROM pg_stat_activity").fetchall()
             )
         named = {}

@@ -66,7 +66,7 @@ def _measure(kind: str, seconds: float) -> float:
 
 
 def _decoder(platform: Installation) -> UUID:
-    fleet = platform.fleet(0, name="Decoders")
+    fleet = platform.fleet(1, name="Decoders")
     body = {
         "organizationId": str(fleet.organization_id),
         "name": "ERS",
