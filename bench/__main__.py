@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import decoders, disk, http, mqtt, mqtt_core, overload
+from bench import decoders, disk, http, latency, mqtt, mqtt_core, overload
 from bench.installation import directory
 from bench.machine import describe
 
@@ -17,6 +17,7 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
     "mqtt": ("(a, e) QoS 1 and memory", 300, mqtt.plain),
     "mqtt-tls": ("(a) QoS 1 over TLS", 300, mqtt.tls),
     "mqtt-js": ("(a) QoS 1 through a JavaScript decoder", 300, mqtt.javascript),
+    "latency": ("(b) from published to acknowledged, shown, forwarded", 60, latency.main),
     "http": ("(c) HTTP messages, single and in batches", 60, http.main),
     "disk": ("(d) bytes on disk", 0, disk.main),
     "overload": ("(f) ten times as much as it takes", 600, overload.main),

@@ -7,6 +7,7 @@ what was acknowledged; the rows are counted.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -73,7 +74,7 @@ def _decoder(platform: Installation) -> UUID:
         "source": SCRIPT.read_text(encoding="utf-8"),
         "shared": True,
     }
-    with platform.client() as client:
+    with contextlib.closing(platform.client()) as client:
         answer = client.post("/api/v1/decoders", json=body).raise_for_status()
     return UUID(answer.json()["id"])
 

@@ -131,8 +131,8 @@ class _Commands:
         """Print how long answers took."""
         slow = self.missed + sum(took > COMMAND_GOAL_S for took in self.took)
         verdict = "MISSED" if slow else "reached"
-        print(f"  commands, asked until the result is in the API: {len(self.took)} answered, median "
-              f"{percentile(self.took, 0.5):.2f} s, slowest {max(self.took, default=0):.2f} s; "
+        print(f"  commands, asked until the result is in the API: {len(self.took)} answered, "
+              f"median {percentile(self.took, 0.5):.2f} s, slowest {max(self.took, default=0):.2f} s; "
               f"{slow} later than {COMMAND_GOAL_S:.0f} s: {verdict}")  # fmt: skip
 
     def __enter__(self) -> _Commands:
