@@ -173,6 +173,7 @@ def launch(
     *,
     durable: bool = True,
     options: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Server:
     """Start the server on `data_dir`, made at the first start, without waiting for it.
 
@@ -182,6 +183,7 @@ def launch(
         data_dir: exists; its lock is held by the caller.
         durable: False gives up safety for speed, for databases that are thrown away.
         options: parameters of PostgreSQL that win over ours.
+        environment: variables of the server beside the few it gets.
 
     Raises:
         PostgresMissing: the wheel is not installed.
@@ -207,7 +209,13 @@ def launch(
         "unix_socket_directories": str(sockets),
     }
     arguments = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
-    process = _spawn(identity, signal.SIGINT, log, programs / "postgres", "-D", cluster, *arguments)
+    process = _spawn(
+        identity,
+        signal.SIGINT,
+        log,
+        *(programs / "postgres", "-D", cluster, *arguments),
+        environment=environment,
+    )
     return Server(_url(sockets), process, cluster, log, log_from, sockets)
 
 
@@ -226,10 +234,14 @@ def _url(sockets: Path) -> str:
 
 
 def start(
-    data_dir: Path, *, durable: bool = True, options: Mapping[str, str] | None = None
+    data_dir: Path,
+    *,
+    durable: bool = True,
+    options: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Server:
     """Launch, wait until the server takes connections, and make the platform's database."""
-    server = launch(data_dir, durable=durable, options=options)
+    server = launch(data_dir, durable=durable, options=options, environment=environment)
     try:
         server.wait()
         server.ensure_database()
@@ -241,10 +253,14 @@ def start(
 
 @contextlib.contextmanager
 def embedded(
-    data_dir: Path, *, durable: bool = True, options: Mapping[str, str] | None = None
+    data_dir: Path,
+    *,
+    durable: bool = True,
+    options: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """Run a server for the length of a block."""
-    server = start(data_dir, durable=durable, options=options)
+    server = start(data_dir, durable=durable, options=options, environment=environment)
     try:
         yield server
     finally:
@@ -391,7 +407,11 @@ def _end(process: psutil.Process | None, timeout_s: float) -> None:
 
 
 def _spawn(
-    identity: str, death_signal: signal.Signals, log: Path, *program: str | Path
+    identity: str,
+    death_signal: signal.Signals,
+    log: Path,
+    *program: str | Path,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     shim = [sys.executable, "-I", "-S", become.__file__, identity, str(int(death_signal))]
     with log.open("ab") as output:
@@ -401,7 +421,12 @@ def _spawn(
             stdout=output,
             stderr=output,
             cwd="/",
-            env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ.get("PATH", os.defpath)},
+            env={
+                "LC_ALL": "C",
+                "TZ": "UTC",
+                "PATH": os.environ.get("PATH", os.defpath),
+                **(environment or {}),
+            },
             # A Ctrl-C in the terminal is for the supervisor, which stops the parts first.
             start_new_session=True,
         )

@@ -1,0 +1,51 @@
+"""Run benchmarks: `python -m bench [NAME…] [--seconds N]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from bench import decoders, disk, http, latency, mqtt, mqtt_core, overload
+from bench.installation import directory
+from bench.machine import describe
+
+# Name, what it is, how long its load lasts by default in seconds (0: it has none), the work.
+BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
+    "mqtt": ("(a, e) QoS 1 and memory", 300, mqtt.plain),
+    "mqtt-tls": ("(a) QoS 1 over TLS", 300, mqtt.tls),
+    "mqtt-js": ("(a) QoS 1 through a JavaScript decoder", 300, mqtt.javascript),
+    "latency": ("(b) from published to acknowledged, shown, forwarded", 60, latency.main),
+    "http": ("(c) HTTP messages, single and in batches", 60, http.main),
+    "disk": ("(d) bytes on disk", 0, disk.main),
+    "overload": ("(f) ten times as much as it takes", 600, overload.main),
+    "decoders": ("(g) JavaScript decodes", 0, lambda _seconds: decoders.main()),
+    "mqtt-core": ("(g) the MQTT core without sockets", 0, lambda _seconds: mqtt_core.main()),
+}
+
+
+def main() -> int:
+    """Run what was asked for, in order; all of it if nothing was named."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help=", ".join(BENCHES))
+    parser.add_argument("--seconds", type=float, help="length of each load instead of its own")
+    asked = parser.parse_args()
+    if unknown := [name for name in asked.names if name not in BENCHES]:
+        parser.error(f"there is no benchmark {unknown[0]}; choose from {', '.join(BENCHES)}")
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    with directory() as made:
+        print(describe(made))
+    for name in asked.names or BENCHES:
+        what, seconds, work = BENCHES[name]
+        began = time.monotonic()
+        print(f"\n--- {name}: {what}")
+        work(asked.seconds or seconds)
+        took = time.monotonic() - began
+        print(f"  took {took:.0f} s, load average after it {os.getloadavg()[0]:.1f}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""What else does the same job, measured in the same run."""
