@@ -213,7 +213,10 @@ def launch(
         identity,
         signal.SIGINT,
         log,
-        *(programs / "postgres", "-D", cluster, *arguments),
+        programs / "postgres",
+        "-D",
+        cluster,
+        *arguments,
         environment=environment,
     )
     return Server(_url(sockets), process, cluster, log, log_from, sockets)
