@@ -586,6 +586,9 @@ def upgrade() -> None:
             onupdate="CASCADE",
         ),
         sa.ForeignKeyConstraint(
+            ["decoder_id"], ["decoders.id"], name=op.f("devices_decoder_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(
             ["gateway_id"],
             ["devices.id"],
             name=op.f("devices_gateway_id_fkey"),

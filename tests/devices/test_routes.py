@@ -8,9 +8,10 @@ import pytest
 
 from fleet import ROOT, Town, a_device, a_town, administrator, reader
 from fleet_api import signed_in
-from moorage import devices, groups
+from moorage import decoders, devices, groups
 from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.db import Database
+from moorage.kit.doorbell import Doorbells
 from moorage.kit.ids import uuid7
 from moorage.kit.pages import PageRequest
 
@@ -389,3 +390,25 @@ async def test_each_change_announces_one_fact_without_secrets(database: Database
     ]
     assert (told[2].before, told[2].after) == ({"name": "Bin 1"}, {"name": "Renamed"})
     assert shown.secret not in repr([(fact.before, fact.after) for fact in told])
+
+
+async def test_a_decoder_of_another_organisation_is_neither_used_nor_left_behind(
+    database: Database,
+) -> None:
+    town, other, both = await both_towns(database)
+    new = decoders.NewDecoder(town.organization_id, "Bins", "cayenne-lpp")
+    workshop = decoders.Workshop(database, Doorbells(database), decoders.find_runtimes())
+    decoder = await decoders.make(workshop, ROOT, new)
+    async with database.begin(ROOT) as tx:
+        device = await devices.enrol(tx, ROOT, a_device(town, decoder_id=decoder.id))
+    async with signed_in(database, other.admin) as client:
+        body = {"name": "x", "applicationId": str(other.application_id)}
+        refused = await client.post("/api/v1/devices", json=body | {"decoderId": str(decoder.id)})
+        assert (refused.status_code, refused.json()["code"]) == (404, "decoders.unknown")
+    async with signed_in(database, both) as client:
+        body = {"applicationId": str(other.application_id)}
+        refused = await client.post(f"/api/v1/devices/{device.id}/move", json=body)
+        assert refused.json()["code"] == "devices.decoder_stays"
+        await client.patch(f"/api/v1/devices/{device.id}", json={"decoderId": None})
+        moved = await client.post(f"/api/v1/devices/{device.id}/move", json=body)
+        assert moved.status_code == 200, moved.text

@@ -47,6 +47,17 @@ class GatewayUnfit(MoorageError):
     message = "Device {id} is not a gateway of the same organization."
 
 
+class DecoderStays(MoorageError):
+    """A decoder would be left behind in the old organization."""
+
+    kind = Kind.CONFLICT
+    code = "devices.decoder_stays"
+    message = (
+        "Decoder {id} belongs to the old organization alone. Share it, or give the device one of "
+        "the new organization or none before moving."
+    )
+
+
 class CredentialUnknown(MoorageError):
     """The device has no such credential."""
 

@@ -52,7 +52,7 @@ devices = Table(
     Column("owner", Text, nullable=False),
     Column("ownership", Text),
     Column("state", Text, nullable=False),
-    Column("decoder_id", Uuid),
+    Column("decoder_id", ForeignKey("decoders.id")),
     Column("silent_after", Interval),
     Column("thresholds", JSONB, nullable=False),
     # Everything `q` looks through, case folded; words of it are found by their trigrams.

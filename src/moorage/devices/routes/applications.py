@@ -16,7 +16,7 @@ from moorage.groups import (
 from moorage.kit.http import Signed, Tx, may_fail
 from moorage.organizations import OrganizationUnknown, PermissionMissing
 
-from ..errors import SerialTaken
+from ..errors import DecoderStays, SerialTaken
 from ..schemas.applications import MoveApplicationBody, MovedApplicationOut
 from ..service import registry as service
 
@@ -38,7 +38,7 @@ async def remove_application(
 
 @router.post("/move", response_model=MovedApplicationOut,
              responses=may_fail(ApplicationUnknown, OrganizationUnknown, PermissionMissing,
-                                ApplicationNameTaken, SerialTaken))  # fmt: skip
+                                ApplicationNameTaken, SerialTaken, DecoderStays))  # fmt: skip
 async def move_application(
     application_id: UUID, body: MoveApplicationBody, tx: Tx, caller: Signed
 ) -> Application:

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from moorage.decoders import DecoderUnknown
 from moorage.groups import ApplicationUnknown
 from moorage.kit import pages
 from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
@@ -15,6 +16,7 @@ from moorage.kit.http import Asked, IfMatch, PageOut, Signed, Tx, check_match, m
 from moorage.organizations import PermissionMissing
 
 from ..errors import (
+    DecoderStays,
     DeviceUnknown,
     GatewayUnfit,
     IdentifierTaken,
@@ -42,7 +44,7 @@ _FIELDS = {field.alias or name: name for name, field in DeviceOut.model_fields.i
 
 @router.post("", status_code=201, response_model=DeviceOut,
              responses=may_fail(ApplicationUnknown, PermissionMissing, SerialTaken, IdentifierTaken,
-                                GatewayUnfit, FieldInvalid))  # fmt: skip
+                                GatewayUnfit, DecoderUnknown, FieldInvalid))  # fmt: skip
 async def enrol_device(body: DeviceBody, tx: Tx, caller: Signed, response: Response) -> Device:
     """Enrol a device."""
     device = await service.enrol(tx, caller, body.to_model())
@@ -116,7 +118,8 @@ async def get_device(device_id: UUID, tx: Tx, caller: Signed, response: Response
 
 @router.patch("/{device_id}", response_model=DeviceOut,
               responses=may_fail(DeviceUnknown, PermissionMissing, SerialTaken, IdentifierTaken,
-                                 GatewayUnfit, StateNotAllowed, VersionStale))  # fmt: skip
+                                 GatewayUnfit, DecoderUnknown, StateNotAllowed,
+                                 VersionStale))  # fmt: skip
 async def change_device(
     device_id: UUID, body: DevicePatch, tx: Tx, caller: Signed, response: Response,
     if_match: IfMatch = None,
@@ -138,7 +141,7 @@ async def remove_device(device_id: UUID, tx: Tx, caller: Signed) -> None:
 
 @router.post("/{device_id}/move", response_model=DeviceOut,
              responses=may_fail(DeviceUnknown, ApplicationUnknown, PermissionMissing,
-                                SerialTaken))  # fmt: skip
+                                SerialTaken, DecoderStays))  # fmt: skip
 async def move_device(device_id: UUID, body: MoveBody, tx: Tx, caller: Signed) -> Device:
     """Move a device to another application, with its history and credentials."""
     return await service.move(tx, caller, device_id, body.application_id)

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
-from moorage import groups, notifications, organizations
+from moorage import decoders, groups, notifications, organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
@@ -16,7 +16,7 @@ from moorage.kit.facts import difference, merged
 from moorage.organizations import Permission
 
 from .. import store
-from ..errors import DeviceUnknown, GatewayUnfit, PhotoUnfit, StateNotAllowed
+from ..errors import DecoderStays, DeviceUnknown, GatewayUnfit, PhotoUnfit, StateNotAllowed
 from ..facts import DeviceChanged, DeviceEnrolled, DeviceMoved, DeviceRemoved
 from ..model import (
     NEXT_STATES,
@@ -38,6 +38,7 @@ async def enrol(tx: Tx, caller: Caller, new: NewDevice) -> Device:
 
     Raises:
         ApplicationUnknown, PermissionMissing, SerialTaken, IdentifierTaken, GatewayUnfit,
+        DecoderUnknown,
         FieldInvalid: it would begin its life in a later state.
     """
     application = await groups.get(tx, caller, new.application_id)
@@ -47,6 +48,8 @@ async def enrol(tx: Tx, caller: Caller, new: NewDevice) -> Device:
     if new.state not in FIRST_STATES:
         raise FieldInvalid("/state", "a new device is planned or active")
     await require_gateway(tx, caller, application.organization_id, None, new.gateway_id)
+    if new.decoder_id is not None:
+        await decoders.hold_usable(tx, application.organization_id, new.decoder_id)
     (device_id,) = await store.registry.add(tx, [(application.organization_id, new)])
     device = await store.registry.get(tx, device_id)
     tx.announce(DeviceEnrolled(device_id, device.organization_id, after=asdict(new)))
@@ -106,7 +109,7 @@ async def change(
 
     Raises:
         DeviceUnknown, PermissionMissing, SerialTaken, IdentifierTaken, GatewayUnfit,
-        StateNotAllowed.
+        DecoderUnknown, StateNotAllowed.
     """
     before = await get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
     if "metadata" in changes:
@@ -116,6 +119,8 @@ async def change(
         return before
     if after.gateway_id != before.gateway_id:
         await require_gateway(tx, caller, before.organization_id, device_id, after.gateway_id)
+    if after.decoder_id is not None and after.decoder_id != before.decoder_id:
+        await decoders.hold_usable(tx, before.organization_id, after.decoder_id)
     check_step(before.state, after.state)
     await store.registry.change(tx, before, after)
     if after.state is not before.state:
@@ -143,6 +148,7 @@ async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) ->
 
     Raises:
         DeviceUnknown, ApplicationUnknown, PermissionMissing, SerialTaken.
+        DecoderStays: its decoder is the old organisation's own.
     """
     before = await get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
     target = await groups.get(tx, caller, application_id)
@@ -150,6 +156,8 @@ async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) ->
     if application_id == before.application_id:
         return before
     abroad = target.organization_id != before.organization_id
+    if abroad and before.decoder_id is not None:
+        await _require_taken_along(tx, target.organization_id, before.decoder_id)
     after = replace(
         before,
         application_id=application_id,
@@ -192,8 +200,11 @@ async def move_application(
     Raises:
         ApplicationUnknown, OrganizationUnknown, PermissionMissing, ApplicationNameTaken,
         SerialTaken.
+        DecoderStays: a device's decoder is the old organisation's own.
     """
     await groups.get(tx, caller, application_id)
+    for decoder_id in await store.registry.decoders_of(tx, application_id):
+        await _require_taken_along(tx, organization_id, decoder_id)
     await store.registry.refuse_serials_of(tx, application_id, organization_id)
     moved = await groups.move(tx, caller, application_id, organization_id)
     await store.registry.free_strangers(tx, application_id)
@@ -220,6 +231,14 @@ async def remove_application(
             before = view(device) | {"number": device.number}
             tx.announce(DeviceRemoved(device.id, application.organization_id, before=before))
     await groups.remove(tx, caller, application_id)
+
+
+async def _require_taken_along(tx: Tx, organization_id: UUID, decoder_id: UUID) -> None:
+    # A device that lost its decoder on the way would go on with readings nobody can use.
+    try:
+        await decoders.hold_usable(tx, organization_id, decoder_id)
+    except decoders.DecoderUnknown as foreign:
+        raise DecoderStays(id=decoder_id) from foreign
 
 
 async def require_gateway(

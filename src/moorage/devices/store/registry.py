@@ -354,6 +354,14 @@ async def free_strangers(tx: Tx, application_id: UUID) -> None:
     await senders.changed(tx, [row.number for row in freed], sender=True)
 
 
+async def decoders_of(tx: Tx, application_id: UUID) -> list[UUID]:
+    """Tell which decoders the devices of an application use."""
+    query = select(devices.c.decoder_id).where(
+        devices.c.application_id == application_id, devices.c.decoder_id.is_not(None)
+    )
+    return [row.decoder_id for row in await tx.execute(query.distinct())]
+
+
 async def refuse_serials_of(tx: Tx, application_id: UUID, organization_id: UUID) -> None:
     """Refuse a move that would give an organisation one serial twice. Raises SerialTaken."""
     other = devices.alias("other")
