@@ -1,13 +1,19 @@
-"""The OpenAPI document: what FastAPI writes, completed with what the gateway does."""
+"""The OpenAPI document: what FastAPI writes, completed with what the gateway does.
+
+Run as a module it prints the document, without a database: the console's types are made of it.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from moorage.api_gateway.middleware import COOKIE, PUBLIC, UNSAFE
+from moorage.entry.wiring import ROUTERS
 from moorage.kit.http import PROBLEM, Problem
 
 SECURITY_SCHEMES = {
@@ -112,3 +118,15 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         if status >= "400":
             entry["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def main() -> None:
+    """Print the document of every router there is."""
+    app = FastAPI(title="Moorage")
+    for router in ROUTERS:
+        app.include_router(router)
+    json.dump(completed(app), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
