@@ -14,8 +14,9 @@ from . import state as states
 from .errors import PlatformRefused, PlatformUnreachable
 from .fleet import Doors, Fleet
 from .history import send_history
-from .install import install
+from .install import install, install_target
 from .platform import Platform
+from .receiver import Receiver, receiving
 from .state import State
 
 log = structlog.get_logger()
@@ -50,16 +51,13 @@ async def run_demo(
     """
     plan = plans.demo()
     plan.devices[:] = [replace(device, began_at=state.began_at) for device in plan.devices]
-    async with Platform(doors.http_url, state.api_key, verify=doors.verify) as platform:
+    async with (
+        Platform(doors.http_url, state.api_key, verify=doors.verify) as platform,
+        receiving(state.receiver_port) as receiver,
+    ):
         await platform.wait_until_there()
         log.info("demo_setting_up", devices=len(plan.devices))
-        await install(
-            platform,
-            state.organization_id,
-            plan,
-            state.secrets,
-            lambda: states.save_state(data_dir, state),
-        )
+        await _set_up(data_dir, state, plan, platform, receiver)
         fleet = Fleet(plan.devices, state.secrets, doors, interval_s)
         if not state.has_history:
             log.info("demo_history_sent", messages=await send_history(fleet))
@@ -67,14 +65,27 @@ async def run_demo(
             states.save_state(data_dir, state)
         on_playing()
         log.info("demo_playing", devices=len(plan.devices), interval_s=interval_s)
-        await _play(fleet, platform, stop)
+        await _play(fleet, platform, receiver, stop)
 
 
-async def _play(fleet: Fleet, platform: Platform, stop: asyncio.Event) -> None:
+async def _set_up(
+    data_dir: Path, state: State, plan: plans.Plan, platform: Platform, receiver: Receiver
+) -> None:
+    def keep() -> None:
+        states.save_state(data_dir, state)
+
+    await install(platform, state.organization_id, plan, state.secrets, keep)
+    url = f"http://127.0.0.1:{receiver.port}/readings"
+    await install_target(platform, state.organization_id, plan, url)
+    state.receiver_port = receiver.port
+    keep()
+
+
+async def _play(fleet: Fleet, platform: Platform, receiver: Receiver, stop: asyncio.Event) -> None:
     enough = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(_watch(platform, enough))
-        telling = tasks.create_task(_tell(fleet))
+        telling = tasks.create_task(_tell(fleet, receiver))
         stopping = tasks.create_task(_pass_on(stop, enough))
         await fleet.run(enough)
         for task in (watching, telling, stopping):
@@ -103,7 +114,7 @@ async def _watch(platform: Platform, gone: asyncio.Event) -> None:
                 return
 
 
-async def _tell(fleet: Fleet) -> None:
+async def _tell(fleet: Fleet, receiver: Receiver) -> None:
     while True:
         await asyncio.sleep(_TELL_EVERY_S)
         tally = fleet.tally
@@ -115,6 +126,7 @@ async def _tell(fleet: Fleet) -> None:
             failed=tally.failed,
             refused=tally.refused,
             commands=tally.commands,
+            delivered=receiver.received,
         )
 
 
@@ -143,6 +155,9 @@ async def clear(
         How many devices went.
     """
     count = 0
+    for target in await platform.everything("/targets", organizationId=organization_id):
+        if application_ids is None or target["applicationId"] in application_ids:
+            await platform.call("DELETE", f"/targets/{target['id']}")
     for application in await platform.everything("/applications", organizationId=organization_id):
         if application_ids is None or application["id"] in application_ids:
             count += application["deviceCount"]

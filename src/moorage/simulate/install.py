@@ -14,6 +14,7 @@ from .plan import Plan
 from .platform import Platform
 
 _AT_ONCE = 8
+TARGET = "Simulated receiver"
 
 
 async def install(
@@ -46,6 +47,26 @@ async def install(
     await _keys(platform, plan, ids, secrets)
     on_secrets()
     return ids
+
+
+async def install_target(platform: Platform, organization_id: str, plan: Plan, url: str) -> None:
+    """Forward the readings of the plan's first application to `url`."""
+    applications = await _applications(platform, organization_id, plan)
+    application_id = applications[plan.applications[0].name]
+    there = await platform.everything("/targets", applicationId=application_id)
+    found = next((target for target in there if target["name"] == TARGET), None)
+    if found is None:
+        body = {
+            "applicationId": application_id,
+            "name": TARGET,
+            "kind": "http",
+            "settings": {"url": url},
+        }
+        made = await platform.call("POST", "/targets", body)
+        await platform.call("POST", "/routes", {"targetId": made["id"], "name": "Everything"})
+    elif found["settings"]["url"] != url:
+        settings = {**found["settings"], "url": url}
+        await platform.call("PATCH", f"/targets/{found['id']}", {"settings": settings})
 
 
 async def _decoders(platform: Platform, organization_id: str, plan: Plan) -> dict[str, str]:
