@@ -14,6 +14,7 @@ from moorage.decoders import (
     DecodeBatch,
     DecodeContext,
     Decoded,
+    DecodeFailure,
     DecoderRuntime,
     Script,
     find_runtimes,
@@ -22,7 +23,7 @@ from moorage.decoders import (
     run_given_cases,
 )
 from moorage.simulate import curves, history, kinds, plan
-from moorage.simulate.fleet import message, obey
+from moorage.simulate.fleet import cut, message, obey
 from moorage.simulate.kinds.common import STUCK_FOR_S
 from moorage.simulate.model import Device, Fault, Kind, read_decoder, to_json
 
@@ -45,27 +46,26 @@ def a_device(kind: Kind, *faults: Fault, tags: tuple[str, ...] = ()) -> Device:
     )
 
 
-async def documents(runtime: DecoderRuntime, device: Device, payloads: list[bytes]) -> list[Any]:
+async def decode(
+    runtime: DecoderRuntime, device: Device, payloads: list[bytes]
+) -> list[Decoded | DecodeFailure]:
     script = device.kind.script
     assert script is not None
     described = msgspec.Raw(to_json({"name": device.name, "metadata": device.metadata}))
+    now = datetime.fromtimestamp(NOON, UTC)
     messages = [
-        DecodeContext(
-            p,
-            datetime.fromtimestamp(NOON, UTC),
-            device.kind.content_type,
-            None,
-            None,
-            None,
-            described,
-        )
+        DecodeContext(p, now, device.kind.content_type, None, None, None, described)
         for p in payloads
     ]
     batch = DecodeBatch("tests", messages, Script(hash_of("javascript", script), script))
-    results = await runtime.decode(batch)
+    return await runtime.decode(batch)
+
+
+async def documents(runtime: DecoderRuntime, device: Device, payloads: list[bytes]) -> list[Any]:
+    results = await decode(runtime, device, payloads)
     for result in results:
         assert isinstance(result, Decoded), result
-    return [result.document and json.loads(result.document) for result in results]
+    return [r.document and json.loads(r.document) for r in results if isinstance(r, Decoded)]
 
 
 @by_kind
@@ -96,10 +96,15 @@ async def test_what_was_kept_decodes_like_what_comes_at_once(
 
 
 @by_kind
-async def test_the_answer_to_a_command_is_left_out(kind: Kind, javascript: DecoderRuntime) -> None:
-    answer = to_json({"state": "completed", "result": {"on": True}})
+async def test_a_message_that_was_cut_off_fails_in_words(
+    kind: Kind, javascript: DecoderRuntime
+) -> None:
+    whole = message(a_device(kind), NOON)
 
-    assert await documents(javascript, a_device(kind), [answer]) == [None]
+    (result,) = await decode(javascript, a_device(kind), [cut(whole)])
+
+    assert isinstance(result, DecodeFailure), result
+    assert result.message
 
 
 @by_kind

@@ -162,7 +162,7 @@ class _Player:
         if self._device.has(Fault.GARBLED) and chance(self._device.serial, self._count) < (
             _GARBLED_SHARE
         ):
-            payload = payload[: len(payload) * 2 // 3]
+            payload = cut(payload)
         if is_by_mqtt(self._device):
             link = await self._connected()
             self._fleet.tally.sent += 1
@@ -238,6 +238,11 @@ def message(device: Device, at: float) -> bytes:
     stuck = device.has(Fault.STUCK)
     measured_at = min(at, device.began_at - STUCK_FOR_S) if stuck else at
     return device.kind.pack(device.kind.measure(device, measured_at))
+
+
+def cut(payload: bytes) -> bytes:
+    """Give what a bad line lets through of a message; never a whole part of it."""
+    return payload[: len(payload) * 2 // 3 | 1]
 
 
 def obey(device: Device, body: bytes, at: float) -> dict[str, Any]:

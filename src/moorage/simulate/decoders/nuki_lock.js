@@ -3,7 +3,7 @@ const DOOR = { 1: "deactivated", 2: "closed", 3: "open", 4: "unknown", 5: "calib
 
 function decode(payload, metadata) {
   const lock = payload.values || payload;
-  if (lock.nukiId === undefined) return undefined; // The answer to a command.
+  if (lock.nukiId === undefined) throw new Error("this is no callback of a Nuki Bridge");
   return {
     state: lock.stateName,
     locked: lock.state === 1,

@@ -1,7 +1,7 @@
 // Shelly Pro 3EM: the NotifyFullStatus of its RPC over MQTT, three phases and counters.
 function decode(payload, metadata) {
   const status = (payload.values || payload).params;
-  if (status === undefined) return undefined; // The answer to a command.
+  if (status === undefined) throw new Error("this is no status of a Shelly");
   const meter = status["em:0"], counters = status["emdata:0"];
   return {
     timestamp: status.ts,
