@@ -29,6 +29,8 @@ app = App(
 app.register_install_completion_command(help="Install the completion of your shell.")
 app.command("moorage.entry.cli_decoder:app", name="decoder")
 app.command("moorage.entry.cli_user:app", name="user")
+app.command("moorage.entry.cli_simulate:demo", name="demo")
+app.command("moorage.entry.cli_simulate:simulate", name="simulate")
 
 # The module of each part offers `async def serve(settings, line)`: it works until `line.stop`.
 PARTS = {
@@ -281,7 +283,7 @@ def _parts(settings: Settings, *, demo: bool) -> dict[str, list[str]]:
         name = "work" if settings.workers == 1 else f"work-{number}"
         parts[name] = _command("work")
     if demo:
-        parts["simulate"] = _command("simulate")
+        parts["simulate"] = _command("demo")
     return parts
 
 

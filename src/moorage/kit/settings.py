@@ -22,7 +22,7 @@ from moorage.kit.errors import Kind, MoorageError
 PREFIX = "MOORAGE_"
 # Variables with the prefix that are not settings: where the file is, how a part reaches its
 # supervisor.
-RESERVED = frozenset({"MOORAGE_CONFIG", "MOORAGE_SUPERVISOR_FD"})
+RESERVED = frozenset({"MOORAGE_CONFIG", "MOORAGE_SIMULATE_API_KEY", "MOORAGE_SUPERVISOR_FD"})
 HIDDEN = "********"
 
 

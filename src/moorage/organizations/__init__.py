@@ -16,6 +16,7 @@ from .facts import (
 )
 from .model import MemberKind, NewOrganization, NewPermissionGroup, Organization, Permission, Role
 from .service import (
+    dissolve,
     found,
     get,
     get_group,
@@ -50,6 +51,7 @@ __all__ = [
     "PermissionMissing",
     "PermissionRevoked",
     "Role",
+    "dissolve",
     "found",
     "get",
     "get_group",

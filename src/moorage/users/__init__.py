@@ -2,7 +2,7 @@
 
 from .errors import CredentialsWrong, UserUnknown
 from .facts import ApiKeyIssued, ApiKeyRevoked, SignInRefused, UserChanged, UserErased, UserSignedIn
-from .model import Link, NewUser, User, Visitor
+from .model import Link, NewApiKey, NewUser, User, Visitor
 from .service import (
     SigningKeys,
     add_from_command_line,
@@ -13,9 +13,12 @@ from .service import (
     grant_admin,
     identify,
     invite,
+    issue_key,
     link_for,
+    list_keys,
     load_signing_keys,
     recheck,
+    revoke_key,
     sign_in_by_link,
 )
 
@@ -24,6 +27,7 @@ __all__ = [
     "ApiKeyRevoked",
     "CredentialsWrong",
     "Link",
+    "NewApiKey",
     "NewUser",
     "SignInRefused",
     "SigningKeys",
@@ -41,8 +45,11 @@ __all__ = [
     "grant_admin",
     "identify",
     "invite",
+    "issue_key",
     "link_for",
+    "list_keys",
     "load_signing_keys",
     "recheck",
+    "revoke_key",
     "sign_in_by_link",
 ]

@@ -38,3 +38,8 @@ class Allowance:
             return (min(tokens, self.burst) - left) / self.rate
         bucket[0] = left - tokens
         return 0.0
+
+    def give_back(self, key: object, tokens: float = 1.0) -> None:
+        """Put tokens back that were taken for nothing."""
+        if (bucket := self._buckets.get(key)) is not None:
+            bucket[0] = min(self.burst, bucket[0] + tokens)

@@ -135,6 +135,8 @@ class Door:
             detail = f"The device is {sender.state.value}; set it to active to let it in."
             self._refuse_credentials(credentials, detail, sender.number)
             raise SenderUnknown
+        # Only failures count: a whole fleet may come from one address.
+        self._attempts.give_back(credentials.address)
         self._by_number[sender.number] = sender
         # A change that came in meanwhile may have made this answer old: then ask again next time.
         if mark is not None and mark == self._mark and not self._changed.is_set():
