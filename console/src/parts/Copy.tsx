@@ -23,7 +23,7 @@ export function Copy({ value }: { value: string }) {
 export function CopyValue({ value }: { value: string }) {
   return (
     <Group gap={4} wrap="nowrap">
-      <Text span ff="monospace" fz="sm" className={classes.value}>
+      <Text span ff="monospace" fz="sm" className={classes.value} title={value}>
         {value}
       </Text>
       <Copy value={value} />
@@ -35,7 +35,7 @@ export function CopyValue({ value }: { value: string }) {
 export function CodeBlock({ code, label }: { code: string; label?: string }) {
   return (
     <div className={classes.block}>
-      <pre aria-label={label} tabIndex={0}>
+      <pre role="region" aria-label={label} tabIndex={0}>
         <code>{code}</code>
       </pre>
       <div className={classes.corner}>

@@ -3,7 +3,7 @@ import * as maplibre from 'maplibre-gl'
 import 'maplibre-gl/dist/maplibre-gl.css'
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?url'
 import { useEffect, useRef } from 'react'
-import { baseMap, withTiles } from './baseMap'
+import { baseMap, refineWhenNear, withTiles } from './baseMap'
 import { tileUrl } from './tiles'
 
 maplibre.setWorkerUrl(workerUrl)
@@ -75,7 +75,10 @@ export default function MapCanvas(props: MapProps) {
   useEffect(() => {
     let current = true
     void baseMap(scheme).then((style) => {
-      if (current) map.current?.setStyle(withTiles(style, tileUrl()))
+      const shown = map.current
+      if (!current || !shown) return
+      shown.setStyle(withTiles(style, tileUrl()))
+      shown.once('styledata', () => refineWhenNear(shown))
     })
     return () => {
       current = false

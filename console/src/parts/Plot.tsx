@@ -68,6 +68,7 @@ export default function Plot(props: ChartProps) {
         axes: [
           {
             ...axis,
+            size: 34,
             values: (_, ticks, __, ___, step) =>
               ticks.map((tick) =>
                 new Intl.DateTimeFormat(

@@ -20,13 +20,14 @@ import { Facts } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
 import { Difference, difference } from './Difference'
 import { listFacts } from './queries'
-import { useFactName } from './words'
+import { useFactName, useFieldName } from './words'
 
 /** Who did what, when, to which thing. */
 export function Audit() {
   const { t } = useTranslation()
   const format = useFormat()
   const name = useFactName()
+  const fieldName = useFieldName()
   const text = useFailureText()
   const { organizationId } = useSession()
   const [address, setAddress] = useAddress()
@@ -79,7 +80,7 @@ export function Audit() {
             label: t('audit.change'),
             cell: (fact) =>
               difference(fact.before, fact.after)
-                .map(([field]) => field)
+                .map(([field]) => fieldName(field))
                 .join(', ') || '–',
           },
           {

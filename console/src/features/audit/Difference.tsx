@@ -1,46 +1,39 @@
 import classes from './Timeline.module.css'
+import { useFieldName } from './words'
 
 type Fields = Record<string, unknown> | null | undefined
 
-const HIDDEN = new Set([
-  'id',
-  'updatedAt',
-  'updatedBy',
-  'createdAt',
-  'createdBy',
-  'updated_at',
-  'updated_by',
-  'created_at',
-  'created_by',
-])
+const HIDDEN = /^(id|(updated|created)(At|By|_at|_by))$/
 
-/** Give the fields that differ, with what stood there before and after. */
-export function difference(before: Fields, after: Fields): [string, unknown, unknown][] {
-  const keys = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])]
-  return keys
-    .filter((key) => !HIDDEN.has(key) && JSON.stringify(before?.[key]) !== JSON.stringify(after?.[key]))
-    .map((key) => [key, before?.[key], after?.[key]])
+const word = (value: unknown): string => {
+  if (value === undefined || value === null || value === '') return '–'
+  if (typeof value === 'string') return value
+  const text = JSON.stringify(value)
+  return text === '[]' || text === '{}' ? '–' : text
 }
 
-const word = (value: unknown) =>
-  value === undefined || value === null || value === ''
-    ? '–'
-    : typeof value === 'string'
-      ? value
-      : JSON.stringify(value)
+/** Give the fields that differ, with what stood there before and after. */
+export function difference(before: Fields, after: Fields): [string, string, string][] {
+  const keys = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])]
+  return keys
+    .filter((key) => !HIDDEN.test(key))
+    .map((key): [string, string, string] => [key, word(before?.[key]), word(after?.[key])])
+    .filter(([, from, to]) => from !== to)
+}
 
 /** Show what a change changed, field by field. */
 export function Difference({ before, after }: { before: Fields; after: Fields }) {
-  const rows = difference(before, after).filter(([, from, to]) => word(from) !== word(to))
+  const name = useFieldName()
+  const rows = difference(before, after)
   if (rows.length === 0) return null
   return (
     <dl className={classes.change}>
       {rows.map(([key, from, to]) => (
         <div key={key} style={{ display: 'contents' }}>
-          <dt>{key}</dt>
+          <dt>{name(key)}</dt>
           <dd>
-            {before && <del>{word(from)}</del>} {before && after && '→ '}
-            {after && <ins>{word(to)}</ins>}
+            {before && <del>{from}</del>} {before && after && '→ '}
+            {after && <ins>{to}</ins>}
           </dd>
         </div>
       ))}

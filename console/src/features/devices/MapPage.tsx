@@ -15,12 +15,16 @@ import { Page } from '@/parts/Page'
 import { Panel } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
 import classes from './MapPage.module.css'
-import { type Box as Bounds, devicesOnMap } from './queries'
-import { CONNECTIVITY_TONE, type Connectivity } from './words'
+import { type Box as Bounds, type DeviceFilter, devicesOnMap } from './queries'
 
 const Canvas = lazy(() => import('@/parts/MapCanvas'))
 
 const WORLD: Bounds = { west: -180, south: -85, east: 180, north: 85 }
+/** The finest grid the server lays over a box. */
+const FINEST = 64
+
+type Corners = [[number, number], [number, number]]
+
 const keyOf = (item: MapItem) => item.device?.id ?? item.location.coordinates.join()
 
 /** Where the devices are. */
@@ -35,7 +39,7 @@ export function MapPage() {
   const filter = { organizationId, applicationId: address.applicationId }
   const all = useQuery({
     queryKey: ['devices', 'map', 'all', filter],
-    queryFn: () => devicesOnMap(WORLD, filter),
+    queryFn: () => whereTheyAre(filter),
     staleTime: 60_000,
   })
   const found = useQuery({
@@ -58,7 +62,7 @@ export function MapPage() {
       })),
     [found.data, go, t],
   )
-  const fit = useMemo(() => boxOf(all.data ?? []), [all.data])
+  const fit = all.data ?? undefined
   const shown = items.reduce((sum, item) => sum + item.count, 0)
   const bbox = view
     ? [view.west, view.south, view.east, view.north].map((n) => n.toFixed(4)).join(',')
@@ -113,8 +117,8 @@ export function MapPage() {
                         <Anchor component={Link} to={`/devices/${item.device.id}`} truncate>
                           {item.device.name}
                         </Anchor>
-                        <Status tone={CONNECTIVITY_TONE[item.device.connectivity as Connectivity] ?? 'none'}>
-                          {t(`connectivity.${item.device.connectivity as Connectivity}`)}
+                        <Status tone={item.silent ? 'warning' : 'good'}>
+                          {t(item.silent ? 'connectivity.silent' : 'map.well')}
                         </Status>
                       </>
                     ) : (
@@ -136,8 +140,37 @@ export function MapPage() {
   )
 }
 
+/** Find the box around all devices: a coarse look at the world, then finer ones at what it showed. */
+async function whereTheyAre(filter: DeviceFilter): Promise<Corners | null> {
+  let items = await devicesOnMap(WORLD, filter, FINEST)
+  let width = WORLD.east - WORLD.west
+  for (let look = 0; look < 3; look += 1) {
+    const found = boxOf(items)
+    if (!found || items.length > 3) break
+    const margin = width / FINEST
+    const [[west, south], [east, north]] = found
+    const box = {
+      west: Math.max(-180, west - margin),
+      south: Math.max(-90, south - margin),
+      east: Math.min(180, east + margin),
+      north: Math.min(90, north + margin),
+    }
+    width = box.east - box.west
+    items = await devicesOnMap(box, filter, FINEST)
+  }
+  const found = boxOf(items)
+  if (!found) return null
+  // A cluster stands at the mean of its devices, some of which lie up to a cell further out.
+  const cell = width / FINEST
+  const [[west, south], [east, north]] = found
+  return [
+    [west - cell, south - cell],
+    [east + cell, north + cell],
+  ]
+}
+
 /** Give the box around all items; undefined where there are none. */
-export function boxOf(items: MapItem[]): [[number, number], [number, number]] | undefined {
+export function boxOf(items: MapItem[]): Corners | undefined {
   if (items.length === 0) return undefined
   const lon = items.map((item) => item.location.coordinates[0] ?? 0)
   const lat = items.map((item) => item.location.coordinates[1] ?? 0)
@@ -154,7 +187,6 @@ function pin(item: MapItem, label: string, open: () => void): HTMLElement {
   element.className = classes.pin ?? ''
   element.dataset.one = one ? 'true' : ''
   element.dataset.silent = item.silent > 0 ? 'true' : ''
-  if (one?.connectivity === 'neverSeen') element.dataset.unseen = 'true'
   element.setAttribute('aria-label', one?.name ?? label)
   element.title = one?.name ?? label
   if (!one) {

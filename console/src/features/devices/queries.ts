@@ -126,11 +126,11 @@ export interface Box {
   north: number
 }
 
-export const devicesOnMap = (box: Box, filter: DeviceFilter) =>
+export const devicesOnMap = (box: Box, filter: DeviceFilter, cells = 20) =>
   ok(
     api.GET('/api/v1/devices/map', {
       params: {
-        query: { ...asked(filter), bbox: [box.west, box.south, box.east, box.north].join(','), cells: 20 },
+        query: { ...asked(filter), bbox: [box.west, box.south, box.east, box.north].join(','), cells },
       },
     }),
   )

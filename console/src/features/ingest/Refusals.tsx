@@ -32,6 +32,7 @@ export function Refusals() {
         columns={[
           {
             key: 'reason',
+            width: '210px',
             label: t('messages.why'),
             cell: (r) => <Status tone="warning">{say(r.reason)}</Status>,
           },

@@ -39,7 +39,7 @@ export function Overview() {
     >
       <Stack>
         <Numbers total={all.data} />
-        <SimpleGrid cols={{ base: 1, lg: 2 }}>
+        <SimpleGrid cols={{ base: 1, lg: 2 }} style={{ alignItems: 'start' }}>
           <Attention />
           <Stack>
             <Flow />

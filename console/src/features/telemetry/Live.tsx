@@ -2,7 +2,7 @@ import { Button, Group, Skeleton, Stack, Text } from '@mantine/core'
 import { IconActivity, IconPlayerPause, IconPlayerPlay, IconPlugConnected } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type FeedMessage, useFeed } from '@/api/feed'
 import type { Latest } from '@/api/types'
@@ -10,7 +10,7 @@ import { Chart } from '@/parts/Chart'
 import { Empty } from '@/parts/Empty'
 import { Failure } from '@/parts/Failure'
 import { Panel } from '@/parts/Panel'
-import { Time } from '@/parts/Time'
+import { Time, useNow } from '@/parts/Time'
 import { FeedMark } from './FeedMark'
 import { LatestValues, useValueText, type Value } from './LatestValues'
 import { latestQuery, readingsQuery } from './queries'
@@ -147,6 +147,8 @@ function MovingChart({ deviceId, series, heard, unit }: MovingProps) {
     }
   }
   const times = [...points.keys()].sort((a, b) => a - b)
+  const until = Math.ceil(useNow() / 5_000) * 5
+  const range = useMemo((): [number, number] => [until - WINDOW_S, until], [until])
   return (
     <Panel title={t('live.chart', { series })}>
       <Chart
@@ -155,6 +157,7 @@ function MovingChart({ deviceId, series, heard, unit }: MovingProps) {
         times={times}
         values={times.map((at) => points.get(at) ?? null)}
         height={240}
+        range={range}
       />
     </Panel>
   )

@@ -62,7 +62,7 @@ export function Messages({ deviceId }: { deviceId: string }) {
           {
             key: 'result',
             label: t('messages.result'),
-            width: '120px',
+            width: '140px',
             cell: (m) =>
               m.problem ? (
                 <Status tone="bad">{t('messages.problem')}</Status>

@@ -58,32 +58,36 @@ export function Readings({ deviceId }: { deviceId: string }) {
   }
   return (
     <Stack>
-      <Group justify="space-between" align="flex-end">
-        <Group gap="sm" align="flex-end">
-          <SegmentedControl
-            aria-label={t('readings.period')}
-            value={zoomed ? '' : period}
-            onChange={(next) => choose(next as Period)}
-            data={(Object.keys(PERIODS) as Period[]).map((p) => ({ value: p, label: t(`periods.${p}`) }))}
-          />
-          <MultiSelect
-            aria-label={t('readings.series')}
-            placeholder={series.length ? undefined : t('readings.series')}
-            miw={200}
-            maw={420}
-            value={series}
-            onChange={setPicked}
-            data={numeric.map((one) => one.series)}
-            searchable
-          />
-          {zoomed && (
-            <Button variant="light" leftSection={<IconZoomReset size={16} />} onClick={() => choose(period)}>
-              {t('readings.unzoom')}
-            </Button>
-          )}
-        </Group>
+      <Group gap="sm" align="flex-end">
+        <SegmentedControl
+          aria-label={t('readings.period')}
+          value={zoomed ? '' : period}
+          onChange={(next) => choose(next as Period)}
+          data={(Object.keys(PERIODS) as Period[]).map((p) => ({ value: p, label: t(`periods.${p}`) }))}
+        />
+        <MultiSelect
+          aria-label={t('readings.series')}
+          placeholder={series.length ? undefined : t('readings.series')}
+          miw={200}
+          maw={420}
+          value={series}
+          onChange={setPicked}
+          data={numeric.map((one) => one.series)}
+          searchable
+        />
+        {zoomed && (
+          <Button variant="light" leftSection={<IconZoomReset size={16} />} onClick={() => choose(period)}>
+            {t('readings.unzoom')}
+          </Button>
+        )}
+      </Group>
+      <Group justify="space-between">
+        <Text fz="sm" c="dimmed">
+          {format.instant(span.from, false)} – {format.instant(span.to, false)} · {t('readings.help')}
+        </Text>
         <Button
-          variant="default"
+          variant="subtle"
+          size="compact-sm"
           leftSection={<IconDownload size={16} />}
           onClick={() =>
             void download(
@@ -96,9 +100,6 @@ export function Readings({ deviceId }: { deviceId: string }) {
           CSV
         </Button>
       </Group>
-      <Text fz="sm" c="dimmed">
-        {format.instant(span.from, false)} – {format.instant(span.to, false)} · {t('readings.help')}
-      </Text>
       {readings.error && <Failure of={readings.error} retry={() => void readings.refetch()} />}
       {readings.isPending && series.length > 0 && <Skeleton height={240} />}
       {readings.data &&

@@ -155,6 +155,7 @@ export const things = {
     everyApplication: 'Alle applikationer',
     inView_one: '{{count}} enhed i udsnittet',
     inView_other: '{{count}} enheder i udsnittet',
+    well: 'Ikke tavs',
     nothing: 'Ingen enhed med placering her.',
     silent_one: '{{count}} tavs',
     silent_other: '{{count}} tavse',

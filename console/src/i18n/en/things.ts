@@ -28,7 +28,7 @@ export const things = {
   },
   connectivity: {
     connected: 'Connected',
-    seen: 'Heard of',
+    seen: 'Heard from',
     silent: 'Silent',
     neverSeen: 'Never seen',
   },
@@ -153,6 +153,7 @@ export const things = {
     everyApplication: 'Every application',
     inView_one: '{{count}} device in view',
     inView_other: '{{count}} devices in view',
+    well: 'Not silent',
     nothing: 'No device with a location here.',
     silent_one: '{{count}} silent',
     silent_other: '{{count}} silent',
