@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 
 from bench import decoders, disk, http, latency, mqtt, mqtt_core, overload
@@ -37,14 +38,22 @@ def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     with directory() as made:
         print(describe(made))
+    failed: list[str] = []
     for name in asked.names or BENCHES:
         what, seconds, work = BENCHES[name]
         began = time.monotonic()
         print(f"\n--- {name}: {what}")
-        work(asked.seconds or seconds)
+        try:
+            work(asked.seconds or seconds)
+        except Exception:
+            # The others are worth their time all the same.
+            traceback.print_exc()
+            failed.append(name)
         took = time.monotonic() - began
         print(f"  took {took:.0f} s, load average after it {os.getloadavg()[0]:.1f}")
-    return 0
+    if failed:
+        print(f"\nnot measured, because they failed: {', '.join(failed)}")
+    return len(failed)
 
 
 if __name__ == "__main__":

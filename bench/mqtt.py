@@ -71,7 +71,7 @@ def _decoder(platform: Installation) -> UUID:
     body = {
         "organizationId": str(fleet.organization_id),
         "name": "ERS",
-        "source": SCRIPT.read_text(encoding="utf-8"),
+        "script": SCRIPT.read_text(encoding="utf-8"),
         "shared": True,
     }
     with contextlib.closing(platform.client()) as client:

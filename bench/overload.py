@@ -129,12 +129,12 @@ class _Commands:
 
     def report(self) -> None:
         """Print how long answers took."""
+        slowest = max(self.took, default=0)
         slow = self.missed + sum(took > COMMAND_GOAL_S for took in self.took)
         verdict = "MISSED" if slow else "reached"
         print(f"  commands, asked until the result is in the API: {len(self.took)} answered, "
-              f"median {percentile(self.took, 0.5):.2f} s, slowest "
-              f"{max(self.took, default=0):.2f} s; {slow} later than "
-              f"{COMMAND_GOAL_S:.0f} s: {verdict}")  # fmt: skip
+              f"median {percentile(self.took, 0.5):.2f} s, slowest {slowest:.2f} s; "
+              f"{slow} later than {COMMAND_GOAL_S:.0f} s: {verdict}")  # fmt: skip
 
     def __enter__(self) -> _Commands:
         """Begin to ask."""
