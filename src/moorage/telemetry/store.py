@@ -29,17 +29,6 @@ _json = msgspec.json.Encoder()
 NO_SHAPE = Shape(0, (), "", ())
 
 
-class HistoryRow(msgspec.Struct, array_like=True, gc=False):
-    """One row to keep; `values` as `pack_values` made them."""
-
-    at_us: int
-    n: int
-    device: int
-    shape: int
-    flags: int
-    values: bytes
-
-
 class LatestRow(msgspec.Struct, array_like=True, gc=False):
     """One device's latest state; `state` is {series: [value, at_us, unit]}."""
 
@@ -128,20 +117,21 @@ async def get_shapes(tx: Tx, ids: Iterable[int]) -> dict[int, Shape]:
     return found
 
 
-async def add_history(tx: Tx, partition: int, rows: Sequence[HistoryRow]) -> None:
-    """Append rows with one binary COPY; their days must exist."""
-    parts = [_COPY_HEAD]
-    pack = _ROW.pack
-    for row in rows:
-        values = row.values
-        parts.append(
-            pack(
-                7, 8, row.at_us - EPOCH_2000_US, 8, row.n, 4, row.device, 4, row.shape,
-                2, partition, 2, row.flags, len(values),
-            )
-        )  # fmt: skip
-        parts.append(values)
-    parts.append(_COPY_TAIL)
+def pack_row(
+    at_us: int, n: int, device: int, shape: int, partition: int, flags: int, values: bytes
+) -> bytes:
+    """Make a row of the history in COPY's binary form; `values` as `pack_values` made them."""
+    return (
+        _ROW.pack(
+            7, 8, at_us - EPOCH_2000_US, 8, n, 4, device, 4, shape, 2, partition, 2, flags,
+            len(values),
+        )
+        + values
+    )  # fmt: skip
+
+
+async def add_history(tx: Tx, rows: Sequence[bytes]) -> None:
+    """Append rows of `pack_row` with one COPY; their days must exist."""
     driver = await tx.driver()
     async with (
         driver.cursor() as cursor,
@@ -150,7 +140,7 @@ async def add_history(tx: Tx, partition: int, rows: Sequence[HistoryRow]) -> Non
             "FROM STDIN (FORMAT binary)"
         ) as copy,
     ):
-        await copy.write(b"".join(parts))
+        await copy.write(b"".join((_COPY_HEAD, *rows, _COPY_TAIL)))
 
 
 async def read_latest(tx: Tx, devices: Sequence[int]) -> dict[int, LatestRow]:

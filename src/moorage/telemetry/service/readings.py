@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -18,7 +18,9 @@ from ..errors import RangeReversed, RangeTooWide
 from ..model import Derived, Flag, MessageRow, Point, Row, State, Value, Window
 
 MAX_SERIES = 200
+MOST_SHAPES = 20_000
 TABLE = "telemetry_history"
+_CLOCK, _FURTHER = int(Flag.CLOCK), int(Flag.FURTHER)
 _DAY_US = 86_400_000_000
 
 
@@ -39,34 +41,37 @@ class Keeper:
     async def append(self, tx: Tx, batch: Sequence[Derived]) -> None:
         """Keep the readings of a batch, and the state that follows from them."""
         await self._load(tx, batch)
-        rows: list[store.HistoryRow] = []
+        latest, pack_row, partition = self._latest, store.pack_row, self.partition
+        rows: list[bytes] = []
+        days: set[int] = set()
         touched: dict[int, store.LatestRow] = {}
         for message in batch:
-            state = self._latest.get(message.device)
+            device, n, flags = message.device, message.n, message.flags
+            state = latest.get(device)
             if state is None:
-                state = store.LatestRow(message.device, message.received_us, 0, 0, {})
-                self._latest[message.device] = state
-            touched[message.device] = state
+                state = latest[device] = store.LatestRow(device, message.received_us, 0, 0, {})
+            touched[device] = state
             state.message_count += 1
             state.received_us = max(state.received_us, message.received_us)
-            flags = message.flags
             if not message.points:
-                rows.append(
-                    store.HistoryRow(message.at_us, message.n, message.device, 0, flags, b"")
-                )
+                days.add(message.at_us // _DAY_US)
+                rows.append(pack_row(message.at_us, n, device, 0, partition, flags, b""))
                 continue
+            good = not flags & _CLOCK
             for point in message.points:
-                _remember(state, point, good=not flags & Flag.CLOCK)
+                if _remember(state, point, good=good):
+                    # More series than a device may have: the rest is counted, not kept.
+                    values = {k: v for k, v in point.values.items() if k in state.state}
+                    point = Point(point.at_us, values, point.units)
                 shape, packed = await self._pack(tx, point)
-                rows.append(
-                    store.HistoryRow(point.at_us, message.n, message.device, shape, flags, packed)
-                )
-                flags |= Flag.FURTHER
-        await self._make_days(tx, rows)
-        await store.add_history(tx, self.partition, rows)
+                days.add(point.at_us // _DAY_US)
+                rows.append(pack_row(point.at_us, n, device, shape, partition, flags, packed))
+                flags |= _FURTHER
+        await self._make_days(tx, days)
+        await store.add_history(tx, rows)
         await store.put_latest(tx, list(touched.values()))
-        while len(self._latest) > self._remembered:
-            self._latest.popitem(last=False)
+        while len(latest) > self._remembered:
+            latest.popitem(last=False)
 
     async def _load(self, tx: Tx, batch: Sequence[Derived]) -> None:
         wanted = {m.device for m in batch}
@@ -86,29 +91,35 @@ class Keeper:
             letters = "".join(store.kind_of(v) for v in values.values())
             unit_list = [units.get(name) if units else None for name in values]
             shape = await store.add_shape(tx, list(values), letters, unit_list)
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
             known = self._shapes[key] = (shape, letters, store.packer(letters))
         shape, letters, packer = known
         if packer is not None:
             return shape, packer.pack(*values.values())  # type: ignore[attr-defined]
         return shape, store.pack_values(letters, values.values())
 
-    async def _make_days(self, tx: Tx, rows: Iterable[store.HistoryRow]) -> None:
-        new = {row.at_us // _DAY_US for row in rows} - self._days
-        for number in sorted(new):
+    async def _make_days(self, tx: Tx, days: set[int]) -> None:
+        for number in sorted(days - self._days):
             day = date(1970, 1, 1) + timedelta(days=number)
             await ledger.make_day_tables(tx, [TABLE], day, day)
-        self._days |= new
+        self._days |= days
 
 
-def _remember(state: store.LatestRow, point: Point, *, good: bool) -> None:
-    """Take over values that are newer; `latest` is the greatest good time."""
+def _remember(state: store.LatestRow, point: Point, *, good: bool) -> bool:
+    """Take over values that are newer; tell whether some were one series too many.
+
+    `latest` is the greatest good time.
+    """
     known = state.state
     at_us, units = point.at_us, point.units
+    too_many = False
     for name, value in point.values.items():
         entry = known.get(name)
         if entry is None:
             if len(known) >= MAX_SERIES:
                 state.dropped_series += 1
+                too_many = True
                 continue
             known[name] = [value, at_us, units.get(name) if units else None]
         elif good and at_us >= entry[1]:
@@ -116,6 +127,7 @@ def _remember(state: store.LatestRow, point: Point, *, good: bool) -> None:
             entry[1] = at_us
             if units:
                 entry[2] = units.get(name)
+    return too_many
 
 
 # --- Questions ------------------------------------------------------------
