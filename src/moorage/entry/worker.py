@@ -54,6 +54,8 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             replayer = targets.Replayer(database, doorbells, partitions)
             work.append(tasks.create_task(replayer.run()))
             work.append(tasks.create_task(targets.Dispatch(means, doorbells).run()))
+            sealer_of_days = telemetry.Sealer(database)
+            work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
             work.append(tasks.create_task(doorbells.run()))
             work.append(tasks.create_task(jobs.keep(database, SCHEDULES)))
             line.ready()

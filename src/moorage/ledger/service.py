@@ -274,6 +274,11 @@ async def make_day_tables(tx: Tx, tables: Sequence[str], first: date, last: date
     await store.make_day_tables(tx, tables, first, last)
 
 
+async def day_tables(tx: Tx, table: str) -> dict[date, str]:
+    """Name the day partitions of another slice's table, the oldest first."""
+    return {day: store.day_table(table, day) for day in await store.days_of(tx, table)}
+
+
 async def drop_old_days(tx: Tx) -> list[date]:
     """Drop days past their retention, unless a consumer still needs them; give those dropped."""
     dropped = []

@@ -6,6 +6,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Column,
+    Date,
     DateTime,
     Index,
     Integer,
@@ -31,6 +32,20 @@ history = Table(
     Column("values", LargeBinary, nullable=False),
     Index("telemetry_history_device_at", "device", "at"),
     postgresql_partition_by="RANGE (at)",
+)
+
+# A device's rows of closed days, in columns; blocks of a device share no day. `messages` and
+# `problems` count its messages and those with a problem.
+sealed = Table(
+    "telemetry_sealed",
+    metadata,
+    Column("device", Integer, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+    Column("until", Date, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("problems", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 shapes = Table(

@@ -13,6 +13,7 @@ from .readings import (
     readings,
     states,
 )
+from .sealing import Sealer
 
 __all__ = [
     "MAX_SERIES",
@@ -20,6 +21,7 @@ __all__ = [
     "Follower",
     "Keeper",
     "Place",
+    "Sealer",
     "aggregate",
     "entries_of",
     "latest",

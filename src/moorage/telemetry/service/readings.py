@@ -142,7 +142,7 @@ async def readings(tx: Tx, caller: Caller, device_id: UUID, window: Window) -> l
     if window.end <= window.start:
         raise RangeReversed
     device = await devices.get(tx, caller, device_id)
-    found = [row for _number, row in await store.read_hot(tx, [device.number], window)]
+    found = [row for _number, row in await store.read(tx, [device.number], window)]
     if len(found) > window.limit:
         raise RangeTooWide(limit=window.limit)
     return found if window.step_s is None else aggregate(found, window)
@@ -229,16 +229,21 @@ async def message(
         device.organization_id,
         device.application_id,
     )
-    row = await store.find_message(tx, device.number, partition, n)
+    raw = await ledger.get(tx, partition, n)
+    if raw.device != device.number:
+        raise ledger.PositionGone(position=n)
+    row = await store.find_message(tx, device.number, partition, n, raw.received_us)
     if row is None:
         raise ledger.PositionGone(position=n)
-    return row, await ledger.get(tx, partition, n)
+    return row, raw
 
 
 async def newest_messages(tx: Tx, number: int, count: int) -> list[ledger.RawMessage]:
     """Read a device's newest messages as received; for doors and trials that checked access."""
-    places = await store.newest_places(tx, number, count)
-    return list((await ledger.get_many(tx, places)).values())
+    newest = pages.PageRequest(limit=count)
+    found = await store.list_messages(tx, number, newest, problems_only=False)
+    raw = await ledger.get_many(tx, [(m.partition, m.n) for m in found.items])
+    return list(raw.values())
 
 
 async def make_days(tx: Tx) -> None:

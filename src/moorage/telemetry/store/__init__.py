@@ -1,0 +1,45 @@
+"""The only SQL of readings."""
+
+from .blocks import Kept
+from .copying import from_us, to_us
+from .history import (
+    HistoryRow,
+    add_history,
+    find_message,
+    list_messages,
+    read,
+)
+from .latest import LatestRow, get_state, get_states, put_latest, read_latest
+from .sealing import (
+    days_with_rows,
+    empty_day,
+    forget,
+    next_devices,
+    seal,
+)
+from .shapes import add_shape, kind_of, pack_values, packer
+
+__all__ = [
+    "HistoryRow",
+    "Kept",
+    "LatestRow",
+    "add_history",
+    "add_shape",
+    "days_with_rows",
+    "empty_day",
+    "find_message",
+    "forget",
+    "from_us",
+    "get_state",
+    "get_states",
+    "kind_of",
+    "list_messages",
+    "next_devices",
+    "pack_values",
+    "packer",
+    "put_latest",
+    "read",
+    "read_latest",
+    "seal",
+    "to_us",
+]
