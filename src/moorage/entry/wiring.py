@@ -72,6 +72,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("ledger.make_days", HOUR_S, ledger_jobs.make_days),
     Schedule("ledger.drop_days", HOUR_S, ledger_jobs.drop_days),
     Schedule("telemetry.make_days", HOUR_S, telemetry_jobs.make_days),
+    Schedule("telemetry.drop_old", HOUR_S, telemetry_jobs.drop_old),
+    Schedule("telemetry.erase_removed", HOUR_S, telemetry_jobs.erase_removed),
     Schedule("targets.trim_log", HOUR_S, targets_jobs.trim_log),
     Schedule("ingest.forget_refusals", DAY_S, ingest_jobs.forget_refusals),
 )

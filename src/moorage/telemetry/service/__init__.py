@@ -13,6 +13,7 @@ from .readings import (
     readings,
     states,
 )
+from .retention import drop_old, erase_removed
 from .sealing import Sealer
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "Place",
     "Sealer",
     "aggregate",
+    "drop_old",
     "entries_of",
+    "erase_removed",
     "latest",
     "make_days",
     "message",

@@ -10,10 +10,10 @@ from .history import (
     read,
 )
 from .latest import LatestRow, get_state, get_states, put_latest, read_latest
+from .retention import devices_after, erase, forget, forget_others
 from .sealing import (
     days_with_rows,
     empty_day,
-    forget,
     next_devices,
     seal,
 )
@@ -26,9 +26,12 @@ __all__ = [
     "add_history",
     "add_shape",
     "days_with_rows",
+    "devices_after",
     "empty_day",
+    "erase",
     "find_message",
     "forget",
+    "forget_others",
     "from_us",
     "get_state",
     "get_states",

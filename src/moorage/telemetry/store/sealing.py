@@ -155,21 +155,3 @@ async def empty_day(tx: Tx, day: date, table: str) -> None:
         await tx.execute(f'DROP TABLE "{table}"')
     else:
         await tx.execute(f'TRUNCATE "{table}"')
-
-
-async def forget(tx: Tx, devices: Sequence[int], before: date) -> int:
-    """Delete devices' rows of days before one, in both tiers; give how many rows and blocks.
-
-    A block goes when its last day has.
-    """
-    start, _end = day_bounds(before)
-    hot = await tx.execute(
-        delete(history).where(history.c.device.in_(devices), history.c.at < start)
-    )
-    cold = await tx.execute(
-        delete(sealed).where(
-            sealed.c.device.in_(devices),
-            sealed.c.until < before,
-        )
-    )
-    return hot.rowcount + cold.rowcount
