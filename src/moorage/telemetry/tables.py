@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -46,6 +47,21 @@ sealed = Table(
     Column("messages", Integer, nullable=False),
     Column("problems", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
+)
+
+# A re-decode's rows until they are put in place of those of the same messages.
+staged = Table(
+    "telemetry_staged",
+    metadata,
+    Column("generation", ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("device", Integer, nullable=False),
+    Column("shape", Integer, nullable=False),
+    Column("partition", SmallInteger, nullable=False),
+    Column("flags", SmallInteger, nullable=False),
+    Column("values", LargeBinary, nullable=False),
+    Index("telemetry_staged_generation", "generation", "device"),
 )
 
 shapes = Table(

@@ -13,6 +13,7 @@ from .readings import (
     readings,
     states,
 )
+from .restaging import discard, put_in_place, stage
 from .retention import drop_old, erase_removed
 from .sealing import Sealer
 
@@ -24,6 +25,7 @@ __all__ = [
     "Place",
     "Sealer",
     "aggregate",
+    "discard",
     "drop_old",
     "entries_of",
     "erase_removed",
@@ -32,6 +34,8 @@ __all__ = [
     "message",
     "messages",
     "newest_messages",
+    "put_in_place",
     "readings",
+    "stage",
     "states",
 ]

@@ -49,24 +49,28 @@ class Keeper:
             touched[message.device] = state
             state.message_count += 1
             state.received_us = max(state.received_us, message.received_us)
-            flags = message.flags
-            if not message.points:
-                rows.append(
-                    store.HistoryRow(message.at_us, message.n, message.device, 0, flags, b"")
-                )
-                continue
             for point in message.points:
-                _remember(state, point, good=not flags & Flag.CLOCK)
-                shape, packed = await self._pack(tx, point)
-                rows.append(
-                    store.HistoryRow(point.at_us, message.n, message.device, shape, flags, packed)
-                )
-                flags |= Flag.FURTHER
+                _remember(state, point, good=not message.flags & Flag.CLOCK)
+            rows += await self.rows_of(tx, message)
         await self._make_days(tx, rows)
         await store.add_history(tx, self.partition, rows)
         await store.put_latest(tx, list(touched.values()))
         while len(self._latest) > self._remembered:
             self._latest.popitem(last=False)
+
+    async def rows_of(self, tx: Tx, message: Derived) -> list[store.HistoryRow]:
+        """Make a message's rows: one an instant, or one without values."""
+        flags = message.flags
+        if not message.points:
+            return [store.HistoryRow(message.at_us, message.n, message.device, 0, flags, b"")]
+        rows = []
+        for point in message.points:
+            shape, packed = await self._pack(tx, point)
+            rows.append(
+                store.HistoryRow(point.at_us, message.n, message.device, shape, flags, packed)
+            )
+            flags |= Flag.FURTHER
+        return rows
 
     async def _load(self, tx: Tx, batch: Sequence[Derived]) -> None:
         wanted = {m.device for m in batch}

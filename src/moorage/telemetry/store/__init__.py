@@ -18,6 +18,7 @@ from .sealing import (
     seal,
 )
 from .shapes import add_shape, kind_of, pack_values, packer
+from .staging import discard, put_in_place, rows_of, stage, staged_days
 
 __all__ = [
     "HistoryRow",
@@ -27,6 +28,7 @@ __all__ = [
     "add_shape",
     "days_with_rows",
     "devices_after",
+    "discard",
     "empty_day",
     "erase",
     "find_message",
@@ -40,9 +42,13 @@ __all__ = [
     "next_devices",
     "pack_values",
     "packer",
+    "put_in_place",
     "put_latest",
     "read",
     "read_latest",
+    "rows_of",
     "seal",
+    "stage",
+    "staged_days",
     "to_us",
 ]

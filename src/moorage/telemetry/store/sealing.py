@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -57,7 +57,7 @@ async def seal(tx: Tx, day: date, devices: Sequence[int]) -> int:
 
     What is read is what is deleted, by one statement, so a row that arrives meanwhile stays.
     """
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.sealed'))")
+    await lock_sealed(tx)
     start, end = day_bounds(day)
     taken = (
         await tx.execute(
@@ -79,8 +79,8 @@ async def seal(tx: Tx, day: date, devices: Sequence[int]) -> int:
         if block is not None and _joins(block, day, len(rows)):
             rows += blocks.unpack(block.body, known)
             first, until = block.day, max(block.until, day)
-        made.append(_values(Block(device, first, until, len(rows), blocks.pack(rows, known)), rows))
-    await _put(tx, made)
+        made.append((Block(device, first, until, len(rows), blocks.pack(rows, known)), rows))
+    await put_blocks(tx, made)
     return len(taken)
 
 
@@ -115,12 +115,19 @@ async def _newest_blocks(tx: Tx, devices: Sequence[int], day: date) -> dict[int,
     return {row.device: Block(**row._mapping) for row in rows}
 
 
-async def _put(tx: Tx, made: Sequence[Mapping[str, object]]) -> None:
+async def lock_sealed(tx: Tx) -> None:
+    """Be the only one that writes sealed blocks until the transaction ends."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.sealed'))")
+
+
+async def put_blocks(tx: Tx, made: Sequence[tuple[Block, Sequence[Kept]]]) -> None:
+    """Insert or replace blocks, given with their rows."""
     if not made:
         return
     query = insert(sealed)
     changed = {c: query.excluded[c] for c in ("until", "rows", "messages", "problems", "body")}
-    await tx.execute(query.on_conflict_do_update(constraint=sealed.primary_key, set_=changed), made)
+    statement = query.on_conflict_do_update(constraint=sealed.primary_key, set_=changed)
+    await tx.execute(statement, [_values(block, rows) for block, rows in made])
 
 
 # --- Days -----------------------------------------------------------------
