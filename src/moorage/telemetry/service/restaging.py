@@ -40,7 +40,7 @@ async def stage(tx: Tx, generation: UUID, partition: int, batch: Sequence[Derive
             for name, value in zip(known[row.shape].names, row.values, strict=True)
         }
         after: _Points = {
-            (point.at_us, name): float(value) if type(value) is int else value
+            (point.at_us, name): value if isinstance(value, bool | str) else float(value)
             for point in message.points
             for name, value in point.values.items()
         }
