@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from fleet import ROOT, a_device, a_town
 from moorage import devices, telemetry
 from moorage.kit import pages
 from moorage.kit.db import Database
+from moorage.kit.ids import uuid7
 
 DAY = timedelta(days=1)
 MIDNIGHT = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -86,7 +86,7 @@ class History:
 
 async def a_history(database: Database) -> History:
     async with database.begin(ROOT) as tx:
-        town = await a_town(tx, f"Town {UUID(int=id(tx))}")
+        town = await a_town(tx, f"Town {uuid7()}")
         device = await devices.enrol(tx, ROOT, a_device(town))
     return History(database, device)
 

@@ -122,3 +122,18 @@ async def test_a_range_over_the_limit_is_refused_in_both_tiers(database: Databas
             with pytest.raises(telemetry.RangeTooWide):
                 await telemetry.readings(tx, ROOT, history.device.id, window)
         await telemetry.Sealer(database).work()
+
+
+async def test_long_periods_are_grouped_alike_in_both_tiers(database: Database) -> None:
+    history = await a_history(database)
+    await history.keep(regular(MIDNIGHT - 40 * DAY, 38 * 24, timedelta(hours=1)))
+    window = telemetry.Window(
+        MIDNIGHT - 20_000 * DAY, MIDNIGHT + 9_000 * DAY, step_s=86_400, aggregate="max", limit=38
+    )
+
+    for _ in range(2):
+        async with database.begin() as tx:
+            rows = await telemetry.readings(tx, ROOT, history.device.id, window)
+        assert [row.at for row in rows] == [MIDNIGHT - d * DAY for d in range(40, 2, -1)]
+        assert [row.values["a"] for row in rows] == [(24 * d + 23) / 10 for d in range(38)]
+        await telemetry.Sealer(database).work()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -20,6 +21,9 @@ from ..model import Derived, Flag, MessageRow, Point, Row, State, Value, Window
 MAX_SERIES = 200
 TABLE = "telemetry_history"
 _DAY_US = 86_400_000_000
+# Long periods are grouped by stretches of two days, which hold a row a second.
+STRETCH_US = 2 * _DAY_US
+MOST_IN_STRETCH = 200_000
 
 
 class Keeper:
@@ -141,15 +145,40 @@ async def readings(tx: Tx, caller: Caller, device_id: UUID, window: Window) -> l
 
     Raises:
         DeviceUnknown, RangeReversed.
-        RangeTooWide: more rows than the limit; never a silent cut.
+        RangeTooWide: more rows than the limit, or too many in one step; never a silent cut.
     """
     if window.end <= window.start:
         raise RangeReversed
     device = await devices.get(tx, caller, device_id)
+    if window.step_s is not None:
+        return await _by_steps(tx, device.number, window, window.step_s * 1_000_000)
     found = [row for _number, row in await store.read(tx, [device.number], window)]
     if len(found) > window.limit:
         raise RangeTooWide(limit=window.limit)
-    return found if window.step_s is None else aggregate(found, window)
+    return found
+
+
+async def _by_steps(tx: Tx, number: int, window: Window, step_us: int) -> list[Row]:
+    """Group rows by time, some days after another, so that no long period is held at once."""
+    first_at = await store.first_at(tx, number)
+    if first_at is None:
+        return []
+    # Whole steps, counted from 1970 as the steps are: none is split.
+    length_us = -(-STRETCH_US // step_us) * step_us
+    start = max(window.start, first_at)
+    end = min(window.end, tx.now + timedelta(days=1))
+    found: list[Row] = []
+    while start < end:
+        until = min(end, store.from_us((store.to_us(start) // length_us + 1) * length_us))
+        stretch = replace(window, start=start, end=until, limit=MOST_IN_STRETCH)
+        rows = [row for _number, row in await store.read(tx, [number], stretch)]
+        if len(rows) > MOST_IN_STRETCH:
+            raise RangeTooWide(limit=MOST_IN_STRETCH)
+        found += aggregate(rows, window)
+        if len(found) > window.limit:
+            raise RangeTooWide(limit=window.limit)
+        start = until
+    return found
 
 
 def aggregate(rows: Sequence[Row], window: Window) -> list[Row]:

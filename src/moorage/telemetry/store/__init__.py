@@ -6,6 +6,7 @@ from .history import (
     HistoryRow,
     add_history,
     find_message,
+    first_at,
     list_messages,
     read,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "empty_day",
     "erase",
     "find_message",
+    "first_at",
     "forget",
     "forget_others",
     "from_us",

@@ -152,6 +152,19 @@ def _row(kept: Kept, shape: Shape, wanted: frozenset[str]) -> Row:
     return Row(from_us(kept.at_us), values, units, quality)
 
 
+async def first_at(tx: Tx, device: int) -> datetime | None:
+    """Tell since when there are rows of a device, to the day; None where there are none."""
+    found: datetime | None = (
+        await tx.execute(
+            "SELECT least((SELECT min(at) FROM telemetry_history WHERE device = :device), "
+            "(SELECT min(day)::timestamp AT TIME ZONE 'utc' FROM telemetry_sealed "
+            "WHERE device = :device))",
+            {"device": device},
+        )
+    ).scalar_one()
+    return found
+
+
 # --- Messages -------------------------------------------------------------
 
 # As many blocks as surely hold a page; the first may lie before the cursor in part.
