@@ -41,7 +41,7 @@ MESSAGES = st.lists(
 
 # Each example seals a day or more in the database, so a failure is shown as it was found.
 @settings(
-    max_examples=25,
+    max_examples=15,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
