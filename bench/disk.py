@@ -9,6 +9,7 @@ key, time, value columns, primary key of the first three), copied in.
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import itertools
 import random
@@ -21,8 +22,10 @@ import msgspec
 import psycopg
 
 from bench.installation import Installation, NotReady, directory, running
+from moorage import telemetry
+from moorage.kit.db import Database
 
-GOAL_HOT = 35.0
+GOAL_HOT, GOAL_SEALED = 35.0, 1.5
 DEVICES, OFTEN_S, SELDOM_S = 200, 60, 900
 OFTEN_DAYS, SELDOM_DAYS = 5, 28
 BATCH = 1_000
@@ -74,12 +77,31 @@ def main(_seconds: float) -> None:
         print(f"  hot readings: {a_point:.1f} bytes a point ({heap / points:.1f} rows, "
               f"{index / points:.1f} index), {(heap + index) / messages:.0f} a message; "
               f"goal {GOAL_HOT:.0f} a point: {verdict}")  # fmt: skip
+        _seal(platform.url)
+        (sealed_points, size) = platform.ask(
+            "SELECT sum(rows)::bigint * 4, pg_total_relation_size('telemetry_sealed') "
+            "FROM telemetry_sealed"
+        )
+        verdict = "reached" if size / sealed_points <= GOAL_SEALED else "missed"
+        print(f"  sealed readings: {size / sealed_points:.2f} bytes a point of "
+              f"{sealed_points:,}; goal {GOAL_SEALED} a point: {verdict}")  # fmt: skip
         for table, what in (("ledger_raw", "as received"), ("ledger_derived", "as derived")):
             heap, index = _size(platform, table)
             print(f"  ledger, {what}: {(heap + index) / messages:.1f} bytes a message")
         theirs = _rival(platform, until_s)
         print(f"  rival, a row a value: {theirs:.1f} bytes a point; "
               f"ours hot is {a_point / theirs:.2f} of it")  # fmt: skip
+
+
+def _seal(url: str) -> None:
+    """Seal every day that is due."""
+
+    async def work() -> None:
+        database = Database(url)
+        await telemetry.Sealer(database).work()
+        await database.close()
+
+    asyncio.run(work())
 
 
 def _send(platform: Installation, until_s: int) -> int:

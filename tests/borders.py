@@ -14,10 +14,10 @@ from uuid import UUID
 
 from httpx2 import AsyncClient
 
-from moorage import notifications
+from moorage import notifications, tasks
 from moorage.notifications import NewNotice, NoticeKind, SubjectKind
-from moorage.organizations import Role
-from web import World
+from moorage.organizations import Permission, Role
+from web import OPERATOR, World
 
 # Stands in every name made here, and must stand in no answer to somebody else.
 MARK = "zq-north"
@@ -251,6 +251,21 @@ async def a_message(north: North) -> str:
     await north.world.work()
     listed = await north.admin.get(f"/api/v1/devices/{north.ids['device_id']}/messages")
     return str(listed.json()["items"][0]["position"])
+
+
+@thing("task_id")
+async def a_task(north: North) -> str:
+    new = tasks.NewTask(
+        "nothing",
+        UUID(north.ids["device_id"]),
+        UUID(north.organization_id),
+        UUID(north.ids["application_id"]),
+        Permission.READ_DEVICES,
+        Permission.MANAGE_DEVICES,
+        {"name": MARK},
+    )
+    async with north.world.database.begin(OPERATOR) as tx:
+        return str((await tasks.start(tx, OPERATOR, new)).id)
 
 
 @thing("notice_id")

@@ -256,6 +256,17 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": "50"},
     )
     op.create_table(
+        "telemetry_sealed",
+        sa.Column("device", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("until", sa.Date(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("messages", sa.Integer(), nullable=False),
+        sa.Column("problems", sa.Integer(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "day", name=op.f("telemetry_sealed_pkey")),
+    )
+    op.create_table(
         "telemetry_shapes",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
@@ -740,6 +751,58 @@ def upgrade() -> None:
     )
     op.create_index("targets_organization", "targets", ["organization_id"], unique=False)
     op.create_table(
+        "tasks",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("application_id", sa.Uuid(), nullable=True),
+        sa.Column("seen_with", sa.Text(), nullable=False),
+        sa.Column("run_with", sa.Text(), nullable=False),
+        sa.Column("given", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("done", sa.BigInteger(), nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=True),
+        sa.Column("checkpoint", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("runner", sa.Uuid(), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'running', 'completed', 'failed', 'cancelled')",
+            name=op.f("tasks_state_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id", "organization_id"],
+            ["groups.id", "groups.organization_id"],
+            name="tasks_application_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("tasks_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("tasks_pkey")),
+    )
+    op.create_index(
+        "tasks_of_organization", "tasks", ["organization_id", "created_at"], unique=False
+    )
+    op.create_index(
+        "tasks_open",
+        "tasks",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('waiting', 'running')"),
+    )
+    op.create_table(
         "user_spent_tokens",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("session_id", sa.Uuid(), nullable=False),
@@ -1178,6 +1241,26 @@ def upgrade() -> None:
     op.create_index("target_routes_application", "target_routes", ["application_id"], unique=False)
     op.create_index(
         op.f("target_routes_target_id_idx"), "target_routes", ["target_id"], unique=False
+    )
+    op.create_table(
+        "telemetry_staged",
+        sa.Column("generation", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("device", sa.Integer(), nullable=False),
+        sa.Column("shape", sa.Integer(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), nullable=False),
+        sa.Column("flags", sa.SmallInteger(), nullable=False),
+        sa.Column("values", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["generation"],
+            ["tasks.id"],
+            name=op.f("telemetry_staged_generation_fkey"),
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index(
+        "telemetry_staged_generation", "telemetry_staged", ["generation", "device"], unique=False
     )
     op.create_table(
         "device_identifiers",

@@ -26,6 +26,8 @@ from moorage.sessions import jobs as sessions_jobs
 from moorage.sessions import routes as sessions
 from moorage.targets import jobs as targets_jobs
 from moorage.targets import routes as targets
+from moorage.tasks import jobs as tasks_jobs
+from moorage.tasks import routes as tasks
 from moorage.telemetry import jobs as telemetry_jobs
 from moorage.telemetry import routes as telemetry
 from moorage.users import jobs as users_jobs
@@ -44,9 +46,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     operations.router,
     notifications.router,
+    tasks.router,
     telemetry.router,
     decoders.router,
     ingest.router,
+    ingest.re_decodes,
     targets.router,
     targets.kinds_router,
     targets.routes_router,
@@ -69,9 +73,12 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("operations.end_overdue", 5 * SECOND_S, operations_jobs.end_overdue),
     Schedule("operations.trim", DAY_S, operations_jobs.trim),
     Schedule("notifications.trim", DAY_S, notifications_jobs.trim),
+    Schedule("tasks.trim", DAY_S, tasks_jobs.trim),
     Schedule("ledger.make_days", HOUR_S, ledger_jobs.make_days),
     Schedule("ledger.drop_days", HOUR_S, ledger_jobs.drop_days),
     Schedule("telemetry.make_days", HOUR_S, telemetry_jobs.make_days),
+    Schedule("telemetry.drop_old", HOUR_S, telemetry_jobs.drop_old),
+    Schedule("telemetry.erase_removed", HOUR_S, telemetry_jobs.erase_removed),
     Schedule("targets.trim_log", HOUR_S, targets_jobs.trim_log),
     Schedule("ingest.forget_refusals", DAY_S, ingest_jobs.forget_refusals),
 )

@@ -10,6 +10,7 @@ import psycopg
 import structlog
 
 from moorage import decoders, ingest, ledger, targets, telemetry
+from moorage import tasks as long_work
 from moorage.entry import database as databases
 from moorage.entry import root_key
 from moorage.entry.lifeline import Lifeline
@@ -54,6 +55,11 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             replayer = targets.Replayer(database, doorbells, partitions)
             work.append(tasks.create_task(replayer.run()))
             work.append(tasks.create_task(targets.Dispatch(means, doorbells).run()))
+            re_decoder = ingest.ReDecoder(database, doorbells, workshop)
+            runner = long_work.Runner(database, doorbells, {ingest.RE_DECODE: re_decoder})
+            work.append(tasks.create_task(runner.run()))
+            sealer_of_days = telemetry.Sealer(database)
+            work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
             work.append(tasks.create_task(doorbells.run()))
             work.append(tasks.create_task(jobs.keep(database, SCHEDULES)))
             line.ready()

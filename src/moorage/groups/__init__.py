@@ -3,7 +3,18 @@
 from .errors import ApplicationNameTaken, ApplicationNotEmpty, ApplicationUnknown
 from .facts import ApplicationChanged, ApplicationMade, ApplicationMoved, ApplicationRemoved
 from .model import Application, ApplicationFilter, ApplicationStatus, ContactPerson, NewApplication
-from .service import change, get, list_applications, make, move, names_of, remove, silence_limits
+from .service import (
+    change,
+    get,
+    list_applications,
+    longest_message_period,
+    make,
+    move,
+    names_of,
+    reading_periods,
+    remove,
+    silence_limits,
+)
 
 __all__ = [
     "Application",
@@ -21,9 +32,11 @@ __all__ = [
     "change",
     "get",
     "list_applications",
+    "longest_message_period",
     "make",
     "move",
     "names_of",
+    "reading_periods",
     "remove",
     "silence_limits",
 ]

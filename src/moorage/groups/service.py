@@ -134,6 +134,16 @@ async def notice_ends(tx: Tx) -> None:
     )
 
 
+async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
+    """Tell how long readings are kept, of the applications that say so; for schedules only."""
+    return await store.reading_periods(tx)
+
+
+async def longest_message_period(tx: Tx) -> timedelta | None:
+    """Tell how long messages are kept at most, if an application says; for schedules only."""
+    return await store.longest_message_period(tx)
+
+
 async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:
     """Tell after how long devices count as silent, by application; for the watch only."""
     return await store.silence_limits(tx)

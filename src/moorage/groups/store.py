@@ -163,6 +163,20 @@ async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:
     return {row.id: row.silent_after for row in await tx.execute(query)}
 
 
+async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
+    """Read how long readings are kept, of the applications that say so."""
+    query = select(groups.c.id, groups.c.keep_readings).where(groups.c.keep_readings.is_not(None))
+    return {row.id: row.keep_readings for row in await tx.execute(query)}
+
+
+async def longest_message_period(tx: Tx) -> timedelta | None:
+    """Read how long messages are kept at most; None where no application says."""
+    found: timedelta | None = (
+        await tx.execute(select(func.max(groups.c.keep_messages)))
+    ).scalar_one()
+    return found
+
+
 async def names_of(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Read names."""
     query = select(groups.c.id, groups.c.name).where(groups.c.id.in_(list(application_ids)))

@@ -13,9 +13,10 @@ from .ports import (
     TransportKind,
     Uplink,
 )
-from .service import Door, Part, Process, split
+from .service import RE_DECODE, Door, Part, Process, ReDecoder, split
 
 __all__ = [
+    "RE_DECODE",
     "Command",
     "Credentials",
     "Done",
@@ -28,6 +29,7 @@ __all__ = [
     "Part",
     "Presence",
     "Process",
+    "ReDecoder",
     "Refusal",
     "SenderUnknown",
     "TooFast",

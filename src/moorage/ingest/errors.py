@@ -58,3 +58,19 @@ class Overloaded(MoorageError):
     kind = Kind.UNAVAILABLE
     code = "ingest.overloaded"
     message = "More messages come in than can be stored. Try again in {retry_after_s} s."
+
+
+class NothingToDecode(MoorageError):
+    """None of the devices uses the decoder."""
+
+    kind = Kind.INVALID
+    code = "ingest.nothing_to_decode"
+    message = "None of these devices uses the decoder. Choose it for them first."
+
+
+class ReDecodeNotReady(MoorageError):
+    """The re-decode has no result that could be applied or discarded."""
+
+    kind = Kind.CONFLICT
+    code = "ingest.re_decode_not_ready"
+    message = "The re-decode cannot be applied or discarded: it is {state}."

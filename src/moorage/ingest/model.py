@@ -22,3 +22,13 @@ class RefusalRow:
     first_at: datetime
     last_at: datetime
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReDecode:
+    """What is to be decoded anew: messages received in a period, of devices or an application."""
+
+    start: datetime
+    end: datetime
+    device_ids: tuple[UUID, ...] = ()
+    application_id: UUID | None = None

@@ -16,20 +16,25 @@ from urllib.parse import parse_qs, unquote
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from moorage import decoders, devices, ledger
+from moorage.decoders import DecoderUnknown
+from moorage.devices import DeviceUnknown
+from moorage.groups import ApplicationUnknown
 from moorage.kit import pages
 from moorage.kit.db import DatabaseUnavailable
 from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
 from moorage.kit.http import STATUS, TITLES, Asked, PageOut, Signed, Tx, may_fail
 from moorage.kit.ids import uuid7_bytes
+from moorage.organizations import PermissionMissing
+from moorage.tasks import Task, TaskUnknown
 
 from . import service
-from .errors import MessageTooLarge, SenderUnknown, TopicRefused
+from .errors import MessageTooLarge, NothingToDecode, ReDecodeNotReady, SenderUnknown, TopicRefused
 from .model import RefusalRow
 from .ports import Credentials, Refusal
-from .schemas import RefusalOut
+from .schemas import ReDecodeBody, ReDecodeOut, RefusalOut
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -248,3 +253,36 @@ async def list_refusals(
 ) -> pages.Page[RefusalRow]:  # fmt: skip
     """List what the doors turned away: of your devices, and, for a GlobalAdmin, of strangers."""
     return await service.list_refusals(tx, caller, asked, since=since, device_id=device_id)
+
+
+# --- Re-decode --------------------------------------------------------------
+
+re_decodes = APIRouter(prefix="/api/v1", tags=["decoders"])
+
+
+@re_decodes.post("/decoders/{decoder_id}/re-decode", status_code=202, response_model=ReDecodeOut,
+                 responses=may_fail(DecoderUnknown, ApplicationUnknown, DeviceUnknown,
+                                    PermissionMissing, FieldInvalid, NothingToDecode))  # fmt: skip
+async def ask_re_decode(
+    decoder_id: UUID, body: ReDecodeBody, tx: Tx, caller: Signed, response: Response
+) -> Task:
+    """Decode messages of a period anew; what stands remains until the result is applied."""
+    task = await service.ask(tx, caller, decoder_id, body.to_model())
+    response.headers["Location"] = f"/api/v1/tasks/{task.id}"
+    return task
+
+
+@re_decodes.post("/re-decodes/{task_id}/apply", response_model=ReDecodeOut,
+                 responses=may_fail(TaskUnknown, PermissionMissing,
+                                    ReDecodeNotReady))  # fmt: skip
+async def apply_re_decode(task_id: UUID, tx: Tx, caller: Signed) -> Task:
+    """Put the readings that were decoded anew in place of the old ones, in one step."""
+    return await service.apply(tx, caller, task_id)
+
+
+@re_decodes.post("/re-decodes/{task_id}/discard", response_model=ReDecodeOut,
+                 responses=may_fail(TaskUnknown, PermissionMissing,
+                                    ReDecodeNotReady))  # fmt: skip
+async def discard_re_decode(task_id: UUID, tx: Tx, caller: Signed) -> Task:
+    """Drop the readings that were decoded anew; the old ones remain."""
+    return await service.discard(tx, caller, task_id)

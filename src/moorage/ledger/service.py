@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import msgspec
 import structlog
 
+from moorage import groups
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 
 from . import store
@@ -274,13 +275,24 @@ async def make_day_tables(tx: Tx, tables: Sequence[str], first: date, last: date
     await store.make_day_tables(tx, tables, first, last)
 
 
+async def day_tables(tx: Tx, table: str) -> dict[date, str]:
+    """Name the day partitions of another slice's table, the oldest first."""
+    return {day: store.day_table(table, day) for day in await store.days_of(tx, table)}
+
+
 async def drop_old_days(tx: Tx) -> list[date]:
-    """Drop days past their retention, unless a consumer still needs them; give those dropped."""
+    """Drop days past their retention, unless a consumer still needs them; give those dropped.
+
+    A day holds every application's messages, so it stays as long as any of them asks.
+    """
     dropped = []
     for log_name, days in KEPT_DAYS.items():
         table = store.TABLE[log_name].name
         needed = await store.slowest(tx, log_name)
-        keep_from = tx.now.date() - timedelta(days=days)
+        period = timedelta(days=days)
+        if log_name is LogName.RAW:
+            period = max(period, await groups.longest_message_period(tx) or period)
+        keep_from = (tx.now - period).date()
         for day in await store.days_of(tx, table):
             if day < keep_from and (needed is None or day < needed.day):
                 await store.drop_day(tx, table, day)

@@ -1,24 +1,29 @@
 """Readings over time."""
 
 from .errors import RangeReversed, RangeTooWide
-from .model import Derived, Flag, Latest, MessageRow, Point, Quality, Row, State, Window
+from .model import Derived, Difference, Flag, Latest, MessageRow, Point, Quality, Row, State, Window
 from .service import (
     MAX_SERIES,
     Feed,
     Keeper,
     Place,
+    Sealer,
+    discard,
     entries_of,
     latest,
     make_days,
     messages,
     newest_messages,
+    put_in_place,
     readings,
+    stage,
     states,
 )
 
 __all__ = [
     "MAX_SERIES",
     "Derived",
+    "Difference",
     "Feed",
     "Flag",
     "Keeper",
@@ -30,13 +35,17 @@ __all__ = [
     "RangeReversed",
     "RangeTooWide",
     "Row",
+    "Sealer",
     "State",
     "Window",
+    "discard",
     "entries_of",
     "latest",
     "make_days",
     "messages",
     "newest_messages",
+    "put_in_place",
     "readings",
+    "stage",
     "states",
 ]

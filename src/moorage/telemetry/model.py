@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag, StrEnum
+from typing import Any
 
 import msgspec
 
@@ -121,6 +122,27 @@ class MessageRow:
     at: datetime
     problem: bool
     values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One message's points before and after a re-decode, each with `at` and `values`."""
+
+    device: int
+    partition: int
+    n: int
+    before: Sequence[Mapping[str, Any]]
+    after: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a re-decode would change: counts of values, and each message that differs."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    changes: Sequence[Change] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Column,
+    Date,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -31,6 +33,35 @@ history = Table(
     Column("values", LargeBinary, nullable=False),
     Index("telemetry_history_device_at", "device", "at"),
     postgresql_partition_by="RANGE (at)",
+)
+
+# A device's rows of closed days, in columns; blocks of a device share no day. `messages` and
+# `problems` count its messages and those with a problem.
+sealed = Table(
+    "telemetry_sealed",
+    metadata,
+    Column("device", Integer, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+    Column("until", Date, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("problems", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# A re-decode's rows until they are put in place of those of the same messages.
+staged = Table(
+    "telemetry_staged",
+    metadata,
+    Column("generation", ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("device", Integer, nullable=False),
+    Column("shape", Integer, nullable=False),
+    Column("partition", SmallInteger, nullable=False),
+    Column("flags", SmallInteger, nullable=False),
+    Column("values", LargeBinary, nullable=False),
+    Index("telemetry_staged_generation", "generation", "device"),
 )
 
 shapes = Table(

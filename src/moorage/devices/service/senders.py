@@ -165,6 +165,16 @@ async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
     return await store.senders.numbers_of(tx, device_ids)
 
 
+async def numbers_in(tx: Tx, application_ids: Iterable[UUID]) -> Mapping[UUID, list[int]]:
+    """List the message path's numbers of applications' devices; for schedules only."""
+    return await store.senders.numbers_in(tx, application_ids)
+
+
+async def gone(tx: Tx, numbers: Iterable[int]) -> list[int]:
+    """Tell which of the numbers belong to no device any more; they are never given again."""
+    return await store.senders.gone(tx, numbers)
+
+
 async def known(tx: Tx, numbers: Iterable[int]) -> list[int]:
     """Tell which devices there are, and keep them from being removed in this transaction."""
     return await store.senders.known(tx, numbers)

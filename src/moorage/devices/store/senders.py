@@ -243,6 +243,27 @@ async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
     return {row.id: row.number for row in await tx.execute(query)}
 
 
+async def numbers_in(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, list[int]]:
+    """List the numbers of applications' devices."""
+    query = select(devices.c.application_id, devices.c.number).where(
+        devices.c.application_id.in_(list(application_ids))
+    )
+    found: dict[UUID, list[int]] = {}
+    for row in await tx.execute(query):
+        found.setdefault(row.application_id, []).append(row.number)
+    return found
+
+
+async def gone(tx: Tx, numbers: Iterable[int]) -> list[int]:
+    """Tell which numbers no device has any more."""
+    rows = await tx.execute(
+        "SELECT n FROM unnest(CAST(:numbers AS int[])) AS n "
+        "WHERE NOT EXISTS (SELECT FROM devices WHERE number = n)",
+        {"numbers": list(numbers)},
+    )
+    return [row.n for row in rows]
+
+
 async def known(tx: Tx, numbers: Iterable[int]) -> list[int]:
     """Tell which devices there are, and keep them from being removed in this transaction."""
     query = select(devices.c.number).where(devices.c.number.in_(list(numbers)))

@@ -14,14 +14,21 @@ from .. import store
 from ..model import RefusalRow
 from .door import Door, now_us
 from .process import CONSUMER, Process
+from .redecode import KIND as RE_DECODE
+from .redecode import ReDecoder, apply, ask, discard
 from .split import Part, check_json, says_json, split
 
 __all__ = [
     "CONSUMER",
+    "RE_DECODE",
     "Door",
     "Part",
     "Process",
+    "ReDecoder",
+    "apply",
+    "ask",
     "check_json",
+    "discard",
     "forget_refusals",
     "list_refusals",
     "now_us",

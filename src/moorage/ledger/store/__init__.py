@@ -3,6 +3,7 @@
 from .log import (
     LARGEST_ENVELOPE,
     TABLE,
+    day_table,
     days_of,
     drop_day,
     find_envelope,
@@ -25,6 +26,7 @@ __all__ = [
     "LARGEST_ENVELOPE",
     "TABLE",
     "Pen",
+    "day_table",
     "days_of",
     "drop_day",
     "find_envelope",

@@ -13,6 +13,9 @@ from .readings import (
     readings,
     states,
 )
+from .restaging import discard, put_in_place, stage
+from .retention import drop_old, erase_removed
+from .sealing import Sealer
 
 __all__ = [
     "MAX_SERIES",
@@ -20,13 +23,19 @@ __all__ = [
     "Follower",
     "Keeper",
     "Place",
+    "Sealer",
     "aggregate",
+    "discard",
+    "drop_old",
     "entries_of",
+    "erase_removed",
     "latest",
     "make_days",
     "message",
     "messages",
     "newest_messages",
+    "put_in_place",
     "readings",
+    "stage",
     "states",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -22,6 +23,9 @@ MOST_SHAPES = 20_000
 TABLE = "telemetry_history"
 _CLOCK, _FURTHER = int(Flag.CLOCK), int(Flag.FURTHER)
 _DAY_US = 86_400_000_000
+# Long periods are grouped by stretches of two days, which hold a row a second.
+STRETCH_US = 2 * _DAY_US
+MOST_IN_STRETCH = 200_000
 
 
 class Keeper:
@@ -41,37 +45,43 @@ class Keeper:
     async def append(self, tx: Tx, batch: Sequence[Derived]) -> None:
         """Keep the readings of a batch, and the state that follows from them."""
         await self._load(tx, batch)
-        latest, pack_row, partition = self._latest, store.pack_row, self.partition
-        rows: list[bytes] = []
-        days: set[int] = set()
+        rows: list[store.HistoryRow] = []
         touched: dict[int, store.LatestRow] = {}
+        latest = self._latest
         for message in batch:
-            device, n, flags = message.device, message.n, message.flags
+            device = message.device
             state = latest.get(device)
             if state is None:
                 state = latest[device] = store.LatestRow(device, message.received_us, 0, 0, {})
             touched[device] = state
             state.message_count += 1
             state.received_us = max(state.received_us, message.received_us)
-            if not message.points:
-                days.add(message.at_us // _DAY_US)
-                rows.append(pack_row(message.at_us, n, device, 0, partition, flags, b""))
-                continue
-            good = not flags & _CLOCK
+            good = not message.flags & _CLOCK
             for point in message.points:
                 if _remember(state, point, good=good):
                     # More series than a device may have: the rest is counted, not kept.
-                    values = {k: v for k, v in point.values.items() if k in state.state}
-                    point = Point(point.at_us, values, point.units)
-                shape, packed = await self._pack(tx, point)
-                days.add(point.at_us // _DAY_US)
-                rows.append(pack_row(point.at_us, n, device, shape, partition, flags, packed))
-                flags |= _FURTHER
-        await self._make_days(tx, days)
-        await store.add_history(tx, rows)
+                    known = state.state
+                    point.values = {k: v for k, v in point.values.items() if k in known}
+            rows += await self.rows_of(tx, message)
+        await self._make_days(tx, rows)
+        await store.add_history(tx, self.partition, rows)
         await store.put_latest(tx, list(touched.values()))
-        while len(latest) > self._remembered:
-            latest.popitem(last=False)
+        while len(self._latest) > self._remembered:
+            self._latest.popitem(last=False)
+
+    async def rows_of(self, tx: Tx, message: Derived) -> list[store.HistoryRow]:
+        """Make a message's rows: one an instant, or one without values."""
+        flags = message.flags
+        if not message.points:
+            return [store.HistoryRow(message.at_us, message.n, message.device, 0, flags, b"")]
+        rows = []
+        for point in message.points:
+            shape, packed = await self._pack(tx, point)
+            rows.append(
+                store.HistoryRow(point.at_us, message.n, message.device, shape, flags, packed)
+            )
+            flags |= _FURTHER
+        return rows
 
     async def _load(self, tx: Tx, batch: Sequence[Derived]) -> None:
         wanted = {m.device for m in batch}
@@ -99,11 +109,12 @@ class Keeper:
             return shape, packer.pack(*values.values())  # type: ignore[attr-defined]
         return shape, store.pack_values(letters, values.values())
 
-    async def _make_days(self, tx: Tx, days: set[int]) -> None:
-        for number in sorted(days - self._days):
+    async def _make_days(self, tx: Tx, rows: Iterable[store.HistoryRow]) -> None:
+        new = {row.at_us // _DAY_US for row in rows} - self._days
+        for number in sorted(new):
             day = date(1970, 1, 1) + timedelta(days=number)
             await ledger.make_day_tables(tx, [TABLE], day, day)
-        self._days |= days
+        self._days |= new
 
 
 def _remember(state: store.LatestRow, point: Point, *, good: bool) -> bool:
@@ -149,15 +160,40 @@ async def readings(tx: Tx, caller: Caller, device_id: UUID, window: Window) -> l
 
     Raises:
         DeviceUnknown, RangeReversed.
-        RangeTooWide: more rows than the limit; never a silent cut.
+        RangeTooWide: more rows than the limit, or too many in one step; never a silent cut.
     """
     if window.end <= window.start:
         raise RangeReversed
     device = await devices.get(tx, caller, device_id)
-    found = [row for _number, row in await store.read_hot(tx, [device.number], window)]
+    if window.step_s is not None:
+        return await _by_steps(tx, device.number, window, window.step_s * 1_000_000)
+    found = [row for _number, row in await store.read(tx, [device.number], window)]
     if len(found) > window.limit:
         raise RangeTooWide(limit=window.limit)
-    return found if window.step_s is None else aggregate(found, window)
+    return found
+
+
+async def _by_steps(tx: Tx, number: int, window: Window, step_us: int) -> list[Row]:
+    """Group rows by time, some days after another, so that no long period is held at once."""
+    first_at = await store.first_at(tx, number)
+    if first_at is None:
+        return []
+    # Whole steps, counted from 1970 as the steps are: none is split.
+    length_us = -(-STRETCH_US // step_us) * step_us
+    start = max(window.start, first_at)
+    end = min(window.end, tx.now + timedelta(days=1))
+    found: list[Row] = []
+    while start < end:
+        until = min(end, store.from_us((store.to_us(start) // length_us + 1) * length_us))
+        stretch = replace(window, start=start, end=until, limit=MOST_IN_STRETCH)
+        rows = [row for _number, row in await store.read(tx, [number], stretch)]
+        if len(rows) > MOST_IN_STRETCH:
+            raise RangeTooWide(limit=MOST_IN_STRETCH)
+        found += aggregate(rows, window)
+        if len(found) > window.limit:
+            raise RangeTooWide(limit=window.limit)
+        start = until
+    return found
 
 
 def aggregate(rows: Sequence[Row], window: Window) -> list[Row]:
@@ -241,16 +277,21 @@ async def message(
         device.organization_id,
         device.application_id,
     )
-    row = await store.find_message(tx, device.number, partition, n)
+    raw = await ledger.get(tx, partition, n)
+    if raw.device != device.number:
+        raise ledger.PositionGone(position=n)
+    row = await store.find_message(tx, device.number, partition, n, raw.received_us)
     if row is None:
         raise ledger.PositionGone(position=n)
-    return row, await ledger.get(tx, partition, n)
+    return row, raw
 
 
 async def newest_messages(tx: Tx, number: int, count: int) -> list[ledger.RawMessage]:
     """Read a device's newest messages as received; for doors and trials that checked access."""
-    places = await store.newest_places(tx, number, count)
-    return list((await ledger.get_many(tx, places)).values())
+    newest = pages.PageRequest(limit=count)
+    found = await store.list_messages(tx, number, newest, problems_only=False)
+    raw = await ledger.get_many(tx, [(m.partition, m.n) for m in found.items])
+    return list(raw.values())
 
 
 async def make_days(tx: Tx) -> None:

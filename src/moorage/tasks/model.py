@@ -1,0 +1,72 @@
+"""Long work, as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class TaskState(StrEnum):
+    """How far it has come."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN = (TaskState.WAITING, TaskState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """Work to be done.
+
+    Attributes:
+        kind: which work it is, such as `reDecode`.
+        subject_id: the thing it works on.
+        seen_with: the permission that shows it, held where the thing is.
+        run_with: the permission that cancels it.
+        given: what the work needs to know, JSON-able.
+        total: how many steps `done` will count, if known.
+    """
+
+    kind: str
+    subject_id: UUID
+    organization_id: UUID
+    application_id: UUID | None
+    seen_with: str
+    run_with: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work under way or done; `checkpoint` is where it goes on after an interruption."""
+
+    id: UUID
+    kind: str
+    subject_id: UUID
+    organization_id: UUID
+    application_id: UUID | None
+    seen_with: str
+    run_with: str
+    given: Mapping[str, Any]
+    state: TaskState
+    done: int
+    total: int | None
+    checkpoint: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    problem: str | None
+    runner: UUID | None
+    finished_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID

@@ -1,0 +1,59 @@
+"""The table of tasks."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from moorage.kit.tables import metadata, stamps
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Uuid, nullable=False),
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    Column("application_id", Uuid),
+    Column("seen_with", Text, nullable=False),
+    Column("run_with", Text, nullable=False),
+    Column("given", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("total", BigInteger),
+    Column("checkpoint", JSONB, nullable=False),
+    Column("result", JSONB),
+    Column("problem", Text),
+    # Whoever works on it, and until when it is theirs without a word.
+    Column("runner", Uuid),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    *stamps(),
+    ForeignKeyConstraint(
+        ["application_id", "organization_id"],
+        ["groups.id", "groups.organization_id"],
+        onupdate="CASCADE",
+        ondelete="CASCADE",
+        name="tasks_application_fkey",
+    ),
+    CheckConstraint(
+        "state IN ('waiting', 'running', 'completed', 'failed', 'cancelled')", name="state"
+    ),
+)
+Index("tasks_of_organization", tasks.c.organization_id, tasks.c.created_at)
+Index(
+    "tasks_open",
+    tasks.c.created_at,
+    postgresql_where=tasks.c.state.in_(["waiting", "running"]),
+)

@@ -1,0 +1,56 @@
+"""The only SQL of readings."""
+
+from .blocks import Kept
+from .copying import from_us, to_us
+from .history import (
+    HistoryRow,
+    add_history,
+    find_message,
+    first_at,
+    list_messages,
+    read,
+)
+from .latest import LatestRow, get_state, get_states, put_latest, read_latest
+from .retention import devices_after, erase, forget, forget_others
+from .sealing import (
+    days_with_rows,
+    empty_day,
+    next_devices,
+    seal,
+)
+from .shapes import add_shape, kind_of, pack_values, packer
+from .staging import discard, put_in_place, rows_of, stage, staged_days
+
+__all__ = [
+    "HistoryRow",
+    "Kept",
+    "LatestRow",
+    "add_history",
+    "add_shape",
+    "days_with_rows",
+    "devices_after",
+    "discard",
+    "empty_day",
+    "erase",
+    "find_message",
+    "first_at",
+    "forget",
+    "forget_others",
+    "from_us",
+    "get_state",
+    "get_states",
+    "kind_of",
+    "list_messages",
+    "next_devices",
+    "pack_values",
+    "packer",
+    "put_in_place",
+    "put_latest",
+    "read",
+    "read_latest",
+    "rows_of",
+    "seal",
+    "stage",
+    "staged_days",
+    "to_us",
+]

@@ -1,0 +1,45 @@
+"""Rows that go: past their retention, or of devices that are no more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date
+
+from sqlalchemy import delete, select
+
+from moorage.kit.db import Tx
+
+from ..tables import history, latest, sealed
+from .history import day_bounds
+
+
+async def forget(tx: Tx, devices: Collection[int], before: date) -> None:
+    """Delete devices' rows of days before one, in both tiers; a block goes with its last day."""
+    start, _end = day_bounds(before)
+    mine = list(devices)
+    await tx.execute(delete(history).where(history.c.device.in_(mine), history.c.at < start))
+    await tx.execute(delete(sealed).where(sealed.c.device.in_(mine), sealed.c.until < before))
+
+
+async def forget_others(tx: Tx, devices: Collection[int], before: date) -> None:
+    """Delete the rows of all devices but these of days before one; a block with its last day."""
+    start, _end = day_bounds(before)
+    given = {"others": list(devices), "start": start, "before": before}
+    await tx.execute(
+        "DELETE FROM telemetry_history WHERE at < :start AND device <> ALL(:others)", given
+    )
+    await tx.execute(
+        "DELETE FROM telemetry_sealed WHERE until < :before AND device <> ALL(:others)", given
+    )
+
+
+async def devices_after(tx: Tx, number: int, most: int) -> list[int]:
+    """List devices that sent something, by number."""
+    query = select(latest.c.device).where(latest.c.device > number)
+    return [row.device for row in await tx.execute(query.order_by(latest.c.device).limit(most))]
+
+
+async def erase(tx: Tx, devices: Sequence[int]) -> None:
+    """Delete all there is of devices, in both tiers and their latest states."""
+    for table in (history, sealed, latest):
+        await tx.execute(delete(table).where(table.c.device.in_(devices)))

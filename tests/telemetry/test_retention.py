@@ -1,0 +1,50 @@
+"""Readings go when their time has come, and with their device."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fleet import ROOT, a_device, a_town
+from history import DAY, MIDNIGHT, History, a_history, regular
+from moorage import devices, groups, telemetry
+from moorage.kit.db import Database
+from moorage.telemetry import jobs
+
+
+async def test_readings_are_kept_as_long_as_the_application_says(database: Database) -> None:
+    history = await a_history(database)
+    async with database.begin(ROOT) as tx:
+        town = await a_town(tx, "Odense")
+        short = await devices.enrol(tx, ROOT, a_device(town))
+        await groups.change(tx, ROOT, town.application_id, {"keep_readings": timedelta(days=7)})
+    other = History(database, short)
+    for one in (history, other):
+        # More than shares a block, so that days go one by one.
+        await one.keep(regular(MIDNIGHT - 9 * DAY, 3 * 1440, timedelta(minutes=1)))
+        await one.keep(regular(MIDNIGHT - 2 * DAY, 2, DAY))
+        await one.keep(regular(MIDNIGHT - 800 * DAY, 1, DAY))
+    await telemetry.Sealer(database).work()
+    await other.keep(regular(MIDNIGHT - 9 * DAY, 5, timedelta(minutes=1)))
+
+    async with database.begin() as tx:
+        await jobs.drop_old(tx)
+
+    assert await history.tiers() == (2, 3)
+    assert await other.tiers() == (2, 1)
+
+
+async def test_what_a_removed_device_sent_is_erased(database: Database) -> None:
+    kept, removed = await a_history(database), await a_history(database)
+    for one in (kept, removed):
+        await one.keep(regular(MIDNIGHT - 5 * DAY, 50, 0.1 * DAY))
+    await telemetry.Sealer(database).work()
+    async with database.begin(ROOT) as tx:
+        await devices.remove(tx, ROOT, removed.device.id)
+
+    async with database.begin() as tx:
+        await jobs.erase_removed(tx)
+
+    assert await removed.tiers() == (0, 0)
+    assert await kept.tiers() == (20, 1)
+    async with database.begin() as tx:
+        assert not await telemetry.states(tx, [removed.device.number])
