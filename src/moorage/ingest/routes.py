@@ -29,7 +29,7 @@ from . import service
 from .errors import MessageTooLarge, SenderUnknown, TopicRefused
 from .model import RefusalRow
 from .ports import Credentials, Refusal
-from .schemas import RefusalOut
+from .schemas import RefusalOut, WaitingOut, waiting_out
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -84,6 +84,7 @@ class UplinkDoor:
                 b"content-type",
                 b"idempotency-key",
                 b"content-length",
+                b"x-sender",
             )
         }
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
@@ -177,7 +178,9 @@ def _credentials(
         username = name.decode("utf-8", "replace")
     elif password is None and "key" in query:
         password = query["key"][0].encode()
-    return Credentials(username, password, "", address, "http", scheme == "https")
+    sender = headers.get(b"x-sender", b"").decode("utf-8", "replace")
+    sender = sender or query.get("sender", [""])[0]
+    return Credentials(username, password, sender, address, "http", scheme == "https")
 
 
 async def _body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:
@@ -248,3 +251,17 @@ async def list_refusals(
 ) -> pages.Page[RefusalRow]:  # fmt: skip
     """List what the doors turned away: of your devices, and, for a GlobalAdmin, of strangers."""
     return await service.list_refusals(tx, caller, asked, since=since, device_id=device_id)
+
+
+inbox = APIRouter(prefix="/api/v1/inbox", tags=["inbox"])
+
+
+@inbox.get("", response_model=PageOut[WaitingOut],
+           responses=may_fail(CursorInvalid, FieldInvalid))  # fmt: skip
+async def list_inbox(
+    tx: Tx, caller: Signed, asked: Asked,
+    application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
+) -> pages.Page[WaitingOut]:  # fmt: skip
+    """List senders that nobody has adopted yet, with what they said last."""
+    page = await service.list_waiting(tx, caller, asked, application_id)
+    return pages.Page([waiting_out(one) for one in page.items], page.next, page.total)

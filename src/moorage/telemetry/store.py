@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import ARRAY, Integer, delete, func, literal, select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit import pages
@@ -323,6 +323,20 @@ async def find_message(tx: Tx, device: int, partition: int, n: int) -> MessageRo
         return None
     known = await get_shapes(tx, {row.shape})
     return _message(tuple(row), known)
+
+
+async def last_places(tx: Tx, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Give (partition, n) of each device's newest message."""
+    numbers_ = func.unnest(literal(list(numbers), ARRAY(Integer))).column_valued("number")
+    last = (
+        select(history.c.partition, history.c.n)
+        .where(history.c.device == numbers_)
+        .order_by(history.c.at.desc())
+        .limit(1)
+        .lateral()
+    )
+    rows = await tx.execute(select(numbers_, last.c.partition, last.c.n).join(last, true()))
+    return {row.number: (row.partition, row.n) for row in rows}
 
 
 async def newest_places(tx: Tx, device: int, count: int) -> list[tuple[int, int]]:

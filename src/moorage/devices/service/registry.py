@@ -284,10 +284,10 @@ async def numbers_seen(
     Raises:
         ApplicationUnknown.
     """
-    wanted = DeviceFilter()
+    wanted = DeviceFilter(states=tuple(DeviceState))
     if application_id is not None:
         await groups.get(tx, caller, application_id)
-        wanted = DeviceFilter(application_ids=(application_id,))
+        wanted = replace(wanted, application_ids=(application_id,))
     return await store.listing.numbers_seen(tx, caller.reach(Permission.READ_DEVICES), wanted)
 
 

@@ -25,7 +25,7 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 
-from ..model import Connectivity, Device, DeviceFilter, MapBox, MapCluster
+from ..model import Connectivity, Device, DeviceFilter, DeviceState, MapBox, MapCluster
 from ..tables import device_contacts, devices
 from . import registry
 
@@ -60,6 +60,9 @@ def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]
     ):
         if values:
             query = query.where(column.in_(values))
+    if not wanted.states:
+        # Who waits in the inbox is shown to those who ask for it.
+        query = query.where(devices.c.state != DeviceState.WAITING)
     if wanted.tags:
         query = query.where(devices.c.tags.contains(list(wanted.tags)))
     if wanted.metadata:

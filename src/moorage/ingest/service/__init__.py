@@ -13,6 +13,7 @@ from moorage.kit.db import Tx
 from .. import store
 from ..model import RefusalRow
 from .door import Door, now_us
+from .inbox import list_waiting
 from .process import CONSUMER, Process
 from .split import Part, check_json, says_json, split
 
@@ -24,6 +25,7 @@ __all__ = [
     "check_json",
     "forget_refusals",
     "list_refusals",
+    "list_waiting",
     "now_us",
     "says_json",
     "split",
