@@ -56,6 +56,7 @@ from .service.registry import (
     list_devices,
     map_clusters,
     move,
+    names_seen,
     numbers_seen,
     remove,
 )
@@ -133,6 +134,7 @@ __all__ = [
     "make_credential",
     "map_clusters",
     "move",
+    "names_seen",
     "numbers_of",
     "numbers_seen",
     "open_inbox",

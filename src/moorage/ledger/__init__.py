@@ -34,6 +34,7 @@ from .service import (
     place,
     position_of,
     read,
+    read_back,
 )
 
 __all__ = [
@@ -69,5 +70,6 @@ __all__ = [
     "place",
     "position_of",
     "read",
+    "read_back",
     "unpack",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag, StrEnum
+from uuid import UUID
 
 import msgspec
 
@@ -121,6 +122,16 @@ class MessageRow:
     at: datetime
     problem: bool
     values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """One of the newest messages, and whose it is."""
+
+    partition: int
+    device_id: UUID
+    device_name: str
+    entry: Derived
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -124,6 +124,18 @@ async def numbers_seen(tx: Tx, seen: Reach, wanted: DeviceFilter) -> dict[int, U
     """Read the numbers and ids of the devices that `seen` allows and `wanted` asks for."""
     query = narrow(select(devices.c.number, devices.c.id), seen, wanted)
     return {row.number: row.id for row in await tx.execute(query)}
+
+
+async def names_seen(
+    tx: Tx, seen: Iterable[Reach], numbers: Iterable[int], wanted: DeviceFilter
+) -> dict[int, tuple[UUID, str]]:
+    """Read ids and names of those of `numbers` that every reach allows and `wanted` asks for."""
+    query = select(devices.c.number, devices.c.id, devices.c.name).where(
+        devices.c.number == func.any(list(numbers))
+    )
+    for reach in seen:
+        query = narrow(query, reach, wanted)
+    return {row.number: (row.id, row.name) for row in await tx.execute(query)}
 
 
 async def map_clusters(

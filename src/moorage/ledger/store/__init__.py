@@ -16,6 +16,7 @@ from .log import (
     place,
     position_of,
     read,
+    read_back,
     slowest,
     trim,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "place",
     "position_of",
     "read",
+    "read_back",
     "slowest",
     "trim",
 ]

@@ -14,6 +14,7 @@ from .readings import (
     readings,
     states,
 )
+from .recent import recent_messages
 
 __all__ = [
     "MAX_SERIES",
@@ -30,5 +31,6 @@ __all__ = [
     "messages",
     "newest_messages",
     "readings",
+    "recent_messages",
     "states",
 ]
