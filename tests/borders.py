@@ -253,6 +253,17 @@ async def a_message(north: North) -> str:
     return str(listed.json()["items"][0]["position"])
 
 
+@thing("/api/v1/inbox/{device_id}")
+async def a_waiting_sender(north: North) -> str:
+    made = await north.make(f"/applications/{north.ids['application_id']}/inbox-key", {})
+    stranger = north.world.client(X_Device_Key=made["secret"], X_Sender=f"{MARK}-stranger")
+    sent = await stranger.post("/ingest/v1/up", json={"marked": MARK})
+    assert sent.status_code == 202, sent.text
+    await north.world.work()
+    (waits,) = (await north.admin.get("/api/v1/inbox")).json()["items"]
+    return str(waits["id"])
+
+
 @thing("notice_id")
 async def a_notice(north: North) -> str:
     new = NewNotice(
@@ -266,14 +277,3 @@ async def a_notice(north: North) -> str:
     async with north.world.database.begin() as tx:
         (made,) = await notifications.open_all(tx, [new])
     return str(made.id)
-
-
-@thing("/api/v1/inbox/{device_id}")
-async def a_waiting_sender(north: North) -> str:
-    made = await north.make(f"/applications/{north.ids['application_id']}/inbox-key", {})
-    stranger = north.world.client(X_Device_Key=made["secret"], X_Sender=f"{MARK}-stranger")
-    sent = await stranger.post("/ingest/v1/up", json={"marked": MARK})
-    assert sent.status_code == 202, sent.text
-    await north.world.work()
-    (waits,) = (await north.admin.get("/api/v1/inbox")).json()["items"]
-    return str(waits["id"])
