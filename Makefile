@@ -58,7 +58,7 @@ test: install console ## Check and test everything
 
 test-peers: install ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers
-	$(BIN)/pytest tests/peers -n 0
+	$(BIN)/pytest tests/peers -o addopts="--import-mode=importlib --strict-markers --strict-config -q" --timeout=600
 
 check: install ## Style, types, import contracts
 	$(BIN)/ruff format --check --quiet .

@@ -268,6 +268,17 @@ async def a_task(north: North) -> str:
         return str((await tasks.start(tx, OPERATOR, new)).id)
 
 
+@thing("/api/v1/inbox/{device_id}")
+async def a_waiting_sender(north: North) -> str:
+    made = await north.make(f"/applications/{north.ids['application_id']}/inbox-key", {})
+    stranger = north.world.client(X_Device_Key=made["secret"], X_Sender=f"{MARK}-stranger")
+    sent = await stranger.post("/ingest/v1/up", json={"marked": MARK})
+    assert sent.status_code == 202, sent.text
+    await north.world.work()
+    (waits,) = (await north.admin.get("/api/v1/inbox")).json()["items"]
+    return str(waits["id"])
+
+
 @thing("notice_id")
 async def a_notice(north: North) -> str:
     new = NewNotice(

@@ -558,6 +558,28 @@ def upgrade() -> None:
     )
     op.create_index("decoder_versions_hash", "decoder_versions", ["hash"], unique=False)
     op.create_table(
+        "device_inboxes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["application_id", "organization_id"],
+            ["groups.id", "groups.organization_id"],
+            name="device_inboxes_application_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("device_inboxes_pkey")),
+        sa.UniqueConstraint("application_id", name=op.f("device_inboxes_application_id_key")),
+        sa.UniqueConstraint("digest", name=op.f("device_inboxes_digest_key")),
+    )
+    op.create_table(
         "devices",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.Integer(), sa.Identity(always=True), nullable=False),
@@ -659,6 +681,13 @@ def upgrade() -> None:
         postgresql_ops={"search": "gin_trgm_ops"},
     )
     op.create_index("devices_tags", "devices", ["tags"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "devices_waiting",
+        "devices",
+        ["application_id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
     op.create_index(
         "devices_with_thresholds",
         "devices",

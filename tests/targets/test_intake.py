@@ -47,6 +47,26 @@ async def test_a_route_takes_the_devices_and_tags_it_names(world: World) -> None
     assert await numbers(world, tagged) == [2]
 
 
+async def test_what_a_sender_in_the_inbox_says_goes_nowhere_until_it_is_adopted(
+    world: World,
+) -> None:
+    target = await world.a_target()
+    await world.a_route(target)
+    async with world.database.begin(ROOT) as tx:
+        shown = await devices.open_inbox(tx, ROOT, world.application.id)
+        kind = devices.DeviceKind.HTTP
+        sender = await devices.arrive(tx, shown.inbox, "stranger", kind, lambda: True)
+        device = await devices.get(tx, ROOT, sender.device_id)
+    intake = an_intake(world)
+    await world.derive(a_message(device, {"n": 1}))
+    assert await intake.step() == 1
+    async with world.database.begin(ROOT) as tx:
+        await devices.adopt(tx, ROOT, device.id, {})
+    await world.derive(a_message(device, {"n": 2}))
+    await an_intake(world).step()
+    assert await numbers(world, target) == [2]
+
+
 async def test_a_disabled_route_takes_nothing_and_one_message_may_take_two_routes(
     world: World,
 ) -> None:

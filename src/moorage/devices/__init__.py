@@ -1,6 +1,12 @@
 """The registry of devices: what is out there, whose it is, and how it proves who it is."""
 
-from .errors import CredentialUnknown, DeviceUnknown, IdentifierTaken, SerialTaken
+from .errors import (
+    CredentialUnknown,
+    DeviceUnknown,
+    IdentifierTaken,
+    InboxRefuses,
+    SerialTaken,
+)
 from .facts import (
     CredentialMade,
     CredentialRevoked,
@@ -9,8 +15,11 @@ from .facts import (
     DeviceEnrolled,
     DeviceMoved,
     DeviceRemoved,
+    InboxClosed,
+    InboxOpened,
 )
 from .model import (
+    SENDER,
     SENDING,
     Connectivity,
     Credential,
@@ -22,6 +31,7 @@ from .model import (
     DeviceKind,
     DeviceState,
     Identifier,
+    Inbox,
     Location,
     MapBox,
     NewDevice,
@@ -30,6 +40,15 @@ from .model import (
     ShownSecret,
     Threshold,
 )
+from .service.inbox import (
+    adopt,
+    arrive,
+    close_inbox,
+    find_inbox,
+    list_waiting,
+    open_inbox,
+    usual_decoders,
+)
 from .service.registry import (
     change,
     enrol,
@@ -37,6 +56,7 @@ from .service.registry import (
     list_devices,
     map_clusters,
     move,
+    names_seen,
     numbers_seen,
     remove,
 )
@@ -61,6 +81,7 @@ from .service.senders import (
 from .service.watch import judge
 
 __all__ = [
+    "SENDER",
     "SENDING",
     "Connectivity",
     "Credential",
@@ -82,6 +103,10 @@ __all__ = [
     "DeviceUnknown",
     "Identifier",
     "IdentifierTaken",
+    "Inbox",
+    "InboxClosed",
+    "InboxOpened",
+    "InboxRefuses",
     "Location",
     "MapBox",
     "NewDevice",
@@ -90,29 +115,37 @@ __all__ = [
     "SerialTaken",
     "ShownSecret",
     "Threshold",
+    "adopt",
+    "arrive",
     "change",
     "children_of",
+    "close_inbox",
     "connected",
     "context_of",
     "contexts_changed",
     "credentials_of",
     "enrol",
+    "find_inbox",
     "find_sender",
     "get",
     "gone",
     "judge",
     "known",
     "list_devices",
+    "list_waiting",
     "located",
     "make_credential",
     "map_clusters",
     "move",
+    "names_seen",
     "numbers_in",
     "numbers_of",
     "numbers_seen",
+    "open_inbox",
     "remove",
     "revoke_credential",
     "rotate_credential",
     "seen",
     "senders_changed",
+    "usual_decoders",
 ]

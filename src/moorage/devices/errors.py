@@ -82,6 +82,30 @@ class TooManyCredentials(MoorageError):
     message = "A device has at most {limit} credentials. Revoke one first."
 
 
+class InboxUnknown(MoorageError):
+    """The application has no inbox key."""
+
+    kind = Kind.NOT_FOUND
+    code = "devices.inbox_unknown"
+    message = "Application {application_id} has no inbox key."
+
+
+class InboxRefuses(MoorageError):
+    """The inbox key is right, but whoever shows it is not let in."""
+
+    kind = Kind.UNSIGNED
+    code = "devices.inbox_refuses"
+    message = "The inbox key is right, but {reason}"
+
+
+class NotWaiting(MoorageError):
+    """The device does not wait in the inbox, or does no longer."""
+
+    kind = Kind.CONFLICT
+    code = "devices.not_waiting"
+    message = "Device {id} does not wait in the inbox; it is {state}."
+
+
 class ImportUnreadable(MoorageError):
     """The file to import is not what it says it is."""
 

@@ -49,3 +49,15 @@ class DevicesExported(Fact):
     """Somebody downloaded a list of devices."""
 
     name = "devices.exported"
+
+
+class InboxOpened(Fact):
+    """An application got a new inbox key; the one before it works no longer."""
+
+    name = "devices.inbox_opened"
+
+
+class InboxClosed(Fact):
+    """An application's inbox key was taken back."""
+
+    name = "devices.inbox_closed"

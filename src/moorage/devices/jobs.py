@@ -12,6 +12,11 @@ async def watch_silence(tx: Tx) -> None:
     await service.watch.watch_silence(tx)
 
 
+async def drop_silent(tx: Tx) -> None:
+    """Remove senders that wait in an inbox and have said nothing for a week; hourly."""
+    await service.inbox.drop_silent(tx)
+
+
 async def trim_changes(tx: Tx) -> None:
     """Forget changes that every door and worker has read; every ten minutes."""
     await service.senders.trim_changes(tx)

@@ -29,8 +29,9 @@ class DeviceKind(StrEnum):
 
 
 class DeviceState(StrEnum):
-    """Where a device is in its life."""
+    """Where a device is in its life; one that waits is in the inbox and nobody's yet."""
 
+    WAITING = "waiting"
     PLANNED = "planned"
     ACTIVE = "active"
     MAINTENANCE = "maintenance"
@@ -41,6 +42,7 @@ class DeviceState(StrEnum):
 
 # Which state may follow which. A retired device can only be taken back into planning.
 NEXT_STATES: Mapping[DeviceState, frozenset[DeviceState]] = {
+    DeviceState.WAITING: frozenset({DeviceState.ACTIVE}),
     DeviceState.PLANNED: frozenset({DeviceState.ACTIVE, DeviceState.RETIRED}),
     DeviceState.ACTIVE: frozenset(
         {
@@ -60,7 +62,7 @@ NEXT_STATES: Mapping[DeviceState, frozenset[DeviceState]] = {
     DeviceState.RETIRED: frozenset({DeviceState.PLANNED}),
 }
 
-# Devices in these states are let in by the doors, and watched for silence unless only planned.
+# Devices in these states are let in by the doors and can be sent to. One that waits is heard only.
 SENDING = frozenset(
     {DeviceState.PLANNED, DeviceState.ACTIVE, DeviceState.MAINTENANCE, DeviceState.LOST}
 )
@@ -114,6 +116,10 @@ _KNOWN_KINDS: Mapping[str, tuple[str, str]] = {
     "imsi": (r"[0-9]{6,15}", "6 to 15 digits"),
     "iccid": (r"[0-9]{18,22}", "18 to 22 digits"),
 }
+
+
+# The identifier by which an inbox knows who sends; its network is the inbox's application.
+SENDER = "sender"
 
 
 def make_identifier(kind: str, value: str, network: str = "") -> Identifier:
@@ -310,7 +316,29 @@ class Sender:
     @property
     def may_send(self) -> bool:
         """Tell whether the doors let it in, by its lifecycle state."""
-        return self.state in SENDING
+        return self.state in SENDING or self.state is DeviceState.WAITING
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Where senders nobody knows wait: an application that holds an inbox key."""
+
+    id: UUID
+    application_id: UUID
+    organization_id: UUID
+    hint: str
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ShownInboxKey:
+    """An inbox with its key, this one time."""
+
+    inbox: Inbox
+    secret: str
 
 
 class DeviceChanges(NamedTuple):
@@ -334,6 +362,7 @@ class DeviceContext:
     identifiers: tuple[Identifier, ...]
     organization_id: UUID
     application_id: UUID
+    state: DeviceState
     decoder_id: UUID | None
     metadata: Mapping[str, str]
     tags: tuple[str, ...]

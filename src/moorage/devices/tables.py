@@ -90,6 +90,7 @@ Index(
     postgresql_where=devices.c.longitude.is_not(None),
 )
 Index("devices_planned", devices.c.number, postgresql_where=devices.c.state == "planned")
+Index("devices_waiting", devices.c.application_id, postgresql_where=devices.c.state == "waiting")
 Index(
     "devices_with_thresholds",
     devices.c.number,
@@ -162,6 +163,24 @@ device_credentials = Table(
     *stamps(),
     CheckConstraint("kind IN ('key', 'password')", name="kind"),
     CheckConstraint("(kind = 'password') = (user_name IS NOT NULL)", name="user_name"),
+)
+
+device_inboxes = Table(
+    "device_inboxes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("application_id", Uuid, nullable=False, unique=True),
+    Column("organization_id", Uuid, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("hint", Text, nullable=False),
+    *stamps(),
+    ForeignKeyConstraint(
+        ["application_id", "organization_id"],
+        ["groups.id", "groups.organization_id"],
+        onupdate="CASCADE",
+        ondelete="CASCADE",
+        name="device_inboxes_application_fkey",
+    ),
 )
 
 # Which devices changed in what doors and workers remember of them; read by transaction, so that a

@@ -34,7 +34,7 @@ from . import service
 from .errors import MessageTooLarge, NothingToDecode, ReDecodeNotReady, SenderUnknown, TopicRefused
 from .model import RefusalRow
 from .ports import Credentials, Refusal
-from .schemas import ReDecodeBody, ReDecodeOut, RefusalOut
+from .schemas import ReDecodeBody, ReDecodeOut, RefusalOut, WaitingOut, waiting_out
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -89,6 +89,7 @@ class UplinkDoor:
                 b"content-type",
                 b"idempotency-key",
                 b"content-length",
+                b"x-sender",
             )
         }
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
@@ -182,7 +183,9 @@ def _credentials(
         username = name.decode("utf-8", "replace")
     elif password is None and "key" in query:
         password = query["key"][0].encode()
-    return Credentials(username, password, "", address, "http", scheme == "https")
+    sender = headers.get(b"x-sender", b"").decode("utf-8", "replace")
+    sender = sender or query.get("sender", [""])[0]
+    return Credentials(username, password, sender, address, "http", scheme == "https")
 
 
 async def _body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:
@@ -286,3 +289,17 @@ async def apply_re_decode(task_id: UUID, tx: Tx, caller: Signed) -> Task:
 async def discard_re_decode(task_id: UUID, tx: Tx, caller: Signed) -> Task:
     """Drop the readings that were decoded anew; the old ones remain."""
     return await service.discard(tx, caller, task_id)
+
+
+inbox = APIRouter(prefix="/api/v1/inbox", tags=["inbox"])
+
+
+@inbox.get("", response_model=PageOut[WaitingOut],
+           responses=may_fail(CursorInvalid, FieldInvalid))  # fmt: skip
+async def list_inbox(
+    tx: Tx, caller: Signed, asked: Asked,
+    application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
+) -> pages.Page[WaitingOut]:  # fmt: skip
+    """List senders that nobody has adopted yet, with what they said last."""
+    page = await service.list_waiting(tx, caller, asked, application_id)
+    return pages.Page([waiting_out(one) for one in page.items], page.next, page.total)

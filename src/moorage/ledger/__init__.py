@@ -35,6 +35,7 @@ from .service import (
     place,
     position_of,
     read,
+    read_back,
 )
 
 __all__ = [
@@ -71,5 +72,6 @@ __all__ = [
     "place",
     "position_of",
     "read",
+    "read_back",
     "unpack",
 ]

@@ -225,6 +225,13 @@ async def read(
     return await store.read(tx, log_name, partition, position.next, position.day, limit)
 
 
+async def read_back(
+    tx: Tx, log_name: LogName, partition: int, before: Position, most: int
+) -> list[Envelope]:
+    """Read at most so many whole envelopes that begin before a place, the newest first."""
+    return await store.read_back(tx, log_name, partition, before, most)
+
+
 async def move(
     tx: Tx, consumer: str, log_name: LogName, partition: int, was: Position, now: Position
 ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag, StrEnum
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -143,6 +144,16 @@ class Difference:
     changed: int = 0
     removed: int = 0
     changes: Sequence[Change] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """One of the newest messages, and whose it is."""
+
+    partition: int
+    device_id: UUID
+    device_name: str
+    entry: Derived
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 
 from moorage import devices
 from moorage.devices import DeviceUnknown
+from moorage.groups import ApplicationUnknown
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx as Transaction
@@ -26,7 +27,16 @@ from moorage.organizations import PermissionMissing
 from . import service
 from .errors import RangeReversed, RangeTooWide
 from .model import Derived, Row, State
-from .schemas import MessageOut, ReadingsOut, StateOut, WindowQuery, instant, message_out
+from .schemas import (
+    MessageOut,
+    ReadingsOut,
+    RecentOut,
+    StateOut,
+    WindowQuery,
+    instant,
+    message_out,
+    recent_out,
+)
 
 router = APIRouter(prefix="/api/v1", tags=["readings"])
 CSV = "text/csv"
@@ -85,6 +95,26 @@ async def list_messages(
     """List a device's messages, newest first, with their bytes."""
     page = await service.messages(tx, caller, device_id, asked, problems_only=problems)
     return pages.Page([message_out(row, raw) for row, raw in page.items], page.next, page.total)
+
+
+@router.get("/messages", response_model=PageOut[RecentOut],
+            responses=may_fail(ApplicationUnknown, CursorInvalid))  # fmt: skip
+async def list_recent_messages(
+    tx: Tx, caller: Signed,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    after: Annotated[str | None, Query(max_length=2000, description="The `next` before.")] = None,
+    application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
+    problems: Annotated[bool, Query(description="Only messages with a problem.")] = False,
+) -> pages.Page[RecentOut]:  # fmt: skip
+    """List the newest messages of all devices whose messages you may read, of the last days.
+
+    A page may be short, even empty, and still have a `next`: so much is looked at per question.
+    """
+    page = await service.recent_messages(
+        tx, caller, limit=limit, after=after, application_id=application_id,
+        problems_only=problems,
+    )  # fmt: skip
+    return pages.Page([recent_out(one) for one in page.items], page.next)
 
 
 @router.get("/devices/{device_id}/messages/{position}", response_model=MessageOut,

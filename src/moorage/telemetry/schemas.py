@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from moorage import ledger
 from moorage.kit.http import Instant, Out
 
-from .model import MessageRow, Quality, Window
+from .model import MessageRow, Quality, Recent, Window
 
 Value = float | bool | str
 
@@ -93,6 +93,36 @@ class MessageOut(Out):
     meta: dict[str, Any] | None
     problem: bool
     values: dict[str, Value]
+
+
+class RecentOut(Out):
+    """One of the newest messages; `position` finds it whole among its device's messages."""
+
+    device_id: UUID
+    device_name: str
+    position: str
+    message_id: UUID
+    at: Instant
+    received_at: Instant
+    channel: str
+    values: dict[str, Value]
+    problem: str | None
+
+
+def recent_out(recent: Recent) -> RecentOut:
+    """Show a message beside those of other devices; of several instants, the first."""
+    entry = recent.entry
+    return RecentOut(
+        device_id=recent.device_id,
+        device_name=recent.device_name,
+        position=f"{recent.partition}:{entry.n}",
+        message_id=UUID(bytes=entry.id),
+        at=instant(entry.at_us),
+        received_at=instant(entry.received_us),
+        channel=entry.channel,
+        values=dict(entry.points[0].values) if entry.points else {},
+        problem=entry.problem,
+    )
 
 
 PROTOCOLS = {int(protocol): protocol.name.lower() for protocol in ledger.Protocol}

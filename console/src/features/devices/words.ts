@@ -23,6 +23,7 @@ export const KINDS: Device['kind'][] = [
 
 /** Which state may follow which; the server decides, this only offers what it would take. */
 export const NEXT_STATES: Record<State, State[]> = {
+  waiting: ['active'],
   planned: ['active', 'retired'],
   active: ['maintenance', 'suspended', 'lost', 'retired'],
   maintenance: ['active', 'suspended', 'lost', 'retired'],
@@ -39,6 +40,7 @@ export const CONNECTIVITY_TONE: Record<Connectivity, Tone> = {
 }
 
 export const STATE_TONE: Record<State, Tone> = {
+  waiting: 'waiting',
   planned: 'waiting',
   active: 'good',
   maintenance: 'paused',

@@ -174,6 +174,8 @@ export const administration = {
     },
     devices: {
       credential_made: 'Adgangsnøgle lavet',
+      inbox_opened: 'Indbakkenøgle lavet',
+      inbox_closed: 'Indbakkenøgle trukket tilbage',
       credential_revoked: 'Adgangsnøgle trukket tilbage',
       credential_rotated: 'Adgangsnøgle fornyet',
       changed: 'Enhed ændret',

@@ -34,6 +34,7 @@ export const things = {
     neverSeen: 'Aldrig set',
   },
   deviceState: {
+    waiting: 'I indbakken',
     planned: 'Planlagt',
     active: 'Aktiv',
     maintenance: 'Vedligehold',

@@ -174,6 +174,8 @@ export const administration = {
     },
     devices: {
       credential_made: 'Credential made',
+      inbox_opened: 'Inbox key made',
+      inbox_closed: 'Inbox key taken back',
       credential_revoked: 'Credential revoked',
       credential_rotated: 'Credential renewed',
       changed: 'Device changed',

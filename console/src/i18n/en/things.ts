@@ -33,6 +33,7 @@ export const things = {
     neverSeen: 'Never seen',
   },
   deviceState: {
+    waiting: 'In the inbox',
     planned: 'Planned',
     active: 'Active',
     maintenance: 'Maintenance',

@@ -2,7 +2,9 @@
 
 from .applications import router as applications
 from .credentials import router as credentials
+from .inbox import keys as inbox_keys
+from .inbox import router as inbox
 from .registry import router
 from .transfer import router as transfer
 
-__all__ = ["applications", "credentials", "router", "transfer"]
+__all__ = ["applications", "credentials", "inbox", "inbox_keys", "router", "transfer"]

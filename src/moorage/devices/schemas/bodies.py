@@ -144,6 +144,25 @@ class DevicePatch(Body):
         return {name: _plain(value) for name, value in self.given().items()}
 
 
+class AdoptBody(Body):
+    """What a sender that waits becomes; whatever is left out stays as it is."""
+
+    name: Name = ""
+    kind: Kind = DeviceKind.OTHER
+    manufacturer: Line = ""
+    model: Line = ""
+    serial: Serial | None = None
+    location: PointBody | None = None
+    place: Annotated[str, Field(max_length=200)] = ""
+    metadata: Metadata = {}
+    tags: Tags = []
+    decoder_id: Id | None = None
+
+    def to_changes(self) -> dict[str, Any]:
+        """Give the fields sent."""
+        return {name: _plain(value) for name, value in self.given().items()}
+
+
 class DeviceBody(Body):
     """A new device."""
 
@@ -302,6 +321,21 @@ class CredentialOut(Stamped):
     hint: str
     previous_until: Instant | None
     expires_at: Instant | None
+
+
+class InboxOut(Stamped):
+    """What is known of an inbox key after it was shown."""
+
+    application_id: UUID
+    organization_id: UUID
+    hint: str
+
+
+class ShownInboxKeyOut(Out):
+    """An inbox key, shown this once."""
+
+    inbox: InboxOut
+    secret: str
 
 
 class TemplateOut(Out):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
@@ -284,11 +284,27 @@ async def numbers_seen(
     Raises:
         ApplicationUnknown.
     """
-    wanted = DeviceFilter()
+    wanted = DeviceFilter(states=tuple(DeviceState))
     if application_id is not None:
         await groups.get(tx, caller, application_id)
-        wanted = DeviceFilter(application_ids=(application_id,))
+        wanted = replace(wanted, application_ids=(application_id,))
     return await store.listing.numbers_seen(tx, caller.reach(Permission.READ_DEVICES), wanted)
+
+
+async def names_seen(
+    tx: Tx,
+    caller: Caller,
+    numbers: Iterable[int],
+    permission: Permission,
+    application_id: UUID | None = None,
+) -> dict[int, tuple[UUID, str]]:
+    """Give ids and names of those of `numbers` that the caller sees and holds `permission` for."""
+    wanted = DeviceFilter(
+        states=tuple(DeviceState),
+        application_ids=() if application_id is None else (application_id,),
+    )
+    seen = caller.reach(Permission.READ_DEVICES), caller.reach(permission)
+    return await store.listing.names_seen(tx, seen, numbers, wanted)
 
 
 # --- Photos -----------------------------------------------------------------

@@ -16,6 +16,7 @@ from .. import store
 from ..errors import TooManyCredentials
 from ..facts import CredentialMade, CredentialRevoked, CredentialRotated
 from ..model import (
+    SENDER,
     Credential,
     CredentialKind,
     DeviceChanges,
@@ -62,6 +63,9 @@ async def make_credential(
         hint=secret[-4:],
         expires_at=expires_at,
     )
+    if any(identifier.kind == SENDER for identifier in device.identifiers):
+        # From now on the inbox key does not speak for it.
+        await store.senders.changed(tx, [device.number], sender=True)
     told = {"credentialId": credential.id, "kind": kind, "label": label, "secret": "***"}
     tx.announce(CredentialMade(device_id, device.organization_id, after=told))
     return ShownSecret(credential, secret)

@@ -33,6 +33,7 @@ async def contexts_of(tx: Tx, numbers: Iterable[int]) -> dict[int, DeviceContext
             identifiers=registry.identifiers_of(row),
             organization_id=row.organization_id,
             application_id=row.application_id,
+            state=DeviceState(row.state),
             decoder_id=row.decoder_id,
             metadata=row.metadata,
             tags=tuple(row.tags),

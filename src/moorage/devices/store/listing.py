@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 
-from ..model import Connectivity, Device, DeviceFilter, MapBox, MapCluster
+from ..model import Connectivity, Device, DeviceFilter, DeviceState, MapBox, MapCluster
 from ..tables import device_contacts, devices
 from . import registry
 
@@ -60,6 +60,9 @@ def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]
     ):
         if values:
             query = query.where(column.in_(values))
+    if not wanted.states:
+        # Who waits in the inbox is shown to those who ask for it.
+        query = query.where(devices.c.state != DeviceState.WAITING)
     if wanted.tags:
         query = query.where(devices.c.tags.contains(list(wanted.tags)))
     if wanted.metadata:
@@ -121,6 +124,18 @@ async def numbers_seen(tx: Tx, seen: Reach, wanted: DeviceFilter) -> dict[int, U
     """Read the numbers and ids of the devices that `seen` allows and `wanted` asks for."""
     query = narrow(select(devices.c.number, devices.c.id), seen, wanted)
     return {row.number: row.id for row in await tx.execute(query)}
+
+
+async def names_seen(
+    tx: Tx, seen: Iterable[Reach], numbers: Iterable[int], wanted: DeviceFilter
+) -> dict[int, tuple[UUID, str]]:
+    """Read ids and names of those of `numbers` that every reach allows and `wanted` asks for."""
+    query = select(devices.c.number, devices.c.id, devices.c.name).where(
+        devices.c.number == func.any(list(numbers))
+    )
+    for reach in seen:
+        query = narrow(query, reach, wanted)
+    return {row.number: (row.id, row.name) for row in await tx.execute(query)}
 
 
 async def map_clusters(

@@ -13,6 +13,7 @@ from moorage.kit.db import Tx
 from .. import store
 from ..model import RefusalRow
 from .door import Door, now_us
+from .inbox import list_waiting
 from .process import CONSUMER, Process
 from .redecode import KIND as RE_DECODE
 from .redecode import ReDecoder, apply, ask, discard
@@ -31,6 +32,7 @@ __all__ = [
     "discard",
     "forget_refusals",
     "list_refusals",
+    "list_waiting",
     "now_us",
     "says_json",
     "split",

@@ -59,10 +59,11 @@ class Door:
         self._writers = [
             ledger.Writer(database, partition=partition) for partition in range(partitions)
         ]
-        self._senders: dict[tuple[str | None, bytes], devices.Sender] = {}
+        self._senders: dict[CacheKey, devices.Sender] = {}
         self._by_number: dict[int, devices.Sender] = {}
         self._allowance = Allowance(settings.device_rate, settings.device_burst)
         self._attempts = Allowance(rate=5, burst=50)
+        self._newcomers = Allowance(rate=1, burst=30)
         self._refusals: dict[Refusal, int] = {}
         self._presence: list[Presence] = []
         self._taken: list[UUID] = []
@@ -114,23 +115,31 @@ class Door:
         """Recognise a device. Raises SenderUnknown, DatabaseUnavailable."""
         if self._doorbells.cut_off_s > CUT_OFF_S:
             raise DatabaseUnavailable
-        claims = _claims(credentials)
-        for claim in claims:
-            known = self._senders.get(_cache_key(claim))
+        claims, inbox_claims = _claims(credentials), _inbox_claims(credentials)
+        for key in (*map(_cache_key, claims), *map(_inbox_key, inbox_claims)):
+            known = self._senders.get(key)
             if known is not None and _still_valid(known):
                 return known
         if self._attempts.take(credentials.address) > 0:
             self._refuse_credentials(credentials, "Too many attempts from this address.")
             raise SenderUnknown
         mark = self._mark
-        sender = None
+        found = None
         async with self._database.begin() as tx:
             for claim in claims:
                 if (sender := await devices.find_sender(tx, *claim)) is not None:
+                    found = _cache_key(claim), sender
                     break
-        if sender is None:
+            else:
+                for claimed in inbox_claims:
+                    if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
+                        sender = await self._arrive(tx, inbox, claimed[1], credentials)
+                        found = _inbox_key(claimed), sender
+                        break
+        if found is None:
             self._refuse_credentials(credentials, "No device has these credentials.")
             raise SenderUnknown
+        key, sender = found
         if not sender.may_send:
             detail = f"The device is {sender.state.value}; set it to active to let it in."
             self._refuse_credentials(credentials, detail, sender.number)
@@ -140,8 +149,23 @@ class Door:
         self._by_number[sender.number] = sender
         # A change that came in meanwhile may have made this answer old: then ask again next time.
         if mark is not None and mark == self._mark and not self._changed.is_set():
-            self._senders[_cache_key(claim)] = sender
+            self._senders[key] = sender
         return sender
+
+    async def _arrive(
+        self, tx: Tx, inbox: devices.Inbox, name: str, credentials: Credentials
+    ) -> devices.Sender:
+        """Let somebody in by an inbox key. Raises SenderUnknown."""
+        kind = _KINDS.get(credentials.protocol, devices.DeviceKind.OTHER)
+
+        def may_add() -> bool:
+            return self._newcomers.take(inbox.application_id) == 0
+
+        try:
+            return await devices.arrive(tx, inbox, name, kind, may_add)
+        except devices.InboxRefuses as refused:
+            self._refuse_credentials(credentials, str(refused))
+            raise SenderUnknown from refused
 
     def _refuse_credentials(
         self, credentials: Credentials, detail: str, device: int | None = None
@@ -391,6 +415,9 @@ async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger
 
 
 Claim = tuple[devices.CredentialKind, str, str | None]
+# What a sender is remembered by: which kind of secret, the name beside it, the secret's digest.
+CacheKey = tuple[str, str | None, bytes]
+_KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
 
 
 def _claims(credentials: Credentials) -> list[Claim]:
@@ -407,9 +434,27 @@ def _claims(credentials: Credentials) -> list[Claim]:
     return claims
 
 
-def _cache_key(claim: Claim) -> tuple[str | None, bytes]:
+def _cache_key(claim: Claim) -> CacheKey:
     """Give the key that a claim is remembered by; secrets are not kept in memory."""
-    return claim[2], digest(claim[1])
+    return claim[0].value, claim[2], digest(claim[1])
+
+
+def _inbox_claims(credentials: Credentials) -> list[tuple[str, str]]:
+    """Give what to look up as an inbox key, with the name of whoever shows it.
+
+    Without a client id, the user name beside a key says who sends.
+    """
+    username = credentials.username or ""
+    password = (credentials.password or b"").decode("utf-8", "replace")
+    claims = (
+        (password, credentials.client_id or username),
+        (username, credentials.client_id),
+    )
+    return [(secret, name) for secret, name in claims if secret]
+
+
+def _inbox_key(claim: tuple[str, str]) -> CacheKey:
+    return "inbox", claim[1], digest(claim[0])
 
 
 def _still_valid(sender: devices.Sender) -> bool:

@@ -17,6 +17,7 @@ from .log import (
     place,
     position_of,
     read,
+    read_back,
     slowest,
     trim,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "place",
     "position_of",
     "read",
+    "read_back",
     "slowest",
     "trim",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from psycopg import sql
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit.db import Tx
@@ -111,6 +111,28 @@ async def read(
         select(window.c.first, window.c.count, window.c.day, window.c.body)
         .where(window.c.before < limit)
         .order_by(window.c.first)
+    )
+    return [Envelope(**row) for row in rows.mappings()]
+
+
+async def read_back(
+    tx: Tx, log: LogName, partition: int, before: Position, most: int
+) -> list[Envelope]:
+    """Read the envelopes that begin before a place, the newest first.
+
+    By day first, as they are indexed; a position follows from its day except around midnight.
+    """
+    table = TABLE[log]
+    c = table.c
+    rows = await tx.execute(
+        select(c.first, c.count, c.day, c.body)
+        .where(
+            c.partition == partition,
+            c.day <= before.day,
+            or_(c.day < before.day, c.first < before.next),
+        )
+        .order_by(c.day.desc(), c.first.desc())
+        .limit(most)
     )
     return [Envelope(**row) for row in rows.mappings()]
 

@@ -61,6 +61,9 @@ class Sources:
             context = self._contexts.get(message.device)
             if context is None or message.channel.startswith(_NOT_TELEMETRY):
                 continue
+            if context.state is devices.DeviceState.WAITING:
+                # What strangers send stays here; once adopted, a replay can send it on.
+                continue
             plans = self.routes.of(
                 message.device, context.application_id, str(context.id), frozenset(context.tags)
             )

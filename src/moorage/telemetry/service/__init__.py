@@ -5,6 +5,7 @@ from .readings import (
     MAX_SERIES,
     Keeper,
     aggregate,
+    last_messages,
     latest,
     make_days,
     message,
@@ -13,6 +14,7 @@ from .readings import (
     readings,
     states,
 )
+from .recent import recent_messages
 from .restaging import discard, put_in_place, stage
 from .retention import drop_old, erase_removed
 from .sealing import Sealer
@@ -29,6 +31,7 @@ __all__ = [
     "drop_old",
     "entries_of",
     "erase_removed",
+    "last_messages",
     "latest",
     "make_days",
     "message",
@@ -36,6 +39,7 @@ __all__ = [
     "newest_messages",
     "put_in_place",
     "readings",
+    "recent_messages",
     "stage",
     "states",
 ]

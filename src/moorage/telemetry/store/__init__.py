@@ -7,6 +7,7 @@ from .history import (
     add_history,
     find_message,
     first_at,
+    last_places,
     list_messages,
     read,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "get_state",
     "get_states",
     "kind_of",
+    "last_places",
     "list_messages",
     "next_devices",
     "pack_values",

@@ -12,14 +12,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Integer, func, literal, select, true
 
 from moorage.kit import pages
 from moorage.kit.db import Tx
 from moorage.kit.errors import CursorInvalid, FieldInvalid
 
 from ..model import Flag, MessageRow, Quality, Row, Shape, Window
-from ..tables import shapes
+from ..tables import history, shapes
 from . import blocks
 from .blocks import Kept
 from .copying import COPY_HEAD, COPY_TAIL, EPOCH_2000_US, from_us, to_us
@@ -292,3 +292,17 @@ def day_bounds(day: date) -> tuple[datetime, datetime]:
     """Give the start of a UTC day and of the next."""
     start = from_us((day - date(1970, 1, 1)).days * 86_400_000_000)
     return start, start + timedelta(days=1)
+
+
+async def last_places(tx: Tx, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Give (partition, n) of each device's newest message that is not sealed yet."""
+    wanted = func.unnest(literal(list(numbers), ARRAY(Integer))).column_valued("number")
+    last = (
+        select(history.c.partition, history.c.n)
+        .where(history.c.device == wanted)
+        .order_by(history.c.at.desc())
+        .limit(1)
+        .lateral()
+    )
+    rows = await tx.execute(select(wanted, last.c.partition, last.c.n).join(last, true()))
+    return {row.number: (row.partition, row.n) for row in rows}
