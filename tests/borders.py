@@ -12,11 +12,14 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+import msgspec
 from httpx2 import AsyncClient
 
 from moorage import notifications, tasks
+from moorage.kit.ids import uuid7
 from moorage.notifications import NewNotice, NoticeKind, SubjectKind
 from moorage.organizations import Permission, Role
+from moorage.targets import Content
 from web import OPERATOR, World
 
 # Stands in every name made here, and must stand in no answer to somebody else.
@@ -292,3 +295,50 @@ async def a_notice(north: North) -> str:
     async with north.world.database.begin() as tx:
         (made,) = await notifications.open_all(tx, [new])
     return str(made.id)
+
+
+@thing("target_id")
+async def a_target(north: North) -> str:
+    body = {
+        "applicationId": north.ids["application_id"],
+        "name": f"{MARK} target",
+        "kind": "http",
+        "settings": {"url": "http://localhost:9/", "timeoutS": 1},
+    }
+    return str((await north.make("/targets", body))["id"])
+
+
+@thing("route_id")
+async def a_route(north: North) -> str:
+    body = {"targetId": north.ids["target_id"], "name": f"{MARK} route", "enabled": False}
+    return str((await north.make("/routes", body))["id"])
+
+
+@thing("replay_id")
+async def a_replay(north: North) -> str:
+    period = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
+    path = f"/api/v1/targets/{north.ids['target_id']}/replay"
+    answer = await north.admin.post(path, json=period)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+@thing("letter_id")
+async def a_dead_letter(north: North) -> str:
+    letter_id = uuid7()
+    content = Content(str(uuid7()), north.ids["device_id"], f"{MARK} device",
+                      north.ids["application_id"], 0, 0, document=b'{"marked":true}')  # fmt: skip
+    async with north.world.database.begin() as tx:
+        await tx.execute(
+            "INSERT INTO target_letters (id, target_id, route_id, device, key, content,"
+            " enqueued_at, day, attempts, reason, detail, answer, created_at, updated_at,"
+            " created_by, updated_by) VALUES (:id, :target, :route, 1, :id, :content, now(),"
+            " current_date, 1, 'refused', '', '', now(), now(), :id, :id)",
+            {
+                "id": letter_id,
+                "target": UUID(north.ids["target_id"]),
+                "route": UUID(north.ids["route_id"]),
+                "content": msgspec.msgpack.encode(content),
+            },
+        )
+    return str(letter_id)

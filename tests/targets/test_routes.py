@@ -249,6 +249,12 @@ async def test_a_route_is_made_changed_and_removed(
                               "conditions": []})  # fmt: skip
     assert (changed["enabled"], changed["conditions"]) == (False, [])
     assert changed["sampling"] == {"every": 2, "interval": None}
+    device = await world.a_device("Bin")
+    patch = {"deviceIds": [str(device.id)]}
+    await api("PATCH", f"/routes/{made['id']}", 200, json=patch)
+    for asked, found in ((device.id, 1), (uuid7(), 0)):
+        listed = await api("GET", f"/routes?deviceId={asked}&targetId={target['id']}", 200)
+        assert len(listed["items"]) == found
     wrong = {**body, "conditions": [{"field": "secrets.x"}]}
     refused = await api("POST", "/routes", 422, json=wrong)
     assert refused["errors"][0]["pointer"] == "/conditions/0/field"

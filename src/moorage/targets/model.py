@@ -365,10 +365,13 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class NewTrial:
-    """What a test sends: a stored message of a device (the newest), or a document."""
+    """What a test sends: a stored message of a device, or a document.
+
+    `position` is that of the device's messages; None is the newest.
+    """
 
     device_id: UUID | None = None
-    message_n: int | None = None
+    position: str | None = None
     document: Mapping[str, Any] | None = None
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from moorage.devices import DeviceUnknown
 from moorage.groups import ApplicationUnknown
 from moorage.kit import pages
 from moorage.kit.db import Database
@@ -15,6 +16,7 @@ from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
 from moorage.kit.http import Asked, IfMatch, PageOut, Signed, Tx, check_match, may_fail, tag
 from moorage.kit.outbound import Outbound
 from moorage.kit.secrets import Sealer
+from moorage.ledger import PositionGone
 from moorage.organizations import PermissionMissing
 
 from . import service
@@ -172,8 +174,8 @@ async def ping_target(target_id: UUID, caller: Signed, tools: With) -> Result:
 
 
 @router.post("/{target_id}/test", response_model=TrialOut,
-             responses=may_fail(TargetUnknown, PermissionMissing, FieldInvalid, TargetKindUnknown,
-                                TargetUnreachable))  # fmt: skip
+             responses=may_fail(TargetUnknown, DeviceUnknown, PermissionMissing, FieldInvalid,
+                                TargetKindUnknown, TargetUnreachable, PositionGone))  # fmt: skip
 async def test_target(target_id: UUID, body: TestBody, caller: Signed, tools: With) -> Trial:
     """Send one message now, and show the request and the answer; it counts in no statement."""
     return await service.try_out(
@@ -201,7 +203,10 @@ async def list_target_log(
             responses=may_fail(TargetUnknown, FieldInvalid))  # fmt: skip
 async def get_target_statement(
     target_id: UUID, tx: Tx, caller: Signed,
-    month: Annotated[str, Query(pattern=r"^\d{4}-\d{2}$", examples=["2026-11"])],
+    month: Annotated[
+        str | None,
+        Query(pattern=r"^\d{4}-\d{2}$", examples=["2026-11"], description="This month if unset."),
+    ] = None,
 ) -> Statement:  # fmt: skip
     """Sum up a month: sent = accepted + dead + pending."""
     return await service.statement(tx, caller, target_id, month)

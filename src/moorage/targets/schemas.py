@@ -396,15 +396,15 @@ class ReplayOut(Stamped):
 
 
 class TestBody(Body):
-    """What to send: a stored message of a device, or a document that is made up."""
+    """What to send: a stored message of a device (the newest one), or a document made up."""
 
     device_id: Id | None = None
-    message_n: Annotated[int | None, Field(ge=0)] = None
+    position: Annotated[str | None, Field(max_length=40)] = None
     document: dict[str, Any] | None = None
 
     def to_model(self) -> NewTrial:
         """Make the noun."""
-        return NewTrial(self.device_id, self.message_n, self.document)
+        return NewTrial(self.device_id, self.position, self.document)
 
 
 class ResultOut(Out):

@@ -145,6 +145,9 @@ class _Wire(asyncio.Protocol):
     def __init__(self, machine: mqtt.ClientConnection) -> None:
         self.machine = machine
         self.waiting: dict[str, asyncio.Future[int]] = {}
+        # QoS 2, by packet id: PUBREC has come. A broker passes the message on after PUBREL only,
+        # so it is delivered once PUBCOMP has taken it out of the session.
+        self._released: dict[int, tuple[mqtt.Outgoing, str]] = {}
         loop = asyncio.get_running_loop()
         self.accepted: asyncio.Future[None] = loop.create_future()
         # The outcome is asked for by `connect` only; a later loss must not be reported twice.
@@ -199,16 +202,33 @@ class _Wire(asyncio.Protocol):
     def _handle(self, events: Sequence[mqtt.Event]) -> None:
         for event in events:
             if isinstance(event, mqtt.Acknowledged):
-                waiter = self.waiting.pop(event.reference or "", None)
-                if waiter is not None and not waiter.done():
-                    waiter.set_result(event.reason_code)
+                under_way = self.machine.session.inflight.get(event.packet_id)
+                if under_way is not None and under_way.released:
+                    self._released[event.packet_id] = under_way, event.reference or ""
+                else:
+                    self._settle(event.reference or "", event.reason_code)
             elif isinstance(event, mqtt.ConnAck):
                 self._answered(event)
             elif isinstance(event, mqtt.Failed):
                 self.reason = event.text
             elif isinstance(event, mqtt.Disconnect):
                 self.reason = f"The broker ended the connection: {_words(event.reason_code)}."
+        if self._released:
+            self._complete()
         self.flush()
+
+    def _complete(self) -> None:
+        """Settle the messages of QoS 2 whose exchange is over."""
+        inflight = self.machine.session.inflight
+        for packet_id, (message, reference) in list(self._released.items()):
+            if inflight.get(packet_id) is not message:
+                del self._released[packet_id]
+                self._settle(reference, 0)
+
+    def _settle(self, reference: str, code: int) -> None:
+        waiter = self.waiting.pop(reference, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(code)
 
     def _answered(self, event: mqtt.ConnAck) -> None:
         if not event.reason_code:

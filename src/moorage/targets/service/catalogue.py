@@ -191,14 +191,18 @@ async def log_of(
     return await store.list_log(tx, target_id, asked, failures=failures)
 
 
-async def statement(tx: Tx, caller: Caller, target_id: UUID, month: str) -> Statement:
-    """Sum up a month (`2026-11`) by the organisation's calendar: sent = accepted + dead + pending.
+async def statement(tx: Tx, caller: Caller, target_id: UUID, month: str | None = None) -> Statement:
+    """Sum up a month (`2026-11`; None is this one): sent = accepted + dead + pending.
+
+    Months and days are those of the organisation's calendar.
 
     Raises:
         TargetUnknown.
         FieldInvalid: the month is none.
     """
     target = await get(tx, caller, target_id)
+    zone = await zone_of(tx, target.organization_id)
+    month = month or tx.now.astimezone(zone).strftime("%Y-%m")
     try:
         first = date.fromisoformat(f"{month}-01")
     except ValueError:
@@ -215,7 +219,6 @@ async def statement(tx: Tx, caller: Caller, target_id: UUID, month: str) -> Stat
         )
         for day in sorted({day for day, _what in counts} | waiting.keys())
     )
-    zone = await zone_of(tx, target.organization_id)
     return Statement(
         target_id,
         month,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from moorage import devices, organizations, telemetry
+from moorage import devices, ledger, telemetry
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Database, Tx
@@ -16,15 +16,11 @@ from moorage.kit.errors import FieldInvalid
 from moorage.kit.ids import uuid7
 from moorage.kit.outbound import Outbound
 from moorage.kit.secrets import Sealer
-from moorage.organizations import Permission
 
 from .. import store
 from ..facts import TargetTested
 from ..model import Content, Delivery, NewTrial, Result, Target, Trial
 from . import catalogue
-
-# A stored message is looked for among this many of the device's newest.
-SEARCHED = 500
 
 
 async def ping(
@@ -64,6 +60,7 @@ async def try_out(
     Raises:
         TargetUnknown, DeviceUnknown, PermissionMissing, TargetKindUnknown, FieldInvalid,
         TargetUnreachable.
+        PositionGone: the stored message is past its retention.
     """
     async with database.begin(caller) as tx:
         target = await catalogue.to_manage(tx, caller, target_id)
@@ -105,35 +102,41 @@ async def _content(tx: Tx, caller: Caller, target: Target, wanted: NewTrial) -> 
             str(uuid7()), str(device.id), device.name, str(device.application_id), now_us, now_us,
             document=msgspec.json.encode(wanted.document),
         )  # fmt: skip
-    return await _stored(tx, caller, device, wanted.message_n)
+    return await _stored(tx, caller, device, wanted.position)
 
 
-async def _stored(tx: Tx, caller: Caller, device: devices.Device, message_n: int | None) -> Content:
+async def _stored(tx: Tx, caller: Caller, device: devices.Device, position: str | None) -> Content:
     """Find a message of the device, the newest if none is named."""
-    organizations.require(
-        caller, Permission.READ_MESSAGES, device.organization_id, device.application_id
-    )
-    found = await telemetry.messages(
-        tx, caller, device.id, pages.PageRequest(limit=1 if message_n is None else SEARCHED)
-    )
-    for row, received in found.items:
-        if received is None or message_n not in (None, row.n):
-            continue
-        readings = tuple((name, value, None) for name, value in row.values.items())
-        return Content(
-            str(UUID(bytes=received.id)),
-            str(device.id),
-            device.name,
-            str(device.application_id),
-            int(row.at.timestamp() * 1_000_000),
-            received.received_us,
-            received.channel,
-            _document(received.payload, row.values),
-            readings,
+    row, received = await _found(tx, caller, device, position)
+    if received is None:
+        raise FieldInvalid(
+            "/position", "is no message of this device that is still kept; send `document` instead"
         )
-    raise FieldInvalid(
-        "/messageN", "is no message of this device that is still kept; send `document` instead"
+    return Content(
+        str(UUID(bytes=received.id)),
+        str(device.id),
+        device.name,
+        str(device.application_id),
+        int(row.at.timestamp() * 1_000_000),
+        received.received_us,
+        received.channel,
+        _document(received.payload, row.values),
+        tuple((name, value, None) for name, value in row.values.items()),
     )
+
+
+async def _found(
+    tx: Tx, caller: Caller, device: devices.Device, position: str | None
+) -> tuple[telemetry.MessageRow, ledger.RawMessage | None]:
+    if position is not None:
+        place = telemetry.Place.read(position)
+        if place is None:
+            raise FieldInvalid("/position", "must be the position of one of the device's messages")
+        return await telemetry.message(tx, caller, device.id, place.partition, place.n)
+    newest = await telemetry.messages(tx, caller, device.id, pages.PageRequest(limit=1))
+    if not newest.items:
+        raise FieldInvalid("/deviceId", "has sent nothing yet; send `document` instead")
+    return newest.items[0]
 
 
 def _document(payload: bytes, values: object) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Table, delete, func, or_, select, update
+from sqlalchemy import Select, Table, any_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -254,7 +254,7 @@ async def list_routes(
     if application_id is not None:
         query = query.where(target_routes.c.application_id == application_id)
     if device_id is not None:
-        query = query.where(target_routes.c.device_ids.any(device_id))
+        query = query.where(any_(target_routes.c.device_ids) == device_id)
     return await pages.page(
         tx,
         query,
