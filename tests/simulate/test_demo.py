@@ -92,6 +92,15 @@ async def until(true: Callable[[], Awaitable[Any]]) -> Any:
     raise AssertionError("It did not come to pass.")
 
 
+async def begun(playing: asyncio.Task[None], event: asyncio.Event) -> None:
+    """Wait until a demo plays; fail with what keeps it from doing so."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait({playing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if not waiting.done():
+        waiting.cancel()
+        playing.result()
+
+
 def admitted(settings: Settings) -> State:
     state = demo.admit(settings)
     assert demo.admit(settings) == state
@@ -114,7 +123,7 @@ async def test_the_demo_lives_shows_what_is_wrong_obeys_and_goes_without_a_trace
         )
     )
     async with a_client(platform, state) as client:
-        await asyncio.wait_for(playing_now.wait(), 60)
+        await begun(playing, playing_now)
         there = {device["serial"]: device for device in await items(client, "/devices")}
         assert len(there) == len(plan.demo().devices) >= 200
 
@@ -163,17 +172,17 @@ async def test_the_demo_lives_shows_what_is_wrong_obeys_and_goes_without_a_trace
         await until(delivered)
         await until(silent)
         stop.set()
-        await asyncio.wait_for(playing, 30)
+        await playing
 
         # A second start finds everything there.
-        again, begun = asyncio.Event(), asyncio.Event()
+        again, playing_again = asyncio.Event(), asyncio.Event()
         playing = asyncio.create_task(
-            simulate.run_demo(platform.data_dir, state, doors, again, on_playing=begun.set)
+            simulate.run_demo(platform.data_dir, state, doors, again, on_playing=playing_again.set)
         )
-        await asyncio.wait_for(begun.wait(), 30)
+        await begun(playing, playing_again)
         assert len(await items(client, "/devices")) == len(there)
         again.set()
-        await asyncio.wait_for(playing, 30)
+        await playing
 
     assert await simulate.clear_demo(doors.http_url, state) == len(there)
     await asyncio.to_thread(demo.dismiss, platform, state)
@@ -247,5 +256,5 @@ async def test_devices_without_a_platform_try_again_and_stop_when_told(tmp_path:
 
     await until(all_failed)
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await running
     assert fleet.tally.accepted == 0
