@@ -221,7 +221,7 @@ def test_the_demo_has_every_kind_every_fault_and_serials_of_its_own() -> None:
 
 
 def test_a_fleet_of_nine_has_every_kind_and_its_faults() -> None:
-    made = plan.fleet(9, [Fault.STUCK, Fault.OFF], name="Nine", prefix="SIM").devices
+    made = plan.fleet(9, [Fault.STUCK, Fault.OFF], name="Nine", prefix="SIM", interval_s=1).devices
 
     assert {device.kind for device in made} == set(kinds.KINDS)
     assert {fault for device in made for fault in device.faults} == {Fault.STUCK, Fault.OFF}

@@ -12,7 +12,7 @@ import pytest
 from moorage import devices, groups, ledger
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
-from moorage.targets import Intake, Replayer, Target, service
+from moorage.targets import Intake, Replayer, Target, service, store
 from moorage.targets.model import Comparison, Condition, Content, Sampling, Source
 from targets.world import ROOT, World, a_message
 
@@ -207,3 +207,23 @@ async def test_a_replay_sends_a_period_again_under_new_keys(world: World) -> Non
     assert (done.state, done.enqueued) == ("done", 2)
     assert len(keys) == 3 + 3 + 2
     assert (await world.statement(target)).sent == 5
+
+
+async def test_a_target_removed_while_messages_are_under_way_is_no_trouble(world: World) -> None:
+    device = await world.a_device("One")
+    kept, removed = await world.a_target(), await world.a_target()
+    for target in (kept, removed):
+        await world.a_route(target)
+    today = datetime.now(UTC).date()
+    async with world.database.begin(ROOT) as tx:
+        await service.remove(tx, ROOT, removed.id)
+
+    # What an intake does that read the routes before.
+    async with world.database.begin() as tx:
+        await store.count(tx, "sent", {(kept.id, today): 1, (removed.id, today): 1})
+        await store.count(tx, "sent", {(removed.id, today): 1})
+
+    await world.derive(a_message(device, {"n": 1}))
+    await an_intake(world).step()
+    assert await numbers(world, kept) == [1]
+    assert (await world.statement(kept)).days[-1].sent == 2

@@ -49,7 +49,7 @@ async def _play(settings: Settings) -> None:
         line.ready()
         state = await asyncio.to_thread(entrance.admit, settings)
         playing = asyncio.create_task(
-            fleets.run_demo(settings.data_dir, state, _own_doors(settings), line.stop)
+            fleets.run_demo(settings.data_dir, state, own_doors(settings), line.stop)
         )
         stopping = asyncio.create_task(line.stop.wait())
         await asyncio.wait([playing, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -69,7 +69,7 @@ def _remove(settings: Settings) -> None:
         _say("There is no demo here.")
         return
     state = entrance.admit(settings)
-    count = asyncio.run(fleets.clear_demo(_own_doors(settings).http_url, state))
+    count = asyncio.run(fleets.clear_demo(own_doors(settings).http_url, state))
     entrance.dismiss(settings, state)
     _say(f"Removed the demo with its {count} devices.")
 
@@ -119,7 +119,8 @@ def simulate(
     uvloop.run(work())
 
 
-def _own_doors(settings: Settings) -> Doors:
+def own_doors(settings: Settings) -> Doors:
+    """Give the doors of the installation with these settings, as seen from its own machine."""
     api, mqtt = settings.api, settings.mqtt
     url = f"http://{_reachable(api.host)}:{api.port}"
     return Doors(url, MqttDoor(_ANYWHERE.get(mqtt.host, mqtt.host), mqtt.port))
@@ -131,7 +132,7 @@ def _reachable(host: str) -> str:
 
 
 def _doors(settings: Settings, url: str, mqtt: str, authority: Path | None) -> Doors:
-    doors = _own_doors(settings)
+    doors = own_doors(settings)
     if url:
         doors = replace(doors, http_url=url.rstrip("/"))
     trusted = None if authority is None else str(authority)

@@ -49,7 +49,7 @@ async def run_demo(
     Raises:
         PlatformUnreachable, PlatformRefused: it cannot be set up.
     """
-    plan = plans.demo()
+    plan = plans.demo(interval_s)
     plan.devices[:] = [replace(device, began_at=state.began_at) for device in plan.devices]
     async with (
         Platform(doors.http_url, state.api_key, verify=doors.verify) as platform,
@@ -58,7 +58,7 @@ async def run_demo(
         await platform.wait_until_there()
         log.info("demo_setting_up", devices=len(plan.devices))
         await _set_up(data_dir, state, plan, platform, receiver)
-        fleet = Fleet(plan.devices, state.secrets, doors, interval_s)
+        fleet = Fleet(plan.devices, state.secrets, doors, plan.interval_s)
         if not state.has_history:
             log.info("demo_history_sent", messages=await send_history(fleet))
             state.has_history = True

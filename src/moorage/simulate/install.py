@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from moorage.kit.db import duration
+
 from .errors import PlatformRefused
 from .model import Device, Kind, read_decoder
 from .plan import Plan
@@ -104,7 +106,7 @@ async def _applications(platform: Platform, organization_id: str, plan: Plan) ->
                 "organizationId": organization_id,
                 "name": application.name,
                 "description": application.description,
-                "silentAfter": application.silent_after,
+                "silentAfter": duration(plan.silent_after),
             }
             known[application.name] = (await platform.call("POST", "/applications", body))["id"]
     return known

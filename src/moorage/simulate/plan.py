@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from . import kinds
 from .curves import chance
@@ -11,7 +12,6 @@ from .model import Device, Door, Fault, Kind
 from .town import EAST, HARBOUR, OLD_TOWN, QUARTERS, Quarter, address, spot
 
 DEMO_ORGANIZATION = "Harbour Demo"
-SILENT_AFTER = "PT30S"
 INTERVAL_S = 10.0
 
 
@@ -22,15 +22,24 @@ class Application:
     name: str
     description: str
     kinds: tuple[Kind, ...]
-    silent_after: str = SILENT_AFTER
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A fleet, and how it is filed."""
+    """A fleet, and how it is filed.
+
+    Attributes:
+        interval_s: between two messages of a device.
+    """
 
     applications: Sequence[Application]
-    devices: list[Device] = field(default_factory=list)
+    devices: list[Device]
+    interval_s: float
+
+    @property
+    def silent_after(self) -> timedelta:
+        """Give how long a device may say nothing."""
+        return timedelta(seconds=max(10, round(3 * self.interval_s)))
 
     def application_of(self, device: Device) -> Application:
         """Give the application that a device belongs to."""
@@ -69,7 +78,7 @@ _DEMO = (
 _BY_RADIO = (kinds.PARKING, kinds.BIN, kinds.WEATHER)
 
 
-def demo() -> Plan:
+def demo(interval_s: float = INTERVAL_S) -> Plan:
     """Plan the demo's town: a fleet of more than two hundred, faults included."""
     applications = (
         Application("School climate", "Air and warmth in class rooms.", (kinds.CLIMATE,)),
@@ -82,10 +91,12 @@ def demo() -> Plan:
     )
     devices = [_gateway(quarter) for quarter in QUARTERS]
     devices += [_demo_device(share, index) for share in _DEMO for index in range(share.count)]
-    return Plan(applications, devices)
+    return Plan(applications, devices, interval_s)
 
 
-def fleet(count: int, faults: Iterable[Fault], *, name: str, prefix: str) -> Plan:
+def fleet(
+    count: int, faults: Iterable[Fault], *, name: str, prefix: str, interval_s: float
+) -> Plan:
     """Plan a fleet of any size; of each fault one device in twenty has it.
 
     Args:
@@ -93,6 +104,7 @@ def fleet(count: int, faults: Iterable[Fault], *, name: str, prefix: str) -> Pla
         faults: that occur.
         name: of the application.
         prefix: begins every serial number.
+        interval_s: between two messages of a device.
     """
     weights = [share.count for share in _DEMO]
     made: list[Device] = []
@@ -114,8 +126,8 @@ def fleet(count: int, faults: Iterable[Fault], *, name: str, prefix: str) -> Pla
                 frozenset(own),
             )
         )
-    application = Application(name, "Made by `moorage simulate`.", kinds.KINDS, "PT2M")
-    return Plan((application,), made)
+    application = Application(name, "Made by `moorage simulate`.", kinds.KINDS)
+    return Plan((application,), made, interval_s)
 
 
 def _pick(weights: Sequence[int], index: int) -> int:

@@ -48,7 +48,9 @@ async def run_load(
     """
     name = f"Simulated fleet {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())}"
     prefix = f"SIM-{int(time.time()):x}"
-    plan = plans.fleet(load.devices, load.faults, name=name, prefix=prefix)
+    plan = plans.fleet(
+        load.devices, load.faults, name=name, prefix=prefix, interval_s=load.devices / load.rate
+    )
     began_at = time.time()
     plan.devices[:] = [replace(device, began_at=began_at) for device in plan.devices]
     async with Platform(doors.http_url, api_key, verify=doors.verify) as platform:
@@ -58,7 +60,7 @@ async def run_load(
         try:
             say(f"Setting {load.devices} devices up in the application {name!r}.")
             await install(platform, organization_id, plan, secrets, lambda: None)
-            fleet = Fleet(plan.devices, secrets, doors, load.devices / load.rate)
+            fleet = Fleet(plan.devices, secrets, doors, plan.interval_s)
             await _run(fleet, load.seconds, stop, say)
         finally:
             if not load.keep:

@@ -19,20 +19,35 @@ from moorage.kit.ids import uuid7
 
 from ..errors import DeadLetterUnknown
 from ..model import Content, DeadLetter, Health, LogEntry, Outcome, Pending, Reason, Result
-from ..tables import target_counts, target_health, target_letters, target_log, target_outbox
+from ..tables import (
+    target_counts,
+    target_health,
+    target_letters,
+    target_log,
+    target_outbox,
+    targets,
+)
 
 _content = msgspec.msgpack.Decoder(Content)
 KEPT_LOG_ENTRIES = 1_000
 
 
 async def count(tx: Tx, what: str, counts: Mapping[tuple[UUID, date], int]) -> None:
-    """Add to the counts of `what` by target and day; in one order, so that nobody deadlocks."""
-    statement = insert(target_counts).values(
-        [
-            {"target_id": target, "day": day, "what": what, "count": number}
-            for (target, day), number in sorted(counts.items())
-        ]
-    )
+    """Add to the counts of `what` by target and day; in one order, so that nobody deadlocks.
+
+    A target may have been removed since its messages were read: there is nothing to count then.
+    """
+    wanted = {target for target, _day in counts}
+    there = select(targets.c.id).where(targets.c.id.in_(wanted)).order_by(targets.c.id)
+    kept = set((await tx.execute(there.with_for_update(key_share=True, read=True))).scalars())
+    rows = [
+        {"target_id": target, "day": day, "what": what, "count": number}
+        for (target, day), number in sorted(counts.items())
+        if target in kept
+    ]
+    if not rows:
+        return
+    statement = insert(target_counts).values(rows)
     await tx.execute(
         statement.on_conflict_do_update(
             index_elements=["target_id", "day", "what"],
