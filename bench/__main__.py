@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from bench import decoders, disk, http, latency, mqtt, mqtt_core, overload
+from bench import decoders, devices, disk, http, latency, mqtt, mqtt_core, overload
 from bench.installation import directory
 from bench.machine import describe
 
@@ -22,6 +22,7 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
     "http": ("(c) HTTP messages, single and in batches", 60, http.main),
     "disk": ("(d) bytes on disk", 0, disk.main),
     "overload": ("(f) ten times as much as it takes", 600, overload.main),
+    "devices": ("(h) lists of 100,000 devices", 0, lambda _seconds: devices.main()),
     "decoders": ("(g) JavaScript decodes", 0, lambda _seconds: decoders.main()),
     "mqtt-core": ("(g) the MQTT core without sockets", 0, lambda _seconds: mqtt_core.main()),
 }
