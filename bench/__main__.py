@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
 
-from bench import decoders, disk, http, latency, mqtt, mqtt_core, overload
+from bench import decoders, devices, disk, http, latency, mqtt, mqtt_core, overload
 from bench.installation import directory
 from bench.machine import describe
 
@@ -22,6 +23,7 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
     "http": ("(c) HTTP messages, single and in batches", 60, http.main),
     "disk": ("(d) bytes on disk", 0, disk.main),
     "overload": ("(f) ten times as much as it takes", 600, overload.main),
+    "devices": ("(h) lists of 100,000 devices", 0, lambda _seconds: devices.main()),
     "decoders": ("(g) JavaScript decodes", 0, lambda _seconds: decoders.main()),
     "mqtt-core": ("(g) the MQTT core without sockets", 0, lambda _seconds: mqtt_core.main()),
 }
@@ -35,6 +37,8 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := [name for name in asked.names if name not in BENCHES]:
         parser.error(f"there is no benchmark {unknown[0]}; choose from {', '.join(BENCHES)}")
+    # Asked to end, take the platform down as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     with directory() as made:
         print(describe(made))

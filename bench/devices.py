@@ -225,7 +225,8 @@ async def _measure_contacts(database: Database) -> None:
         numbers = list((await tx.execute(select(device_contacts.c.number).limit(500))).scalars())
 
     async def seen(tx: Tx) -> object:
-        return await devices.seen(tx, dict.fromkeys(numbers, tx.now))
+        await devices.seen(tx, dict.fromkeys(numbers, tx.now))
+        return None
 
     async def silence(tx: Tx) -> object:
         return await watch.watch_silence(tx)

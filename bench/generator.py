@@ -228,12 +228,13 @@ def connect(job: Job) -> list[Connection]:
 
 def closed(job: Job, connections: Sequence[Connection]) -> Result:
     """Keep one request of every connection under way."""
-    if job.kind == "mqtt":
+    mqtt = job.kind == "mqtt"
+    if mqtt:
         requests = [publish_packet(body) for body in payloads(job.payload)]
-        answer_end, share = PUBACK, 1
+        good, share = PUBACK, 1
     else:
         requests = http_requests(job)
-        answer_end = b'{"accepted":%d}' % job.batch
+        good = b'{"accepted":%d}' % job.batch
         share = job.batch
     count = len(requests)
     by_fd = {c.fd: c for c in connections}
@@ -261,19 +262,20 @@ def closed(job: Job, connections: Sequence[Connection]) -> Result:
                 data = connection.read(65_536)
             except ssl.SSLWantReadError:
                 continue
-            if data != answer_end and not data.endswith(answer_end):
-                if not data:
-                    raise ConnectionError(f"Closed after {answered} answers.")
-                connection.tail += data
-                if _is_whole(connection.tail):
-                    refused += 1
-                    _complain(connection.tail)
-                    connection.tail = b""
-                else:
-                    continue
-            else:
-                connection.tail = b""
+            if data == PUBACK:
                 answered += 1
+            elif not data:
+                raise ConnectionError(f"A connection was closed after {answered} answers.")
+            elif _is_whole(answer := connection.tail + data, mqtt=mqtt):
+                connection.tail = b""
+                if good in answer:
+                    answered += 1
+                else:
+                    refused += 1
+                    _complain(answer)
+            else:
+                connection.tail = answer
+                continue
             now = clock()
             latencies.append(now - connection.sent_at)
             if running:
@@ -458,15 +460,17 @@ def _send(connection: Connection, data: bytes) -> None:
         raise ConnectionError("The socket took only a part of a message.")
 
 
-def _is_whole(answer: bytes) -> bool:
-    """Tell whether an HTTP answer that is not the expected one has come in whole."""
+def _is_whole(answer: bytes, *, mqtt: bool) -> bool:
+    """Tell whether an answer has come in whole: a PUBACK, or an HTTP response."""
+    if mqtt:
+        return len(answer) >= len(PUBACK)
     head, blank, body = answer.partition(b"\r\n\r\n")
     if not blank:
         return False
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
             return len(body) >= int(line[15:])
-    return head.endswith(b"chunked") and body.endswith(b"0\r\n\r\n")
+    return body.endswith(b"0\r\n\r\n")
 
 
 _complaints = itertools.count()

@@ -10,9 +10,11 @@ asked for at once, and the answer's arrival counts; so it includes the feed's ti
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from array import array
@@ -47,6 +49,7 @@ def main(seconds: float) -> None:
         if url is None:
             print("  not measured: no C compiler (apt-get install gcc libc6-dev)")
             return
+        print(f"  that disk: {_slow_flush_cost(made)}")
         with running(made / "platform", database_url=url) as platform:
             _measure(platform, seconds)
 
@@ -62,12 +65,29 @@ def _slow_database(made: Path) -> Iterator[str | None]:
     subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
     for name in ("platform", "database"):
         (made / name).mkdir(mode=0o755)
-    environment = {"LD_PRELOAD": str(shim), "FLUSH_DELAY_US": str(SLOWER_US)}
     with (
         data_directory.locked(made / "database"),
-        postgres.embedded(made / "database", environment=environment) as server,
+        postgres.embedded(made / "database", environment=_slower(made)) as server,
     ):
         yield server.url
+
+
+def _slower(made: Path) -> dict[str, str]:
+    """Give the variables that make a program's flushes slower."""
+    return {"LD_PRELOAD": str(made / "slow_flush.so"), "FLUSH_DELAY_US": str(SLOWER_US)}
+
+
+def _slow_flush_cost(made: Path) -> str:
+    """Say what a flush costs as the slowed database sees it."""
+    code = (
+        "import pathlib, sys; from bench.machine import flush_cost; "
+        "print(flush_cost(pathlib.Path(sys.argv[1])))"
+    )
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, **_slower(made), "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", code, str(made)]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def _measure(platform: Installation, seconds: float) -> None:

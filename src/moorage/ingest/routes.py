@@ -69,6 +69,7 @@ class UplinkDoor:
         except MoorageError as failure:
             status, body, headers = _problem(failure)
             self._note(failure, client[0], scope["path"])
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

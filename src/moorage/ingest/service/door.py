@@ -74,7 +74,9 @@ class Door:
                 Callable[[Sequence[int]], None],
             ]
         ] = []
+        # Set from the start: no identity is cached before it is known where changes begin.
         self._changed = asyncio.Event()
+        self._changed.set()
         self._commands = asyncio.Event()
         self._mark: int | None = None
         doorbells.on("moorage_devices", lambda _payload: self._changed.set())
