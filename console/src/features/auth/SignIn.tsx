@@ -20,13 +20,9 @@ import { useTranslation } from 'react-i18next'
 import { chooseLanguage, type Language } from '@/i18n'
 import { FormFailure } from '@/parts/Failure'
 import { Mark } from '@/shell/Mark'
+import { linkToken } from './link'
 import { meQuery, redeemLink, signIn } from './queries'
 import classes from './SignIn.module.css'
-
-/** Read the one-time token from the address's fragment, which never reaches a server's log. */
-export function linkToken(hash: string): string | null {
-  return new URLSearchParams(hash.replace(/^#/, '')).get('token')
-}
 
 /** Sign in with a one-time link or with e-mail and password. */
 export function SignIn() {
