@@ -146,7 +146,7 @@ async function whereTheyAre(filter: DeviceFilter): Promise<Corners | null> {
   let width = WORLD.east - WORLD.west
   for (let look = 0; look < 3; look += 1) {
     const found = boxOf(items)
-    if (!found || items.length > 3) break
+    if (!found || items.length > 12) break
     const margin = width / FINEST
     const [[west, south], [east, north]] = found
     const box = {
