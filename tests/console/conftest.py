@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
 
 from browsing import COMMAND, Platform, Visitor, free_ports, wait_until_ready
 from cluster import fresh_database
@@ -19,19 +18,22 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+# A busy machine must not fail a test.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 # The software renderer's own remark, not the console's.
 NOT_OURS = ("GPU stall due to ReadPixels", "Automatic fallback to software WebGL")
 
 
-@pytest.fixture
-def platform(server_url: str, tmp_path: Path) -> Iterator[Platform]:
+@pytest.fixture(scope="module")
+def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Give a platform nobody has used yet, with one administrator."""
     api, mqtt, mqtt_tls = free_ports(3)
     with fresh_database(server_url) as database_url:
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("MOORAGE_")},
             "MOORAGE_DATABASE_URL": database_url,
-            "MOORAGE_DATA_DIR": str(tmp_path),
+            "MOORAGE_DATA_DIR": str(tmp_path_factory.mktemp("platform")),
             "MOORAGE_API_PORT": str(api),
             "MOORAGE_MQTT_PORT": str(mqtt),
             "MOORAGE_MQTT_TLS_PORT": str(mqtt_tls),
@@ -79,7 +81,7 @@ def visit(browser: Browser, platform: Platform) -> Iterator[Any]:
         contexts.append(context)
         page = context.new_page()
         visitor = Visitor(platform, page, mode)
-        page.set_default_timeout(25_000)
+        page.set_default_timeout(PATIENCE_MS)
 
         def heard(message: ConsoleMessage) -> None:
             ours = not any(words in message.text for words in NOT_OURS)
