@@ -55,7 +55,7 @@ const dark: MantineColorsTuple = [
 
 const base = createTheme({
   primaryColor: 'harbour',
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: { light: 7, dark: 6 },
   colors: { harbour, slate, dark, gray: slate },
   autoContrast: true,
   luminanceThreshold: 0.32,

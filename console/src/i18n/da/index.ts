@@ -1,7 +1,10 @@
 import type { Catalogue } from '..'
 import { administration } from './administration'
+import { common } from './common'
 import { errors } from './errors'
 import { flow } from './flow'
+import { frame } from './frame'
+import { things } from './things'
 
 /** The Danish catalogue. */
-export const da: Catalogue = { ...flow, ...administration, ...errors }
+export const da: Catalogue = { ...common, ...frame, ...things, ...flow, ...administration, ...errors }
