@@ -92,6 +92,7 @@ def visit(browser: Browser, platform: Platform) -> Iterator[Any]:
         page.goto(platform.link())
         page.locator("h1").first.wait_for()
         page.wait_for_url(platform.url + "/")
+        page.locator("#page h1").first.wait_for()
         # Before the sign-in the console asks who it is and hears 401.
         page.on("console", heard)
         page.on(

@@ -179,6 +179,7 @@ def test_the_palette_finds_a_device_by_keyboard(
 ) -> None:
     visitor = visit()
     page = visitor.page
+    expect(page.get_by_role("button", name="Find or do something")).to_be_visible()
     page.keyboard.press("Control+K")
     page.get_by_role("combobox", name="Type a name").fill("Lamp 1")
     expect(page.get_by_role("option", name="Lamp 1")).to_be_visible()

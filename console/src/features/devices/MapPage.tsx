@@ -43,8 +43,8 @@ export function MapPage() {
     staleTime: 60_000,
   })
   const found = useQuery({
-    queryKey: ['devices', 'map', view, filter],
-    queryFn: () => devicesOnMap(view ?? WORLD, filter),
+    queryKey: ['devices', 'map', view, filter, narrow],
+    queryFn: () => devicesOnMap(view ?? WORLD, filter, narrow ? 8 : 20),
     enabled: view !== null,
     refetchInterval: 10_000,
     placeholderData: keepPreviousData,
