@@ -10,7 +10,7 @@ import { Problem } from '@/api/problem'
 import { startLanguage } from '@/i18n'
 import { makeRouter } from './router'
 import './styles.css'
-import { theme } from './theme'
+import { useTheme } from './theme'
 
 const client = new QueryClient({
   defaultOptions: {
@@ -33,13 +33,19 @@ declare module '@tanstack/react-router' {
 await startLanguage()
 const place = document.getElementById('root')
 if (!place) throw new Error('index.html has no element with the id root.')
-createRoot(place).render(
-  <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+function Console() {
+  return (
+    <MantineProvider theme={useTheme()} defaultColorScheme="auto">
       <QueryClientProvider client={client}>
         <Notifications position="bottom-right" limit={4} />
         <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>
+  )
+}
+
+createRoot(place).render(
+  <StrictMode>
+    <Console />
   </StrictMode>,
 )

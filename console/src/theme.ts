@@ -4,10 +4,12 @@ import {
   createTheme,
   type MantineColorsTuple,
   Modal,
+  mergeThemeOverrides,
   Table,
   Tabs,
   Tooltip,
 } from '@mantine/core'
+import { useTranslation } from 'react-i18next'
 
 /** The one accent: a deep harbour blue. Index 7 carries white text at 7:1. */
 const harbour: MantineColorsTuple = [
@@ -51,9 +53,9 @@ const dark: MantineColorsTuple = [
   '#0b0f14',
 ]
 
-export const theme = createTheme({
+const base = createTheme({
   primaryColor: 'harbour',
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: { light: 7, dark: 6 },
   colors: { harbour, slate, dark, gray: slate },
   autoContrast: true,
   luminanceThreshold: 0.32,
@@ -91,3 +93,15 @@ export const theme = createTheme({
     Tabs: Tabs.extend({ defaultProps: { keepMounted: false } }),
   },
 })
+
+/** Give the theme, with the words it needs in the language in use. */
+export function useTheme() {
+  const { t } = useTranslation()
+  const closeButtonProps = { 'aria-label': t('common.close') }
+  return mergeThemeOverrides(base, {
+    components: {
+      Modal: { defaultProps: { ...base.components?.Modal?.defaultProps, closeButtonProps } },
+      Drawer: { defaultProps: { closeButtonProps } },
+    },
+  })
+}

@@ -25,7 +25,7 @@ export function SecretModal({ title, secret, onClose, children }: Props) {
       centered
     >
       <Stack>
-        <Alert icon={<IconKey size={18} />} color="yellow" variant="light">
+        <Alert role="note" icon={<IconKey size={18} />} color="yellow" variant="light">
           {t('secret.once')}
         </Alert>
         <CodeBlock code={secret} label={title} />

@@ -22,12 +22,13 @@ import {
   IconSearch,
   IconSettings,
   IconSun,
+  IconUser,
 } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
-import { signOut } from '@/features/auth/queries'
+import { meQuery, signOut } from '@/features/auth/queries'
 import { useSession } from '@/features/auth/session'
 import { openNoticesQuery } from '@/features/notifications/queries'
 import { SECTIONS } from './destinations'
@@ -156,8 +157,8 @@ function Person() {
   const leave = useMutation({
     mutationFn: signOut,
     onSettled: () => {
-      client.clear()
-      client.setQueryData(['me'], null)
+      client.setQueryData(meQuery.queryKey, null)
+      client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'me' })
     },
   })
   const name = me.user?.name ?? me.label
@@ -166,7 +167,9 @@ function Person() {
     <Menu position="bottom-end" shadow="md" width={230}>
       <Menu.Target>
         <UnstyledButton aria-label={t('frame.account', { name })} className={classes.person}>
-          <Avatar size={32} radius="xl" name={name} color="harbour" />
+          <Avatar size={32} radius="xl" color="harbour">
+            <IconUser size={18} />
+          </Avatar>
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>

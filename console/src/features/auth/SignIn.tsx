@@ -15,18 +15,14 @@ import { useDocumentTitle } from '@mantine/hooks'
 import { IconInfoCircle } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useRouter, useSearch } from '@tanstack/react-router'
-import { useEffect, useRef } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { chooseLanguage, type Language } from '@/i18n'
 import { FormFailure } from '@/parts/Failure'
 import { Mark } from '@/shell/Mark'
+import { linkToken } from './link'
 import { meQuery, redeemLink, signIn } from './queries'
 import classes from './SignIn.module.css'
-
-/** Read the one-time token from the address's fragment, which never reaches a server's log. */
-export function linkToken(hash: string): string | null {
-  return new URLSearchParams(hash.replace(/^#/, '')).get('token')
-}
 
 /** Sign in with a one-time link or with e-mail and password. */
 export function SignIn() {
@@ -35,19 +31,20 @@ export function SignIn() {
   const client = useQueryClient()
   const router = useRouter()
   const { to = '/' } = useSearch({ strict: false }) as { to?: string }
-  const me = useQuery(meQuery)
   const done = () => client.invalidateQueries({ queryKey: ['me'] })
   const link = useMutation({ mutationFn: redeemLink, onSuccess: done })
   const password = useMutation({ mutationFn: signIn, onSuccess: done })
+  const [token] = useState(() => linkToken(window.location.hash))
   const redeemed = useRef(false)
   const { mutate } = link
   useEffect(() => {
-    const token = linkToken(window.location.hash)
     if (!token || redeemed.current) return
     redeemed.current = true
     window.history.replaceState(null, '', window.location.pathname + window.location.search)
     mutate(token)
-  }, [mutate])
+  }, [mutate, token])
+  // Asked before the link is redeemed, the answer would be that nobody is signed in.
+  const me = useQuery({ ...meQuery, enabled: !token || link.isSuccess || link.isError })
   const signedIn = !!me.data && !link.isPending
   useEffect(() => {
     // Only a path of this console: never another host's address.
@@ -102,7 +99,7 @@ export function SignIn() {
               </Button>
             </Stack>
           </form>
-          <Alert icon={<IconInfoCircle size={18} />} color="gray" variant="light">
+          <Alert role="note" icon={<IconInfoCircle size={18} />} color="gray" variant="light">
             {t('signIn.linkHelp')} <code>moorage user link</code>
           </Alert>
           <SegmentedControl

@@ -1,6 +1,7 @@
 import { useLocalStorage } from '@mantine/hooks'
 import { createContext, type ReactNode, useCallback, useContext, useMemo } from 'react'
 import type { Me, Permission } from '@/api/types'
+import { holds } from './holds'
 
 interface Session {
   me: Me
@@ -12,15 +13,6 @@ interface Session {
 }
 
 const Context = createContext<Session | null>(null)
-
-/** Whether grants hold `permission` in an organization, or anywhere where none is given. */
-export function holds(grants: Me['grants'], permission: Permission, organizationId?: string | null): boolean {
-  return grants.some(
-    (grant) =>
-      grant.permissions.includes(permission) &&
-      (!grant.organizationId || !organizationId || grant.organizationId === organizationId),
-  )
-}
 
 /** Keep who is signed in and which organization is looked at. */
 export function SessionProvider({ me, children }: { me: Me; children: ReactNode }) {

@@ -109,7 +109,7 @@ function Start({ application, onStarted }: { application?: string; onStarted: (s
           <Group justify="space-between">
             <Text fz="sm" c="dimmed" flex={1} miw={200}>
               {t('connect.many')}{' '}
-              <Anchor component={Link} to="/import" fz="sm">
+              <Anchor component={Link} to="/import" fz="sm" underline="always">
                 {t('import.title')}
               </Anchor>
             </Text>
@@ -164,7 +164,7 @@ function Ready({ started, again }: { started: Started; again: () => void }) {
       <Stack miw={0}>
         <Panel title={t('connect.tryNow')}>
           <Stack>
-            <Alert icon={<IconKey size={18} />} color="yellow" variant="light">
+            <Alert role="note" icon={<IconKey size={18} />} color="yellow" variant="light">
               {t('connect.secretOnce')}
             </Alert>
             <Tabs value={tool} onChange={setTool} variant="pills">

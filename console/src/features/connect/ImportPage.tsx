@@ -127,7 +127,7 @@ function Report({ report }: { report: ImportReport }) {
           </Status>
         </Group>
         {wrong.length > 0 && <Alert color="orange">{t('import.mend')}</Alert>}
-        <Table.ScrollContainer minWidth={520} mah={420}>
+        <Table.ScrollContainer minWidth={520} mah={420} type="native" tabIndex={0}>
           <Table>
             <Table.Thead>
               <Table.Tr>

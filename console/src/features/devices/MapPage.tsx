@@ -43,8 +43,8 @@ export function MapPage() {
     staleTime: 60_000,
   })
   const found = useQuery({
-    queryKey: ['devices', 'map', view, filter],
-    queryFn: () => devicesOnMap(view ?? WORLD, filter),
+    queryKey: ['devices', 'map', view, filter, narrow],
+    queryFn: () => devicesOnMap(view ?? WORLD, filter, narrow ? 8 : 20),
     enabled: view !== null,
     refetchInterval: 10_000,
     placeholderData: keepPreviousData,
@@ -146,7 +146,7 @@ async function whereTheyAre(filter: DeviceFilter): Promise<Corners | null> {
   let width = WORLD.east - WORLD.west
   for (let look = 0; look < 3; look += 1) {
     const found = boxOf(items)
-    if (!found || items.length > 3) break
+    if (!found || items.length > 12) break
     const margin = width / FINEST
     const [[west, south], [east, north]] = found
     const box = {

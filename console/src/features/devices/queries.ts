@@ -126,7 +126,7 @@ export interface Box {
   north: number
 }
 
-export const devicesOnMap = (box: Box, filter: DeviceFilter, cells = 20) =>
+export const devicesOnMap = (box: Box, filter: DeviceFilter, cells: number) =>
   ok(
     api.GET('/api/v1/devices/map', {
       params: {

@@ -18,7 +18,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import type { Application, ApplicationPatch } from '@/api/types'
 import { useSession } from '@/features/auth/session'
-import { organizationsQuery } from '@/features/organizations/queries'
+import { foundOrganization, organizationsQuery } from '@/features/organizations/queries'
 import { DurationInput } from '@/parts/DurationInput'
 import { FormModal } from '@/parts/FormModal'
 import { changes, mergedMap, showProblems } from '@/parts/form'
@@ -38,7 +38,9 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
   const { t } = useTranslation()
   const { organizationId } = useSession()
   const client = useQueryClient()
-  const organizations = useQuery(organizationsQuery).data?.items ?? []
+  const known = useQuery(organizationsQuery).data?.items
+  const organizations = known ?? []
+  const first = !application && known?.length === 0
   const before = {
     name: application?.name ?? '',
     description: application?.description ?? '',
@@ -63,10 +65,15 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
     silentAfter: application?.silentAfter ?? null,
   }
   const form = useForm({
-    initialValues: { ...before, organizationId: application?.organizationId ?? organizationId ?? '' },
+    initialValues: {
+      ...before,
+      organizationId: application?.organizationId ?? organizationId ?? '',
+      newOrganization: '',
+    },
     validate: {
       name: (v) => (v.trim() ? null : t('forms.nameMissing')),
-      organizationId: (v) => (v ? null : t('forms.choose')),
+      organizationId: (v) => (v || first ? null : t('forms.choose')),
+      newOrganization: (v) => (first && !v.trim() ? t('forms.nameMissing') : null),
       endDate: (v, all) => (v && all.startDate && v < all.startDate ? t('forms.endBeforeStart') : null),
     },
     validateInputOnBlur: true,
@@ -75,9 +82,12 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
     form.setFieldValue('organizationId', organizations[0].id)
   }
   const save = useMutation({
-    mutationFn: async ({ organizationId: organization, ...rest }: typeof form.values) => {
+    mutationFn: async ({ organizationId: chosen, newOrganization, ...rest }: typeof form.values) => {
       const metadata = fromPairs(rest.metadata)
-      if (!application) return makeApplication({ ...rest, metadata, organizationId: organization })
+      if (!application) {
+        const organization = first ? (await foundOrganization({ name: newOrganization })).id : chosen
+        return makeApplication({ ...rest, metadata, organizationId: organization })
+      }
       const changed = changes(before, rest)
       return changeApplication(application.id, application.etag, {
         ...changed,
@@ -87,6 +97,7 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
     onError: (failure) => showProblems(form, failure),
     onSuccess: (kept) => {
       told(application ? t('common.saved') : t('common.made', { name: kept.name }))
+      void client.invalidateQueries({ queryKey: ['organizations'] })
       void client.invalidateQueries({ queryKey: ['applications'] })
       onClose()
       if (!application) onMade?.(kept)
@@ -108,7 +119,15 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
       failure={save.error}
     >
       <TextInput label={t('fields.name')} data-autofocus withAsterisk {...form.getInputProps('name')} />
-      {!application && organizations.length !== 1 && (
+      {first && (
+        <TextInput
+          label={t('fields.organization')}
+          description={t('applications.firstOrganization')}
+          withAsterisk
+          {...form.getInputProps('newOrganization')}
+        />
+      )}
+      {!application && organizations.length > 1 && (
         <Select
           label={t('fields.organization')}
           withAsterisk

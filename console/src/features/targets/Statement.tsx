@@ -38,7 +38,7 @@ export function Statement({ targetId }: { targetId: string }) {
               {t('statement.help', { zone: sum.timeZone })}
             </Text>
           </Group>
-          <Table.ScrollContainer minWidth={420}>
+          <Table.ScrollContainer minWidth={420} type="native" tabIndex={0}>
             <Table>
               <Table.Thead>
                 <Table.Tr>

@@ -5,7 +5,6 @@ import { Link } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type FeedMessage, useFeed } from '@/api/feed'
-import type { Latest } from '@/api/types'
 import { Chart } from '@/parts/Chart'
 import { Empty } from '@/parts/Empty'
 import { Failure } from '@/parts/Failure'
@@ -13,25 +12,12 @@ import { Panel } from '@/parts/Panel'
 import { Time, useNow } from '@/parts/Time'
 import { FeedMark } from './FeedMark'
 import { LatestValues, useValueText, type Value } from './LatestValues'
+import { withMessage } from './latest'
 import { latestQuery, readingsQuery } from './queries'
 import { unitText } from './units'
 
 const KEPT = 600
 const WINDOW_S = 900
-
-/** Put a message's values over the latest ones known. */
-export function withMessage(latest: Latest[], message: FeedMessage): Latest[] {
-  const known = new Map(latest.map((one) => [one.series, one]))
-  for (const point of message.points) {
-    for (const [series, value] of Object.entries(point.values)) {
-      const before = known.get(series)
-      if (!before || before.at <= point.at) {
-        known.set(series, { series, value, at: point.at, unit: point.units[series] ?? before?.unit ?? null })
-      }
-    }
-  }
-  return [...known.values()]
-}
 
 /** What a device says right now: values, a moving chart, the last messages. */
 export function Live({ deviceId }: { deviceId: string }) {

@@ -104,7 +104,7 @@ function Appearance() {
               miw={220}
               label={t('settings.tiles')}
               description={t('settings.tilesHelp')}
-              placeholder="https://…/{z}/{x}/{y}.png"
+              placeholder="/tiles/{z}/{x}/{y}.png"
               value={tiles}
               onChange={(event) => setTiles(event.currentTarget.value)}
             />

@@ -4,6 +4,7 @@ export const common = {
     add: 'Tilføj',
     addContact: 'Tilføj en kontaktperson',
     cancel: 'Annuller',
+    close: 'Luk',
     copied: 'Kopieret',
     copy: 'Kopiér',
     create: 'Opret',

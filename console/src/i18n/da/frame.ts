@@ -82,7 +82,8 @@ export const frame = {
     sessionEnded: 'Sessionen er afsluttet.',
     sessions: 'Hvor du er logget ind',
     tiles: 'Kortfliser',
-    tilesHelp: 'Tom: det enkle kort, der følger med Moorage; ingen forespørgsel forlader serveren.',
+    tilesHelp:
+      'Tom: det enkle kort, der følger med Moorage. Browseren spørger kun denne server, så fliser skal komme gennem den.',
     unknownAgent: 'Ukendt program',
     you: 'Dig',
   },

@@ -6,6 +6,7 @@ export const things = {
     edit: 'Rediger applikationen',
     empty: 'En applikation samler de enheder, der tjener ét formål; rettigheder og modtagere hører til den.',
     emptyTitle: 'Ingen applikationer endnu',
+    firstOrganization: 'Hvis den er: en by, et firma, en afdeling. Der er ingen endnu, så denne oprettes.',
     keeping: 'Opbevaring og tavshed',
     lead: 'Hvad enhederne er til for, og hvis de er.',
     move: 'Flyt til en anden organisation',

@@ -4,6 +4,7 @@ export const common = {
     add: 'Add',
     addContact: 'Add a contact',
     cancel: 'Cancel',
+    close: 'Close',
     copied: 'Copied',
     copy: 'Copy',
     create: 'Create',

@@ -82,7 +82,8 @@ export const frame = {
     sessionEnded: 'That session has ended.',
     sessions: 'Where you are signed in',
     tiles: 'Map tiles',
-    tilesHelp: 'Empty: the plain map that comes with Moorage, and no request leaves this server.',
+    tilesHelp:
+      'Empty: the plain map that comes with Moorage. Browsers ask this server only, so tiles must come through it.',
     unknownAgent: 'Unknown program',
     you: 'You',
   },

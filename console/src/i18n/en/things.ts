@@ -6,6 +6,7 @@ export const things = {
     edit: 'Edit the application',
     empty: 'An application gathers the devices that serve one purpose; rights and targets belong to it.',
     emptyTitle: 'No applications yet',
+    firstOrganization: 'Whose it is: a city, a company, a department. There is none yet, so this makes it.',
     keeping: 'Keeping and silence',
     lead: 'What devices are for, and whose they are.',
     move: 'Move to another organization',

@@ -1,0 +1,109 @@
+"""A platform of real processes, and a visitor who sees what is wrong on a page."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from httpx2 import Client, ConnectError, ReadError
+from playwright.sync_api import Page, expect
+
+ROOT = Path(__file__).parents[1]
+SCREENSHOTS = ROOT / "console" / "screenshots"
+AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
+COMMAND = [sys.executable, "-P", "-m", "moorage.entry.cli"]
+
+
+@dataclass
+class Platform:
+    """Running processes on a database of their own."""
+
+    url: str
+    environment: dict[str, str]
+
+    def moorage(self, *words: str) -> str:
+        """Run a command of the platform and give what it printed."""
+        done = subprocess.run(
+            [*COMMAND, *words], env=self.environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def link(self) -> str:
+        """Make a sign-in link for the administrator."""
+        return self.moorage("user", "link", "anna@example.org").split()[-1]
+
+    def client(self) -> Client:
+        """Give a signed-in client of the API."""
+        client = Client(base_url=self.url, timeout=60, headers={"Origin": self.url})
+        token = self.link().partition("#token=")[2]
+        client.post("/api/v1/auth/link", json={"token": token}).raise_for_status()
+        client.headers["X-CSRF-Token"] = client.get("/api/v1/auth/me").json()["csrfToken"]
+        return client
+
+
+def free_ports(count: int) -> list[int]:
+    """Give TCP ports that nobody listens on."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def wait_until_ready(url: str, processes: list[subprocess.Popen[bytes]]) -> None:
+    """Wait for a healthy answer; fail if a process ends instead."""
+    with Client(base_url=url, timeout=60) as client:
+        while True:
+            assert all(process.poll() is None for process in processes)
+            try:
+                if client.get("/health").status_code == 200:
+                    return
+            except (ConnectError, ReadError):
+                pass
+            time.sleep(0.05)
+
+
+@dataclass
+class Visitor:
+    """A page, and everything on it that should not be."""
+
+    platform: Platform
+    page: Page
+    mode: str
+    wrong: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> None:
+        """Go to an address of the console and wait for its heading."""
+        self.page.goto(self.platform.url + path)
+        self.page.locator("h1").first.wait_for()
+
+    def settle(self) -> None:
+        """Wait until nothing is being loaded into the page."""
+        expect(self.page.locator(".mantine-Skeleton-root")).to_have_count(0)
+
+    def look(self, name: str) -> None:
+        """Keep a screenshot, and find what is wrong with the page's shape."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.mode}.png")
+        wider = self.page.evaluate(
+            "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        )
+        if wider:
+            self.wrong.append(f"{name}: scrolls sideways")
+
+    def examine(self, name: str) -> None:
+        """Ask axe about WCAG 2.2 A and AA."""
+        # Not as a script element: the page's own security policy refuses those.
+        self.page.evaluate(AXE.read_text() + ";undefined")
+        found: list[dict[str, Any]] = self.page.evaluate(
+            """async () => (await axe.run(document, {
+                 runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+               })).violations.map(v => ({id: v.id, nodes: v.nodes.slice(0, 3).map(
+                 n => n.html.slice(0, 200) + ' | ' + n.failureSummary.slice(0, 300))}))"""
+        )
+        self.wrong += [f"{name}: {one['id']}: {node}" for one in found for node in one["nodes"]]

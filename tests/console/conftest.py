@@ -1,0 +1,110 @@
+"""A platform nobody has used yet, a browser, and visitors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
+
+from browsing import COMMAND, Platform, Visitor, free_ports, wait_until_ready
+from cluster import fresh_database
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+# A busy machine must not fail a test.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
+# The software renderer's own remark, not the console's.
+NOT_OURS = ("GPU stall due to ReadPixels", "Automatic fallback to software WebGL")
+
+
+@pytest.fixture(scope="module")
+def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Give a platform nobody has used yet, with one administrator."""
+    api, mqtt, mqtt_tls = free_ports(3)
+    with fresh_database(server_url) as database_url:
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("MOORAGE_")},
+            "MOORAGE_DATABASE_URL": database_url,
+            "MOORAGE_DATA_DIR": str(tmp_path_factory.mktemp("platform")),
+            "MOORAGE_API_PORT": str(api),
+            "MOORAGE_MQTT_PORT": str(mqtt),
+            "MOORAGE_MQTT_TLS_PORT": str(mqtt_tls),
+            "MOORAGE_PUBLIC_URL": f"http://localhost:{api}",
+        }
+        made = Platform(f"http://localhost:{api}", environment)
+        made.moorage("user", "add", "anna@example.org", "Anna", "--admin")
+        processes = [
+            subprocess.Popen([*COMMAND, part], env=environment)
+            for part in ("api", "listen", "work")
+        ]
+        try:
+            wait_until_ready(made.url, processes)
+            yield made
+        finally:
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.wait()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give Debian's Chromium."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, platform: Platform) -> Iterator[Any]:
+    """Give a function that signs in with a one-time link, in light, dark, phone or Danish."""
+    contexts: list[BrowserContext] = []
+
+    def enter(mode: str = "light") -> Visitor:
+        phone = mode == "phone"
+        context = browser.new_context(
+            viewport={"width": 360, "height": 780} if phone else {"width": 1360, "height": 860},
+            color_scheme="dark" if mode == "dark" else "light",
+            locale="da-DK" if mode == "danish" else "en-GB",
+            timezone_id="Europe/Copenhagen",
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        visitor = Visitor(platform, page, mode)
+        page.set_default_timeout(PATIENCE_MS)
+
+        def heard(message: ConsoleMessage) -> None:
+            ours = not any(words in message.text for words in NOT_OURS)
+            if message.type in ("error", "warning") and ours:
+                visitor.wrong.append(f"console: {message.text[:300]}")
+
+        page.on("pageerror", lambda error: visitor.wrong.append(f"script: {error}"))
+        page.goto(platform.link())
+        page.locator("h1").first.wait_for()
+        page.wait_for_url(platform.url + "/")
+        page.locator("#page h1").first.wait_for()
+        # Before the sign-in the console asks who it is and hears 401.
+        page.on("console", heard)
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((platform.url, "data:", "blob:"))
+                else visitor.wrong.append(f"asks another host: {request.url}")
+            ),
+        )
+        return visitor
+
+    yield enter
+    for context in contexts:
+        context.close()

@@ -1,0 +1,188 @@
+"""Every page with something on it: looks, languages, widths, WCAG, and nobody else asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from httpx2 import Client
+from playwright.sync_api import expect
+
+from browsing import Platform, Visitor
+
+pytestmark = pytest.mark.timeout(400)
+
+SCRIPT = """function decodeUplink(input) {
+  const b = input.bytes
+  return { data: { temperature: ((b[0] << 8) | b[1]) / 10, humidity: b[2] } }
+}
+"""
+
+
+class Things:
+    """An organisation with one thing of every kind; its attributes are ids."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.organization = self.make("organizations", name="Harbour City")
+        self.application = self.make(
+            "applications", organizationId=self.organization, name="Street lights"
+        )
+        self.decoder = self.make(
+            "decoders", organizationId=self.organization, name="Climate", script=SCRIPT
+        )
+        self.device = self.make(
+            "devices",
+            applicationId=self.application,
+            name="Lamp 1",
+            location={"type": "Point", "coordinates": [10.2, 56.15]},
+            thresholds=[{"series": "temperature", "above": 30}],
+            tags=["quay"],
+        )
+        self.make("devices", applicationId=self.application, name="Lamp 2")
+        made = self.post(f"devices/{self.device}/credentials", {"kind": "key"})
+        self.secret: str = made["secret"]
+        self.target = self.make(
+            "targets",
+            applicationId=self.application,
+            name="Open data",
+            kind="http",
+            settings={"url": "https://data.example.org/in"},
+        )
+        self.make("routes", targetId=self.target, name="Everything")
+        self.post(f"devices/{self.device}/operations", {"code": "dim", "payload": {"level": 40}})
+        groups = client.get("/api/v1/permissions", params={"organizationId": self.organization})
+        self.group: str = groups.json()["items"][0]["id"]
+        for value in (21.5, 33.0):
+            self.send(temperature=value, mode="auto")
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Make something. Fails with the server's words."""
+        answer = self._client.post(f"/api/v1/{path}", json=body)
+        assert answer.status_code < 300, answer.text
+        return answer.json()
+
+    def make(self, path: str, **body: Any) -> str:
+        """Make something and give its id."""
+        made: str = self.post(path, body)["id"]
+        return made
+
+    def send(self, **values: Any) -> None:
+        """Send a message as the device."""
+        answer = self._client.post(
+            "/ingest/v1/up", json=values, headers={"Authorization": f"Bearer {self.secret}"}
+        )
+        assert answer.status_code == 202, answer.text
+
+
+@pytest.fixture(scope="module")
+def things(platform: Platform) -> Iterator[Things]:
+    with closing(platform.client()) as client:
+        yield Things(client)
+
+
+def pages(things: Things) -> dict[str, str]:
+    device, target = f"/devices/{things.device}", f"/targets/{things.target}"
+    return {
+        "overview": "/",
+        "start": "/start",
+        "connect": "/connect",
+        "import": "/import",
+        "notices": "/notices",
+        "devices": "/devices",
+        "device-live": device,
+        "device-readings": f"{device}?tab=readings",
+        "device-messages": f"{device}?tab=messages",
+        "device-operations": f"{device}?tab=operations",
+        "device-timeline": f"{device}?tab=timeline",
+        "device-settings": f"{device}?tab=settings",
+        "map": "/map",
+        "applications": "/applications",
+        "application": f"/applications/{things.application}?tab=about",
+        "application-form": "/applications?new=true",
+        "decoders": "/decoders",
+        "decoder": f"/decoders/{things.decoder}",
+        "decoder-cases": f"/decoders/{things.decoder}?tab=cases",
+        "targets": "/targets",
+        "target-form": "/targets?new=true",
+        "target": target,
+        "target-log": f"{target}?tab=log",
+        "target-test": f"{target}?tab=test",
+        "target-statement": f"{target}?tab=statement",
+        "operations": "/operations",
+        "refusals": "/refusals",
+        "organizations": "/organizations",
+        "organization": f"/organizations/{things.organization}",
+        "users": "/users",
+        "permissions": "/permissions",
+        "permission": f"/permissions/{things.group}",
+        "api-keys": "/api-keys",
+        "audit": "/audit",
+        "system-log": "/system-log",
+        "settings": "/settings",
+    }
+
+
+PHONE = {"overview", "devices", "device-live", "device-settings", "application-form", "decoder",
+         "target", "notices", "connect", "users"}  # fmt: skip
+DARK = {"overview", "devices", "device-readings", "map", "decoder", "target-form", "audit"}
+DANISH = {"overview", "devices", "device-live", "target-form", "permissions", "settings"}
+
+
+@pytest.mark.parametrize("mode", ["light", "dark", "phone", "danish"])
+def test_every_page_is_sound(mode: str, things: Things, visit: Callable[..., Visitor]) -> None:
+    wanted = {"dark": DARK, "phone": PHONE, "danish": DANISH}.get(mode)
+    visitor = visit(mode)
+    for name, path in pages(things).items():
+        if wanted is None or name in wanted:
+            visitor.go(path)
+            visitor.settle()
+            visitor.look(name)
+            visitor.examine(name)
+    assert visitor.wrong == []
+
+
+def test_values_move_without_a_reload(things: Things, visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    visitor.go(f"/devices/{things.device}")
+    page = visitor.page
+    expect(page.get_by_role("status").filter(has_text="Live").first).to_be_visible()
+    things.send(temperature=7.25)
+    expect(page.get_by_role("button", name="temperature").first).to_contain_text("7.25")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status").filter(has_text="Paused").first).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_a_decoder_is_tried_before_it_is_saved(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go(f"/decoders/{things.decoder}")
+    page = visitor.page
+    editor = page.get_by_role("textbox", name="Script")
+    editor.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("function decodeUplink(i) { return { data: { first: i.bytes[0] } } }")
+    page.get_by_role("textbox", name="Bytes").fill("2a")
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_text('"first": 42')).to_be_visible()
+    page.get_by_role("button", name="Save as a new version").click()
+    expect(page.get_by_text("Version 2 is in force.")).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_the_palette_finds_a_device_by_keyboard(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    expect(page.get_by_role("button", name="Find or do something")).to_be_visible()
+    page.keyboard.press("Control+K")
+    page.get_by_role("combobox", name="Type a name").fill("Lamp 1")
+    expect(page.get_by_role("option", name="Lamp 1")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Lamp 1")
+    assert visitor.wrong == []
