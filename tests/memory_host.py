@@ -14,10 +14,12 @@ from moorage.plugin import (
     Kind,
     MoorageError,
     Presence,
+    Print,
     RawMessage,
     Refusal,
     Sender,
     Uplink,
+    print_of,
     uuid7,
 )
 
@@ -47,6 +49,7 @@ class MemoryHost:
     def __init__(self, commit_s: float = 0.002) -> None:
         self.commit_s = commit_s
         self.failing = False
+        self.disk_full = False
         self.overloaded = False
         self.stored: list[RawMessage] = []
         self.refusals: list[Refusal] = []
@@ -117,16 +120,15 @@ class MemoryHost:
         self.stored += messages
         return done(None)
 
-    async def is_repeat(self, message: RawMessage) -> bool:
+    def refuses(self, channel: str) -> bool:
+        return self.disk_full and not channel.startswith("op/")
+
+    async def stored_lately(self, device: int) -> set[Print]:
         await asyncio.sleep(0)
         self.looked_up += 1
         if self.failing:
             raise StoreDown
-        return any(
-            (one.device, one.packet, one.payload)
-            == (message.device, message.packet, message.payload)
-            for one in self.stored
-        )
+        return {print_of(one) for one in self.stored if one.device == device}
 
     def when_relieved(self, call: Callable[[], None]) -> None:
         self._relieved.append(call)

@@ -35,9 +35,11 @@ from moorage.ingest import (
     Host,
     Listening,
     Presence,
+    Print,
     Refusal,
     Transport,
     Uplink,
+    print_of,
     split,
 )
 from moorage.kit.errors import FieldInvalid, Kind, MoorageError
@@ -92,6 +94,7 @@ __all__ = [
     "Outcome",
     "PayloadMalformed",
     "Presence",
+    "Print",
     "Protocol",
     "RawMessage",
     "Readings",
@@ -115,6 +118,7 @@ __all__ = [
     "ValueMissing",
     "message_key",
     "pack",
+    "print_of",
     "split",
     "take_readings",
     "uuid7",

@@ -188,6 +188,30 @@ async def test_a_runtime_that_breaks_stops_nobody_else(database_url: str) -> Non
     assert [type(a[1]) for a in answers] == [DecodeFailure, DecodeFailure, Decoded]
 
 
+class Slow(Stubborn):
+    """A runtime whose process does not come up at the first attempt."""
+
+    name = "slow"
+    content_types = ("application/x-slow",)
+    attempts = 0
+
+    async def decode(self, batch: DecodeBatch) -> list[Decoded | DecodeFailure]:
+        self.attempts += 1
+        if self.attempts == 1:
+            raise decoders.RuntimeUnavailable(reason="it was killed")
+        return [Decoded(b"1", ()) for _ in batch.messages]
+
+
+async def test_a_runtime_that_was_not_there_is_asked_again(database_url: str) -> None:
+    runtimes = {**decoders.find_runtimes(), "slow": Slow()}
+    async with opened(database_url, runtimes) as workshop:
+        job = a_job(uuid7(), None, b"x", content_type="application/x-slow")
+
+        answers = await workshop.decode([job])
+
+    assert type(answers[0][1]) is Decoded
+
+
 async def test_four_thousand_messages_of_many_devices_are_one_call(workshop: Workshop) -> None:
     orgs = [await found(workshop.database, f"Town {n}") for n in range(2)]
     made = [

@@ -137,3 +137,26 @@ async def test_a_full_queue_says_so_and_is_relieved(log: Database) -> None:
     assert not writer.overloaded
     assert len(done) == HIGH_WATER_FRAMES + 1
     assert set(done) == {None}
+
+
+async def test_a_batch_longer_than_an_envelope_is_kept_in_several_and_each_message_is_found(
+    log: Database,
+) -> None:
+    writer = ledger.Writer(log)
+    async with running(writer):
+        await put(writer, *(a_message(1, str(n)) for n in range(9_000)))
+    assert await everything(log) == [str(n) for n in range(9_000)]
+    async with log.begin() as tx:
+        for position in (1, 4_097, 9_000):
+            message = await ledger.get(tx, 0, position)
+            assert message.payload == str(position - 1).encode()
+
+
+async def test_an_empty_put_waits_for_all_before_and_keeps_nothing(log: Database) -> None:
+    writer = ledger.Writer(log)
+    async with running(writer):
+        first = asyncio.create_task(put(writer, a_message(1, "first")))
+        await asyncio.sleep(0)
+        await put(writer)
+        assert first.done()
+    assert await everything(log) == ["first"]

@@ -80,7 +80,7 @@ class World:
     async def until(self, holds: Callable[[], Any], timeout_s: float = 20) -> None:
         """Wait until an awaitable question is answered with true."""
         async with asyncio.timeout(timeout_s):
-            while not await holds():  # noqa: ASYNC110 (what is asked lies in the database)
+            while not await holds():
                 await asyncio.sleep(0.02)
 
     async def until_pending(self, target: targets.Target, count: int = 0) -> None:

@@ -74,7 +74,8 @@ def build_app(
         async with database.begin() as tx:
             app.state.signing_keys = await users.load_signing_keys(tx, sealer)
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
-        door = ingest.Door(database, doorbells, settings.ingest, partitions)
+        room = databases.room_of(settings)
+        door = ingest.Door(database, doorbells, settings.ingest, partitions, room=room)
         uplink.door = door
         app.state.feed = telemetry.Feed(database, doorbells)
         running = [

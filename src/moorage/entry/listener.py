@@ -25,10 +25,13 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     """Listen until told to stop."""
     database = Database(databases.url_of(settings), pool_size=6, name="moorage-listen")
     doorbells = Doorbells(database, name="moorage-listen-bell")
+    if not await databases.await_answer(database, line):
+        return await database.close()
     async with database.begin() as tx:
         partitions = await ledger.open_log(tx, settings.ledger.partitions)
     name = f"{socket.gethostname()}:{settings.mqtt.port}"
-    door = ingest.Door(database, doorbells, settings.ingest, partitions, name=name)
+    room = databases.room_of(settings)
+    door = ingest.Door(database, doorbells, settings.ingest, partitions, name=name, room=room)
     transports: list[ingest.Transport] = _open(settings)
     waiting = {transport.name for transport in transports}
     if not waiting:

@@ -53,7 +53,8 @@ OPTIONS: Mapping[str, str] = {
     "log_checkpoints": "off",
     "random_page_cost": "1.1",
     "jit": "off",
-    "io_workers": "2",
+    # PostgreSQL 18 never gets over the loss of an I/O worker during its recovery.
+    "io_method": "sync",
     "max_parallel_workers_per_gather": "1",
     "autovacuum_max_workers": "2",
     "autovacuum_naptime": "20s",

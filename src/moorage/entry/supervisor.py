@@ -156,7 +156,7 @@ class Supervisor:
 
     def _tick(self) -> None:
         self._tend_database()
-        if self._database is None or self._announced or self._database.state is PartState.READY:
+        if self._database is None or self._prepared or self._database.state is PartState.READY:
             if not self._prepared:
                 self._tend_preparation()
             else:
@@ -197,7 +197,7 @@ class Supervisor:
                     self._change(child, PartState.READY)
         except (MoorageError, OSError) as failed:
             self._server = None
-            if not self._announced:
+            if not self._prepared:  # It never worked, so trying again would not help.
                 raise
             self._pause(child, str(failed))
 

@@ -40,6 +40,8 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     runtimes = decoders.find_runtimes()
     workshop = decoders.Workshop(database, doorbells, runtimes)
     try:
+        if not await databases.await_answer(database, line):
+            return
         async with database.begin() as tx:
             sealer = await secrets.load_sealer(tx, root_key.load(settings))
             partitions = await ledger.open_log(tx, settings.ledger.partitions)

@@ -1,6 +1,14 @@
 """Device messages in, whatever the protocol."""
 
-from .errors import MessageMalformed, MessageTooLarge, Overloaded, SenderUnknown, TooFast
+from .errors import (
+    DiskFull,
+    MessageMalformed,
+    MessageTooLarge,
+    Overloaded,
+    SenderUnknown,
+    TooFast,
+    TooManyAttempts,
+)
 from .ports import (
     Command,
     Credentials,
@@ -8,17 +16,19 @@ from .ports import (
     Host,
     Listening,
     Presence,
+    Print,
     Refusal,
     Transport,
     TransportKind,
     Uplink,
 )
-from .service import RE_DECODE, Door, Part, Process, ReDecoder, split
+from .service import RE_DECODE, Door, Part, Process, ReDecoder, Room, print_of, split
 
 __all__ = [
     "RE_DECODE",
     "Command",
     "Credentials",
+    "DiskFull",
     "Done",
     "Door",
     "Host",
@@ -28,13 +38,17 @@ __all__ = [
     "Overloaded",
     "Part",
     "Presence",
+    "Print",
     "Process",
     "ReDecoder",
     "Refusal",
+    "Room",
     "SenderUnknown",
     "TooFast",
+    "TooManyAttempts",
     "Transport",
     "TransportKind",
     "Uplink",
+    "print_of",
     "split",
 ]

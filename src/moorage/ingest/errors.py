@@ -52,6 +52,28 @@ class TooFast(MoorageError):
     )
 
 
+class TooManyAttempts(MoorageError):
+    """Too many wrong credentials came from the sender's address."""
+
+    kind = Kind.TOO_MANY
+    code = "ingest.too_many_attempts"
+    message = (
+        "Too many attempts with wrong credentials came from this address. "
+        "Try again in {retry_after_s} s."
+    )
+
+
+class DiskFull(MoorageError):
+    """The disk is so full that nothing more is taken in."""
+
+    kind = Kind.UNAVAILABLE
+    code = "ingest.disk_full"
+    message = (
+        "The disk of the platform is full, so no messages are taken in; its administrators are "
+        "told. Try again in {retry_after_s} s."
+    )
+
+
 class Overloaded(MoorageError):
     """More comes in than can be stored."""
 

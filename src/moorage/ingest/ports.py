@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -12,6 +12,8 @@ from moorage.devices import Sender
 from moorage.ledger import RawMessage
 
 Done = Callable[[Exception | None], None]
+# What a repeated PUBLISH has in common with its first: packet identifier, channel, payload.
+Print = tuple[int, str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Refusal:
     """Something a door turned away; counted and listed.
 
     Attributes:
-        reason: `credentials`, `topic`, `oversize`, `malformed`, `rate`, `overload`.
+        reason: `credentials`, `topic`, `oversize`, `malformed`, `rate`, `overload`, `disk`.
         detail: one sentence for the person who connects the device; never a secret.
         hint: user name, client id or topic seen.
     """
@@ -65,7 +67,7 @@ class Presence:
     """A connection came or went.
 
     `cause` of a disconnect: `client`, `keep-alive`, `lost`, `taken-over`, `revoked`, `protocol`,
-    `shutdown`.
+    `overload`, `shutdown`.
     """
 
     device: int
@@ -97,6 +99,7 @@ class Host(Protocol):
 
         Raises:
             SenderUnknown: nobody we know (already counted and listed).
+            TooManyAttempts: too many wrong credentials came from this address (listed as well).
             DatabaseUnavailable: it cannot be told just now.
         """
         ...
@@ -121,8 +124,18 @@ class Host(Protocol):
         """
         ...
 
-    async def is_repeat(self, message: RawMessage) -> bool:
-        """Tell whether an MQTT PUBLISH with DUP was stored already."""
+    def refuses(self, channel: str) -> bool:
+        """Tell whether messages of a channel are refused because the disk is nearly full."""
+        ...
+
+    async def stored_lately(self, device: int) -> Collection[Print]:
+        """Give the prints of a device's last entries, to recognise an MQTT PUBLISH with DUP.
+
+        All that was accepted before the call is among them.
+
+        Raises:
+            DatabaseUnavailable, LedgerUnavailable: it cannot be told just now.
+        """
         ...
 
     @property

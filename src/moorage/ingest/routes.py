@@ -7,6 +7,7 @@ everything is on disk.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -31,7 +32,16 @@ from moorage.organizations import PermissionMissing
 from moorage.tasks import Task, TaskUnknown
 
 from . import service
-from .errors import MessageTooLarge, NothingToDecode, ReDecodeNotReady, SenderUnknown, TopicRefused
+from .errors import (
+    DiskFull,
+    MessageTooLarge,
+    NothingToDecode,
+    Overloaded,
+    ReDecodeNotReady,
+    SenderUnknown,
+    TooManyAttempts,
+    TopicRefused,
+)
 from .model import RefusalRow
 from .ports import Credentials, Refusal
 from .schemas import ReDecodeBody, ReDecodeOut, RefusalOut, WaitingOut, waiting_out
@@ -59,23 +69,28 @@ class UplinkDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take in one request."""
         client = scope.get("client") or ("", 0)
+        known: list[devices.Sender] = []
         try:
             if scope["path"] != PREFIX and not scope["path"].startswith(PREFIX + "/"):
                 detail = f"Messages go to {PREFIX} or {PREFIX}/<channel>."
                 status, headers = 404, _PROBLEM_HEADERS
                 body = _problem_body(status, "not_found", detail)
             else:
-                status, body, headers = await self._take_in(scope, receive, client[0])
+                status, body, headers = await self._take_in(scope, receive, client[0], known)
         except MoorageError as failure:
             status, body, headers = _problem(failure)
-            self._note(failure, client[0], scope["path"])
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            self._note(failure, client[0], scope["path"], known)
+        except asyncio.CancelledError:
+            # The process stops and can wait no longer; the sender may take it for not stored.
+            status, body, headers = _problem(Overloaded(retry_after_s=5))
+            await _answer(send, status, body, headers)
+            raise
+        await _answer(send, status, body, headers)
 
     async def _take_in(
-        self, scope: Scope, receive: Receive, address: str
+        self, scope: Scope, receive: Receive, address: str, known: list[devices.Sender]
     ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        """Take in a message or several; `known` gets the sender as soon as there is one."""
         if scope["method"] != "POST":
             allowed = [*_PROBLEM_HEADERS, (b"allow", b"POST")]
             return 405, _problem_body(405, "method_not_allowed", "Send messages by POST."), allowed
@@ -95,6 +110,7 @@ class UplinkDoor:
         }
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
         sender = await self.door.identify(_credentials(headers, query, address, scope["scheme"]))
+        known.append(sender)
         if len(channel) > LONGEST_CHANNEL or not channel.isprintable():
             raise TopicRefused(topic=channel[:LONGEST_CHANNEL])
         payload = await _body(receive, headers, self.door.settings.largest_batch)
@@ -158,13 +174,28 @@ class UplinkDoor:
             )
         return messages
 
-    def _note(self, failure: MoorageError, address: str, path: str) -> None:
+    def _note(
+        self, failure: MoorageError, address: str, path: str, known: list[devices.Sender]
+    ) -> None:
         reason = {
             413: "oversize", 400: "malformed", 403: "topic", 429: "rate", 503: "overload",
         }.get(STATUS[failure.kind])  # fmt: skip
+        if isinstance(failure, DiskFull):
+            reason = "disk"
         # Wrong credentials were listed where they were looked up.
-        if reason is not None and not isinstance(failure, SenderUnknown):
-            self.door.refused(Refusal(reason, str(failure), "http", address, path[:64]))
+        if reason is None or isinstance(failure, SenderUnknown | TooManyAttempts):
+            return
+        # The sentence names no figures that change, so that the same refusal is counted, not
+        # listed again.
+        detail = type(failure).__doc__ or failure.code
+        device = known[0].number if known else None
+        self.door.refused(Refusal(reason, detail, "http", address, path[:64], device))
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    headers = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _credentials(

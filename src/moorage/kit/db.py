@@ -186,6 +186,9 @@ class Database:
                 await tx.flush()
         except (OperationalError, InterfaceError, PoolTimeout) as lost:
             raise DatabaseUnavailable from lost
+        except (psycopg.OperationalError, psycopg.InterfaceError) as lost:
+            # What goes past SQLAlchemy, such as COPY, raises the driver's own errors.
+            raise DatabaseUnavailable from lost
 
     async def connect(self, *, name: str, autocommit: bool = True) -> psycopg.AsyncConnection[Any]:
         """Open one connection outside the pool, for what holds it for life."""

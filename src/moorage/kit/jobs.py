@@ -11,10 +11,13 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Column, DateTime, Table, Text, text
 
-from moorage.kit.db import Database, Tx
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.tables import metadata
 
 log = structlog.get_logger()
+
+# How long to let the database be when it does not answer.
+AWAY_S = 1.0
 
 job_runs = Table(
     "job_runs",
@@ -51,6 +54,9 @@ async def _run(database: Database, schedule: Schedule) -> None:
         async with database.begin() as tx:
             if await _claim(tx, schedule):
                 await schedule.job(tx)
+    except DatabaseUnavailable as lost:
+        log.warning("job_postponed", job=schedule.name, error=str(lost))
+        await asyncio.sleep(AWAY_S)
     except Exception:
         # The schedule must survive whatever one job does.
         log.exception("job_failed", job=schedule.name)

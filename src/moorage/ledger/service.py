@@ -65,7 +65,14 @@ class Writer:
         self.committed = 0
 
     def put(self, frames: Sequence[Frame], done: Done) -> None:
-        """Queue frames; `done(None)` follows their durable commit."""
+        """Queue frames; `done(None)` follows their durable commit, and that of all before."""
+        most = store.LARGEST_ENVELOPE
+        while len(frames) > most:
+            self._queue(frames[:most], _say_nothing)
+            frames = frames[most:]
+        self._queue(frames, done)
+
+    def _queue(self, frames: Sequence[Frame], done: Done) -> None:
         self._waiting.append((frames, done))
         self.frames += len(frames)
         for frame in frames:
@@ -101,7 +108,8 @@ class Writer:
         batch, frames = self._gather()
         if not batch:
             return
-        await self._keep(frames)
+        if frames:
+            await self._keep(frames)
         self.committed += len(frames)
         for _frames, done in batch:
             done(None)
@@ -154,6 +162,10 @@ class Writer:
         waiting, self._waiting = self._waiting, []
         for _frames, done in waiting:
             done(error)
+
+
+def _say_nothing(_error: Exception | None) -> None:
+    """Leave the answer to the last part of a long batch."""
 
 
 class PostgresLog:

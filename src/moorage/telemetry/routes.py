@@ -18,6 +18,7 @@ from moorage.devices import DeviceUnknown
 from moorage.groups import ApplicationUnknown
 from moorage.kit import pages
 from moorage.kit.caller import Caller
+from moorage.kit.db import DatabaseUnavailable
 from moorage.kit.db import Tx as Transaction
 from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
 from moorage.kit.http import Asked, PageOut, Signed, Tx, may_fail
@@ -178,6 +179,8 @@ async def _events(
                 follower.rights_changed = False
                 try:
                     followed = await _still(request, device_id, application_id)
+                except DatabaseUnavailable:
+                    return  # Nobody's rights have ended: the client comes back by itself.
                 except MoorageError:
                     yield b"event: ended\ndata: {}\n\n"
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from hashlib import sha256
@@ -24,6 +25,7 @@ from ..errors import (
     DecoderNotChosen,
     DecoderRemoved,
     KindUnknown,
+    RuntimeUnavailable,
 )
 from ..model import (
     DecodeBatch,
@@ -46,6 +48,8 @@ log = structlog.get_logger()
 
 RECHECK_S: Final = 1.0
 """How old what is known of a decoder may be, should a doorbell have been missed."""
+ASK_AGAIN_S: Final = (0.1, 0.5, 2.0)
+"""Pauses before a runtime whose processes could not be started is asked again."""
 _MOST_KNOWN: Final = 5_000
 _LONGEST_NOTICE: Final = 7_000  # Longer lists of facts are cut off by `kit.db`.
 
@@ -242,10 +246,19 @@ async def _attempt(
     script: Script | None,
     call: Call[Content, Result],
 ) -> Sequence[Result | DecodeFailure]:
-    """Run one batch; a runtime that fails as a whole fails these messages and no others."""
+    """Run one batch; a runtime that fails as a whole fails these messages and no others.
+
+    One that is not there just now is asked again: it is no fault of the messages.
+    """
     failure: DecodeFailure
     try:
-        results = await call(runtime, organization, contents, script)
+        for pause_s in ASK_AGAIN_S:
+            with contextlib.suppress(RuntimeUnavailable):
+                results = await call(runtime, organization, contents, script)
+                break
+            await asyncio.sleep(pause_s)
+        else:
+            results = await call(runtime, organization, contents, script)
         if len(results) == len(contents):
             return results
         log.error("decoder_runtime_miscounts", runtime=runtime.name, given=len(contents),

@@ -12,11 +12,12 @@ from moorage.kit.db import Tx
 
 from .. import store
 from ..model import RefusalRow
-from .door import Door, now_us
+from .door import Door, now_us, print_of
 from .inbox import list_waiting
 from .process import CONSUMER, Process
 from .redecode import KIND as RE_DECODE
 from .redecode import ReDecoder, apply, ask, discard
+from .room import Room
 from .split import Part, check_json, says_json, split
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Part",
     "Process",
     "ReDecoder",
+    "Room",
     "apply",
     "ask",
     "check_json",
@@ -34,6 +36,7 @@ __all__ = [
     "list_refusals",
     "list_waiting",
     "now_us",
+    "print_of",
     "says_json",
     "split",
 ]

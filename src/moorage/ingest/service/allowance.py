@@ -21,6 +21,14 @@ class Allowance:
         self._most = most
         self._buckets: OrderedDict[object, list[float]] = OrderedDict()
 
+    def wait_s(self, key: object) -> float:
+        """Give the seconds until a token is there, without taking it."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            return 0.0
+        left = bucket[0] + (time.monotonic() - bucket[1]) * self.rate
+        return max(0.0, 1.0 - left) / self.rate
+
     def take(self, key: object, tokens: float = 1.0, *, now: float | None = None) -> float:
         """Take tokens; 0 if they were there, else the seconds until they will be."""
         now = time.monotonic() if now is None else now
@@ -38,8 +46,3 @@ class Allowance:
             return (min(tokens, self.burst) - left) / self.rate
         bucket[0] = left - tokens
         return 0.0
-
-    def give_back(self, key: object, tokens: float = 1.0) -> None:
-        """Put tokens back that were taken for nothing."""
-        if (bucket := self._buckets.get(key)) is not None:
-            bucket[0] = min(self.burst, bucket[0] + tokens)

@@ -6,6 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from math import ceil
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,11 +20,12 @@ from moorage.kit.doorbell import Doorbells
 from moorage.kit.secrets import digest
 
 from .. import store
-from ..errors import Overloaded, SenderUnknown, TooFast
-from ..ports import Command, Credentials, Done, Presence, Refusal, Uplink
+from ..errors import DiskFull, Overloaded, SenderUnknown, TooFast, TooManyAttempts
+from ..ports import Command, Credentials, Done, Presence, Print, Refusal, Uplink
 from ..settings import IngestSettings
 from .allowance import Allowance
 from .process import CONSUMER
+from .room import Room
 
 log = structlog.get_logger()
 
@@ -29,8 +33,13 @@ log = structlog.get_logger()
 CUT_OFF_S = 10.0
 WRITE_EVERY_S = 0.25
 BEAT_EVERY_S = 10.0
-REPEAT_DEPTH = 16
+# As many as a device may have under way (the receive maximum of the MQTT door).
+REPEAT_DEPTH = 200
+LONGEST_LOOK_UP_S = 8.0
+DISK_FULL_WAIT_S = 30
+ALWAYS_TAKEN = "op/"
 _encode = msgspec.msgpack.Encoder().encode
+Claim = tuple[devices.CredentialKind, str, str | None]
 _UPLINKS = ("v1/up", "v1/twin/reported")
 _JSON = {"content_type": "application/json"}
 _DOWNLINKS = ("v1/op/#", "v1/twin/desired", "v1/time")
@@ -51,6 +60,7 @@ class Door:
         partitions: int,
         *,
         name: str | None = None,
+        room: Room | None = None,
     ) -> None:
         self._database = database
         self._name = name
@@ -62,8 +72,9 @@ class Door:
         self._senders: dict[CacheKey, devices.Sender] = {}
         self._by_number: dict[int, devices.Sender] = {}
         self._allowance = Allowance(settings.device_rate, settings.device_burst)
-        self._attempts = Allowance(rate=5, burst=50)
+        self._attempts = Allowance(rate=20, burst=200)
         self._newcomers = Allowance(rate=1, burst=30)
+        self._room = room or Room()
         self._refusals: dict[Refusal, int] = {}
         self._presence: list[Presence] = []
         self._taken: list[UUID] = []
@@ -92,6 +103,7 @@ class Door:
             tasks.create_task(self._follow_changes())
             tasks.create_task(self._follow_commands())
             tasks.create_task(self._write_notes())
+            tasks.create_task(self._room.watch(self._database))
             if self._name is not None:
                 tasks.create_task(self._beat(self._name))
 
@@ -114,45 +126,76 @@ class Door:
     # --- Who ------------------------------------------------------------------
 
     async def identify(self, credentials: Credentials) -> devices.Sender:
-        """Recognise a device. Raises SenderUnknown, DatabaseUnavailable."""
+        """Recognise a device.
+
+        Raises:
+            SenderUnknown: nobody we know.
+            TooManyAttempts: too many wrong credentials came from this address.
+            DatabaseUnavailable: it cannot be told just now.
+        """
         if self._doorbells.cut_off_s > CUT_OFF_S:
             raise DatabaseUnavailable
-        claims, inbox_claims = _claims(credentials), _inbox_claims(credentials)
-        for key in (*map(_cache_key, claims), *map(_inbox_key, inbox_claims)):
+        inbox_claims = _inbox_claims(credentials)
+        for key in (*map(_cache_key, _claims(credentials)), *map(_inbox_key, inbox_claims)):
             known = self._senders.get(key)
             if known is not None and _still_valid(known):
                 return known
-        if self._attempts.take(credentials.address) > 0:
+        # Only failures count: many devices may share an address and all come back at once.
+        if wait_s := self._attempts.wait_s(credentials.address):
             self._refuse_credentials(credentials, "Too many attempts from this address.")
-            raise SenderUnknown
-        mark = self._mark
-        found = None
-        async with self._database.begin() as tx:
-            for claim in claims:
-                if (sender := await devices.find_sender(tx, *claim)) is not None:
-                    found = _cache_key(claim), sender
-                    break
-            else:
-                for claimed in inbox_claims:
-                    if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
-                        sender = await self._arrive(tx, inbox, claimed[1], credentials)
-                        found = _inbox_key(claimed), sender
-                        break
+            raise TooManyAttempts(retry_after_s=ceil(wait_s))
+        found, is_fresh = await self._look_up(credentials)
         if found is None:
+            self._attempts.take(credentials.address)
             self._refuse_credentials(credentials, "No device has these credentials.")
             raise SenderUnknown
         key, sender = found
+        self._by_number[sender.number] = sender
         if not sender.may_send:
             detail = f"The device is {sender.state.value}; set it to active to let it in."
             self._refuse_credentials(credentials, detail, sender.number)
             raise SenderUnknown
-        # Only failures count: a whole fleet may come from one address.
-        self._attempts.give_back(credentials.address)
-        self._by_number[sender.number] = sender
-        # A change that came in meanwhile may have made this answer old: then ask again next time.
-        if mark is not None and mark == self._mark and not self._changed.is_set():
+        if is_fresh:
             self._senders[key] = sender
         return sender
+
+    async def _look_up(
+        self, credentials: Credentials
+    ) -> tuple[tuple[CacheKey, devices.Sender] | None, bool]:
+        """Find a sender, and tell whether no change can have made the answer old.
+
+        A database that hangs cannot be asked to let go, so the question is left behind.
+        """
+        asked = asyncio.ensure_future(self._ask_until_settled(credentials))
+        done, _ = await asyncio.wait([asked], timeout=LONGEST_LOOK_UP_S)
+        if not done:
+            asked.add_done_callback(_ignore)
+            raise DatabaseUnavailable
+        return asked.result()
+
+    async def _ask_until_settled(
+        self, credentials: Credentials
+    ) -> tuple[tuple[CacheKey, devices.Sender] | None, bool]:
+        while True:
+            mark = self._mark
+            found = await self._ask(credentials)
+            if mark is None:
+                return found, False
+            # A change that was told of meanwhile may have made this answer old: ask again.
+            if mark == self._mark and not self._changed.is_set():
+                return found, True
+            await asyncio.sleep(0.01)
+
+    async def _ask(self, credentials: Credentials) -> tuple[CacheKey, devices.Sender] | None:
+        async with self._database.begin() as tx:
+            for claim in _claims(credentials):
+                if (sender := await devices.find_sender(tx, *claim)) is not None:
+                    return _cache_key(claim), sender
+            for claimed in _inbox_claims(credentials):
+                if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
+                    sender = await self._arrive(tx, inbox, claimed[1], credentials)
+                    return _inbox_key(claimed), sender
+        return None
 
     async def _arrive(
         self, tx: Tx, inbox: devices.Inbox, name: str, credentials: Credentials
@@ -236,37 +279,36 @@ class Door:
         if wait_s := self.admit(messages[0].device, len(messages)):
             rate = self.settings.device_rate
             raise TooFast(bucket="device's", rate=rate, retry_after_s=round(wait_s, 1))
+        if self.refuses(messages[0].channel):
+            self.shed += len(messages)
+            raise DiskFull(retry_after_s=DISK_FULL_WAIT_S)
         if self.overloaded:
             self.shed += len(messages)
             raise Overloaded(retry_after_s=1)
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def done(error: Exception | None) -> None:
-            if kept.done():
-                return
-            if error is None:
-                kept.set_result(None)
-            else:
-                kept.set_exception(error)
-
-        self.accept(messages, done)
+        self.accept(messages, partial(_settle, kept))
         try:
             await asyncio.wait_for(kept, 10)
         except TimeoutError as late:
             raise Overloaded(retry_after_s=5) from late
 
-    async def is_repeat(self, message: ledger.RawMessage) -> bool:
-        """Tell whether an MQTT PUBLISH with DUP is among the device's last entries."""
+    def refuses(self, channel: str) -> bool:
+        """Tell whether messages of a channel are refused because the disk is nearly full."""
+        return self._room.full and not channel.startswith(ALWAYS_TAKEN)
+
+    async def stored_lately(self, device: int) -> frozenset[Print]:
+        """Give the prints of a device's last entries, to recognise an MQTT PUBLISH with DUP."""
+        partition = device % len(self._writers)
+        # What an earlier connection handed over counts once it is committed.
+        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writers[partition].put([], partial(_settle, settled))
+        await settled
         async with self._database.begin() as tx:
-            known = await telemetry.newest_messages(tx, message.device, REPEAT_DEPTH)
-            partition = message.device % len(self._writers)
-            known += await _not_yet_processed(tx, partition, message.device)
-        return any(
-            old.packet == message.packet
-            and old.channel == message.channel
-            and old.payload == message.payload
-            for old in known
-        )
+            # In this order: what is processed between the two reads is seen by the second.
+            known = await _not_yet_processed(tx, partition, device)
+            known += await telemetry.newest_messages(tx, device, REPEAT_DEPTH)
+        return frozenset(print_of(message) for message in known)
 
     @property
     def overloaded(self) -> bool:
@@ -399,6 +441,26 @@ class Door:
                 await operations.unclaim(tx, missed)
 
 
+def _settle(kept: asyncio.Future[None], error: Exception | None) -> None:
+    if kept.done():
+        return
+    if error is None:
+        kept.set_result(None)
+    else:
+        kept.set_exception(error)
+
+
+def _ignore(asked: asyncio.Future[Any]) -> None:
+    """Take the error of a question that nobody waits for any more."""
+    if not asked.cancelled():
+        asked.exception()
+
+
+def print_of(message: ledger.RawMessage) -> Print:
+    """Give what a repeated PUBLISH has in common with its first."""
+    return message.packet, message.channel, message.payload
+
+
 def _command(claimed: operations.Claimed) -> Command:
     body = {"code": claimed.code, "kind": claimed.kind.value, "payload": claimed.payload}
     return Command(claimed.device, claimed.id, to_json(body).encode(), _JSON)
@@ -416,7 +478,6 @@ async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger
     return found
 
 
-Claim = tuple[devices.CredentialKind, str, str | None]
 # What a sender is remembered by: which kind of secret, the name beside it, the secret's digest.
 CacheKey = tuple[str, str | None, bytes]
 _KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}

@@ -51,6 +51,8 @@ class Process:
 
     async def run(self) -> None:
         """Work until cancelled; starts over from the stored position after any trouble."""
+        # What an earlier run remembers may be of a transaction that was broken off.
+        self._start_over()
         while True:
             try:
                 if not await self.step():

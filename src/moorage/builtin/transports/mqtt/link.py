@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -11,10 +13,12 @@ from moorage.plugin import (
     Credentials,
     Kind,
     MoorageError,
+    Print,
     RawMessage,
     Refusal,
     Sender,
     Uplink,
+    print_of,
 )
 from moorage_mqtt import (
     V5,
@@ -40,10 +44,13 @@ if TYPE_CHECKING:
     from .door import Door
 
 # Why reading is stopped, as bits; it goes on when none is set.
-OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST = 1, 2, 4, 8, 16
+OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST, DISK_FULL = 1, 2, 4, 8, 16, 32
 
 _CACHED_TOPICS = 32
 _CLOSING_S = 5.0
+_ASK_AGAIN_S = 0.5
+# How long a device of MQTT 3.1.1 is kept waiting while the disk is full, before it is closed.
+_HELD_S = 10.0
 
 # Cause of the disconnect, by the reason code the core gave for it.
 _CAUSES = {ReasonCode.KEEP_ALIVE_TIMEOUT: "keep-alive"}
@@ -62,6 +69,7 @@ class Link(asyncio.Protocol):
         "_held",
         "_stopped",
         "_topics",
+        "_unanswered",
         "address",
         "core",
         "door",
@@ -84,6 +92,7 @@ class Link(asyncio.Protocol):
         self._topics: dict[str, Uplink] = {}
         self._stopped = 0
         self._held: list[Event] = []  # Events that wait until a repeat has been looked up.
+        self._unanswered: list[int] = []  # What was refused without a word (MQTT 3.1.1).
         self._drained: asyncio.Future[None] | None = None
 
     # --- The socket ---------------------------------------------------------------------------
@@ -165,6 +174,8 @@ class Link(asyncio.Protocol):
             core.refuse(code, reason)
         if cause != "lost" and (data := core.take()):
             self.transport.write(data)
+        for packet_id in self._unanswered:
+            core.acknowledge(packet_id, ReasonCode.QUOTA_EXCEEDED)
         if self.kept is not None:
             door.left(self, self.kept, cause)
             if not core.unacknowledged:
@@ -235,11 +246,32 @@ class Link(asyncio.Protocol):
 
     def _take_in(self, publish: Publish) -> None:
         uplink = self._topics.get(publish.topic) or self._uplink(publish)
-        if uplink is None:
+        if uplink is None or self._has_no_room(publish, uplink):
             return
         wait_s = self.door.host.admit(uplink.device)
         if not wait_s or self._bear(publish, wait_s):
             self._put(to_messages(publish, uplink, self.door.now_us()), publish.packet_id)
+
+    def _has_no_room(self, publish: Publish, uplink: Uplink) -> bool:
+        """Refuse a message while the disk is full; False if there is room.
+
+        MQTT 5 is told by PUBACK 0x97. 3.1.1 gets no PUBACK: nothing more is read, and after a
+        while the connection is closed, so that the message is sent again. Until then whatever was
+        read is refused as well, since order must hold.
+        """
+        if not self._stopped & DISK_FULL and not self.door.host.refuses(uplink.channel):
+            return False
+        text = "The disk of the platform is full; send it again later."
+        self._refused("disk", text)
+        if publish.qos and self.core.version == V5:
+            self.core.acknowledge(publish.packet_id, ReasonCode.QUOTA_EXCEEDED, text)
+        elif publish.qos:
+            if not self._stopped & DISK_FULL:
+                self.stop(DISK_FULL)
+                end = partial(self.end, "overload", ReasonCode.QUOTA_EXCEEDED, text)
+                asyncio.get_running_loop().call_later(_HELD_S, end)
+            self._unanswered.append(publish.packet_id)
+        return True
 
     def _put(self, messages: list[RawMessage], packet_id: int) -> None:
         """Pass messages on; the last one carries the acknowledgement."""
@@ -279,31 +311,50 @@ class Link(asyncio.Protocol):
 
     async def _look_up(self) -> None:
         """Take in what is held, repeats of stored messages left out, in order."""
-        host = self.door.host
-        try:
-            while self._held:
-                event = self._held[0]
-                if isinstance(event, Publish) and event.dup:
-                    uplink = self._uplink(event)
-                    if uplink is not None:
-                        messages = to_messages(event, uplink, self.door.now_us())
-                        if await host.is_repeat(messages[-1]):
-                            self.core.acknowledge(event.packet_id)
-                        else:
-                            self._put(messages, event.packet_id)
-                elif isinstance(event, Publish):
-                    self._take_in(event)
-                else:
-                    self._other(event)
-                self._held.pop(0)
-        except MoorageError:
-            held, self._held = self._held, []
-            self.committed(
-                [event.packet_id for event in held if isinstance(event, Publish) and event.qos],
-                ReasonCode.QUOTA_EXCEEDED,
-            )
+        stored = await self._stored_lately()
+        if stored is None or self.ended:
+            self._let_go()
+            stored = ()
+        held, self._held = self._held, []
+        for event in held:
+            if not isinstance(event, Publish):
+                self._other(event)
+            elif not event.dup or not self._is_repeat(event, stored):
+                self._take_in(event)
         self.go_on(BUSY)
         self.committed([])
+
+    async def _stored_lately(self) -> Collection[Print] | None:
+        """Learn what is stored, however long that takes; None if the connection ends before.
+
+        Meanwhile nothing is read, which is all the back-pressure MQTT has.
+        """
+        while not self.ended and self.kept is not None:
+            try:
+                stored = await self.door.host.stored_lately(self.kept.sender.number)
+            except MoorageError:
+                await asyncio.sleep(_ASK_AGAIN_S)
+            else:
+                return stored
+        return None
+
+    def _is_repeat(self, publish: Publish, stored: Collection[Print]) -> bool:
+        """Acknowledge a message that is stored already; False if it is not."""
+        uplink = self._uplink(publish)
+        if uplink is None:
+            return True  # Refused, and told so.
+        last = to_messages(publish, uplink, self.door.now_us())[-1]
+        if print_of(last) not in stored:
+            return False
+        self.core.acknowledge(publish.packet_id)
+        return True
+
+    def _let_go(self) -> None:
+        """Refuse the messages that are held; what else is held stays."""
+        held = [event for event in self._held if isinstance(event, Publish)]
+        self._held = [event for event in self._held if not isinstance(event, Publish)]
+        packet_ids = [event.packet_id for event in held if event.qos]
+        self.committed(packet_ids, ReasonCode.QUOTA_EXCEEDED)
 
     def _other(self, event: Event) -> None:
         if isinstance(event, Connect):
@@ -346,17 +397,8 @@ class Link(asyncio.Protocol):
         credentials = Credentials(
             connect.username, connect.password, client_id, self.address, "mqtt", self.tls
         )
-        try:
-            sender = await door.host.identify(credentials)
-        except MoorageError as refused:
-            code = ReasonCode.BAD_USER_NAME_OR_PASSWORD
-            if refused.kind is Kind.UNAVAILABLE:
-                code = ReasonCode.SERVER_UNAVAILABLE
-            elif connect.username is None and connect.password is None:
-                code = ReasonCode.NOT_AUTHORIZED
-            self.end("protocol", code, str(refused))
-            return
-        if self.ended:
+        sender = await self._recognise(credentials)
+        if sender is None or self.ended:
             return
         if connect.will and door.host.uplink(sender, connect.will.topic) is None:
             text = f"The device may not publish its will to {connect.will.topic[:200]}."
@@ -368,8 +410,10 @@ class Link(asyncio.Protocol):
         assigned = None
         if not client_id:
             client_id = assigned = door.make_client_id()
-        await self._end_former(sender, client_id)
-        if self.ended:
+        if await self._end_former(sender, client_id):
+            # That may have taken long, and the device's rights may be others by now.
+            sender = await self._recognise(credentials)
+        if sender is None or self.ended:
             return
         kept, present = self._session(sender, client_id, fresh=connect.clean_start)
         kept.link, self.kept = self, kept
@@ -382,15 +426,33 @@ class Link(asyncio.Protocol):
             self._process(events)
         self.flush()
 
-    async def _end_former(self, sender: Sender, client_id: str) -> None:
-        """End the connection that has the session, and wait until what it took in is settled."""
-        sessions = self.door.sessions
+    async def _recognise(self, credentials: Credentials) -> Sender | None:
+        """Find out who connects; a stranger's connection is ended."""
+        try:
+            return await self.door.host.identify(credentials)
+        except MoorageError as refused:
+            code = ReasonCode.BAD_USER_NAME_OR_PASSWORD
+            if refused.kind in (Kind.UNAVAILABLE, Kind.TOO_MANY):
+                code = ReasonCode.SERVER_UNAVAILABLE
+            elif credentials.username is None and credentials.password is None:
+                code = ReasonCode.NOT_AUTHORIZED
+            self.end("protocol", code, str(refused))
+            return None
+
+    async def _end_former(self, sender: Sender, client_id: str) -> bool:
+        """End the connection that has the session, and wait until what it took in is settled.
+
+        Gives whether there was something to wait for.
+        """
+        sessions, waited = self.door.sessions, False
         while (kept := sessions.find(sender.number, client_id)) and (former := kept.link):
             former.end("taken-over", ReasonCode.SESSION_TAKEN_OVER, "Connected from elsewhere.")
             if former.core.unacknowledged:
+                waited = True
                 await former.drained()
             else:
                 former.settled()
+        return waited
 
     def _session(self, sender: Sender, client_id: str, *, fresh: bool) -> tuple[Kept, bool]:
         """Find the session, or make one; the second value tells whether it was found."""
