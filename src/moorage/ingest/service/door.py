@@ -17,13 +17,13 @@ import structlog
 from moorage import devices, ledger, operations, sessions, telemetry
 from moorage.kit.db import Database, DatabaseUnavailable, Tx, to_json
 from moorage.kit.doorbell import Doorbells
-from moorage.kit.secrets import digest
 
 from .. import store
 from ..errors import DiskFull, Overloaded, SenderUnknown, TooFast, TooManyAttempts
 from ..ports import Command, Credentials, Done, Presence, Print, Refusal, Uplink
 from ..settings import IngestSettings
 from .allowance import Allowance
+from .claims import CacheKey, cache_key, claims_of, inbox_claims_of, inbox_key, still_valid
 from .process import CONSUMER
 from .room import Room
 
@@ -39,7 +39,7 @@ LONGEST_LOOK_UP_S = 8.0
 DISK_FULL_WAIT_S = 30
 ALWAYS_TAKEN = "op/"
 _encode = msgspec.msgpack.Encoder().encode
-Claim = tuple[devices.CredentialKind, str, str | None]
+_KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
 _UPLINKS = ("v1/up", "v1/twin/reported")
 _JSON = {"content_type": "application/json"}
 _DOWNLINKS = ("v1/op/#", "v1/twin/desired", "v1/time")
@@ -135,10 +135,10 @@ class Door:
         """
         if self._doorbells.cut_off_s > CUT_OFF_S:
             raise DatabaseUnavailable
-        inbox_claims = _inbox_claims(credentials)
-        for key in (*map(_cache_key, _claims(credentials)), *map(_inbox_key, inbox_claims)):
+        inbox_claims = inbox_claims_of(credentials)
+        for key in (*map(cache_key, claims_of(credentials)), *map(inbox_key, inbox_claims)):
             known = self._senders.get(key)
-            if known is not None and _still_valid(known):
+            if known is not None and still_valid(known):
                 return known
         # Only failures count: many devices may share an address and all come back at once.
         if wait_s := self._attempts.wait_s(credentials.address):
@@ -188,13 +188,13 @@ class Door:
 
     async def _ask(self, credentials: Credentials) -> tuple[CacheKey, devices.Sender] | None:
         async with self._database.begin() as tx:
-            for claim in _claims(credentials):
+            for claim in claims_of(credentials):
                 if (sender := await devices.find_sender(tx, *claim)) is not None:
-                    return _cache_key(claim), sender
-            for claimed in _inbox_claims(credentials):
+                    return cache_key(claim), sender
+            for claimed in inbox_claims_of(credentials):
                 if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
                     sender = await self._arrive(tx, inbox, claimed[1], credentials)
-                    return _inbox_key(claimed), sender
+                    return inbox_key(claimed), sender
         return None
 
     async def _arrive(
@@ -476,52 +476,6 @@ async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger
             found += [m for m in ledger.messages(envelope) if m.device == device]
             position = ledger.Position(envelope.first + envelope.count, envelope.day)
     return found
-
-
-# What a sender is remembered by: which kind of secret, the name beside it, the secret's digest.
-CacheKey = tuple[str, str | None, bytes]
-_KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
-
-
-def _claims(credentials: Credentials) -> list[Claim]:
-    """Give what to look up: user name with password, then either one as a key."""
-    username = credentials.username
-    password = (credentials.password or b"").decode("utf-8", "replace")
-    claims: list[Claim] = []
-    if username and password:
-        claims.append((devices.CredentialKind.PASSWORD, password, username))
-    if password:
-        claims.append((devices.CredentialKind.KEY, password, None))
-    if username:
-        claims.append((devices.CredentialKind.KEY, username, None))
-    return claims
-
-
-def _cache_key(claim: Claim) -> CacheKey:
-    """Give the key that a claim is remembered by; secrets are not kept in memory."""
-    return claim[0].value, claim[2], digest(claim[1])
-
-
-def _inbox_claims(credentials: Credentials) -> list[tuple[str, str]]:
-    """Give what to look up as an inbox key, with the name of whoever shows it.
-
-    Without a client id, the user name beside a key says who sends.
-    """
-    username = credentials.username or ""
-    password = (credentials.password or b"").decode("utf-8", "replace")
-    claims = (
-        (password, credentials.client_id or username),
-        (username, credentials.client_id),
-    )
-    return [(secret, name) for secret, name in claims if secret]
-
-
-def _inbox_key(claim: tuple[str, str]) -> CacheKey:
-    return "inbox", claim[1], digest(claim[0])
-
-
-def _still_valid(sender: devices.Sender) -> bool:
-    return sender.valid_until is None or sender.valid_until > datetime.now(UTC)
 
 
 def _event(presence: Presence) -> sessions.PresenceEvent:
