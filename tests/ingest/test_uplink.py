@@ -125,7 +125,7 @@ async def test_the_same_bytes_without_an_id_are_a_new_message(meter: Meter) -> N
             b'[{"bn":"urn:dev:1:","n":"temp","u":"Cel","v":23.1},{"n":"hum","u":"%RH","v":40}]',
             {"temp": 23.1, "hum": 40},
         ),
-        ("application/xml", b"<m><t>21.5</t></m>", {"t": 21.5}),
+        ("application/xml", b"<m><t>21.5</t></m>", {"m.t": 21.5}),
         ("text/plain", b"17.25", {"value": 17.25}),
     ],
 )
