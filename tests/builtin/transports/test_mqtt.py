@@ -144,7 +144,7 @@ async def house() -> AsyncIterator[House]:
 @both
 @pytest.mark.parametrize("qos", [1, 2])
 async def test_an_acknowledgement_follows_the_commit(house: House, version: int, qos: int) -> None:
-    house.host.commit_s = 0.05
+    house.host.commit_s = 1.0
     client = await house.connect(version=version)
     client.core.publish("v1/up/meter", b"21", qos=qos, now=0.0)
     client.send()
