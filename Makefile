@@ -50,15 +50,20 @@ demo: install console ## Start the platform with a simulated fleet
 
 # --- Checking -------------------------------------------------------------
 
+# In one process of their own: a browser's driver keeps an event loop running, which other tests' loops
+# do not bear, and heavy servers do not share a machine.
+ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q"
+
 .PHONY: test test-peers check format
 test: install console ## Check and test everything
 	scripts/system-packages test
 	$(MAKE) --no-print-directory check
 	$(BIN)/pytest
+	$(BIN)/pytest tests/console $(ALONE)
 
 test-peers: install ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers
-	$(BIN)/pytest tests/peers -o addopts="--import-mode=importlib --strict-markers --strict-config -q" --timeout=600
+	$(BIN)/pytest tests/peers $(ALONE) --timeout=600
 
 check: install ## Style, types, import contracts
 	$(BIN)/ruff format --check --quiet .
