@@ -54,6 +54,8 @@ demo: install console ## Start the platform with a simulated fleet
 test: install console ## Check and test everything
 	scripts/system-packages test
 	$(MAKE) --no-print-directory check
+	scripts/node npm --prefix console run --silent check
+	scripts/node npm --prefix console run --silent test
 	$(BIN)/pytest
 
 test-peers: install ## Run the suites that need heavy outside servers
