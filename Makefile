@@ -58,6 +58,8 @@ ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q
 test: install console ## Check and test everything
 	scripts/system-packages test
 	$(MAKE) --no-print-directory check
+	scripts/node npm --prefix console run --silent check
+	scripts/node npm --prefix console run --silent test
 	$(BIN)/pytest
 	$(BIN)/pytest tests/console $(ALONE)
 

@@ -56,6 +56,7 @@ const PAGES = [
   ['/permissions', () => import('@/features/organizations/PermissionGroups'), 'PermissionGroups'],
   ['/permissions/$id', () => import('@/features/organizations/GroupPage'), 'GroupPage'],
   ['/api-keys', () => import('@/features/users/ApiKeys'), 'ApiKeys'],
+  ['/tasks', () => import('@/features/tasks/Tasks'), 'Tasks'],
   ['/audit', () => import('@/features/audit/Audit'), 'Audit'],
   ['/system-log', () => import('@/features/audit/SystemLog'), 'SystemLog'],
   ['/settings', () => import('@/features/users/Settings'), 'Settings'],

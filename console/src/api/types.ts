@@ -60,6 +60,7 @@ export type Message = Item<'/api/v1/devices/{device_id}/messages'>
 
 export type Operation = Item<'/api/v1/operations'>
 export type OperationBody = Sent<'/api/v1/devices/{device_id}/operations', 'post'>
+export type Task = Item<'/api/v1/tasks'>
 export type Notice = Item<'/api/v1/notices'>
 
 export type Decoder = Item<'/api/v1/decoders'>

@@ -40,6 +40,8 @@ export default function Plot(props: ChartProps) {
   const zoom = useRef(onZoom)
   zoom.current = onZoom
   const host = useRef<HTMLDivElement>(null)
+  const latestRange = useRef(range)
+  latestRange.current = range
 
   // A plot is made anew for a new size, unit or colours; its data follow below.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above.
@@ -114,6 +116,8 @@ export default function Plot(props: ChartProps) {
       host.current,
     )
     plot.current = made
+    const [min, max] = latestRange.current ?? []
+    if (min !== undefined && max !== undefined) made.setScale('x', { min, max })
     return () => {
       made.destroy()
       plot.current = null

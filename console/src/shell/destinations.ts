@@ -1,5 +1,6 @@
 import {
   type Icon,
+  IconActivity,
   IconApps,
   IconBell,
   IconBuilding,
@@ -38,6 +39,7 @@ export interface Destination {
     | 'users'
     | 'permissions'
     | 'apiKeys'
+    | 'tasks'
     | 'audit'
     | 'systemLog'
     | 'settings'
@@ -72,6 +74,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/users', key: 'users', icon: IconUsers, needs: 'users:read' },
       { to: '/permissions', key: 'permissions', icon: IconUsersGroup, needs: 'users:read' },
       { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
+      { to: '/tasks', key: 'tasks', icon: IconActivity },
       { to: '/audit', key: 'audit', icon: IconHistory, needs: 'audit:read' },
       { to: '/system-log', key: 'systemLog', icon: IconListDetails, needs: 'installation:manage' },
     ],

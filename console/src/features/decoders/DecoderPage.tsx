@@ -36,6 +36,7 @@ import { Panel } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
 import { Problems } from './Problems'
 import { changeDecoder, copyDecoder, decoderKindsQuery, decoderQuery, removeDecoder } from './queries'
+import { ReDecode } from './ReDecode'
 import { TestCases } from './TestCases'
 import { Trial } from './Trial'
 import { Versions } from './Versions'
@@ -93,6 +94,7 @@ export function DecoderPage() {
             <Tabs.Tab value="script">{scripted ? t('decoders.script') : t('decoders.trial')}</Tabs.Tab>
             <Tabs.Tab value="cases">{t('decoders.cases')}</Tabs.Tab>
             {scripted && <Tabs.Tab value="versions">{t('decoders.versions')}</Tabs.Tab>}
+            <Tabs.Tab value="reDecode">{t('reDecode.title')}</Tabs.Tab>
             <Tabs.Tab value="problems">{t('decoders.problems')}</Tabs.Tab>
             <Tabs.Tab value="settings">{t('devices.settings')}</Tabs.Tab>
           </Tabs.List>
@@ -108,6 +110,9 @@ export function DecoderPage() {
           </Tabs.Panel>
           <Tabs.Panel value="versions">
             <Versions decoderId={id} may={may} />
+          </Tabs.Panel>
+          <Tabs.Panel value="reDecode">
+            <ReDecode decoderId={id} organizationId={decoder.organizationId} may={may} />
           </Tabs.Panel>
           <Tabs.Panel value="problems">
             <Problems decoderId={id} />

@@ -37,6 +37,7 @@ export const frame = {
     permissions: 'Rettighedsgrupper',
     settings: 'Indstillinger',
     systemLog: 'Systemlog',
+    tasks: 'Opgaver',
     targets: 'Modtagere',
     users: 'Brugere',
   },

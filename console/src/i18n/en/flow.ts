@@ -384,4 +384,37 @@ export const flow = {
     signingSecret: 'Signing secret (Standard Webhooks, whsec_…)',
     clientKey: 'Private key of the client certificate (PEM)',
   },
+  tasks: {
+    apply: 'Put the new values in place',
+    counts: {
+      messages: 'Messages',
+      added: 'Values added',
+      changed: 'Values changed',
+      removed: 'Values removed',
+    },
+    empty: 'Work that takes long, such as decoding a period anew, shows up here.',
+    emptyTitle: 'Nothing is under way',
+    kind: 'What',
+    lead: 'Long work, with its progress.',
+    progress: 'Progress',
+    readyHelp:
+      'Nothing has changed yet. Look at the difference, then put the new values in place or discard them.',
+    sample: 'Some messages, before and after',
+  },
+  taskKind: { reDecode: 'Decode anew' },
+  taskState: {
+    waiting: 'Waiting',
+    running: 'Under way',
+    completed: 'Done',
+    failed: 'Failed',
+    cancelled: 'Cancelled',
+    ready: 'Waits for your yes',
+  },
+  reDecode: {
+    ask: 'Decode a period anew',
+    asked: 'Decoding anew has begun.',
+    help: 'The version in force runs over what was received. The values that stand remain until you put the new ones in place.',
+    start: 'Start',
+    title: 'Decode anew',
+  },
 }

@@ -37,6 +37,7 @@ export const frame = {
     permissions: 'Permission groups',
     settings: 'Settings',
     systemLog: 'System log',
+    tasks: 'Tasks',
     targets: 'Targets',
     users: 'Users',
   },
