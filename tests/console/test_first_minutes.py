@@ -6,10 +6,13 @@ import re
 import subprocess
 from collections.abc import Callable
 
+import pytest
 from httpx2 import Client
 from playwright.sync_api import expect
 
 from browsing import Platform, Visitor
+
+pytestmark = pytest.mark.timeout(400)
 
 
 def test_a_newcomer_gets_from_the_link_to_a_live_value(
