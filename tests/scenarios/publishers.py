@@ -150,7 +150,13 @@ class Sessions(Publisher):
 
 
 class Paho(Publisher):
-    """The widespread client, without message ids: it marks what it sends again with DUP."""
+    """The widespread client, without message ids: it marks what it sends again with DUP.
+
+    At QoS 2 it does so only with a clean session. With one that lasts it sends a message whose
+    PUBREL is out once more as a new one, without DUP, when two attempts to connect fail
+    (`_messages_reconnect_reset_out` in paho 2.2), which [MQTT-4.3.3-1] forbids and nobody can
+    tell from a new message.
+    """
 
     def __init__(
         self,
@@ -165,11 +171,12 @@ class Paho(Publisher):
         self.qos = qos
         self._numbers: dict[int, int] = {}
         five = version == V5
+        self._clean = qos == 2
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id="counter",
             protocol=paho.MQTTv5 if five else paho.MQTTv311,
-            **({} if five else {"clean_session": False}),
+            **({} if five else {"clean_session": self._clean}),
         )
         self._client.username_pw_set(device.user_name, device.secret)
         self._client.reconnect_delay_set(1, 1)
@@ -185,9 +192,9 @@ class Paho(Publisher):
     async def run(self, stop: asyncio.Event, *, settle_s: float = 60.0) -> None:
         """Send until told to stop, then until everything sent is settled."""
         client = self._client
-        client.connect_async("127.0.0.1", self.where.mqtt_port, clean_start=False) if (
-            client.protocol == paho.MQTTv5
-        ) else client.connect_async("127.0.0.1", self.where.mqtt_port)
+        # Of MQTT 5 only: `clean_start` is an error in 3.1.1.
+        five = {"clean_start": self._clean} if client.protocol == paho.MQTTv5 else {}
+        client.connect_async("127.0.0.1", self.where.mqtt_port, **five)
         client.loop_start()
         try:
             while not stop.is_set():
