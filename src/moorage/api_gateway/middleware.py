@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,9 +36,13 @@ from .model import Admission, Answer, Limits
 from .service import Throttle
 
 log = structlog.get_logger("moorage.api")
+REQUESTS = Histogram(
+    "moorage_api_request_seconds", "Requests to the API, to their last byte.", ["method", "status"]
+)
 
 COOKIE = "moorage_session"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+METHODS = UNSAFE | {"GET", "HEAD", "OPTIONS"}
 # These let somebody in, so credentials that no longer hold must not stand in their way.
 PUBLIC = frozenset(f"/api/v1/auth/{name}" for name in ("sign-in", "link", "token", "refresh"))
 CUT_OFF_S = 10.0
@@ -139,12 +144,17 @@ class Gateway:
                         500, "internal", "Something broke here; the operator's log says what."
                     )
                     await failed(scope, receive, answer)
+            took_s = time.perf_counter() - started
+            if passage.is_api:
+                status = f"{passage.status // 100}xx"
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                REQUESTS.labels(method, status).observe(took_s)
             log.info(
                 "request",
                 method=scope["method"],
                 path=passage.path,
                 status=passage.status,
-                ms=round((time.perf_counter() - started) * 1000, 1),
+                ms=round(took_s * 1000, 1),
                 caller=passage.caller.id.hex if passage.caller else None,
             )
 

@@ -51,6 +51,7 @@ from .service.inbox import (
 )
 from .service.registry import (
     change,
+    count_by_state,
     enrol,
     get,
     list_devices,
@@ -123,6 +124,7 @@ __all__ = [
     "connected",
     "context_of",
     "contexts_changed",
+    "count_by_state",
     "credentials_of",
     "enrol",
     "find_inbox",

@@ -20,7 +20,7 @@ from moorage.api_gateway import Limits
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
-from moorage.entry import openapi, ports, root_key, state
+from moorage.entry import metrics, openapi, ports, root_key, state
 from moorage.entry.console import Console
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.settings import Settings
@@ -111,6 +111,7 @@ def build_app(
     app.state.outbound = Outbound(settings.reachable)
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(metrics.router)
     http.install_errors(app)
     _add_health(app)
     openapi.install(app)

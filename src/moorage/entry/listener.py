@@ -10,6 +10,7 @@ import ssl
 import structlog
 
 from moorage import ingest, ledger
+from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import tls
 from moorage.entry.lifeline import Lifeline
@@ -44,7 +45,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             line.ready()
 
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with system_log_kept(database, part="listen"), asyncio.TaskGroup() as tasks:
             floor = [tasks.create_task(doorbells.run()), tasks.create_task(door.run())]
             doors = [
                 tasks.create_task(transport.run(door, functools.partial(ready, transport.name)))

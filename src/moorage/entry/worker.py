@@ -11,6 +11,7 @@ import structlog
 
 from moorage import decoders, ingest, ledger, targets, telemetry
 from moorage import tasks as long_work
+from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import root_key
 from moorage.entry.lifeline import Lifeline
@@ -47,7 +48,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
             await telemetry.make_days(tx)
         means = targets.Means(database, targets.find_kinds(), sealer, Outbound(settings.reachable))
-        async with asyncio.TaskGroup() as tasks:
+        async with system_log_kept(database, part="work"), asyncio.TaskGroup() as tasks:
             work = []
             for p in range(partitions):
                 process = ingest.Process(database, doorbells, workshop, p)

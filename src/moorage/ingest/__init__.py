@@ -22,7 +22,17 @@ from .ports import (
     TransportKind,
     Uplink,
 )
-from .service import RE_DECODE, Door, Part, Process, ReDecoder, Room, print_of, split
+from .service import (
+    RE_DECODE,
+    Door,
+    Part,
+    Process,
+    ReDecoder,
+    Room,
+    count_refusals,
+    print_of,
+    split,
+)
 
 __all__ = [
     "RE_DECODE",
@@ -49,6 +59,7 @@ __all__ = [
     "Transport",
     "TransportKind",
     "Uplink",
+    "count_refusals",
     "print_of",
     "split",
 ]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit import pages
@@ -94,6 +94,13 @@ async def list_refusals(
 
 def _refusal(row: Any) -> RefusalRow:
     return RefusalRow(**{name: getattr(row, name) for name in RefusalRow.__dataclass_fields__})
+
+
+async def count_by_reason(tx: Tx) -> dict[tuple[str, str], int]:
+    """Count what was turned away by reason and protocol."""
+    kinds = refusals.c.reason, refusals.c.protocol
+    query = select(*kinds, func.sum(refusals.c.count).label("number")).group_by(*kinds)
+    return {(row.reason, row.protocol): int(row.number) for row in await tx.execute(query)}
 
 
 async def forget_refusals(tx: Tx, before: datetime) -> None:

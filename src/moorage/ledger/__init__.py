@@ -10,6 +10,7 @@ from .model import (
     Position,
     Protocol,
     RawMessage,
+    Standing,
     day_of,
     message_key,
     pack,
@@ -36,6 +37,7 @@ from .service import (
     position_of,
     read,
     read_back,
+    standings,
 )
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "PostgresLog",
     "Protocol",
     "RawMessage",
+    "Standing",
     "Writer",
     "day_of",
     "day_tables",
@@ -73,5 +76,6 @@ __all__ = [
     "position_of",
     "read",
     "read_back",
+    "standings",
     "unpack",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
@@ -71,6 +71,21 @@ class Frame:
 
     body: bytes
     key: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far one partition of a log has come.
+
+    Attributes:
+        kept: entries ever kept.
+        waiting: by consumer, the entries it has not processed yet.
+    """
+
+    log: LogName
+    partition: int
+    kept: int
+    waiting: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from moorage.kit.db import Database, DatabaseUnavailable, Tx
 
 from . import store
 from .errors import DayMissing, LedgerUnavailable, PositionGone
-from .model import Appended, Envelope, Frame, LogName, Position, RawMessage, pack, unpack
+from .model import Appended, Envelope, Frame, LogName, Position, RawMessage, Standing, pack, unpack
 
 log = structlog.get_logger()
 
@@ -228,6 +228,11 @@ async def end_of(tx: Tx, log_name: LogName, partition: int) -> Position:
 async def partitions_of(tx: Tx) -> list[int]:
     """List the partitions of the logs."""
     return await store.partitions_of(tx)
+
+
+async def standings(tx: Tx) -> list[Standing]:
+    """Tell how far each log has come, and how far behind each consumer is; for operators."""
+    return await store.standings(tx)
 
 
 async def read(

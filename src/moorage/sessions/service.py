@@ -94,6 +94,11 @@ async def presence_of(
     return device, page.items
 
 
+async def count_connected(tx: Tx) -> dict[str, int]:
+    """Count open connections by protocol; for operators."""
+    return await store.count_connected(tx)
+
+
 async def trim(tx: Tx) -> None:
     """Forget connections that ended long ago; for the schedule only."""
     await store.trim(tx, tx.now - KEEP_ENDED, KEEP_PER_DEVICE)

@@ -207,6 +207,15 @@ async def list_presence(
     )
 
 
+async def count_connected(tx: Tx) -> dict[str, int]:
+    """Count open connections by protocol."""
+    query = select(session_presence.c.protocol, func.count().label("number")).where(
+        session_presence.c.connected
+    )
+    rows = await tx.execute(query.group_by(session_presence.c.protocol))
+    return {row.protocol: row.number for row in rows}
+
+
 async def trim(tx: Tx, before: datetime, keep: int) -> None:
     """Forget ended connections older than `before`, and all but the last `keep` of a device."""
     await tx.execute(

@@ -31,12 +31,14 @@ from .service import (
     Replayer,
     add,
     connect,
+    count_by_health,
     find_kinds,
     get,
     list_routes,
     list_targets,
     pause,
     remove,
+    totals,
 )
 
 __all__ = [
@@ -72,10 +74,12 @@ __all__ = [
     "TargetUnreachable",
     "add",
     "connect",
+    "count_by_health",
     "find_kinds",
     "get",
     "list_routes",
     "list_targets",
     "pause",
     "remove",
+    "totals",
 ]

@@ -317,6 +317,11 @@ _SIGNATURES = (
 )
 
 
+async def count_by_state(tx: Tx) -> dict[DeviceState, int]:
+    """Count all devices by state; for operators."""
+    return await store.listing.count_by_state(tx)
+
+
 async def set_photo(tx: Tx, caller: Caller, device_id: UUID, content: bytes) -> None:
     """Keep a photo of a device; what it is, is read from its first bytes.
 

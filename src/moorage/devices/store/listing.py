@@ -34,6 +34,14 @@ _NEVER = literal(datetime(1970, 1, 1, tzinfo=UTC), DateTime(timezone=True))
 MOST_CLUSTERS = 2000
 
 
+async def count_by_state(tx: Tx) -> dict[DeviceState, int]:
+    """Count all devices by state."""
+    rows = await tx.execute(
+        select(devices.c.state, func.count().label("number")).group_by(devices.c.state)
+    )
+    return {DeviceState(row.state): row.number for row in rows}
+
+
 def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]:
     """Keep what `seen` allows and `wanted` asks for."""
     if not seen.everywhere:

@@ -31,6 +31,7 @@ __all__ = [
     "apply",
     "ask",
     "check_json",
+    "count_refusals",
     "discard",
     "forget_refusals",
     "list_refusals",
@@ -53,6 +54,11 @@ async def list_refusals(
     """List what the doors turned away, as far as the caller may see the devices."""
     seen = caller.reach(organizations.Permission.READ_MESSAGES)
     return await store.list_refusals(tx, seen, asked, since=since, device_id=device_id)
+
+
+async def count_refusals(tx: Tx) -> dict[tuple[str, str], int]:
+    """Count what the doors turned away in 30 days by reason and protocol; for operators."""
+    return await store.count_by_reason(tx)
 
 
 async def forget_refusals(tx: Tx) -> None:

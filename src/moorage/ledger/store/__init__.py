@@ -19,6 +19,7 @@ from .log import (
     read,
     read_back,
     slowest,
+    standings,
     trim,
 )
 from .pen import Pen
@@ -43,5 +44,6 @@ __all__ = [
     "read",
     "read_back",
     "slowest",
+    "standings",
     "trim",
 ]

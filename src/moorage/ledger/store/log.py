@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from moorage.kit.db import Tx
 
 from ..errors import PartitionLost
-from ..model import CHANNEL, Envelope, LogName, Position
+from ..model import CHANNEL, Envelope, LogName, Position, Standing
 from ..tables import derived, keys, partitions, positions, raw, writers
 
 TABLE = {LogName.RAW: raw, LogName.DERIVED: derived}
@@ -252,6 +252,33 @@ async def forget(tx: Tx) -> None:
     """Forget keys after 48 hours and writers that have ended."""
     await tx.execute(delete(keys).where(keys.c.at < tx.now - timedelta(hours=48)))
     await tx.execute(delete(writers).where(writers.c.at < tx.now - timedelta(days=7)))
+
+
+async def standings(tx: Tx) -> list[Standing]:
+    """Read how far each log has come, and each consumer of it."""
+    rows = await tx.execute(
+        select(
+            partitions.c.log, partitions.c.partition, partitions.c.next.label("end"),
+            positions.c.consumer, positions.c.next,
+        ).join_from(
+            partitions, positions,
+            (positions.c.log == partitions.c.log)
+            & (positions.c.partition == partitions.c.partition),
+            isouter=True,
+        )
+    )  # fmt: skip
+    ends: dict[tuple[int, int], dict[str, int]] = {}
+    kept: dict[tuple[int, int], int] = {}
+    for row in rows:
+        key = row.log, row.partition
+        kept[key] = row.end - 1
+        waiting = ends.setdefault(key, {})
+        if row.consumer is not None:
+            waiting[row.consumer] = row.end - row.next
+    return [
+        Standing(LogName(log), partition, kept[log, partition], waiting)
+        for (log, partition), waiting in sorted(ends.items())
+    ]
 
 
 async def slowest(tx: Tx, log: LogName) -> Position | None:

@@ -4,6 +4,7 @@ from .catalogue import (
     Kinds,
     add,
     change,
+    count_by_health,
     find_kinds,
     get,
     list_targets,
@@ -13,6 +14,7 @@ from .catalogue import (
     secrets_of,
     statement,
     to_manage,
+    totals,
     trim_log,
 )
 from .deliver import Means, Runner
@@ -39,6 +41,7 @@ __all__ = [
     "change",
     "change_route",
     "connect",
+    "count_by_health",
     "discard",
     "edit_letter",
     "find_kinds",
@@ -60,6 +63,7 @@ __all__ = [
     "statement",
     "take_in",
     "to_manage",
+    "totals",
     "trim_log",
     "try_out",
 ]

@@ -232,6 +232,16 @@ async def statement(tx: Tx, caller: Caller, target_id: UUID, month: str | None =
     )
 
 
+async def totals(tx: Tx) -> dict[str, int]:
+    """Count deliveries of all targets: `sent`, `accepted`, `dead`, `discarded`; for operators."""
+    return await store.totals(tx)
+
+
+async def count_by_health(tx: Tx) -> dict[str, int]:
+    """Count targets by how they fare; for operators."""
+    return await store.count_by_health(tx)
+
+
 async def trim_log(tx: Tx) -> None:
     """Keep the newest log entries of each target."""
     await store.trim_log(tx)

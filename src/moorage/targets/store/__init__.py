@@ -4,6 +4,7 @@ from .history import (
     add_letters,
     change_letter,
     count,
+    count_by_health,
     discard_letters,
     get_letter,
     list_letters,
@@ -12,6 +13,7 @@ from .history import (
     set_health,
     statement_rows,
     take_letters,
+    totals,
     trim_log,
 )
 from .locks import Locks, locks
@@ -62,6 +64,7 @@ __all__ = [
     "change_route",
     "claim",
     "count",
+    "count_by_health",
     "discard_letters",
     "due_targets",
     "enabled_routes",
@@ -90,5 +93,6 @@ __all__ = [
     "statement_rows",
     "take_letters",
     "take_replay",
+    "totals",
     "trim_log",
 ]

@@ -56,6 +56,21 @@ async def count(tx: Tx, what: str, counts: Mapping[tuple[UUID, date], int]) -> N
     )
 
 
+async def totals(tx: Tx) -> dict[str, int]:
+    """Count deliveries of all targets together, by what became of them."""
+    query = select(target_counts.c.what, func.sum(target_counts.c.count).label("number"))
+    rows = await tx.execute(query.group_by(target_counts.c.what))
+    return {row.what: int(row.number) for row in rows}
+
+
+async def count_by_health(tx: Tx) -> dict[str, int]:
+    """Count targets by how they fare."""
+    rows = await tx.execute(
+        select(target_health.c.state, func.count().label("number")).group_by(target_health.c.state)
+    )
+    return {row.state: row.number for row in rows}
+
+
 async def statement_rows(
     tx: Tx, target_id: UUID, first: date, last: date
 ) -> tuple[dict[tuple[date, str], int], dict[date, int]]:
