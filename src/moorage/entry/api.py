@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
@@ -31,7 +32,7 @@ from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.http import Out
 from moorage.kit.outbound import Outbound
-from moorage.kit.secrets import Sealer, load_sealer
+from moorage.kit.secrets import Sealer, keep_learning, load_sealer
 
 log = structlog.get_logger()
 
@@ -80,7 +81,12 @@ def build_app(
         app.state.feed = telemetry.Feed(database, doorbells)
         running = [
             asyncio.create_task(work)
-            for work in (doorbells.run(), door.run(), app.state.feed.run())
+            for work in (
+                doorbells.run(),
+                door.run(),
+                app.state.feed.run(),
+                keep_learning(database, sealer, functools.partial(root_key.load, settings)),
+            )
         ]
         try:
             async with system_log_kept(database, part="api"):

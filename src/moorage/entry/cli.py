@@ -28,6 +28,7 @@ app = App(
 )
 app.register_install_completion_command(help="Install the completion of your shell.")
 app.command("moorage.entry.cli_decoder:app", name="decoder")
+app.command("moorage.entry.cli_keys:app", name="keys")
 app.command("moorage.entry.cli_user:app", name="user")
 app.command("moorage.entry.cli_simulate:demo", name="demo")
 app.command("moorage.entry.cli_simulate:simulate", name="simulate")

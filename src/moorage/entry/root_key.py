@@ -63,7 +63,7 @@ def load(settings: Settings) -> bytes:
         return _decoded(_printed_by(settings.root_key_command), "MOORAGE_ROOT_KEY_COMMAND")
     path = path_of(settings.data_dir)
     if not path.exists():
-        _make(path)
+        _write(path, secrets.token_bytes(SIZE))
     if exposed(path):
         raise RootKeyExposed(path=str(path))
     return _decoded(path.read_text(), str(path))
@@ -74,25 +74,59 @@ def exposed(path: Path) -> bool:
     return bool(path.stat().st_mode & 0o077)
 
 
-def _make(path: Path) -> None:
-    """Write a new key; when two processes do so at once, the first one's stays."""
+def is_a_file(settings: Settings) -> bool:
+    """Tell whether the root key is the file of the data directory."""
+    return settings.root_key is None and settings.root_key_command is None
+
+
+def make_next(data_dir: Path) -> bytes:
+    """Give the key that shall follow; make its file beside the present one if there is none."""
+    path = _path_of_next(data_dir)
+    if not path.exists():
+        _write(path, secrets.token_bytes(SIZE))
+    return _decoded(path.read_text(), str(path))
+
+
+def put_next_in_place(data_dir: Path) -> None:
+    """Let the file of the next key take the place of the present one."""
+    _path_of_next(data_dir).rename(path_of(data_dir))
+    _sync(data_dir)
+
+
+def read(text: str) -> bytes:
+    """Read a root key that somebody gives. Raises RootKeyMalformed."""
+    return _decoded(text, "standard input")
+
+
+def _path_of_next(data_dir: Path) -> Path:
+    return data_dir / "root.key.next"
+
+
+def _write(path: Path, key: bytes) -> None:
+    """Write a key; when two processes do so at once, the first one's stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"root.key.{os.getpid()}.{secrets.token_hex(4)}")
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w") as file:
-            file.write(base64.b64encode(secrets.token_bytes(SIZE)).decode() + "\n")
+            file.write(base64.b64encode(key).decode() + "\n")
             file.flush()
             os.fsync(file.fileno())
         try:
             os.link(draft, path)
         except FileExistsError:
             return
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        _sync(path.parent)
     finally:
         draft.unlink()
+
+
+def _sync(directory: Path) -> None:
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _printed_by(command: str) -> str:

@@ -15,6 +15,7 @@ from moorage.groups import jobs as groups_jobs
 from moorage.groups import routes as groups
 from moorage.ingest import jobs as ingest_jobs
 from moorage.ingest import routes as ingest
+from moorage.kit import secrets
 from moorage.kit.jobs import Schedule
 from moorage.ledger import jobs as ledger_jobs
 from moorage.notifications import jobs as notifications_jobs
@@ -66,6 +67,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("audit.number_facts", 0.25, audit_jobs.number_facts),
     Schedule("audit.trim", DAY_S, audit_jobs.trim),
     Schedule("api_gateway.clear_away", HOUR_S, api_gateway_jobs.clear_away),
+    Schedule("kit.forget_retired_keys", DAY_S, secrets.forget_retired),
     Schedule("users.clear_away", HOUR_S, users_jobs.clear_away),
     Schedule("decoders.forget_old_problems", DAY_S, decoders_jobs.forget_old_problems),
     Schedule("devices.watch_silence", 10 * SECOND_S, devices_jobs.watch_silence),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from typing import Protocol
 
 import psycopg
@@ -64,6 +65,10 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
             work.append(tasks.create_task(doorbells.run()))
+            learning = secrets.keep_learning(
+                database, sealer, functools.partial(root_key.load, settings)
+            )
+            work.append(tasks.create_task(learning))
             work.append(tasks.create_task(jobs.keep(database, SCHEDULES)))
             line.ready()
             await line.stop.wait()

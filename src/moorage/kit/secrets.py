@@ -6,28 +6,47 @@ is authenticated, so a sealed value moved to another row does not open.
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Column, DateTime, LargeBinary, Table, Uuid, select
+from sqlalchemy import Column, DateTime, LargeBinary, Table, Uuid, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from moorage.kit.db import Tx
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.errors import Kind, MoorageError
 from moorage.kit.ids import uuid7
 from moorage.kit.tables import metadata
+
+log = structlog.get_logger()
+
+# A new key is sealed with only after every process has had the time to learn of it.
+LEARN_EVERY = timedelta(seconds=5)
+UNUSED_AT_FIRST = timedelta(seconds=30)
+# What is sealed and not sealed anew, answers kept for a repeated request, lives for a day.
+KEPT_RETIRED = timedelta(days=2)
 
 sealing_keys = Table(
     "sealing_keys",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+    # The same under the next root key, while one root key gives way to another.
+    Column("sealed_next", LargeBinary),
+    Column("from_at", DateTime(timezone=True), nullable=False),
+    Column("retired_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 
@@ -43,52 +62,185 @@ class RootKeyWrong(MoorageError):
     )
 
 
-class Sealer:
-    """Seals and opens stored credentials with the installation's data keys."""
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """A key that seals stored secrets, opened.
 
-    def __init__(self, keys: dict[UUID, bytes]) -> None:
-        self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
-        self._newest = max(keys)
-        self._raw = keys[self._newest]
-        self._oldest_raw = keys[min(keys)]
+    Attributes:
+        id: a UUIDv7, so ids are in the order of making.
+        from_at: when it begins to be used.
+        retired_at: since when nothing lasting is sealed with it.
+    """
+
+    id: UUID
+    key: bytes = field(repr=False)
+    from_at: datetime
+    retired_at: datetime | None = None
+
+
+class Sealer:
+    """Seals and opens stored credentials with the installation's sealing keys."""
+
+    def __init__(self, keys: Iterable[SealingKey]) -> None:
+        self._keys: dict[UUID, tuple[SealingKey, AESGCM]] = {}
+        self.learn(keys)
+
+    def learn(self, keys: Iterable[SealingKey]) -> None:
+        """Add keys made since."""
+        for key in keys:
+            self._keys[key.id] = key, AESGCM(key.key)
+
+    @property
+    def known(self) -> frozenset[UUID]:
+        """Ids of the keys it has."""
+        return frozenset(self._keys)
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """Encrypt `plain`; it opens only with the same `context`."""
+        now = datetime.now(UTC)
+        in_use = [key_id for key_id, (key, _) in self._keys.items() if key.from_at <= now]
+        newest = max(in_use or self._keys)
         nonce = os.urandom(12)
-        sealed = self._keys[self._newest].encrypt(nonce, plain, context.encode())
-        return self._newest.bytes + nonce + sealed
+        return newest.bytes + nonce + self._keys[newest][1].encrypt(nonce, plain, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """Decrypt what `seal` made. Raises RootKeyWrong."""
         try:
-            return self._keys[UUID(bytes=sealed[:16])].decrypt(
+            return self._keys[UUID(bytes=sealed[:16])][1].decrypt(
                 sealed[16:28], sealed[28:], context.encode()
             )
         except (KeyError, InvalidTag) as wrong:
             raise RootKeyWrong from wrong
 
     def derive(self, purpose: str) -> bytes:
-        """Give 32 bytes for one purpose (such as signing tokens), the same in every process."""
-        return hmac.digest(self._oldest_raw, purpose.encode(), "sha256")
+        """Give 32 bytes for one purpose, the same in every process until keys are forgotten."""
+        oldest, _ = self._keys[min(self._keys)]
+        return hmac.digest(oldest.key, purpose.encode(), "sha256")
 
 
 async def load_sealer(tx: Tx, root_key: bytes) -> Sealer:
-    """Open the data keys with the root key; make the first one on a new installation."""
-    root = AESGCM(root_key)
-    rows = (await tx.execute(select(sealing_keys).order_by(sealing_keys.c.id))).all()
-    if not rows:
+    """Open the sealing keys with the root key; make the first one on a new installation.
+
+    Raises:
+        RootKeyWrong: it opens none of them.
+    """
+    keys = await read_keys(tx, root_key)
+    if not keys:
         # Two processes may start at once: the lock lets only one make the first key.
-        await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.sealing_keys'))")
-        rows = (await tx.execute(select(sealing_keys).order_by(sealing_keys.c.id))).all()
-    if not rows:
-        key_id, key, nonce = uuid7(), AESGCM.generate_key(256), os.urandom(12)
-        sealed = nonce + root.encrypt(nonce, key, key_id.bytes)
-        await tx.execute(insert(sealing_keys).values(id=key_id, sealed=sealed, created_at=tx.now))
-        return Sealer({key_id: key})
-    try:
-        return Sealer({r.id: root.decrypt(r.sealed[:12], r.sealed[12:], r.id.bytes) for r in rows})
-    except InvalidTag as wrong:
-        raise RootKeyWrong from wrong
+        await _lock(tx)
+        keys = await read_keys(tx, root_key) or [await _add_key(tx, root_key, tx.now)]
+    return Sealer(keys)
+
+
+async def read_keys(tx: Tx, root_key: bytes, *, beside: Collection[UUID] = ()) -> list[SealingKey]:
+    """Open all sealing keys, the oldest first, beside those named. Raises RootKeyWrong."""
+    root = AESGCM(root_key)
+    rows = await tx.execute(select(sealing_keys).order_by(sealing_keys.c.id))
+    return [
+        SealingKey(row.id, _opened(root, row), row.from_at, row.retired_at)
+        for row in rows
+        if row.id not in beside
+    ]
+
+
+async def keep_learning(database: Database, sealer: Sealer, root_key: Callable[[], bytes]) -> None:
+    """Learn of new sealing keys until cancelled.
+
+    Args:
+        database: where they are.
+        sealer: what learns.
+        root_key: gives the root key as it is now; called only when there is a new key.
+    """
+    while True:
+        await asyncio.sleep(LEARN_EVERY.total_seconds())
+        try:
+            async with database.begin() as tx:
+                stored = set((await tx.execute(select(sealing_keys.c.id))).scalars())
+                if stored - sealer.known:
+                    root = await asyncio.to_thread(root_key)
+                    sealer.learn(await read_keys(tx, root, beside=sealer.known))
+        except DatabaseUnavailable:
+            continue
+        except MoorageError as failed:
+            log.error("sealing_keys_not_learnt", error=str(failed))
+
+
+# --- Rotation ---------------------------------------------------------------
+
+
+async def add_key(tx: Tx, root_key: bytes) -> SealingKey:
+    """Make a new sealing key; it is in use half a minute later. Raises RootKeyWrong."""
+    await _lock(tx)
+    await read_keys(tx, root_key)
+    return await _add_key(tx, root_key, tx.now + UNUSED_AT_FIRST)
+
+
+async def retire_keys(tx: Tx, newest: UUID) -> None:
+    """Note that nothing lasting is sealed with the keys before `newest` any more."""
+    await tx.execute(
+        update(sealing_keys)
+        .where(sealing_keys.c.id < newest, sealing_keys.c.retired_at.is_(None))
+        .values(retired_at=tx.now)
+    )
+
+
+async def forget_retired(tx: Tx) -> None:
+    """Delete keys that were retired two days ago; daily."""
+    await tx.execute(delete(sealing_keys).where(sealing_keys.c.retired_at < tx.now - KEPT_RETIRED))
+
+
+async def seal_for_next_root(tx: Tx, root_key: bytes, next_root_key: bytes) -> None:
+    """Seal every key under the next root key too; from then on either opens them.
+
+    Raises:
+        RootKeyWrong: the present one opens none of them.
+    """
+    await _lock(tx)
+    following = AESGCM(next_root_key)
+    present = AESGCM(root_key)
+    for key in await read_keys(tx, root_key):
+        await tx.execute(
+            update(sealing_keys)
+            .where(sealing_keys.c.id == key.id)
+            .values(sealed=_sealed(present, key), sealed_next=_sealed(following, key))
+        )
+
+
+async def settle_root(tx: Tx, root_key: bytes) -> None:
+    """Let only this root key open the sealing keys. Raises RootKeyWrong."""
+    await _lock(tx)
+    root = AESGCM(root_key)
+    for key in await read_keys(tx, root_key):
+        await tx.execute(
+            update(sealing_keys)
+            .where(sealing_keys.c.id == key.id)
+            .values(sealed=_sealed(root, key), sealed_next=None)
+        )
+
+
+async def _lock(tx: Tx) -> None:
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.sealing_keys'))")
+
+
+async def _add_key(tx: Tx, root_key: bytes, from_at: datetime) -> SealingKey:
+    key = SealingKey(uuid7(), AESGCM.generate_key(256), from_at)
+    sealed = _sealed(AESGCM(root_key), key)
+    values = {"id": key.id, "sealed": sealed, "from_at": from_at, "created_at": tx.now}
+    await tx.execute(insert(sealing_keys).values(values))
+    return key
+
+
+def _sealed(root: AESGCM, key: SealingKey) -> bytes:
+    nonce = os.urandom(12)
+    return nonce + root.encrypt(nonce, key.key, key.id.bytes)
+
+
+def _opened(root: AESGCM, row: Any) -> bytes:
+    for sealed in (row.sealed, row.sealed_next):
+        if sealed is not None:
+            with contextlib.suppress(InvalidTag):
+                return root.decrypt(sealed[:12], sealed[12:], row.id.bytes)
+    raise RootKeyWrong
 
 
 def make_token(prefix: str = "", size: int = 24) -> str:

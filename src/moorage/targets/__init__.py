@@ -38,6 +38,7 @@ from .service import (
     list_targets,
     pause,
     remove,
+    seal_anew,
     totals,
 )
 
@@ -81,5 +82,6 @@ __all__ = [
     "list_targets",
     "pause",
     "remove",
+    "seal_anew",
     "totals",
 ]

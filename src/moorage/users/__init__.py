@@ -19,6 +19,7 @@ from .service import (
     load_signing_keys,
     recheck,
     revoke_key,
+    seal_anew,
     sign_in_by_link,
 )
 
@@ -51,5 +52,6 @@ __all__ = [
     "load_signing_keys",
     "recheck",
     "revoke_key",
+    "seal_anew",
     "sign_in_by_link",
 ]

@@ -258,6 +258,13 @@ async def secrets_of(tx: Tx, target_id: UUID, sealer: Sealer) -> dict[str, str]:
     return _secrets.decode(sealer.open(sealed, _context(target_id))) if sealed else {}
 
 
+async def seal_anew(tx: Tx, sealer: Sealer) -> None:
+    """Seal the secrets of all targets with the sealing key that is in use."""
+    for target_id, sealed in await store.lock_sealed(tx):
+        plain = sealer.open(sealed, _context(target_id))
+        await store.put_sealed(tx, target_id, sealer.seal(plain, _context(target_id)))
+
+
 async def open_sender(
     target: Target, secrets: Mapping[str, str], kinds: Kinds, network: Outbound, *, trial: bool
 ) -> TargetSender:

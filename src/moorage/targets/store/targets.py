@@ -187,6 +187,20 @@ async def sealed_secrets(tx: Tx, target_id: UUID) -> bytes | None:
     return found
 
 
+async def lock_sealed(tx: Tx) -> list[tuple[UUID, bytes]]:
+    """Read the sealed secrets of all targets, which nobody changes meanwhile."""
+    query = select(targets.c.id, targets.c.sealed_secrets).where(
+        targets.c.sealed_secrets.is_not(None)
+    )
+    rows = await tx.execute(query.order_by(targets.c.id).with_for_update())
+    return [(row.id, row.sealed_secrets) for row in rows]
+
+
+async def put_sealed(tx: Tx, target_id: UUID, sealed: bytes) -> None:
+    """Replace how a target's secrets are sealed."""
+    await tx.execute(update(targets).where(targets.c.id == target_id).values(sealed_secrets=sealed))
+
+
 # --- Routes ---------------------------------------------------------------
 
 

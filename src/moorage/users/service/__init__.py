@@ -30,7 +30,7 @@ from .sign_in import (
     sign_in_by_link,
     sign_out,
 )
-from .tokens import SigningKeys, csrf_token, load_signing_keys
+from .tokens import SigningKeys, csrf_token, load_signing_keys, seal_anew
 
 __all__ = [
     "SigningKeys",
@@ -63,6 +63,7 @@ __all__ = [
     "recheck",
     "refresh",
     "revoke_key",
+    "seal_anew",
     "sign_in",
     "sign_in_by_link",
     "sign_out",

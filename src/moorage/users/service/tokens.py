@@ -55,6 +55,13 @@ async def load_signing_keys(tx: Tx, sealer: Sealer) -> SigningKeys:
     )
 
 
+async def seal_anew(tx: Tx, sealer: Sealer) -> None:
+    """Seal the signing keys with the sealing key that is in use."""
+    for key_id, sealed in (await store.signing_keys(tx)).items():
+        plain = sealer.open(sealed, _context(key_id))
+        await store.put_signing_key(tx, key_id, sealer.seal(plain, _context(key_id)))
+
+
 def make_access_token(keys: SigningKeys, user_id: UUID, session_id: UUID, now: datetime) -> str:
     """Sign a token for a session; ending the session ends the token too."""
     claims = {

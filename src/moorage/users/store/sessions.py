@@ -192,6 +192,12 @@ async def lock_signing_keys(tx: Tx) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.user_signing_keys'))")
 
 
+async def put_signing_key(tx: Tx, key_id: UUID, sealed: bytes) -> None:
+    """Replace how a signing key is sealed."""
+    keys = user_signing_keys
+    await tx.execute(update(keys).where(keys.c.id == key_id).values(sealed=sealed))
+
+
 async def add_signing_key(tx: Tx, key_id: UUID, sealed: bytes) -> None:
     """Store a sealed signing key."""
     await tx.execute(insert(user_signing_keys).values(id=key_id, sealed=sealed, created_at=tx.now))
