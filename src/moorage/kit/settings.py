@@ -21,8 +21,17 @@ from moorage.kit.errors import Kind, MoorageError
 
 PREFIX = "MOORAGE_"
 # Variables with the prefix that are not settings: where the file is, how a part reaches its
-# supervisor.
-RESERVED = frozenset({"MOORAGE_CONFIG", "MOORAGE_SIMULATE_API_KEY", "MOORAGE_SUPERVISOR_FD"})
+# supervisor, where commands reach an installation and as whom.
+RESERVED = frozenset(
+    {
+        "MOORAGE_API_KEY",
+        "MOORAGE_CONFIG",
+        "MOORAGE_DEVICE_KEY",
+        "MOORAGE_SIMULATE_API_KEY",
+        "MOORAGE_SUPERVISOR_FD",
+        "MOORAGE_URL",
+    }
+)
 HIDDEN = "********"
 
 
