@@ -67,6 +67,7 @@ def build_app(
     """
     doorbells = Doorbells(database, name="moorage-api-doorbell")
     uplink = UplinkDoor()
+    room = databases.room_of(settings)
     # For trials only, so one process a kind; started when first needed.
     workshop = decoders.Workshop(database, doorbells, decoders.find_runtimes(workers=1))
 
@@ -75,7 +76,6 @@ def build_app(
         async with database.begin() as tx:
             app.state.signing_keys = await users.load_signing_keys(tx, sealer)
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
-        room = databases.room_of(settings)
         door = ingest.Door(database, doorbells, settings.ingest, partitions, room=room)
         uplink.door = door
         app.state.feed = telemetry.Feed(database, doorbells)
@@ -115,6 +115,7 @@ def build_app(
     app.state.workshop = workshop
     app.state.target_kinds = targets.find_kinds()
     app.state.outbound = Outbound(settings.reachable)
+    app.state.uplink, app.state.room = uplink, room
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(metrics.router)
@@ -179,9 +180,19 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     try:
         sealer = await _first_contact(database, root_key.load(settings), line)
         if sealer is not None:
-            await _serve(settings, build_app(settings, database, sealer), line)
+            app = build_app(settings, database, sealer)
+            line.adjusted.append(functools.partial(_adjust, app))
+            await _serve(settings, app, line)
     finally:
         await database.close()
+
+
+def _adjust(app: FastAPI, settings: Settings) -> None:
+    """Take on settings that were read again."""
+    app.state.outbound.allow(settings.reachable)
+    if hasattr(app.state.uplink, "door"):  # It opens when the application starts.
+        app.state.uplink.door.adjust(settings.ingest)
+    app.state.room.adjust(**databases.shares_of(settings))
 
 
 async def _first_contact(database: Database, root: bytes, line: Lifeline) -> Sealer | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import json
 import os
@@ -117,9 +118,11 @@ def run(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, demo: bool = 
         demo: add a simulated fleet.
     """
     from moorage.entry import data_directory, ports, postgres, supervisor
+    from moorage.entry import reload as reload_
 
     options = everywhere.options() | doors.options()
-    settings = _start("supervisor", options).settings
+    loaded = _start("supervisor", options)
+    settings = loaded.settings
     environment = {
         **os.environ,
         **{variable_of(name): str(value) for name, value in options.items()},
@@ -131,6 +134,7 @@ def run(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, demo: bool = 
 
     with data_directory.locked(settings.data_dir):
         ports.check(settings)
+        reload_.remember(loaded)
         plan = supervisor.Plan(
             data_dir=settings.data_dir,
             environment=environment,
@@ -221,6 +225,7 @@ def config(
             "setting": setting.name,
             "value": setting.value,
             "from": setting.origin,
+            "taken on": "at once" if setting.live else "at start",
             "meaning": setting.description,
             **({"variable": setting.variable} if as_json else {}),
         }
@@ -229,6 +234,29 @@ def config(
     _print_rows(
         rows, as_json=as_json, colour=lambda row: "" if row["from"] == "default" else "bold"
     )
+
+
+@app.command
+def reload(*, everywhere: Everywhere = PLAIN) -> None:
+    """Have the running platform take on what changed in its TOML file, as far as it can.
+
+    Args:
+        everywhere: options of every command.
+    """
+    from moorage.entry import reload as reload_
+
+    options = everywhere.options()
+    data_dir = configuration.read(options=options).settings.data_dir
+    changes = reload_.ask(data_dir)
+    for names, fate in (
+        (changes.live, "taken on"),
+        (changes.at_start, "taken on at the next start"),
+        (changes.hidden, "without effect: a variable or an option stands above the file"),
+    ):
+        for name in names:
+            _say(f"{name}: {fate}")
+    if not (changes.live or changes.at_start or changes.hidden):
+        _say("Nothing has changed in the file; certificates are read again.")
 
 
 @app.command
@@ -264,14 +292,20 @@ def _serve(part: str, options: Mapping[str, object]) -> None:
     """Run one part until it is told to stop."""
     import uvloop
 
+    from moorage.entry import reload as reload_
     from moorage.entry.lifeline import lifeline
 
     settings = _start(part, options).settings
+    read = functools.partial(configuration.read, options=options)
 
     async def serve() -> None:
         async with lifeline() as line:
             module: Any = await asyncio.to_thread(importlib.import_module, PARTS[part])
-            await module.serve(settings, line)
+            following = asyncio.create_task(reload_.follow(line, read))
+            try:
+                await module.serve(settings, line)
+            finally:
+                following.cancel()
 
     uvloop.run(serve())
 

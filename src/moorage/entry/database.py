@@ -50,10 +50,12 @@ def directory_of(settings: Settings) -> Path | None:
 
 def room_of(settings: Settings) -> ingest.Room:
     """Watch the disk that the embedded database grows on."""
-    disk = settings.disk
-    return ingest.Room(
-        directory_of(settings), warn_share=disk.warn_share, refuse_share=disk.refuse_share
-    )
+    return ingest.Room(directory_of(settings), **shares_of(settings))
+
+
+def shares_of(settings: Settings) -> dict[str, float]:
+    """Give the used shares of the disk at which something happens."""
+    return {"warn_share": settings.disk.warn_share, "refuse_share": settings.disk.refuse_share}
 
 
 async def await_answer(database: Database, line: Lifeline) -> bool:

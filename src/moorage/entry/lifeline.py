@@ -14,7 +14,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+
+from moorage.entry.settings import Settings
 
 VARIABLE = "MOORAGE_SUPERVISOR_FD"
 BEAT_S = 1.0
@@ -27,10 +29,14 @@ class Lifeline:
 
     Attributes:
         stop: set when the part shall end: a signal, or no supervisor any more.
+        reload: set when the part shall read its settings again: SIGUSR1.
+        adjusted: what takes on the settings that were read again.
     """
 
     def __init__(self, channel: socket.socket | None) -> None:
         self.stop = asyncio.Event()
+        self.reload = asyncio.Event()
+        self.adjusted: list[Callable[[Settings], None]] = []
         self._channel = channel
         self._line = "waiting starting"
 
@@ -68,6 +74,7 @@ async def lifeline() -> AsyncIterator[Lifeline]:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, line.stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, line.reload.set)
     if channel is not None:
         channel.set_inheritable(False)
         threading.Thread(target=_watch, args=(channel, loop, line.stop), daemon=True).start()

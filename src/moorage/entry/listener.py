@@ -18,8 +18,11 @@ from moorage.entry.settings import Settings
 from moorage.kit import plugins
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
+from moorage.kit.errors import MoorageError
 
 log = structlog.get_logger()
+
+LOOK_AT_CERTIFICATE_S = 3600.0
 
 
 async def serve(settings: Settings, line: Lifeline) -> None:
@@ -33,7 +36,15 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     name = f"{socket.gethostname()}:{settings.mqtt.port}"
     room = databases.room_of(settings)
     door = ingest.Door(database, doorbells, settings.ingest, partitions, name=name, room=room)
-    transports: list[ingest.Transport] = _open(settings)
+    certificate = Certificate(settings)
+    transports: list[ingest.Transport] = _open(settings, certificate.context)
+
+    def adjust(changed: Settings) -> None:
+        door.adjust(changed.ingest)
+        room.adjust(**databases.shares_of(changed))
+        certificate.refresh()
+
+    line.adjusted.append(adjust)
     waiting = {transport.name for transport in transports}
     if not waiting:
         log.warning("no_transport_installed")
@@ -46,7 +57,10 @@ async def serve(settings: Settings, line: Lifeline) -> None:
 
     try:
         async with system_log_kept(database, part="listen"), asyncio.TaskGroup() as tasks:
-            floor = [tasks.create_task(doorbells.run()), tasks.create_task(door.run())]
+            floor = [
+                tasks.create_task(work)
+                for work in (doorbells.run(), door.run(), certificate.keep_fresh())
+            ]
             doors = [
                 tasks.create_task(transport.run(door, functools.partial(ready, transport.name)))
                 for transport in transports
@@ -62,12 +76,39 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         await database.close()
 
 
-def _open(settings: Settings) -> list[ingest.Transport]:
+class Certificate:
+    """The doors' certificate, read again when it was renewed; open connections keep theirs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._read: tuple[float, ...] = ()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._load()
+
+    async def keep_fresh(self) -> None:
+        """Look every hour until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_AT_CERTIFICATE_S)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Renew what is ours and near its end; read the files if they changed."""
+        try:
+            self._load()
+        except (MoorageError, OSError, ValueError) as failed:
+            log.error("certificate_not_read", error=str(failed))
+
+    def _load(self) -> None:
+        made = tls.server_certificate(self._settings)
+        written = tuple(path.stat().st_mtime for path in (made.certificate, made.key))
+        if written != self._read:
+            self.context.load_cert_chain(made.certificate, made.key)
+            self._read = written
+
+
+def _open(settings: Settings, context: ssl.SSLContext) -> list[ingest.Transport]:
     """Open every transport that is installed."""
-    made = tls.server_certificate(settings)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(made.certificate, made.key)
     mqtt = settings.mqtt
     listening = ingest.Listening(
         mqtt.host,

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 import moorage
 from moorage.ingest.settings import IngestSettings
 from moorage.kit.outbound import LOOPBACK
-from moorage.kit.settings import Loaded, Section, SettingInvalid, load
+from moorage.kit.settings import LIVE, Loaded, Section, SettingInvalid, load
 from moorage.ledger.settings import LedgerSettings
 from moorage.targets.settings import TargetSettings
 
@@ -88,9 +88,14 @@ class DiskSettings(Section):
         gt=0,
         le=1,
         description="used share of the disk at which administrators are told",
+        json_schema_extra=LIVE,
     )
     refuse_share: float = Field(
-        default=0.95, gt=0, le=1, description="used share of the disk at which telemetry is refused"
+        default=0.95,
+        gt=0,
+        le=1,
+        description="used share of the disk at which telemetry is refused",
+        json_schema_extra=LIVE,
     )
 
 
@@ -112,7 +117,7 @@ class Settings(Section):
         default=None, description="command that prints the root key, instead of its file"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="least level that is logged"
+        default="info", description="least level that is logged", json_schema_extra=LIVE
     )
     workers: int = Field(
         default=1, ge=1, le=64, description="worker processes that `moorage run` starts"
@@ -161,16 +166,35 @@ def read(
     given = {name: value for name, value in (options or {}).items() if value is not None}
     chosen: Any = given.get("data_dir") or environment.get("MOORAGE_DATA_DIR")
     data_dir = Path(chosen).expanduser().absolute() if chosen else default_data_directory()
-    if named := environment.get("MOORAGE_CONFIG"):
-        return load(Settings, environment=environment, file=Path(named), options=given)
-    beside = data_dir / FILE_NAME
-    if not beside.is_file():
+    file = file_of(data_dir, environment)
+    if environment.get("MOORAGE_CONFIG"):
+        return load(Settings, environment=environment, file=file, options=given)
+    if not file.is_file():
         return load(Settings, environment=environment, options=given)
-    if "data_dir" in load(Settings, environment={}, file=beside).origins:
+    read_file(data_dir, file)
+    return load(Settings, environment=environment, file=file, options=given)
+
+
+def file_of(data_dir: Path, environment: Mapping[str, str]) -> Path:
+    """Give the place of the TOML file, which need not be there."""
+    return Path(environment.get("MOORAGE_CONFIG") or data_dir / FILE_NAME)
+
+
+def read_file(data_dir: Path, file: Path) -> Loaded[Settings]:
+    """Read what stands in the file alone.
+
+    Raises:
+        SettingUnknown, SettingInvalid, SettingsFileUnreadable: it is wrong, or moves the directory
+            that it lies in.
+    """
+    if not file.is_file():
+        return load(Settings, environment={}, options={"data_dir": data_dir})
+    found = load(Settings, environment={}, file=file)
+    if "data_dir" in found.origins and file == data_dir / FILE_NAME:
         raise SettingInvalid(
             name="data_dir",
-            where=str(beside),
+            where=str(file),
             reason="cannot be moved by a file that lies in the data directory; "
             "set MOORAGE_DATA_DIR or MOORAGE_CONFIG",
         )
-    return load(Settings, environment=environment, file=beside, options=given)
+    return found

@@ -132,6 +132,7 @@ class Supervisor:
             number: signal.signal(number, self._on_signal)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
+        handlers[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._on_reload)
         self._signals.setblocking(False)
         self._wake.setblocking(False)
         self._selector.register(self._signals, selectors.EVENT_READ)
@@ -151,6 +152,14 @@ class Supervisor:
         self._stops_asked += 1
         with contextlib.suppress(OSError):
             self._wake.send(b"!")
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        """Have every part read its settings again."""
+        for child in self._children:
+            # One that only starts now has not taken the signal over yet and would end by it; it
+            # reads its settings anyway.
+            if child.state in (PartState.READY, PartState.WAITING):
+                _kill(child, signal.SIGUSR1)
 
     # --- One turn ----------------------------------------------------------
 

@@ -48,7 +48,9 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             sealer = await secrets.load_sealer(tx, root_key.load(settings))
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
             await telemetry.make_days(tx)
-        means = targets.Means(database, targets.find_kinds(), sealer, Outbound(settings.reachable))
+        outbound = Outbound(settings.reachable)
+        line.adjusted.append(lambda changed: outbound.allow(changed.reachable))
+        means = targets.Means(database, targets.find_kinds(), sealer, outbound)
         async with system_log_kept(database, part="work"), asyncio.TaskGroup() as tasks:
             work = []
             for p in range(partitions):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from moorage.kit.settings import Section
+from moorage.kit.settings import LIVE, Section
 
 
 class IngestSettings(Section):
@@ -17,8 +17,14 @@ class IngestSettings(Section):
         default=8_388_608, ge=1_024, le=67_108_864, description="largest HTTP body, in bytes"
     )
     device_rate: float = Field(
-        default=200, gt=0, description="messages a second that one device may send on average"
+        default=200,
+        gt=0,
+        description="messages a second that one device may send on average",
+        json_schema_extra=LIVE,
     )
     device_burst: float = Field(
-        default=2_000, ge=1, description="messages that one device may send at once"
+        default=2_000,
+        ge=1,
+        description="messages that one device may send at once",
+        json_schema_extra=LIVE,
     )

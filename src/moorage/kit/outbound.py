@@ -53,6 +53,10 @@ class Outbound:
     """
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
+        self.allow(allowed)
+
+    def allow(self, allowed: Iterable[str]) -> None:
+        """Allow these and nothing else beyond public addresses, from the next connection on."""
         self._networks: list[Network] = []
         self._hosts: set[str] = set()
         self._suffixes: list[str] = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from moorage.kit.errors import Kind, MoorageError
@@ -33,6 +33,8 @@ RESERVED = frozenset(
     }
 )
 HIDDEN = "********"
+# Marks a setting that a running platform takes on when told to (`moorage reload`).
+LIVE: dict[str, JsonValue] = {"live": True}
 
 
 class SettingUnknown(MoorageError):
@@ -76,6 +78,7 @@ class Setting:
         name: dotted.
         value: as text, secrets hidden.
         origin: `default`, a variable, `file: key` or `command line`.
+        live: whether a running platform takes it on when told to.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Setting:
     value: str
     origin: str
     description: str
+    live: bool
 
 
 @dataclass(frozen=True)
@@ -98,16 +102,16 @@ class Loaded(Generic[S]):
 
     def listed(self) -> Iterator[Setting]:
         """List every setting as it is in force."""
-        for name, field in fields_of(type(self.settings)).items():
-            value: Any = self.settings
-            for part in name.split("."):
-                value = getattr(value, part)
+        fields = fields_of(type(self.settings))
+        for name, value in values_of(self.settings):
+            field = fields[name]
             yield Setting(
                 name=name,
                 variable=variable_of(name),
                 value=shown(value),
                 origin=self.origins.get(name, "default"),
                 description=field.description or "",
+                live=field.json_schema_extra == LIVE,
             )
 
 
@@ -162,6 +166,15 @@ def fields_of(kind: type[BaseModel], above: str = "") -> dict[str, FieldInfo]:
         else:
             found[f"{above}{name}"] = field
     return found
+
+
+def values_of(settings: Section) -> Iterator[tuple[str, Any]]:
+    """Give the values of a section and the sections in it, by dotted name."""
+    for name in fields_of(type(settings)):
+        value: Any = settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        yield name, value
 
 
 def variable_of(name: str) -> str:

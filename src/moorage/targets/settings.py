@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from moorage.kit.settings import Section
+from moorage.kit.settings import LIVE, Section
 
 
 class TargetSettings(Section):
@@ -12,4 +12,5 @@ class TargetSettings(Section):
         default=None,
         description="hosts, *.names and networks that targets may reach beyond public addresses; "
         "unset: this machine itself while public_url is localhost, else none",
+        json_schema_extra=LIVE,
     )

@@ -95,6 +95,12 @@ class Door:
         self._listener: UUID | None = None
         self.shed = 0
 
+    def adjust(self, settings: IngestSettings) -> None:
+        """Take on other limits, from the next message on."""
+        self.settings = settings
+        self._allowance.rate = settings.device_rate
+        self._allowance.burst = settings.device_burst
+
     async def run(self) -> None:
         """Serve the doors until cancelled."""
         async with asyncio.TaskGroup() as tasks:

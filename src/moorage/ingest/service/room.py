@@ -39,6 +39,10 @@ class Room:
         self._told: bool | None = None
         self.full = False
 
+    def adjust(self, *, warn_share: float, refuse_share: float) -> None:
+        """Take on other shares, from the next look on."""
+        self._warn_share, self._refuse_share = warn_share, refuse_share
+
     async def watch(self, database: Database) -> None:
         """Look every few seconds until cancelled."""
         if self._path is None:
