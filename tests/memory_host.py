@@ -19,6 +19,7 @@ from moorage.plugin import (
     Refusal,
     Sender,
     Uplink,
+    Wait,
     print_of,
     uuid7,
 )
@@ -102,8 +103,8 @@ class MemoryHost:
             ("v1/op/", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
         )
 
-    def admit(self, device: int, count: int = 1) -> float:
-        return self.wait_s
+    def admit(self, device: int, count: int, size: int) -> Wait | None:
+        return Wait("device's", "messages", 1.0, self.wait_s) if self.wait_s else None
 
     def look_for_commands(self) -> None:
         self.asked_for_commands += 1

@@ -365,6 +365,7 @@ def upgrade() -> None:
         sa.Column("controlled_properties", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("device_kinds", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("metadata", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("quotas", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("keep_messages", sa.Interval(), nullable=True),
         sa.Column("keep_readings", sa.Interval(), nullable=True),
         sa.Column("silent_after", sa.Interval(), nullable=True),

@@ -39,6 +39,7 @@ from moorage.ingest import (
     Refusal,
     Transport,
     Uplink,
+    Wait,
     print_of,
     split,
 )
@@ -116,6 +117,7 @@ __all__ = [
     "Uplink",
     "Value",
     "ValueMissing",
+    "Wait",
     "message_key",
     "pack",
     "print_of",

@@ -56,6 +56,7 @@ class NewApplication:
     controlled_properties: tuple[str, ...] = ()
     device_kinds: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    quotas: Mapping[str, int] = field(default_factory=dict)
     keep_messages: timedelta | None = None
     keep_readings: timedelta | None = None
     silent_after: timedelta | None = None
@@ -80,6 +81,7 @@ class Application:
     controlled_properties: tuple[str, ...]
     device_kinds: tuple[str, ...]
     metadata: Mapping[str, str]
+    quotas: Mapping[str, int]
     keep_messages: timedelta | None
     keep_readings: timedelta | None
     silent_after: timedelta | None

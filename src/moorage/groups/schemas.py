@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field, Strict
 
 from moorage.kit.http import Body, Duration, Id, Out, Stamped
+from moorage.organizations import Quota
 
 from .model import ApplicationStatus, ContactPerson, NewApplication
 
@@ -22,6 +23,10 @@ Day = Annotated[date, Strict(False)]
 Key = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Value = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 Metadata = Annotated[dict[Key, Value], Field(max_length=100)]
+Quotas = Annotated[
+    dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=2_000_000_000)]],
+    Field(description="What may be used at most, over all its devices and at each door."),
+]
 Keep = Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=36_500))]
 Silence = Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(days=3650))]
 
@@ -59,6 +64,7 @@ class ApplicationBody(Body):
     controlled_properties: Words = []
     device_kinds: Words = []
     metadata: Metadata = {}
+    quotas: Quotas = {}
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None
     silent_after: Silence | None = None
@@ -85,6 +91,7 @@ class ApplicationPatch(Body):
     controlled_properties: Words = []
     device_kinds: Words = []
     metadata: Annotated[dict[Key, Value | None], Field(max_length=100)] = {}
+    quotas: Quotas = {}
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None
     silent_after: Silence | None = None
@@ -133,6 +140,7 @@ class ApplicationOut(Stamped):
     controlled_properties: list[str]
     device_kinds: list[str]
     metadata: dict[str, str]
+    quotas: dict[str, int]
     keep_messages: Duration | None
     keep_readings: Duration | None
     silent_after: Duration | None

@@ -13,7 +13,7 @@ from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.facts import difference, merged
-from moorage.organizations import Permission
+from moorage.organizations import Permission, Quota
 
 from . import store
 from .errors import ApplicationUnknown, DatesReversed
@@ -32,6 +32,8 @@ async def make(tx: Tx, caller: Caller, new: NewApplication) -> Application:
     if new.start_date and new.end_date and new.end_date < new.start_date:
         raise DatesReversed
     application = await store.add(tx, new)
+    if new.quotas:
+        await organizations.ring_for_quotas(tx)
     await organizations.take_in_application(tx, new.organization_id, application.id)
     tx.announce(ApplicationMade(application.id, new.organization_id, after=asdict(new)))
     return application
@@ -58,6 +60,8 @@ async def change(
 ) -> Application:
     """Change an application's fields; metadata is merged, where None removes a key.
 
+    Its quotas are for those who manage all applications of the organisation.
+
     Raises:
         ApplicationUnknown, PermissionMissing, ApplicationNameTaken, DatesReversed.
     """
@@ -65,14 +69,28 @@ async def change(
     organizations.require(
         caller, Permission.MANAGE_APPLICATIONS, before.organization_id, application_id
     )
+    if "quotas" in changes:  # Not for whoever manages this one application only.
+        organizations.require(caller, Permission.MANAGE_APPLICATIONS, before.organization_id)
     if "metadata" in changes:
         changes = {**changes, "metadata": merged(before.metadata, changes["metadata"])}
     after = await store.change(tx, application_id, changes)
+    if "quotas" in changes:
+        await organizations.ring_for_quotas(tx)
     if before.end_date != after.end_date:
         await notifications.clear(tx, notifications.NoticeKind.APPLICATION_ENDED, [application_id])
     was, now = difference(_view(before), _view(after))
     tx.announce(ApplicationChanged(application_id, before.organization_id, was, now))
     return after
+
+
+async def quotas(tx: Tx) -> dict[UUID, Mapping[Quota, int]]:
+    """Read the quotas of every application that has one; for doors."""
+    return await store.quotas(tx)
+
+
+async def quota(tx: Tx, application_id: UUID, what: Quota) -> int | None:
+    """Read a quota, held until the transaction ends so that two cannot use up the same rest."""
+    return await store.quota(tx, application_id, what)
 
 
 async def move(tx: Tx, caller: Caller, application_id: UUID, organization_id: UUID) -> Application:

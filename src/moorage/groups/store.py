@@ -8,14 +8,15 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, column, delete, func, or_, select, table, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, cast, column, delete, func, or_, select, table, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
+from moorage.organizations import Quota, read_quotas
 
 from .errors import ApplicationNameTaken, ApplicationUnknown, DatesReversed
 from .model import (
@@ -167,6 +168,21 @@ async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
     """Read how long readings are kept, of the applications that say so."""
     query = select(groups.c.id, groups.c.keep_readings).where(groups.c.keep_readings.is_not(None))
     return {row.id: row.keep_readings for row in await tx.execute(query)}
+
+
+async def quotas(tx: Tx) -> dict[UUID, Mapping[Quota, int]]:
+    """Read the quotas of every application that has one."""
+    query = select(groups.c.id, groups.c.quotas).where(groups.c.quotas != cast({}, JSONB))
+    return {row.id: read_quotas(row.quotas) for row in await tx.execute(query)}
+
+
+async def quota(tx: Tx, application_id: UUID, what: Quota) -> int | None:
+    """Read a quota; if there is one, the row is locked."""
+    query = select(groups.c.quotas).where(
+        groups.c.id == application_id, groups.c.quotas.has_key(what.value)
+    )
+    found = (await tx.execute(query.with_for_update())).scalar_one_or_none()
+    return None if found is None else found[what.value]
 
 
 async def longest_message_period(tx: Tx) -> timedelta | None:

@@ -40,6 +40,7 @@ groups = Table(
     Column("controlled_properties", ARRAY(Text), nullable=False),
     Column("device_kinds", ARRAY(Text), nullable=False),
     Column("metadata", JSONB, nullable=False),
+    Column("quotas", JSONB, nullable=False),
     # Null means what the organisation or the platform keeps by default.
     Column("keep_messages", Interval),
     Column("keep_readings", Interval),

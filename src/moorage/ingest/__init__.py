@@ -21,6 +21,7 @@ from .ports import (
     Transport,
     TransportKind,
     Uplink,
+    Wait,
 )
 from .service import (
     RE_DECODE,
@@ -59,6 +60,7 @@ __all__ = [
     "Transport",
     "TransportKind",
     "Uplink",
+    "Wait",
     "count_refusals",
     "print_of",
     "split",

@@ -47,7 +47,7 @@ class TooFast(MoorageError):
     kind = Kind.TOO_MANY
     code = "ingest.too_fast"
     message = (
-        "The {bucket} allowance of {rate} messages a second is used up. "
+        "The {bucket} allowance of {rate:g} {unit} a second is used up. "
         "Try again in {retry_after_s} s."
     )
 

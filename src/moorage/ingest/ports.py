@@ -82,6 +82,26 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """An allowance is used up.
+
+    Attributes:
+        whose: such as `device's`, `application's`, `organization's`.
+        unit: `messages` or `bytes`.
+        rate: how many of them a second are allowed.
+        seconds: until there is room again.
+    """
+
+    whose: str
+    unit: str
+    rate: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"The {self.whose} allowance of {self.rate:g} {self.unit} a second is used up."
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """An operation on its way down to one device; published to `v1/op/{id}`."""
 
@@ -112,8 +132,11 @@ class Host(Protocol):
         """Tell whether the sender may subscribe to the filter."""
         ...
 
-    def admit(self, device: int, count: int = 1) -> float:
-        """Take from a device's allowance; 0 if it had it, else the seconds until it will."""
+    def admit(self, device: int, count: int, size: int) -> Wait | None:
+        """Take messages of together `size` bytes from what a device may send; None if it may.
+
+        Its application and its organisation may have quotas too.
+        """
         ...
 
     def accept(self, messages: Sequence[RawMessage], done: Done) -> None:

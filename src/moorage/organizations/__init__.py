@@ -6,6 +6,7 @@ from .errors import (
     OrganizationUnknown,
     PermissionGroupUnknown,
     PermissionMissing,
+    QuotaReached,
 )
 from .facts import (
     OrganizationDissolved,
@@ -14,7 +15,17 @@ from .facts import (
     PermissionGroupRemoved,
     PermissionRevoked,
 )
-from .model import MemberKind, NewOrganization, NewPermissionGroup, Organization, Permission, Role
+from .model import (
+    QUOTAS_CHANNEL,
+    MemberKind,
+    NewOrganization,
+    NewPermissionGroup,
+    Organization,
+    Permission,
+    Quota,
+    Role,
+    read_quotas,
+)
 from .service import (
     dissolve,
     found,
@@ -28,13 +39,17 @@ from .service import (
     make_first_admin,
     make_group,
     may,
+    quota,
+    quotas,
     refuse_without_admin,
     require,
     revoke,
+    ring_for_quotas,
     take_in_application,
 )
 
 __all__ = [
+    "QUOTAS_CHANNEL",
     "GrantTooWide",
     "LastAdmin",
     "MemberKind",
@@ -50,6 +65,8 @@ __all__ = [
     "PermissionGroupUnknown",
     "PermissionMissing",
     "PermissionRevoked",
+    "Quota",
+    "QuotaReached",
     "Role",
     "dissolve",
     "found",
@@ -63,8 +80,12 @@ __all__ = [
     "make_first_admin",
     "make_group",
     "may",
+    "quota",
+    "quotas",
+    "read_quotas",
     "refuse_without_admin",
     "require",
     "revoke",
+    "ring_for_quotas",
     "take_in_application",
 ]

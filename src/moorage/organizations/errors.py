@@ -30,6 +30,17 @@ class OrganizationNameTaken(MoorageError):
     message = "Another organization is already named {name}. Choose another name."
 
 
+class QuotaReached(MoorageError):
+    """There would be more of something than there may be."""
+
+    kind = Kind.CONFLICT
+    code = "organizations.quota_reached"
+    message = (
+        "The {whose} quota of {most} {what} is reached. Remove some, or ask an administrator for "
+        "a higher quota."
+    )
+
+
 class OrganizationInUse(MoorageError):
     """The organization still owns things."""
 

@@ -57,6 +57,23 @@ _READ = frozenset(
     }
 )
 
+
+class Quota(StrEnum):
+    """What an organisation or an application may use at most; without one there is no bound."""
+
+    MESSAGES = "messagesPerSecond"
+    BYTES = "bytesPerSecond"
+    DEVICES = "devices"
+
+
+def read_quotas(stored: Mapping[str, int]) -> dict[Quota, int]:
+    """Read quotas as stored."""
+    return {Quota(name): most for name, most in stored.items()}
+
+
+# The doorbell that rings when a quota has changed.
+QUOTAS_CHANNEL = "moorage_quotas"
+
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.GLOBAL_ADMIN: frozenset(Permission),
     Role.USER_ADMIN: frozenset(

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, Strict
 
 from moorage.kit.http import Body, Id, Out, Stamped
 
-from .model import Contact, MemberKind, NewOrganization, NewPermissionGroup, Permission, Role
+from .model import Contact, MemberKind, NewOrganization, NewPermissionGroup, Permission, Quota, Role
 
 
 def _known_zone(name: str) -> str:
@@ -21,6 +21,10 @@ def _known_zone(name: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Zone = Annotated[str, AfterValidator(_known_zone)]
+Quotas = Annotated[
+    dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=2_000_000_000)]],
+    Field(description="What may be used at most, over all its devices and at each door."),
+]
 RoleIn = Annotated[Role, Strict(False)]
 PermissionIn = Annotated[Permission, Strict(False)]
 
@@ -44,13 +48,14 @@ class OrganizationBody(Body):
     name: Name
     contacts: list[ContactBody] = []
     settings: dict[str, Any] = {}
-    quotas: dict[str, Annotated[int, Field(ge=0)]] = {}
+    quotas: Quotas = {}
     time_zone: Zone = "Europe/Copenhagen"
 
     def to_model(self) -> NewOrganization:
         """Make the noun."""
         contacts = tuple(c.to_model() for c in self.contacts)
-        return NewOrganization(self.name, contacts, self.settings, self.quotas, self.time_zone)
+        quotas = {quota.value: most for quota, most in self.quotas.items()}
+        return NewOrganization(self.name, contacts, self.settings, quotas, self.time_zone)
 
 
 class OrganizationPatch(Body):
@@ -59,7 +64,7 @@ class OrganizationPatch(Body):
     name: Name = ""
     contacts: list[ContactBody] = []
     settings: dict[str, Any] = {}
-    quotas: dict[str, Annotated[int, Field(ge=0)]] = {}
+    quotas: Quotas = {}
     time_zone: Zone = "UTC"
 
     def to_changes(self) -> dict[str, Any]:

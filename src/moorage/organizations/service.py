@@ -40,6 +40,7 @@ from .model import (
     Organization,
     Permission,
     PermissionGroup,
+    Quota,
     Role,
     grants_of,
 )
@@ -88,6 +89,8 @@ async def found(tx: Tx, caller: Caller, new: NewOrganization) -> Organization:
     """
     require(caller, Permission.MANAGE_INSTALLATION, None)
     organization = await store.add(tx, new)
+    if new.quotas:
+        await store.ring_for_quotas(tx)
     tx.announce(OrganizationFounded(organization.id, organization.id, after=asdict(new)))
     for name, roles in READY_MADE:
         group = await store.add_group(tx, NewPermissionGroup(organization.id, name, roles))
@@ -124,9 +127,26 @@ async def change(
     if "quotas" in changes:
         require(caller, Permission.MANAGE_INSTALLATION, None)
     after = await store.change(tx, organization_id, changes)
+    if "quotas" in changes:
+        await store.ring_for_quotas(tx)
     was, now = difference(asdict(before), {k: asdict(after)[k] for k in changes})
     tx.announce(OrganizationChanged(organization_id, organization_id, was, now))
     return after
+
+
+async def quotas(tx: Tx) -> dict[UUID, Mapping[Quota, int]]:
+    """Read the quotas of every organisation that has one; for doors."""
+    return await store.quotas(tx)
+
+
+async def quota(tx: Tx, organization_id: UUID, what: Quota) -> int | None:
+    """Read a quota, held until the transaction ends so that two cannot use up the same rest."""
+    return await store.quota(tx, organization_id, what)
+
+
+async def ring_for_quotas(tx: Tx) -> None:
+    """Tell the doors that a quota has changed."""
+    await store.ring_for_quotas(tx)
 
 
 async def dissolve(tx: Tx, caller: Caller, organization_id: UUID) -> None:

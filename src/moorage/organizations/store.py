@@ -21,7 +21,7 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 
 from moorage.kit import pages
@@ -37,6 +37,7 @@ from .errors import (
     PermissionGroupUnknown,
 )
 from .model import (
+    QUOTAS_CHANNEL,
     Contact,
     MemberKind,
     NewOrganization,
@@ -44,7 +45,9 @@ from .model import (
     Organization,
     Permission,
     PermissionGroup,
+    Quota,
     Role,
+    read_quotas,
 )
 from .tables import (
     organizations,
@@ -102,6 +105,28 @@ async def list_organizations(
         key=organizations.c.id,
         read=_organization,
     )
+
+
+async def quotas(tx: Tx) -> dict[UUID, Mapping[Quota, int]]:
+    """Read the quotas of every organisation that has one."""
+    query = select(organizations.c.id, organizations.c.quotas).where(
+        organizations.c.quotas != cast({}, JSONB)
+    )
+    return {row.id: read_quotas(row.quotas) for row in await tx.execute(query)}
+
+
+async def quota(tx: Tx, organization_id: UUID, what: Quota) -> int | None:
+    """Read a quota; if there is one, the row is locked."""
+    query = select(organizations.c.quotas).where(
+        organizations.c.id == organization_id, organizations.c.quotas.has_key(what.value)
+    )
+    found = (await tx.execute(query.with_for_update())).scalar_one_or_none()
+    return None if found is None else found[what.value]
+
+
+async def ring_for_quotas(tx: Tx) -> None:
+    """Ring the doorbell of quotas."""
+    await tx.execute("SELECT pg_notify(:channel, '')", {"channel": QUOTAS_CHANNEL})
 
 
 async def change(tx: Tx, organization_id: UUID, changes: Mapping[str, Any]) -> Organization:

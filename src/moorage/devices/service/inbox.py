@@ -12,7 +12,7 @@ from moorage import groups, organizations
 from moorage.kit import pages, secrets
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
-from moorage.organizations import Permission
+from moorage.organizations import Permission, QuotaReached
 
 from .. import store
 from ..errors import InboxRefuses, NotWaiting
@@ -197,6 +197,10 @@ async def arrive(
             identifiers=(identifier,),
             state=DeviceState.WAITING,
         )
+        try:
+            await registry.require_room(tx, inbox.organization_id, inbox.application_id)
+        except QuotaReached as reached:
+            raise InboxRefuses(reason=str(reached)) from reached
         await store.registry.add(tx, [(inbox.organization_id, new)])
         found = await store.inbox.find_sender(tx, inbox, identifier)
         if found is None:

@@ -13,7 +13,7 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference, merged
-from moorage.organizations import Permission
+from moorage.organizations import Permission, Quota, QuotaReached
 
 from .. import store
 from ..errors import DecoderStays, DeviceUnknown, GatewayUnfit, PhotoUnfit, StateNotAllowed
@@ -38,7 +38,7 @@ async def enrol(tx: Tx, caller: Caller, new: NewDevice) -> Device:
 
     Raises:
         ApplicationUnknown, PermissionMissing, SerialTaken, IdentifierTaken, GatewayUnfit,
-        DecoderUnknown,
+        DecoderUnknown, QuotaReached,
         FieldInvalid: it would begin its life in a later state.
     """
     application = await groups.get(tx, caller, new.application_id)
@@ -50,6 +50,7 @@ async def enrol(tx: Tx, caller: Caller, new: NewDevice) -> Device:
     await require_gateway(tx, caller, application.organization_id, None, new.gateway_id)
     if new.decoder_id is not None:
         await decoders.hold_usable(tx, application.organization_id, new.decoder_id)
+    await require_room(tx, application.organization_id, application.id)
     (device_id,) = await store.registry.add(tx, [(application.organization_id, new)])
     device = await store.registry.get(tx, device_id)
     tx.announce(DeviceEnrolled(device_id, device.organization_id, after=asdict(new)))
@@ -147,7 +148,7 @@ async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) ->
     gateway when the organisation changes.
 
     Raises:
-        DeviceUnknown, ApplicationUnknown, PermissionMissing, SerialTaken.
+        DeviceUnknown, ApplicationUnknown, PermissionMissing, SerialTaken, QuotaReached.
         DecoderStays: its decoder is the old organisation's own.
     """
     before = await get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
@@ -158,6 +159,7 @@ async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) ->
     abroad = target.organization_id != before.organization_id
     if abroad and before.decoder_id is not None:
         await _require_taken_along(tx, target.organization_id, before.decoder_id)
+    await require_room(tx, target.organization_id if abroad else None, target.id)
     after = replace(
         before,
         application_id=application_id,
@@ -239,6 +241,22 @@ async def _require_taken_along(tx: Tx, organization_id: UUID, decoder_id: UUID) 
         await decoders.hold_usable(tx, organization_id, decoder_id)
     except decoders.DecoderUnknown as foreign:
         raise DecoderStays(id=decoder_id) from foreign
+
+
+async def require_room(tx: Tx, organization_id: UUID | None, application_id: UUID) -> None:
+    """Check that one more device is within the quotas; None where the organisation has it already.
+
+    Raises:
+        QuotaReached: it would be one too many.
+    """
+    most = await groups.quota(tx, application_id, Quota.DEVICES)
+    if most is not None and await store.registry.count(tx, application_id=application_id) >= most:
+        raise QuotaReached(whose="application's", most=most, what="devices")
+    if organization_id is None:
+        return
+    most = await organizations.quota(tx, organization_id, Quota.DEVICES)
+    if most is not None and await store.registry.count(tx, organization_id=organization_id) >= most:
+        raise QuotaReached(whose="organization's", most=most, what="devices")
 
 
 async def require_gateway(

@@ -132,6 +132,20 @@ async def add(tx: Tx, rows: Sequence[tuple[UUID, NewDevice]]) -> list[UUID]:
     return ids
 
 
+async def count(
+    tx: Tx, *, organization_id: UUID | None = None, application_id: UUID | None = None
+) -> int:
+    """Count the devices of an organisation, or of an application."""
+    owner = (
+        devices.c.organization_id == organization_id
+        if application_id is None
+        else devices.c.application_id == application_id
+    )
+    query = select(func.count()).select_from(devices).where(owner)
+    found: int = (await tx.execute(query)).scalar_one()
+    return found
+
+
 async def _add(tx: Tx, rows: Sequence[tuple[UUID, tuple[UUID, NewDevice]]]) -> None:
     stamp = tx.stamp()
     values = [

@@ -20,11 +20,12 @@ from moorage.kit.doorbell import Doorbells
 
 from .. import store
 from ..errors import DiskFull, Overloaded, SenderUnknown, TooFast, TooManyAttempts
-from ..ports import Command, Credentials, Done, Presence, Print, Refusal, Uplink
+from ..ports import Command, Credentials, Done, Presence, Print, Refusal, Uplink, Wait
 from ..settings import IngestSettings
 from .allowance import Allowance
 from .claims import CacheKey, cache_key, claims_of, inbox_claims_of, inbox_key, still_valid
 from .process import CONSUMER
+from .quotas import Quotas
 from .room import Room
 
 log = structlog.get_logger()
@@ -72,6 +73,7 @@ class Door:
         self._senders: dict[CacheKey, devices.Sender] = {}
         self._by_number: dict[int, devices.Sender] = {}
         self._allowance = Allowance(settings.device_rate, settings.device_burst)
+        self._quotas = Quotas(database, doorbells)
         self._attempts = Allowance(rate=20, burst=200)
         self._newcomers = Allowance(rate=1, burst=30)
         self._room = room or Room()
@@ -108,6 +110,7 @@ class Door:
                 tasks.create_task(writer.run())
             tasks.create_task(self._follow_changes())
             tasks.create_task(self._follow_commands())
+            tasks.create_task(self._quotas.follow())
             tasks.create_task(self._write_notes())
             tasks.create_task(self._room.watch(self._database))
             if self._name is not None:
@@ -246,12 +249,20 @@ class Door:
 
     # --- In -------------------------------------------------------------------
 
-    def admit(self, device: int, count: int = 1) -> float:
-        """Take from a device's allowance; 0 if it had it, else the seconds until it will."""
-        wait_s = self._allowance.take(device, count)
-        if wait_s:
+    def admit(self, device: int, count: int, size: int) -> Wait | None:
+        """Take messages of together `size` bytes from what a device may send; None if it may."""
+        wait = None
+        if wait_s := self._allowance.take(device, count):
+            wait = Wait("device's", "messages", self.settings.device_rate, wait_s)
+        elif self._quotas and (sender := self._by_number.get(device)) is not None:
+            owners = (
+                ("application's", sender.application_id),
+                ("organization's", sender.organization_id),
+            )
+            wait = self._quotas.take(owners, count, size)
+        if wait is not None:
             self.shed += count
-        return wait_s
+        return wait
 
     def accept(self, messages: Sequence[ledger.RawMessage], done: Done) -> None:
         """Put messages into the ledger; `done` follows the commit of all of them."""
@@ -279,12 +290,17 @@ class Door:
         """Put messages into the ledger and wait for the commit.
 
         Raises:
-            TooFast: the device's allowance is used up.
+            TooFast: an allowance is used up.
             Overloaded: too much waits already.
         """
-        if wait_s := self.admit(messages[0].device, len(messages)):
-            rate = self.settings.device_rate
-            raise TooFast(bucket="device's", rate=rate, retry_after_s=round(wait_s, 1))
+        size = sum(len(message.payload) for message in messages)
+        if wait := self.admit(messages[0].device, len(messages), size):
+            raise TooFast(
+                bucket=wait.whose,
+                rate=wait.rate,
+                unit=wait.unit,
+                retry_after_s=ceil(wait.seconds),
+            )
         if self.refuses(messages[0].channel):
             self.shed += len(messages)
             raise DiskFull(retry_after_s=DISK_FULL_WAIT_S)

@@ -18,6 +18,7 @@ from moorage.plugin import (
     Refusal,
     Sender,
     Uplink,
+    Wait,
     print_of,
 )
 from moorage_mqtt import (
@@ -248,8 +249,8 @@ class Link(asyncio.Protocol):
         uplink = self._topics.get(publish.topic) or self._uplink(publish)
         if uplink is None or self._has_no_room(publish, uplink):
             return
-        wait_s = self.door.host.admit(uplink.device)
-        if not wait_s or self._bear(publish, wait_s):
+        wait = self.door.host.admit(uplink.device, 1, len(publish.payload))
+        if wait is None or self._bear(publish, wait):
             self._put(to_messages(publish, uplink, self.door.now_us()), publish.packet_id)
 
     def _has_no_room(self, publish: Publish, uplink: Uplink) -> bool:
@@ -279,13 +280,13 @@ class Link(asyncio.Protocol):
             self.door.put(message, self, 0)
         self.door.put(messages[-1], self, packet_id)
 
-    def _bear(self, publish: Publish, wait_s: float) -> bool:
+    def _bear(self, publish: Publish, wait: Wait) -> bool:
         """Answer a device that is too fast; True if the message is taken in all the same.
 
         MQTT 5 has a reason code for it (PUBACK 0x97). 3.1.1 has none, so we read no further until
         the allowance is back. At QoS 0 nobody would learn of it: dropped and counted.
         """
-        text = "The device sends faster than its allowance."
+        text = str(wait)
         self._refused("rate", text)
         if not publish.qos:
             return False
@@ -293,7 +294,7 @@ class Link(asyncio.Protocol):
             self.core.acknowledge(publish.packet_id, ReasonCode.QUOTA_EXCEEDED, text)
             return False
         self.stop(TOO_FAST)
-        asyncio.get_running_loop().call_later(wait_s, self.go_on, TOO_FAST)
+        asyncio.get_running_loop().call_later(wait.seconds, self.go_on, TOO_FAST)
         return True
 
     def _uplink(self, publish: Publish) -> Uplink | None:
