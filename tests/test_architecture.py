@@ -1,0 +1,86 @@
+"""What import-linter cannot say about the house."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import reference
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "moorage"
+FACES = sorted(
+    path
+    for path in SOURCE.glob("*/__init__.py")
+    if path.parent.name not in ("kit", "entry", "builtin", "testing")
+)
+
+
+def names_in(path: Path) -> tuple[set[str], list[str]]:
+    """Give the names a face imports, and those it offers."""
+    imported: set[str] = set()
+    offered: list[str] = []
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            imported |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            offered = ast.literal_eval(node.value)
+    return imported, offered
+
+
+@pytest.mark.parametrize("path", FACES, ids=lambda path: path.parent.name)
+def test_a_face_offers_what_it_imports_and_nothing_else(path: Path) -> None:
+    imported, offered = names_in(path)
+    assert set(offered) == imported
+    assert len(offered) == len(set(offered))
+
+
+def test_only_the_database_module_commits() -> None:
+    found = [
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if any(called(ast.parse(path.read_text()), "commit"))
+    ]
+    # A migration is committed before anybody uses the database.
+    assert sorted(found) == ["entry/migrate.py", "kit/db.py"]
+
+
+def called(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    """Give the calls of a method."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == name:
+                yield node
+
+
+def test_the_lists_of_slices_agree() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    tiers = contracts["importlinter:contract:tiers"]["layers"].replace("|", "\n")
+    listed = {line.strip(" ()") for line in tiers.splitlines() if line.strip(" ()")}
+    assert listed == {path.stem for path in SOURCE.iterdir() if path.suffix in ("", ".py")} - {
+        "__init__", "__pycache__", "console", "py", "py.typed"
+    }  # fmt: skip
+    layered = contracts["importlinter:contract:layers"]["containers"].split()
+    with_layers = {path.parent.name for path in SOURCE.glob("*/service*")}
+    assert {name.removeprefix("moorage.") for name in layered} == with_layers
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_the_reference_says_what_the_code_says(name: str) -> None:
+    reference.load_everything()
+    written = (reference.DOCS / name).read_text()
+    assert written == reference.PAGES[name]().rstrip() + "\n", "run scripts/write-reference"
+
+
+def test_every_sort_of_plugin_has_a_heading() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    written = "\n".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
+    headings = [line for line in written.splitlines() if line.startswith("#")]
+    missing = [group for group in groups if not any(group in line for line in headings)]
+    assert not missing
