@@ -18,7 +18,7 @@ from cyclopts import App, Parameter
 
 from moorage.entry import settings as configuration
 from moorage.entry.settings import Settings
-from moorage.kit import log
+from moorage.kit import log, trace
 from moorage.kit.errors import Kind, MoorageError
 from moorage.kit.settings import Loaded, variable_of
 
@@ -296,6 +296,8 @@ def _serve(part: str, options: Mapping[str, object]) -> None:
     from moorage.entry.lifeline import lifeline
 
     settings = _start(part, options).settings
+    if settings.tracing.endpoint is not None:
+        trace.configure(settings.tracing.endpoint, settings.tracing.share, part=part)
     read = functools.partial(configuration.read, options=options)
 
     async def serve() -> None:

@@ -37,6 +37,13 @@ def _web_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def _collector(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write it as http://127.0.0.1:4318")
+    return url
+
+
 class ApiSettings(Section):
     """The console and the API."""
 
@@ -99,6 +106,18 @@ class DiskSettings(Section):
     )
 
 
+class TracingSettings(Section):
+    """Traces (OpenTelemetry)."""
+
+    endpoint: Annotated[str, AfterValidator(_collector)] | None = Field(
+        default=None,
+        description="base URL of a collector that takes OTLP over HTTP; unset: no traces",
+    )
+    share: float = Field(
+        default=0.05, ge=0, le=1, description="share of the traces begun here that are sent"
+    )
+
+
 class Settings(Section):
     """Everything that is read at start."""
 
@@ -134,6 +153,7 @@ class Settings(Section):
     ledger: LedgerSettings = LedgerSettings()
     ingest: IngestSettings = IngestSettings()
     targets: TargetSettings = TargetSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @property
     def reachable(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from moorage.kit.caller import SYSTEM, Caller
 from moorage.kit.errors import Kind, MoorageError
 from moorage.kit.facts import Fact, facts
 from moorage.kit.ids import uuid7
+from moorage.kit.trace import span
 
 FACTS_CHANNEL = "moorage_facts"
 
@@ -180,10 +181,11 @@ class Database:
                 it is not known whether the commit took place.
         """
         try:
-            async with self.engine.connect() as connection, connection.begin():
-                tx = Tx(connection, caller)
-                yield tx
-                await tx.flush()
+            with span("database.transaction"):
+                async with self.engine.connect() as connection, connection.begin():
+                    tx = Tx(connection, caller)
+                    yield tx
+                    await tx.flush()
         except (OperationalError, InterfaceError, PoolTimeout) as lost:
             raise DatabaseUnavailable from lost
         except (psycopg.OperationalError, psycopg.InterfaceError) as lost:
