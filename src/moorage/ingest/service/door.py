@@ -474,7 +474,7 @@ async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger
     while envelopes := await ledger.read(tx, raw, partition, position, 20_000):
         for envelope in envelopes:
             found += [m for m in ledger.messages(envelope) if m.device == device]
-            position = ledger.Position(envelope.first + envelope.count, envelope.day)
+        position = ledger.after(envelopes[-1])
     return found
 
 
