@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
+from typing import Any
 
 import structlog
 import uvicorn
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
+from starlette.types import Receive, Scope, Send
 
 from moorage import decoders, ingest, ledger, targets, telemetry, users
 from moorage.api_gateway import Limits
@@ -47,6 +49,24 @@ class Health(Out):
 
     ready: bool
     not_ready: dict[str, str]
+
+
+class Application(FastAPI):
+    """The API, with the devices' door before everything else.
+
+    Devices have credentials and limits of their own, looked after behind that door.
+    """
+
+    def __init__(self, uplink: UplinkDoor, **options: Any) -> None:
+        super().__init__(**options)
+        self._uplink = uplink
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        if scope["type"] == "http" and scope["path"].startswith("/ingest/"):
+            await self._uplink(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def build_app(
@@ -91,7 +111,8 @@ def build_app(
             await asyncio.gather(*running, return_exceptions=True)
             await workshop.close()
 
-    app = FastAPI(
+    app = Application(
+        uplink,
         title="Moorage",
         version=version("moorage"),
         summary="One platform for a mixed fleet of devices.",
@@ -115,7 +136,7 @@ def build_app(
     _add_health(app)
     openapi.install(app)
     app.router.default = Console()
-    app.add_middleware(Gateway, state=app.state, limits=limits or Limits(), ingest=uplink)
+    app.add_middleware(Gateway, state=app.state, limits=limits or Limits())
     return app
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -36,6 +37,7 @@ BEAT_EVERY_S = 10.0
 # As many as a device may have under way (the receive maximum of the MQTT door).
 REPEAT_DEPTH = 200
 LONGEST_LOOK_UP_S = 8.0
+LONGEST_COMMIT_S = 10.0
 DISK_FULL_WAIT_S = 30
 ALWAYS_TAKEN = "op/"
 _encode = msgspec.msgpack.Encoder().encode
@@ -136,7 +138,8 @@ class Door:
         if self._doorbells.cut_off_s > CUT_OFF_S:
             raise DatabaseUnavailable
         inbox_claims = inbox_claims_of(credentials)
-        for key in (*map(cache_key, claims_of(credentials)), *map(inbox_key, inbox_claims)):
+        keys = map(cache_key, claims_of(credentials))
+        for key in chain(keys, map(inbox_key, inbox_claims)):
             known = self._senders.get(key)
             if known is not None and still_valid(known):
                 return known
@@ -289,7 +292,8 @@ class Door:
 
         self.accept(messages, partial(_settle, kept))
         try:
-            await asyncio.wait_for(kept, 10)
+            async with asyncio.timeout(LONGEST_COMMIT_S):
+                await kept
         except TimeoutError as late:
             raise Overloaded(retry_after_s=5) from late
 
