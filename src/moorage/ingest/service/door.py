@@ -80,6 +80,7 @@ class Door:
         self._refusals: dict[Refusal, int] = {}
         self._presence: list[Presence] = []
         self._taken: list[UUID] = []
+        self._answers: list[ledger.RawMessage] = []
         self._followers: list[
             tuple[
                 Callable[[], Sequence[int]],
@@ -252,6 +253,8 @@ class Door:
 
     def accept(self, messages: Sequence[ledger.RawMessage], done: Done) -> None:
         """Put messages into the ledger; `done` follows the commit of all of them."""
+        if answers := [m for m in messages if m.channel.startswith(ALWAYS_TAKEN)]:
+            done = partial(self._answered, answers, done)
         writers = self._writers
         if len(writers) == 1:
             writers[0].put([_frame(message) for message in messages], done)
@@ -271,6 +274,17 @@ class Door:
 
         for partition, frames in shares.items():
             writers[partition].put(frames, one_done)
+
+    def _answered(
+        self, answers: Sequence[ledger.RawMessage], done: Done, error: Exception | None
+    ) -> None:
+        """Pass on what ends operations ahead of the telemetry before it, once it is kept.
+
+        The worker sees the same answers in the ledger, so none is lost with this process.
+        """
+        if error is None:
+            self._answers += answers
+        done(error)
 
     async def accept_durably(self, messages: Sequence[ledger.RawMessage]) -> None:
         """Put messages into the ledger and wait for the commit.
@@ -350,7 +364,8 @@ class Door:
         refusals, self._refusals = self._refusals, {}
         presence, self._presence = self._presence, []
         taken, self._taken = self._taken, []
-        if not refusals and not presence and not taken:
+        answers, self._answers = self._answers, []
+        if not refusals and not presence and not taken and not answers:
             return
         try:
             async with self._database.begin() as tx:
@@ -362,6 +377,10 @@ class Door:
                     await store.count_refusals(tx, counted)
                 if taken:
                     await operations.delivered(tx, taken)
+                for one in answers:
+                    await operations.report_sent(
+                        tx, one.device, one.channel, one.payload, only_answers=True
+                    )
                 if presence and self._listener is not None:
                     await sessions.record(tx, self._listener, [_event(p) for p in presence])
         except DatabaseUnavailable:

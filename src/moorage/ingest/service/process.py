@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 import msgspec
 import structlog
@@ -18,7 +16,6 @@ import structlog
 from moorage import decoders, devices, ledger, operations, telemetry
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
-from moorage.kit.errors import MoorageError
 
 from .decoding import Decoding, instant
 
@@ -30,7 +27,6 @@ BATCH = 4_000
 GATHER_S = 0.004
 CONTACT_EVERY_US = 5_000_000
 _encode = msgspec.msgpack.Encoder().encode
-_json = msgspec.json.Decoder().decode
 
 
 class Process:
@@ -133,16 +129,10 @@ class Process:
     async def _report_operations(
         self, tx: Tx, entries: Sequence[tuple[int, ledger.RawMessage]]
     ) -> None:
-        """Hand over what devices answered; a wrong answer is logged and stops nothing."""
+        """Hand over what devices answered; most of it the door has handed over already."""
         for _n, message in entries:
-            if not message.channel.startswith("op/"):
-                continue
-            try:
-                operation_id = UUID(message.channel.split("/")[1])
-                state, result, problem = operations.read_report(_body(message.payload))
-                await operations.report(tx, message.device, operation_id, state, result, problem)
-            except (ValueError, MoorageError) as wrong:
-                log.warning("operation_report_refused", device=message.device, error=str(wrong))
+            if message.channel.startswith("op/"):
+                await operations.report_sent(tx, message.device, message.channel, message.payload)
 
     async def _locate(self, tx: Tx, derived: Sequence[telemetry.Derived]) -> None:
         """Move devices that said where they are."""
@@ -174,14 +164,6 @@ class Process:
         ]
         if readings:
             await devices.judge(tx, limited, readings)
-
-
-def _body(payload: bytes) -> Any:
-    """Read a report's body: JSON, or text if it is none."""
-    try:
-        return _json(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return payload.decode("utf-8", "replace")
 
 
 def opened(
