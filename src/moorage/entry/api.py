@@ -59,12 +59,12 @@ class Application(FastAPI):
 
     def __init__(self, uplink: UplinkDoor, **options: Any) -> None:
         super().__init__(**options)
-        self._uplink = uplink
+        self.uplink = uplink
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
         if scope["type"] == "http" and scope["path"].startswith("/ingest/"):
-            await self._uplink(scope, receive, send)
+            await self.uplink(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -75,7 +75,7 @@ def build_app(
     sealer: Sealer,
     *,
     limits: Limits | None = None,
-) -> FastAPI:
+) -> Application:
     """Put the application together.
 
     Args:
