@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from moorage import ingest, ledger, organizations, telemetry, users
 from moorage.api_gateway import Limits, Rate
-from moorage.entry.api import build_app
+from moorage.entry.api import Application, build_app
 from moorage.entry.settings import Settings, read
 from moorage.kit.caller import Caller, CallerKind, Grant
 from moorage.kit.db import Database
@@ -51,7 +50,7 @@ class World:
         origin: the network address requests seem to come from.
     """
 
-    app: FastAPI
+    app: Application
     database: Database
     settings: Settings
     clients: list[AsyncClient] = field(default_factory=list)

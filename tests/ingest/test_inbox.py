@@ -25,11 +25,7 @@ class Town:
         self.admin = admin
         self.application_id = application_id
         self.key = key
-        self.door: ingest.Door = next(
-            layer.kwargs["ingest"].door
-            for layer in world.app.user_middleware
-            if "ingest" in layer.kwargs
-        )
+        self.door: ingest.Door = world.app.uplink.door
 
     async def post(self, sender: str | None, body: object, key: str | None = None) -> int:
         client = self.world.client(X_Device_Key=key or self.key)

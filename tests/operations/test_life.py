@@ -165,3 +165,31 @@ def test_reports_are_read_leniently(body: object, read: object) -> None:
 def test_a_report_of_an_impossible_state_is_refused() -> None:
     with pytest.raises(operations.ReportMalformed, match="completed"):
         operations.read_report({"state": "expired"})
+
+
+async def test_an_answer_is_kept_whatever_it_holds_and_progress_waits_its_turn(
+    database: Database,
+) -> None:
+    bodies: dict[bytes, object] = {
+        b'{"state": "completed", "result": {"lid": "open"}}': {"lid": "open"},
+        b"done": "done",
+        b'"a\\u0000b"': '"ab"',
+        b"\xff\x00": "\N{REPLACEMENT CHARACTER}",
+        b'{"half": "\\ud800"}': '{"half": "\\ud800"}',
+    }
+    async with database.begin() as tx:
+        town, device = await a_bin(tx)
+        for body, kept in bodies.items():
+            issued = await operations.issue(tx, town.admin, device.id, NewOperation("open"))
+            channel = f"op/{issued.id}/result"
+            await operations.claim(tx, [device.number])
+            progress = b'{"state": "inProgress"}'
+            await operations.report_sent(tx, device.number, channel, progress, only_answers=True)
+            state = (await operations.get(tx, town.admin, issued.id)).state
+            assert state is OperationState.SENT
+            await operations.report_sent(tx, device.number, channel, body, only_answers=True)
+            answered = await operations.get(tx, town.admin, issued.id)
+            assert (answered.state, answered.result) == (OperationState.COMPLETED, kept)
+            await operations.report_sent(tx, device.number, channel, progress)
+            assert await operations.get(tx, town.admin, issued.id) == answered
+        await operations.report_sent(tx, device.number, "op/nonsense/result", b"")

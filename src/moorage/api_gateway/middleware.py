@@ -101,14 +101,11 @@ class Gateway:
     """ASGI application around the API and the console.
 
     `state` is the application's own; the lifespan puts `database`, `sealer`, `signing_keys`,
-    `public_url` and `doorbells` there before the first request. `ingest` takes what devices send.
+    `public_url` and `doorbells` there before the first request.
     """
 
-    def __init__(
-        self, app: ASGIApp, state: State, limits: Limits, ingest: ASGIApp | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, state: State, limits: Limits) -> None:
         self._app = app
-        self._ingest = ingest
         self._state = state
         self._limits = limits
         self._throttle = Throttle(limits)
@@ -117,10 +114,6 @@ class Gateway:
         """Pass one request through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        if self._ingest is not None and scope["path"].startswith("/ingest/"):
-            # Devices have credentials and limits of their own, looked after behind that door.
-            await self._ingest(scope, receive, send)
             return
         headers = Headers(scope=scope)
         asked = headers.get("x-request-id", "")

@@ -8,6 +8,7 @@ import functools
 import socket
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
+from typing import Any
 
 import structlog
 import uvicorn
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
+from starlette.types import Receive, Scope, Send
 
 from moorage import decoders, ingest, ledger, targets, telemetry, users
 from moorage.api_gateway import Limits
@@ -50,13 +52,31 @@ class Health(Out):
     not_ready: dict[str, str]
 
 
+class Application(FastAPI):
+    """The API, with the devices' door before everything else.
+
+    Devices have credentials and limits of their own, looked after behind that door.
+    """
+
+    def __init__(self, uplink: UplinkDoor, **options: Any) -> None:
+        super().__init__(**options)
+        self.uplink = uplink
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        if scope["type"] == "http" and scope["path"].startswith("/ingest/"):
+            await self.uplink(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def build_app(
     settings: Settings,
     database: Database,
     sealer: Sealer,
     *,
     limits: Limits | None = None,
-) -> FastAPI:
+) -> Application:
     """Put the application together.
 
     Args:
@@ -97,7 +117,8 @@ def build_app(
             await asyncio.gather(*running, return_exceptions=True)
             await workshop.close()
 
-    app = FastAPI(
+    app = Application(
+        uplink,
         title="Moorage",
         version=version("moorage"),
         summary="One platform for a mixed fleet of devices.",
@@ -123,7 +144,7 @@ def build_app(
     _add_health(app)
     openapi.install(app)
     app.router.default = Console()
-    app.add_middleware(Gateway, state=app.state, limits=limits or Limits(), ingest=uplink)
+    app.add_middleware(Gateway, state=app.state, limits=limits or Limits())
     return app
 
 

@@ -37,7 +37,10 @@ class Work(Protocol):
 
 async def serve(settings: Settings, line: Lifeline) -> None:
     """Work until told to stop."""
-    database = Database(databases.url_of(settings), pool_size=8, name="moorage-work")
+    url = databases.url_of(settings)
+    database = Database(url, pool_size=8, name="moorage-work")
+    # What is made of the ledger is made again from it; nobody waits for the disk for it.
+    making = Database(url, pool_size=8, name="moorage-work", durable=False)
     doorbells = Doorbells(database, name="moorage-work-bell")
     runtimes = decoders.find_runtimes()
     workshop = decoders.Workshop(database, doorbells, runtimes)
@@ -54,8 +57,8 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         async with system_log_kept(database, part="work"), asyncio.TaskGroup() as tasks:
             work = []
             for p in range(partitions):
-                process = ingest.Process(database, doorbells, workshop, p)
-                intake = targets.Intake(database, doorbells, p)
+                process = ingest.Process(making, doorbells, workshop, p)
+                intake = targets.Intake(making, doorbells, p)
                 work.append(tasks.create_task(_hold(database, "process", process, p)))
                 work.append(tasks.create_task(_hold(database, "intake", intake, p)))
             replayer = targets.Replayer(database, doorbells, partitions)
@@ -78,6 +81,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                 task.cancel()
     finally:
         await workshop.close()
+        await making.close()
         await database.close()
 
 

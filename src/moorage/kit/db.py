@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Executable, insert, text
+from sqlalchemy import Executable, event, insert, text
 from sqlalchemy.engine import CursorResult, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -82,6 +82,7 @@ class Tx:
     def __init__(self, connection: AsyncConnection, caller: Caller) -> None:
         self.connection = connection
         self.caller = caller
+        self._driver: psycopg.AsyncConnection[Any] | None = None
         self.now = datetime.now(UTC)
         self.announced: list[Fact] = []
 
@@ -96,10 +97,18 @@ class Tx:
         return await self.connection.execute(statement, parameters)
 
     async def driver(self) -> psycopg.AsyncConnection[Any]:
-        """Give the psycopg connection beneath, for COPY and pipelines in this transaction."""
-        raw = await self.connection.get_raw_connection()
-        driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
-        return driver
+        """Give the psycopg connection beneath, for COPY and the message path's statements."""
+        if self._driver is None:
+            raw = await self.connection.get_raw_connection()
+            self._driver = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
+        return self._driver
+
+    async def run(
+        self, statement: bytes, parameters: Mapping[str, Any]
+    ) -> psycopg.AsyncCursor[Any]:
+        """Run a statement of the message path: as it stands, prepared, values in binary."""
+        driver = await self.driver()
+        return await driver.execute(statement, parameters, prepare=True, binary=True)
 
     def stamp(self, by: UUID | None = None) -> dict[str, Any]:
         """Give the four stamps of a new row."""
@@ -158,9 +167,20 @@ class Tx:
 
 
 class Database:
-    """A pool of connections to one PostgreSQL."""
+    """A pool of connections to one PostgreSQL.
 
-    def __init__(self, url: str, *, pool_size: int = 10, name: str = "moorage") -> None:
+    Args:
+        url: libpq URL.
+        pool_size: how many connections at most.
+        name: what PostgreSQL lists them as.
+        durable: whether a commit waits for the disk. If not, a crash of the server may undo the
+            last transactions, always the last ones: for what is derived from the ledger and
+            derived again.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 10, name: str = "moorage", durable: bool = True
+    ) -> None:
         self.url = url
         self.engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(url),
@@ -171,6 +191,8 @@ class Database:
             json_serializer=to_json,
             connect_args={"application_name": name, "connect_timeout": 5, "prepare_threshold": 3},
         )
+        if not durable:
+            event.listen(self.engine.sync_engine, "connect", _do_not_wait_for_disk)
 
     @asynccontextmanager
     async def begin(self, caller: Caller = SYSTEM) -> AsyncIterator[Tx]:
@@ -201,6 +223,12 @@ class Database:
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+def _do_not_wait_for_disk(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    connection.commit()
 
 
 def sqlalchemy_url(url: str) -> str:

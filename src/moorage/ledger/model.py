@@ -65,8 +65,7 @@ class RawMessage(msgspec.Struct, array_like=True, gc=False):
     own_id: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One entry of a log: MessagePack bytes, and a key if repeats must be recognised."""
 
     body: bytes

@@ -32,6 +32,8 @@ HIGH_WATER_FRAMES, LOW_WATER_FRAMES = 20_000, 5_000
 HIGH_WATER_BYTES, LOW_WATER_BYTES = 64_000_000, 16_000_000
 LARGEST_BODY = 8_000_000
 STOP_TIMEOUT_S = 5.0
+# A pause after each commit: half as many commits carry the same messages.
+GATHER_S = 0.001
 
 
 def messages(envelope: Envelope) -> list[RawMessage]:
@@ -47,9 +49,10 @@ def frame_of(message: RawMessage) -> Frame:
 class Writer:
     """Gathers frames for one partition and commits them in envelopes, one at a time.
 
-    What arrives while one envelope is being committed makes the next, so batches grow with the
-    load and a lone message waits for nothing. After a lost answer the same envelope is sent again
-    under the same sequence number, which the database recognises: nothing is kept twice.
+    What arrives while one envelope is being committed, or within `GATHER_S` of it, makes the next,
+    so batches grow with the load and a lone message waits for nothing. After a lost answer the
+    same envelope is sent again under the same sequence number, which the database recognises:
+    nothing is kept twice.
     """
 
     def __init__(self, database: Database, log_name: LogName = LogName.RAW, partition: int = 0):
@@ -103,6 +106,8 @@ class Writer:
         while self._waiting or not self._closing:
             await self._wake.wait()
             await self._commit_next()
+            if self.frames < store.LARGEST_ENVELOPE and not self._closing:
+                await asyncio.sleep(GATHER_S)
 
     async def _commit_next(self) -> None:
         batch, frames = self._gather()
@@ -240,6 +245,11 @@ async def read(
 ) -> list[Envelope]:
     """Read whole envelopes from a position on, about `limit` frames."""
     return await store.read(tx, log_name, partition, position.next, position.day, limit)
+
+
+def after(envelope: Envelope) -> Position:
+    """Give the position behind an envelope."""
+    return Position(envelope.first + envelope.count, envelope.day)
 
 
 async def read_back(

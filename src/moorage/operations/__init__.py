@@ -19,7 +19,7 @@ from .service import (
     list_operations,
     read_report,
     report,
-    report_all,
+    report_sent,
     unclaim,
 )
 
@@ -45,6 +45,6 @@ __all__ = [
     "list_operations",
     "read_report",
     "report",
-    "report_all",
+    "report_sent",
     "unclaim",
 ]

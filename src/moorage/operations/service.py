@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from moorage import devices
@@ -40,6 +40,7 @@ from .model import (
 )
 
 log = structlog.get_logger()
+_json = msgspec.json.Decoder().decode
 
 MOST_PAYLOAD = 16_384
 MOST_RESULT = 65_536
@@ -178,17 +179,31 @@ def read_report(body: Any) -> tuple[OperationState, Any, str | None]:
     return OperationState(body["state"]), body.get("result"), problem and problem[:1000]
 
 
-async def report_all(tx: Tx, reports: Iterable[tuple[int, str, bytes]]) -> None:
-    """Store what devices sent to `v1/op/{id}/result`: number, id and body of each.
+async def report_sent(
+    tx: Tx, number: int, channel: str, payload: bytes, *, only_answers: bool = False
+) -> None:
+    """Store what a device sent to `v1/op/{id}/result`; `channel` is `op/{id}/result`.
 
     What cannot be understood is logged and passed over, since the device has its receipt already.
+    With `only_answers`, what ends no operation is passed over as well.
     """
-    for number, operation_id, body in reports:
-        try:
-            state, result, problem = read_report(json.loads(body) if body else None)
-            await report(tx, number, UUID(operation_id), state, result, problem)
-        except (ValueError, OperationUnknown, ReportMalformed, ResultTooLarge) as wrong:
-            log.warning("operation_report_refused", device=number, error=str(wrong))
+    try:
+        operation_id = UUID(channel.split("/")[1])
+        state, result, problem = read_report(_body(payload))
+        if state in ANSWERED or not only_answers:
+            await report(tx, number, operation_id, state, result, problem)
+    except (ValueError, OperationUnknown, ReportMalformed, ResultTooLarge) as wrong:
+        log.warning("operation_report_refused", device=number, error=str(wrong))
+
+
+def _body(payload: bytes) -> Any:
+    """Read a report's body: JSON, or text if it is none; without NUL, which no column takes."""
+    text = payload.replace(b"\0", b"").decode("utf-8", "replace")
+    try:
+        body = _json(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    return text.replace("\\u0000", "") if "\\u0000" in text else body
 
 
 async def end_overdue(tx: Tx) -> None:

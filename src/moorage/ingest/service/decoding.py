@@ -62,20 +62,15 @@ class Decoding:
         derived: list[telemetry.Derived | None] = [None] * len(entries)
         others: dict[int, list[int]] = {}
         for index, (n, message) in enumerate(entries):
-            context = self.contexts.get(message.device)
-            if (
-                context is not None
-                and context.decoder_id is not None
-                and not message.channel.startswith(NO_TELEMETRY)
-            ):
-                others.setdefault(message.device, []).append(index)
-                continue
-            if message.channel.startswith(NO_TELEMETRY):
+            if message.channel and message.channel.startswith(NO_TELEMETRY):
                 derived[index] = derive(n, message, None, NO_READINGS)
                 continue
-            derived[index] = _plain_json(n, message)
-            if derived[index] is None:
-                others.setdefault(message.device, []).append(index)
+            context = self.contexts.get(message.device)
+            if context is None or context.decoder_id is None:
+                derived[index] = plain = _plain_json(n, message)
+                if plain is not None:
+                    continue
+            others.setdefault(message.device, []).append(index)
         if others:
             await self._decode_others(entries, others, derived)
         return [d for d in derived if d is not None]

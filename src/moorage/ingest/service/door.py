@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -37,6 +38,7 @@ BEAT_EVERY_S = 10.0
 # As many as a device may have under way (the receive maximum of the MQTT door).
 REPEAT_DEPTH = 200
 LONGEST_LOOK_UP_S = 8.0
+LONGEST_COMMIT_S = 10.0
 DISK_FULL_WAIT_S = 30
 ALWAYS_TAKEN = "op/"
 _encode = msgspec.msgpack.Encoder().encode
@@ -80,6 +82,7 @@ class Door:
         self._refusals: dict[Refusal, int] = {}
         self._presence: list[Presence] = []
         self._taken: list[UUID] = []
+        self._answers: list[ledger.RawMessage] = []
         self._followers: list[
             tuple[
                 Callable[[], Sequence[int]],
@@ -145,7 +148,8 @@ class Door:
         if self._doorbells.cut_off_s > CUT_OFF_S:
             raise DatabaseUnavailable
         inbox_claims = inbox_claims_of(credentials)
-        for key in (*map(cache_key, claims_of(credentials)), *map(inbox_key, inbox_claims)):
+        keys = map(cache_key, claims_of(credentials))
+        for key in chain(keys, map(inbox_key, inbox_claims)):
             known = self._senders.get(key)
             if known is not None and still_valid(known):
                 return known
@@ -266,6 +270,8 @@ class Door:
 
     def accept(self, messages: Sequence[ledger.RawMessage], done: Done) -> None:
         """Put messages into the ledger; `done` follows the commit of all of them."""
+        if answers := [m for m in messages if m.channel.startswith(ALWAYS_TAKEN)]:
+            done = partial(self._answered, answers, done)
         writers = self._writers
         if len(writers) == 1:
             writers[0].put([_frame(message) for message in messages], done)
@@ -285,6 +291,17 @@ class Door:
 
         for partition, frames in shares.items():
             writers[partition].put(frames, one_done)
+
+    def _answered(
+        self, answers: Sequence[ledger.RawMessage], done: Done, error: Exception | None
+    ) -> None:
+        """Pass on what ends operations ahead of the telemetry before it, once it is kept.
+
+        The worker sees the same answers in the ledger, so none is lost with this process.
+        """
+        if error is None:
+            self._answers += answers
+        done(error)
 
     async def accept_durably(self, messages: Sequence[ledger.RawMessage]) -> None:
         """Put messages into the ledger and wait for the commit.
@@ -311,7 +328,8 @@ class Door:
 
         self.accept(messages, partial(_settle, kept))
         try:
-            await asyncio.wait_for(kept, 10)
+            async with asyncio.timeout(LONGEST_COMMIT_S):
+                await kept
         except TimeoutError as late:
             raise Overloaded(retry_after_s=5) from late
 
@@ -368,7 +386,8 @@ class Door:
         refusals, self._refusals = self._refusals, {}
         presence, self._presence = self._presence, []
         taken, self._taken = self._taken, []
-        if not refusals and not presence and not taken:
+        answers, self._answers = self._answers, []
+        if not refusals and not presence and not taken and not answers:
             return
         try:
             async with self._database.begin() as tx:
@@ -380,6 +399,10 @@ class Door:
                     await store.count_refusals(tx, counted)
                 if taken:
                     await operations.delivered(tx, taken)
+                for one in answers:
+                    await operations.report_sent(
+                        tx, one.device, one.channel, one.payload, only_answers=True
+                    )
                 if presence and self._listener is not None:
                     await sessions.record(tx, self._listener, [_event(p) for p in presence])
         except DatabaseUnavailable:
@@ -496,7 +519,7 @@ async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger
     while envelopes := await ledger.read(tx, raw, partition, position, 20_000):
         for envelope in envelopes:
             found += [m for m in ledger.messages(envelope) if m.device == device]
-            position = ledger.Position(envelope.first + envelope.count, envelope.day)
+        position = ledger.after(envelopes[-1])
     return found
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -17,7 +16,6 @@ import structlog
 from moorage import decoders, devices, ledger, operations, telemetry
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
-from moorage.kit.errors import MoorageError
 
 from .decoding import Decoding, instant
 
@@ -25,8 +23,10 @@ log = structlog.get_logger()
 
 CONSUMER = "process"
 BATCH = 4_000
+# A pause between batches: at low rates most of a batch's cost does not grow with it.
+GATHER_S = 0.004
+CONTACT_EVERY_US = 5_000_000
 _encode = msgspec.msgpack.Encoder().encode
-_json = msgspec.json.Decoder().decode
 
 
 class Process:
@@ -45,9 +45,10 @@ class Process:
         self._bell = asyncio.Event()
         self._keeper = telemetry.Keeper(partition)
         self._position: ledger.Position | None = None
+        self._noted: dict[int, int] = {}
         self.processed = 0
         doorbells.on(ledger.CHANNEL[ledger.LogName.RAW], lambda _payload: self._bell.set())
-        doorbells.on("moorage_devices", lambda _payload: self._decoding.look_again())
+        doorbells.on("moorage_devices", lambda _payload: self._look_again())
 
     async def run(self) -> None:
         """Work until cancelled; starts over from the stored position after any trouble."""
@@ -55,7 +56,9 @@ class Process:
         self._start_over()
         while True:
             try:
-                if not await self.step():
+                if await self.step():
+                    await asyncio.sleep(GATHER_S)
+                else:
                     async with asyncio.timeout(1):
                         await self._bell.wait()
             except TimeoutError:
@@ -65,10 +68,15 @@ class Process:
                 self._start_over()
                 await asyncio.sleep(0.5)
 
+    def _look_again(self) -> None:
+        self._decoding.look_again()
+        self._noted.clear()
+
     def _start_over(self) -> None:
         self._position = None
         self._keeper = telemetry.Keeper(self._partition)
         self._decoding.contexts.clear()
+        self._noted.clear()
 
     async def step(self) -> int:
         """Process what has come in since; give the number of messages."""
@@ -76,19 +84,18 @@ class Process:
         async with self._database.begin() as tx:
             was = await self._where(tx)
             envelopes = await ledger.read(tx, ledger.LogName.RAW, self._partition, was, BATCH)
+            if not envelopes:
+                return 0
             entries, now = opened(envelopes, was)
             await self._decoding.learn(tx, entries)
-        if not entries:
-            return 0
-        self._decoding.failures.clear()
-        derived = await self._decoding.decode(entries)
-        async with self._database.begin() as tx:
+            self._decoding.failures.clear()
+            derived = await self._decoding.decode(entries)
             await ledger.move(tx, CONSUMER, ledger.LogName.RAW, self._partition, was, now)
             await self._keeper.append(tx, derived)
             await ledger.place(
                 tx, ledger.LogName.DERIVED, self._partition, [_encode(d) for d in derived]
             )
-            await devices.seen(tx, {d.device: instant(d.received_us) for d in derived})
+            await self._note_contacts(tx, derived)
             await self._report_operations(tx, entries)
             await decoders.note_problems(tx, self._decoding.failures)
             await self._locate(tx, derived)
@@ -104,19 +111,28 @@ class Process:
             )
         return self._position
 
+    async def _note_contacts(self, tx: Tx, derived: Sequence[telemetry.Derived]) -> None:
+        """Note who sent something; of the same device once in a while.
+
+        All devices' whiles begin together, so that most batches have nothing to note.
+        """
+        noted = self._noted
+        contacts: dict[int, datetime] = {}
+        for message in derived:
+            turn = message.received_us // CONTACT_EVERY_US
+            if noted.get(message.device) != turn:
+                noted[message.device] = turn
+                contacts[message.device] = instant(message.received_us)
+        if contacts:
+            await devices.seen(tx, contacts)
+
     async def _report_operations(
         self, tx: Tx, entries: Sequence[tuple[int, ledger.RawMessage]]
     ) -> None:
-        """Hand over what devices answered; a wrong answer is logged and stops nothing."""
+        """Hand over what devices answered; most of it the door has handed over already."""
         for _n, message in entries:
-            if not message.channel.startswith("op/"):
-                continue
-            try:
-                operation_id = UUID(message.channel.split("/")[1])
-                state, result, problem = operations.read_report(_body(message.payload))
-                await operations.report(tx, message.device, operation_id, state, result, problem)
-            except (ValueError, MoorageError) as wrong:
-                log.warning("operation_report_refused", device=message.device, error=str(wrong))
+            if message.channel.startswith("op/"):
+                await operations.report_sent(tx, message.device, message.channel, message.payload)
 
     async def _locate(self, tx: Tx, derived: Sequence[telemetry.Derived]) -> None:
         """Move devices that said where they are."""
@@ -130,9 +146,14 @@ class Process:
 
     async def _judge(self, tx: Tx, derived: Sequence[telemetry.Derived]) -> None:
         """Hold readings of devices that have thresholds against them."""
-        limited = (
-            {n: c for n, c in self._decoding.contexts.items() if c.thresholds} if derived else {}
-        )
+        contexts = self._decoding.contexts
+        limited = {
+            d.device: context
+            for d in derived
+            if (context := contexts.get(d.device)) is not None and context.thresholds
+        }
+        if not limited:
+            return
         readings = [
             (d.device, name, float(value), instant(point.at_us))
             for d in derived
@@ -145,14 +166,6 @@ class Process:
             await devices.judge(tx, limited, readings)
 
 
-def _body(payload: bytes) -> Any:
-    """Read a report's body: JSON, or text if it is none."""
-    try:
-        return _json(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return payload.decode("utf-8", "replace")
-
-
 def opened(
     envelopes: Sequence[ledger.Envelope], was: ledger.Position
 ) -> tuple[list[tuple[int, ledger.RawMessage]], ledger.Position]:
@@ -163,5 +176,5 @@ def opened(
         messages = ledger.messages(envelope)
         skip = max(0, was.next - envelope.first)
         entries.extend(enumerate(messages[skip:], envelope.first + skip))
-        now = ledger.Position(envelope.first + envelope.count, envelope.day)
+        now = ledger.after(envelope)
     return entries, now

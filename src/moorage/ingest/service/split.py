@@ -56,12 +56,17 @@ def split(payload: bytes, content_type: str = "") -> list[Part]:
     if first != b"[":
         return [Part(payload)]
     try:
-        items, raws = _items.decode(payload), _raws.decode(payload)
-        if not raws or _SENML.issuperset(_keys.decode(raws[0])):
+        bodies = [bytes(raw) for raw in _raws.decode(payload)]
+        if not bodies or not all(body.startswith(b"{") for body in bodies):
             return [Part(payload)]
+        if _SENML.issuperset(_keys.decode(bodies[0])):
+            return [Part(payload)]
+        if b'"values"' not in payload:
+            return [Part(body) for body in bodies]
+        items = _items.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return [Part(payload)]
-    return [_part(bytes(raw), item) for raw, item in zip(raws, items, strict=True)]
+    return [_part(body, item) for body, item in zip(bodies, items, strict=True)]
 
 
 def _part(payload: bytes, item: Item) -> Part:

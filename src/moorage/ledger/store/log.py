@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from psycopg import sql
-from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy import delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit.db import Tx
@@ -19,6 +19,34 @@ TABLE = {LogName.RAW: raw, LogName.DERIVED: derived}
 
 # No envelope holds more frames, so a reader knows how far back one may begin.
 LARGEST_ENVELOPE = 4096
+
+# The statements of the message path are written out: to build them took longer than to run them.
+_READ = {
+    log: (
+        "SELECT first, count, day, body FROM ("
+        "SELECT first, count, day, body, sum(count) OVER (ORDER BY first) - count AS before "
+        f"FROM {table.name} WHERE day >= %(day)s AND partition = %(partition)s "
+        "AND first > %(after)s AND first + count > %(position)s ORDER BY first LIMIT 512"
+        ") envelope WHERE before < %(limit)s ORDER BY first"
+    ).encode()
+    for log, table in TABLE.items()
+}
+_PLACE = {
+    log: (
+        "WITH place AS ("
+        "UPDATE ledger_partitions SET next = next + %(count)s "
+        "WHERE log = %(log)s AND partition = %(partition)s RETURNING next - %(count)s AS first"
+        f"), kept AS (INSERT INTO {table.name} (day, partition, first, count, at, body) "
+        "SELECT %(day)s, %(partition)s, first, %(count)s, %(at)s, %(body)s FROM place "
+        "RETURNING first) SELECT first, pg_notify(%(channel)s, '') FROM kept"
+    ).encode()
+    for log, table in TABLE.items()
+}
+_MOVE = (
+    b"UPDATE ledger_positions SET next = %(next)s, day = %(day)s, at = %(at)s "
+    b"WHERE consumer = %(consumer)s AND log = %(log)s AND partition = %(partition)s "
+    b"AND next = %(was)s"
+)
 
 
 async def open_partitions(tx: Tx, count: int) -> int:
@@ -93,26 +121,17 @@ async def read(
     tx: Tx, log: LogName, partition: int, position: int, day: date, limit: int
 ) -> list[Envelope]:
     """Read envelopes from a position on; `day` is the oldest day they can lie in."""
-    table = TABLE[log]
-    before = func.sum(table.c.count).over(order_by=table.c.first) - table.c.count
-    window = (
-        select(table.c.first, table.c.count, table.c.day, table.c.body, before.label("before"))
-        .where(
-            table.c.day >= day,
-            table.c.partition == partition,
-            table.c.first > position - LARGEST_ENVELOPE,
-            table.c.first + table.c.count > position,
-        )
-        .order_by(table.c.first)
-        .limit(512)
-        .subquery()
+    rows = await tx.run(
+        _READ[log],
+        {
+            "day": day,
+            "partition": partition,
+            "position": position,
+            "after": position - LARGEST_ENVELOPE,
+            "limit": limit,
+        },
     )
-    rows = await tx.execute(
-        select(window.c.first, window.c.count, window.c.day, window.c.body)
-        .where(window.c.before < limit)
-        .order_by(window.c.first)
-    )
-    return [Envelope(**row) for row in rows.mappings()]
+    return [Envelope(*row) for row in await rows.fetchall()]
 
 
 async def read_back(
@@ -184,21 +203,19 @@ async def partitions_of(tx: Tx) -> list[int]:
 
 async def place(tx: Tx, log: LogName, partition: int, count: int, body: bytes) -> int:
     """Keep an envelope within the caller's transaction; give its first position."""
-    first: int = (
-        await tx.execute(
-            update(partitions)
-            .where(partitions.c.log == int(log), partitions.c.partition == partition)
-            .values(next=partitions.c.next + count)
-            .returning(partitions.c.next - count)
-        )
-    ).scalar_one()
-    await tx.execute(
-        insert(TABLE[log]).values(
-            day=tx.now.date(), partition=partition, first=first, count=count, at=tx.now, body=body
-        )
+    placed = await tx.run(
+        _PLACE[log],
+        {
+            "log": int(log),
+            "partition": partition,
+            "count": count,
+            "day": tx.now.date(),
+            "at": tx.now,
+            "body": body,
+            "channel": CHANNEL[log],
+        },
     )
-    await tx.execute("SELECT pg_notify(:channel, '')", {"channel": CHANNEL[log]})
-    return first
+    return int((await placed.fetchall())[0][0])
 
 
 async def position_of(
@@ -234,15 +251,17 @@ async def move(
     tx: Tx, consumer: str, log: LogName, partition: int, was: Position, now: Position
 ) -> None:
     """Move a consumer on, if nobody else did. Raises PartitionLost."""
-    moved = await tx.execute(
-        update(positions)
-        .where(
-            positions.c.consumer == consumer,
-            positions.c.log == int(log),
-            positions.c.partition == partition,
-            positions.c.next == was.next,
-        )
-        .values(next=now.next, day=now.day, at=tx.now)
+    moved = await tx.run(
+        _MOVE,
+        {
+            "consumer": consumer,
+            "log": int(log),
+            "partition": partition,
+            "was": was.next,
+            "next": now.next,
+            "day": now.day,
+            "at": tx.now,
+        },
     )
     if moved.rowcount != 1:
         raise PartitionLost(consumer=consumer, partition=partition)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from uuid import UUID
 
-import msgspec
 import structlog
 
 from moorage import devices, ledger, telemetry
@@ -16,18 +15,19 @@ from moorage.kit.doorbell import Doorbells
 
 from .. import store
 from ..model import Content, Reading, Replay, ReplayState
-from .expand import Arrival, Routes, take_in
+from .expand import Arrival, Plan, Routes, take_in
 
 log = structlog.get_logger()
 
 CONSUMER = "targets"
 BATCH = 2_000
+# A pause between batches: at low rates most of a batch's cost does not grow with it.
+GATHER_S = 0.01
 DEVICES_CHANNEL = "moorage_devices"
 # Facts after which routes must be read again; an organisation's may change its time zone.
 _ABOUT = ("targets.", "organizations.", "groups.")
 # Channels that carry no telemetry.
 _NOT_TELEMETRY = ("op/", "twin/")
-_derived = msgspec.msgpack.Decoder(list[telemetry.Derived])
 
 
 class Sources:
@@ -49,27 +49,31 @@ class Sources:
         self._changed = True
 
     async def arrivals(
-        self, tx: Tx, partition: int, messages: Sequence[telemetry.Derived]
+        self,
+        tx: Tx,
+        partition: int,
+        envelopes: Sequence[ledger.Envelope],
+        was: ledger.Position,
+        *,
+        period_us: tuple[int, int] | None = None,
     ) -> list[Arrival]:
-        """Make arrivals of the messages that some route may want."""
+        """Make arrivals of the messages from a position on that some route may want.
+
+        With `period_us`, only of those received in it: its start and its end, in µs since 1970.
+        """
         await self.routes.refresh(tx)
-        await self._learn(tx, messages)
         if self.routes.empty:
             return []
+        plans = await self._plans(tx, {n for e in envelopes for n in telemetry.devices_in(e)})
         wanted, raw = [], []
-        for message in messages:
-            context = self._contexts.get(message.device)
-            if context is None or message.channel.startswith(_NOT_TELEMETRY):
-                continue
-            if context.state is devices.DeviceState.WAITING:
-                # What strangers send stays here; once adopted, a replay can send it on.
-                continue
-            plans = self.routes.of(
-                message.device, context.application_id, str(context.id), frozenset(context.tags)
-            )
-            if plans:
-                wanted.append((message, context))
-                if any(plan.raw for plan in plans):
+        for envelope in envelopes:
+            for n, message in telemetry.entries_among(envelope, plans.keys()):
+                if n < was.next or message.channel.startswith(_NOT_TELEMETRY):
+                    continue
+                if period_us and not period_us[0] <= message.received_us < period_us[1]:
+                    continue
+                wanted.append((message, self._contexts[message.device]))
+                if any(plan.raw for plan in plans[message.device]):
                     raw.append((partition, message.n))
         received = await ledger.get_many(tx, raw) if raw else {}
         return [
@@ -77,7 +81,22 @@ class Sources:
             for message, context in wanted
         ]
 
-    async def _learn(self, tx: Tx, messages: Sequence[telemetry.Derived]) -> None:
+    async def _plans(self, tx: Tx, numbers: Collection[int]) -> dict[int, tuple[Plan, ...]]:
+        """Look up the routes of devices; those that have none are left out."""
+        await self._learn(tx, numbers)
+        found = {}
+        for number in numbers:
+            context = self._contexts.get(number)
+            # What strangers send stays here; once adopted, a replay can send it on.
+            if context is None or context.state is devices.DeviceState.WAITING:
+                continue
+            if plans := self.routes.of(
+                number, context.application_id, str(context.id), frozenset(context.tags)
+            ):
+                found[number] = plans
+        return found
+
+    async def _learn(self, tx: Tx, numbers: Collection[int]) -> None:
         if self._changed:
             self._changed = False
             changes = await devices.contexts_changed(tx, self._mark)
@@ -85,8 +104,7 @@ class Sources:
             for number in changes.numbers:
                 self._contexts.pop(number, None)
                 self.routes.drop(number)
-        missing = {m.device for m in messages} - self._contexts.keys()
-        if missing:
+        if missing := [number for number in numbers if number not in self._contexts]:
             self._contexts.update(await devices.context_of(tx, sorted(missing)))
 
 
@@ -97,35 +115,42 @@ class Intake:
         self._database = database
         self._partition = partition
         self._sources = Sources(doorbells)
+        self._position: ledger.Position | None = None
         self._bell = asyncio.Event()
         doorbells.on(ledger.CHANNEL[ledger.LogName.DERIVED], lambda _payload: self._bell.set())
 
     async def run(self) -> None:
         """Work until cancelled."""
+        self._position = None
         while True:
             try:
-                if not await self.step():
+                if await self.step():
+                    await asyncio.sleep(GATHER_S)
+                else:
                     async with asyncio.timeout(1):
                         await self._bell.wait()
             except TimeoutError:
                 continue
             except (DatabaseUnavailable, ledger.PartitionLost) as lost:
                 log.warning("intake_interrupted", partition=self._partition, error=str(lost))
+                self._position = None
                 await asyncio.sleep(0.5)
 
     async def step(self) -> int:
         """Take in what was derived since; give the number of messages read."""
         self._bell.clear()
+        derived = ledger.LogName.DERIVED
         async with self._database.begin() as tx:
-            was = await ledger.position_of(tx, CONSUMER, ledger.LogName.DERIVED, self._partition)
-            envelopes = await ledger.read(tx, ledger.LogName.DERIVED, self._partition, was, BATCH)
-            messages, now = opened(envelopes, was)
-            if not messages:
+            was = self._position or await ledger.position_of(tx, CONSUMER, derived, self._partition)
+            envelopes = await ledger.read(tx, derived, self._partition, was, BATCH)
+            if not envelopes:
                 return 0
-            arrivals = await self._sources.arrivals(tx, self._partition, messages)
-            await ledger.move(tx, CONSUMER, ledger.LogName.DERIVED, self._partition, was, now)
+            now = ledger.after(envelopes[-1])
+            arrivals = await self._sources.arrivals(tx, self._partition, envelopes, was)
+            await ledger.move(tx, CONSUMER, derived, self._partition, was, now)
             await take_in(tx, self._sources.routes, arrivals)
-        return len(messages)
+        self._position = now
+        return now.next - was.next
 
 
 class Replayer:
@@ -152,19 +177,19 @@ class Replayer:
             if replay is None:
                 return False
             partition, next_n, day = _where(replay)
-            envelopes = await ledger.read(
-                tx, ledger.LogName.DERIVED, partition, ledger.Position(next_n, day), BATCH
-            )
+            was = ledger.Position(next_n, day)
+            envelopes = await ledger.read(tx, ledger.LogName.DERIVED, partition, was, BATCH)
             until_us = int(replay.to_at.timestamp() * 1_000_000)
             from_us = int(replay.from_at.timestamp() * 1_000_000)
-            messages, now = opened(envelopes, ledger.Position(next_n, day))
-            chosen = [m for m in messages if from_us <= m.received_us < until_us]
-            arrivals = await self._sources.arrivals(tx, partition, chosen)
+            now = ledger.after(envelopes[-1]) if envelopes else was
+            arrivals = await self._sources.arrivals(
+                tx, partition, envelopes, was, period_us=(from_us, until_us)
+            )
             rows = await take_in(
                 tx, self._sources.routes, arrivals, replay=replay.id, only_target=replay.target_id
             )
             # Envelopes lie in the order of their days; what is past the last day is not read.
-            over = not messages or now.day > replay.to_at.date()
+            over = not envelopes or now.day > replay.to_at.date()
             if over:
                 partition += 1
             done = partition >= self._partitions
@@ -182,19 +207,6 @@ def _where(replay: Replay) -> tuple[int, int, date]:
     """Read a replay's position: partition, next position in it, and the day to begin at."""
     partition, _, next_n = (replay.position or "0:0").partition(":")
     return int(partition), int(next_n), replay.from_at.date()
-
-
-def opened(
-    envelopes: Sequence[ledger.Envelope], was: ledger.Position
-) -> tuple[list[telemetry.Derived], ledger.Position]:
-    """Decode envelopes of the derived log; leave out what lies before the position."""
-    messages: list[telemetry.Derived] = []
-    now = was
-    for envelope in envelopes:
-        skip = max(0, was.next - envelope.first)
-        messages.extend(_derived.decode(ledger.unpack(envelope.body))[skip:])
-        now = ledger.Position(envelope.first + envelope.count, envelope.day)
-    return messages, now
 
 
 def _arrival(

@@ -1,6 +1,6 @@
 """The rules of readings."""
 
-from .feed import Feed, Follower, Place, entries_of
+from .feed import Feed, Follower, Place, devices_in, entries_among, entries_of
 from .readings import (
     MAX_SERIES,
     Keeper,
@@ -27,8 +27,10 @@ __all__ = [
     "Place",
     "Sealer",
     "aggregate",
+    "devices_in",
     "discard",
     "drop_old",
+    "entries_among",
     "entries_of",
     "erase_removed",
     "last_messages",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -22,11 +22,25 @@ from moorage.kit.doorbell import Doorbells
 from ..model import Derived
 
 log = structlog.get_logger()
-_entries = msgspec.msgpack.Decoder(list[Derived])
 BATCH = 5_000
+# A pause between two looks at the log: at high rates a look costs more than what it finds.
+GATHER_S = 0.004
 LONGEST_QUEUE = 2_000
 # How far back a follower may resume.
 LONGEST_RESUME = 20_000
+
+
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    """As much of an entry as tells whose it is; the rest is passed over."""
+
+    n: int
+    device: int
+
+
+_entries = msgspec.msgpack.Decoder(list[Derived])
+_heads = msgspec.msgpack.Decoder(list[_Head])
+_raw = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_entry = msgspec.msgpack.Decoder(Derived)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,7 @@ class Feed:
     def __init__(self, database: Database, doorbells: Doorbells) -> None:
         self._database = database
         self._followers: set[Follower] = set()
+        self._by_number: dict[int, list[Follower]] = {}
         self._positions: dict[int, ledger.Position] = {}
         self._bell = asyncio.Event()
         doorbells.on(ledger.CHANNEL[ledger.LogName.DERIVED], lambda _payload: self._bell.set())
@@ -105,11 +120,17 @@ class Feed:
         if not self._followers:
             self._positions.clear()
         self._followers.add(follower)
+        for number in follower.numbers:
+            self._by_number.setdefault(number, []).append(follower)
         self._bell.set()
         try:
             yield follower
         finally:
             self._followers.discard(follower)
+            for number in follower.numbers:
+                self._by_number[number].remove(follower)
+                if not self._by_number[number]:
+                    del self._by_number[number]
 
     async def run(self) -> None:
         """Serve followers until cancelled."""
@@ -119,8 +140,9 @@ class Feed:
             if not self._followers:
                 continue
             try:
-                while await self._read_on():
-                    pass
+                if await self._read_on():
+                    self._bell.set()
+                    await asyncio.sleep(GATHER_S)
             except DatabaseUnavailable as lost:
                 log.warning("feed_interrupted", error=str(lost))
                 await asyncio.sleep(0.5)
@@ -130,31 +152,26 @@ class Feed:
         """Read what is new in every partition; tell whether there may be more."""
         more = False
         async with self._database.begin() as tx:
-            for partition in await ledger.partitions_of(tx):
-                position = self._positions.get(partition)
-                if position is None:
+            if not self._positions:
+                for partition in await ledger.partitions_of(tx):
                     self._positions[partition] = await ledger.end_of(
                         tx, ledger.LogName.DERIVED, partition
                     )
-                    continue
+            for partition, position in self._positions.items():
                 envelopes = await ledger.read(
                     tx, ledger.LogName.DERIVED, partition, position, BATCH
                 )
                 for envelope in envelopes:
                     self._hand_out(partition, envelope, position.next)
-                    position = ledger.Position(envelope.first + envelope.count, envelope.day)
-                self._positions[partition] = position
-                more = more or bool(envelopes)
+                if envelopes:
+                    self._positions[partition] = ledger.after(envelopes[-1])
+                    more = True
         return more
 
     def _hand_out(self, partition: int, envelope: ledger.Envelope, after: int) -> None:
-        by_number: dict[int, list[Follower]] = {}
-        for follower in self._followers:
-            for number in follower.numbers:
-                by_number.setdefault(number, []).append(follower)
-        for n, entry in enumerate(_entries.decode(ledger.unpack(envelope.body)), envelope.first):
-            if n >= after and (followers := by_number.get(entry.device)):
-                for follower in followers:
+        for n, entry in entries_among(envelope, self._by_number.keys()):
+            if n >= after:
+                for follower in self._by_number[entry.device]:
                     follower.offer(Place(partition, n), entry)
 
     async def missed(self, numbers: frozenset[int], after: Place) -> list[tuple[Place, Derived]]:
@@ -168,16 +185,30 @@ class Feed:
                 tx, ledger.LogName.DERIVED, after.partition, position, BATCH
             ):
                 for envelope in envelopes:
-                    entries = _entries.decode(ledger.unpack(envelope.body))
                     found += [
                         (Place(after.partition, n), entry)
-                        for n, entry in enumerate(entries, envelope.first)
-                        if n >= start and entry.device in numbers
+                        for n, entry in entries_among(envelope, numbers)
+                        if n >= start
                     ]
-                    position = ledger.Position(envelope.first + envelope.count, envelope.day)
+                position = ledger.after(envelopes[-1])
         return found
 
 
 def entries_of(envelope: ledger.Envelope) -> list[Derived]:
     """Decode an envelope of the derived log."""
     return _entries.decode(ledger.unpack(envelope.body))
+
+
+def devices_in(envelope: ledger.Envelope) -> list[int]:
+    """List whose the entries of an envelope of the derived log are, in order."""
+    return [head.device for head in _heads.decode(ledger.unpack(envelope.body))]
+
+
+def entries_among(envelope: ledger.Envelope, numbers: Collection[int]) -> list[tuple[int, Derived]]:
+    """Decode the entries of some devices only, each with its position in the derived log."""
+    body = ledger.unpack(envelope.body)
+    wanted = [i for i, head in enumerate(_heads.decode(body)) if head.device in numbers]
+    if not wanted:
+        return []
+    raw = _raw.decode(body)
+    return [(envelope.first + i, _entry.decode(raw[i])) for i in wanted]

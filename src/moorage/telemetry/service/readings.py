@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from struct import Struct
 from uuid import UUID
 
 from moorage import devices, ledger, organizations
@@ -38,7 +39,7 @@ class Keeper:
     def __init__(self, partition: int, *, remembered: int = 50_000) -> None:
         self.partition = partition
         self._remembered = remembered
-        self._shapes: dict[tuple[object, ...], tuple[int, str, object]] = {}
+        self._shapes: dict[tuple[object, ...], tuple[int, str, Struct | None]] = {}
         self._days: set[int] = set()
         self._latest: OrderedDict[int, store.LatestRow] = OrderedDict()
 
@@ -62,7 +63,7 @@ class Keeper:
                     # More series than a device may have: the rest is counted, not kept.
                     known = state.state
                     point.values = {k: v for k, v in point.values.items() if k in known}
-            rows += await self.rows_of(tx, message)
+            rows += self._rows(message) or await self.rows_of(tx, message)
         await self._make_days(tx, rows)
         await store.add_history(tx, self.partition, rows)
         await store.put_latest(tx, list(touched.values()))
@@ -71,12 +72,24 @@ class Keeper:
 
     async def rows_of(self, tx: Tx, message: Derived) -> list[store.HistoryRow]:
         """Make a message's rows: one an instant, or one without values."""
+        while (rows := self._rows(message)) is None:
+            for point in message.points:
+                await self._learn(tx, point)
+        return rows
+
+    def _rows(self, message: Derived) -> list[store.HistoryRow] | None:
+        """Make a message's rows; None if one of its shapes is not known yet."""
         flags = message.flags
         if not message.points:
             return [store.HistoryRow(message.at_us, message.n, message.device, 0, flags, b"")]
         rows = []
         for point in message.points:
-            shape, packed = await self._pack(tx, point)
+            values = point.values.values()
+            known = self._shapes.get(_key(point))
+            if known is None:
+                return None
+            shape, letters, packer = known
+            packed = store.pack_values(letters, values) if packer is None else packer.pack(*values)
             rows.append(
                 store.HistoryRow(point.at_us, message.n, message.device, shape, flags, packed)
             )
@@ -91,23 +104,15 @@ class Keeper:
         for number in wanted & self._latest.keys():
             self._latest.move_to_end(number)
 
-    async def _pack(self, tx: Tx, point: Point) -> tuple[int, bytes]:
-        values = point.values
-        kinds = tuple(map(type, values.values()))
-        units = point.units
-        key = (*values, kinds, tuple(units.items()) if units else None)
-        known = self._shapes.get(key)
-        if known is None:
-            letters = "".join(store.kind_of(v) for v in values.values())
-            unit_list = [units.get(name) if units else None for name in values]
-            shape = await store.add_shape(tx, list(values), letters, unit_list)
-            if len(self._shapes) >= MOST_SHAPES:
-                self._shapes.clear()
-            known = self._shapes[key] = (shape, letters, store.packer(letters))
-        shape, letters, packer = known
-        if packer is not None:
-            return shape, packer.pack(*values.values())  # type: ignore[attr-defined]
-        return shape, store.pack_values(letters, values.values())
+    async def _learn(self, tx: Tx, point: Point) -> None:
+        """Find or make the shape of a point."""
+        values, units = point.values, point.units
+        letters = "".join(store.kind_of(v) for v in values.values())
+        unit_list = [units.get(name) if units else None for name in values]
+        shape = await store.add_shape(tx, list(values), letters, unit_list)
+        if len(self._shapes) >= MOST_SHAPES:
+            self._shapes.clear()
+        self._shapes[_key(point)] = (shape, letters, store.packer(letters))
 
     async def _make_days(self, tx: Tx, rows: Iterable[store.HistoryRow]) -> None:
         new = {row.at_us // _DAY_US for row in rows} - self._days
@@ -115,6 +120,13 @@ class Keeper:
             day = date(1970, 1, 1) + timedelta(days=number)
             await ledger.make_day_tables(tx, [TABLE], day, day)
         self._days |= new
+
+
+def _key(point: Point) -> tuple[object, ...]:
+    """Give what points of one shape have in common."""
+    units = point.units
+    kinds = tuple(map(type, point.values.values()))
+    return (*point.values, kinds, tuple(units.items()) if units else None)
 
 
 def _remember(state: store.LatestRow, point: Point, *, good: bool) -> bool:

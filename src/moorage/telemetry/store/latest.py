@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from moorage.kit.db import Tx
 
 from ..model import Latest, State
 from ..tables import latest
-from .copying import COPY_HEAD, COPY_TAIL, EPOCH_2000_US, from_us, to_us
+from .copying import from_us, to_us
 
 _json = msgspec.json.Encoder()
 
@@ -39,39 +38,22 @@ async def read_latest(tx: Tx, devices: Sequence[int]) -> dict[int, LatestRow]:
     }
 
 
-_LATEST_ROW = struct.Struct(">hiiiqiqii")
+# In the order of devices, so that two that write the same ones cannot wait for each other.
+_PUT = b"""
+INSERT INTO telemetry_latest (device, received_at, message_count, dropped_series, state)
+SELECT (r -> 0)::integer, timestamptz 'epoch' + (r -> 1)::bigint * interval '1 microsecond',
+       (r -> 2)::bigint, (r -> 3)::integer, r -> 4
+FROM jsonb_array_elements(convert_from(%(rows)s, 'UTF8')::jsonb) AS r
+ORDER BY 1
+ON CONFLICT (device) DO UPDATE SET received_at = EXCLUDED.received_at,
+    message_count = EXCLUDED.message_count, dropped_series = EXCLUDED.dropped_series,
+    state = EXCLUDED.state
+"""
 
 
 async def put_latest(tx: Tx, rows: Sequence[LatestRow]) -> None:
-    """Replace the latest state of devices: COPY into a temporary table, then one upsert."""
-    parts = [COPY_HEAD]
-    for row in rows:
-        # jsonb's binary form is its text after a version byte.
-        state = b"\x01" + _json.encode(row.state)
-        parts.append(
-            _LATEST_ROW.pack(
-                5, 4, row.device, 8, row.received_us - EPOCH_2000_US, 8, row.message_count,
-                4, row.dropped_series,
-            )
-        )  # fmt: skip
-        parts.append(len(state).to_bytes(4, "big"))
-        parts.append(state)
-    parts.append(COPY_TAIL)
-    driver = await tx.driver()
-    async with driver.cursor() as cursor:
-        await cursor.execute(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS latest_in "
-            "(LIKE telemetry_latest) ON COMMIT DELETE ROWS"
-        )
-        async with cursor.copy("COPY latest_in FROM STDIN (FORMAT binary)") as copy:
-            await copy.write(b"".join(parts))
-        await cursor.execute(
-            "INSERT INTO telemetry_latest SELECT * FROM latest_in ORDER BY device "
-            "ON CONFLICT (device) DO UPDATE SET received_at = EXCLUDED.received_at, "
-            "message_count = EXCLUDED.message_count, dropped_series = EXCLUDED.dropped_series, "
-            "state = EXCLUDED.state",
-            prepare=True,
-        )
+    """Replace the latest state of devices, in one statement."""
+    await tx.run(_PUT, {"rows": _json.encode(rows)})
 
 
 async def get_state(tx: Tx, device: int) -> State:
