@@ -23,7 +23,7 @@ from moorage import decoders, devices, ledger
 from moorage.decoders import DecoderUnknown
 from moorage.devices import DeviceUnknown
 from moorage.groups import ApplicationUnknown
-from moorage.kit import pages
+from moorage.kit import pages, trace
 from moorage.kit.db import DatabaseUnavailable
 from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
 from moorage.kit.http import STATUS, TITLES, Asked, PageOut, Signed, Tx, may_fail
@@ -76,7 +76,8 @@ class UplinkDoor:
                 status, headers = 404, _PROBLEM_HEADERS
                 body = _problem_body(status, "not_found", detail)
             else:
-                status, body, headers = await self._take_in(scope, receive, client[0], known)
+                with trace.span("messages.accept", parent=_traceparent(scope)):
+                    status, body, headers = await self._take_in(scope, receive, client[0], known)
         except MoorageError as failure:
             status, body, headers = _problem(failure)
             self._note(failure, client[0], scope["path"], known)
@@ -149,6 +150,8 @@ class UplinkDoor:
         at = decoders.instant_of(_number(query["at"][0])) if "at" in query else None
         device_us = None if at is None else int(at.timestamp() * 1_000_000)
         now_us = service.now_us()
+        traceparent = trace.current()
+        meta = None if traceparent is None else {trace.HEADER: traceparent}
         messages = []
         for index, part in enumerate(parts):
             own_id = part.own_id
@@ -168,7 +171,7 @@ class UplinkDoor:
                     content_type,
                     0,
                     part.device_us or device_us,
-                    None,
+                    meta,
                     own_id is not None,
                 )
             )
@@ -190,6 +193,15 @@ class UplinkDoor:
         detail = type(failure).__doc__ or failure.code
         device = known[0].number if known else None
         self.door.refused(Refusal(reason, detail, "http", address, path[:64], device))
+
+
+def _traceparent(scope: Scope) -> str:
+    """Give the trace that a request belongs to, by W3C Trace Context."""
+    if trace.is_on():
+        for name, value in scope["headers"]:
+            if name == b"traceparent":
+                return str(value.decode("latin-1"))
+    return ""
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -61,21 +61,27 @@ def configure(endpoint: str, share: float, *, part: str) -> None:
 
 
 def span(
-    name: str, *, links: Iterable[str] = (), **attributes: str | int | float | bool
+    name: str,
+    *,
+    parent: str = "",
+    links: Iterable[str] = (),
+    **attributes: str | int | float | bool,
 ) -> AbstractContextManager[Any]:
     """Measure a block.
 
     Args:
         name: the kind of work, the same for all of its kind.
-        links: `traceparent` values (W3C Trace Context) of what is worked on.
+        parent: the `traceparent` (W3C Trace Context) of who asked for it, from another process;
+            else it belongs to the span around this.
+        links: `traceparent` values of what is worked on, such as the messages of a batch.
         attributes: what tells this one from others.
     """
     if not _on:
         return nullcontext()
+    named = {f"moorage.{key}": value for key, value in attributes.items()}
     found = [link for value in links if (link := _link(value)) is not None]
-    return _tracer.start_as_current_span(
-        name, attributes={f"moorage.{key}": value for key, value in attributes.items()}, links=found
-    )
+    context = _context.extract({HEADER: parent}) if parent else None
+    return _tracer.start_as_current_span(name, context, attributes=named, links=found)
 
 
 def is_on() -> bool:

@@ -209,12 +209,14 @@ class Content(msgspec.Struct, array_like=True, gc=False):
 class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One content on its way to one target.
 
-    `key` is the same in every attempt: the idempotency key of (route, message).
+    `key` is the same in every attempt: the idempotency key of (route, message). `traceparent` is
+    the trace this attempt belongs to (W3C Trace Context), where the installation sends traces.
     """
 
     key: str
     content: Content
     attempt: int = 1
+    traceparent: str | None = None
 
 
 class Outcome(StrEnum):

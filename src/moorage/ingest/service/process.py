@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from moorage import decoders, devices, ledger, operations, telemetry
+from moorage.kit import trace
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
@@ -26,6 +27,7 @@ BATCH = 4_000
 # A pause between batches: at low rates most of a batch's cost does not grow with it.
 GATHER_S = 0.004
 CONTACT_EVERY_US = 5_000_000
+Entries = Sequence[tuple[int, ledger.RawMessage]]
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -87,22 +89,30 @@ class Process:
             if not envelopes:
                 return 0
             entries, now = opened(envelopes, was)
-            await self._decoding.learn(tx, entries)
-            self._decoding.failures.clear()
-            derived = await self._decoding.decode(entries)
-            await ledger.move(tx, CONSUMER, ledger.LogName.RAW, self._partition, was, now)
-            await self._keeper.append(tx, derived)
-            await ledger.place(
-                tx, ledger.LogName.DERIVED, self._partition, [_encode(d) for d in derived]
-            )
-            await self._note_contacts(tx, derived)
-            await self._report_operations(tx, entries)
-            await decoders.note_problems(tx, self._decoding.failures)
-            await self._locate(tx, derived)
-            await self._judge(tx, derived)
+            links = traces_of(entries) if trace.is_on() else ()
+            with trace.span("messages.process", links=links, messages=len(entries)):
+                await self._keep(tx, entries, was, now)
         self._position = now
-        self.processed += len(derived)
-        return len(derived)
+        self.processed += len(entries)
+        return len(entries)
+
+    async def _keep(
+        self, tx: Tx, entries: Entries, was: ledger.Position, now: ledger.Position
+    ) -> None:
+        """Decode a batch and keep what it says."""
+        await self._decoding.learn(tx, entries)
+        self._decoding.failures.clear()
+        derived = await self._decoding.decode(entries)
+        await ledger.move(tx, CONSUMER, ledger.LogName.RAW, self._partition, was, now)
+        await self._keeper.append(tx, derived)
+        await ledger.place(
+            tx, ledger.LogName.DERIVED, self._partition, [_encode(d) for d in derived]
+        )
+        await self._note_contacts(tx, derived)
+        await self._report_operations(tx, entries)
+        await decoders.note_problems(tx, self._decoding.failures)
+        await self._locate(tx, derived)
+        await self._judge(tx, derived)
 
     async def _where(self, tx: Tx) -> ledger.Position:
         if self._position is None:
@@ -126,9 +136,7 @@ class Process:
         if contacts:
             await devices.seen(tx, contacts)
 
-    async def _report_operations(
-        self, tx: Tx, entries: Sequence[tuple[int, ledger.RawMessage]]
-    ) -> None:
+    async def _report_operations(self, tx: Tx, entries: Entries) -> None:
         """Hand over what devices answered; most of it the door has handed over already."""
         for _n, message in entries:
             if message.channel.startswith("op/"):
@@ -164,6 +172,22 @@ class Process:
         ]
         if readings:
             await devices.judge(tx, limited, readings)
+
+
+def traces_of(entries: Entries) -> list[str]:
+    """Give the traces that senders said their messages belong to, not of all of a large batch."""
+    found = []
+    for _n, message in entries:
+        if message.meta is None:
+            continue
+        if value := message.meta.get(trace.HEADER):
+            found.append(value)
+        for name, value in message.meta.get("user_properties", ()):
+            if name == trace.HEADER:
+                found.append(value)
+        if len(found) >= trace.MOST_LINKS:
+            break
+    return found
 
 
 def opened(

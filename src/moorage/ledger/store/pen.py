@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from moorage.kit import trace
 from moorage.kit.db import Database
 from moorage.kit.ids import uuid7
 
@@ -63,10 +64,11 @@ class Pen:
             LedgerUnavailable: nothing of it is known to be kept.
         """
         try:
-            connection = await self._connect()
-            if any(frame.key is not None for frame in frames):
-                return await self._append_keyed(connection, frames)
-            first = await self._place(connection, [frame.body for frame in frames])
+            with trace.span("ledger.append", log=self._log.name.lower(), entries=len(frames)):
+                connection = await self._connect()
+                if any(frame.key is not None for frame in frames):
+                    return await self._append_keyed(connection, frames)
+                first = await self._place(connection, [frame.body for frame in frames])
         except psycopg.errors.CheckViolation as missing:
             raise DayMissing from missing
         except (psycopg.Error, OSError) as failed:

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from moorage.kit import trace
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.errors import MoorageError
 from moorage.kit.outbound import Outbound
@@ -205,12 +206,14 @@ class Runner:
         """Send a batch, then whatever is next, until nothing is ready."""
         try:
             while batch:
-                results = await sender.send(
-                    [
-                        Delivery(str(row.key), _content(row.content), attempt)
-                        for row, attempt in batch
-                    ]
-                )
+                with trace.span("messages.deliver", messages=len(batch)):
+                    traceparent = trace.current()
+                    results = await sender.send(
+                        [
+                            Delivery(str(row.key), _content(row.content), attempt, traceparent)
+                            for row, attempt in batch
+                        ]
+                    )
                 now = time.monotonic()
                 books.add(lines.settle(batch, results, now, time.time()))
                 batch = [] if self._stale or self._stopping else lines.next(now)

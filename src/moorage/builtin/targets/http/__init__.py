@@ -196,6 +196,8 @@ class HttpSender:
         headers = dict(self._headers)
         headers["Content-Type"] = self._given.content_type or content_type.translate(_NO_BREAKS)
         headers["Idempotency-Key"] = delivery.key
+        if delivery.traceparent is not None:
+            headers["traceparent"] = delivery.traceparent
         if self._signing is not None:
             headers |= credentials.signature(self._signing, delivery.key, body, int(time.time()))
         return origin, target, headers, body
