@@ -963,6 +963,23 @@ def upgrade() -> None:
         postgresql_where=sa.text("unbound_at IS NULL"),
     )
     op.create_table(
+        "ledger_blocks",
+        sa.Column("device", sa.Integer(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device"],
+            ["devices.number"],
+            name=op.f("ledger_blocks_device_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device", "partition", "first", name=op.f("ledger_blocks_pkey")),
+    )
+    op.create_index("ledger_blocks_day", "ledger_blocks", ["day"], unique=False)
+    op.create_table(
         "notices",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),

@@ -21,7 +21,7 @@ from .service import (
     PostgresLog,
     Writer,
     day_tables,
-    drop_old_days,
+    drop_old,
     end_of,
     frame_of,
     get,
@@ -36,6 +36,8 @@ from .service import (
     position_of,
     read,
     read_back,
+    read_of,
+    seal,
 )
 
 __all__ = [
@@ -56,7 +58,7 @@ __all__ = [
     "Writer",
     "day_of",
     "day_tables",
-    "drop_old_days",
+    "drop_old",
     "end_of",
     "frame_of",
     "get",
@@ -73,5 +75,7 @@ __all__ = [
     "position_of",
     "read",
     "read_back",
+    "read_of",
+    "seal",
     "unpack",
 ]

@@ -56,7 +56,8 @@ class Sources:
         await self._learn(tx, messages)
         if self.routes.empty:
             return []
-        wanted, raw = [], []
+        wanted = []
+        raw: dict[tuple[int, int], int] = {}
         for message in messages:
             context = self._contexts.get(message.device)
             if context is None or message.channel.startswith(_NOT_TELEMETRY):
@@ -70,8 +71,8 @@ class Sources:
             if plans:
                 wanted.append((message, context))
                 if any(plan.raw for plan in plans):
-                    raw.append((partition, message.n))
-        received = await ledger.get_many(tx, raw) if raw else {}
+                    raw[partition, message.n] = message.device
+        received = await ledger.get_many(tx, raw)
         return [
             _arrival(message, context, received.get((partition, message.n)))
             for message, context in wanted

@@ -255,7 +255,7 @@ async def messages(
         device.application_id,
     )
     found = await store.list_messages(tx, device.number, asked, problems_only=problems_only)
-    raw = await ledger.get_many(tx, [(m.partition, m.n) for m in found.items])
+    raw = await ledger.get_many(tx, {(m.partition, m.n): device.number for m in found.items})
     return pages.Page(
         [(m, raw.get((m.partition, m.n))) for m in found.items], found.next, found.total
     )
@@ -277,9 +277,7 @@ async def message(
         device.organization_id,
         device.application_id,
     )
-    raw = await ledger.get(tx, partition, n)
-    if raw.device != device.number:
-        raise ledger.PositionGone(position=n)
+    raw = await ledger.get(tx, device.number, partition, n)
     row = await store.find_message(tx, device.number, partition, n, raw.received_us)
     if row is None:
         raise ledger.PositionGone(position=n)
@@ -290,14 +288,14 @@ async def newest_messages(tx: Tx, number: int, count: int) -> list[ledger.RawMes
     """Read a device's newest messages as received; for doors and trials that checked access."""
     newest = pages.PageRequest(limit=count)
     found = await store.list_messages(tx, number, newest, problems_only=False)
-    raw = await ledger.get_many(tx, [(m.partition, m.n) for m in found.items])
+    raw = await ledger.get_many(tx, {(m.partition, m.n): number for m in found.items})
     return list(raw.values())
 
 
 async def last_messages(tx: Tx, numbers: Sequence[int]) -> dict[int, ledger.RawMessage]:
     """Read the newest message of each device; for callers whose access was checked."""
     places = await store.last_places(tx, numbers)
-    raw = await ledger.get_many(tx, list(places.values()))
+    raw = await ledger.get_many(tx, {place: number for number, place in places.items()})
     return {number: raw[place] for number, place in places.items() if place in raw}
 
 
