@@ -22,12 +22,13 @@ from .ports import (
     TransportKind,
     Uplink,
 )
-from .service import RE_DECODE, Door, Part, Process, ReDecoder, Room, print_of, split
+from .service import RE_DECODE, Deriver, Door, Part, Process, ReDecoder, Room, print_of, split
 
 __all__ = [
     "RE_DECODE",
     "Command",
     "Credentials",
+    "Deriver",
     "DiskFull",
     "Done",
     "Door",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date
 from uuid import UUID
 
 import msgspec
@@ -14,8 +13,7 @@ from moorage import devices, ledger, telemetry
 from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
-from .. import store
-from ..model import Content, Reading, Replay, ReplayState
+from ..model import Content, Reading
 from .expand import Arrival, Routes, take_in
 
 log = structlog.get_logger()
@@ -127,62 +125,6 @@ class Intake:
             await ledger.move(tx, CONSUMER, ledger.LogName.DERIVED, self._partition, was, now)
             await take_in(tx, self._sources.routes, arrivals)
         return len(messages)
-
-
-class Replayer:
-    """Works replays off, a batch per transaction; it goes on where it stopped."""
-
-    def __init__(self, database: Database, doorbells: Doorbells, partitions: int) -> None:
-        self._database = database
-        self._partitions = partitions
-        self._sources = Sources(doorbells)
-
-    async def run(self) -> None:
-        """Work until cancelled."""
-        while True:
-            try:
-                if not await self.step():
-                    await asyncio.sleep(1)
-            except DatabaseUnavailable:
-                await asyncio.sleep(1)
-
-    async def step(self) -> bool:
-        """Put the next batch of the oldest replay into the outbox; False if there is none."""
-        async with self._database.begin() as tx:
-            replay = await store.take_replay(tx)
-            if replay is None:
-                return False
-            partition, next_n, day = _where(replay)
-            envelopes = await ledger.read(
-                tx, ledger.LogName.DERIVED, partition, ledger.Position(next_n, day), BATCH
-            )
-            until_us = int(replay.to_at.timestamp() * 1_000_000)
-            from_us = int(replay.from_at.timestamp() * 1_000_000)
-            messages, now = opened(envelopes, ledger.Position(next_n, day))
-            chosen = [m for m in messages if from_us <= m.received_us < until_us]
-            arrivals = await self._sources.arrivals(tx, partition, chosen)
-            rows = await take_in(
-                tx, self._sources.routes, arrivals, replay=replay.id, only_target=replay.target_id
-            )
-            # Envelopes lie in the order of their days; what is past the last day is not read.
-            over = not messages or now.day > replay.to_at.date()
-            if over:
-                partition += 1
-            done = partition >= self._partitions
-            await store.move_replay(
-                tx,
-                replay.id,
-                state=ReplayState.DONE if done else ReplayState.RUNNING,
-                enqueued=rows,
-                position=f"{partition}:0" if over else f"{partition}:{now.next}",
-            )
-        return True
-
-
-def _where(replay: Replay) -> tuple[int, int, date]:
-    """Read a replay's position: partition, next position in it, and the day to begin at."""
-    partition, _, next_n = (replay.position or "0:0").partition(":")
-    return int(partition), int(next_n), replay.from_at.date()
 
 
 def opened(
