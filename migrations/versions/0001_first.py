@@ -246,6 +246,13 @@ def upgrade() -> None:
         "telemetry_history_device_at", "telemetry_history", ["device", "at"], unique=False
     )
     op.create_table(
+        "telemetry_hours",
+        sa.Column("device", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "day", name=op.f("telemetry_hours_pkey")),
+    )
+    op.create_table(
         "telemetry_latest",
         sa.Column("device", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),

@@ -1,7 +1,19 @@
 """Readings over time."""
 
 from .errors import RangeReversed, RangeTooWide
-from .model import Derived, Difference, Flag, Latest, MessageRow, Point, Quality, Row, State, Window
+from .model import (
+    Calendar,
+    Derived,
+    Difference,
+    Flag,
+    Latest,
+    MessageRow,
+    Point,
+    Quality,
+    Row,
+    State,
+    Window,
+)
 from .service import (
     MAX_SERIES,
     Feed,
@@ -24,6 +36,7 @@ from .service import (
 
 __all__ = [
     "MAX_SERIES",
+    "Calendar",
     "Derived",
     "Difference",
     "Feed",

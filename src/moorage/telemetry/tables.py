@@ -49,6 +49,15 @@ sealed = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+# What the sealed rows of a day come to, by series and UTC hour; kept when the rows go.
+hours = Table(
+    "telemetry_hours",
+    metadata,
+    Column("device", Integer, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 # A re-decode's rows until they are put in place of those of the same messages.
 staged = Table(
     "telemetry_staged",

@@ -4,7 +4,6 @@ from .feed import Feed, Follower, Place, entries_of
 from .readings import (
     MAX_SERIES,
     Keeper,
-    aggregate,
     last_messages,
     latest,
     make_days,
@@ -26,7 +25,6 @@ __all__ = [
     "Keeper",
     "Place",
     "Sealer",
-    "aggregate",
     "discard",
     "drop_old",
     "entries_of",

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from moorage import devices, ledger, organizations
 from moorage.kit import pages
-from moorage.kit.caller import Caller
+from moorage.kit.caller import SYSTEM, SYSTEM_ID, Caller, CallerKind, Grant
 from moorage.kit.db import Tx
 
 from .. import store
 from ..errors import RangeReversed, RangeTooWide
-from ..model import Derived, Flag, MessageRow, Point, Row, State, Value, Window
+from ..model import Derived, Flag, MessageRow, Point, Row, State, Window
+from .grouping import grouped
 
 MAX_SERIES = 200
 MOST_SHAPES = 20_000
 TABLE = "telemetry_history"
 _CLOCK, _FURTHER = int(Flag.CLOCK), int(Flag.FURTHER)
 _DAY_US = 86_400_000_000
-# Long periods are grouped by stretches of two days, which hold a row a second.
-STRETCH_US = 2 * _DAY_US
-MOST_IN_STRETCH = 200_000
+# The platform itself, which needs the zone of an organisation whose device the caller may see.
+PLATFORM = Caller(CallerKind.SYSTEM, SYSTEM_ID, SYSTEM.label, (Grant(frozenset()),))
 
 
 class Keeper:
@@ -165,73 +164,13 @@ async def readings(tx: Tx, caller: Caller, device_id: UUID, window: Window) -> l
     if window.end <= window.start:
         raise RangeReversed
     device = await devices.get(tx, caller, device_id)
-    if window.step_s is not None:
-        return await _by_steps(tx, device.number, window, window.step_s * 1_000_000)
+    if window.step_s is not None or window.every is not None:
+        owner = await organizations.get(tx, PLATFORM, device.organization_id)
+        return await grouped(tx, device.number, window, ZoneInfo(owner.time_zone))
     found = [row for _number, row in await store.read(tx, [device.number], window)]
     if len(found) > window.limit:
         raise RangeTooWide(limit=window.limit)
     return found
-
-
-async def _by_steps(tx: Tx, number: int, window: Window, step_us: int) -> list[Row]:
-    """Group rows by time, some days after another, so that no long period is held at once."""
-    first_at = await store.first_at(tx, number)
-    if first_at is None:
-        return []
-    # Whole steps, counted from 1970 as the steps are: none is split.
-    length_us = -(-STRETCH_US // step_us) * step_us
-    start = max(window.start, first_at)
-    end = min(window.end, tx.now + timedelta(days=1))
-    found: list[Row] = []
-    while start < end:
-        until = min(end, store.from_us((store.to_us(start) // length_us + 1) * length_us))
-        stretch = replace(window, start=start, end=until, limit=MOST_IN_STRETCH)
-        rows = [row for _number, row in await store.read(tx, [number], stretch)]
-        if len(rows) > MOST_IN_STRETCH:
-            raise RangeTooWide(limit=MOST_IN_STRETCH)
-        found += aggregate(rows, window)
-        if len(found) > window.limit:
-            raise RangeTooWide(limit=window.limit)
-        start = until
-    return found
-
-
-def aggregate(rows: Sequence[Row], window: Window) -> list[Row]:
-    """Group rows by time steps counted from 1970; texts and booleans keep their last value."""
-    step_us = (window.step_s or 1) * 1_000_000
-    groups: dict[int, dict[str, list[Value]]] = {}
-    units: dict[str, str] = {}
-    for row in rows:
-        bucket = store.to_us(row.at) // step_us * step_us
-        group = groups.setdefault(bucket, {})
-        units.update(row.units)
-        for name, value in row.values.items():
-            group.setdefault(name, []).append(value)
-    return [
-        Row(
-            store.from_us(bucket),
-            {name: _summary(values, window.aggregate) for name, values in group.items()},
-            units,
-            rows[0].quality,
-        )
-        for bucket, group in sorted(groups.items())
-    ]
-
-
-def _summary(values: Sequence[Value], how: str) -> Value:
-    numbers = [float(v) for v in values if isinstance(v, float | int) and not isinstance(v, bool)]
-    if how == "count":
-        return float(len(values))
-    if not numbers or how == "last":
-        return values[-1]
-    if how == "first":
-        return values[0]
-    if how == "min":
-        return min(numbers)
-    if how == "max":
-        return max(numbers)
-    total = math.fsum(numbers)
-    return total if how == "sum" else total / len(numbers)
 
 
 async def messages(

@@ -11,6 +11,7 @@ from .history import (
     list_messages,
     read,
 )
+from .hours import HOUR_US, merged, read_hours, tally
 from .latest import LatestRow, get_state, get_states, put_latest, read_latest
 from .retention import devices_after, erase, forget, forget_others
 from .sealing import (
@@ -23,6 +24,7 @@ from .shapes import add_shape, kind_of, pack_values, packer
 from .staging import discard, put_in_place, rows_of, stage, staged_days
 
 __all__ = [
+    "HOUR_US",
     "HistoryRow",
     "Kept",
     "LatestRow",
@@ -43,16 +45,19 @@ __all__ = [
     "kind_of",
     "last_places",
     "list_messages",
+    "merged",
     "next_devices",
     "pack_values",
     "packer",
     "put_in_place",
     "put_latest",
     "read",
+    "read_hours",
     "read_latest",
     "rows_of",
     "seal",
     "stage",
     "staged_days",
+    "tally",
     "to_us",
 ]

@@ -16,6 +16,7 @@ from . import blocks
 from .blocks import Kept
 from .copying import from_us
 from .history import EARLIEST, LATEST, LONGEST_BLOCK, HistoryRow, get_shapes, kept_of
+from .hours import count_anew
 from .sealing import Block, lock_sealed, put_blocks
 
 
@@ -134,6 +135,10 @@ async def _take_out_of_blocks(tx: Tx, generation: UUID, first: date, last: date)
             left = [kept for kept in rows if (kept.partition, kept.n) not in places]
             if len(left) == len(rows):
                 continue
+            days = {
+                from_us(kept.at_us).date() for kept in rows if (kept.partition, kept.n) in places
+            }
+            await count_anew(tx, number, days, left, known)
             if left:
                 body = blocks.pack(left, known)
                 block = Block(number, row.day, row.until, len(left), body)
