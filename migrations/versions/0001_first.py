@@ -284,6 +284,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("telemetry_shapes_digest_key")),
     )
     op.create_table(
+        "telemetry_stale",
+        sa.Column("device", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("partition", sa.SmallInteger(), nullable=False),
+        sa.Column("names", sa.ARRAY(sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("device", name=op.f("telemetry_stale_pkey")),
+    )
+    op.create_table(
         "user_failures",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,13 +28,13 @@ class Field:
         self.device_id = ""
         self.decoder_id = ""
 
-    async def send(self) -> None:
+    async def send(self, process: ingest.Process | None = None) -> None:
         made = await self.admin.post(f"/api/v1/devices/{self.device_id}/credentials", json={})
         device = self.world.client(X_Device_Key=made.json()["secret"])
         for byte in (b"\x14", b"\x1e", b"\x28"):
             sent = await device.post("/ingest/v1/up", content=byte)
             assert sent.status_code == 202, sent.text
-        await self.world.work()
+        await (self.world.work() if process is None else process.step())
 
     async def have_sent(self, day: date) -> None:
         """Send some on a day gone by and some on the next, which are rewritten into blocks."""
@@ -140,6 +141,34 @@ async def test_closed_days_are_decoded_anew_from_their_blocks(world: World) -> N
     assert [item["values"] for item in listed] == [{"t": t, "h": 5.0} for t in (4, 3, 2)]
     one = await field.admin.get(f"{path}/{listed[2]['position']}")
     assert (one.json()["payload"], one.json()["values"]) == ("FA==", {"t": 2.0, "h": 5.0})
+
+
+async def test_latest_values_follow_an_applied_re_decode_in_a_worker_that_remembers(
+    world: World,
+) -> None:
+    field = await a_field(world)
+    bells = Doorbells(world.database, name="moorage-test-bell")
+    listening = asyncio.create_task(bells.run())
+    process = ingest.Process(world.database, bells, world.app.state.workshop, 0)
+    await field.send(process)
+    task = await field.ask()
+    path = f"/api/v1/devices/{field.device_id}/latest"
+    before = (await field.admin.get(path)).json()
+    assert {one["series"] for one in before["latest"]} == {"t", "gone", "h"}
+
+    await field.admin.post(f"/api/v1/re-decodes/{task['id']}/apply")
+    async with asyncio.timeout(20):
+        while len((await field.admin.get(path)).json()["latest"]) != 2:
+            await process.step()
+            await asyncio.sleep(0.05)
+
+    after = (await field.admin.get(path)).json()
+    assert {one["series"]: one["value"] for one in after["latest"]} == {"t": 4.0, "h": 5.0}
+    assert after["messageCount"] == before["messageCount"] == 6
+    await field.send(process)
+    later = (await field.admin.get(path)).json()
+    assert {one["series"] for one in later["latest"]} == {"t", "h"}
+    listening.cancel()
 
 
 async def test_discarded_it_leaves_what_was(world: World) -> None:

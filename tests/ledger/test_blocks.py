@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -143,6 +144,24 @@ async def test_a_broken_off_rewrite_leaves_what_was_and_is_done_again(fleet: Fle
         await ledger.seal(tx)
     await fleet.agrees()
     assert await seal(fleet.database) == 6
+    await fleet.agrees()
+
+
+async def test_readers_see_every_message_once_while_days_are_rewritten(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "STRETCH_BYTES", 500)
+    for days_ago in (6, 5, 4, 3, 2):
+        for _ in range(4):
+            await fleet.send(days_ago)
+    await fleet.send(0)
+    await fleet.consume()
+    rewriting = asyncio.create_task(seal(fleet.database))
+
+    while not rewriting.done():
+        await fleet.agrees()
+
+    assert await rewriting == 120
     await fleet.agrees()
 
 

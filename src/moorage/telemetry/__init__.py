@@ -16,6 +16,7 @@ from .model import (
 )
 from .service import (
     MAX_SERIES,
+    STALE_CHANNEL,
     Feed,
     Keeper,
     Place,
@@ -36,6 +37,7 @@ from .service import (
 
 __all__ = [
     "MAX_SERIES",
+    "STALE_CHANNEL",
     "Calendar",
     "Derived",
     "Difference",

@@ -73,6 +73,16 @@ staged = Table(
     Index("telemetry_staged_generation", "generation", "device"),
 )
 
+# Devices whose latest state must be made anew, and series they have got. The worker that holds the
+# partition does it, as it is the only one that writes these states.
+stale = Table(
+    "telemetry_stale",
+    metadata,
+    Column("device", Integer, primary_key=True, autoincrement=False),
+    Column("partition", SmallInteger, nullable=False),
+    Column("names", ARRAY(Text), nullable=False),
+)
+
 shapes = Table(
     "telemetry_shapes",
     metadata,

@@ -45,9 +45,11 @@ class Process:
         self._bell = asyncio.Event()
         self._keeper = telemetry.Keeper(partition)
         self._position: ledger.Position | None = None
+        self._stale = True
         self.processed = 0
         doorbells.on(ledger.CHANNEL[ledger.LogName.RAW], lambda _payload: self._bell.set())
         doorbells.on("moorage_devices", lambda _payload: self._decoding.look_again())
+        doorbells.on(telemetry.STALE_CHANNEL, lambda _payload: self._look_at_latest())
 
     async def run(self) -> None:
         """Work until cancelled; starts over from the stored position after any trouble."""
@@ -65,14 +67,21 @@ class Process:
                 self._start_over()
                 await asyncio.sleep(0.5)
 
+    def _look_at_latest(self) -> None:
+        self._stale = True
+        self._bell.set()
+
     def _start_over(self) -> None:
         self._position = None
+        self._stale = True
         self._keeper = telemetry.Keeper(self._partition)
         self._decoding.contexts.clear()
 
     async def step(self) -> int:
         """Process what has come in since; give the number of messages."""
         self._bell.clear()
+        if self._stale:
+            await self._renew_latest()
         async with self._database.begin() as tx:
             was = await self._where(tx)
             envelopes = await ledger.read(tx, ledger.LogName.RAW, self._partition, was, BATCH)
@@ -96,6 +105,16 @@ class Process:
         self._position = now
         self.processed += len(derived)
         return len(derived)
+
+    async def _renew_latest(self) -> None:
+        """Take up what an applied re-decode changed, if we still hold the partition."""
+        self._stale = False
+        async with self._database.begin() as tx:
+            was = await self._where(tx)
+            await ledger.move(tx, CONSUMER, ledger.LogName.RAW, self._partition, was, was)
+            more = await self._keeper.renew(tx)
+        if more:
+            self._look_at_latest()
 
     async def _where(self, tx: Tx) -> ledger.Position:
         if self._position is None:

@@ -141,7 +141,8 @@ async def find(tx: Tx, wanted: Mapping[tuple[int, int], int]) -> list[tuple[int,
     return [(row.partition, _piece(row)) for row in rows]
 
 
-# The first stretch with something of the devices, whole; without one, envelopes.
+# The first stretch with something of the devices, whole; without one, envelopes, whose positions
+# have no gaps. Day by day, so that the index finds the first of each at once.
 _READ = """
 WITH stretch AS (
     SELECT min(b.first) AS first FROM unnest(CAST(:devices AS int[])) AS d (device), LATERAL (
@@ -150,21 +151,28 @@ WITH stretch AS (
             AND first > :position - :stretch AND next > :position
         ORDER BY first LIMIT 1
     ) b
+), days AS (
+    SELECT day FROM unnest(CAST(:days AS date[])) AS d (day)
+    WHERE day BETWEEN :since AND :until AND (SELECT first FROM stretch) IS NULL
+), start AS (
+    SELECT greatest(:position, min(e.first)) AS n FROM days, LATERAL (
+        SELECT first FROM ledger_raw WHERE day = days.day AND partition = :partition
+        ORDER BY first LIMIT 1
+    ) e
 ), open AS (
-    SELECT first, count, day, body,
-        sum(count) OVER (ORDER BY first) - count AS before,
-        sum(octet_length(body)) OVER (ORDER BY first) - octet_length(body) AS bytes
-    FROM ledger_raw
-    WHERE (SELECT first FROM stretch) IS NULL AND day BETWEEN :since AND :until
-        AND partition = :partition
-        AND first > :position - :envelope AND first + count > :position
-    ORDER BY first LIMIT :fetch
+    SELECT e.*, sum(octet_length(body)) OVER (ORDER BY first) - octet_length(body) AS bytes
+    FROM days, LATERAL (
+        SELECT first, count, day, body FROM ledger_raw
+        WHERE day = days.day AND partition = :partition
+            AND first > (SELECT n FROM start) - :envelope
+            AND first < (SELECT n FROM start) + :limit
+            AND first + count > :position
+    ) e
 )
 SELECT first, NULL AS count, next, day, device, body FROM ledger_blocks
 WHERE device = ANY(:devices) AND partition = :partition AND first = (SELECT first FROM stretch)
 UNION ALL
-(SELECT first, count, NULL, day, NULL, body FROM open
-WHERE before < :limit AND bytes < :bytes ORDER BY first)
+(SELECT first, count, NULL, day, NULL, body FROM open WHERE bytes < :bytes ORDER BY first)
 """
 
 
@@ -187,7 +195,7 @@ async def read_of(
             "until": until,
             "stretch": LARGEST_STRETCH,
             "envelope": LARGEST_ENVELOPE,
-            "fetch": FETCH_ENVELOPES,
+            "days": await days_of(tx, raw.name),
             "bytes": FETCH_BYTES,
             "limit": limit,
         },

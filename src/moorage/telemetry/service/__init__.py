@@ -1,5 +1,6 @@
 """The rules of readings."""
 
+from ..store import STALE_CHANNEL
 from .feed import Feed, Follower, Place, entries_of
 from .readings import (
     MAX_SERIES,
@@ -20,6 +21,7 @@ from .sealing import Sealer
 
 __all__ = [
     "MAX_SERIES",
+    "STALE_CHANNEL",
     "Feed",
     "Follower",
     "Keeper",

@@ -20,6 +20,7 @@ from .grouping import grouped
 
 MAX_SERIES = 200
 MOST_SHAPES = 20_000
+MOST_RENEWED = 20
 TABLE = "telemetry_history"
 _CLOCK, _FURTHER = int(Flag.CLOCK), int(Flag.FURTHER)
 _DAY_US = 86_400_000_000
@@ -67,6 +68,18 @@ class Keeper:
         await store.put_latest(tx, list(touched.values()))
         while len(self._latest) > self._remembered:
             self._latest.popitem(last=False)
+
+    async def renew(self, tx: Tx) -> bool:
+        """Make latest states anew where a re-decode took effect; tell whether more of them wait."""
+        stale = await store.take_stale(tx, self.partition, MOST_RENEWED)
+        states = await store.read_latest(tx, list(stale)) if stale else {}
+        for device, state in states.items():
+            names = sorted({*state.state, *stale[device]})[:MAX_SERIES]
+            state.state = await store.newest_values(tx, device, names)
+            self._latest[device] = state
+        if states:
+            await store.put_latest(tx, list(states.values()))
+        return len(stale) == MOST_RENEWED
 
     async def rows_of(self, tx: Tx, message: Derived) -> list[store.HistoryRow]:
         """Make a message's rows: one an instant, or one without values."""

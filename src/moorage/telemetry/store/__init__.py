@@ -13,6 +13,7 @@ from .history import (
 )
 from .hours import HOUR_US, merged, read_hours, tally
 from .latest import LatestRow, get_state, get_states, put_latest, read_latest
+from .renewal import STALE_CHANNEL, newest_values, take_stale
 from .retention import devices_after, erase, forget, forget_others
 from .sealing import (
     days_with_rows,
@@ -25,6 +26,7 @@ from .staging import discard, put_in_place, rows_of, stage, staged_days
 
 __all__ = [
     "HOUR_US",
+    "STALE_CHANNEL",
     "HistoryRow",
     "Kept",
     "LatestRow",
@@ -46,6 +48,7 @@ __all__ = [
     "last_places",
     "list_messages",
     "merged",
+    "newest_values",
     "next_devices",
     "pack_values",
     "packer",
@@ -58,6 +61,7 @@ __all__ = [
     "seal",
     "stage",
     "staged_days",
+    "take_stale",
     "tally",
     "to_us",
 ]
