@@ -108,6 +108,22 @@ async def test_days_that_take_turns_around_midnight_keep_their_order(fleet: Flee
     await fleet.agrees()
 
 
+async def test_a_consumer_passes_nothing_around_midnight(fleet: Fleet) -> None:
+    for days_ago in (1, 0, 1, 0):
+        await fleet.send(days_ago)
+    at = ledger.Position(1, ledger.FIRST_DAY)
+    found = []
+    while True:
+        async with fleet.database.begin() as tx:
+            envelopes = await ledger.read(tx, ledger.LogName.RAW, 0, at, 1)
+        if not envelopes:
+            break
+        (envelope,) = envelopes
+        found.append(envelope.first)
+        at = ledger.Position(envelope.first + envelope.count, envelope.day)
+    assert found == [1, 7, 13, 19]
+
+
 async def test_large_days_are_rewritten_in_stretches(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,9 @@ _messages = msgspec.msgpack.Decoder(list[RawMessage])
 _frame = msgspec.msgpack.Encoder().encode
 
 FIRST_DAY = date(2000, 1, 1)
+# A transaction that began before midnight may take its position after one that began later: a
+# position may lie in the day before that of the one before it.
+MIDNIGHT = timedelta(days=1)
 # What was derived lives on in the history; its log is for consumers.
 DERIVED_KEPT = timedelta(days=4)
 # Where an application does not say.
@@ -253,7 +256,8 @@ async def read(
     tx: Tx, log_name: LogName, partition: int, position: Position, limit: int
 ) -> list[Envelope]:
     """Read whole envelopes from a position on, about `limit` frames."""
-    return await store.read(tx, log_name, partition, position.next, position.day, limit)
+    since = position.day - MIDNIGHT
+    return await store.read(tx, log_name, partition, position.next, since, limit)
 
 
 async def read_back(
@@ -308,8 +312,7 @@ async def read_of(
     Gives at most about `limit` messages with their positions, perhaps none, and where to go on:
     where it began once there is nothing more.
     """
-    # Around midnight a position may lie in the day before.
-    since = Position(position.next, position.day - timedelta(days=1))
+    since = Position(position.next, position.day - MIDNIGHT)
     pieces = await store.read_of(tx, devices, partition, since, until, limit)
     found = [
         (n, message)
