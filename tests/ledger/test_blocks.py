@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,8 @@ from moorage import devices, groups, ledger
 from moorage.kit.db import Database
 from moorage.ledger import jobs, service
 from past import DAY, TODAY, a_message, consume, put, seal, where
+
+SEALER = Path(__file__).with_name("sealing_process.py")
 
 
 class Fleet:
@@ -128,7 +134,7 @@ async def test_large_days_are_rewritten_in_stretches(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "STRETCH_BYTES", 1_000)
-    for _ in range(12):
+    for _ in range(40):
         await fleet.send(4)
     await fleet.consume()
     async with fleet.database.begin() as tx:
@@ -160,6 +166,34 @@ async def test_a_broken_off_rewrite_leaves_what_was_and_is_done_again(fleet: Fle
         await ledger.seal(tx)
     await fleet.agrees()
     assert await seal(fleet.database) == 6
+    await fleet.agrees()
+
+
+async def test_a_rewrite_killed_within_a_transaction_loses_and_doubles_nothing(
+    fleet: Fleet,
+) -> None:
+    for days_ago in (6, 5):
+        for _ in range(40):
+            await fleet.send(days_ago, 1)
+    await fleet.consume()
+    left = [160]
+    for _ in range(2):
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, str(SEALER), fleet.database.url,
+            env={**os.environ, "PYTHONPATH": str(SEALER.parents[1])},
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert worker.stdout is not None
+        assert await worker.stdout.readline() == b"inside\n"
+        worker.send_signal(signal.SIGKILL)
+        await worker.wait()
+        left.append((await where(fleet.database))[0])
+        await fleet.agrees()
+
+    assert await seal(fleet.database) == left[-1]
+
+    assert left[0] > left[1] > left[2] > 0
+    assert (await where(fleet.database))[0] == 0
     await fleet.agrees()
 
 

@@ -313,7 +313,7 @@ async def read_of(
     where it began once there is nothing more.
     """
     since = Position(position.next, position.day - MIDNIGHT)
-    pieces = await store.read_of(tx, devices, partition, since, until, limit)
+    pieces = await store.read_of(tx, devices, partition, since, until, limit) if devices else []
     found = [
         (n, message)
         for piece in pieces
