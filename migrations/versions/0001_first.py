@@ -249,6 +249,13 @@ def upgrade() -> None:
         "telemetry_history_device_at", "telemetry_history", ["device", "at"], unique=False
     )
     op.create_table(
+        "telemetry_hours",
+        sa.Column("device", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "day", name=op.f("telemetry_hours_pkey")),
+    )
+    op.create_table(
         "telemetry_latest",
         sa.Column("device", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
@@ -278,6 +285,13 @@ def upgrade() -> None:
         sa.Column("units", sa.ARRAY(sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("telemetry_shapes_pkey")),
         sa.UniqueConstraint("digest", name=op.f("telemetry_shapes_digest_key")),
+    )
+    op.create_table(
+        "telemetry_stale",
+        sa.Column("device", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("partition", sa.SmallInteger(), nullable=False),
+        sa.Column("names", sa.ARRAY(sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("device", name=op.f("telemetry_stale_pkey")),
     )
     op.create_table(
         "user_failures",
@@ -966,6 +980,23 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("unbound_at IS NULL"),
     )
+    op.create_table(
+        "ledger_blocks",
+        sa.Column("device", sa.Integer(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device"],
+            ["devices.number"],
+            name=op.f("ledger_blocks_device_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device", "partition", "first", name=op.f("ledger_blocks_pkey")),
+    )
+    op.create_index("ledger_blocks_day", "ledger_blocks", ["day"], unique=False)
     op.create_table(
         "notices",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -148,7 +148,7 @@ async def test_a_batch_longer_than_an_envelope_is_kept_in_several_and_each_messa
     assert await everything(log) == [str(n) for n in range(9_000)]
     async with log.begin() as tx:
         for position in (1, 4_097, 9_000):
-            message = await ledger.get(tx, 0, position)
+            message = await ledger.get(tx, 1, 0, position)
             assert message.payload == str(position - 1).encode()
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from moorage import devices, groups, ledger
+import past
+from moorage import decoders, devices, groups, ingest, ledger
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 from moorage.targets import Intake, Replayer, Target, service, store
 from moorage.targets.model import Comparison, Condition, Content, Sampling, Source
+from moorage.targets.service import replayer
 from targets.world import ROOT, World, a_message
 
 
@@ -181,32 +183,96 @@ async def test_a_batch_is_taken_in_once(world: World) -> None:
     assert await numbers(world, target) == [1]
 
 
+def a_workshop(world: World) -> decoders.Workshop:
+    runtimes = decoders.find_runtimes(workers=1)
+    return decoders.Workshop(world.database, Doorbells(world.database), runtimes)
+
+
+async def replay(world: World, target: Target, start: datetime, end: datetime) -> Any:
+    """Ask for a replay and work it off, a worker a step."""
+    async with world.database.begin(ROOT) as tx:
+        asked = await service.ask_replay(tx, ROOT, target.id, start, end)
+    doorbells, workshop = Doorbells(world.database), a_workshop(world)
+    derive = ingest.Deriver(world.database, doorbells, workshop)
+    while await Replayer(world.database, doorbells, 1, derive).step():
+        pass
+    await workshop.close()
+    async with world.database.begin(ROOT) as tx:
+        return await service.get_replay(tx, ROOT, target.id, asked.id)
+
+
 async def test_a_replay_sends_a_period_again_under_new_keys(world: World) -> None:
     device = await world.a_device("One")
     target, other = await world.a_target(), await world.a_target()
     await world.a_route(target, sampling=Sampling(every=1))
     await world.a_route(other)
     now = datetime.now(UTC)
-    times = [now - timedelta(minutes=m) for m in (30, 20, 10)]
-    await world.derive(
-        *(a_message(device, {"n": n}, received_us=int(at.timestamp() * 1e6)) for n, at in
-          enumerate(times))
-    )  # fmt: skip
+    sent = []
+    for n, minutes in enumerate((30, 20, 10)):
+        received_us = int((now - timedelta(minutes=minutes)).timestamp() * 1e6)
+        raw = past.a_message(device.number, json.dumps({"n": n}))
+        raw.received_us = received_us
+        at = await past.put(world.database, past.TODAY, raw)
+        sent.append(a_message(device, {"n": n}, received_us=received_us, n=at, id=raw.id))
+    await world.derive(*sent)
     await an_intake(world).step()
-    async with world.database.begin(ROOT) as tx:
-        start, end = now - timedelta(minutes=25), now - timedelta(minutes=5)
-        replay = await service.ask_replay(tx, ROOT, target.id, start, end)
-    replayer = Replayer(world.database, Doorbells(world.database), 1)
-    while await replayer.step():
-        pass
+
+    done = await replay(
+        world, target, now - timedelta(minutes=25), now - timedelta(minutes=5)
+    )  # fmt: skip
+
     assert await numbers(world, target) == [0, 1, 2, 1, 2]
     assert await numbers(world, other) == [0, 1, 2]
     async with world.database.begin(ROOT) as tx:
-        done = await service.get_replay(tx, ROOT, target.id, replay.id)
         keys = (await tx.execute("SELECT DISTINCT key FROM target_outbox")).all()
     assert (done.state, done.enqueued) == ("done", 2)
     assert len(keys) == 3 + 3 + 2
     assert (await world.statement(target)).sent == 5
+
+
+async def test_a_replay_reads_blocks_of_closed_days_and_envelopes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replayer, "BATCH", 2)
+    one, two = await world.a_device("One"), await world.a_device("Two")
+    target = await world.a_target()
+    await world.a_route(target, device_ids=(one.id,))
+    for days_ago in (30, 20, 20, 10, 0):
+        day = past.TODAY - days_ago * past.DAY
+        texts = [json.dumps({"n": 10 * days_ago + i}) for i in range(3)]
+        messages = [past.a_message(d.number, t, day) for t in texts for d in (one, two)]
+        await past.put(world.database, day, *messages)
+    async with world.database.begin() as tx:
+        await past.consume(tx)
+    assert await past.seal(world.database) == 24
+    now = datetime.now(UTC)
+
+    done = await replay(world, target, now - timedelta(days=25), now)
+
+    # Today's message says noon, which may not have been yet.
+    expected = [200, 201, 202, 200, 201, 202, 100, 101, 102]
+    assert (await numbers(world, target))[:9] == expected
+    assert done.enqueued in (9, 12)
+
+
+async def test_a_replay_derives_with_the_decoder_as_it_is_now(world: World) -> None:
+    device = await world.a_device("One")
+    target = await world.a_target()
+    await world.a_route(target)
+    script = "function decodeUplink(input) { return { data: { n: input.bytes[0] / 10 } }; }"
+    new = decoders.NewDecoder(world.organization.id, "Bin", source=script)
+    workshop = a_workshop(world)
+    decoder = await decoders.make(workshop, ROOT, new)
+    await workshop.close()
+    async with world.database.begin(ROOT) as tx:
+        await devices.change(tx, ROOT, device.id, {"decoder_id": decoder.id})
+    day = past.TODAY - 9 * past.DAY
+    await past.put(world.database, day, past.a_message(device.number, "(", day))
+    now = datetime.now(UTC)
+
+    await replay(world, target, now - timedelta(days=10), now)
+
+    assert await numbers(world, target) == [4]
 
 
 async def test_a_target_removed_while_messages_are_under_way_is_no_trouble(world: World) -> None:

@@ -114,10 +114,9 @@ async def a_worker(world: World) -> AsyncIterator[targets.Intake]:
     """Run what the worker process runs of targets."""
     doorbells = Doorbells(world.database)
     intake = targets.Intake(world.database, doorbells, 0)
-    replayer = targets.Replayer(world.database, doorbells, 1)
     means = targets.Means(world.database, KINDS, world.sealer, NETWORK)
     dispatch = targets.Dispatch(means, doorbells)
-    tasks = [asyncio.create_task(part.run()) for part in (doorbells, intake, replayer, dispatch)]
+    tasks = [asyncio.create_task(part.run()) for part in (doorbells, intake, dispatch)]
     try:
         yield intake
     finally:

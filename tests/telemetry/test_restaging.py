@@ -45,6 +45,42 @@ async def staged(database: Database) -> tuple[History, UUID]:
     return history, generation
 
 
+async def latest(history: History) -> list[tuple[str, object, object]]:
+    async with history.database.begin() as tx:
+        state = await telemetry.latest(tx, ROOT, history.device.id)
+    return [(one.series, one.value, one.at) for one in state.latest]
+
+
+async def test_latest_values_are_found_anew_in_both_tiers(database: Database) -> None:
+    history, generation = await staged(database)
+    # Once the others have other series, the first message has the newest value of its own.
+    async with database.begin() as tx:
+        other = derived(history, 2, 0)
+        other.points = [telemetry.Point(us(TIMES[1]), {"b": True})]
+        last = derived(history, 3, 0)
+        last.points = [telemetry.Point(us(TIMES[2]), {"c": "x"})]
+        await tx.execute("DELETE FROM telemetry_staged")
+        await telemetry.stage(tx, generation, 0, [other, last])
+    assert await latest(history) == [("a", 3.0, TIMES[2])]
+    async with database.begin() as tx:
+        await telemetry.put_in_place(tx, generation, (TIMES[0], TIMES[2]))
+    expected = [("a", 1.0, TIMES[0]), ("b", True, TIMES[1]), ("c", "x", TIMES[2])]
+
+    for partition in (1, 0):
+        async with database.begin() as tx:
+            assert not await telemetry.Keeper(partition).renew(tx)
+
+    assert await latest(history) == expected
+    await telemetry.Sealer(database).work()
+    async with database.begin() as tx:
+        await tx.execute(
+            "INSERT INTO telemetry_stale VALUES (:device, 0, '{}')",
+            {"device": history.device.number},
+        )
+        await telemetry.Keeper(0).renew(tx)
+    assert await latest(history) == expected
+
+
 async def values(history: History) -> list[object]:
     async with history.database.begin() as tx:
         window = telemetry.Window(MIDNIGHT - 9 * DAY, MIDNIGHT)

@@ -157,9 +157,9 @@ async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
     return await store.reading_periods(tx)
 
 
-async def longest_message_period(tx: Tx) -> timedelta | None:
-    """Tell how long messages are kept at most, if an application says; for schedules only."""
-    return await store.longest_message_period(tx)
+async def message_periods(tx: Tx) -> dict[UUID, timedelta]:
+    """Tell how long messages are kept, of the applications that say so; for schedules only."""
+    return await store.message_periods(tx)
 
 
 async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:

@@ -185,12 +185,10 @@ async def quota(tx: Tx, application_id: UUID, what: Quota) -> int | None:
     return None if found is None else found[what.value]
 
 
-async def longest_message_period(tx: Tx) -> timedelta | None:
-    """Read how long messages are kept at most; None where no application says."""
-    found: timedelta | None = (
-        await tx.execute(select(func.max(groups.c.keep_messages)))
-    ).scalar_one()
-    return found
+async def message_periods(tx: Tx) -> dict[UUID, timedelta]:
+    """Read how long messages are kept, of the applications that say so."""
+    query = select(groups.c.id, groups.c.keep_messages).where(groups.c.keep_messages.is_not(None))
+    return {row.id: row.keep_messages for row in await tx.execute(query)}
 
 
 async def names_of(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, str]:

@@ -25,6 +25,7 @@ from .ports import (
 )
 from .service import (
     RE_DECODE,
+    Deriver,
     Door,
     Part,
     Process,
@@ -39,6 +40,7 @@ __all__ = [
     "RE_DECODE",
     "Command",
     "Credentials",
+    "Deriver",
     "DiskFull",
     "Done",
     "Door",

@@ -23,7 +23,7 @@ from .service import (
     Writer,
     after,
     day_tables,
-    drop_old_days,
+    drop_old,
     end_of,
     frame_of,
     get,
@@ -38,6 +38,8 @@ from .service import (
     position_of,
     read,
     read_back,
+    read_of,
+    seal,
     standings,
 )
 
@@ -61,7 +63,7 @@ __all__ = [
     "after",
     "day_of",
     "day_tables",
-    "drop_old_days",
+    "drop_old",
     "end_of",
     "frame_of",
     "get",
@@ -78,6 +80,8 @@ __all__ = [
     "position_of",
     "read",
     "read_back",
+    "read_of",
+    "seal",
     "standings",
     "unpack",
 ]

@@ -12,6 +12,11 @@ async def make_days(tx: Tx) -> None:
     await service.make_days(tx)
 
 
-async def drop_days(tx: Tx) -> None:
-    """Drop days past their retention; hourly."""
-    await service.drop_old_days(tx)
+async def drop_old(tx: Tx) -> None:
+    """Drop what is past its retention; hourly."""
+    await service.drop_old(tx)
+
+
+async def seal(tx: Tx) -> None:
+    """Rewrite the next stretch of a closed day into blocks; every few seconds."""
+    await service.seal(tx)

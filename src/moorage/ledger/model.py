@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
+from itertools import accumulate, pairwise
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ class LogName(IntEnum):
 
 
 _compress = zstandard.ZstdCompressor(level=1).compress
+_compress_well = zstandard.ZstdCompressor(level=9).compress
 _decompress = zstandard.ZstdDecompressor().decompress
 
 # The doorbell that rings when a log has grown.
@@ -110,6 +112,20 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """What one device sent within a stretch of positions of one closed day; see `pack_block`.
+
+    The stretch goes from `first` to before `next`; it is the same for all its devices.
+    """
+
+    device: int
+    first: int
+    next: int
+    day: date
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """How far a consumer has come in a partition: the next position, and the day it lies in."""
 
@@ -125,6 +141,49 @@ def pack(frames: Sequence[bytes]) -> bytes:
 def unpack(body: bytes) -> bytes:
     """Give an envelope's MessagePack array."""
     return _decompress(body)
+
+
+class _Kept(msgspec.Struct, array_like=True, gc=False):
+    """A block's frames, verbatim, and how far each stands behind the one before."""
+
+    steps: list[int]
+    frames: list[msgspec.Raw]
+
+
+class _Owner(msgspec.Struct, array_like=True, gc=False):
+    """What a frame of the raw log begins with."""
+
+    device: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_kept = msgspec.msgpack.Decoder(_Kept).decode
+_frames = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_owner = msgspec.msgpack.Decoder(_Owner).decode
+_message = msgspec.msgpack.Decoder(RawMessage).decode
+
+
+def by_device(envelope: Envelope) -> Iterator[tuple[int, int, msgspec.Raw]]:
+    """Give device, position and frame of each message of the raw log."""
+    for n, frame in enumerate(_frames(unpack(envelope.body)), envelope.first):
+        yield _owner(frame).device, n, frame
+
+
+def pack_block(first: int, frames: Sequence[tuple[int, msgspec.Raw]]) -> bytes:
+    """Compress a device's frames, given by position, of a stretch that begins at `first`."""
+    at = [first, *(n for n, _frame in frames)]
+    steps = [n - before for before, n in pairwise(at)]
+    return _compress_well(_encode(_Kept(steps, [frame for _n, frame in frames])))
+
+
+def unpack_block(block: Block, start: int = 0) -> list[tuple[int, RawMessage]]:
+    """Give a block's messages from position `start` on."""
+    kept = _kept(_decompress(block.body))
+    places = accumulate(kept.steps, initial=block.first)
+    next(places)
+    return [
+        (n, _message(frame)) for n, frame in zip(places, kept.frames, strict=True) if n >= start
+    ]
 
 
 def message_key(device: int, own_id: str) -> bytes:

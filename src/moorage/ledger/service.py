@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from operator import itemgetter
 
 import msgspec
 import structlog
 
-from moorage import groups
+from moorage import devices, groups
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 
 from . import store
 from .errors import DayMissing, LedgerUnavailable, PositionGone
-from .model import Appended, Envelope, Frame, LogName, Position, RawMessage, Standing, pack, unpack
+from .model import (
+    Appended,
+    Block,
+    Envelope,
+    Frame,
+    LogName,
+    Position,
+    RawMessage,
+    Standing,
+    by_device,
+    pack,
+    pack_block,
+    unpack,
+    unpack_block,
+)
 
 log = structlog.get_logger()
 
@@ -24,9 +39,17 @@ Done = Callable[[Exception | None], None]
 _messages = msgspec.msgpack.Decoder(list[RawMessage])
 _frame = msgspec.msgpack.Encoder().encode
 
-# How long each log is kept. What was derived lives on in the history; its log is for consumers.
 FIRST_DAY = date(2000, 1, 1)
-KEPT_DAYS = {LogName.RAW: 90, LogName.DERIVED: 4}
+# A transaction that began before midnight may take its position after one that began later: a
+# position may lie in the day before that of the one before it.
+MIDNIGHT = timedelta(days=1)
+# What was derived lives on in the history; its log is for consumers.
+DERIVED_KEPT = timedelta(days=4)
+# Where an application does not say.
+KEPT = timedelta(days=90)
+# A day is rewritten into blocks so long after its end, about so many bytes at once.
+CLOSED_AFTER = timedelta(hours=1)
+STRETCH_BYTES = 32_000_000
 # Reading stops above the first and goes on below the second.
 HIGH_WATER_FRAMES, LOW_WATER_FRAMES = 20_000, 5_000
 HIGH_WATER_BYTES, LOW_WATER_BYTES = 64_000_000, 16_000_000
@@ -244,7 +267,8 @@ async def read(
     tx: Tx, log_name: LogName, partition: int, position: Position, limit: int
 ) -> list[Envelope]:
     """Read whole envelopes from a position on, about `limit` frames."""
-    return await store.read(tx, log_name, partition, position.next, position.day, limit)
+    since = position.day - MIDNIGHT
+    return await store.read(tx, log_name, partition, position.next, since, limit)
 
 
 def after(envelope: Envelope) -> Position:
@@ -271,28 +295,64 @@ async def place(tx: Tx, log_name: LogName, partition: int, frames: Sequence[byte
     return await store.place(tx, log_name, partition, len(frames), pack(frames))
 
 
-async def get(tx: Tx, partition: int, position: int) -> RawMessage:
-    """Read one message as received; the caller has checked access. Raises PositionGone."""
-    envelope = await store.find_envelope(tx, LogName.RAW, partition, position)
-    if envelope is None:
+async def get(tx: Tx, device: int, partition: int, position: int) -> RawMessage:
+    """Read one message as received; the caller has checked access to the device.
+
+    Raises:
+        PositionGone: it is past its retention, or another device's.
+    """
+    place = partition, position
+    found = await get_many(tx, {place: device})
+    if place not in found:
         raise PositionGone(position=position)
-    return messages(envelope)[position - envelope.first]
+    return found[place]
 
 
-async def get_many(tx: Tx, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], RawMessage]:
-    """Read messages by (partition, position); what is gone is left out."""
+async def get_many(
+    tx: Tx, wanted: Mapping[tuple[int, int], int]
+) -> dict[tuple[int, int], RawMessage]:
+    """Read messages, given as device by (partition, position); what is gone is left out."""
     found: dict[tuple[int, int], RawMessage] = {}
-    for partition, position in sorted(places):
-        if (partition, position) in found:
-            continue
-        envelope = await store.find_envelope(tx, LogName.RAW, partition, position)
-        if envelope is None:
-            continue
-        decoded = messages(envelope)
-        for other, n in places:
-            if other == partition and 0 <= n - envelope.first < envelope.count:
-                found[other, n] = decoded[n - envelope.first]
-    return found
+    for partition, piece in await store.find(tx, wanted) if wanted else ():
+        for n, message in _opened(piece):
+            if wanted.get((partition, n)) == message.device:
+                found[partition, n] = message
+    return dict(sorted(found.items()))
+
+
+async def read_of(
+    tx: Tx, devices: Collection[int], partition: int, position: Position, until: date, limit: int
+) -> tuple[list[tuple[int, RawMessage]], Position]:
+    """Read what devices sent, from a position to the end of a day, wherever it lies.
+
+    Gives at most about `limit` messages with their positions, perhaps none, and where to go on:
+    where it began once there is nothing more.
+    """
+    since = Position(position.next, position.day - MIDNIGHT)
+    pieces = await store.read_of(tx, devices, partition, since, until, limit) if devices else []
+    found = [
+        (n, message)
+        for piece in pieces
+        for n, message in _opened(piece, position.next)
+        if message.device in devices
+    ]
+    if not pieces:
+        return [], position
+    found.sort(key=itemgetter(0))
+    last = pieces[-1]
+    if isinstance(last, Envelope):
+        return found, Position(last.first + last.count, last.day)
+    if len(found) <= limit:
+        return found, Position(last.next, last.day)
+    return found[:limit], Position(found[limit][0], last.day)
+
+
+def _opened(piece: Envelope | Block, start: int = 0) -> list[tuple[int, RawMessage]]:
+    """Decode what is not before position `start`."""
+    if isinstance(piece, Block):
+        return unpack_block(piece, start)
+    skip = max(0, start - piece.first)
+    return list(enumerate(messages(piece)[skip:], piece.first + skip))
 
 
 # --- Days -----------------------------------------------------------------
@@ -314,22 +374,84 @@ async def day_tables(tx: Tx, table: str) -> dict[date, str]:
     return {day: store.day_table(table, day) for day in await store.days_of(tx, table)}
 
 
-async def drop_old_days(tx: Tx) -> list[date]:
-    """Drop days past their retention, unless a consumer still needs them; give those dropped.
+async def drop_old(tx: Tx) -> None:
+    """Drop what is past its retention, and days that were rewritten into blocks.
 
-    A day holds every application's messages, so it stays as long as any of them asks.
+    Messages are kept as long as the application of their device says, whole UTC days; what was
+    derived lives on in the history, and its log goes once every consumer has read it.
     """
-    dropped = []
-    for log_name, days in KEPT_DAYS.items():
-        table = store.TABLE[log_name].name
-        needed = await store.slowest(tx, log_name)
-        period = timedelta(days=days)
-        if log_name is LogName.RAW:
-            period = max(period, await groups.longest_message_period(tx) or period)
-        keep_from = (tx.now - period).date()
-        for day in await store.days_of(tx, table):
-            if day < keep_from and (needed is None or day < needed.day):
-                await store.drop_day(tx, table, day)
-                dropped.append(day)
+    today = tx.now.date()
+    for day in await store.days_of(tx, store.TABLE[LogName.RAW].name):
+        # Yesterday's may still be written by a transaction that began then.
+        if day < today - timedelta(days=1) and await store.is_empty(tx, day):
+            await store.drop_day(tx, store.TABLE[LogName.RAW].name, day)
+    needed = await store.slowest(tx, LogName.DERIVED)
+    for day in await store.days_of(tx, store.TABLE[LogName.DERIVED].name):
+        if day < today - DERIVED_KEPT and (needed is None or day < needed.day):
+            await store.drop_day(tx, store.TABLE[LogName.DERIVED].name, day)
+    periods = await groups.message_periods(tx)
+    numbers = await devices.numbers_in(tx, periods)
+    for application_id, mine in numbers.items():
+        await store.forget_blocks(tx, mine, (tx.now - periods[application_id]).date())
+    own = [number for mine in numbers.values() for number in mine]
+    await store.forget_other_blocks(tx, own, (tx.now - KEPT).date())
     await store.forget(tx)
-    return dropped
+
+
+# --- Blocks ---------------------------------------------------------------
+
+
+async def seal(tx: Tx) -> int:
+    """Rewrite the next stretch of a closed day into a block a device; give how many messages.
+
+    Only what every consumer is past is taken. What removed devices sent is left out.
+    """
+    await store.lock_blocks(tx)
+    for partition in await store.partitions_of(tx):
+        run = await store.next_run(tx, partition, (tx.now - CLOSED_AFTER).date())
+        if run is None:
+            continue
+        at, until = run
+        stretch = _Stretch(at.next)
+        while not stretch.full and (
+            envelopes := await store.envelopes_of(
+                tx, partition, Position(stretch.next, at.day), until
+            )
+        ):
+            await asyncio.to_thread(stretch.take, envelopes)
+        if stretch.next == stretch.first:
+            continue
+        known = await devices.known(tx, stretch.frames)
+        made = await asyncio.to_thread(stretch.blocks, at.day, known)
+        await store.put_blocks(tx, partition, at.day, made, (stretch.first, stretch.next - 1))
+        return stretch.next - stretch.first
+    return 0
+
+
+class _Stretch:
+    """Frames of consecutive envelopes, gathered by device."""
+
+    def __init__(self, first: int) -> None:
+        self.first = self.next = first
+        self.frames: dict[int, list[tuple[int, msgspec.Raw]]] = {}
+        self.full = False
+        self._bytes = 0
+
+    def take(self, envelopes: Sequence[Envelope]) -> None:
+        """Take what there is room for; an envelope is taken whole or not at all."""
+        for envelope in envelopes:
+            until = envelope.first + envelope.count
+            if until - self.first > store.LARGEST_STRETCH or self._bytes > STRETCH_BYTES:
+                self.full = True
+                return
+            for device, n, frame in by_device(envelope):
+                self.frames.setdefault(device, []).append((n, frame))
+                self._bytes += len(memoryview(frame))
+            self.next = until
+
+    def blocks(self, day: date, known: Iterable[int]) -> list[Block]:
+        """Make the blocks of the devices that are known."""
+        return [
+            Block(device, self.first, self.next, day, pack_block(self.first, self.frames[device]))
+            for device in known
+        ]

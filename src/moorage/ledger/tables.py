@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -76,3 +77,17 @@ def _envelopes(name: str) -> Table:
 
 raw = _envelopes("ledger_raw")
 derived = _envelopes("ledger_derived")
+
+# What a device sent within a stretch of positions of one closed day: from `first` to before `next`,
+# which are the same for all devices of the stretch. They go with their device.
+blocks = Table(
+    "ledger_blocks",
+    metadata,
+    Column("device", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("next", BigInteger, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("ledger_blocks_day", "day"),
+)

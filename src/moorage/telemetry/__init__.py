@@ -1,9 +1,22 @@
 """Readings over time."""
 
 from .errors import RangeReversed, RangeTooWide
-from .model import Derived, Difference, Flag, Latest, MessageRow, Point, Quality, Row, State, Window
+from .model import (
+    Calendar,
+    Derived,
+    Difference,
+    Flag,
+    Latest,
+    MessageRow,
+    Point,
+    Quality,
+    Row,
+    State,
+    Window,
+)
 from .service import (
     MAX_SERIES,
+    STALE_CHANNEL,
     Feed,
     Keeper,
     Place,
@@ -26,6 +39,8 @@ from .service import (
 
 __all__ = [
     "MAX_SERIES",
+    "STALE_CHANNEL",
+    "Calendar",
     "Derived",
     "Difference",
     "Feed",

@@ -14,6 +14,14 @@ import msgspec
 Value = float | bool | str
 
 
+class Calendar(StrEnum):
+    """A stretch of an organisation's calendar; weeks begin on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
 class Quality(StrEnum):
     """How far a reading's time can be trusted."""
 
@@ -114,6 +122,28 @@ class Row:
     quality: Quality
 
 
+class Tally(msgspec.Struct, array_like=True, gc=False):
+    """What values of one series and kind come to: `f` numbers, `b` booleans, `t` texts.
+
+    Attributes:
+        count: how many values.
+        clock: how many of them have the time of receipt, as the device's was out of bounds.
+        low, high, total: the least, the greatest and the sum; of numbers only.
+    """
+
+    kind: str
+    unit: str | None
+    count: int
+    clock: int
+    first_us: int
+    last_us: int
+    first: Value
+    last: Value
+    low: float
+    high: float
+    total: float
+
+
 @dataclass(frozen=True, slots=True)
 class MessageRow:
     """A message in a device's history: where it lies and what came of it."""
@@ -161,12 +191,14 @@ class Window:
     """A question about readings.
 
     `step_s` groups by that many seconds with `aggregate` (`mean`, `min`, `max`, `sum`, `count`,
-    `first`, `last`); None gives the rows as they are.
+    `first`, `last`), `every` by the calendar of the device's organisation; neither gives the rows
+    as they are.
     """
 
     start: datetime
     end: datetime
     series: Sequence[str] = ()
     step_s: int | None = None
+    every: Calendar | None = None
     aggregate: str = "mean"
     limit: int = 10_000

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from moorage import ledger
 from moorage.kit.http import Instant, Out
 
-from .model import MessageRow, Quality, Recent, Window
+from .model import Calendar, MessageRow, Quality, Recent, Window
 
 Value = float | bool | str
 
@@ -52,8 +52,9 @@ class ReadingsOut(Out):
 class WindowQuery(BaseModel):
     """Which readings are asked for.
 
-    `from` is a day before `to` if not given, `to` now. `step` groups by that length (ISO 8601)
-    with `aggregate`. More rows than `limit` are refused, never cut off silently.
+    `from` is a day before `to` if not given, `to` now. `step` groups by that length (ISO 8601,
+    counted from 1970 UTC), `every` by the organisation's days, weeks or months, each with
+    `aggregate`. More rows than `limit` are refused, never cut off silently.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -62,15 +63,22 @@ class WindowQuery(BaseModel):
     start: AwareDatetime | None = Field(default=None, alias="from")
     end: AwareDatetime | None = Field(default=None, alias="to")
     step: timedelta | None = Field(default=None, ge=timedelta(seconds=1))
+    every: Calendar | None = None
     aggregate: Literal["mean", "min", "max", "sum", "count", "first", "last"] = "mean"
     limit: int = Field(default=20_000, ge=1, le=200_000)
+
+    @model_validator(mode="after")
+    def _group_one_way(self) -> Self:
+        if self.step is not None and self.every is not None:
+            raise ValueError("give step or every, not both")
+        return self
 
     def to_window(self, now: datetime) -> Window:
         """Make the question."""
         end = self.end or now
         start = self.start or end - timedelta(days=1)
         step_s = None if self.step is None else round(self.step.total_seconds())
-        return Window(start, end, self.series, step_s, self.aggregate, self.limit)
+        return Window(start, end, self.series, step_s, self.every, self.aggregate, self.limit)
 
 
 class MessageOut(Out):

@@ -49,6 +49,15 @@ sealed = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+# What the sealed rows of a day come to, by series and UTC hour; kept when the rows go.
+hours = Table(
+    "telemetry_hours",
+    metadata,
+    Column("device", Integer, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 # A re-decode's rows until they are put in place of those of the same messages.
 staged = Table(
     "telemetry_staged",
@@ -62,6 +71,16 @@ staged = Table(
     Column("flags", SmallInteger, nullable=False),
     Column("values", LargeBinary, nullable=False),
     Index("telemetry_staged_generation", "generation", "device"),
+)
+
+# Devices whose latest state must be made anew, and series they have got. The worker that holds the
+# partition does it, as it is the only one that writes these states.
+stale = Table(
+    "telemetry_stale",
+    metadata,
+    Column("device", Integer, primary_key=True, autoincrement=False),
+    Column("partition", SmallInteger, nullable=False),
+    Column("names", ARRAY(Text), nullable=False),
 )
 
 shapes = Table(

@@ -266,6 +266,8 @@ async def gone(tx: Tx, numbers: Iterable[int]) -> list[int]:
 
 async def known(tx: Tx, numbers: Iterable[int]) -> list[int]:
     """Tell which devices there are, and keep them from being removed in this transaction."""
-    query = select(devices.c.number).where(devices.c.number.in_(list(numbers)))
-    rows = await tx.execute(query.with_for_update(read=True, key_share=True))
+    rows = await tx.execute(
+        "SELECT number FROM devices WHERE number = ANY(:numbers) ORDER BY number FOR KEY SHARE",
+        {"numbers": list(numbers)},
+    )
     return [row.number for row in rows]

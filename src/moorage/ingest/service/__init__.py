@@ -12,6 +12,7 @@ from moorage.kit.db import Tx
 
 from .. import store
 from ..model import RefusalRow
+from .deriving import Deriver
 from .door import Door, now_us, print_of
 from .inbox import list_waiting
 from .process import CONSUMER, Process
@@ -23,6 +24,7 @@ from .split import Part, check_json, says_json, split
 __all__ = [
     "CONSUMER",
     "RE_DECODE",
+    "Deriver",
     "Door",
     "Part",
     "Process",

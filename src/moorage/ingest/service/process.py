@@ -47,10 +47,12 @@ class Process:
         self._bell = asyncio.Event()
         self._keeper = telemetry.Keeper(partition)
         self._position: ledger.Position | None = None
+        self._stale = True
         self._noted: dict[int, int] = {}
         self.processed = 0
         doorbells.on(ledger.CHANNEL[ledger.LogName.RAW], lambda _payload: self._bell.set())
         doorbells.on("moorage_devices", lambda _payload: self._look_again())
+        doorbells.on(telemetry.STALE_CHANNEL, lambda _payload: self._look_at_latest())
 
     async def run(self) -> None:
         """Work until cancelled; starts over from the stored position after any trouble."""
@@ -74,8 +76,13 @@ class Process:
         self._decoding.look_again()
         self._noted.clear()
 
+    def _look_at_latest(self) -> None:
+        self._stale = True
+        self._bell.set()
+
     def _start_over(self) -> None:
         self._position = None
+        self._stale = True
         self._keeper = telemetry.Keeper(self._partition)
         self._decoding.contexts.clear()
         self._noted.clear()
@@ -83,6 +90,8 @@ class Process:
     async def step(self) -> int:
         """Process what has come in since; give the number of messages."""
         self._bell.clear()
+        if self._stale:
+            await self._renew_latest()
         async with self._database.begin() as tx:
             was = await self._where(tx)
             envelopes = await ledger.read(tx, ledger.LogName.RAW, self._partition, was, BATCH)
@@ -113,6 +122,16 @@ class Process:
         await decoders.note_problems(tx, self._decoding.failures)
         await self._locate(tx, derived)
         await self._judge(tx, derived)
+
+    async def _renew_latest(self) -> None:
+        """Take up what an applied re-decode changed, if we still hold the partition."""
+        self._stale = False
+        async with self._database.begin() as tx:
+            was = await self._where(tx)
+            await ledger.move(tx, CONSUMER, ledger.LogName.RAW, self._partition, was, was)
+            more = await self._keeper.renew(tx)
+        if more:
+            self._look_at_latest()
 
     async def _where(self, tx: Tx) -> ledger.Position:
         if self._position is None:

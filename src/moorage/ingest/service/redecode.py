@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from ..errors import NothingToDecode, ReDecodeNotReady
 from ..facts import ReDecodeApplied, ReDecodeDiscarded
 from ..model import ReDecode
 from .decoding import NO_TELEMETRY, Decoding, instant
-from .process import CONSUMER, opened
+from .process import CONSUMER
 
 KIND = "reDecode"
 BATCH = 1_000
@@ -145,14 +145,15 @@ class ReDecoder:
                 return await tasks.finish(tx, task, {**kept, "outcome": READY})
             partition = partitions[reached["partition"]]
             was = ledger.Position(reached["next"], date.fromisoformat(reached["day"]))
-            envelopes = await ledger.read(tx, ledger.LogName.RAW, partition, was, BATCH)
+            mine = frozenset(task.given["devices"])
+            # What is received late in a day may be kept early in the next.
+            until = end.date() + timedelta(days=1)
+            found, now = await ledger.read_of(tx, mine, partition, was, until, BATCH)
             # What has not been decoded a first time is no business of ours.
             processed = await ledger.position_of(tx, CONSUMER, ledger.LogName.RAW, partition)
-            entries, now = opened([e for e in envelopes if e.day <= end.date()], was)
-            mine = frozenset(task.given["devices"])
             entries = [
-                (n, message) for n, message in entries
-                if message.device in mine and n < processed.next
+                (n, message) for n, message in found
+                if n < processed.next
                 and start <= instant(message.received_us) < end
                 and not message.channel.startswith(NO_TELEMETRY)
             ]  # fmt: skip

@@ -109,9 +109,9 @@ async def days_of(tx: Tx, table: str) -> list[date]:
 
 
 async def drop_day(tx: Tx, table: str, day: date) -> None:
-    """Drop a day's partition."""
+    """Drop a day's partition; waits only a second, as every append waits behind it."""
     driver = await tx.driver()
-    await tx.execute("SET LOCAL lock_timeout = '5s'")
+    await tx.execute("SET LOCAL lock_timeout = '1s'")
     await driver.execute(
         sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(day_table(table, day)))
     )
@@ -154,29 +154,6 @@ async def read_back(
         .limit(most)
     )
     return [Envelope(**row) for row in rows.mappings()]
-
-
-async def find_envelope(tx: Tx, log: LogName, partition: int, position: int) -> Envelope | None:
-    """Find the envelope that holds a position, in whatever day."""
-    table = TABLE[log]
-    row = (
-        (
-            await tx.execute(
-                select(table.c.first, table.c.count, table.c.day, table.c.body)
-                .where(
-                    table.c.partition == partition,
-                    table.c.first > position - LARGEST_ENVELOPE,
-                    table.c.first <= position,
-                    table.c.first + table.c.count > position,
-                )
-                .order_by(table.c.first.desc())
-                .limit(1)
-            )
-        )
-        .mappings()
-        .one_or_none()
-    )
-    return None if row is None else Envelope(**row)
 
 
 async def next_position(tx: Tx, log: LogName, partition: int) -> int:

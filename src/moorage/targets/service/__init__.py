@@ -21,8 +21,9 @@ from .catalogue import (
 from .deliver import Means, Runner
 from .dispatch import Dispatch
 from .expand import Arrival, Routes, take_in
-from .intake import Intake, Replayer
+from .intake import Intake
 from .letters import discard, edit_letter, get_letter, list_letters, send_again
+from .replayer import Replayer
 from .replaying import ask_replay, cancel_replay, get_replay, list_replays
 from .routing import change_route, connect, get_route, list_routes, remove_route
 from .trial import ping, try_out

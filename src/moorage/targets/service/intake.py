@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
-from datetime import date
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 import structlog
@@ -13,8 +12,7 @@ from moorage import devices, ledger, telemetry
 from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
-from .. import store
-from ..model import Content, Reading, Replay, ReplayState
+from ..model import Content, Reading
 from .expand import Arrival, Plan, Routes, take_in
 
 log = structlog.get_logger()
@@ -54,31 +52,47 @@ class Sources:
         partition: int,
         envelopes: Sequence[ledger.Envelope],
         was: ledger.Position,
-        *,
-        period_us: tuple[int, int] | None = None,
     ) -> list[Arrival]:
-        """Make arrivals of the messages from a position on that some route may want.
-
-        With `period_us`, only of those received in it: its start and its end, in µs since 1970.
-        """
+        """Make arrivals of what some route may want; of the rest no more than devices is read."""
         await self.routes.refresh(tx)
         if self.routes.empty:
             return []
         plans = await self._plans(tx, {n for e in envelopes for n in telemetry.devices_in(e)})
-        wanted, raw = [], []
-        for envelope in envelopes:
-            for n, message in telemetry.entries_among(envelope, plans.keys()):
-                if n < was.next or message.channel.startswith(_NOT_TELEMETRY):
-                    continue
-                if period_us and not period_us[0] <= message.received_us < period_us[1]:
-                    continue
-                wanted.append((message, self._contexts[message.device]))
-                if any(plan.raw for plan in plans[message.device]):
-                    raw.append((partition, message.n))
+        wanted = [
+            message
+            for envelope in envelopes
+            for n, message in telemetry.entries_among(envelope, plans.keys())
+            if n >= was.next
+        ]
+        return await self._made(tx, partition, wanted, plans)
+
+    async def arrivals_of(
+        self, tx: Tx, partition: int, messages: Sequence[telemetry.Derived]
+    ) -> list[Arrival]:
+        """Make arrivals of the messages that some route may want."""
+        await self.routes.refresh(tx)
+        if self.routes.empty:
+            return []
+        plans = await self._plans(tx, {message.device for message in messages})
+        wanted = [message for message in messages if message.device in plans]
+        return await self._made(tx, partition, wanted, plans)
+
+    async def _made(
+        self,
+        tx: Tx,
+        partition: int,
+        wanted: Sequence[telemetry.Derived],
+        plans: Mapping[int, tuple[Plan, ...]],
+    ) -> list[Arrival]:
+        wanted = [m for m in wanted if not m.channel.startswith(_NOT_TELEMETRY)]
+        raw = {
+            (partition, message.n): message.device
+            for message in wanted
+            if any(plan.raw for plan in plans[message.device])
+        }
         received = await ledger.get_many(tx, raw) if raw else {}
         return [
-            _arrival(message, context, received.get((partition, message.n)))
-            for message, context in wanted
+            _arrival(m, self._contexts[m.device], received.get((partition, m.n))) for m in wanted
         ]
 
     async def _plans(self, tx: Tx, numbers: Collection[int]) -> dict[int, tuple[Plan, ...]]:
@@ -151,62 +165,6 @@ class Intake:
             await take_in(tx, self._sources.routes, arrivals)
         self._position = now
         return now.next - was.next
-
-
-class Replayer:
-    """Works replays off, a batch per transaction; it goes on where it stopped."""
-
-    def __init__(self, database: Database, doorbells: Doorbells, partitions: int) -> None:
-        self._database = database
-        self._partitions = partitions
-        self._sources = Sources(doorbells)
-
-    async def run(self) -> None:
-        """Work until cancelled."""
-        while True:
-            try:
-                if not await self.step():
-                    await asyncio.sleep(1)
-            except DatabaseUnavailable:
-                await asyncio.sleep(1)
-
-    async def step(self) -> bool:
-        """Put the next batch of the oldest replay into the outbox; False if there is none."""
-        async with self._database.begin() as tx:
-            replay = await store.take_replay(tx)
-            if replay is None:
-                return False
-            partition, next_n, day = _where(replay)
-            was = ledger.Position(next_n, day)
-            envelopes = await ledger.read(tx, ledger.LogName.DERIVED, partition, was, BATCH)
-            until_us = int(replay.to_at.timestamp() * 1_000_000)
-            from_us = int(replay.from_at.timestamp() * 1_000_000)
-            now = ledger.after(envelopes[-1]) if envelopes else was
-            arrivals = await self._sources.arrivals(
-                tx, partition, envelopes, was, period_us=(from_us, until_us)
-            )
-            rows = await take_in(
-                tx, self._sources.routes, arrivals, replay=replay.id, only_target=replay.target_id
-            )
-            # Envelopes lie in the order of their days; what is past the last day is not read.
-            over = not envelopes or now.day > replay.to_at.date()
-            if over:
-                partition += 1
-            done = partition >= self._partitions
-            await store.move_replay(
-                tx,
-                replay.id,
-                state=ReplayState.DONE if done else ReplayState.RUNNING,
-                enqueued=rows,
-                position=f"{partition}:0" if over else f"{partition}:{now.next}",
-            )
-        return True
-
-
-def _where(replay: Replay) -> tuple[int, int, date]:
-    """Read a replay's position: partition, next position in it, and the day to begin at."""
-    partition, _, next_n = (replay.position or "0:0").partition(":")
-    return int(partition), int(next_n), replay.from_at.date()
 
 
 def _arrival(

@@ -84,6 +84,16 @@ async def take_replay(tx: Tx) -> Replay | None:
     return None if row is None else _replay(row)
 
 
+async def hold_replay(tx: Tx, replay: Replay) -> bool:
+    """Lock a replay that was taken before; tell whether it still stands where it did then."""
+    query = select(target_replays.c.id).where(
+        target_replays.c.id == replay.id,
+        target_replays.c.state.in_(_OPEN),
+        target_replays.c.position == replay.position,
+    )
+    return (await tx.execute(query.with_for_update())).one_or_none() is not None
+
+
 async def move_replay(
     tx: Tx, replay_id: UUID, *, state: ReplayState, enqueued: int, position: str
 ) -> None:

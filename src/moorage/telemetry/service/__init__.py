@@ -1,10 +1,10 @@
 """The rules of readings."""
 
+from ..store import STALE_CHANNEL
 from .feed import Feed, Follower, Place, devices_in, entries_among, entries_of
 from .readings import (
     MAX_SERIES,
     Keeper,
-    aggregate,
     last_messages,
     latest,
     make_days,
@@ -21,12 +21,12 @@ from .sealing import Sealer
 
 __all__ = [
     "MAX_SERIES",
+    "STALE_CHANNEL",
     "Feed",
     "Follower",
     "Keeper",
     "Place",
     "Sealer",
-    "aggregate",
     "devices_in",
     "discard",
     "drop_old",

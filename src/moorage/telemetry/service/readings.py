@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from struct import Struct
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from moorage import devices, ledger, organizations
 from moorage.kit import pages
-from moorage.kit.caller import Caller
+from moorage.kit.caller import SYSTEM, SYSTEM_ID, Caller, CallerKind, Grant
 from moorage.kit.db import Tx
 
 from .. import store
 from ..errors import RangeReversed, RangeTooWide
-from ..model import Derived, Flag, MessageRow, Point, Row, State, Value, Window
+from ..model import Derived, Flag, MessageRow, Point, Row, State, Window
+from .grouping import grouped
 
 MAX_SERIES = 200
 MOST_SHAPES = 20_000
+MOST_RENEWED = 20
 TABLE = "telemetry_history"
 _CLOCK, _FURTHER = int(Flag.CLOCK), int(Flag.FURTHER)
 _DAY_US = 86_400_000_000
-# Long periods are grouped by stretches of two days, which hold a row a second.
-STRETCH_US = 2 * _DAY_US
-MOST_IN_STRETCH = 200_000
+# The platform itself, which needs the zone of an organisation whose device the caller may see.
+PLATFORM = Caller(CallerKind.SYSTEM, SYSTEM_ID, SYSTEM.label, (Grant(frozenset()),))
 
 
 class Keeper:
@@ -69,6 +69,18 @@ class Keeper:
         await store.put_latest(tx, list(touched.values()))
         while len(self._latest) > self._remembered:
             self._latest.popitem(last=False)
+
+    async def renew(self, tx: Tx) -> bool:
+        """Make latest states anew where a re-decode took effect; tell whether more of them wait."""
+        stale = await store.take_stale(tx, self.partition, MOST_RENEWED)
+        states = await store.read_latest(tx, list(stale)) if stale else {}
+        for device, state in states.items():
+            names = sorted({*state.state, *stale[device]})[:MAX_SERIES]
+            state.state = await store.newest_values(tx, device, names)
+            self._latest[device] = state
+        if states:
+            await store.put_latest(tx, list(states.values()))
+        return len(stale) == MOST_RENEWED
 
     async def rows_of(self, tx: Tx, message: Derived) -> list[store.HistoryRow]:
         """Make a message's rows: one an instant, or one without values."""
@@ -177,73 +189,13 @@ async def readings(tx: Tx, caller: Caller, device_id: UUID, window: Window) -> l
     if window.end <= window.start:
         raise RangeReversed
     device = await devices.get(tx, caller, device_id)
-    if window.step_s is not None:
-        return await _by_steps(tx, device.number, window, window.step_s * 1_000_000)
+    if window.step_s is not None or window.every is not None:
+        owner = await organizations.get(tx, PLATFORM, device.organization_id)
+        return await grouped(tx, device.number, window, ZoneInfo(owner.time_zone))
     found = [row for _number, row in await store.read(tx, [device.number], window)]
     if len(found) > window.limit:
         raise RangeTooWide(limit=window.limit)
     return found
-
-
-async def _by_steps(tx: Tx, number: int, window: Window, step_us: int) -> list[Row]:
-    """Group rows by time, some days after another, so that no long period is held at once."""
-    first_at = await store.first_at(tx, number)
-    if first_at is None:
-        return []
-    # Whole steps, counted from 1970 as the steps are: none is split.
-    length_us = -(-STRETCH_US // step_us) * step_us
-    start = max(window.start, first_at)
-    end = min(window.end, tx.now + timedelta(days=1))
-    found: list[Row] = []
-    while start < end:
-        until = min(end, store.from_us((store.to_us(start) // length_us + 1) * length_us))
-        stretch = replace(window, start=start, end=until, limit=MOST_IN_STRETCH)
-        rows = [row for _number, row in await store.read(tx, [number], stretch)]
-        if len(rows) > MOST_IN_STRETCH:
-            raise RangeTooWide(limit=MOST_IN_STRETCH)
-        found += aggregate(rows, window)
-        if len(found) > window.limit:
-            raise RangeTooWide(limit=window.limit)
-        start = until
-    return found
-
-
-def aggregate(rows: Sequence[Row], window: Window) -> list[Row]:
-    """Group rows by time steps counted from 1970; texts and booleans keep their last value."""
-    step_us = (window.step_s or 1) * 1_000_000
-    groups: dict[int, dict[str, list[Value]]] = {}
-    units: dict[str, str] = {}
-    for row in rows:
-        bucket = store.to_us(row.at) // step_us * step_us
-        group = groups.setdefault(bucket, {})
-        units.update(row.units)
-        for name, value in row.values.items():
-            group.setdefault(name, []).append(value)
-    return [
-        Row(
-            store.from_us(bucket),
-            {name: _summary(values, window.aggregate) for name, values in group.items()},
-            units,
-            rows[0].quality,
-        )
-        for bucket, group in sorted(groups.items())
-    ]
-
-
-def _summary(values: Sequence[Value], how: str) -> Value:
-    numbers = [float(v) for v in values if isinstance(v, float | int) and not isinstance(v, bool)]
-    if how == "count":
-        return float(len(values))
-    if not numbers or how == "last":
-        return values[-1]
-    if how == "first":
-        return values[0]
-    if how == "min":
-        return min(numbers)
-    if how == "max":
-        return max(numbers)
-    total = math.fsum(numbers)
-    return total if how == "sum" else total / len(numbers)
 
 
 async def messages(
@@ -267,7 +219,7 @@ async def messages(
         device.application_id,
     )
     found = await store.list_messages(tx, device.number, asked, problems_only=problems_only)
-    raw = await ledger.get_many(tx, [(m.partition, m.n) for m in found.items])
+    raw = await ledger.get_many(tx, {(m.partition, m.n): device.number for m in found.items})
     return pages.Page(
         [(m, raw.get((m.partition, m.n))) for m in found.items], found.next, found.total
     )
@@ -289,9 +241,7 @@ async def message(
         device.organization_id,
         device.application_id,
     )
-    raw = await ledger.get(tx, partition, n)
-    if raw.device != device.number:
-        raise ledger.PositionGone(position=n)
+    raw = await ledger.get(tx, device.number, partition, n)
     row = await store.find_message(tx, device.number, partition, n, raw.received_us)
     if row is None:
         raise ledger.PositionGone(position=n)
@@ -302,14 +252,14 @@ async def newest_messages(tx: Tx, number: int, count: int) -> list[ledger.RawMes
     """Read a device's newest messages as received; for doors and trials that checked access."""
     newest = pages.PageRequest(limit=count)
     found = await store.list_messages(tx, number, newest, problems_only=False)
-    raw = await ledger.get_many(tx, [(m.partition, m.n) for m in found.items])
+    raw = await ledger.get_many(tx, {(m.partition, m.n): number for m in found.items})
     return list(raw.values())
 
 
 async def last_messages(tx: Tx, numbers: Sequence[int]) -> dict[int, ledger.RawMessage]:
     """Read the newest message of each device; for callers whose access was checked."""
     places = await store.last_places(tx, numbers)
-    raw = await ledger.get_many(tx, list(places.values()))
+    raw = await ledger.get_many(tx, {place: number for number, place in places.items()})
     return {number: raw[place] for number, place in places.items() if place in raw}
 
 

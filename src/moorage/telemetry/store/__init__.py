@@ -11,7 +11,9 @@ from .history import (
     list_messages,
     read,
 )
+from .hours import HOUR_US, merged, read_hours, tally
 from .latest import LatestRow, get_state, get_states, put_latest, read_latest
+from .renewal import STALE_CHANNEL, newest_values, take_stale
 from .retention import devices_after, erase, forget, forget_others
 from .sealing import (
     days_with_rows,
@@ -23,6 +25,8 @@ from .shapes import add_shape, kind_of, pack_values, packer
 from .staging import discard, put_in_place, rows_of, stage, staged_days
 
 __all__ = [
+    "HOUR_US",
+    "STALE_CHANNEL",
     "HistoryRow",
     "Kept",
     "LatestRow",
@@ -43,16 +47,21 @@ __all__ = [
     "kind_of",
     "last_places",
     "list_messages",
+    "merged",
+    "newest_values",
     "next_devices",
     "pack_values",
     "packer",
     "put_in_place",
     "put_latest",
     "read",
+    "read_hours",
     "read_latest",
     "rows_of",
     "seal",
     "stage",
     "staged_days",
+    "take_stale",
+    "tally",
     "to_us",
 ]

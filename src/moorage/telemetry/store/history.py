@@ -125,7 +125,7 @@ async def read(tx: Tx, devices: Sequence[int], window: Window) -> list[tuple[int
             rows.sort()
             del rows[most:]
     rows.sort()
-    return [(device, _row(kept, known[kept.shape], wanted)) for device, kept in rows[:most]]
+    return [(device, row_of(kept, known[kept.shape], wanted)) for device, kept in rows[:most]]
 
 
 async def _shapes_of(tx: Tx, found: Iterable[Any]) -> dict[int, Shape]:
@@ -143,7 +143,8 @@ def kept_of(row: Any, known: Mapping[int, Shape]) -> Kept:
     return Kept(to_us(row.at), row.n, row.flags, row.partition, row.shape, values)
 
 
-def _row(kept: Kept, shape: Shape, wanted: frozenset[str]) -> Row:
+def row_of(kept: Kept, shape: Shape, wanted: frozenset[str]) -> Row:
+    """Make a row of the series `wanted`, or of all."""
     values = dict(zip(shape.names, kept.values, strict=True))
     units = {n: u for n, u in zip(shape.names, shape.units, strict=True) if u is not None}
     if wanted:
@@ -153,11 +154,13 @@ def _row(kept: Kept, shape: Shape, wanted: frozenset[str]) -> Row:
 
 
 async def first_at(tx: Tx, device: int) -> datetime | None:
-    """Tell since when there are rows of a device, to the day; None where there are none."""
+    """Tell since when there are rows or summaries of a device, to the day; None without any."""
     found: datetime | None = (
         await tx.execute(
             "SELECT least((SELECT min(at) FROM telemetry_history WHERE device = :device), "
             "(SELECT min(day)::timestamp AT TIME ZONE 'utc' FROM telemetry_sealed "
+            "WHERE device = :device), "
+            "(SELECT min(day)::timestamp AT TIME ZONE 'utc' FROM telemetry_hours "
             "WHERE device = :device))",
             {"device": device},
         )

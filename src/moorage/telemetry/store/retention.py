@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from moorage.kit.db import Tx
 
-from ..tables import history, latest, sealed
+from ..tables import history, hours, latest, sealed
 from .history import day_bounds
 
 
@@ -40,6 +40,6 @@ async def devices_after(tx: Tx, number: int, most: int) -> list[int]:
 
 
 async def erase(tx: Tx, devices: Sequence[int]) -> None:
-    """Delete all there is of devices, in both tiers and their latest states."""
-    for table in (history, sealed, latest):
+    """Delete all there is of devices: rows, summaries, latest states."""
+    for table in (history, sealed, hours, latest):
         await tx.execute(delete(table).where(table.c.device.in_(devices)))

@@ -16,6 +16,7 @@ from ..tables import history, sealed
 from . import blocks
 from .blocks import Kept
 from .history import LONGEST_BLOCK, day_bounds, get_shapes, kept_of
+from .hours import add_hours, tallies
 
 # Small days of a device share a block up to so many rows: its own bytes weigh less then.
 LARGEST_SHARED = 2_000
@@ -70,6 +71,7 @@ async def seal(tx: Tx, day: date, devices: Sequence[int]) -> int:
     by_device: dict[int, list[Kept]] = {}
     for row in taken:
         by_device.setdefault(row.device, []).append(kept_of(row, known))
+    await add_hours(tx, day, {n: tallies(rows, known) for n, rows in by_device.items()})
     before = await _newest_blocks(tx, list(by_device), day)
     known |= await get_shapes(tx, {s for b in before.values() for s in blocks.shapes_in(b.body)})
     made = []

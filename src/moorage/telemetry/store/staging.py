@@ -16,6 +16,8 @@ from . import blocks
 from .blocks import Kept
 from .copying import from_us
 from .history import EARLIEST, LATEST, LONGEST_BLOCK, HistoryRow, get_shapes, kept_of
+from .hours import count_anew
+from .renewal import STALE_CHANNEL
 from .sealing import Block, lock_sealed, put_blocks
 
 
@@ -46,6 +48,17 @@ WHERE device = ANY(:devices) AND at BETWEEN :start AND :end AND n = ANY(:ns)
 UNION ALL
 SELECT device, NULL, NULL, NULL, NULL, NULL, NULL, body FROM telemetry_sealed
 WHERE device = ANY(:devices) AND day BETWEEN :first AND :last AND until >= :since
+"""
+
+
+_STALE = """
+INSERT INTO telemetry_stale (device, partition, names)
+SELECT s.device, s.partition, coalesce(array_agg(DISTINCT n.name) FILTER (WHERE n.name <> ''), '{}')
+FROM (
+    SELECT DISTINCT device, partition, shape FROM telemetry_staged WHERE generation = :generation
+) s LEFT JOIN telemetry_shapes h ON h.id = s.shape LEFT JOIN unnest(h.names) AS n (name) ON true
+GROUP BY s.device, s.partition ORDER BY s.device
+ON CONFLICT (device) DO UPDATE SET names = telemetry_stale.names || EXCLUDED.names
 """
 
 
@@ -113,6 +126,8 @@ async def put_in_place(tx: Tx, generation: UUID, received: tuple[datetime, datet
         "WHERE generation = :generation",
         {"generation": generation},
     )
+    await tx.execute(_STALE, {"generation": generation})
+    await tx.execute("SELECT pg_notify(:channel, '')", {"channel": STALE_CHANNEL})
     await discard(tx, generation)
 
 
@@ -134,6 +149,10 @@ async def _take_out_of_blocks(tx: Tx, generation: UUID, first: date, last: date)
             left = [kept for kept in rows if (kept.partition, kept.n) not in places]
             if len(left) == len(rows):
                 continue
+            days = {
+                from_us(kept.at_us).date() for kept in rows if (kept.partition, kept.n) in places
+            }
+            await count_anew(tx, number, days, left, known)
             if left:
                 body = blocks.pack(left, known)
                 block = Block(number, row.day, row.until, len(left), body)

@@ -1,0 +1,32 @@
+"""Messages of the ledger, derived once more for whoever needs what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from moorage import decoders, ledger, telemetry
+from moorage.kit.db import Database
+from moorage.kit.doorbell import Doorbells
+
+from .decoding import Decoding
+
+
+class Deriver:
+    """Derives messages as their devices' decoders are now, and keeps nothing of it."""
+
+    def __init__(
+        self, database: Database, doorbells: Doorbells, workshop: decoders.Workshop
+    ) -> None:
+        self._database = database
+        self._decoding = Decoding(workshop)
+        doorbells.on("moorage_devices", lambda _payload: self._decoding.look_again())
+
+    async def __call__(
+        self, entries: Sequence[tuple[int, ledger.RawMessage]]
+    ) -> list[telemetry.Derived]:
+        """Derive messages, given with their positions, of devices that there are."""
+        async with self._database.begin() as tx:
+            await self._decoding.learn(tx, entries)
+        known = [entry for entry in entries if entry[1].device in self._decoding.contexts]
+        self._decoding.failures.clear()
+        return await self._decoding.decode(known)
