@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, and_, cast, delete, or_, select, true, update
+from sqlalchemy import (
+    DateTime,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from moorage.kit.db import Tx
@@ -119,14 +130,12 @@ async def remove_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> Cre
     return _credential(row)
 
 
-async def find_sender(
-    tx: Tx, kind: CredentialKind, digest: bytes, user_name: str | None
-) -> Sender | None:
-    """Find whom a secret belongs to, if it is valid at `tx.now`."""
-    c = device_credentials.c
+def _find() -> Select[Any]:
+    c, now = device_credentials.c, bindparam("now", type_=DateTime(True))
+    digest = bindparam("digest", type_=c.digest.type)
     current = c.digest == digest
-    previous = and_(c.previous_digest == digest, c.previous_until > tx.now)
-    query = (
+    previous = and_(c.previous_digest == digest, c.previous_until > now)
+    return (
         select(
             devices.c.number,
             devices.c.id,
@@ -141,12 +150,26 @@ async def find_sender(
             c.previous_until,
         )
         .join(device_credentials, c.device_id == devices.c.id)
-        .where(c.kind == kind.value, or_(current, previous))
-        .where(or_(c.expires_at.is_(None), c.expires_at > tx.now))
+        .where(c.kind == bindparam("kind"), or_(current, previous))
+        .where(or_(c.expires_at.is_(None), c.expires_at > now))
     )
-    if user_name is not None:
-        query = query.where(c.user_name == user_name)
-    row = (await tx.execute(query)).one_or_none()
+
+
+# Built once: whole fleets come back at the same time.
+_FIND = _find()
+_FIND_NAMED = _FIND.where(device_credentials.c.user_name == bindparam("user_name"))
+
+
+async def find_sender(
+    tx: Tx, kind: CredentialKind, digest: bytes, user_name: str | None
+) -> Sender | None:
+    """Find whom a secret belongs to, if it is valid at `tx.now`."""
+    asked: dict[str, Any] = {"kind": kind.value, "digest": digest, "now": tx.now}
+    if user_name is None:
+        rows = await tx.execute(_FIND, asked)
+    else:
+        rows = await tx.execute(_FIND_NAMED, asked | {"user_name": user_name})
+    row = rows.one_or_none()
     if row is None:
         return None
     ends = [row.expires_at, None if row.is_current else row.previous_until]
