@@ -71,6 +71,7 @@ async def town(world: World) -> Town:
     made = await admin.post(f"/api/v1/applications/{application_id}/inbox-key")
     assert made.status_code == 201, made.text
     assert made.headers["cache-control"] == "no-store"
+    assert all(made.json()["secret"] in one["text"] for one in made.json()["templates"])
     return Town(world, admin, application_id, made.json()["secret"])
 
 

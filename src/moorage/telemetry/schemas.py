@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import msgspec
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from moorage import ledger
@@ -106,6 +107,7 @@ class RecentOut(Out):
     received_at: Instant
     channel: str
     values: dict[str, Value]
+    document: Annotated[Any, Field(description="What the decoder made of it.")] = None
     problem: str | None
 
 
@@ -121,6 +123,7 @@ def recent_out(recent: Recent) -> RecentOut:
         received_at=instant(entry.received_us),
         channel=entry.channel,
         values=dict(entry.points[0].values) if entry.points else {},
+        document=entry.document and msgspec.json.decode(entry.document),
         problem=entry.problem,
     )
 
