@@ -35,6 +35,7 @@ test('late values do not overwrite newer ones', () => {
     receivedAt: '2026-01-01T12:00:01.000Z',
     channel: '',
     points: [{ at: '2026-01-01T11:00:00.000Z', values: { t: 1, h: 60 }, units: {} }],
+    location: null,
     problem: null,
   }
   expect(withMessage(latest, message).map((one) => [one.series, one.value])).toEqual([

@@ -2,6 +2,7 @@ import {
   ActionIcon,
   AppShell,
   Avatar,
+  Badge,
   Burger,
   Group,
   Indicator,
@@ -30,7 +31,9 @@ import { useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { meQuery, signOut } from '@/features/auth/queries'
 import { useSession } from '@/features/auth/session'
+import { countWaitingQuery } from '@/features/ingest/queries'
 import { openNoticesQuery } from '@/features/notifications/queries'
+import { useFormat } from '@/parts/format'
 import { SECTIONS } from './destinations'
 import classes from './Frame.module.css'
 import { Mark } from './Mark'
@@ -114,6 +117,7 @@ export function Frame() {
                       to={place.to}
                       label={t(`places.${place.key}`)}
                       leftSection={<place.icon size={18} stroke={1.7} />}
+                      rightSection={place.key === 'inbox' && <WaitingCount />}
                       active={place.to === '/' ? pathname === '/' : pathname.startsWith(place.to)}
                       className={classes.place}
                     />
@@ -129,6 +133,19 @@ export function Frame() {
       </AppShell.Main>
       {palette && <Palette onClose={shut} />}
     </AppShell>
+  )
+}
+
+function WaitingCount() {
+  const { t } = useTranslation()
+  const format = useFormat()
+  const count = useQuery(countWaitingQuery).data ?? 0
+  return (
+    count > 0 && (
+      <Badge size="sm" variant="light" aria-label={t('inbox.waiting', { count })}>
+        {format.number(count)}
+      </Badge>
+    )
   )
 }
 

@@ -112,6 +112,17 @@ function Start({ application, onStarted }: { application?: string; onStarted: (s
               <Anchor component={Link} to="/import" fz="sm" underline="always">
                 {t('import.title')}
               </Anchor>
+              {'. '}
+              {t('connect.strangers')}{' '}
+              <Anchor
+                component={Link}
+                to="/inbox"
+                search={{ key: 'true' } as never}
+                fz="sm"
+                underline="always"
+              >
+                {t('inbox.key')}
+              </Anchor>
             </Text>
             <Button type="submit" leftSection={<IconPlugConnected size={16} />} loading={start.isPending}>
               {t('connect.start')}

@@ -114,7 +114,8 @@ interface MovingProps {
   unit?: string | null
 }
 
-function MovingChart({ deviceId, series, heard, unit }: MovingProps) {
+/** The last quarter of an hour of a series, as it goes on. */
+export function MovingChart({ deviceId, series, heard, unit }: MovingProps) {
   const { t } = useTranslation()
   const [since] = useState(() => ({
     from: new Date(Date.now() - WINDOW_S * 1000).toISOString(),

@@ -27,6 +27,7 @@ export const frame = {
     connect: 'Forbind noget',
     decoders: 'Dekodere',
     devices: 'Enheder',
+    inbox: 'Indbakke',
     refusals: 'Afvist',
     map: 'Kort',
     messages: 'Beskeder',

@@ -191,16 +191,51 @@ export const things = {
     notUnderstood: 'Modtaget, men ikke forstået',
     nothingSeen:
       'Ingen dør har set noget. Er adressen rigtig, og kan enheden nå serveren? Tjek vært, port og firewall.',
+    onlyBytes: 'Det er hverken tekst eller et format, der klarer sig uden dekoder.',
     openDevice: 'Se den live',
     secret: 'Hemmelighed',
     secretOnce: 'Disse kommandoer indeholder enhedens rigtige hemmelighed. Den vises kun nu.',
     short: 'Forbind en enhed',
     silence: 'Intet endnu',
     start: 'Få kommandoerne',
+    strangers: 'Enheder, du ikke kender én for én?',
     tryNow: 'Kør en af disse',
     waitLead: 'Kør en af kommandoerne; siden venter.',
     waitTitle: 'Forbind {{name}}',
     waiting: 'Venter på den første besked',
+  },
+  inbox: {
+    adopt: 'Optag',
+    adopted_one: '{{name}} er nu en enhed og beholder det, den har sendt.',
+    adopted_other: '{{count}} er nu enheder og beholder det, de har sendt.',
+    applicationHelp: 'Hvem der sender med dens nøgle, venter her og kan optages i den.',
+    discard: 'Kassér',
+    discardAsk_one:
+      '{{name}} forsvinder med alt, den har sendt. Den kommer igen, hvis den sender igen med indbakkenøglen.',
+    discardAsk_other:
+      'Disse {{count}} forsvinder med alt, de har sendt. De kommer igen, hvis de sender igen med indbakkenøglen.',
+    empty:
+      'Giv en hel portion enheder den samme indbakkenøgle. Hver venter her, så snart den sender noget, og intet, den sender, går tabt.',
+    emptyTitle: 'Ingen venter',
+    firstSeen: 'Først hørt',
+    howTo:
+      'Læg nøglen i enhederne. Hver siger, hvem den er: ved sit MQTT-klient-id, eller i HTTP i headeren X-Sender.',
+    key: 'Indbakkenøgle',
+    keyHelp:
+      'Én nøgle til mange enheder, som endnu ikke er kendt. Hvem der sender med den, venter i indbakken, til nogen optager den.',
+    keyKnown: 'Der er en nøgle, der ender på {{hint}}, lavet <time></time>.',
+    lastMessage: 'Dens seneste besked',
+    lead: 'Afsendere, som ingen kender endnu, venter her, og det, de sender, gemmes.',
+    makeAnother: 'Lav en ny, som afløser denne',
+    makeKey: 'Lav nøglen',
+    nothingSent: 'Intet endnu',
+    sender: 'Afsender',
+    sent: 'Hvad den sidst sendte',
+    takeBack: 'Tag nøglen tilbage',
+    toRefusals: 'Mangler nogen? Se, hvad der er afvist.',
+    waiting_one: '{{count}} venter',
+    waiting_other: '{{count}} venter',
+    what: 'Hvad der skal ske',
   },
   import: {
     action: {

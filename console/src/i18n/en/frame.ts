@@ -27,6 +27,7 @@ export const frame = {
     connect: 'Connect something',
     decoders: 'Decoders',
     devices: 'Devices',
+    inbox: 'Inbox',
     refusals: 'Turned away',
     map: 'Map',
     messages: 'Messages',

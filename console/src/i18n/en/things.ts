@@ -189,16 +189,51 @@ export const things = {
     notUnderstood: 'Received, but not understood',
     nothingSeen:
       'No door has seen anything. Is the address right, and can the device reach this server? Check host, port and firewall.',
+    onlyBytes: 'These are neither text nor a format that needs no decoder.',
     openDevice: 'See it live',
     secret: 'Secret',
     secretOnce: "These commands hold the device's real secret. It is shown only now.",
     short: 'Connect a device',
     silence: 'Nothing yet',
     start: 'Get the commands',
+    strangers: 'Devices you do not know one by one?',
     tryNow: 'Run one of these',
     waitLead: 'Run one of the commands; this page waits.',
     waitTitle: 'Connect {{name}}',
     waiting: 'Waiting for the first message',
+  },
+  inbox: {
+    adopt: 'Adopt',
+    adopted_one: '{{name}} is a device now and keeps what it sent.',
+    adopted_other: '{{count}} are devices now and keep what they sent.',
+    applicationHelp: 'Whoever sends with its key waits here and may be adopted into it.',
+    discard: 'Discard',
+    discardAsk_one:
+      '{{name}} goes with everything it sent. It comes back if it sends again with the inbox key.',
+    discardAsk_other:
+      'These {{count}} go with everything they sent. They come back if they send again with the inbox key.',
+    empty:
+      'Give the same inbox key to a whole batch of devices. Each waits here as soon as it sends something, and nothing it sends is lost.',
+    emptyTitle: 'Nobody waits',
+    firstSeen: 'First heard',
+    howTo:
+      'Put the key into the devices. Each says who it is: by its MQTT client id, or in HTTP by the header X-Sender.',
+    key: 'Inbox key',
+    keyHelp:
+      'One key for many devices that are not known yet. Whoever sends with it waits in the inbox until somebody adopts it.',
+    keyKnown: 'There is a key that ends in {{hint}}, made <time></time>.',
+    lastMessage: 'Its last message',
+    lead: 'Senders that nobody knows yet wait here, and what they send is kept.',
+    makeAnother: 'Make another, which ends this one',
+    makeKey: 'Make the key',
+    nothingSent: 'Nothing yet',
+    sender: 'Sender',
+    sent: 'What it sent last',
+    takeBack: 'Take the key back',
+    toRefusals: 'Somebody missing? See what was turned away.',
+    waiting_one: '{{count}} waits',
+    waiting_other: '{{count}} wait',
+    what: 'What to do',
   },
   import: {
     action: {
