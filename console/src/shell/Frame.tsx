@@ -34,6 +34,7 @@ import { useSession } from '@/features/auth/session'
 import { countWaitingQuery } from '@/features/ingest/queries'
 import { openNoticesQuery } from '@/features/notifications/queries'
 import { useFormat } from '@/parts/format'
+import { DiskBanner } from './DiskBanner'
 import { SECTIONS } from './destinations'
 import classes from './Frame.module.css'
 import { Mark } from './Mark'
@@ -129,6 +130,7 @@ export function Frame() {
         </ScrollArea>
       </AppShell.Navbar>
       <AppShell.Main id="page" tabIndex={-1} className={classes.main}>
+        <DiskBanner />
         <Outlet />
       </AppShell.Main>
       {palette && <Palette onClose={shut} />}

@@ -3,6 +3,7 @@
 from .errors import (
     GrantTooWide,
     LastAdmin,
+    OrganizationInUse,
     OrganizationUnknown,
     PermissionGroupUnknown,
     PermissionMissing,
@@ -42,6 +43,7 @@ __all__ = [
     "NewPermissionGroup",
     "Organization",
     "OrganizationDissolved",
+    "OrganizationInUse",
     "OrganizationUnknown",
     "Permission",
     "PermissionGranted",

@@ -102,16 +102,25 @@ export const frame = {
     notices_one: '{{count}} varsel',
     notices_other: '{{count}} varsler',
   },
+  demo: {
+    again: 'Spil den videre',
+    banner: 'Demoen er her: en simuleret havneby i sin egen organisation.',
+    remove: 'Fjern demoen',
+    removeAsk:
+      'Organisationen Harbour Demo fjernes for altid med sine enheder, det, de har sendt, og hvad der ellers er lagt i den. Intet uden for den røres.',
+    removed: 'Demoen er væk.',
+    start: 'Start demoen',
+    still: 'Demoen er her, men står stille: ingen spiller den lige nu.',
+    started: 'Flåden er på vej; de første enheder viser sig inden for et minut.',
+  },
   welcome: {
     bring: 'Tag mine data med',
     bringText: 'Enheder fra en fil, mange på én gang. Du ser, hvad der vil ske, før noget sker.',
     connect: 'Forbind noget',
     connectText: 'En enhed, en adgangsnøgle og en færdig kommando; den første besked lyser op her.',
     demo: 'Se en flåde',
-    demoAction: 'Sådan gør du',
     demoHow:
       'Kør dette på maskinen, der kører Moorage. Det tilføjer en organisation med en blandet flåde af simulerede enheder, der sender rigtige beskeder.',
-    demoRemove: 'Fjern demo-organisationen for at slippe af med den igen.',
     demoText: 'Simulerede enheder på kort og grafer, med rigtig trafik og rigtige fejl.',
     lead: 'Der er ingen enheder endnu. Tre måder at begynde på:',
     noRights:

@@ -275,6 +275,8 @@ export const things = {
     bell_one: '{{count}} åbent varsel',
     bell_other: '{{count}} åbne varsler',
     clearedAt: 'Ovre siden',
+    diskHelp: 'Frigør eller tilføj plads; når den er fuld, tages ingen beskeder ind.',
+    diskUsed: '{{share}} % af disken er brugt.',
     empty: 'Tavse enheder, værdier uden for grænserne og fejlende modtagere viser sig her.',
     emptyTitle: 'Intet kræver opmærksomhed',
     lead: 'Hvad der kræver opmærksomhed. Et varsel forsvinder af sig selv, når årsagen er væk.',

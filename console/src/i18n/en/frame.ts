@@ -102,16 +102,25 @@ export const frame = {
     notices_one: '{{count}} notice',
     notices_other: '{{count}} notices',
   },
+  demo: {
+    again: 'Play it on',
+    banner: 'The demo is here: a simulated harbour town, in an organization of its own.',
+    remove: 'Remove the demo',
+    removeAsk:
+      'The organization Harbour Demo goes for good, with its devices, what they sent and whatever else was put into it. Nothing outside it is touched.',
+    removed: 'The demo is gone.',
+    start: 'Start the demo',
+    still: 'The demo is here, but stands still: nobody plays it just now.',
+    started: 'The fleet is on its way; its first devices show up within a minute.',
+  },
   welcome: {
     bring: 'Bring my data',
     bringText: 'Devices from a file, many at once. You see what would happen before anything does.',
     connect: 'Connect something',
     connectText: 'A device, a credential and a ready command; the first message lights up here.',
     demo: 'See a fleet',
-    demoAction: 'How to',
     demoHow:
       'Run this on the machine that runs Moorage. It adds an organization with a mixed fleet of simulated devices that send real messages.',
-    demoRemove: 'To be rid of it again, remove the demo organization.',
     demoText: 'Simulated devices on maps and charts, with real traffic and real faults.',
     lead: 'There are no devices yet. Three ways to begin:',
     noRights:

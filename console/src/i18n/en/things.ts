@@ -273,6 +273,8 @@ export const things = {
     bell_one: '{{count}} open notice',
     bell_other: '{{count}} open notices',
     clearedAt: 'Over since',
+    diskHelp: 'Free some space or add some; when it is full, no messages are taken in.',
+    diskUsed: '{{share}} % of the disk is used.',
     empty: 'Silent devices, values beyond their limits and failing targets show up here.',
     emptyTitle: 'Nothing asks for attention',
     lead: 'What asks for attention. A notice clears by itself when its cause is gone.',
