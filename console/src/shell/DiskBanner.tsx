@@ -25,7 +25,7 @@ export function DiskBanner() {
     >
       {typeof used === 'number' && t('notices.diskUsed', { share: format.number(used * 100, 0) })}{' '}
       {t('notices.diskHelp')}{' '}
-      <Anchor component={Link} to="/notices" c="inherit" underline="always">
+      <Anchor component={Link} to="/notices" fz="inherit" c="inherit" underline="always">
         {t('overview.allNotices')}
       </Anchor>
     </Alert>

@@ -1,9 +1,10 @@
-import { Alert, Button, Group, Modal, Stack, Text } from '@mantine/core'
+import { Alert, Button, Group, Loader, Modal, Stack, Text } from '@mantine/core'
 import { IconShip } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSession } from '@/features/auth/session'
+import { countDevicesQuery } from '@/features/devices/queries'
 import { Confirm } from '@/parts/Confirm'
 import { CodeBlock } from '@/parts/Copy'
 import { useFailureText } from '@/parts/Failure'
@@ -16,13 +17,29 @@ export function StartDemo() {
   const { can } = useSession()
   const [how, setHow] = useState(false)
   const may = can('installation:manage')
+  const { organizationId } = useSession()
   const demo = useQuery({ ...demoQuery, enabled: may }).data
-  if (may && demo?.organizationId) return <RemoveDemo />
+  // The overview asks for the same number, and takes the place of this page once it is not zero.
+  const count = useQuery({
+    ...countDevicesQuery({ organizationId }),
+    enabled: demo?.playing === true,
+    refetchInterval: 1_500,
+  }).data
+  if (demo?.organizationId && (count || !demo.playing)) return <RemoveDemo />
+  if (demo?.organizationId) {
+    return (
+      <Group gap="sm">
+        <Loader size="sm" type="dots" />
+        <Text role="status">{t('demo.settingUp')}</Text>
+      </Group>
+    )
+  }
   return (
     <>
       <StartButton
         label={t('demo.start')}
-        cannot={demo?.canStart === false ? () => setHow(true) : undefined}
+        disabled={!demo}
+        cannot={demo?.canStart ? undefined : () => setHow(true)}
       />
       <Modal opened={how} onClose={() => setHow(false)} title={t('welcome.demo')} centered>
         <Stack>
@@ -34,9 +51,15 @@ export function StartDemo() {
   )
 }
 
-function StartButton({ label, cannot }: { label: string; cannot?: () => void }) {
+interface StartProps {
+  label: string
+  disabled?: boolean
+  /** What to do instead, where this server cannot start it. */
+  cannot?: () => void
+}
+
+function StartButton({ label, disabled, cannot }: StartProps) {
   const { t } = useTranslation()
-  const { can } = useSession()
   const client = useQueryClient()
   const text = useFailureText()
   const start = useMutation({
@@ -48,7 +71,7 @@ function StartButton({ label, cannot }: { label: string; cannot?: () => void }) 
   return (
     <Button
       variant="default"
-      disabled={!can('installation:manage')}
+      disabled={disabled}
       loading={start.isPending}
       onClick={cannot ?? (() => start.mutate())}
     >

@@ -109,6 +109,7 @@ export const frame = {
     removeAsk:
       'Organisationen Harbour Demo fjernes for altid med sine enheder, det, de har sendt, og hvad der ellers er lagt i den. Intet uden for den røres.',
     removed: 'Demoen er væk.',
+    settingUp: 'Den sættes op…',
     start: 'Start demoen',
     still: 'Demoen er her, men står stille: ingen spiller den lige nu.',
     started: 'Flåden er på vej; de første enheder viser sig inden for et minut.',

@@ -109,6 +109,7 @@ export const frame = {
     removeAsk:
       'The organization Harbour Demo goes for good, with its devices, what they sent and whatever else was put into it. Nothing outside it is touched.',
     removed: 'The demo is gone.',
+    settingUp: 'It is being set up…',
     start: 'Start the demo',
     still: 'The demo is here, but stands still: nobody plays it just now.',
     started: 'The fleet is on its way; its first devices show up within a minute.',
