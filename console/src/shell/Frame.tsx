@@ -56,7 +56,7 @@ export function Frame() {
     <AppShell
       layout="alt"
       header={{ height: 52 }}
-      navbar={{ width: 224, breakpoint: 'sm', collapsed: { mobile: !opened } }}
+      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }}
       padding={0}
       transitionDuration={120}
     >

@@ -83,7 +83,10 @@ export function MapPage() {
           w={220}
           data={applications.map((a) => ({ value: a.id, label: a.name }))}
           value={address.applicationId ?? null}
-          onChange={(next) => setAddress({ applicationId: next ?? undefined })}
+          onChange={(next) => {
+            setNear(null)
+            setAddress({ applicationId: next ?? undefined })
+          }}
         />
       }
     >

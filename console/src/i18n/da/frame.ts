@@ -123,7 +123,7 @@ export const frame = {
     demoHow:
       'Kør dette på maskinen, der kører Moorage. Det tilføjer en organisation med en blandet flåde af simulerede enheder, der sender rigtige beskeder.',
     demoText: 'Simulerede enheder på kort og grafer, med rigtig trafik og rigtige fejl.',
-    lead: 'Der er ingen enheder endnu. Tre måder at begynde på:',
+    lead: 'Tre måder at begynde på:',
     noRights:
       'Du kan ikke se nogen enheder endnu. Bed en brugeradministrator i din organisation om at sætte dig i en rettighedsgruppe.',
     title: 'Velkommen til Moorage',

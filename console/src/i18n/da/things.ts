@@ -2,7 +2,7 @@ export const things = {
   applications: {
     default2Years: '2 år (standard)',
     default90Days: '90 dage (standard)',
-    silentDefault: 'Platformens standard',
+    silentDefault: 'Som platformen',
     edit: 'Rediger applikationen',
     empty: 'En applikation samler de enheder, der tjener ét formål; rettigheder og modtagere hører til den.',
     emptyTitle: 'Ingen applikationer endnu',

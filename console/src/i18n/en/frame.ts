@@ -123,7 +123,7 @@ export const frame = {
     demoHow:
       'Run this on the machine that runs Moorage. It adds an organization with a mixed fleet of simulated devices that send real messages.',
     demoText: 'Simulated devices on maps and charts, with real traffic and real faults.',
-    lead: 'There are no devices yet. Three ways to begin:',
+    lead: 'Three ways to begin:',
     noRights:
       'You do not see any devices yet. Ask a user administrator of your organization to put you into a permission group.',
     title: 'Welcome to Moorage',

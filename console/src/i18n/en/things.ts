@@ -2,7 +2,7 @@ export const things = {
   applications: {
     default2Years: '2 years (default)',
     default90Days: '90 days (default)',
-    silentDefault: 'Default of the platform',
+    silentDefault: 'As the platform',
     edit: 'Edit the application',
     empty: 'An application gathers the devices that serve one purpose; rights and targets belong to it.',
     emptyTitle: 'No applications yet',
