@@ -201,13 +201,15 @@ function Ready({ started, again }: { started: Started; again: () => void }) {
             </Text>
             <CodeBlock
               code={[
-                `HTTP      ${how.httpUrl}`,
-                `MQTT      ${how.host}:${how.mqttPort}`,
-                `MQTT TLS  ${how.host}:${how.mqttTlsPort}`,
-                `${t('fields.userName')}  ${how.userName}`,
-                `${t('connect.secret')}  ${started.shown.secret}`,
-                ...Object.entries(how.topics).map(([name, topic]) => `${name}  ${topic}`),
-              ].join('\n')}
+                ['HTTP', how.httpUrl],
+                ['MQTT', `${how.host}:${how.mqttPort}`],
+                ['MQTT TLS', `${how.host}:${how.mqttTlsPort}`],
+                [t('fields.userName'), how.userName],
+                [t('connect.secret'), started.shown.secret],
+                ...Object.entries(how.topics),
+              ]
+                .map(([name = '', value]) => `${name.padEnd(13)} ${value}`)
+                .join('\n')}
               label={t('connect.byHand')}
             />
           </Stack>

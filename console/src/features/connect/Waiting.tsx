@@ -5,6 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type FeedMessage, useFeed } from '@/api/feed'
+import { deviceQuery } from '@/features/devices/queries'
 import { UnknownBytes } from '@/features/devices/UnknownBytes'
 import { listRefusals } from '@/features/ingest/queries'
 import { useRefusalText } from '@/features/ingest/words'
@@ -32,6 +33,8 @@ export function Waiting({ deviceId, again }: { deviceId: string; again: () => vo
   const latest = heard[0]
   const understood = latest !== undefined && isUnderstood(latest)
   const [series, unit] = firstNumber(heard)
+  const device = useQuery({ ...deviceQuery(deviceId), enabled: latest !== undefined && !understood }).data
+  const chosen = latest !== undefined && !understood && device?.decoderId != null && latest.problem === null
   useEffect(() => {
     const timer = setTimeout(() => setImpatient(true), PATIENCE_MS)
     return () => clearTimeout(timer)
@@ -50,15 +53,19 @@ export function Waiting({ deviceId, again }: { deviceId: string; again: () => vo
             </div>
           </Group>
           {!understood ? (
-            <Alert color="orange" icon={<IconAlertTriangle size={18} />} title={t('connect.notUnderstood')}>
-              {latest.problem ?? t('connect.onlyBytes')}
+            <Alert
+              color={chosen ? 'teal' : 'orange'}
+              icon={<IconAlertTriangle size={18} />}
+              title={chosen ? t('connect.decoderChosen') : t('connect.notUnderstood')}
+            >
+              {chosen ? t('connect.sendAgain') : (latest.problem ?? t('connect.onlyBytes'))}
             </Alert>
           ) : (
             <LatestValues latest={withMessage([], latest)} />
           )}
           {!understood && <UnknownBytes deviceId={deviceId} />}
           {series && <MovingChart deviceId={deviceId} series={series} heard={heard} unit={unit} />}
-          <Text>{understood ? t('connect.next') : t('connect.nextDecoder')}</Text>
+          {!chosen && <Text>{understood ? t('connect.next') : t('connect.nextDecoder')}</Text>}
           <Group>
             <Button component={Link} to={`/devices/${deviceId}`} rightSection={<IconArrowRight size={16} />}>
               {t('connect.openDevice')}
@@ -77,7 +84,7 @@ export function Waiting({ deviceId, again }: { deviceId: string; again: () => vo
             <Loader size="sm" type="dots" />
             <Text>{t('connect.listening')}</Text>
           </Group>
-          {impatient && <Seen since={since} />}
+          {impatient && <Seen since={since} deviceId={deviceId} />}
         </Stack>
       )}
     </Panel>
@@ -93,7 +100,7 @@ function firstNumber(heard: FeedMessage[]): [string?, string?] {
   return []
 }
 
-function Seen({ since }: { since: string }) {
+function Seen({ since, deviceId }: { since: string; deviceId: string }) {
   const { t } = useTranslation()
   const say = useRefusalText()
   const seen = useQuery({
@@ -101,7 +108,10 @@ function Seen({ since }: { since: string }) {
     queryFn: () => listRefusals({ since }),
     refetchInterval: 3_000,
   })
-  const items = seen.data?.items ?? []
+  // This device's own come first; others may knock at the same time.
+  const own = (one: { deviceId: string | null; hint: string }) =>
+    one.deviceId === deviceId || one.hint.includes(deviceId)
+  const items = (seen.data?.items ?? []).toSorted((a, b) => Number(own(b)) - Number(own(a)))
   return (
     <Alert
       color={items.length ? 'orange' : 'gray'}
