@@ -155,6 +155,8 @@ async def test_they_are_narrowed_to_a_device_and_a_period(world: World) -> None:
     assert await asked(**{"from": middle}) == [2, 1]
     assert await asked(to=middle) == [0]
     assert await asked(**{"from": middle, "to": middle}) == []
+    assert await asked(organizationId=device["organizationId"]) == [2, 1, 0]
+    assert await asked(organizationId=device["id"]) == []
     assert (await anna.get("/api/v1/messages", params={"from": "now"})).status_code == 422
     missing = {"deviceId": device["applicationId"]}
     assert (await anna.get("/api/v1/messages", params=missing)).status_code == 404

@@ -141,7 +141,8 @@ export function Frame() {
 function WaitingCount() {
   const { t } = useTranslation()
   const format = useFormat()
-  const count = useQuery(countWaitingQuery).data ?? 0
+  const { organizationId } = useSession()
+  const count = useQuery(countWaitingQuery(organizationId)).data ?? 0
   return (
     count > 0 && (
       <Badge size="sm" variant="light" aria-label={t('inbox.waiting', { count })}>

@@ -105,6 +105,7 @@ async def list_recent_messages(
     tx: Tx, caller: Signed,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     after: Annotated[str | None, Query(max_length=2000, description="The `next` before.")] = None,
+    organization_id: Annotated[UUID | None, Query(alias="organizationId")] = None,
     application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
     device_id: Annotated[UUID | None, Query(alias="deviceId")] = None,
     start: Annotated[
@@ -118,8 +119,9 @@ async def list_recent_messages(
     A page may be short, even empty, and still have a `next`: so much is looked at per question.
     """
     page = await service.recent_messages(
-        tx, caller, limit=limit, after=after, application_id=application_id, device_id=device_id,
-        start=start, end=end, problems_only=problems,
+        tx, caller, limit=limit, after=after, organization_id=organization_id,
+        application_id=application_id, device_id=device_id, start=start, end=end,
+        problems_only=problems,
     )  # fmt: skip
     return pages.Page([recent_out(one) for one in page.items], page.next)
 

@@ -105,7 +105,7 @@ export function MapPage() {
               />
             </Suspense>
           </Box>
-          <Panel title={t('map.inView', { count: shown })}>
+          <Panel title={found.data ? t('map.inView', { count: shown }) : t('places.devices')}>
             <Stack gap={2} className={classes.side} tabIndex={0} role="list">
               {items
                 .toSorted((a, b) => b.silent - a.silent || b.count - a.count)
@@ -139,7 +139,7 @@ export function MapPage() {
                     )}
                   </Group>
                 ))}
-              {items.length === 0 && <Text c="dimmed">{t('map.nothing')}</Text>}
+              {found.data && items.length === 0 && <Text c="dimmed">{t('map.nothing')}</Text>}
             </Stack>
           </Panel>
         </div>

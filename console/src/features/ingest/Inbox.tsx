@@ -34,11 +34,10 @@ export function Inbox() {
   const [looked, setLooked] = useState<string | null>(null)
   const [discarded, setDiscarded] = useState<Waiting[] | null>(null)
   const applications = useQuery(applicationsQuery(organizationId)).data?.items ?? []
-  const list = usePages(
-    ['inbox', 'list', address.applicationId],
-    (after) => listWaiting(address.applicationId, after),
-    { refetchInterval: 3_000 },
-  )
+  const filter = { organizationId, applicationId: address.applicationId }
+  const list = usePages(['inbox', 'list', filter], (after) => listWaiting(filter, after), {
+    refetchInterval: 3_000,
+  })
   const refresh = () => {
     void client.invalidateQueries({ queryKey: ['inbox'] })
     void client.invalidateQueries({ queryKey: ['devices'] })
@@ -69,7 +68,7 @@ export function Inbox() {
       }
       action={makeKey}
       calls={[
-        { path: '/api/v1/inbox', query: { applicationId: address.applicationId } },
+        { path: '/api/v1/inbox', query: filter },
         { method: 'POST', path: '/api/v1/inbox/…/adopt', body: {} },
       ]}
     >

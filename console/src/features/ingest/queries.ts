@@ -8,16 +8,19 @@ export const listRefusals = (filter: { since?: string; deviceId?: string }, afte
 
 // --- Inbox ---
 
-export const listWaiting = (applicationId: string | undefined, after?: string) =>
-  ok(api.GET('/api/v1/inbox', { params: { query: { applicationId, after, total: true } } }))
+export const listWaiting = (filter: { organizationId?: string; applicationId?: string }, after?: string) =>
+  ok(api.GET('/api/v1/inbox', { params: { query: { ...filter, after, total: true } } }))
 
 /** How many wait in the inbox. */
-export const countWaitingQuery = queryOptions({
-  queryKey: ['inbox', 'count'],
-  queryFn: async () =>
-    (await ok(api.GET('/api/v1/inbox', { params: { query: { limit: 1, total: true } } }))).total ?? 0,
-  refetchInterval: 15_000,
-})
+export const countWaitingQuery = (organizationId?: string) =>
+  queryOptions({
+    queryKey: ['inbox', 'count', organizationId],
+    queryFn: async () => {
+      const query = { organizationId, limit: 1, total: true }
+      return (await ok(api.GET('/api/v1/inbox', { params: { query } }))).total ?? 0
+    },
+    refetchInterval: 15_000,
+  })
 
 export const adopt = (id: string, body: AdoptBody) =>
   ok(api.POST('/api/v1/inbox/{device_id}/adopt', { params: { path: { device_id: id } }, body }))

@@ -46,10 +46,11 @@ export function AllMessages() {
   const { applicationId, deviceId, problems, period, from, to } = address
   const between = period === 'between'
   const bounds = () => boundsOf({ period, from, to }, Date.now())
-  const filter = { applicationId, deviceId, problems: problems === 'true' || undefined }
+  const filter = { organizationId, applicationId, deviceId, problems: problems === 'true' || undefined }
+  const narrow = Object.values(filter).some(Boolean)
   const key = ['messages', 'all', filter, period, from, to]
   const list = usePages(key, (after) => listRecent({ ...filter, ...bounds() }, after), {
-    refetchInterval: paused ? undefined : Object.values(filter).some(Boolean) ? SEARCH_MS : REFRESH_MS,
+    refetchInterval: paused ? undefined : narrow ? SEARCH_MS : REFRESH_MS,
   })
   const further = list.items.length > FIRST_PAGE
   useEffect(() => {

@@ -70,6 +70,7 @@ export const messageQuery = (deviceId: string, position: string) =>
   })
 
 export interface RecentFilter {
+  organizationId?: string
   applicationId?: string
   deviceId?: string
   from?: string

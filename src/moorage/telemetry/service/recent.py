@@ -60,6 +60,7 @@ async def recent_messages(
     *,
     limit: int,
     after: str | None = None,
+    organization_id: UUID | None = None,
     application_id: UUID | None = None,
     device_id: UUID | None = None,
     start: datetime | None = None,
@@ -76,6 +77,7 @@ async def recent_messages(
         caller: who asks.
         limit: at most so many.
         after: the cursor of the page before.
+        organization_id: only of its devices.
         application_id: only of its devices.
         device_id: only of this one.
         start: only what was received then or later.
@@ -109,7 +111,7 @@ async def recent_messages(
             asked |= new
             if new := new if only is None else new & only:
                 names |= await devices.names_seen(
-                    tx, caller, new, Permission.READ_MESSAGES, application_id
+                    tx, caller, new, Permission.READ_MESSAGES, application_id, organization_id
                 )
         live = [walk for walk in walks if walk.ahead]
         if not live:
