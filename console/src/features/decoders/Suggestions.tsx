@@ -111,6 +111,7 @@ function Plausible({ one, name, messages, loading, choose }: PlausibleProps) {
           flex="none"
           variant="light"
           leftSection={<IconCheck size={15} />}
+          aria-label={t('suggest.useNamed', { name })}
           loading={loading}
           onClick={choose}
         >

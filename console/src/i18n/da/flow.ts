@@ -186,6 +186,7 @@ export const flow = {
     understands_one: 'Forstår {{good}} af de seneste {{count}}; passer {{score}} %',
     understands_other: 'Forstår {{good}} af de seneste {{count}}; passer {{score}} %',
     use: 'Brug denne dekoder',
+    useNamed: 'Brug denne dekoder: {{name}}',
     write: 'Eller skriv din egen dekoder',
   },
   cases: {

@@ -186,6 +186,7 @@ export const flow = {
     understands_one: 'Understands {{good}} of the last {{count}}; fits {{score}} %',
     understands_other: 'Understands {{good}} of the last {{count}}; fits {{score}} %',
     use: 'Use this decoder',
+    useNamed: 'Use this decoder: {{name}}',
     write: 'Or write a decoder of your own',
   },
   cases: {
