@@ -33,6 +33,7 @@ class Things:
         self.decoder = self.make(
             "decoders", organizationId=self.organization, name="Climate", script=SCRIPT
         )
+        self.make("decoders", organizationId=self.organization, name="Meter", script=SCRIPT)
         self.device = self.make(
             "devices",
             applicationId=self.application,
@@ -217,10 +218,10 @@ def test_a_stranger_is_adopted_with_the_decoder_that_fits(
     page.get_by_role("cell", name="meter-1").click()
     waiting = page.get_by_role("dialog")
     fits = waiting.get_by_role("region", name="Nothing understands these bytes yet")
-    expect(fits.get_by_text("temperature 21.5 · humidity 55")).to_be_visible()
+    expect(fits.get_by_text("temperature 21.5 · humidity 55").first).to_be_visible()
     visitor.look("inbox-waiting")
-    fits.get_by_role("button", name="Use this decoder").first.click()
-    expect(waiting.get_by_role("combobox", name="Decoder")).to_have_value("Climate")
+    fits.get_by_role("button", name="Use this decoder: Meter").click()
+    expect(waiting.get_by_role("combobox", name="Decoder")).to_have_value("Meter")
     waiting.get_by_role("textbox", name="Name").fill("Meter 1")
     waiting.get_by_role("button", name="Adopt").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Meter 1")
@@ -258,7 +259,7 @@ def test_unknown_bytes_get_a_decoder_in_one_click(
     fits = page.get_by_role("region", name="Nothing understands these bytes yet")
     visitor.settle()
     visitor.look("device-unknown")
-    fits.get_by_role("button", name="Use this decoder").first.click()
+    fits.get_by_role("button", name="Use this decoder: Meter").click()
     expect(fits).to_be_hidden()
     expect(page.get_by_role("status").filter(has_text="Live").first).to_be_visible()
     things.send_bytes(things.bare_secret, "00d232")

@@ -26,6 +26,7 @@ export function InboxKey({ application = '', onClose }: { application?: string; 
       title={t('inbox.key')}
       size="lg"
       closeOnClickOutside={!make.data}
+      closeOnEscape={!make.data}
       centered
     >
       {make.data ? (
