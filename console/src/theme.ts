@@ -94,14 +94,16 @@ const base = createTheme({
   },
 })
 
+const titled = { title: { fontWeight: 600, fontSize: '1.0625rem' } }
+
 /** Give the theme, with the words it needs in the language in use. */
 export function useTheme() {
   const { t } = useTranslation()
   const closeButtonProps = { 'aria-label': t('common.close') }
   return mergeThemeOverrides(base, {
     components: {
-      Modal: { defaultProps: { ...base.components?.Modal?.defaultProps, closeButtonProps } },
-      Drawer: { defaultProps: { closeButtonProps } },
+      Modal: { defaultProps: { ...base.components?.Modal?.defaultProps, closeButtonProps }, styles: titled },
+      Drawer: { defaultProps: { closeButtonProps }, styles: titled },
     },
   })
 }

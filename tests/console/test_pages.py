@@ -33,6 +33,7 @@ class Things:
         self.decoder = self.make(
             "decoders", organizationId=self.organization, name="Climate", script=SCRIPT
         )
+        self.make("decoders", organizationId=self.organization, name="Meter", script=SCRIPT)
         self.device = self.make(
             "devices",
             applicationId=self.application,
@@ -41,9 +42,13 @@ class Things:
             thresholds=[{"series": "temperature", "above": 30}],
             tags=["quay"],
         )
-        self.make("devices", applicationId=self.application, name="Lamp 2")
+        self.bare = self.make("devices", applicationId=self.application, name="Lamp 2")
         made = self.post(f"devices/{self.device}/credentials", {"kind": "key"})
         self.secret: str = made["secret"]
+        made = self.post(f"devices/{self.bare}/credentials", {"kind": "key"})
+        self.bare_secret: str = made["secret"]
+        self.inbox_key: str = self.post(f"applications/{self.application}/inbox-key", {})["secret"]
+        self.send_bytes(self.inbox_key, "00d737", sender="meter-1")
         self.target = self.make(
             "targets",
             applicationId=self.application,
@@ -76,6 +81,14 @@ class Things:
         )
         assert answer.status_code == 202, answer.text
 
+    def send_bytes(self, secret: str, payload: str, *, sender: str = "") -> None:
+        """Send bytes, as a device or as somebody nobody knows."""
+        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/octet-stream"}
+        if sender:
+            headers["X-Sender"] = sender
+        answer = self._client.post("/ingest/v1/up", content=bytes.fromhex(payload), headers=headers)
+        assert answer.status_code == 202, answer.text
+
 
 @pytest.fixture(scope="module")
 def things(platform: Platform) -> Iterator[Things]:
@@ -98,6 +111,9 @@ def pages(things: Things) -> dict[str, str]:
         "device-operations": f"{device}?tab=operations",
         "device-timeline": f"{device}?tab=timeline",
         "device-settings": f"{device}?tab=settings",
+        "inbox": "/inbox",
+        "inbox-key": "/inbox?key=true",
+        "messages": "/messages",
         "map": "/map",
         "applications": "/applications",
         "application": f"/applications/{things.application}?tab=about",
@@ -128,9 +144,11 @@ def pages(things: Things) -> dict[str, str]:
 
 
 PHONE = {"overview", "devices", "device-live", "device-settings", "application-form", "decoder",
-         "target", "notices", "connect", "users"}  # fmt: skip
-DARK = {"overview", "devices", "device-readings", "map", "decoder", "target-form", "audit"}
-DANISH = {"overview", "devices", "device-live", "target-form", "permissions", "settings"}
+         "target", "notices", "connect", "users", "inbox", "inbox-key", "messages"}  # fmt: skip
+DARK = {"overview", "devices", "device-readings", "map", "decoder", "target-form", "audit",
+        "inbox", "messages"}  # fmt: skip
+DANISH = {"overview", "devices", "device-live", "target-form", "permissions", "settings",
+          "inbox", "messages", "start"}  # fmt: skip
 
 
 @pytest.mark.parametrize("mode", ["light", "dark", "phone", "danish"])
@@ -188,4 +206,103 @@ def test_the_palette_finds_a_device_by_keyboard(
     expect(page.get_by_role("option", name="Lamp 1")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Lamp 1")
+    assert visitor.wrong == []
+
+
+def test_a_stranger_is_adopted_with_the_decoder_that_fits(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go("/inbox")
+    page = visitor.page
+    page.get_by_role("cell", name="meter-1").click()
+    waiting = page.get_by_role("dialog")
+    fits = waiting.get_by_role("region", name="Nothing understands these bytes yet")
+    expect(fits.get_by_text("temperature 21.5 · humidity 55").first).to_be_visible()
+    visitor.look("inbox-waiting")
+    fits.get_by_role("button", name="Use this decoder: Meter").click()
+    expect(waiting.get_by_role("combobox", name="Decoder")).to_have_value("Meter")
+    waiting.get_by_role("textbox", name="Name").fill("Meter 1")
+    waiting.get_by_role("button", name="Adopt").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Meter 1")
+    page.get_by_role("link", name="Inbox").click()
+    expect(page.get_by_role("heading", name="Nobody waits")).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_who_waits_is_discarded_only_after_a_question(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.send_bytes(things.inbox_key, "ff", sender="noise")
+    visitor = visit()
+    visitor.go("/inbox")
+    page = visitor.page
+    row = page.get_by_role("row").filter(has_text="noise")
+    row.get_by_role("button", name="Discard").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("noise goes with everything it sent")
+    page.keyboard.press("Escape")
+    expect(question).to_be_hidden()
+    row.get_by_role("button", name="Discard").click()
+    question.get_by_role("button", name="Discard").click()
+    expect(row).to_have_count(0)
+    assert visitor.wrong == []
+
+
+def test_unknown_bytes_get_a_decoder_in_one_click(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.send_bytes(things.bare_secret, "00c832")
+    visitor = visit()
+    visitor.go(f"/devices/{things.bare}")
+    page = visitor.page
+    fits = page.get_by_role("region", name="Nothing understands these bytes yet")
+    visitor.settle()
+    visitor.look("device-unknown")
+    fits.get_by_role("button", name="Use this decoder: Meter").click()
+    expect(fits).to_be_hidden()
+    expect(page.get_by_role("status").filter(has_text="Live").first).to_be_visible()
+    things.send_bytes(things.bare_secret, "00d232")
+    expect(page.get_by_text("temperature 21").first).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_messages_of_all_devices_are_found_and_looked_into(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.send(note="over here")
+    visitor = visit()
+    visitor.go("/messages?period=hour")
+    page = visitor.page
+    page.get_by_role("combobox", name="Device").fill("Lamp 1")
+    page.get_by_role("option", name="Lamp 1").click()
+    page.get_by_role("row").filter(has_text="note over here").first.click(
+        position={"x": 40, "y": 10}
+    )
+    whole = page.get_by_role("dialog", name="Message")
+    expect(whole.get_by_role("link", name="Lamp 1")).to_be_visible()
+    expect(whole.get_by_role("region", name="Document").locator("code")).to_contain_text(
+        "over here"
+    )
+    whole.get_by_text("Hex").click()
+    expect(whole.get_by_role("region", name="Payload")).to_contain_text("7b 22 6e 6f 74 65")
+    visitor.look("messages-one")
+    page.keyboard.press("Escape")
+    expect(whole).to_be_hidden()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status").filter(has_text="Paused")).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_where_nothing_watches_over_the_parts_the_demo_has_a_command(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go("/start")
+    page = visitor.page
+    page.get_by_role("button", name="Start the demo").click()
+    how = page.get_by_role("dialog", name="See a fleet")
+    expect(how.get_by_text("moorage demo", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(how).to_be_hidden()
     assert visitor.wrong == []

@@ -20,6 +20,7 @@ def main(data_dir: Path, kinds: list[str]) -> None:
         database=lambda: postgres.launch(data_dir, durable=False),
         prepare=[python, "-c", ""],
         parts={kind: [python, PART, kind, str(data_dir / f"{kind}.end")] for kind in kinds},
+        wishes={"wished": data_dir / "wish"},
         silence_s=3.0,
     )
     with data_directory.locked(data_dir):

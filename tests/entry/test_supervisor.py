@@ -145,3 +145,19 @@ def test_a_part_that_refuses_its_configuration_ends_the_start(data_dir: Path) ->
     with supervised(data_dir, "one", "refuse") as process:
         assert process.wait(60) == 1
     assert processes_of(data_dir) == []
+
+
+def test_a_part_runs_only_as_long_as_it_is_wished_for(data_dir: Path) -> None:
+    with supervised(data_dir, "steady", "wished") as process:
+        until(lambda: (data_dir / "welcome").exists(), process)
+        found = state.read(data_dir)
+        assert found is not None
+        assert [part.name for part in found.parts] == ["postgres", "steady"]
+        for _ in range(2):
+            (data_dir / "wish").touch()
+            until(lambda: (found := state.read(data_dir)) and len(found.parts) == 3, process)
+            until(lambda: is_ready(data_dir, "wished"), process)
+            (data_dir / "wish").unlink()
+            until(lambda: (found := state.read(data_dir)) and len(found.parts) == 2, process)
+            assert (data_dir / "wished.end").read_text() == "stopped in peace"
+            (data_dir / "wished.end").unlink()

@@ -67,12 +67,16 @@ async def town(world: World) -> Town:
     made = await admin.post(f"/api/v1/applications/{application_id}/inbox-key")
     assert made.status_code == 201, made.text
     assert made.headers["cache-control"] == "no-store"
+    assert all(made.json()["secret"] in one["text"] for one in made.json()["templates"])
     return Town(world, admin, application_id, made.json()["secret"])
 
 
 async def test_a_stranger_waits_and_is_adopted_with_what_it_sent(town: Town) -> None:
     assert await town.post("bin-7", {"level": 42.0}) == 202
     (waits,) = await town.waiting()
+    for asked, count in ((waits["organizationId"], 1), (waits["id"], 0)):
+        listed = await town.admin.get("/api/v1/inbox", params={"organizationId": asked})
+        assert len(listed.json()["items"]) == count
     assert (waits["sender"], waits["kind"], waits["messageCount"]) == ("bin-7", "http", 1)
     assert waits["values"] == {"level": 42.0}
     assert waits["lastMessage"]["text"] == '{"level":42.0}'

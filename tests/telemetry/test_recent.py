@@ -131,3 +131,32 @@ async def test_everybody_reads_what_his_own_devices_sent(world: World) -> None:
     assert whole.json()["messageId"] == newest["messageId"]
     stranger = await anna.get("/api/v1/messages", params={"applicationId": newest["deviceId"]})
     assert stranger.status_code == 404
+
+
+async def test_they_are_narrowed_to_a_device_and_a_period(world: World) -> None:
+    anna, first = await a_sender(world, "anna")
+    device = (await anna.get("/api/v1/devices")).json()["items"][0]
+    body = {"applicationId": device["applicationId"], "name": "Another"}
+    other = (await anna.post("/api/v1/devices", json=body)).json()
+    shown = await anna.post(f"/api/v1/devices/{other['id']}/credentials", json={})
+    second = world.client(X_Device_Key=shown.json()["secret"])
+    for n, sender in enumerate((first, second, first)):
+        assert (await sender.post("/ingest/v1/up", json={"n": n})).status_code == 202
+    await world.work()
+
+    async def asked(**query: str) -> list[float]:
+        answer = await anna.get("/api/v1/messages", params=query)
+        assert answer.status_code == 200, answer.text
+        return [one["document"]["n"] for one in answer.json()["items"]]
+
+    assert await asked(deviceId=other["id"]) == [1]
+    everything = (await anna.get("/api/v1/messages")).json()["items"]
+    middle = everything[1]["receivedAt"]
+    assert await asked(**{"from": middle}) == [2, 1]
+    assert await asked(to=middle) == [0]
+    assert await asked(**{"from": middle, "to": middle}) == []
+    assert await asked(organizationId=device["organizationId"]) == [2, 1, 0]
+    assert await asked(organizationId=device["id"]) == []
+    assert (await anna.get("/api/v1/messages", params={"from": "now"})).status_code == 422
+    missing = {"deviceId": device["applicationId"]}
+    assert (await anna.get("/api/v1/messages", params=missing)).status_code == 404

@@ -11,6 +11,7 @@ export interface FeedMessage {
   channel: string
   /** The readings, by instant. */
   points: { at: string; values: Record<string, number | boolean | string>; units: Record<string, string> }[]
+  location: { coordinates: number[] } | null
   problem: string | null
 }
 

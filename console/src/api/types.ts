@@ -58,6 +58,12 @@ export type Latest = Got<'/api/v1/devices/{device_id}/latest'>['latest'][number]
 export type Readings = Got<'/api/v1/devices/{device_id}/readings'>
 export type Message = Item<'/api/v1/devices/{device_id}/messages'>
 
+export type RecentMessage = Item<'/api/v1/messages'>
+
+export type Waiting = Item<'/api/v1/inbox'>
+export type AdoptBody = Sent<'/api/v1/inbox/{device_id}/adopt', 'post'>
+export type ShownInboxKey = Made<'/api/v1/applications/{application_id}/inbox-key'>
+
 export type Operation = Item<'/api/v1/operations'>
 export type OperationBody = Sent<'/api/v1/devices/{device_id}/operations', 'post'>
 export type Task = Item<'/api/v1/tasks'>
@@ -71,6 +77,7 @@ export type TestCase = Sent<'/api/v1/decoders/{decoder_id}/test-cases', 'put'>[n
 export type CaseResult = Made<'/api/v1/decoders/{decoder_id}/test', 200>[number]
 export type TrialBody = Sent<'/api/v1/decoders/try', 'post'>
 export type Trial = Made<'/api/v1/decoders/try', 200>
+export type Suggestion = Made<'/api/v1/decoders/suggest', 200>['items'][number]
 export type Outcome = Trial['outcomes'][number]
 
 export type Target = Item<'/api/v1/targets'>

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest'
 import type { FeedMessage } from '@/api/feed'
-import type { Latest, Me } from '@/api/types'
+import type { Latest, MapItem, Me, Message } from '@/api/types'
 import { difference } from './audit/difference'
 import { factWords } from './audit/words'
 import { holds } from './auth/holds'
 import { linkToken } from './auth/link'
-import { withMessage } from './telemetry/latest'
+import { asTrial } from './decoders/trials'
+import { cellOf } from './devices/MapPage'
+import { isUnknown, withMessage } from './telemetry/latest'
+import { boundsOf } from './telemetry/period'
 import { unitText } from './telemetry/units'
 
 const grants: Me['grants'] = [
@@ -35,6 +38,7 @@ test('late values do not overwrite newer ones', () => {
     receivedAt: '2026-01-01T12:00:01.000Z',
     channel: '',
     points: [{ at: '2026-01-01T11:00:00.000Z', values: { t: 1, h: 60 }, units: {} }],
+    location: null,
     problem: null,
   }
   expect(withMessage(latest, message).map((one) => [one.series, one.value])).toEqual([
@@ -54,4 +58,50 @@ test('names nobody translated are still words', () => {
   expect(factWords('devices.credential_made')).toBe('Credential made')
   expect(unitText('Cel')).toBe('°C')
   expect(unitText('[iU]')).toBe('iU')
+})
+
+test('a period goes back from now, or lies between two local times', () => {
+  const now = Date.parse('2026-01-02T12:00:00Z')
+  expect(boundsOf({ period: 'hour' }, now)).toEqual({ from: '2026-01-02T11:00:00.000Z' })
+  expect(boundsOf({}, now)).toEqual({})
+  const from = '2026-01-01T10:00'
+  expect(boundsOf({ period: 'between', from, to: 'soon' }, now)).toEqual({
+    from: new Date(from).toISOString(),
+  })
+  expect(boundsOf({ from }, now)).toEqual({})
+})
+
+test('bytes of which nothing was made are unknown; text and values are not', () => {
+  const message = { payload: 'AQ==', text: null, values: {} } as unknown as Message
+  expect(isUnknown(message)).toBe(true)
+  expect(isUnknown({ ...message, values: { t: 1 } })).toBe(false)
+  expect(isUnknown({ ...message, text: 'on' })).toBe(false)
+  expect(isUnknown({ ...message, payload: null })).toBe(false)
+})
+
+test('a kept message is tried with its port', () => {
+  const message = {
+    payload: 'AQ==',
+    contentType: null,
+    receivedAt: '2026-01-01T00:00:00Z',
+    meta: { port: 5 },
+  } as unknown as Message
+  expect(asTrial(message)).toEqual({
+    payload: 'AQ==',
+    encoding: 'base64',
+    receivedAt: '2026-01-01T00:00:00Z',
+    port: 5,
+  })
+})
+
+test('a closer look at a cluster keeps it in the middle', () => {
+  const item = {
+    location: { coordinates: [10, 56] },
+    count: 3,
+    silent: 0,
+    device: null,
+  } as unknown as MapItem
+  const [[west, south], [east, north]] = cellOf(item, { west: 0, south: 50, east: 18, north: 68 }, 12)
+  expect([(west + east) / 2, (south + north) / 2]).toEqual([10, 56])
+  expect([east - west, north - south]).toEqual([2, 2])
 })

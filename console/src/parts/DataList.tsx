@@ -53,9 +53,11 @@ export function DataList<T>(props: Props<T>) {
   const shown = columns.filter((c, i) => i === 0 || chosen.includes(c.key))
   const picked = list.items.filter((row) => selected.has(rowKey(row)))
   const body = useRef<HTMLDivElement>(null)
+  const searching = list.isPending || (list.items.length === 0 && (list.isGrowing || list.more !== null))
   const [offset, setOffset] = useState(0)
   // biome-ignore lint/correctness/useExhaustiveDependencies: the list moves when its skeleton goes.
-  useLayoutEffect(() => setOffset(body.current?.offsetTop ?? 0), [list.isPending])
+  useLayoutEffect(() => setOffset(body.current?.offsetTop ?? 0), [searching])
+  // A page may be empty and still have a next one.
   const rows = useWindowVirtualizer({
     count: list.items.length,
     estimateSize: () => (narrow ? 116 : ROW),
@@ -83,7 +85,7 @@ export function DataList<T>(props: Props<T>) {
     </Group>
   )
   if (list.error) return <Failure of={list.error} retry={list.again} />
-  if (!list.isPending && list.items.length === 0) {
+  if (!searching && list.items.length === 0) {
     return (
       <>
         {tools && bar}
@@ -98,8 +100,8 @@ export function DataList<T>(props: Props<T>) {
       {bar}
       <div ref={body} className={classes.frame}>
         {narrow ? (
-          <ul className={classes.cards} aria-label={label} aria-busy={list.isPending}>
-            {list.isPending && <Bones count={6} />}
+          <ul className={classes.cards} aria-label={label} aria-busy={searching}>
+            {searching && <Bones count={6} />}
             <li style={{ height: above }} aria-hidden="true" />
             {visible.map((item) => {
               const row = list.items[item.index] as T
@@ -112,7 +114,7 @@ export function DataList<T>(props: Props<T>) {
             <li style={{ height: Math.max(0, below) }} aria-hidden="true" />
           </ul>
         ) : (
-          <table className={classes.table} aria-label={label} aria-busy={list.isPending}>
+          <table className={classes.table} aria-label={label} aria-busy={searching}>
             <thead>
               <tr>
                 {bulk && (
@@ -134,7 +136,7 @@ export function DataList<T>(props: Props<T>) {
               </tr>
             </thead>
             <tbody>
-              {list.isPending && <BoneRows columns={shown.length + (bulk ? 1 : 0)} />}
+              {searching && <BoneRows columns={shown.length + (bulk ? 1 : 0)} />}
               {above > 0 && <tr style={{ height: above }} aria-hidden="true" />}
               {visible.map((item) => {
                 const row = list.items[item.index] as T

@@ -100,7 +100,7 @@ export default function MapCanvas(props: MapProps) {
   const box = fit ? fit.flat().join() : ''
   // biome-ignore lint/correctness/useExhaustiveDependencies: the box is compared by its numbers.
   useEffect(() => {
-    if (first && second) map.current?.fitBounds([first, second], { padding: 60, maxZoom: 10, duration: 0 })
+    if (first && second) map.current?.fitBounds([first, second], { padding: 60, maxZoom: 18, duration: 0 })
   }, [box])
 
   useEffect(() => {

@@ -12,8 +12,8 @@ import {
 } from '@mantine/core'
 import { useDocumentTitle } from '@mantine/hooks'
 import { IconApi } from '@tabler/icons-react'
-import { Link } from '@tanstack/react-router'
-import type { ReactNode } from 'react'
+import { Link, useLocation } from '@tanstack/react-router'
+import { type ReactNode, useEffect, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 import { asCurl, type Call } from '@/api/curl'
 import { CodeBlock } from './Copy'
@@ -42,8 +42,17 @@ interface Props {
 export function Page({ title, beside, lead, crumbs = [], action, calls = [], children }: Props) {
   useDocumentTitle(`${title} · Moorage`)
   const { t } = useTranslation()
+  const page = useRef<HTMLDivElement>(null)
+  const { searchStr } = useLocation()
+  // On a phone the tabs scroll sideways.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the address names the tab; tabs come with what is loaded.
+  useEffect(() => {
+    page.current
+      ?.querySelector('[role="tab"][aria-selected="true"]')
+      ?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [searchStr, title])
   return (
-    <Box className={classes.page}>
+    <Box className={classes.page} ref={page}>
       <Stack gap={4} mb="md">
         {crumbs.length > 0 && (
           <Breadcrumbs separator="/" fz="sm" component="nav" aria-label={t('frame.breadcrumbs')}>

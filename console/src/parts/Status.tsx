@@ -30,7 +30,7 @@ export function Status({ tone, children }: { tone: Tone; children: string }) {
   return (
     <Group gap={6} wrap="nowrap" component="span" display="inline-flex" className={classes.status}>
       <Shape size={14} className={classes[tone]} aria-hidden="true" />
-      <Text span inherit truncate>
+      <Text span inherit className={classes.words}>
         {children}
       </Text>
     </Group>

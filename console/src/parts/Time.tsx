@@ -26,6 +26,9 @@ export function useNow(): number {
   return useSyncExternalStore(subscribe, () => now)
 }
 
+/** What has just happened is now: clocks differ by moments, and ours moves in steps. */
+const MOMENT_MS = 5_000
+
 /** Show how long ago something was, the exact instant on hover. */
 export function Time({ at, ...text }: { at: string | null | undefined } & TextProps) {
   const clock = useNow()
@@ -34,7 +37,7 @@ export function Time({ at, ...text }: { at: string | null | undefined } & TextPr
   return (
     <Tooltip label={format.instant(at)}>
       <Text component="time" dateTime={at} display="inline-block" {...text}>
-        {format.relative(at, Math.max(clock, Date.now() - 5_000))}
+        {format.relative(at, Math.max(clock, Math.min(Date.parse(at), Date.now() + MOMENT_MS)))}
       </Text>
     </Tooltip>
   )

@@ -2,6 +2,7 @@ import {
   ActionIcon,
   AppShell,
   Avatar,
+  Badge,
   Burger,
   Group,
   Indicator,
@@ -30,7 +31,10 @@ import { useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { meQuery, signOut } from '@/features/auth/queries'
 import { useSession } from '@/features/auth/session'
+import { countWaitingQuery } from '@/features/ingest/queries'
 import { openNoticesQuery } from '@/features/notifications/queries'
+import { useFormat } from '@/parts/format'
+import { DiskBanner } from './DiskBanner'
 import { SECTIONS } from './destinations'
 import classes from './Frame.module.css'
 import { Mark } from './Mark'
@@ -52,7 +56,7 @@ export function Frame() {
     <AppShell
       layout="alt"
       header={{ height: 52 }}
-      navbar={{ width: 224, breakpoint: 'sm', collapsed: { mobile: !opened } }}
+      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }}
       padding={0}
       transitionDuration={120}
     >
@@ -114,6 +118,7 @@ export function Frame() {
                       to={place.to}
                       label={t(`places.${place.key}`)}
                       leftSection={<place.icon size={18} stroke={1.7} />}
+                      rightSection={place.key === 'inbox' && <WaitingCount />}
                       active={place.to === '/' ? pathname === '/' : pathname.startsWith(place.to)}
                       className={classes.place}
                     />
@@ -125,10 +130,25 @@ export function Frame() {
         </ScrollArea>
       </AppShell.Navbar>
       <AppShell.Main id="page" tabIndex={-1} className={classes.main}>
+        <DiskBanner />
         <Outlet />
       </AppShell.Main>
       {palette && <Palette onClose={shut} />}
     </AppShell>
+  )
+}
+
+function WaitingCount() {
+  const { t } = useTranslation()
+  const format = useFormat()
+  const { organizationId } = useSession()
+  const count = useQuery(countWaitingQuery(organizationId)).data ?? 0
+  return (
+    count > 0 && (
+      <Badge size="sm" variant="light" aria-label={t('inbox.waiting', { count })}>
+        {format.number(count)}
+      </Badge>
+    )
   )
 }
 

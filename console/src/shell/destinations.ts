@@ -8,9 +8,11 @@ import {
   IconCpu,
   IconHistory,
   IconHome2,
+  IconInbox,
   IconKey,
   IconListDetails,
   IconMap2,
+  IconMessage2,
   IconPlugConnected,
   IconSend2,
   IconSettings,
@@ -28,6 +30,8 @@ export interface Destination {
     | 'overview'
     | 'connect'
     | 'devices'
+    | 'inbox'
+    | 'messages'
     | 'map'
     | 'applications'
     | 'refusals'
@@ -54,6 +58,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/', key: 'overview', icon: IconHome2 },
       { to: '/notices', key: 'notices', icon: IconBell, needs: 'devices:read' },
       { to: '/devices', key: 'devices', icon: IconCpu, needs: 'devices:read' },
+      { to: '/inbox', key: 'inbox', icon: IconInbox, needs: 'devices:manage' },
       { to: '/map', key: 'map', icon: IconMap2, needs: 'devices:read' },
       { to: '/applications', key: 'applications', icon: IconApps, needs: 'applications:read' },
     ],
@@ -61,6 +66,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
   {
     key: 'flow',
     places: [
+      { to: '/messages', key: 'messages', icon: IconMessage2, needs: 'messages:read' },
       { to: '/decoders', key: 'decoders', icon: IconCode, needs: 'decoders:read' },
       { to: '/targets', key: 'targets', icon: IconSend2, needs: 'targets:read' },
       { to: '/operations', key: 'operations', icon: IconTerminal2, needs: 'devices:read' },

@@ -60,6 +60,7 @@ from .service.registry import (
     names_seen,
     numbers_seen,
     remove,
+    remove_application,
 )
 from .service.senders import (
     children_of,
@@ -145,6 +146,7 @@ __all__ = [
     "numbers_seen",
     "open_inbox",
     "remove",
+    "remove_application",
     "revoke_credential",
     "rotate_credential",
     "seen",

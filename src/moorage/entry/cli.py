@@ -118,7 +118,7 @@ def run(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, demo: bool = 
     Args:
         everywhere: options of every command.
         doors: where to listen.
-        demo: add a simulated fleet.
+        demo: add a simulated fleet; it goes on at the next starts, until it is removed.
     """
     from moorage.entry import data_directory, ports, postgres, supervisor
     from moorage.entry import reload as reload_
@@ -138,12 +138,16 @@ def run(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, demo: bool = 
     with data_directory.locked(settings.data_dir):
         ports.check(settings)
         reload_.remember(loaded)
+        wish = data_directory.demo_wish(settings.data_dir)
+        if demo:
+            wish.touch()
         plan = supervisor.Plan(
             data_dir=settings.data_dir,
             environment=environment,
             database=database if settings.database_url is None else None,
             prepare=_command("migrate"),
-            parts=_parts(settings, demo=demo),
+            parts=_parts(settings),
+            wishes={"simulate": wish},
             warn_share=settings.disk.warn_share,
         )
         supervisor.Supervisor(plan, _welcome).run()
@@ -324,13 +328,11 @@ def _command(*words: str) -> list[str]:
     return [sys.executable, "-P", "-m", "moorage.entry.cli", *words]
 
 
-def _parts(settings: Settings, *, demo: bool) -> dict[str, list[str]]:
-    parts = {"api": _command("api"), "listen": _command("listen")}
+def _parts(settings: Settings) -> dict[str, list[str]]:
+    parts = {"api": _command("api"), "listen": _command("listen"), "simulate": _command("demo")}
     for number in range(1, settings.workers + 1):
         name = "work" if settings.workers == 1 else f"work-{number}"
         parts[name] = _command("work")
-    if demo:
-        parts["simulate"] = _command("demo")
     return parts
 
 

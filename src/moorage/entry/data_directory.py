@@ -33,6 +33,11 @@ class DataDirectoryUnusable(MoorageError):
     )
 
 
+def demo_wish(directory: Path) -> Path:
+    """Give the file that stands as long as `moorage run` shall play the demo."""
+    return directory / "demo.wanted"
+
+
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[Path]:
     """Make `directory` where it is missing and hold it for this process alone.

@@ -60,6 +60,7 @@ class Plan:
         database: starts the embedded server; None with an outside one.
         prepare: a command that has to succeed before the parts start (the migrations).
         parts: name and command of each.
+        wishes: of parts that run only as long as a file is there, that file.
         warn_share: used share of the disk from which a warning is logged.
     """
 
@@ -68,6 +69,7 @@ class Plan:
     database: Callable[[], postgres.Server] | None
     prepare: Sequence[str]
     parts: Mapping[str, Sequence[str]]
+    wishes: Mapping[str, Path] = field(default_factory=dict)
     warn_share: float = 0.85
     silence_s: float = SILENCE_S
 
@@ -170,7 +172,10 @@ class Supervisor:
                 self._tend_preparation()
             else:
                 for child in self._children:
-                    self._tend(child)
+                    if self._is_wanted(child):
+                        self._tend(child)
+                    else:
+                        self._let_go(child)
         self._housekeep()
         self._publish()
         if not self._announced and self._all_ready():
@@ -183,7 +188,12 @@ class Supervisor:
         )
 
     def _everything(self) -> list[_Child]:
-        return [*([self._database] if self._database else []), *self._children]
+        parts = [child for child in self._children if child.process or self._is_wanted(child)]
+        return [*([self._database] if self._database else []), *parts]
+
+    def _is_wanted(self, child: _Child) -> bool:
+        wish = self._plan.wishes.get(child.name)
+        return wish is None or wish.exists()
 
     def _tend_database(self) -> None:
         child = self._database
@@ -249,6 +259,18 @@ class Supervisor:
         elif child.state is PartState.READY:
             _ease(child)
 
+    def _let_go(self, child: _Child) -> None:
+        """End a part that is wanted no longer."""
+        if child.process is None:
+            child.start_at, child.pause_s = 0.0, FIRST_PAUSE_S
+            self._change(child, PartState.STOPPED)
+        elif child.process.poll() is not None or time.monotonic() > child.deadline:
+            self._bury(child)
+        elif child.state is not PartState.STOPPED:
+            child.deadline = time.monotonic() + STOP_S
+            self._change(child, PartState.STOPPED)
+            _kill(child, signal.SIGTERM)
+
     def _start(self, child: _Child) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
@@ -290,6 +312,7 @@ class Supervisor:
         """Let go of an ended process, and of whatever it left running."""
         if child.process is not None:
             _kill_group(child.process.pid, signal.SIGKILL)
+            child.process.wait()
             child.process = None
         self._hang_up(child)
 
@@ -380,9 +403,6 @@ class Supervisor:
                 break
             self._listen(0.05)
         for child in running:
-            if child.process is not None:
-                _kill_group(child.process.pid, signal.SIGKILL)
-                child.process.wait()
             self._bury(child)
         if self._server is not None:
             hurried = self._stops_asked > max(asked, 1)

@@ -11,6 +11,7 @@ from moorage.decoders import jobs as decoders_jobs
 from moorage.decoders import routes as decoders
 from moorage.devices import jobs as devices_jobs
 from moorage.devices import routes as devices
+from moorage.entry import demo_routes
 from moorage.groups import jobs as groups_jobs
 from moorage.groups import routes as groups
 from moorage.ingest import jobs as ingest_jobs
@@ -59,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     targets.kinds_router,
     targets.routes_router,
     audit.router,
+    demo_routes.router,
 )
 
 SECOND_S, MINUTE_S, HOUR_S, DAY_S = 1.0, 60.0, 3_600.0, 86_400.0

@@ -342,8 +342,9 @@ inbox = APIRouter(prefix="/api/v1/inbox", tags=["inbox"])
            responses=may_fail(CursorInvalid, FieldInvalid))  # fmt: skip
 async def list_inbox(
     tx: Tx, caller: Signed, asked: Asked,
+    organization_id: Annotated[UUID | None, Query(alias="organizationId")] = None,
     application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
 ) -> pages.Page[WaitingOut]:  # fmt: skip
     """List senders that nobody has adopted yet, with what they said last."""
-    page = await service.list_waiting(tx, caller, asked, application_id)
+    page = await service.list_waiting(tx, caller, asked, organization_id, application_id)
     return pages.Page([waiting_out(one) for one in page.items], page.next, page.total)

@@ -3,6 +3,7 @@
 from .errors import (
     GrantTooWide,
     LastAdmin,
+    OrganizationInUse,
     OrganizationUnknown,
     PermissionGroupUnknown,
     PermissionMissing,
@@ -57,6 +58,7 @@ __all__ = [
     "NewPermissionGroup",
     "Organization",
     "OrganizationDissolved",
+    "OrganizationInUse",
     "OrganizationUnknown",
     "Permission",
     "PermissionGranted",

@@ -1,6 +1,6 @@
 """Simulated devices, against any installation, through its public doors alone."""
 
-from .demo import clear_demo, run_demo
+from .demo import run_demo
 from .errors import AlreadyRunning, KeyUnfit, PlatformRefused, PlatformUnreachable, StateUnreadable
 from .fleet import Doors, Fleet, Tally
 from .link import MqttDoor
@@ -24,7 +24,6 @@ __all__ = [
     "StateUnreadable",
     "Tally",
     "alone",
-    "clear_demo",
     "forget_state",
     "load_state",
     "run_demo",

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import plan as plans
-from .demo import clear
 from .errors import KeyUnfit
 from .fleet import Doors, Fleet, Tally
 from .install import install
@@ -67,7 +66,9 @@ async def run_load(
                 made = await platform.everything(
                     "/applications", organizationId=organization_id, q=name
                 )
-                await clear(platform, organization_id, {application["id"] for application in made})
+                for application in made:
+                    path = f"/applications/{application['id']}"
+                    await platform.call("DELETE", path, params={"withDevices": "true"})
                 say("Removed the devices again.")
     return fleet.tally
 

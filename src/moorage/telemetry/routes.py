@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
 
 from moorage import devices
 from moorage.devices import DeviceUnknown
@@ -99,12 +100,18 @@ async def list_messages(
 
 
 @router.get("/messages", response_model=PageOut[RecentOut],
-            responses=may_fail(ApplicationUnknown, CursorInvalid))  # fmt: skip
+            responses=may_fail(ApplicationUnknown, DeviceUnknown, CursorInvalid))  # fmt: skip
 async def list_recent_messages(
     tx: Tx, caller: Signed,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     after: Annotated[str | None, Query(max_length=2000, description="The `next` before.")] = None,
+    organization_id: Annotated[UUID | None, Query(alias="organizationId")] = None,
     application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
+    device_id: Annotated[UUID | None, Query(alias="deviceId")] = None,
+    start: Annotated[
+        AwareDatetime | None, Query(alias="from", description="Received then or later.")
+    ] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to", description="Received before.")] = None,
     problems: Annotated[bool, Query(description="Only messages with a problem.")] = False,
 ) -> pages.Page[RecentOut]:  # fmt: skip
     """List the newest messages of all devices whose messages you may read, of the last days.
@@ -112,7 +119,8 @@ async def list_recent_messages(
     A page may be short, even empty, and still have a `next`: so much is looked at per question.
     """
     page = await service.recent_messages(
-        tx, caller, limit=limit, after=after, application_id=application_id,
+        tx, caller, limit=limit, after=after, organization_id=organization_id,
+        application_id=application_id, device_id=device_id, start=start, end=end,
         problems_only=problems,
     )  # fmt: skip
     return pages.Page([recent_out(one) for one in page.items], page.next)

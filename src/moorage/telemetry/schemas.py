@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
+import msgspec
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from moorage import ledger
@@ -114,6 +115,7 @@ class RecentOut(Out):
     received_at: Instant
     channel: str
     values: dict[str, Value]
+    document: Annotated[Any, Field(description="What the decoder made of it.")] = None
     problem: str | None
 
 
@@ -129,6 +131,7 @@ def recent_out(recent: Recent) -> RecentOut:
         received_at=instant(entry.received_us),
         channel=entry.channel,
         values=dict(entry.points[0].values) if entry.points else {},
+        document=entry.document and msgspec.json.decode(entry.document),
         problem=entry.problem,
     )
 

@@ -112,6 +112,17 @@ function Start({ application, onStarted }: { application?: string; onStarted: (s
               <Anchor component={Link} to="/import" fz="sm" underline="always">
                 {t('import.title')}
               </Anchor>
+              {'. '}
+              {t('connect.strangers')}{' '}
+              <Anchor
+                component={Link}
+                to="/inbox"
+                search={{ key: 'true' } as never}
+                fz="sm"
+                underline="always"
+              >
+                {t('inbox.key')}
+              </Anchor>
             </Text>
             <Button type="submit" leftSection={<IconPlugConnected size={16} />} loading={start.isPending}>
               {t('connect.start')}
@@ -190,13 +201,15 @@ function Ready({ started, again }: { started: Started; again: () => void }) {
             </Text>
             <CodeBlock
               code={[
-                `HTTP      ${how.httpUrl}`,
-                `MQTT      ${how.host}:${how.mqttPort}`,
-                `MQTT TLS  ${how.host}:${how.mqttTlsPort}`,
-                `${t('fields.userName')}  ${how.userName}`,
-                `${t('connect.secret')}  ${started.shown.secret}`,
-                ...Object.entries(how.topics).map(([name, topic]) => `${name}  ${topic}`),
-              ].join('\n')}
+                ['HTTP', how.httpUrl],
+                ['MQTT', `${how.host}:${how.mqttPort}`],
+                ['MQTT TLS', `${how.host}:${how.mqttTlsPort}`],
+                [t('fields.userName'), how.userName],
+                [t('connect.secret'), started.shown.secret],
+                ...Object.entries(how.topics),
+              ]
+                .map(([name = '', value]) => `${name.padEnd(13)} ${value}`)
+                .join('\n')}
               label={t('connect.byHand')}
             />
           </Stack>

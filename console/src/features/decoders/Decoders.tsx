@@ -72,7 +72,7 @@ export function Decoders() {
           {
             key: 'state',
             label: t('fields.state'),
-            width: '200px',
+            width: '270px',
             cell: (d) =>
               d.failures > 0 ? (
                 <Status tone="bad">{t('decoders.failures', { count: d.failures })}</Status>

@@ -1,11 +1,10 @@
-import { Button, Group, NumberInput, SegmentedControl, Select, Stack, Text, TextInput } from '@mantine/core'
-import { useDebouncedValue } from '@mantine/hooks'
+import { Button, Group, NumberInput, SegmentedControl, Stack, Text, TextInput } from '@mantine/core'
 import { IconPlayerPlay } from '@tabler/icons-react'
-import { useMutation, useQuery } from '@tanstack/react-query'
+import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Outcome, TrialBody } from '@/api/types'
-import { findDevices } from '@/features/devices/queries'
+import { DeviceSearch } from '@/features/devices/DeviceSearch'
 import { useValueText } from '@/features/telemetry/LatestValues'
 import { listMessagesOf } from '@/features/telemetry/queries'
 import { unitText } from '@/features/telemetry/units'
@@ -16,6 +15,7 @@ import { fromHex } from '@/parts/hex'
 import { Facts, Panel } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
 import { tryDecoder } from './queries'
+import { asTrial } from './trials'
 
 interface Props {
   decoderId: string
@@ -53,13 +53,7 @@ export function Trial({ decoderId, kind, script }: Props) {
     return stored.items
       .filter((one) => one.payload !== null)
       .slice(0, STORED)
-      .map((one) => ({
-        payload: one.payload ?? '',
-        encoding: 'base64',
-        ...(one.contentType && { contentType: one.contentType }),
-        ...(one.receivedAt && { receivedAt: one.receivedAt }),
-        ...(typeof one.meta?.fPort === 'number' && { port: one.meta.fPort }),
-      }))
+      .map(asTrial)
   }
   const hexWrong = from === 'typed' && encoding === 'hex' && fromHex(payload) === null
   const ready = from === 'typed' ? payload.trim() !== '' && !hexWrong : device !== null
@@ -134,37 +128,6 @@ export function Trial({ decoderId, kind, script }: Props) {
         </Stack>
       </Stack>
     </Panel>
-  )
-}
-
-/** Choose a device by name. */
-export function DeviceSearch({
-  value,
-  onChange,
-}: {
-  value: string | null
-  onChange: (id: string | null) => void
-}) {
-  const { t } = useTranslation()
-  const [text, setText] = useState('')
-  const [asked] = useDebouncedValue(text, 200)
-  const found = useQuery({
-    queryKey: ['devices', 'find', undefined, asked],
-    queryFn: () => findDevices(asked),
-  })
-  return (
-    <Select
-      label={t('fields.device')}
-      searchable
-      clearable
-      value={value}
-      onChange={onChange}
-      searchValue={text}
-      onSearchChange={setText}
-      filter={({ options }) => options}
-      nothingFoundMessage={t('palette.nothing')}
-      data={(found.data?.items ?? []).map((one) => ({ value: one.id, label: one.name }))}
-    />
   )
 }
 

@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { DecoderBody, DecoderPatch, TestCase, TrialBody } from '@/api/types'
+import type { DecoderBody, DecoderPatch, Suggestion, TestCase, TrialBody } from '@/api/types'
 
 export const listDecoders = (filter: { q?: string; organizationId?: string }, after?: string) =>
   ok(api.GET('/api/v1/decoders', { params: { query: { ...filter, after, total: true } } }))
@@ -73,6 +73,29 @@ export const keepTestCases = (id: string, cases: TestCase[]) =>
 export const runTestCases = (id: string) => ok(api.POST('/api/v1/decoders/{decoder_id}/test', at(id)))
 
 export const tryDecoder = (body: TrialBody) => ok(api.POST('/api/v1/decoders/try', { body }))
+
+/** The decoders that make sense of a message's bytes, best first. */
+export const suggestQuery = (message: TrialBody['messages'][number] | undefined) =>
+  queryOptions({
+    queryKey: ['decoders', 'suggest', message?.payload, message?.port],
+    queryFn: () =>
+      ok(
+        api.POST('/api/v1/decoders/suggest', {
+          body: { payload: message?.payload ?? '', encoding: message?.encoding, port: message?.port },
+        }),
+      ),
+    enabled: message !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  })
+
+/** Give the id of a suggested decoder; a kind that needs no script becomes one where there is none yet. */
+export async function decoderOf(one: Suggestion, name: string, organizationId: string): Promise<string> {
+  if (one.decoderId) return one.decoderId
+  const query = { organizationId, kind: one.kind, limit: 1 }
+  const known = await ok(api.GET('/api/v1/decoders', { params: { query } }))
+  return (known.items[0] ?? (await makeDecoder({ organizationId, name, kind: one.kind }, false))).id
+}
 
 export const listProblems = (id: string, after?: string) =>
   ok(

@@ -10,10 +10,10 @@ import {
   TextInput,
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import type { Device, DevicePatch } from '@/api/types'
-import { decodersQuery } from '@/features/decoders/queries'
+import { DecoderChoice } from '@/features/decoders/DecoderChoice'
 import { FormFailure } from '@/parts/Failure'
 import { changes, mergedMap, showProblems } from '@/parts/form'
 import { fromPairs, KeyValues, toPairs } from '@/parts/KeyValues'
@@ -30,7 +30,6 @@ const OWNERSHIPS = ['byod', 'cope', 'corporate', 'dedicated'] as const
 export function DeviceForm({ device }: { device: Tagged }) {
   const { t } = useTranslation()
   const client = useQueryClient()
-  const decoders = useQuery(decodersQuery(device.organizationId)).data?.items ?? []
   const before = {
     name: device.name,
     kind: device.kind,
@@ -91,14 +90,10 @@ export function DeviceForm({ device }: { device: Tagged }) {
               data={KINDS.map((kind) => ({ value: kind, label: t(`deviceKind.${kind}`) }))}
               {...form.getInputProps('kind')}
             />
-            <Select
-              label={t('fields.decoder')}
-              placeholder={t('devices.noDecoder')}
-              description={t('devices.decoderHelp')}
-              clearable
-              searchable
-              data={decoders.map((decoder) => ({ value: decoder.id, label: decoder.name }))}
-              {...form.getInputProps('decoderId')}
+            <DecoderChoice
+              organizationId={device.organizationId}
+              value={form.values.decoderId}
+              onChange={(id) => form.setFieldValue('decoderId', id)}
             />
             <TextInput label={t('fields.manufacturer')} {...form.getInputProps('manufacturer')} />
             <TextInput label={t('fields.model')} {...form.getInputProps('model')} />

@@ -24,6 +24,7 @@ import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { DeviceSettings } from './DeviceSettings'
 import { deviceQuery, presenceQuery } from './queries'
+import { UnknownBytes } from './UnknownBytes'
 import { CONNECTIVITY_TONE, STATE_TONE } from './words'
 
 const TABS = ['live', 'readings', 'messages', 'operations', 'notices', 'timeline', 'settings'] as const
@@ -113,13 +114,19 @@ export function DevicePage() {
                 ))}
               </Tabs.List>
               <Tabs.Panel value="live">
-                <Live deviceId={id} />
+                <Stack>
+                  <UnknownBytes deviceId={id} />
+                  <Live deviceId={id} />
+                </Stack>
               </Tabs.Panel>
               <Tabs.Panel value="readings">
                 <Readings deviceId={id} />
               </Tabs.Panel>
               <Tabs.Panel value="messages">
-                <Messages deviceId={id} />
+                <Stack>
+                  <UnknownBytes deviceId={id} />
+                  <Messages deviceId={id} />
+                </Stack>
               </Tabs.Panel>
               <Tabs.Panel value="operations">
                 <DeviceOperations deviceId={id} organizationId={device.organizationId} />

@@ -36,6 +36,8 @@ export function MapPage() {
   const [address, setAddress] = useAddress()
   const applications = useQuery(applicationsQuery(organizationId)).data?.items ?? []
   const [view, setView] = useState<Bounds | null>(null)
+  const [near, setNear] = useState<Corners | null>(null)
+  const cells = narrow ? 6 : 12
   const filter = { organizationId, applicationId: address.applicationId }
   const all = useQuery({
     queryKey: ['devices', 'map', 'all', filter],
@@ -44,7 +46,7 @@ export function MapPage() {
   })
   const found = useQuery({
     queryKey: ['devices', 'map', view, filter, narrow],
-    queryFn: () => devicesOnMap(view ?? WORLD, filter, narrow ? 8 : 20),
+    queryFn: () => devicesOnMap(view ?? WORLD, filter, cells),
     enabled: view !== null,
     refetchInterval: 10_000,
     placeholderData: keepPreviousData,
@@ -58,11 +60,12 @@ export function MapPage() {
         latitude: item.location.coordinates[1] ?? 0,
         element: pin(item, t('map.cluster', { count: item.count, silent: item.silent }), () => {
           if (item.device?.id) go(`/devices/${item.device.id}`)
+          else if (view) setNear(cellOf(item, view, cells))
         }),
       })),
-    [found.data, go, t],
+    [found.data, go, t, view, cells],
   )
-  const fit = all.data ?? undefined
+  const fit = near ?? all.data ?? undefined
   const shown = items.reduce((sum, item) => sum + item.count, 0)
   const bbox = view
     ? [view.west, view.south, view.east, view.north].map((n) => n.toFixed(4)).join(',')
@@ -80,7 +83,10 @@ export function MapPage() {
           w={220}
           data={applications.map((a) => ({ value: a.id, label: a.name }))}
           value={address.applicationId ?? null}
-          onChange={(next) => setAddress({ applicationId: next ?? undefined })}
+          onChange={(next) => {
+            setNear(null)
+            setAddress({ applicationId: next ?? undefined })
+          }}
         />
       }
     >
@@ -99,7 +105,7 @@ export function MapPage() {
               />
             </Suspense>
           </Box>
-          <Panel title={t('map.inView', { count: shown })}>
+          <Panel title={found.data ? t('map.inView', { count: shown }) : t('places.devices')}>
             <Stack gap={2} className={classes.side} tabIndex={0} role="list">
               {items
                 .toSorted((a, b) => b.silent - a.silent || b.count - a.count)
@@ -123,7 +129,9 @@ export function MapPage() {
                       </>
                     ) : (
                       <>
-                        <Text>{t('map.devices', { count: item.count })}</Text>
+                        <Anchor component="button" onClick={() => view && setNear(cellOf(item, view, cells))}>
+                          {t('map.devices', { count: item.count })}
+                        </Anchor>
                         {item.silent > 0 && (
                           <Status tone="warning">{t('map.silent', { count: item.silent })}</Status>
                         )}
@@ -131,7 +139,7 @@ export function MapPage() {
                     )}
                   </Group>
                 ))}
-              {items.length === 0 && <Text c="dimmed">{t('map.nothing')}</Text>}
+              {found.data && items.length === 0 && <Text c="dimmed">{t('map.nothing')}</Text>}
             </Stack>
           </Panel>
         </div>
@@ -166,6 +174,17 @@ async function whereTheyAre(filter: DeviceFilter): Promise<Corners | null> {
   return [
     [west - cell, south - cell],
     [east + cell, north + cell],
+  ]
+}
+
+/** Give the box of the grid's cell in which a cluster lies, to look closer. */
+export function cellOf(item: MapItem, view: Bounds, cells: number): Corners {
+  const [longitude = 0, latitude = 0] = item.location.coordinates
+  const width = (view.east - view.west) / cells / 1.5
+  const height = (view.north - view.south) / cells / 1.5
+  return [
+    [longitude - width, latitude - height],
+    [longitude + width, latitude + height],
   ]
 }
 

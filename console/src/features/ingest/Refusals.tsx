@@ -39,12 +39,12 @@ export function Refusals() {
           {
             key: 'detail',
             label: t('messages.detail'),
-            width: '36%',
             cell: (r) => [r.detail, r.hint].filter(Boolean).join(' ') || '–',
           },
           {
             key: 'device',
             label: t('fields.device'),
+            width: '140px',
             cell: (r) =>
               r.deviceId ? (
                 <Anchor component={Link} to={`/devices/${r.deviceId}`}>
@@ -60,7 +60,7 @@ export function Refusals() {
             width: '100px',
             cell: (r) => r.protocol.toUpperCase(),
           },
-          { key: 'address', label: t('devices.address'), cell: (r) => r.address },
+          { key: 'address', label: t('devices.address'), width: '130px', cell: (r) => r.address },
           {
             key: 'count',
             label: t('messages.times'),

@@ -31,6 +31,16 @@ export const openNoticesQuery = (organizationId?: string) =>
     refetchInterval: 10_000,
   })
 
+/** The notice that the disk fills up, taken up or not; null while there is room. */
+export const diskNoticeQuery = queryOptions({
+  queryKey: ['notices', 'disk'],
+  queryFn: async () => {
+    const query = { kind: ['diskFilling' as const], state: ['open' as const, 'acknowledged' as const] }
+    return (await ok(api.GET('/api/v1/notices', { params: { query } }))).items[0] ?? null
+  },
+  refetchInterval: 60_000,
+})
+
 export const acknowledgeNotice = (id: string) =>
   ok(api.POST('/api/v1/notices/{notice_id}/acknowledge', { params: { path: { notice_id: id } } }))
 

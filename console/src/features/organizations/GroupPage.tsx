@@ -19,7 +19,7 @@ import { useTranslation } from 'react-i18next'
 import type { Member } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { applicationsQuery } from '@/features/groups/queries'
-import { usersQuery } from '@/features/users/queries'
+import { apiKeysQuery, usersQuery } from '@/features/users/queries'
 import { Confirm } from '@/parts/Confirm'
 import { Failure, FormFailure, useFailureText } from '@/parts/Failure'
 import { useGo } from '@/parts/go'
@@ -143,6 +143,7 @@ function Members({ id, may }: { id: string; may: boolean }) {
   const text = useFailureText()
   const members = useQuery(membersQuery(id))
   const people = useQuery(usersQuery).data?.items ?? []
+  const keys = useQuery(apiKeysQuery).data?.items ?? []
   const leave = useMutation({
     mutationFn: (member: Member) => removeMember(id, member.kind, member.id),
     onSuccess: () => void client.invalidateQueries({ queryKey: ['permissions'] }),
@@ -156,7 +157,7 @@ function Members({ id, may }: { id: string; may: boolean }) {
       <Table.Tbody>
         {members.data.map((member) => {
           const person = people.find((p) => p.id === member.id)
-          const name = person?.name ?? member.id
+          const name = person?.name ?? keys.find((key) => key.id === member.id)?.name ?? member.id
           return (
             <Table.Tr key={member.id}>
               <Table.Td>

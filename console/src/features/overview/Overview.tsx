@@ -17,6 +17,7 @@ import { Page } from '@/parts/Page'
 import { Panel } from '@/parts/Panel'
 import { Status, type Tone } from '@/parts/Status'
 import { Time } from '@/parts/Time'
+import { DemoBanner } from './Demo'
 import classes from './Overview.module.css'
 import { Welcome } from './Welcome'
 
@@ -38,6 +39,7 @@ export function Overview() {
       ]}
     >
       <Stack>
+        <DemoBanner />
         <Numbers total={all.data} />
         <SimpleGrid cols={{ base: 1, lg: 2 }} style={{ alignItems: 'start' }}>
           <Attention />

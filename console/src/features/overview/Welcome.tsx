@@ -1,19 +1,17 @@
-import { Button, Modal, Stack, Text, ThemeIcon, Title } from '@mantine/core'
-import { useDisclosure } from '@mantine/hooks'
+import { Button, Text, ThemeIcon, Title } from '@mantine/core'
 import { type Icon, IconDatabaseImport, IconPlugConnected, IconShip } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSession } from '@/features/auth/session'
-import { CodeBlock } from '@/parts/Copy'
 import { Page } from '@/parts/Page'
+import { StartDemo } from './Demo'
 import classes from './Overview.module.css'
 
 /** The first page: see a fleet, connect something, bring my data. */
 export function Welcome() {
   const { t } = useTranslation()
   const { can } = useSession()
-  const [demo, { open, close }] = useDisclosure()
   const may = can('devices:manage')
   return (
     <Page title={t('welcome.title')} lead={may ? t('welcome.lead') : t('welcome.noRights')}>
@@ -24,9 +22,7 @@ export function Welcome() {
           </Button>
         </Way>
         <Way icon={IconShip} title={t('welcome.demo')} text={t('welcome.demoText')}>
-          <Button variant="default" onClick={open}>
-            {t('welcome.demoAction')}
-          </Button>
+          <StartDemo />
         </Way>
         <Way icon={IconDatabaseImport} title={t('welcome.bring')} text={t('welcome.bringText')}>
           <Button component={Link} to="/import" variant="default" disabled={!may}>
@@ -34,15 +30,6 @@ export function Welcome() {
           </Button>
         </Way>
       </div>
-      <Modal opened={demo} onClose={close} title={t('welcome.demo')} centered>
-        <Stack>
-          <Text>{t('welcome.demoHow')}</Text>
-          <CodeBlock code="moorage demo" label={t('welcome.demo')} />
-          <Text c="dimmed" fz="sm">
-            {t('welcome.demoRemove')}
-          </Text>
-        </Stack>
-      </Modal>
     </Page>
   )
 }

@@ -5,6 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type FeedMessage, useFeed } from '@/api/feed'
+import { deviceQuery } from '@/features/devices/queries'
 import { Chart } from '@/parts/Chart'
 import { Empty } from '@/parts/Empty'
 import { Failure } from '@/parts/Failure'
@@ -42,6 +43,14 @@ export function Live({ deviceId }: { deviceId: string }) {
             }
           : known,
       )
+      const { location } = message
+      if (location) {
+        client.setQueryData(
+          deviceQuery(deviceId).queryKey,
+          (known) =>
+            known && { ...known, location: { type: 'Point' as const, coordinates: location.coordinates } },
+        )
+      }
       setHeard((before) => [message, ...before].slice(0, KEPT))
       setFresh(new Set(message.points.flatMap((point) => Object.keys(point.values))))
       clearTimeout(fading.current)
@@ -114,7 +123,8 @@ interface MovingProps {
   unit?: string | null
 }
 
-function MovingChart({ deviceId, series, heard, unit }: MovingProps) {
+/** The last quarter of an hour of a series, as it goes on. */
+export function MovingChart({ deviceId, series, heard, unit }: MovingProps) {
   const { t } = useTranslation()
   const [since] = useState(() => ({
     from: new Date(Date.now() - WINDOW_S * 1000).toISOString(),

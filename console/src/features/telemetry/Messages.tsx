@@ -6,6 +6,7 @@ import { usePages } from '@/api/pages'
 import type { Message } from '@/api/types'
 import { useAddress } from '@/parts/address'
 import { Bytes } from '@/parts/Bytes'
+import { CodeBlock } from '@/parts/Copy'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
 import { Filters } from '@/parts/Filters'
@@ -16,6 +17,7 @@ import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { useValueText, type Value } from './LatestValues'
 import { listMessagesOf } from './queries'
+import { Result } from './Result'
 
 /** A device's messages, as received and what came of them. */
 export function Messages({ deviceId }: { deviceId: string }) {
@@ -63,12 +65,7 @@ export function Messages({ deviceId }: { deviceId: string }) {
             key: 'result',
             label: t('messages.result'),
             width: '140px',
-            cell: (m) =>
-              m.problem ? (
-                <Status tone="bad">{t('messages.problem')}</Status>
-              ) : (
-                <Status tone="good">{t('messages.decoded')}</Status>
-              ),
+            cell: (m) => <Result problem={m.problem} values={m.values} />,
           },
           {
             key: 'values',
@@ -131,7 +128,7 @@ export function Messages({ deviceId }: { deviceId: string }) {
 }
 
 /** One message: bytes, what came of them, how it travelled. */
-export function MessageView({ message }: { message: Message }) {
+export function MessageView({ message, document }: { message: Message; document?: unknown }) {
   const { t } = useTranslation()
   const format = useFormat()
   const text = useValueText()
@@ -149,6 +146,11 @@ export function MessageView({ message }: { message: Message }) {
       {values.length > 0 && (
         <Panel title={t('messages.values')}>
           <Facts rows={values.map(([series, value]) => [series, text(value as Value)])} />
+        </Panel>
+      )}
+      {document !== null && document !== undefined && (
+        <Panel title={t('trial.document')}>
+          <CodeBlock code={JSON.stringify(document, null, 2)} label={t('trial.document')} />
         </Panel>
       )}
       <Panel title={t('messages.transport')}>

@@ -1,5 +1,5 @@
 import type { FeedMessage } from '@/api/feed'
-import type { Latest } from '@/api/types'
+import type { Latest, Message } from '@/api/types'
 
 /** Put a message's values over the latest ones known. */
 export function withMessage(latest: Latest[], message: FeedMessage): Latest[] {
@@ -13,4 +13,14 @@ export function withMessage(latest: Latest[], message: FeedMessage): Latest[] {
     }
   }
   return [...known.values()]
+}
+
+/** Whether anything was made of a message. */
+export function isUnderstood(message: FeedMessage): boolean {
+  return message.problem === null && (message.points.length > 0 || message.location !== null)
+}
+
+/** Whether a message is bytes of which nobody made anything. */
+export function isUnknown(message: Message): boolean {
+  return message.payload !== null && message.text === null && Object.keys(message.values).length === 0
 }

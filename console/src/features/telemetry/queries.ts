@@ -48,3 +48,36 @@ export const listMessagesOf = (deviceId: string, problems: boolean, after?: stri
       params: { path: { device_id: deviceId }, query: { problems, after } },
     }),
   )
+
+/** What a device sent last. */
+export const messagesOfQuery = (deviceId: string) =>
+  queryOptions({
+    queryKey: ['messages', deviceId, 'last'],
+    queryFn: () => listMessagesOf(deviceId, false),
+    refetchInterval: 10_000,
+  })
+
+export const messageQuery = (deviceId: string, position: string) =>
+  queryOptions({
+    queryKey: ['messages', deviceId, position],
+    queryFn: () =>
+      ok(
+        api.GET('/api/v1/devices/{device_id}/messages/{position}', {
+          params: { path: { device_id: deviceId, position } },
+        }),
+      ),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+
+export interface RecentFilter {
+  organizationId?: string
+  applicationId?: string
+  deviceId?: string
+  from?: string
+  to?: string
+  problems?: boolean
+}
+
+/** The newest messages of every device in reach. */
+export const listRecent = (filter: RecentFilter, after?: string) =>
+  ok(api.GET('/api/v1/messages', { params: { query: { ...filter, after } } }))

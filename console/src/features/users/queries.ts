@@ -32,6 +32,13 @@ export const endSessionsOf = (id: string) => ok(api.POST('/api/v1/users/{user_id
 export const listApiKeys = (filter: { organizationId?: string; q?: string }, after?: string) =>
   ok(api.GET('/api/v1/api-keys', { params: { query: { ...filter, after } } }))
 
+/** The API keys in reach, for their names. */
+export const apiKeysQuery = queryOptions({
+  queryKey: ['api-keys', 'all'],
+  queryFn: () => ok(api.GET('/api/v1/api-keys', { params: { query: { limit: 500 } } })),
+  staleTime: 30_000,
+})
+
 export const makeApiKey = (body: ApiKeyBody) => ok(api.POST('/api/v1/api-keys', { body }))
 
 export const removeApiKey = (id: string) =>

@@ -49,8 +49,13 @@ export const errors = {
       state_not_allowed: 'En enhed kan ikke gå fra denne tilstand til den.',
       user_name_taken: 'Brugernavnet er allerede i brug. Vælg et andet.',
       too_many_credentials: 'Enheden har alle de adgangsnøgler, den må. Træk en tilbage først.',
+      not_waiting: 'Den venter ikke længere: nogen har optaget eller kasseret den.',
       import_unreadable: 'Filen kan ikke læses: {{reason}}',
       import_too_large: 'Filen har for mange rækker (højst {{limit}}). Del den i flere.',
+    },
+    demo: {
+      no_supervisor: 'Serveren kan ikke selv starte demoen. Kør `moorage demo` på dens maskine.',
+      unknown: 'Der er ikke længere nogen demo.',
     },
     decoders: {
       unknown: 'Der er ingen sådan dekoder, som du må se.',

@@ -49,8 +49,13 @@ export const errors = {
       state_not_allowed: 'A device cannot go from this state to that one.',
       user_name_taken: 'This user name is in use already. Choose another.',
       too_many_credentials: 'The device has as many credentials as it may. Revoke one first.',
+      not_waiting: 'It waits no longer: somebody has adopted or discarded it.',
       import_unreadable: 'The file cannot be read: {{reason}}',
       import_too_large: 'The file has too many rows (at most {{limit}}). Cut it into several.',
+    },
+    demo: {
+      no_supervisor: 'This server cannot start the demo by itself. Run `moorage demo` on its machine.',
+      unknown: 'There is no demo any more.',
     },
     decoders: {
       unknown: 'There is no such decoder that you may see.',

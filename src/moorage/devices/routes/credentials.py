@@ -26,7 +26,8 @@ from ..service import senders as service
 router = APIRouter(prefix="/api/v1/devices/{device_id}", tags=["devices"])
 
 
-def _doors(request: Request) -> Doors:
+def doors_of(request: Request) -> Doors:
+    """Give where devices reach this platform."""
     settings: Any = request.app.state.settings
     return Doors(settings.public_url, settings.mqtt.port, settings.mqtt.tls_port)
 
@@ -38,7 +39,7 @@ def _shown(request: Request, response: Response, shown: ShownSecret) -> ShownSec
         credential=CredentialOut.model_validate(made),
         secret=shown.secret,
         connect=connect(
-            _doors(request), made.device_id, user_name=made.user_name, secret=shown.secret
+            doors_of(request), made.device_id, user_name=made.user_name, secret=shown.secret
         ),
     )
 
@@ -89,4 +90,4 @@ async def get_connect(device_id: UUID, tx: Tx, caller: Signed, request: Request)
     await registry.get(tx, caller, device_id)
     held = await service.credentials_of(tx, caller, device_id)
     names = [credential.user_name for credential in held if credential.user_name]
-    return connect(_doors(request), device_id, user_name=names[0] if names else None)
+    return connect(doors_of(request), device_id, user_name=names[0] if names else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from moorage.decoders import DecoderUnknown
 from moorage.groups import ApplicationUnknown
@@ -19,9 +19,11 @@ from ..errors import (
     NotWaiting,
     SerialTaken,
 )
-from ..model import Device, Inbox, ShownInboxKey
+from ..model import Device, Inbox
 from ..schemas.bodies import AdoptBody, DeviceOut, InboxOut, ShownInboxKeyOut
+from ..schemas.connect import inbox_templates
 from ..service import inbox as service
+from .credentials import doors_of
 
 router = APIRouter(prefix="/api/v1/inbox", tags=["inbox"])
 keys = APIRouter(prefix="/api/v1/applications/{application_id}/inbox-key", tags=["inbox"])
@@ -49,11 +51,16 @@ async def dismiss_device(device_id: UUID, tx: Tx, caller: Signed) -> None:
 @keys.post("", status_code=201, response_model=ShownInboxKeyOut,
            responses=may_fail(ApplicationUnknown, PermissionMissing))  # fmt: skip
 async def open_inbox(
-    application_id: UUID, tx: Tx, caller: Signed, response: Response
-) -> ShownInboxKey:
+    application_id: UUID, tx: Tx, caller: Signed, request: Request, response: Response
+) -> ShownInboxKeyOut:
     """Make an application's inbox key, shown this once; the one before works no longer."""
     response.headers["Cache-Control"] = "no-store"
-    return await service.open_inbox(tx, caller, application_id)
+    shown = await service.open_inbox(tx, caller, application_id)
+    return ShownInboxKeyOut(
+        inbox=InboxOut.model_validate(shown.inbox),
+        secret=shown.secret,
+        templates=inbox_templates(doors_of(request), shown.secret),
+    )
 
 
 @keys.get("", response_model=InboxOut,

@@ -331,13 +331,6 @@ class InboxOut(Stamped):
     hint: str
 
 
-class ShownInboxKeyOut(Out):
-    """An inbox key, shown this once."""
-
-    inbox: InboxOut
-    secret: str
-
-
 class TemplateOut(Out):
     """A ready command or piece of code."""
 
@@ -345,6 +338,14 @@ class TemplateOut(Out):
     title: str
     language: str
     text: str
+
+
+class ShownInboxKeyOut(Out):
+    """An inbox key, shown this once, and how to use it."""
+
+    inbox: InboxOut
+    secret: str
+    templates: list[TemplateOut]
 
 
 class ConnectOut(Out):

@@ -68,6 +68,23 @@ def connect(
 EXAMPLE = '{"temperature": 21.5}'
 
 
+def inbox_templates(doors: Doors, secret: str) -> list[TemplateOut]:
+    """Give ready commands for a sender that nobody knows yet."""
+    name = "my-first-sensor"
+    curl = (
+        f"curl -X POST '{doors.public_url}/ingest/v1/up' -H 'Authorization: Bearer {secret}' "
+        f"-H 'X-Sender: {name}' -H 'Content-Type: application/json' -d '{EXAMPLE}'"
+    )
+    mosquitto = (
+        f"mosquitto_pub -h {doors.host} -p {doors.mqtt_port} -i {name} -u {name} -P '{secret}' "
+        f"-q 1 -t v1/up -m '{EXAMPLE}'"
+    )
+    return [
+        TemplateOut(id="mosquitto", title="mosquitto_pub", language="shell", text=mosquitto),
+        TemplateOut(id="curl", title="curl", language="shell", text=curl),
+    ]
+
+
 def _mosquitto(doors: Doors, _up: str, user: str, secret: str) -> str:
     return (
         f"mosquitto_pub -h {doors.host} -p {doors.mqtt_port} -u '{user}' -P '{secret}' "

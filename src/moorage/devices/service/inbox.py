@@ -85,10 +85,15 @@ async def close_inbox(tx: Tx, caller: Caller, application_id: UUID) -> None:
 
 
 async def list_waiting(
-    tx: Tx, caller: Caller, asked: pages.PageRequest, application_id: UUID | None = None
+    tx: Tx,
+    caller: Caller,
+    asked: pages.PageRequest,
+    organization_id: UUID | None = None,
+    application_id: UUID | None = None,
 ) -> pages.Page[Device]:
     """List who waits where the caller manages devices; who was heard last comes first."""
     wanted = DeviceFilter(
+        organization_id=organization_id,
         states=(DeviceState.WAITING,),
         application_ids=() if application_id is None else (application_id,),
     )

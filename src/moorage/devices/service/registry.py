@@ -315,9 +315,11 @@ async def names_seen(
     numbers: Iterable[int],
     permission: Permission,
     application_id: UUID | None = None,
+    organization_id: UUID | None = None,
 ) -> dict[int, tuple[UUID, str]]:
     """Give ids and names of those of `numbers` that the caller sees and holds `permission` for."""
     wanted = DeviceFilter(
+        organization_id=organization_id,
         states=tuple(DeviceState),
         application_ids=() if application_id is None else (application_id,),
     )

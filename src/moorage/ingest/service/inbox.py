@@ -14,10 +14,14 @@ from ..model import Waiting
 
 
 async def list_waiting(
-    tx: Tx, caller: Caller, asked: pages.PageRequest, application_id: UUID | None
+    tx: Tx,
+    caller: Caller,
+    asked: pages.PageRequest,
+    organization_id: UUID | None,
+    application_id: UUID | None,
 ) -> pages.Page[Waiting]:
     """List who waits where the caller manages devices, with what it sent as far as he may read."""
-    page = await devices.list_waiting(tx, caller, asked, application_id)
+    page = await devices.list_waiting(tx, caller, asked, organization_id, application_id)
     read = [
         device.number
         for device in page.items

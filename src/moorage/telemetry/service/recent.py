@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from moorage import devices, groups, ledger
@@ -20,6 +20,8 @@ from .feed import entries_of
 # One question looks at about so many messages, whether the caller may see them or not.
 MOST_LOOKED_AT = 20_000
 STEP_ENVELOPES = 8
+# Entries stand in the order of commit, which is that of receipt but for so much.
+_DISORDER = timedelta(minutes=1)
 _NEWEST = ledger.Position(2**62, date.max)
 
 
@@ -58,7 +60,11 @@ async def recent_messages(
     *,
     limit: int,
     after: str | None = None,
+    organization_id: UUID | None = None,
     application_id: UUID | None = None,
+    device_id: UUID | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
     problems_only: bool = False,
 ) -> pages.Page[Recent]:
     """Read the newest messages of all devices whose messages the caller may read.
@@ -66,12 +72,28 @@ async def recent_messages(
     A page may be short and still have a next one: the cost of a question is bounded, not only its
     answer.
 
+    Args:
+        tx: the transaction.
+        caller: who asks.
+        limit: at most so many.
+        after: the cursor of the page before.
+        organization_id: only of its devices.
+        application_id: only of its devices.
+        device_id: only of this one.
+        start: only what was received then or later.
+        end: only what was received before.
+        problems_only: only messages with a problem.
+
     Raises:
-        ApplicationUnknown, CursorInvalid.
+        ApplicationUnknown, DeviceUnknown, CursorInvalid.
     """
     if application_id is not None:
         await groups.get(tx, caller, application_id)
-    walks = _walks(await ledger.partitions_of(tx), after)
+    only = None if device_id is None else {(await devices.get(tx, caller, device_id)).number}
+    start_us = 0 if start is None else _us(start)
+    end_us = _NEWEST.next if end is None else _us(end)
+    over_us = start_us - _DISORDER // timedelta(microseconds=1)
+    walks = _walks(await ledger.partitions_of(tx), after, end)
     names: dict[int, tuple[UUID, str]] = {}
     asked: set[int] = set()
     found: list[Recent] = []
@@ -85,24 +107,37 @@ async def recent_messages(
                 return pages.Page(found, _cursor(walks))
             entries = await walk.read_on(tx)
             looked_at += len(entries)
-            if new := {entry.device for entry in entries} - asked:
-                asked |= new
+            new = {entry.device for entry in entries} - asked
+            asked |= new
+            if new := new if only is None else new & only:
                 names |= await devices.names_seen(
-                    tx, caller, new, Permission.READ_MESSAGES, application_id
+                    tx, caller, new, Permission.READ_MESSAGES, application_id, organization_id
                 )
         live = [walk for walk in walks if walk.ahead]
         if not live:
             return pages.Page(found)
         walk = max(live, key=lambda one: one.ahead[-1][1].received_us)
         entry = walk.take()
-        if entry.device in names and (entry.problem is not None or not problems_only):
+        if entry.received_us < over_us:
+            return pages.Page(found)
+        if (
+            entry.device in names
+            and start_us <= entry.received_us < end_us
+            and (entry.problem is not None or not problems_only)
+        ):
             found.append(Recent(walk.partition, *names[entry.device], entry))
     return pages.Page(found, _cursor(walks))
 
 
-def _walks(partitions: Iterable[int], after: str | None) -> list[_Walk]:
+def _us(instant: datetime) -> int:
+    return int(instant.timestamp() * 1_000_000)
+
+
+def _walks(partitions: Iterable[int], after: str | None, end: datetime | None) -> list[_Walk]:
     """Begin at the newest, or where a cursor says: day and position of each partition in turn."""
-    walks = [_Walk(partition, _NEWEST) for partition in partitions]
+    # What is received just before midnight may stand in the next day.
+    day = _NEWEST.day if end is None else (end + _DISORDER).astimezone(UTC).date()
+    walks = [_Walk(partition, ledger.Position(_NEWEST.next, day)) for partition in partitions]
     if after is None:
         return walks
     marks = pages.decode_cursor(after, 2 * len(walks))
