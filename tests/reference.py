@@ -30,6 +30,8 @@ def errors_page() -> str:
     """Describe every error code."""
     lines = [NOTE, "# Error codes\n", "Every failure of the API has one of these in `code`.\n"]
     for code, error in sorted(MoorageError.registry.items()):
+        if not error.__module__.startswith("moorage."):
+            continue  # A double of the tests.
         status = STATUS[error.kind]
         lines += [f"## `{code}`\n", f"{status}. {_said(error)}\n", f"> {_message(error)}\n"]
     return "\n".join(lines)

@@ -118,6 +118,7 @@ async def test_a_running_process_learns_of_a_new_key(
             while made.id not in sealer.known:
                 await asyncio.sleep(0.02)
         learning.cancel()
+        await asyncio.wait([learning])
     finally:
         await database.close()
 

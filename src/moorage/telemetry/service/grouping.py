@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -177,5 +176,5 @@ def _summary(tallies: Sequence[Tally], how: str) -> Value:
         return min(tally.low for tally in numbers)
     if how == "max":
         return max(tally.high for tally in numbers)
-    total = math.fsum(tally.total for tally in numbers)
+    total = store.sum_of([tally.total for tally in numbers])
     return total if how == "sum" else total / sum(tally.count for tally in numbers)

@@ -11,7 +11,7 @@ from .history import (
     list_messages,
     read,
 )
-from .hours import HOUR_US, merged, read_hours, tally
+from .hours import HOUR_US, merged, read_hours, sum_of, tally
 from .latest import LatestRow, get_state, get_states, put_latest, read_latest
 from .renewal import STALE_CHANNEL, newest_values, take_stale
 from .retention import devices_after, erase, forget, forget_others
@@ -61,6 +61,7 @@ __all__ = [
     "seal",
     "stage",
     "staged_days",
+    "sum_of",
     "take_stale",
     "tally",
     "to_us",

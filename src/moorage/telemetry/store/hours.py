@@ -7,8 +7,10 @@ anew where a re-decode takes some out of a block. Hot rows are not in them yet.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -64,11 +66,21 @@ def tally(kind: str, unit: str | None, values: _Values) -> Tally:
     low = high = total = 0.0
     if kind == "f":
         numbers = [float(value) for _at, value, _clock in values]
-        low, high, total = min(numbers), max(numbers), math.fsum(numbers)
+        low, high, total = min(numbers), max(numbers), sum_of(numbers)
     clock = sum(by_clock for _at, _value, by_clock in values)
     return Tally(
         kind, unit, len(values), clock, first_us, last_us, first, last, low, high, total
     )  # fmt: skip
+
+
+def sum_of(numbers: Sequence[float]) -> float:
+    """Sum up finite numbers exactly; a sum beyond float64 is the largest there is."""
+    try:
+        total = math.fsum(numbers)
+    except OverflowError:
+        most = Fraction(sys.float_info.max)
+        total = float(max(-most, min(sum(map(Fraction, numbers)), most)))
+    return total
 
 
 def merged(one: Tally, other: Tally) -> Tally:
@@ -78,7 +90,7 @@ def merged(one: Tally, other: Tally) -> Tally:
     return Tally(
         one.kind, last.unit, one.count + other.count, one.clock + other.clock,
         first.first_us, last.last_us, first.first, last.last,
-        min(one.low, other.low), max(one.high, other.high), one.total + other.total,
+        min(one.low, other.low), max(one.high, other.high), sum_of((one.total, other.total)),
     )  # fmt: skip
 
 
