@@ -55,7 +55,11 @@ HIGH_WATER_FRAMES, LOW_WATER_FRAMES = 20_000, 5_000
 HIGH_WATER_BYTES, LOW_WATER_BYTES = 64_000_000, 16_000_000
 LARGEST_BODY = 8_000_000
 STOP_TIMEOUT_S = 5.0
-# A pause after each commit: half as many commits carry the same messages.
+# After a commit: turns of the event loop, of which one reads what has come in and one brings it
+# here. After a large one a pause: then many send at once, and fewer commits and fewer turns of the
+# doors carry the same messages.
+GATHER_TURNS = 2
+LARGE_FRAMES = 50
 GATHER_S = 0.001
 
 
@@ -72,8 +76,8 @@ def frame_of(message: RawMessage) -> Frame:
 class Writer:
     """Gathers frames for one partition and commits them in envelopes, one at a time.
 
-    What arrives while one envelope is being committed, or within `GATHER_S` of it, makes the next,
-    so batches grow with the load and a lone message waits for nothing. After a lost answer the
+    What arrives while one envelope is being committed makes the next, so batches grow with the
+    load and a lone message waits for nothing. After a lost answer the
     same envelope is sent again under the same sequence number, which the database recognises:
     nothing is kept twice.
     """
@@ -128,14 +132,17 @@ class Writer:
     async def _commit_all(self) -> None:
         while self._waiting or not self._closing:
             await self._wake.wait()
-            await self._commit_next()
-            if self.frames < store.LARGEST_ENVELOPE and not self._closing:
+            frames = await self._commit_next()
+            if frames >= LARGE_FRAMES and not self._closing:
                 await asyncio.sleep(GATHER_S)
+            for _ in range(GATHER_TURNS):
+                await asyncio.sleep(0)
 
-    async def _commit_next(self) -> None:
+    async def _commit_next(self) -> int:
+        """Commit what waits, as far as one envelope holds it; give the number of frames."""
         batch, frames = self._gather()
         if not batch:
-            return
+            return 0
         if frames:
             await self._keep(frames)
         self.committed += len(frames)
@@ -146,6 +153,7 @@ class Writer:
             calls, self._relieved = self._relieved, []
             for call in calls:
                 call()
+        return len(frames)
 
     def _gather(self) -> tuple[list[tuple[Sequence[Frame], Done]], list[Frame]]:
         """Take from the queue what fits into one envelope."""

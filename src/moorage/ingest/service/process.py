@@ -24,8 +24,10 @@ log = structlog.get_logger()
 
 CONSUMER = "process"
 BATCH = 4_000
-# A pause between batches: at low rates most of a batch's cost does not grow with it.
-GATHER_S = 0.004
+# A pause between batches, since most of a small batch's cost does not grow with it: short as long
+# as few messages come, longer when many do.
+GATHER_S, BUSY_GATHER_S = 0.004, 0.05
+BUSY = 100
 CONTACT_EVERY_US = 5_000_000
 Entries = Sequence[tuple[int, ledger.RawMessage]]
 _encode = msgspec.msgpack.Encoder().encode
@@ -60,8 +62,9 @@ class Process:
         self._start_over()
         while True:
             try:
-                if await self.step():
-                    await asyncio.sleep(GATHER_S)
+                if count := await self.step():
+                    if count < BATCH:
+                        await asyncio.sleep(GATHER_S if count < BUSY else BUSY_GATHER_S)
                 else:
                     async with asyncio.timeout(1):
                         await self._bell.wait()
