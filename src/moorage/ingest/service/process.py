@@ -7,6 +7,7 @@ what was derived, so a batch is derived once however often the worker dies.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -25,9 +26,9 @@ log = structlog.get_logger()
 CONSUMER = "process"
 BATCH = 4_000
 # A pause between batches, since most of a small batch's cost does not grow with it: short as long
-# as few messages come, longer when many do.
-GATHER_S, BUSY_GATHER_S = 0.004, 0.05
-BUSY = 100
+# as few messages come, longer when more than `BUSY_RATE` a second do.
+GATHER_S, BUSY_GATHER_S = 0.006, 0.05
+BUSY_RATE = 10_000
 CONTACT_EVERY_US = 5_000_000
 Entries = Sequence[tuple[int, ledger.RawMessage]]
 _encode = msgspec.msgpack.Encoder().encode
@@ -60,11 +61,15 @@ class Process:
         """Work until cancelled; starts over from the stored position after any trouble."""
         # What an earlier run remembers may be of a transaction that was broken off.
         self._start_over()
+        since = time.monotonic()
         while True:
             try:
                 if count := await self.step():
+                    now = time.monotonic()
+                    busy = count > (now - since) * BUSY_RATE
+                    since = now
                     if count < BATCH:
-                        await asyncio.sleep(GATHER_S if count < BUSY else BUSY_GATHER_S)
+                        await asyncio.sleep(BUSY_GATHER_S if busy else GATHER_S)
                 else:
                     async with asyncio.timeout(1):
                         await self._bell.wait()
