@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from psycopg import sql
 from sqlalchemy import delete, func, or_, select, text
@@ -21,13 +22,25 @@ TABLE = {LogName.RAW: raw, LogName.DERIVED: derived}
 LARGEST_ENVELOPE = 4096
 
 # The statements of the message path are written out: to build them took longer than to run them.
+# Of so few days it is quicker to try each than to ask which are kept.
+FEW_DAYS = 5
 _READ = {
     log: (
-        "SELECT first, count, day, body FROM ("
-        "SELECT first, count, day, body, sum(count) OVER (ORDER BY first) - count AS before "
-        f"FROM {table.name} WHERE day >= %(day)s AND partition = %(partition)s "
-        "AND first > %(after)s AND first + count > %(position)s ORDER BY first LIMIT 512"
-        ") envelope WHERE before < %(limit)s ORDER BY first"
+        # Day by day, as it is indexed: a backlog of any length is not sorted.
+        "SELECT e.first, e.count, e.day, e.body FROM unnest(%(days)s::date[]) d (day), LATERAL ("
+        f"SELECT first, count, day, body FROM {table.name} "
+        "WHERE day = d.day AND partition = %(partition)s AND first > %(after)s "
+        "AND first + count > %(position)s "
+        "AND first < %(before)s "
+        "ORDER BY first LIMIT 512) e ORDER BY e.first LIMIT 512"
+    ).encode()
+    for log, table in TABLE.items()
+}
+_FIRST = {
+    log: (
+        "SELECT min(e.first) FROM unnest(%(days)s::date[]) d (day), LATERAL ("
+        f"SELECT first FROM {table.name} WHERE day = d.day AND partition = %(partition)s "
+        "AND first >= %(position)s ORDER BY first LIMIT 1) e"
     ).encode()
     for log, table in TABLE.items()
 }
@@ -121,16 +134,27 @@ async def read(
     tx: Tx, log: LogName, partition: int, position: int, day: date, limit: int
 ) -> list[Envelope]:
     """Read envelopes from a position on; `day` is the oldest day they can lie in."""
-    rows = await tx.run(
-        _READ[log],
-        {
-            "day": day,
-            "partition": partition,
-            "position": position,
-            "after": position - LARGEST_ENVELOPE,
-            "limit": limit,
-        },
-    )
+    behind = (tx.now.date() - day).days
+    if behind < FEW_DAYS:
+        days = [day + timedelta(days=n) for n in range(behind + 1)]
+    else:
+        days = [kept for kept in await days_of(tx, TABLE[log].name) if kept >= day]
+    where = {"days": days, "partition": partition, "position": position}
+    found = await _read(tx, log, where, limit)
+    if found:
+        return found
+    # What lay there may be gone: positions go on where the next envelope begins.
+    first = await (await tx.run(_FIRST[log], where)).fetchone()
+    if first is None or first[0] is None:
+        return []
+    return await _read(tx, log, where | {"position": first[0]}, limit)
+
+
+async def _read(tx: Tx, log: LogName, where: Mapping[str, Any], limit: int) -> list[Envelope]:
+    position = where["position"]
+    # Positions have no gaps, so they tell how many entries there are.
+    stretch = {"after": position - LARGEST_ENVELOPE, "before": position + limit}
+    rows = await tx.run(_READ[log], {**where, **stretch})
     return [Envelope(*row) for row in await rows.fetchall()]
 
 
