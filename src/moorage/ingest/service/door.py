@@ -18,6 +18,7 @@ import structlog
 from moorage import devices, ledger, operations, sessions, telemetry
 from moorage.kit.db import Database, DatabaseUnavailable, Tx, to_json
 from moorage.kit.doorbell import Doorbells
+from moorage.organizations import QUOTAS_CHANNEL
 
 from .. import store
 from ..errors import DiskFull, Overloaded, SenderUnknown, TooFast, TooManyAttempts
@@ -75,7 +76,7 @@ class Door:
         self._senders: dict[CacheKey, devices.Sender] = {}
         self._by_number: dict[int, devices.Sender] = {}
         self._allowance = Allowance(settings.device_rate, settings.device_burst)
-        self._quotas = Quotas(database, doorbells)
+        self._quotas = Quotas()
         self._attempts = Allowance(rate=20, burst=200)
         self._newcomers = Allowance(rate=1, burst=30)
         self._room = room or Room()
@@ -96,6 +97,7 @@ class Door:
         self._commands = asyncio.Event()
         self._mark: int | None = None
         doorbells.on("moorage_devices", lambda _payload: self._changed.set())
+        doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas_changed())
         doorbells.on("moorage_operations", lambda _payload: self._commands.set())
         self._listener: UUID | None = None
         self.shed = 0
@@ -113,7 +115,6 @@ class Door:
                 tasks.create_task(writer.run())
             tasks.create_task(self._follow_changes())
             tasks.create_task(self._follow_commands())
-            tasks.create_task(self._quotas.follow())
             tasks.create_task(self._write_notes())
             tasks.create_task(self._room.watch(self._database))
             if self._name is not None:
@@ -438,16 +439,21 @@ class Door:
         """Note that a device has acknowledged a command."""
         self._taken.append(command_id)
 
+    def _quotas_changed(self) -> None:
+        self._quotas.changed = True
+        self._changed.set()
+
     async def _follow_changes(self) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
             try:
                 async with self._database.begin() as tx:
+                    await self._quotas.read(tx)
                     changes = await devices.senders_changed(tx, self._mark)
             except DatabaseUnavailable:
                 await asyncio.sleep(0.5)
-                self._changed.set()
+                self._quotas_changed()
                 continue
             self._mark = changes.next
             changed = set(changes.numbers)

@@ -2,54 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from moorage import groups, organizations
-from moorage.kit.db import Database, DatabaseUnavailable
-from moorage.kit.doorbell import Doorbells
-from moorage.organizations import QUOTAS_CHANNEL, Quota
+from moorage.kit.db import Tx
+from moorage.organizations import Quota
 
 from ..ports import Wait
 from .allowance import Allowance
 
 # A quota bears this many seconds' worth at once.
 BURST_S = 10.0
-TRY_AGAIN_S = 0.5
 UNITS = {Quota.MESSAGES: "messages", Quota.BYTES: "bytes"}
 
 
 class Quotas:
     """Token buckets of whoever has a quota; each door has its own."""
 
-    def __init__(self, database: Database, doorbells: Doorbells) -> None:
-        self._database = database
-        self._changed = asyncio.Event()
-        self._changed.set()
-        doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._changed.set())
+    def __init__(self) -> None:
         self._buckets: dict[UUID, dict[Quota, Allowance]] = {}
+        self.changed = True
+        """Whether they have to be read."""
 
     def __bool__(self) -> bool:
         return bool(self._buckets)
 
-    async def follow(self) -> None:
-        """Read the quotas, and again whenever they change, until cancelled."""
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            try:
-                async with self._database.begin() as tx:
-                    stored = await organizations.quotas(tx) | await groups.quotas(tx)
-            except DatabaseUnavailable:
-                await asyncio.sleep(TRY_AGAIN_S)
-                self._changed.set()
-                continue
-            self._buckets = {
-                owner: buckets
-                for owner, quotas in stored.items()
-                if (buckets := self._made(owner, quotas))
-            }
+    async def read(self, tx: Tx) -> None:
+        """Read the quotas, if they have changed."""
+        if not self.changed:
+            return
+        self.changed = False
+        stored = await organizations.quotas(tx) | await groups.quotas(tx)
+        self._buckets = {
+            owner: buckets
+            for owner, quotas in stored.items()
+            if (buckets := self._made(owner, quotas))
+        }
 
     def _made(self, owner: UUID, quotas: Mapping[Quota, int]) -> dict[Quota, Allowance]:
         """Make the buckets of an owner; one that stays as it is keeps what is in it."""
