@@ -17,7 +17,6 @@ async def test_health_names_what_is_not_ready(world: World) -> None:
     client = world.client()
     answer = await client.get("/health")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "notReady": {}})
-    await world.database.close()
     world.app.state.database = type(world.database)("postgresql://127.0.0.1:1/none", pool_size=1)
     answer = await client.get("/health")
     assert answer.status_code == 503
