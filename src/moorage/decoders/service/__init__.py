@@ -23,6 +23,7 @@ from .catalogue import (
 )
 from .readings import instant_of, take_readings
 from .trial import run_cases, suggest, try_out
+from .watch import watch
 from .workshop import Workshop, find_runtimes, hash_of
 
 __all__ = [
@@ -53,4 +54,5 @@ __all__ = [
     "suggest",
     "take_readings",
     "try_out",
+    "watch",
 ]

@@ -34,6 +34,7 @@ from ..model import (
     Target,
 )
 from ..ports import TargetKind, TargetSender
+from . import health
 
 # The platform itself, where it acts for no person and needs what belongs to an organization.
 PLATFORM = Caller(CallerKind.SYSTEM, SYSTEM_ID, SYSTEM.label, (Grant(frozenset()),))
@@ -164,6 +165,7 @@ async def pause(tx: Tx, caller: Caller, target_id: UUID, *, paused: bool) -> Tar
     if before.paused == paused:
         return before
     after = await store.change(tx, target_id, {"paused": paused})
+    await health.forget(tx, before)
     tx.announce(
         TargetChanged(
             target_id, before.organization_id, {"paused": before.paused}, {"paused": paused}
@@ -179,6 +181,7 @@ async def remove(tx: Tx, caller: Caller, target_id: UUID) -> None:
         TargetUnknown, PermissionMissing.
     """
     before = await to_manage(tx, caller, target_id)
+    await health.forget(tx, before)
     await store.remove(tx, target_id)
     tx.announce(TargetRemoved(target_id, before.organization_id, before=_view(before)))
 

@@ -1,7 +1,16 @@
 """The rules of readings."""
 
 from ..store import STALE_CHANNEL
-from .feed import Feed, Follower, Place, devices_in, entries_among, entries_of
+from .feed import (
+    Feed,
+    Follower,
+    Place,
+    devices_in,
+    entries_among,
+    entries_of,
+    read_id,
+    write_id,
+)
 from .readings import (
     MAX_SERIES,
     Keeper,
@@ -40,8 +49,10 @@ __all__ = [
     "messages",
     "newest_messages",
     "put_in_place",
+    "read_id",
     "readings",
     "recent_messages",
     "stage",
     "states",
+    "write_id",
 ]
