@@ -243,6 +243,29 @@ def config(
     )
 
 
+@app.command(name="plugins")
+def list_plugins(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+    """List the installed plugins, and those that do not fit; ends with 1 if there are such.
+
+    Args:
+        as_json: print JSON instead of a table.
+    """
+    from moorage.kit import plugins
+
+    log.configure("critical", part="plugins")
+    rows: list[dict[str, str]] = []
+    found = {group: plugins.find(group) for group in plugins.GROUPS}
+    for group, those in found.items():
+        for name, distribution in those.distributions.items():
+            rows.append({"kind": group, "name": name, "from": distribution, "left out": ""})
+        rows += [
+            {"kind": group, "name": one.name, "from": one.distribution, "left out": one.reason}
+            for one in those.bad
+        ]
+    _print_rows(rows, as_json=as_json, colour=lambda row: "red" if row["left out"] else "")
+    return int(any(those.bad for those in found.values()))
+
+
 @app.command
 def reload(*, everywhere: Everywhere = PLAIN) -> None:
     """Have the running platform take on what changed in its TOML file, as far as it can.

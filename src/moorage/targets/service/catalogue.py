@@ -61,9 +61,7 @@ class Kinds:
 
 def find_kinds() -> Kinds:
     """Find the kinds that are installed."""
-    return Kinds(
-        plugins.find("moorage.targets", ("title", "schema", "secrets", "check", "open")).plugins
-    )
+    return Kinds(plugins.find("moorage.targets").plugins)
 
 
 async def add(tx: Tx, caller: Caller, new: NewTarget, kinds: Kinds, sealer: Sealer) -> Target:
