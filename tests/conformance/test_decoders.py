@@ -6,11 +6,11 @@ import cbor2
 import msgspec
 import pytest
 
+from descriptors import decoder_text
 from moorage import decoders
 from moorage.decoders import Script
 from moorage.testing.decoders import check_runtime
 
-SCRIPT = "function decodeUplink(input) { return { data: { first: input.bytes[0] } } }"
 GOOD = {
     "json": b'{"t": 21.5}',
     "cbor": cbor2.dumps({"t": 21.5}),
@@ -20,6 +20,11 @@ GOOD = {
     "senml-cbor": cbor2.dumps([{0: "t", 2: 21.5}]),
     "cayenne-lpp": bytes.fromhex("016700e7"),
     "javascript": b"\x07",
+    "protobuf": b"\x08\x29",
+}
+SCRIPTS = {
+    "javascript": "function decodeUplink(input) { return { data: { first: input.bytes[0] } } }",
+    "protobuf": decoder_text(),
 }
 
 
@@ -30,7 +35,7 @@ def test_each_has_a_payload_here() -> None:
 @pytest.mark.parametrize("name", GOOD)
 async def test_a_runtime_does_what_every_runtime_must(name: str) -> None:
     runtime = decoders.find_runtimes(workers=1)[name]
-    script = Script("0" * 64, SCRIPT) if runtime.needs_script else None
+    script = Script("0" * 64, SCRIPTS[name]) if name in SCRIPTS else None
     try:
         await check_runtime(runtime, GOOD[name], script)
     finally:
