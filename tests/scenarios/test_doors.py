@@ -226,6 +226,36 @@ async def test_http_names_what_is_wrong_with_a_body_and_lists_it(
     await asyncio.to_thread(platform.until, listed, f"not {wanted}", 20)
 
 
+# --- TLS ------------------------------------------------------------------
+
+
+async def test_what_fails_before_mqtt_is_counted_in_one_row_for_each_mistake(
+    platform: Installation, reader: Client
+) -> None:
+    def wrong(port: int, *more: str) -> None:
+        command = ("mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-t", "v1/up", "-m", "1")
+        done = subprocess.run([*command, *more], capture_output=True, timeout=60)
+        assert done.returncode != 0
+
+    authority = str(platform.directory / "tls" / "authority.pem")
+    system = "/etc/ssl/certs/ca-certificates.crt"
+    for _ in range(5):
+        await asyncio.to_thread(wrong, platform.tls_port)
+        await asyncio.to_thread(wrong, platform.tls_port, "--cafile", system)
+        await asyncio.to_thread(wrong, platform.mqtt_port, "--cafile", authority)
+    wanted = [("no-tls", 5), ("tls", 5), ("tls-on-plain", 5)]
+
+    def listed() -> bool:
+        found = ok(platform.admin.get("/api/v1/refusals", params={"limit": "200"})).json()
+        rows = [row for row in found["items"] if "tls" in row["reason"]]
+        assert all(row["address"] == "127.0.0.1" for row in rows)
+        return sorted((row["reason"], row["count"]) for row in rows) == wanted
+
+    await asyncio.to_thread(platform.until, listed, f"not {wanted}", 20)
+    seen = ok(reader.get("/api/v1/refusals", params={"limit": "200"})).json()["items"]
+    assert not [row for row in seen if "tls" in row["reason"]]
+
+
 # --- How often ------------------------------------------------------------
 
 
