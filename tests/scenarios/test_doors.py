@@ -8,6 +8,7 @@ import json
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -230,19 +231,22 @@ async def test_http_names_what_is_wrong_with_a_body_and_lists_it(
 
 
 async def test_what_fails_before_mqtt_is_counted_in_one_row_for_each_mistake(
-    platform: Installation, reader: Client
+    platform: Installation, reader: Client, tmp_path: Path
 ) -> None:
     def wrong(port: int, *more: str) -> None:
         command = ("mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-t", "v1/up", "-m", "1")
         done = subprocess.run([*command, *more], capture_output=True, timeout=60)
         assert done.returncode != 0
 
-    authority = str(platform.directory / "tls" / "authority.pem")
-    system = "/etc/ssl/certs/ca-certificates.crt"
+    authority, other = platform.directory / "tls" / "authority.pem", tmp_path / "other.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -keyout /dev/null -out"
+    await asyncio.to_thread(
+        subprocess.run, [*make.split(), other], check=True, capture_output=True, timeout=60
+    )
     for _ in range(5):
         await asyncio.to_thread(wrong, platform.tls_port)
-        await asyncio.to_thread(wrong, platform.tls_port, "--cafile", system)
-        await asyncio.to_thread(wrong, platform.mqtt_port, "--cafile", authority)
+        await asyncio.to_thread(wrong, platform.tls_port, "--cafile", str(other))
+        await asyncio.to_thread(wrong, platform.mqtt_port, "--cafile", str(authority))
     wanted = [("no-tls", 5), ("tls", 5), ("tls-on-plain", 5)]
 
     def listed() -> bool:

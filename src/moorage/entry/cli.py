@@ -21,7 +21,7 @@ from moorage.entry import settings as configuration
 from moorage.entry.settings import Settings
 from moorage.kit import log, trace
 from moorage.kit.errors import Kind, MoorageError
-from moorage.kit.settings import Loaded, variable_of
+from moorage.kit.settings import Loaded, shown, variable_of
 
 app = App(
     name="moorage",
@@ -34,6 +34,7 @@ app.command("moorage.entry.cli_client:tail", name="tail")
 app.command("moorage.entry.cli_client:send", name="send")
 app.command("moorage.entry.cli_client:decode", name="decode")
 app.command("moorage.entry.cli_keys:app", name="keys")
+app.command("moorage.entry.cli_phone:phone", name="phone")
 app.command("moorage.entry.cli_user:app", name="user")
 app.command("moorage.entry.cli_simulate:demo", name="demo")
 app.command("moorage.entry.cli_simulate:simulate", name="simulate")
@@ -112,23 +113,34 @@ PLAIN = Everywhere()
 
 
 @app.command
-def run(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, demo: bool = False) -> None:
+def run(
+    *,
+    everywhere: Everywhere = PLAIN,
+    doors: Doors = NOWHERE,
+    demo: bool = False,
+    lan: bool | str = False,
+) -> None:
     """Start the whole platform on this machine and watch over it.
 
     Args:
         everywhere: options of every command.
         doors: where to listen.
+        lan: listen in this machine's network as well, and show a QR code that makes a phone a
+            device; an address may follow, otherwise it is that of the default route.
         demo: add a simulated fleet; it goes on at the next starts, until it is removed.
     """
     from moorage.entry import data_directory, ports, postgres, supervisor
+    from moorage.entry import lan as lans
     from moorage.entry import reload as reload_
 
     options = everywhere.options() | doors.options()
+    if lan is not False:
+        options = lans.open_to(lan, options)
     loaded = _start("supervisor", options)
     settings = loaded.settings
     environment = {
         **os.environ,
-        **{variable_of(name): str(value) for name, value in options.items()},
+        **{variable_of(name): shown(value) for name, value in options.items()},
         "MOORAGE_DATA_DIR": str(settings.data_dir),
     }
 
@@ -150,7 +162,8 @@ def run(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, demo: bool = 
             wishes={"simulate": wish},
             warn_share=settings.disk.warn_share,
         )
-        supervisor.Supervisor(plan, _welcome).run()
+        welcome = _welcome if lan is False else _welcome_in_network
+        supervisor.Supervisor(plan, welcome).run()
 
 
 @app.command
@@ -352,6 +365,24 @@ def _welcome(environment: Mapping[str, str]) -> None:
     _say(f"Sign in, once and within fifteen minutes: {link}\n")
     if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         webbrowser.open(link)
+
+
+def _welcome_in_network(environment: Mapping[str, str]) -> None:
+    """Say who is let in now, and how a phone becomes a device."""
+    from moorage.entry import lan as lans
+
+    _welcome(environment)
+    settings = configuration.read(environment).settings
+    _say(lans.warning(settings))
+    phone: Any = importlib.import_module("moorage.entry.phone")
+    try:
+        link: str = phone.link(settings)
+    except MoorageError as failed:
+        _say(f"No link for a phone: {failed} `moorage phone --lan` makes one.\n")
+        return
+    _say("\nA phone becomes a device with this, once and within fifteen minutes:")
+    _say(lans.qr_code(link))
+    _say(f"{link}\nAnother one: moorage phone --lan\n")
 
 
 def _print_rows(
