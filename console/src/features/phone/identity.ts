@@ -39,5 +39,5 @@ export const redeemClaim = (body: { token: string; name: string }): Promise<Iden
 
 /** Guess what to call this device. */
 export function guessName(agent: string): string {
-  return /iPhone|iPad|Pixel|Galaxy|Android|Windows|Mac(?=intosh)|Linux/.exec(agent)?.[0] ?? ''
+  return ['iPhone', 'iPad', 'Pixel', 'Android', 'Windows', 'Mac', 'Linux'].find((n) => agent.includes(n)) ?? ''
 }
