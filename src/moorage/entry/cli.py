@@ -6,11 +6,10 @@ import asyncio
 import functools
 import gc
 import importlib
-import json
 import os
 import sys
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -213,6 +212,7 @@ def doctor(
         as_json: print JSON instead of a table.
     """
     from moorage.entry import doctor as checks
+    from moorage.entry import rows as rows_
 
     settings = configuration.read(options=everywhere.options() | doors.options()).settings
     findings = list(checks.examine(settings))
@@ -221,7 +221,7 @@ def doctor(
         for f in findings
     ]
     colours = {"good": "green", "doubtful": "yellow", "bad": "red"}
-    _print_rows(rows, as_json=as_json, colour=lambda row: colours[row["health"]])
+    rows_.show(rows, as_json=as_json, colour=lambda row: colours[row["health"]])
     return int(any(finding.health is checks.Health.BAD for finding in findings))
 
 
@@ -239,6 +239,8 @@ def config(
         doors: where the platform listens.
         as_json: print JSON instead of a table.
     """
+    from moorage.entry import rows as rows_
+
     loaded = configuration.read(options=everywhere.options() | doors.options())
     rows = [
         {
@@ -251,9 +253,7 @@ def config(
         }
         for setting in loaded.listed()
     ]
-    _print_rows(
-        rows, as_json=as_json, colour=lambda row: "" if row["from"] == "default" else "bold"
-    )
+    rows_.show(rows, as_json=as_json, colour=lambda row: "" if row["from"] == "default" else "bold")
 
 
 @app.command
@@ -383,27 +383,6 @@ def _welcome_in_network(environment: Mapping[str, str]) -> None:
     _say("\nA phone becomes a device with this, once and within fifteen minutes:")
     _say(lans.qr_code(link))
     _say(f"{link}\nAnother one: moorage phone --lan\n")
-
-
-def _print_rows(
-    rows: Sequence[Mapping[str, str]], *, as_json: bool, colour: Callable[[Mapping[str, str]], str]
-) -> None:
-    """Print a table for people, or JSON."""
-    if as_json:
-        _say(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    # Piped into another program, nothing is cut off.
-    console = Console(width=None if sys.stdout.isatty() else 1000)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row.values()), style=colour(row))
-    console.print(table)
 
 
 def _say(line: str) -> None:

@@ -39,5 +39,7 @@ export const redeemClaim = (body: { token: string; name: string }): Promise<Iden
 
 /** Guess what to call this device. */
 export function guessName(agent: string): string {
-  return ['iPhone', 'iPad', 'Pixel', 'Android', 'Windows', 'Mac', 'Linux'].find((n) => agent.includes(n)) ?? ''
+  return (
+    ['iPhone', 'iPad', 'Pixel', 'Android', 'Windows', 'Mac', 'Linux'].find((n) => agent.includes(n)) ?? ''
+  )
 }
