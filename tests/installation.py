@@ -52,12 +52,15 @@ class Installation:
     Attributes:
         directory: its data directory.
         settings: variables without their prefix, such as `INGEST_DEVICE_RATE`.
+        wrapper: a command to run it under.
+        words: what follows `moorage run`.
         admin: signed in as the first administrator, after `sign_in`.
     """
 
     directory: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     wrapper: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     api_port: int = 0
     mqtt_port: int = 0
@@ -116,7 +119,7 @@ class Installation:
         """Start it; `await_ready` waits until it works."""
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [*self.wrapper, *COMMAND],
+                [*self.wrapper, *COMMAND, *self.words],
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -284,7 +287,11 @@ class Installation:
 
 @contextlib.contextmanager
 def running(
-    directory: Path, settings: Mapping[str, str] | None = None, *, wrapper: tuple[str, ...] = ()
+    directory: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    wrapper: tuple[str, ...] = (),
+    words: tuple[str, ...] = (),
 ) -> Iterator[Installation]:
     """Run an installation for the length of a block, its first administrator signed in.
 
@@ -292,8 +299,9 @@ def running(
         directory: its data directory, new or from before.
         settings: variables without their prefix, such as `INGEST_DEVICE_RATE`.
         wrapper: a command to run it under, such as `unshare`.
+        words: what follows `moorage run`.
     """
-    made = Installation(directory, settings or {}, wrapper)
+    made = Installation(directory, settings or {}, wrapper, words)
     made.start()
     try:
         made.await_ready()

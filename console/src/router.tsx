@@ -22,6 +22,12 @@ const signIn = createRoute({
   component: lazyRouteComponent(() => import('@/features/auth/SignIn'), 'SignIn'),
 })
 
+const phone = createRoute({
+  getParentRoute: () => root,
+  path: '/phone',
+  component: lazyRouteComponent(() => import('@/features/phone/Phone'), 'Phone'),
+})
+
 const inside = createRoute({
   getParentRoute: () => root,
   id: 'inside',
@@ -74,7 +80,7 @@ const pages = PAGES.map(([path, load, name]) =>
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([signIn, inside.addChildren(pages)]),
+    routeTree: root.addChildren([signIn, phone, inside.addChildren(pages)]),
     context: { client },
     defaultPreload: 'intent',
     defaultPreloadStaleTime: 0,

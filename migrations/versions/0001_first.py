@@ -576,6 +576,33 @@ def upgrade() -> None:
     )
     op.create_index("decoder_versions_hash", "decoder_versions", ["hash"], unique=False)
     op.create_table(
+        "device_claims",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["application_id", "organization_id"],
+            ["groups.id", "groups.organization_id"],
+            name="device_claims_application_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("device_claims_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("device_claims_digest_key")),
+    )
+    op.create_index(
+        op.f("device_claims_application_id_idx"), "device_claims", ["application_id"], unique=False
+    )
+    op.create_index(
+        op.f("device_claims_expires_at_idx"), "device_claims", ["expires_at"], unique=False
+    )
+    op.create_table(
         "device_inboxes",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("application_id", sa.Uuid(), nullable=False),

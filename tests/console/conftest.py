@@ -14,7 +14,10 @@ from browsing import COMMAND, Platform, Visitor, free_ports, wait_until_ready
 from cluster import fresh_database
 
 CHROMIUM = "/usr/bin/chromium"
+# Reached over plain HTTP, as in a LAN: browsers trust only this machine's own name without TLS.
+OTHER_NAME = "moorage.test"
 FLAGS = [
+    f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1",
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip

@@ -105,3 +105,45 @@ def test_doctor_looks_into_the_database(tmp_path: Path, database_url: str) -> No
 
 def test_version_is_the_distribution_s(tmp_path: Path) -> None:
     assert moorage("version", data_dir=tmp_path).stdout.strip() == "0.1.0"
+
+
+def test_users_are_listed_for_people_and_for_programs(tmp_path: Path, database_url: str) -> None:
+    variables = {"MOORAGE_DATABASE_URL": database_url}
+    added = moorage("user", "add", "list@example.org", "Lis", data_dir=tmp_path, **variables)
+    assert added.returncode == 0, added.stderr
+    table = moorage("user", "list", data_dir=tmp_path, **variables).stdout
+    listed = json.loads(moorage("user", "list", "--json", data_dir=tmp_path, **variables).stdout)
+    (lis,) = [row for row in listed if row["email"] == "list@example.org"]
+    assert (lis["name"], lis["account"], lis["last sign-in"]) == ("Lis", "open", "never")
+    assert lis["id"] in table
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_is_told_every_command_and_option(tmp_path: Path, shell: str) -> None:
+    script = tmp_path / "completion"
+    words = ("--install-completion", "--shell", shell, "--output", str(script))
+    made = moorage(*words, data_dir=tmp_path, HOME=str(tmp_path))
+    assert made.returncode == 0, made.stderr
+    written = script.read_text()
+    for word in ("run", "phone", "grant-admin", "lan", "mqtt-tls-port", "json"):
+        assert word in written, word
+
+
+def test_bash_completes_commands_and_their_options(tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    words = ("--install-completion", "--shell", "bash", "--output", str(script))
+    assert moorage(*words, data_dir=tmp_path, HOME=str(tmp_path)).returncode == 0
+
+    def completed(*typed: str) -> list[str]:
+        line = " ".join(f"'{word}'" for word in typed)
+        asked = (
+            f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(typed) - 1}; _moorage; "
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(["/bin/bash", "-c", asked], capture_output=True, text=True)
+        return done.stdout.split()
+
+    assert completed("moorage", "ru") == ["run"]
+    assert completed("moorage", "user", "gr") == ["grant-admin"]
+    assert completed("moorage", "run", "--la") == ["--lan"]
+    assert "--json" in completed("moorage", "user", "list", "--")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -143,6 +144,8 @@ async def test_the_file_of_the_root_key_is_replaced(database_url: str, tmp_path:
     listed = moorage_keys(database_url, tmp_path, "list")
     assert listed.returncode == 0
     assert listed.stdout.count("\n") == 2
+    (key,) = json.loads(moorage_keys(database_url, tmp_path, "list", "--json").stdout)
+    assert (key["id"] in listed.stdout, key["retired"]) == (True, "")
 
 
 async def test_a_rotation_that_broke_off_can_be_run_again(

@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -226,6 +227,39 @@ async def test_http_names_what_is_wrong_with_a_body_and_lists_it(
         return {row["reason"] for row in found["items"]} == wanted
 
     await asyncio.to_thread(platform.until, listed, f"not {wanted}", 20)
+
+
+# --- TLS ------------------------------------------------------------------
+
+
+async def test_what_fails_before_mqtt_is_counted_in_one_row_for_each_mistake(
+    platform: Installation, reader: Client, tmp_path: Path
+) -> None:
+    def wrong(port: int, *more: str) -> None:
+        command = ("mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-t", "v1/up", "-m", "1")
+        done = subprocess.run([*command, *more], capture_output=True, timeout=60)
+        assert done.returncode != 0
+
+    authority, other = platform.directory / "tls" / "authority.pem", tmp_path / "other.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -keyout /dev/null -out"
+    await asyncio.to_thread(
+        subprocess.run, [*make.split(), other], check=True, capture_output=True, timeout=60
+    )
+    for _ in range(5):
+        await asyncio.to_thread(wrong, platform.tls_port)
+        await asyncio.to_thread(wrong, platform.tls_port, "--cafile", str(other))
+        await asyncio.to_thread(wrong, platform.mqtt_port, "--cafile", str(authority))
+    wanted = [("no-tls", 5), ("tls", 5), ("tls-on-plain", 5)]
+
+    def listed() -> bool:
+        found = ok(platform.admin.get("/api/v1/refusals", params={"limit": "200"})).json()
+        rows = [row for row in found["items"] if "tls" in row["reason"]]
+        assert all(row["address"] == "127.0.0.1" for row in rows)
+        return sorted((row["reason"], row["count"]) for row in rows) == wanted
+
+    await asyncio.to_thread(platform.until, listed, f"not {wanted}", 20)
+    seen = ok(reader.get("/api/v1/refusals", params={"limit": "200"})).json()["items"]
+    assert not [row for row in seen if "tls" in row["reason"]]
 
 
 # --- How often ------------------------------------------------------------

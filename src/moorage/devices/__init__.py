@@ -1,6 +1,7 @@
 """The registry of devices: what is out there, whose it is, and how it proves who it is."""
 
 from .errors import (
+    ClaimSpent,
     CredentialUnknown,
     DeviceUnknown,
     IdentifierTaken,
@@ -8,6 +9,7 @@ from .errors import (
     SerialTaken,
 )
 from .facts import (
+    ClaimMade,
     CredentialMade,
     CredentialRevoked,
     CredentialRotated,
@@ -37,9 +39,11 @@ from .model import (
     NewDevice,
     Ownership,
     Sender,
+    ShownClaim,
     ShownSecret,
     Threshold,
 )
+from .service.claims import make_claim, redeem_claim
 from .service.inbox import (
     adopt,
     arrive,
@@ -85,6 +89,8 @@ from .service.watch import judge
 __all__ = [
     "SENDER",
     "SENDING",
+    "ClaimMade",
+    "ClaimSpent",
     "Connectivity",
     "Credential",
     "CredentialKind",
@@ -115,6 +121,7 @@ __all__ = [
     "Ownership",
     "Sender",
     "SerialTaken",
+    "ShownClaim",
     "ShownSecret",
     "Threshold",
     "adopt",
@@ -137,6 +144,7 @@ __all__ = [
     "list_devices",
     "list_waiting",
     "located",
+    "make_claim",
     "make_credential",
     "map_clusters",
     "move",
@@ -145,6 +153,7 @@ __all__ = [
     "numbers_of",
     "numbers_seen",
     "open_inbox",
+    "redeem_claim",
     "remove",
     "remove_application",
     "revoke_credential",

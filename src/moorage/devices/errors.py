@@ -98,6 +98,22 @@ class InboxRefuses(MoorageError):
     message = "The inbox key is right, but {reason}"
 
 
+class ClaimSpent(MoorageError):
+    """The one-time claim makes no device, or no more."""
+
+    kind = Kind.NOT_FOUND
+    code = "devices.claim_spent"
+    message = "The link was used already, or its fifteen minutes are over. Ask for a new one."
+
+
+class TooManyClaims(MoorageError):
+    """The application has too many claims that nobody has used yet."""
+
+    kind = Kind.CONFLICT
+    code = "devices.too_many_claims"
+    message = "The application has {limit} open claims already. They end by themselves."
+
+
 class NotWaiting(MoorageError):
     """The device does not wait in the inbox, or does no longer."""
 

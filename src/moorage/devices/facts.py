@@ -51,6 +51,12 @@ class DevicesExported(Fact):
     name = "devices.exported"
 
 
+class ClaimMade(Fact):
+    """Somebody made a one-time link by which a phone becomes a device."""
+
+    name = "devices.claim_made"
+
+
 class InboxOpened(Fact):
     """An application got a new inbox key; the one before it works no longer."""
 

@@ -341,6 +341,29 @@ class ShownInboxKey:
     secret: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody's leave to make one device in an application."""
+
+    id: UUID
+    application_id: UUID
+    organization_id: UUID
+    created_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ShownClaim:
+    """A claim with its token, this one time."""
+
+    application_id: UUID
+    token: str
+    expires_at: datetime
+
+    def url(self, public_url: str) -> str:
+        """Write the link; the token stands behind `#`, which browsers do not send."""
+        return f"{public_url}/phone#claim={self.token}"
+
+
 class DeviceChanges(NamedTuple):
     """Which devices changed, and where to go on reading."""
 

@@ -183,6 +183,25 @@ device_inboxes = Table(
     ),
 )
 
+# One-time tokens that each make one device; see service.claims.
+device_claims = Table(
+    "device_claims",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("application_id", Uuid, nullable=False, index=True),
+    Column("organization_id", Uuid, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    *stamps(),
+    ForeignKeyConstraint(
+        ["application_id", "organization_id"],
+        ["groups.id", "groups.organization_id"],
+        onupdate="CASCADE",
+        ondelete="CASCADE",
+        name="device_claims_application_fkey",
+    ),
+)
+
 # Which devices changed in what doors and workers remember of them; read by transaction, so that a
 # late commit is never passed over, and trimmed after an hour.
 device_changes = Table(

@@ -245,12 +245,18 @@ async def _serve(settings: Settings, app: FastAPI, line: Lifeline) -> None:
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )
     )
-    with socket.create_server(
-        (settings.api.host, settings.api.port),
-        family=socket.AF_INET6 if ":" in settings.api.host else socket.AF_INET,
-        backlog=BACKLOG,
-    ) as listening:
-        serving = asyncio.create_task(server.serve([listening]))
+    with contextlib.ExitStack() as stack:
+        listening = [
+            stack.enter_context(
+                socket.create_server(
+                    (host, settings.api.port),
+                    family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+                    backlog=BACKLOG,
+                )
+            )
+            for host in settings.api.host.split(",")
+        ]
+        serving = asyncio.create_task(server.serve(listening))
         watching = asyncio.create_task(_watch(server, app, line))
         stopping = asyncio.create_task(line.stop.wait())
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)

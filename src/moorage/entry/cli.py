@@ -6,11 +6,10 @@ import asyncio
 import functools
 import gc
 import importlib
-import json
 import os
 import sys
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +20,7 @@ from moorage.entry import settings as configuration
 from moorage.entry.settings import Settings
 from moorage.kit import log, trace
 from moorage.kit.errors import Kind, MoorageError
-from moorage.kit.settings import Loaded, variable_of
+from moorage.kit.settings import Loaded, shown, variable_of
 
 app = App(
     name="moorage",
@@ -37,6 +36,7 @@ for verb in ("get", "create", "change", "remove", "export"):
     app.command(f"moorage.entry.cli_things:{verb}", name=verb)
 app.command("moorage.entry.cli_things:import_", name="import")
 app.command("moorage.entry.cli_keys:app", name="keys")
+app.command("moorage.entry.cli_phone:phone", name="phone")
 app.command("moorage.entry.cli_user:app", name="user")
 app.command("moorage.entry.cli_simulate:demo", name="demo")
 app.command("moorage.entry.cli_simulate:simulate", name="simulate")
@@ -115,23 +115,34 @@ PLAIN = Everywhere()
 
 
 @app.command
-def run(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, demo: bool = False) -> None:
+def run(
+    *,
+    everywhere: Everywhere = PLAIN,
+    doors: Doors = NOWHERE,
+    demo: bool = False,
+    lan: bool | str = False,
+) -> None:
     """Start the whole platform on this machine and watch over it.
 
     Args:
         everywhere: options of every command.
         doors: where to listen.
+        lan: listen in this machine's network as well, and show a QR code that makes a phone a
+            device; an address may follow, otherwise it is that of the default route.
         demo: add a simulated fleet; it goes on at the next starts, until it is removed.
     """
     from moorage.entry import data_directory, ports, postgres, supervisor
+    from moorage.entry import lan as lans
     from moorage.entry import reload as reload_
 
     options = everywhere.options() | doors.options()
+    if lan is not False:
+        options = lans.open_to(lan, options)
     loaded = _start("supervisor", options)
     settings = loaded.settings
     environment = {
         **os.environ,
-        **{variable_of(name): str(value) for name, value in options.items()},
+        **{variable_of(name): shown(value) for name, value in options.items()},
         "MOORAGE_DATA_DIR": str(settings.data_dir),
     }
 
@@ -153,7 +164,8 @@ def run(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, demo: bool = 
             wishes={"simulate": wish},
             warn_share=settings.disk.warn_share,
         )
-        supervisor.Supervisor(plan, _welcome).run()
+        welcome = _welcome if lan is False else _welcome_in_network
+        supervisor.Supervisor(plan, welcome).run()
 
 
 @app.command
@@ -203,6 +215,7 @@ def doctor(
         as_json: print JSON instead of a table.
     """
     from moorage.entry import doctor as checks
+    from moorage.entry import rows as rows_
 
     settings = configuration.read(options=everywhere.options() | doors.options()).settings
     findings = list(checks.examine(settings))
@@ -211,7 +224,7 @@ def doctor(
         for f in findings
     ]
     colours = {"good": "green", "doubtful": "yellow", "bad": "red"}
-    _print_rows(rows, as_json=as_json, colour=lambda row: colours[row["health"]])
+    rows_.show(rows, as_json=as_json, colour=lambda row: colours[row["health"]])
     return int(any(finding.health is checks.Health.BAD for finding in findings))
 
 
@@ -229,6 +242,8 @@ def config(
         doors: where the platform listens.
         as_json: print JSON instead of a table.
     """
+    from moorage.entry import rows as rows_
+
     loaded = configuration.read(options=everywhere.options() | doors.options())
     rows = [
         {
@@ -241,9 +256,7 @@ def config(
         }
         for setting in loaded.listed()
     ]
-    _print_rows(
-        rows, as_json=as_json, colour=lambda row: "" if row["from"] == "default" else "bold"
-    )
+    rows_.show(rows, as_json=as_json, colour=lambda row: "" if row["from"] == "default" else "bold")
 
 
 @app.command(name="plugins")
@@ -253,6 +266,7 @@ def list_plugins(*, as_json: Annotated[bool, Parameter(name="--json", negative="
     Args:
         as_json: print JSON instead of a table.
     """
+    from moorage.entry import rows as rows_
     from moorage.kit import plugins
 
     log.configure("critical", part="plugins")
@@ -265,7 +279,7 @@ def list_plugins(*, as_json: Annotated[bool, Parameter(name="--json", negative="
             {"kind": group, "name": one.name, "from": one.distribution, "left out": one.reason}
             for one in those.bad
         ]
-    _print_rows(rows, as_json=as_json, colour=lambda row: "red" if row["left out"] else "")
+    rows_.show(rows, as_json=as_json, colour=lambda row: "red" if row["left out"] else "")
     return int(any(those.bad for those in found.values()))
 
 
@@ -380,25 +394,22 @@ def _welcome(environment: Mapping[str, str]) -> None:
         webbrowser.open(link)
 
 
-def _print_rows(
-    rows: Sequence[Mapping[str, str]], *, as_json: bool, colour: Callable[[Mapping[str, str]], str]
-) -> None:
-    """Print a table for people, or JSON."""
-    if as_json:
-        _say(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _welcome_in_network(environment: Mapping[str, str]) -> None:
+    """Say who is let in now, and how a phone becomes a device."""
+    from moorage.entry import lan as lans
 
-    # Piped into another program, nothing is cut off.
-    console = Console(width=None if sys.stdout.isatty() else 1000)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row.values()), style=colour(row))
-    console.print(table)
+    _welcome(environment)
+    settings = configuration.read(environment).settings
+    _say(lans.warning(settings))
+    phone: Any = importlib.import_module("moorage.entry.phone")
+    try:
+        link: str = phone.link(settings)
+    except MoorageError as failed:
+        _say(f"No link for a phone: {failed} `moorage phone --lan` makes one.\n")
+        return
+    _say("\nA phone becomes a device with this, once and within fifteen minutes:")
+    _say(lans.qr_code(link))
+    _say(f"{link}\nAnother one: moorage phone --lan\n")
 
 
 def _say(line: str) -> None:

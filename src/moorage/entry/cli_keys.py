@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.table import Table
 
 from moorage import targets, users
-from moorage.entry import root_key
+from moorage.entry import root_key, rows
 from moorage.entry import settings as configuration
 from moorage.entry.first_run import in_transaction
 from moorage.entry.settings import Settings
@@ -25,10 +23,11 @@ flag = Parameter(negative="")
 
 
 @app.command(name="list")
-def list_(*, data_dir: Path | None = None) -> None:
+def list_(*, as_json: rows.AsJson = False, data_dir: Path | None = None) -> None:
     """List the sealing keys; never the keys themselves.
 
     Args:
+        as_json: print JSON instead of a table.
         data_dir: directory of everything the installation keeps.
     """
     settings = _settings(data_dir)
@@ -36,11 +35,15 @@ def list_(*, data_dir: Path | None = None) -> None:
     async def work(tx: Tx) -> list[SealingKey]:
         return await secrets.read_keys(tx, root_key.load(settings))
 
-    table = Table("id", "in use from", "retired", box=None, pad_edge=False, header_style="dim")
-    for key in in_transaction(settings, work):
-        retired = f"{key.retired_at:%Y-%m-%d %H:%M}" if key.retired_at else ""
-        table.add_row(str(key.id), f"{key.from_at:%Y-%m-%d %H:%M}", retired)
-    Console().print(table)
+    found = [
+        {
+            "id": str(key.id),
+            "in use from": f"{key.from_at:%Y-%m-%d %H:%M}",
+            "retired": f"{key.retired_at:%Y-%m-%d %H:%M}" if key.retired_at else "",
+        }
+        for key in in_transaction(settings, work)
+    ]
+    rows.show(found, as_json=as_json)
 
 
 @app.command

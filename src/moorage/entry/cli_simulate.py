@@ -22,8 +22,6 @@ from moorage.kit import log
 from moorage.kit.errors import FieldInvalid
 from moorage.simulate import Doors, Fault, Load, MqttDoor
 
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
-
 
 def demo(*, remove: bool = False, data_dir: Path | None = None) -> None:
     """Add a harbour town of simulated devices to the running installation, and play it.
@@ -121,11 +119,11 @@ def own_doors(settings: Settings) -> Doors:
     """Give the doors of the installation with these settings, as seen from its own machine."""
     api, mqtt = settings.api, settings.mqtt
     url = f"http://{_reachable(api.host)}:{api.port}"
-    return Doors(url, MqttDoor(_ANYWHERE.get(mqtt.host, mqtt.host), mqtt.port))
+    return Doors(url, MqttDoor(configuration.reachable_host(mqtt.host), mqtt.port))
 
 
 def _reachable(host: str) -> str:
-    host = _ANYWHERE.get(host, host)
+    host = configuration.reachable_host(host)
     return f"[{host}]" if ":" in host else host
 
 

@@ -7,11 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from cyclopts import App
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from moorage import users
+from moorage.entry import rows
 from moorage.entry import settings as configuration
 from moorage.entry.first_run import in_transaction, url_of
 from moorage.entry.settings import Settings
@@ -69,27 +67,33 @@ def add(
 
 
 @app.command(name="list")
-def list_(*, data_dir: Path | None = None) -> None:
+def list_(*, as_json: rows.AsJson = False, data_dir: Path | None = None) -> None:
     """List all users.
 
     Args:
+        as_json: print JSON instead of a table.
         data_dir: directory of everything the installation keeps.
     """
     settings = _settings(data_dir)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("email", "name", "account", "last sign-in", "id"):
-        table.add_column(title, overflow="fold")
+    found: list[dict[str, str]] = []
     after: str | None = None
     while True:
         page = in_transaction(settings, _page_after(after))
         for user in page.items:
             seen = f"{user.signed_in_at:%Y-%m-%d %H:%M}" if user.signed_in_at else "never"
-            cells = (user.email or "", user.name, _account(user), seen, str(user.id))
-            table.add_row(*(Text(cell) for cell in cells))
+            found.append(
+                {
+                    "email": user.email or "",
+                    "name": user.name,
+                    "account": _account(user),
+                    "last sign-in": seen,
+                    "id": str(user.id),
+                }
+            )
         if page.next is None:
             break
         after = page.next
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    rows.show(found, as_json=as_json, empty="There are no users yet.")
 
 
 @app.command

@@ -35,13 +35,17 @@ class PortForbidden(MoorageError):
 
 
 def needed(settings: Settings, doors: tuple[str, ...]) -> list[tuple[str, str, int]]:
-    """List setting, address and port of each door."""
+    """List setting, address and port of each door, once for each address."""
     known = {
         "api": ("api.port", settings.api.host, settings.api.port),
         "mqtt": ("mqtt.port", settings.mqtt.host, settings.mqtt.port),
         "mqtt.tls": ("mqtt.tls_port", settings.mqtt.tls_host, settings.mqtt.tls_port),
     }
-    return [known[door] for door in doors]
+    return [
+        (setting, host, port)
+        for setting, hosts, port in (known[door] for door in doors)
+        for host in hosts.split(",")
+    ]
 
 
 def check(settings: Settings, doors: tuple[str, ...] = (*API, *LISTENER)) -> None:

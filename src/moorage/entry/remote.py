@@ -112,7 +112,7 @@ def url_of(url: str, settings: Settings) -> str:
     """Give the address; on this machine the API's own, whatever stands before it."""
     if url:
         return url
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api.host, settings.api.host)
+    host = configuration.reachable_host(settings.api.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.api.port}"
 
 

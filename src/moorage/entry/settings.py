@@ -47,16 +47,25 @@ def _collector(url: str) -> str:
 class ApiSettings(Section):
     """The console and the API."""
 
-    host: str = Field(default="127.0.0.1", description="address the console and API listen on")
+    host: str = Field(
+        default="127.0.0.1",
+        description="address the console and API listen on; several are divided by commas",
+    )
     port: Port = Field(default=8080, description="port of the console and API")
 
 
 class MqttSettings(Section):
     """The MQTT door."""
 
-    host: str = Field(default="127.0.0.1", description="address of MQTT without encryption")
+    host: str = Field(
+        default="127.0.0.1",
+        description="address of MQTT without encryption; several are divided by commas",
+    )
     port: Port = Field(default=1883, description="port of MQTT without encryption")
-    tls_host: str = Field(default="127.0.0.1", description="address of MQTT over TLS")
+    tls_host: str = Field(
+        default="127.0.0.1",
+        description="address of MQTT over TLS; several are divided by commas",
+    )
     tls_port: Port = Field(default=8883, description="port of MQTT over TLS")
 
 
@@ -166,6 +175,12 @@ class Settings(Section):
     def host_name(self) -> str:
         """Name or address under which the platform is reached, without scheme and port."""
         return urlsplit(self.public_url).hostname or "localhost"
+
+
+def reachable_host(hosts: str) -> str:
+    """Give the address by which this machine itself reaches a door that listens on `hosts`."""
+    first = hosts.split(",", maxsplit=1)[0]
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(first, first)
 
 
 def read(

@@ -85,7 +85,8 @@ def server_certificate(settings: Settings) -> ServerCertificate:
 def _names(settings: Settings) -> list[x509.GeneralName]:
     """List what clients may call this machine."""
     hosts = {"localhost", "127.0.0.1", "::1", socket.gethostname(), settings.host_name}
-    hosts |= {settings.mqtt.tls_host, settings.api.host} - {"0.0.0.0", "::", ""}
+    hosts |= {*settings.mqtt.tls_host.split(","), *settings.api.host.split(",")}
+    hosts -= {"0.0.0.0", "::", ""}
     names: list[x509.GeneralName] = []
     for host in sorted(hosts):
         try:

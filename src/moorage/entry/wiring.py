@@ -43,6 +43,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     # Paths with a word where another has an id come first: /devices/export before /devices/{id}.
     devices.transfer,
     devices.applications,
+    devices.claims,
     devices.router,
     devices.credentials,
     devices.inbox,

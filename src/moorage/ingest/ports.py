@@ -41,7 +41,8 @@ class Refusal:
     """Something a door turned away; counted and listed.
 
     Attributes:
-        reason: `credentials`, `topic`, `oversize`, `malformed`, `rate`, `overload`, `disk`.
+        reason: `credentials`, `topic`, `oversize`, `malformed`, `rate`, `overload`, `disk`,
+            `no-tls` (on the port that is for TLS), `tls-on-plain`, `tls` (its handshake failed).
         detail: one sentence for the person who connects the device; never a secret.
         hint: user name, client id or topic seen.
     """

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_origin
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -229,7 +229,9 @@ def _from_environment(
 
 def _parsed(name: str, variable: str, text: str, field: FieldInfo) -> object:
     """Read a list or table written as JSON; anything else is left to its type."""
-    if get_origin(field.annotation) not in (dict, list, tuple, frozenset):
+    # The type itself, and each of a union's: `list[str] | None`.
+    kinds = map(get_origin, (field.annotation, *get_args(field.annotation)))
+    if not {dict, list, tuple, frozenset}.intersection(kinds):
         return text
     try:
         return json.loads(text)

@@ -572,6 +572,72 @@ async def test_mosquitto_clients_publish_and_take_commands_over_tls(
         assert all(one.tls for one in house.host.presences)
 
 
+async def fails(*command: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with asyncio.timeout(20):
+        assert await process.wait() != 0
+
+
+async def say(port: int, content: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(content)
+    with suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+
+
+async def test_the_tls_door_tells_what_went_wrong_before_a_word_of_mqtt(tmp_path: Path) -> None:
+    authority, context = a_certificate(tmp_path)
+    (tmp_path / "other").mkdir()
+    stranger, _ = a_certificate(tmp_path / "other")
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    async with a_house(tls=context) as house:
+        house.host.add_device("dev")
+        plain, tls = house.door.ports
+        told = house.host.refusals
+
+        def publish(port: int, *more: str) -> tuple[str, ...]:
+            to = ("-h", "127.0.0.1", "-p", str(port), "-u", "dev", "-P", "ved")
+            return "mosquitto_pub", *to, "-t", "v1/up", "-m", "1", *more
+
+        async def one(reason: str, words: str) -> None:
+            await until(lambda: told)
+            assert (told[0].reason, told[0].address) == (reason, "127.0.0.1")
+            assert words in told[0].detail
+            told.clear()
+
+        await fails(*publish(tls))
+        await one("no-tls", f"use port {house.door.settings.port}")
+        await say(tls, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await one("no-tls", "HTTP came without TLS")
+        await say(tls, b"\x00" * 64)
+        await one("no-tls", "Switch TLS on")
+        await fails(*publish(tls, "--cafile", str(stranger)))
+        await one("tls", "does not trust the certificate")
+        weak = "s_client", "-connect", f"127.0.0.1:{tls}", "-cipher", "ALL:@SECLEVEL=0"
+        await fails("openssl", *weak, "-tls1_1")
+        await one("tls", "too old")
+        await fails("openssl", *weak[:-1], "AES128-SHA", "-tls1_2")
+        await one("tls", "no cipher in common")
+        await fails(*publish(plain, "--cafile", str(authority)))
+        await one("tls-on-plain", "TLS came to the port of MQTT without encryption")
+
+        # Whoever looks whether the port is open, and goes, is nobody's mistake.
+        _, writer = await asyncio.open_connection("127.0.0.1", tls)
+        writer.close()
+        await run(*publish(tls, "--cafile", str(authority), "-q", "1"))
+        assert (told, house.host.payloads()) == ([], [b"1"])
+    async with a_house(tls=context, limits=Limits(connect_timeout_s=0.2)) as quick:
+        await say(quick.door.ports[1], b"\x16\x03")
+        (told,) = quick.host.refusals
+        assert told.detail == "The client began a TLS handshake and did not finish it in time."
+
+
 @pytest.mark.parametrize("protocol", [aiomqtt.ProtocolVersion.V311, aiomqtt.ProtocolVersion.V5])
 async def test_paho_publishes_with_every_qos_and_takes_commands(
     house: House, protocol: aiomqtt.ProtocolVersion

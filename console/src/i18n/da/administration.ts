@@ -174,6 +174,7 @@ export const administration = {
     },
     devices: {
       credential_made: 'Adgangsnøgle lavet',
+      claim_made: 'Engangslink til en telefon lavet',
       inbox_opened: 'Indbakkenøgle lavet',
       inbox_closed: 'Indbakkenøgle trukket tilbage',
       credential_revoked: 'Adgangsnøgle trukket tilbage',

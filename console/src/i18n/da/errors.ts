@@ -49,6 +49,7 @@ export const errors = {
       state_not_allowed: 'En enhed kan ikke gå fra denne tilstand til den.',
       user_name_taken: 'Brugernavnet er allerede i brug. Vælg et andet.',
       too_many_credentials: 'Enheden har alle de adgangsnøgler, den må. Træk en tilbage først.',
+      claim_spent: 'Linket er allerede brugt, eller dets kvarter er gået. Bed om et nyt.',
       not_waiting: 'Den venter ikke længere: nogen har optaget eller kasseret den.',
       import_unreadable: 'Filen kan ikke læses: {{reason}}',
       import_too_large: 'Filen har for mange rækker (højst {{limit}}). Del den i flere.',

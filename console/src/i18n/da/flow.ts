@@ -82,6 +82,9 @@ export const flow = {
     rate: 'For mange beskeder',
     overload: 'Serveren var overbelastet',
     disk: 'Serverens disk er fuld',
+    'no-tls': 'Ingen TLS',
+    'tls-on-plain': 'TLS på den ukrypterede port',
+    tls: 'TLS-forbindelsen mislykkedes',
   },
   operations: {
     aDay: 'et døgn',

@@ -162,6 +162,33 @@ export const things = {
     silent_one: '{{count}} tavs',
     silent_other: '{{count}} tavse',
   },
+  phone: {
+    aPhone: 'Telefon',
+    already: 'Denne browser er allerede enheden {{name}}.',
+    become: 'Bliv en enhed',
+    commands: 'Kommandoer',
+    gone: 'Telefonen er ikke længere en enhed',
+    goneHelp:
+      'Dens nøgle er trukket tilbage, eller enheden er fjernet. Stop her, og åbn et nyt link for at begynde igen.',
+    insecure:
+      'Browsere giver kun batteri, bevægelse og position over https. Over almindelig http sendes knappen, skyderen, din tekst, skærm og netværk.',
+    last: 'Sendt sidst',
+    lead: 'Browseren sender så, hvad den mærker, så længe siden er åben, og viser kommandoer. Nøglen bliver i denne browser.',
+    leave: 'Stop, og glem nøglen',
+    motion: 'Send bevægelse',
+    noCommands: 'Der er ikke kommet nogen endnu.',
+    noLink: 'Siden skal bruge et link',
+    noLinkHelp:
+      'Skan koden, som Moorage viser, når den startes med --lan. Hver kode virker én gang, inden for et kvarter; dette laver en ny:',
+    notGiven: 'Det giver browseren ikke.',
+    place: 'Send position',
+    press: 'Tryk på mig',
+    send: 'Send',
+    sent: 'Sendte beskeder: {{count}}',
+    slider: 'Skyder',
+    stay: 'Bliv ved med at være den',
+    title: 'Gør telefonen til en enhed',
+  },
   connect: {
     another: 'Forbind en til',
     anotherKey: 'Endnu en nøgle',

@@ -174,6 +174,7 @@ export const administration = {
     },
     devices: {
       credential_made: 'Credential made',
+      claim_made: 'One-time link for a phone made',
       inbox_opened: 'Inbox key made',
       inbox_closed: 'Inbox key taken back',
       credential_revoked: 'Credential revoked',

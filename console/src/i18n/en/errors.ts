@@ -49,6 +49,7 @@ export const errors = {
       state_not_allowed: 'A device cannot go from this state to that one.',
       user_name_taken: 'This user name is in use already. Choose another.',
       too_many_credentials: 'The device has as many credentials as it may. Revoke one first.',
+      claim_spent: 'The link was used already, or its fifteen minutes are over. Ask for a new one.',
       not_waiting: 'It waits no longer: somebody has adopted or discarded it.',
       import_unreadable: 'The file cannot be read: {{reason}}',
       import_too_large: 'The file has too many rows (at most {{limit}}). Cut it into several.',

@@ -82,6 +82,9 @@ export const flow = {
     rate: 'Too many messages',
     overload: 'The server was overloaded',
     disk: 'The disk of the server is full',
+    'no-tls': 'No TLS',
+    'tls-on-plain': 'TLS on the plain port',
+    tls: 'TLS handshake failed',
   },
   operations: {
     aDay: 'a day',

@@ -1,10 +1,11 @@
 """HTTP of devices."""
 
 from .applications import router as applications
+from .claims import router as claims
 from .credentials import router as credentials
 from .inbox import keys as inbox_keys
 from .inbox import router as inbox
 from .registry import router
 from .transfer import router as transfer
 
-__all__ = ["applications", "credentials", "inbox", "inbox_keys", "router", "transfer"]
+__all__ = ["applications", "claims", "credentials", "inbox", "inbox_keys", "router", "transfer"]

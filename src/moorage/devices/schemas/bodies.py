@@ -348,6 +348,29 @@ class ShownInboxKeyOut(Out):
     templates: list[TemplateOut]
 
 
+class ShownClaimOut(Out):
+    """A one-time link by which a phone becomes a device, shown this once."""
+
+    token: str
+    url: str
+    expires_at: Instant
+
+
+class ClaimBody(Body):
+    """A claim's token, and what the device shall be called."""
+
+    token: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Name
+
+
+class ClaimedOut(Out):
+    """What a claim made: a device, and its key, shown this once."""
+
+    device_id: UUID
+    name: str
+    secret: str
+
+
 class ConnectOut(Out):
     """How a device connects."""
 

@@ -1,5 +1,5 @@
 """The only SQL about devices."""
 
-from . import contacts, inbox, listing, photos, registry, senders, watch
+from . import claims, contacts, inbox, listing, photos, registry, senders, watch
 
-__all__ = ["contacts", "inbox", "listing", "photos", "registry", "senders", "watch"]
+__all__ = ["claims", "contacts", "inbox", "listing", "photos", "registry", "senders", "watch"]

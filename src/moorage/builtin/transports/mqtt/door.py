@@ -14,6 +14,7 @@ import structlog
 from moorage.plugin import Command, Host, Presence, RawMessage, Refusal, Sender, uuid7
 from moorage_mqtt import V5, Publish, ReasonCode, Will
 
+from . import porch
 from .link import OVERLOAD, Link
 from .messages import to_messages
 from .sessions import Kept, Sessions
@@ -42,31 +43,31 @@ class MqttDoor:
         """Serve until cancelled. Raises OSError if a port cannot be listened on."""
         settings, loop = self.settings, asyncio.get_running_loop()
         door = Door(settings, host)
-        servers = []
+        plain: asyncio.Server | None = None
+        accepting: list[asyncio.Task[None]] = []
         try:
-            servers.append(
-                await loop.create_server(
-                    lambda: Link(door, tls=False), settings.host, settings.port, backlog=_BACKLOG
-                )
+            plain = await loop.create_server(
+                lambda: Link(door, tls=False),
+                settings.host.split(","),
+                settings.port,
+                backlog=_BACKLOG,
             )
+            self.ports = [plain.sockets[0].getsockname()[1]]
             if settings.tls is not None:
-                servers.append(
-                    await loop.create_server(
-                        lambda: Link(door, tls=True),
-                        settings.tls_host,
-                        settings.tls_port,
-                        ssl=settings.tls,
-                        ssl_handshake_timeout=settings.limits.connect_timeout_s,
-                        backlog=_BACKLOG,
-                    )
-                )
-            self.ports = [server.sockets[0].getsockname()[1] for server in servers]
+                listening = await porch.listen(settings.tls_host, settings.tls_port, _BACKLOG)
+                self.ports.append(listening[0].getsockname()[1])
+                accepting += [
+                    loop.create_task(porch.accept(door, one, settings.tls)) for one in listening
+                ]
             host.follow(door.commanded, door.deliver, door.cut)
             ready()
             await door.serve()
         finally:
-            for server in servers:
-                server.close()
+            if plain is not None:
+                plain.close()
+            for task in accepting:
+                task.cancel()
+            await asyncio.gather(*accepting, return_exceptions=True)
             await door.close()
 
 
@@ -80,6 +81,8 @@ class Door:
         self.time = self._loop.time
         self.sessions = Sessions(settings.sessions_per_device, self.time(), self._publish_will)
         self._links: set[Link] = set()
+        self.handshakes = 0
+        """TLS handshakes under way."""
         self._wheel: Wheel[Link] = Wheel(self.time())
         self._tasks: set[asyncio.Task[None]] = set()
         # Messages of this turn of the event loop, and where each came from.
@@ -91,11 +94,17 @@ class Door:
 
     # --- Connections --------------------------------------------------------------------------
 
+    def has_room(self, address: str) -> bool:
+        """Tell whether one more connection may come; if not, that is listed."""
+        if len(self._links) + self.handshakes < self.settings.connections:
+            return True
+        text = f"More than {self.settings.connections} connections at once."
+        self.host.refused(Refusal("overload", text, "mqtt", address))
+        return False
+
     def admit(self, link: Link) -> bool:
         """Count a new connection in, or say that there are too many."""
-        if len(self._links) >= self.settings.connections:
-            text = f"More than {self.settings.connections} connections at once."
-            self.host.refused(Refusal("overload", text, "mqtt", link.address))
+        if not self.has_room(link.address):
             return False
         self._links.add(link)
         self.watch(link, self.time() + self.settings.limits.connect_timeout_s)

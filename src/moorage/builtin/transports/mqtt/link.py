@@ -50,6 +50,9 @@ OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST, DISK_FULL = 1, 2, 4, 8, 16, 32
 _CACHED_TOPICS = 32
 _CLOSING_S = 5.0
 _ASK_AGAIN_S = 0.5
+# How a TLS client begins: a handshake record of TLS 1.x. As MQTT it would be a CONNECT with flags
+# that none has.
+_CLIENT_HELLO = b"\x16\x03"
 # How long a device of MQTT 3.1.1 is kept waiting while the disk is full, before it is closed.
 _HELD_S = 10.0
 
@@ -111,6 +114,9 @@ class Link(asyncio.Protocol):
         """Take bytes."""
         if self.ended:
             return
+        if self.kept is None and data.startswith(_CLIENT_HELLO) and not self.tls:
+            self._refuse_hello()
+            return
         events = self.core.receive(data, self.door.time())
         if events:
             self._process(events)
@@ -119,6 +125,13 @@ class Link(asyncio.Protocol):
             self.door.overload(self)
         elif self.core.unacknowledged > self.door.settings.limits.receive_maximum:
             self.stop(UNACKNOWLEDGED)
+
+    def _refuse_hello(self) -> None:
+        text = "TLS came to the port of MQTT without encryption."
+        if self.door.settings.tls is not None:
+            text += f" Use port {self.door.settings.tls_port}, or switch TLS off in the client."
+        self._refused("tls-on-plain", text)
+        self.end("protocol")
 
     def eof_received(self) -> bool:
         """Close when the device has closed its side."""

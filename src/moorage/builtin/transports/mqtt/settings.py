@@ -27,7 +27,8 @@ class DoorSettings:
     """Where the door listens and what it bears.
 
     Attributes:
-        host, port: without encryption; port 0 takes a free one.
+        host, port: without encryption; several addresses are divided by commas, port 0 takes a free
+            one.
         tls: context of the encrypted listener; None for none.
         limits: of one connection.
         connections: how many at most; further ones are closed at once.
