@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from moorage import devices, groups, ledger, organizations, targets, telemetry
+import past
+from moorage import decoders, devices, groups, ingest, ledger, organizations, targets, telemetry
 from moorage.kit.caller import Caller, CallerKind, Grant
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
@@ -55,6 +57,38 @@ class World:
     async def a_route(self, target: targets.Target, **others: Any) -> targets.Route:
         async with self.database.begin(ROOT) as tx:
             return await targets.connect(tx, ROOT, targets.NewRoute(target.id, "Route", **others))
+
+    async def a_decoder(self, source: str, **others: Any) -> decoders.Decoder:
+        """Make a decoder in JavaScript."""
+        workshop = a_workshop(self.database, Doorbells(self.database))
+        organization_id = others.pop("organization_id", self.organization.id)
+        new = decoders.NewDecoder(
+            organization_id, f"Decoder {uuid7().hex[-8:]}", source=source, **others
+        )
+        try:
+            return await decoders.make(workshop, ROOT, new)
+        finally:
+            await workshop.close()
+
+    async def receive(
+        self, device: devices.Device, *payloads: bytes, **others: Any
+    ) -> list[telemetry.Derived]:
+        """Put messages into the ledger, and what processing made of them into the derived log."""
+        made = []
+        for payload in payloads:
+            message = past.a_message(device.number, "")
+            message.payload = payload
+            message.received_us = others.get("received_us", time.time_ns() // 1000)
+            message.channel, message.meta = others.get("channel", ""), others.get("meta")
+            n = await past.put(self.database, past.TODAY, message)
+            made.append(
+                a_message(
+                    device, n=n, id=message.id, received_us=message.received_us,
+                    channel=message.channel,
+                )
+            )  # fmt: skip
+        await self.derive(*made)
+        return made
 
     async def derive(self, *messages: telemetry.Derived, partition: int = 0) -> None:
         """Put messages into the derived log, as processing does."""
@@ -113,8 +147,10 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
 async def a_worker(world: World) -> AsyncIterator[targets.Intake]:
     """Run what the worker process runs of targets."""
     doorbells = Doorbells(world.database)
-    intake = targets.Intake(world.database, doorbells, 0)
-    means = targets.Means(world.database, KINDS, world.sealer, NETWORK)
+    workshop = a_workshop(world.database, doorbells)
+    deriver = ingest.Deriver(world.database, doorbells, workshop)
+    intake = targets.Intake(world.database, doorbells, 0, deriver)
+    means = targets.Means(world.database, KINDS, world.sealer, NETWORK, deriver)
     dispatch = targets.Dispatch(means, doorbells)
     tasks = [asyncio.create_task(part.run()) for part in (doorbells, intake, dispatch)]
     try:
@@ -125,6 +161,11 @@ async def a_worker(world: World) -> AsyncIterator[targets.Intake]:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await workshop.close()
+
+
+def a_workshop(database: Database, doorbells: Doorbells) -> decoders.Workshop:
+    return decoders.Workshop(database, doorbells, decoders.find_runtimes(workers=1))
 
 
 def a_message(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from moorage import decoders, ledger, telemetry
 from moorage.kit.db import Database
@@ -12,7 +13,7 @@ from .decoding import Decoding
 
 
 class Deriver:
-    """Derives messages as their devices' decoders are now, and keeps nothing of it."""
+    """Derives messages as decoders are now, and keeps nothing of it."""
 
     def __init__(
         self, database: Database, doorbells: Doorbells, workshop: decoders.Workshop
@@ -24,9 +25,20 @@ class Deriver:
     async def __call__(
         self, entries: Sequence[tuple[int, ledger.RawMessage]]
     ) -> list[telemetry.Derived]:
-        """Derive messages, given with their positions, of devices that there are."""
+        """Derive messages, given with their positions, of devices that there are.
+
+        Each is decoded as its device is set up.
+        """
         async with self._database.begin() as tx:
             await self._decoding.learn(tx, entries)
         known = [entry for entry in entries if entry[1].device in self._decoding.contexts]
         self._decoding.failures.clear()
         return await self._decoding.decode(known)
+
+    async def with_decoders(
+        self, asked: Sequence[tuple[ledger.RawMessage, UUID]]
+    ) -> list[tuple[telemetry.Derived, decoders.DecodeFailure | None]]:
+        """Derive messages, each with the decoder named, in order; those that failed say why."""
+        async with self._database.begin() as tx:
+            await self._decoding.learn(tx, [(0, message) for message, _decoder in asked])
+        return await self._decoding.decode_with(asked)
