@@ -73,7 +73,10 @@ class World:
     async def receive(
         self, device: devices.Device, *payloads: bytes, **others: Any
     ) -> list[telemetry.Derived]:
-        """Put messages into the ledger, and what processing made of them into the derived log."""
+        """Put messages into the ledger; unless not `derived`, also as processing passes them on.
+
+        They have no document then: their device has no decoder that could do them.
+        """
         made = []
         for payload in payloads:
             message = past.a_message(device.number, "")
@@ -82,12 +85,13 @@ class World:
             message.channel, message.meta = others.get("channel", ""), others.get("meta")
             n = await past.put(self.database, past.TODAY, message)
             made.append(
-                a_message(
-                    device, n=n, id=message.id, received_us=message.received_us,
-                    channel=message.channel,
+                telemetry.Derived(
+                    n, device.number, message.id, message.received_us, message.received_us,
+                    message.channel, None, None, [],
                 )
             )  # fmt: skip
-        await self.derive(*made)
+        if others.get("derived", True):
+            await self.derive(*made)
         return made
 
     async def derive(self, *messages: telemetry.Derived, partition: int = 0) -> None:
@@ -116,6 +120,14 @@ class World:
         async with asyncio.timeout(timeout_s):
             while not await holds():
                 await asyncio.sleep(0.02)
+
+    async def until_letters(self, target: targets.Target, count: int) -> None:
+        """Wait until a target has so many dead letters."""
+
+        async def holds() -> bool:
+            return (await self.get(target)).dead_letters == count
+
+        await self.until(holds)
 
     async def until_pending(self, target: targets.Target, count: int = 0) -> None:
         """Wait until so many messages wait for a target."""
