@@ -62,6 +62,7 @@ export function Routes({ target, may }: { target: Target; may: boolean }) {
           {
             key: 'source',
             label: t('routes.source'),
+            width: '230px',
             cell: (route) =>
               [
                 t(`routes.sources.${formOf(route)}`),

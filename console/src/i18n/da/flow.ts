@@ -340,8 +340,8 @@ export const flow = {
     sampling: 'Hvor mange',
     source: 'Hvad',
     sources: {
-      document: 'Dokumentet, som det er dekodet for enheden',
-      own: 'Sin egen dekoder',
+      document: 'Som dekodet for enheden',
+      own: 'Egen dekoder',
       raw: 'Bytene som modtaget',
     },
     tagsHelp: 'Kun enheder, der bærer alle disse',

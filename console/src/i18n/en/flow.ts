@@ -340,8 +340,8 @@ export const flow = {
     sampling: 'How many',
     source: 'What',
     sources: {
-      document: 'The document as decoded for the device',
-      own: 'A decoder of its own',
+      document: 'As decoded for the device',
+      own: 'Own decoder',
       raw: 'The bytes as received',
     },
     tagsHelp: 'Only devices that carry all of these',

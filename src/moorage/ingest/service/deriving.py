@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -20,6 +21,9 @@ class Deriver:
     ) -> None:
         self._database = database
         self._decoding = Decoding(workshop)
+        # Several may ask at once: nobody forgets devices that another has just looked up. What is
+        # known of them is used at the start of decoding, before anybody else gets a turn.
+        self._learning = asyncio.Lock()
         doorbells.on("moorage_devices", lambda _payload: self._decoding.look_again())
 
     async def __call__(
@@ -29,8 +33,7 @@ class Deriver:
 
         Each is decoded as its device is set up.
         """
-        async with self._database.begin() as tx:
-            await self._decoding.learn(tx, entries)
+        await self._learn(entries)
         known = [entry for entry in entries if entry[1].device in self._decoding.contexts]
         self._decoding.failures.clear()
         return await self._decoding.decode(known)
@@ -39,6 +42,11 @@ class Deriver:
         self, asked: Sequence[tuple[ledger.RawMessage, UUID]]
     ) -> list[tuple[telemetry.Derived, decoders.DecodeFailure | None]]:
         """Derive messages, each with the decoder named, in order; those that failed say why."""
-        async with self._database.begin() as tx:
-            await self._decoding.learn(tx, [(0, message) for message, _decoder in asked])
+        if not asked:
+            return []
+        await self._learn([(0, message) for message, _decoder in asked])
         return await self._decoding.decode_with(asked)
+
+    async def _learn(self, entries: Sequence[tuple[int, ledger.RawMessage]]) -> None:
+        async with self._learning, self._database.begin() as tx:
+            await self._decoding.learn(tx, entries)
