@@ -34,6 +34,7 @@ OWN = """
 function decodeUplink(input) {
   const n = input.bytes[0];
   if (n === 255) for (;;) {}
+  if (n === 254) throw new Error("not for a \\0 database");
   if (n >= 240) throw new Error("not a level: " + n);
   if (n === 200) return { data: null };
   return { data: { n: n, port: input.fPort, level: n / 10 } };
@@ -133,42 +134,47 @@ async def test_what_fails_is_a_dead_letter_stops_nobody_and_goes_once_the_decode
     await world.a_route(target, decoder_id=own.id)
     await world.a_route(neighbour, source=Source.RAW, device_ids=(other.id,))
     async with a_worker(world):
-        sent = await world.receive(device, b"\x01", b"\xf1", b"\xff", b"\x02", meta={"port": 3})
+        sent = await world.receive(
+            device, b"\x01", b"\xf1", b"\xff", b"\xfe", b"\x02", meta={"port": 3}
+        )
         await world.receive(other, b"\x03")
         await server.wait_for(4)
         await world.until_pending(target)
         letters = {letter.content.message_id: letter for letter in await world.letters(target)}
         statement = await world.statement(target)
-        assert (statement.sent, statement.accepted, statement.dead) == (5, 3, 2)
-        thrown, endless = (letters[message_id(sent[i])] for i in (1, 2))
+        assert (statement.sent, statement.accepted, statement.dead) == (6, 3, 3)
+        thrown, endless, odd = (letters[message_id(sent[i])] for i in (1, 2, 3))
         assert (thrown.reason, thrown.content.payload) == ("decoder", b"\xf1")
         assert "not a level: 241" in thrown.detail
         assert "took longer" in endless.detail
+        assert "database" in odd.detail
         async with world.database.begin(ROOT) as tx:
             log = await service.log_of(tx, ROOT, target.id, PageRequest(), failures=True)
             problems = await decoding.list_problems(tx, ROOT, own.id, PageRequest())
-        assert {entry.detail for entry in log.items} == {thrown.detail, endless.detail}
-        assert [(p.device_name, p.count) for p in problems.items] == [("Bin", 2)]
+        assert {entry.detail for entry in log.items} == {one.detail for one in letters.values()}
+        assert [(p.device_name, p.count) for p in problems.items] == [("Bin", 3)]
         assert (await world.get(target)).health.state == "ok"
 
         # Still broken: they come back, and nothing is counted twice.
         async with world.database.begin(ROOT) as tx:
-            assert await service.send_again(tx, ROOT, target.id) == 2
-        await world.until_letters(target, 2)
+            assert await service.send_again(tx, ROOT, target.id) == 3
+        await world.until_letters(target, 3)
         statement = await world.statement(target)
-        assert (statement.sent, statement.accepted, statement.dead) == (5, 3, 2)
+        assert (statement.sent, statement.accepted, statement.dead) == (6, 3, 3)
 
         await mend(world, own)
         async with world.database.begin(ROOT) as tx:
-            assert await service.send_again(tx, ROOT, target.id) == 2
-        await server.wait_for(6)
+            assert await service.send_again(tx, ROOT, target.id) == 3
+        await server.wait_for(7)
         await world.until_pending(target)
-    last = server.requests[-2:]
-    assert {d["n"] for d in map(document_of, last)} == {0xF1, 0xFF}
+    last = server.requests[-3:]
+    assert {d["n"] for d in map(document_of, last)} == {0xF1, 0xFE, 0xFF}
     assert all(document_of(request)["mended"] for request in last)
-    assert {r.headers["idempotency-key"] for r in last} == {str(thrown.key), str(endless.key)}
+    assert {r.headers["idempotency-key"] for r in last} == {
+        str(one.key) for one in letters.values()
+    }
     statement = await world.statement(target)
-    assert (statement.sent, statement.accepted, statement.dead) == (5, 5, 0)
+    assert (statement.sent, statement.accepted, statement.dead) == (6, 6, 0)
 
 
 def document_of(request: Any) -> dict[str, Any]:
