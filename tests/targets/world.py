@@ -115,7 +115,7 @@ class World:
 
             return (await service.list_letters(tx, ROOT, target.id, PageRequest(limit=500))).items
 
-    async def until(self, holds: Callable[[], Any], timeout_s: float = 20) -> None:
+    async def until(self, holds: Callable[[], Any], timeout_s: float = 60) -> None:
         """Wait until an awaitable question is answered with true."""
         async with asyncio.timeout(timeout_s):
             while not await holds():
