@@ -1255,7 +1255,8 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("updated_by", sa.Uuid(), nullable=False),
         sa.CheckConstraint(
-            "reason IN ('refused', 'attempts', 'age')", name=op.f("target_letters_reason_check")
+            "reason IN ('refused', 'attempts', 'age', 'decoder')",
+            name=op.f("target_letters_reason_check"),
         ),
         sa.ForeignKeyConstraint(
             ["target_id"],
@@ -1303,6 +1304,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("decoder_id", sa.Uuid(), nullable=True),
         sa.Column("device_ids", sa.ARRAY(sa.Uuid()), nullable=True),
         sa.Column("tags", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("conditions", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -1311,6 +1313,9 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "decoder_id IS NULL OR source = 'document'", name=op.f("target_routes_decoder_check")
+        ),
         sa.CheckConstraint(
             "source IN ('document', 'raw')", name=op.f("target_routes_source_check")
         ),
@@ -1322,6 +1327,9 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
+            ["decoder_id"], ["decoders.id"], name=op.f("target_routes_decoder_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(
             ["target_id"],
             ["targets.id"],
             name=op.f("target_routes_target_id_fkey"),
@@ -1330,6 +1338,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("target_routes_pkey")),
     )
     op.create_index("target_routes_application", "target_routes", ["application_id"], unique=False)
+    op.create_index(
+        op.f("target_routes_decoder_id_idx"), "target_routes", ["decoder_id"], unique=False
+    )
     op.create_index(
         op.f("target_routes_target_id_idx"), "target_routes", ["target_id"], unique=False
     )

@@ -267,6 +267,40 @@ def test_unknown_bytes_get_a_decoder_in_one_click(
     assert visitor.wrong == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "new", "name", "what", "own", "decoder", "create"),
+    [
+        ("light", "New route", "Name", "What", "Own decoder", "Decoder", "Create"),
+        ("danish", "Ny rute", "Navn", "Hvad", "Egen dekoder", "Dekoder", "Opret"),
+        ("phone", "New route", "Name", "What", "Own decoder", "Decoder", "Create"),
+    ],
+)
+def test_a_route_gets_a_decoder_of_its_own(
+    mode: str, new: str, name: str, what: str, own: str, decoder: str, create: str,
+    things: Things, visit: Callable[..., Visitor],
+) -> None:  # fmt: skip
+    visitor = visit(mode)
+    visitor.go(f"/targets/{things.target}")
+    page = visitor.page
+    page.get_by_role("button", name=new, exact=True).click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("textbox", name=name).fill(f"Own, {mode}")
+    form.get_by_role("combobox", name=what, exact=True).click()
+    page.get_by_role("option", name=own).click()
+    form.get_by_role("button", name=create).click()
+    expect(form.get_by_role("combobox", name=decoder)).to_have_attribute("aria-invalid", "true")
+    form.get_by_role("combobox", name=decoder).click()
+    page.get_by_role("option", name="Meter").click()
+    visitor.settle()
+    visitor.look("route-form")
+    visitor.examine("route-form")
+    form.get_by_role("button", name=create).click()
+    expect(form).to_be_hidden()
+    expect(page.get_by_text(f"{own} · Meter").first).to_be_visible()
+    visitor.look("routes")
+    assert visitor.wrong == []
+
+
 def test_messages_of_all_devices_are_found_and_looked_into(
     things: Things, visit: Callable[..., Visitor]
 ) -> None:

@@ -237,7 +237,7 @@ async def test_a_decoder_in_use_stays_and_stays_shared(workshop: Workshop) -> No
     shared = await decoders.make(workshop, ROOT, a_decoder(org, shared=True))
     number = await a_device(workshop, other, shared, "Meter 1")
 
-    with pytest.raises(DecoderInUse, match="1 devices of other organizations"):
+    with pytest.raises(DecoderInUse, match="1 devices and 0 routes of other organizations"):
         await service.change(workshop, ROOT, shared.id, {"shared": False})
     async with workshop.database.begin(ROOT) as tx:
         with pytest.raises(DecoderInUse):

@@ -231,3 +231,20 @@ async def test_four_thousand_messages_of_many_devices_are_one_call(workshop: Wor
         a.readings[0].values["temperature"] for _, a in answers if isinstance(a, Decoded)
     ]
     assert temperatures == [n / 10 for n in range(4000)]
+
+
+async def test_words_of_a_script_that_no_column_can_hold_are_replaced(workshop: Workshop) -> None:
+    org = await found(workshop.database, "Aarhus")
+    source = """
+    function decodeUplink(input) {
+      if (input.bytes[0]) throw new Error("a\\0b");
+      return { data: { n: 1 }, warnings: ["c\\0d"] };
+    }
+    """
+    made = await decoders.make(workshop, administrator(org), a_decoder(org, source=source))
+    jobs = [a_job(org, made.id, b"\x01"), a_job(org, made.id, b"\x00")]
+    (_, failed), (_, warned) = await workshop.decode(jobs)
+    assert isinstance(failed, DecodeFailure)
+    assert "a\N{REPLACEMENT CHARACTER}b" in failed.message
+    assert isinstance(warned, Decoded)
+    assert warned.problems == ("c\N{REPLACEMENT CHARACTER}d",)

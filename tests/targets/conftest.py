@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from targets.api import Api, an_api
 from targets.servers import HttpServer, http_server
 from targets.world import World, a_world
 
@@ -19,4 +20,10 @@ async def world(database_url: str) -> AsyncIterator[World]:
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[HttpServer]:
     async with http_server() as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def api(world: World) -> AsyncIterator[Api]:
+    async with an_api(world) as made:
         yield made

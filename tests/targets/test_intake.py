@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 import past
-from moorage import decoders, devices, groups, ingest, ledger
+from moorage import devices, groups, ingest, ledger
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 from moorage.targets import Intake, Replayer, Target, service, store
 from moorage.targets.model import Comparison, Condition, Content, Sampling, Source
 from moorage.targets.service import replayer
-from targets.world import ROOT, World, a_message
+from targets.world import ROOT, World, a_message, a_workshop
 
 
 async def waiting(database: Database, target: Target) -> list[Content]:
@@ -33,7 +33,10 @@ async def numbers(world: World, target: Target) -> list[Any]:
 
 
 def an_intake(world: World) -> Intake:
-    return Intake(world.database, Doorbells(world.database), 0)
+    # No route here has a decoder of its own, so none is started.
+    doorbells = Doorbells(world.database)
+    deriver = ingest.Deriver(world.database, doorbells, a_workshop(world.database, doorbells))
+    return Intake(world.database, doorbells, 0, deriver)
 
 
 async def test_a_route_takes_the_devices_and_tags_it_names(world: World) -> None:
@@ -183,18 +186,14 @@ async def test_a_batch_is_taken_in_once(world: World) -> None:
     assert await numbers(world, target) == [1]
 
 
-def a_workshop(world: World) -> decoders.Workshop:
-    runtimes = decoders.find_runtimes(workers=1)
-    return decoders.Workshop(world.database, Doorbells(world.database), runtimes)
-
-
 async def replay(world: World, target: Target, start: datetime, end: datetime) -> Any:
     """Ask for a replay and work it off, a worker a step."""
     async with world.database.begin(ROOT) as tx:
         asked = await service.ask_replay(tx, ROOT, target.id, start, end)
-    doorbells, workshop = Doorbells(world.database), a_workshop(world)
-    derive = ingest.Deriver(world.database, doorbells, workshop)
-    while await Replayer(world.database, doorbells, 1, derive).step():
+    doorbells = Doorbells(world.database)
+    workshop = a_workshop(world.database, doorbells)
+    deriver = ingest.Deriver(world.database, doorbells, workshop)
+    while await Replayer(world.database, doorbells, 1, deriver).step():
         pass
     await workshop.close()
     async with world.database.begin(ROOT) as tx:
@@ -260,10 +259,7 @@ async def test_a_replay_derives_with_the_decoder_as_it_is_now(world: World) -> N
     target = await world.a_target()
     await world.a_route(target)
     script = "function decodeUplink(input) { return { data: { n: input.bytes[0] / 10 } }; }"
-    new = decoders.NewDecoder(world.organization.id, "Bin", source=script)
-    workshop = a_workshop(world)
-    decoder = await decoders.make(workshop, ROOT, new)
-    await workshop.close()
+    decoder = await world.a_decoder(script)
     async with world.database.begin(ROOT) as tx:
         await devices.change(tx, ROOT, device.id, {"decoder_id": decoder.id})
     day = past.TODAY - 9 * past.DAY

@@ -183,7 +183,7 @@ def test_a_device_that_waits_holds_one_row_and_catches_up_in_order() -> None:
     send(held, OK, 1.0)  # device 3
     send(held, OK, 1.0)  # device 1, row 1
     assert held.to_catch_up() == [(1, 1)]
-    held.catch_up(1, [row(2, 1), row(4, 1)], all_of_them=False)
+    held.catch_up(1, [row(2, 1), row(4, 1)], upto=4)
     assert list(held.behind) == [1]
     assert ns(held.next(1.0)) == [2]
 
@@ -211,7 +211,7 @@ def test_nothing_is_lost_or_doubled_whatever_happens() -> None:
                 r for r in outbox.values() if r.device == device and after < r.n <= held.cursor
             ]
             found = found[:7]
-            held.catch_up(device, found, all_of_them=len(found) < 7)
+            held.catch_up(device, found, upto=found[-1].n if len(found) == 7 else None)
         found = [r for r in outbox.values() if r.n > held.cursor and r.device not in held.behind]
         held.add(found[:50])
         batches = []

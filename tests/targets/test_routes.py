@@ -2,62 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import httpx2
-import pytest_asyncio
-from fastapi import FastAPI
-
 from moorage import groups, organizations
 from moorage.kit.caller import Caller, CallerKind, Grant
-from moorage.kit.http import install_errors
 from moorage.kit.ids import uuid7
 from moorage.organizations import Permission
-from moorage.targets import routes
+from targets.api import Api
 from targets.servers import Answer, HttpServer
-from targets.world import KINDS, NETWORK, ROOT, World, a_message, a_worker
-
-
-class _Signed:
-    """Puts the caller of the moment where the gateway does."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-        self.caller = ROOT
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        scope.setdefault("state", {})["caller"] = self.caller
-        await self.app(scope, receive, send)
-
-
-@dataclass
-class Api:
-    http: httpx2.AsyncClient
-    gate: _Signed
-
-    async def __call__(self, method: str, path: str, status: int, **others: Any) -> Any:
-        answer = await self.http.request(method, f"/api/v1{path}", **others)
-        assert answer.status_code == status, answer.text
-        return answer.json() if answer.content else None
-
-
-@pytest_asyncio.fixture
-async def api(world: World) -> AsyncIterator[Api]:
-    app = FastAPI()
-    app.state.database = world.database
-    app.state.sealer = world.sealer
-    app.state.target_kinds = KINDS
-    app.state.outbound = NETWORK
-    for router in (routes.router, routes.kinds_router, routes.routes_router):
-        app.include_router(router)
-    install_errors(app)
-    gate = _Signed(app)
-    transport = httpx2.ASGITransport(gate)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-        yield Api(http, gate)
+from targets.world import ROOT, World, a_message, a_worker
 
 
 def a_body(world: World, server: HttpServer, **others: Any) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from moorage import targets
+from moorage import ingest, targets
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.secrets import load_sealer
-from targets.world import KINDS, NETWORK, ROOT_KEY
+from targets.world import KINDS, NETWORK, ROOT_KEY, a_workshop
 
 
 async def main(url: str) -> None:
@@ -17,8 +17,9 @@ async def main(url: str) -> None:
     async with database.begin() as tx:
         sealer = await load_sealer(tx, ROOT_KEY)
     doorbells = Doorbells(database)
-    means = targets.Means(database, KINDS, sealer, NETWORK)
-    intake = targets.Intake(database, doorbells, 0)
+    deriver = ingest.Deriver(database, doorbells, a_workshop(database, doorbells))
+    means = targets.Means(database, KINDS, sealer, NETWORK, deriver)
+    intake = targets.Intake(database, doorbells, 0, deriver)
     dispatch = targets.Dispatch(means, doorbells)
     await asyncio.gather(doorbells.run(), intake.run(), dispatch.run())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from moorage import devices, groups, ledger, organizations, targets, telemetry
+import past
+from moorage import decoders, devices, groups, ingest, ledger, organizations, targets, telemetry
 from moorage.kit.caller import Caller, CallerKind, Grant
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
@@ -56,6 +58,42 @@ class World:
         async with self.database.begin(ROOT) as tx:
             return await targets.connect(tx, ROOT, targets.NewRoute(target.id, "Route", **others))
 
+    async def a_decoder(self, source: str, **others: Any) -> decoders.Decoder:
+        """Make a decoder in JavaScript."""
+        workshop = a_workshop(self.database, Doorbells(self.database))
+        organization_id = others.pop("organization_id", self.organization.id)
+        new = decoders.NewDecoder(
+            organization_id, f"Decoder {uuid7().hex[-8:]}", source=source, **others
+        )
+        try:
+            return await decoders.make(workshop, ROOT, new)
+        finally:
+            await workshop.close()
+
+    async def receive(
+        self, device: devices.Device, *payloads: bytes, **others: Any
+    ) -> list[telemetry.Derived]:
+        """Put messages into the ledger; unless not `derived`, also as processing passes them on.
+
+        They have no document then: their device has no decoder that could do them.
+        """
+        made = []
+        for payload in payloads:
+            message = past.a_message(device.number, "")
+            message.payload = payload
+            message.received_us = others.get("received_us", time.time_ns() // 1000)
+            message.channel, message.meta = others.get("channel", ""), others.get("meta")
+            n = await past.put(self.database, past.TODAY, message)
+            made.append(
+                telemetry.Derived(
+                    n, device.number, message.id, message.received_us, message.received_us,
+                    message.channel, None, None, [],
+                )
+            )  # fmt: skip
+        if others.get("derived", True):
+            await self.derive(*made)
+        return made
+
     async def derive(self, *messages: telemetry.Derived, partition: int = 0) -> None:
         """Put messages into the derived log, as processing does."""
         encode = msgspec.msgpack.Encoder().encode
@@ -77,11 +115,19 @@ class World:
 
             return (await service.list_letters(tx, ROOT, target.id, PageRequest(limit=500))).items
 
-    async def until(self, holds: Callable[[], Any], timeout_s: float = 20) -> None:
+    async def until(self, holds: Callable[[], Any], timeout_s: float = 60) -> None:
         """Wait until an awaitable question is answered with true."""
         async with asyncio.timeout(timeout_s):
             while not await holds():
                 await asyncio.sleep(0.02)
+
+    async def until_letters(self, target: targets.Target, count: int) -> None:
+        """Wait until a target has so many dead letters."""
+
+        async def holds() -> bool:
+            return (await self.get(target)).dead_letters == count
+
+        await self.until(holds)
 
     async def until_pending(self, target: targets.Target, count: int = 0) -> None:
         """Wait until so many messages wait for a target."""
@@ -113,8 +159,10 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
 async def a_worker(world: World) -> AsyncIterator[targets.Intake]:
     """Run what the worker process runs of targets."""
     doorbells = Doorbells(world.database)
-    intake = targets.Intake(world.database, doorbells, 0)
-    means = targets.Means(world.database, KINDS, world.sealer, NETWORK)
+    workshop = a_workshop(world.database, doorbells)
+    deriver = ingest.Deriver(world.database, doorbells, workshop)
+    intake = targets.Intake(world.database, doorbells, 0, deriver)
+    means = targets.Means(world.database, KINDS, world.sealer, NETWORK, deriver)
     dispatch = targets.Dispatch(means, doorbells)
     tasks = [asyncio.create_task(part.run()) for part in (doorbells, intake, dispatch)]
     try:
@@ -125,6 +173,11 @@ async def a_worker(world: World) -> AsyncIterator[targets.Intake]:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await workshop.close()
+
+
+def a_workshop(database: Database, doorbells: Doorbells) -> decoders.Workshop:
+    return decoders.Workshop(database, doorbells, decoders.find_runtimes(workers=1))
 
 
 def a_message(

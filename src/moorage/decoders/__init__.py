@@ -13,6 +13,8 @@ from .errors import (
     RuntimeUnavailable,
     ScriptInvalid,
     TestCasesInvalid,
+    TrialsTooMany,
+    TrialTooLong,
 )
 from .facts import DecoderChanged, DecoderMade, DecoderRemoved
 from .model import (
@@ -42,6 +44,7 @@ from .model import (
 )
 from .ports import DecoderRuntime, FunctionRuntime
 from .service import (
+    Turns,
     Workshop,
     find_runtimes,
     get,
@@ -98,6 +101,9 @@ __all__ = [
     "TestCasesInvalid",
     "Trace",
     "Trial",
+    "TrialTooLong",
+    "TrialsTooMany",
+    "Turns",
     "Value",
     "Workshop",
     "find_runtimes",

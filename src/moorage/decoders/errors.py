@@ -86,21 +86,21 @@ class DecoderUnknown(MoorageError):
 
 
 class DecoderRemoved(MoorageError):
-    """A device refers to a decoder that is gone."""
+    """A device or a route refers to a decoder that is gone."""
 
     kind = Kind.INVALID
     code = "decoders.removed"
-    message = "The decoder {id} was removed. Choose another one for the device."
+    message = "The decoder {id} was removed. Choose another one."
 
 
 class DecoderForeign(MoorageError):
-    """A device refers to a decoder that its organization may not use."""
+    """A device or a route refers to a decoder that its organization may not use."""
 
     kind = Kind.INVALID
     code = "decoders.foreign"
     message = (
-        "The decoder {id} belongs to another organization and is not shared. Choose another one "
-        "for the device, or ask its owner to share it."
+        "The decoder {id} belongs to another organization and is not shared. Choose another one, "
+        "or ask its owner to share it."
     )
 
 
@@ -132,11 +132,14 @@ class DecoderNameTaken(MoorageError):
 
 
 class DecoderInUse(MoorageError):
-    """Devices still use the decoder."""
+    """Devices or routes still use the decoder."""
 
     kind = Kind.CONFLICT
     code = "decoders.in_use"
-    message = "{count} devices{whose} still use this decoder. Give them another one first."
+    message = (
+        "{count} devices and {routes} routes{whose} still use this decoder. Give them another one "
+        "first."
+    )
 
 
 class VersionUnknown(MoorageError):

@@ -53,8 +53,8 @@ class DecoderStays(MoorageError):
     kind = Kind.CONFLICT
     code = "devices.decoder_stays"
     message = (
-        "Decoder {id} belongs to the old organization alone. Share it, or give the device one of "
-        "the new organization or none before moving."
+        "Decoder {id} belongs to the old organization alone. Share it, or give the device or route "
+        "that uses it one of the new organization or none before moving."
     )
 
 

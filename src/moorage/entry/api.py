@@ -134,6 +134,7 @@ def build_app(
     app.state.sealer = sealer
     app.state.doorbells = doorbells
     app.state.workshop = workshop
+    app.state.deriver = ingest.Deriver(database, doorbells, workshop)
     app.state.target_kinds = targets.find_kinds()
     app.state.outbound = Outbound(settings.reachable)
     app.state.uplink, app.state.room = uplink, room

@@ -53,16 +53,16 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             await telemetry.make_days(tx)
         outbound = Outbound(settings.reachable)
         line.adjusted.append(lambda changed: outbound.allow(changed.reachable))
-        means = targets.Means(database, targets.find_kinds(), sealer, outbound)
+        deriver = ingest.Deriver(database, doorbells, workshop)
+        means = targets.Means(database, targets.find_kinds(), sealer, outbound, deriver)
         async with system_log_kept(database, part="work"), asyncio.TaskGroup() as tasks:
             work = []
             for p in range(partitions):
                 process = ingest.Process(making, doorbells, workshop, p)
-                intake = targets.Intake(making, doorbells, p)
+                intake = targets.Intake(making, doorbells, p, deriver)
                 work.append(tasks.create_task(_hold(database, "process", process, p)))
                 work.append(tasks.create_task(_hold(database, "intake", intake, p)))
-            derive = ingest.Deriver(database, doorbells, workshop)
-            replayer = targets.Replayer(database, doorbells, partitions, derive)
+            replayer = targets.Replayer(database, doorbells, partitions, deriver)
             work.append(tasks.create_task(replayer.run()))
             work.append(tasks.create_task(targets.Dispatch(means, doorbells).run()))
             re_decoder = ingest.ReDecoder(database, doorbells, workshop)

@@ -12,6 +12,8 @@ from uuid import UUID
 import msgspec
 
 MASKED = "***"
+# Failures that reach a target's log in a second, or of one batch of undecodable messages.
+LOGGED_FAILURES = 20
 
 
 class HealthState(StrEnum):
@@ -91,7 +93,7 @@ class NewTarget:
 
 
 class Source(StrEnum):
-    """What a route sends: the device's decoded document, or the bytes as received."""
+    """What a route sends: the decoded document, or the bytes as received."""
 
     DOCUMENT = "document"
     RAW = "raw"
@@ -134,9 +136,10 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Devices × document or raw × target, with filter and sampling.
+    """Devices × decoder or raw × target, with filter and sampling.
 
     Attributes:
+        decoder_id: what decodes for this route only; None means as decoded for the device.
         device_ids: only these devices; None means no such limit.
         tags: only devices that carry all of these.
         conditions: all must hold.
@@ -149,6 +152,7 @@ class Route:
     name: str
     enabled: bool
     source: Source
+    decoder_id: UUID | None
     device_ids: tuple[UUID, ...] | None
     tags: tuple[str, ...]
     conditions: tuple[Condition, ...]
@@ -167,6 +171,7 @@ class NewRoute:
     name: str
     enabled: bool = True
     source: Source = Source.DOCUMENT
+    decoder_id: UUID | None = None
     device_ids: tuple[UUID, ...] | None = None
     tags: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
@@ -186,6 +191,8 @@ class Content(msgspec.Struct, array_like=True, gc=False):
         at_us, received_us: microseconds since 1970, UTC.
         document: JSON, or None where the bytes as received travel.
         readings: name, value, unit.
+        undecoded: the transport data of a message whose `payload` its route's decoder has yet to
+            decode; None for all others.
     """
 
     message_id: str
@@ -199,6 +206,7 @@ class Content(msgspec.Struct, array_like=True, gc=False):
     readings: tuple[Reading, ...] = ()
     payload: bytes | None = None
     content_type: str = ""
+    undecoded: dict[str, Any] | None = None
 
     @property
     def received_at(self) -> datetime:
@@ -267,11 +275,12 @@ class Pending:
 
 
 class Reason(StrEnum):
-    """Why a message was set aside."""
+    """Why a message was set aside; `decoder`: its route's decoder could not decode it."""
 
     REFUSED = "refused"
     ATTEMPTS = "attempts"
     AGE = "age"
+    DECODER = "decoder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,11 +378,13 @@ class Replay:
 class NewTrial:
     """What a test sends: a stored message of a device, or a document.
 
-    `position` is that of the device's messages; None is the newest.
+    `position` is that of the device's messages; None is the newest. It is sent as the route would;
+    None is the oldest route of the target that takes the device.
     """
 
     device_id: UUID | None = None
     position: str | None = None
+    route_id: UUID | None = None
     document: Mapping[str, Any] | None = None
 
 

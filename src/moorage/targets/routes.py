@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from moorage.decoders import DecodeFailed, DecoderUnknown, TrialsTooMany, TrialTooLong, Turns
 from moorage.devices import DeviceUnknown
 from moorage.groups import ApplicationUnknown
 from moorage.kit import pages
@@ -63,11 +64,20 @@ class Tools:
     sealer: Sealer
     kinds: service.Kinds
     network: Outbound
+    deriver: service.Deriver
+    turns: Turns
 
 
 def _tools(request: Request) -> Tools:
     state = request.app.state
-    return Tools(state.database, state.sealer, state.target_kinds, state.outbound)
+    return Tools(
+        state.database,
+        state.sealer,
+        state.target_kinds,
+        state.outbound,
+        state.deriver,
+        state.workshop.turns,
+    )
 
 
 With = Annotated[Tools, Depends(_tools)]
@@ -174,8 +184,9 @@ async def ping_target(target_id: UUID, caller: Signed, tools: With) -> Result:
 
 
 @router.post("/{target_id}/test", response_model=TrialOut,
-             responses=may_fail(TargetUnknown, DeviceUnknown, PermissionMissing, FieldInvalid,
-                                TargetKindUnknown, TargetUnreachable, PositionGone))  # fmt: skip
+             responses=may_fail(TargetUnknown, DeviceUnknown, RouteUnknown, PermissionMissing,
+                                FieldInvalid, TargetKindUnknown, TargetUnreachable, PositionGone,
+                                DecodeFailed, TrialsTooMany, TrialTooLong))  # fmt: skip
 async def test_target(target_id: UUID, body: TestBody, caller: Signed, tools: With) -> Trial:
     """Send one message now, and show the request and the answer; it counts in no statement."""
     return await service.try_out(
@@ -186,6 +197,8 @@ async def test_target(target_id: UUID, body: TestBody, caller: Signed, tools: Wi
         tools.kinds,
         tools.sealer,
         tools.network,
+        tools.deriver,
+        tools.turns,
     )
 
 
@@ -321,8 +334,8 @@ async def cancel_replay(target_id: UUID, replay_id: UUID, tx: Tx, caller: Signed
 
 
 @routes_router.post("", status_code=201, response_model=RouteOut,
-                    responses=may_fail(TargetUnknown, PermissionMissing,
-                                       FieldInvalid))  # fmt: skip
+                    responses=may_fail(TargetUnknown, PermissionMissing, FieldInvalid,
+                                       DecoderUnknown))  # fmt: skip
 async def make_route(body: RouteBody, tx: Tx, caller: Signed, response: Response) -> Route:
     """Make a route from devices of an application to one of its targets."""
     route = await service.connect(tx, caller, body.to_model())
@@ -362,7 +375,7 @@ async def get_route(route_id: UUID, tx: Tx, caller: Signed, response: Response) 
 
 @routes_router.patch("/{route_id}", response_model=RouteOut,
                      responses=may_fail(RouteUnknown, PermissionMissing, FieldInvalid,
-                                        VersionStale))  # fmt: skip
+                                        DecoderUnknown, VersionStale))  # fmt: skip
 async def change_route(
     route_id: UUID, body: RoutePatch, tx: Tx, caller: Signed, response: Response,
     if_match: IfMatch = None,

@@ -34,6 +34,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=100)]
 Attempts = Annotated[int, Field(ge=1, le=100)]
 Concurrency = Annotated[int, Field(ge=1, le=256)]
 DAY_S = 86_400
+DECODER = "Decodes for this route only; null for the document as decoded for the device."
 
 
 def _age(value: timedelta) -> timedelta:
@@ -175,6 +176,7 @@ class RouteBody(Body):
     name: Name
     enabled: bool = True
     source: Annotated[Source, Strict(False)] = Source.DOCUMENT
+    decoder_id: Annotated[Id | None, Field(description=DECODER)] = None
     device_ids: Annotated[list[Id] | None, Field(max_length=10_000)] = None
     tags: Annotated[list[Tag], Field(max_length=20)] = []
     conditions: Annotated[list[ConditionBody], Field(max_length=20)] = []
@@ -187,6 +189,7 @@ class RouteBody(Body):
             self.name,
             self.enabled,
             self.source,
+            self.decoder_id,
             None if self.device_ids is None else tuple(self.device_ids),
             tuple(self.tags),
             tuple(c.to_model() for c in self.conditions),
@@ -200,6 +203,7 @@ class RoutePatch(Body):
     name: Name = ""
     enabled: bool = True
     source: Annotated[Source, Strict(False)] = Source.DOCUMENT
+    decoder_id: Annotated[Id | None, Field(description=DECODER)] = None
     device_ids: Annotated[list[Id] | None, Field(max_length=10_000)] = None
     tags: Annotated[list[Tag], Field(max_length=20)] = []
     conditions: Annotated[list[ConditionBody], Field(max_length=20)] = []
@@ -240,6 +244,7 @@ class RouteOut(Stamped):
     name: str
     enabled: bool
     source: Source
+    decoder_id: UUID | None
     device_ids: list[UUID] | None
     tags: list[str]
     conditions: list[ConditionOut]
@@ -292,7 +297,8 @@ class StatementOut(Out):
 class DeadLetterOut(Out):
     """A message that was given up.
 
-    `document` is what a decoded message carries, `payload` (base64) one sent as received.
+    `document` is what a decoded message carries, `payload` (base64) one sent as received, or one
+    that its route's decoder could not do (`reason` `decoder`).
     """
 
     id: UUID
@@ -396,15 +402,19 @@ class ReplayOut(Stamped):
 
 
 class TestBody(Body):
-    """What to send: a stored message of a device (the newest one), or a document made up."""
+    """What to send: a stored message of a device (the newest one), or a document made up.
+
+    A stored message goes as `routeId`, or else the oldest route that takes the device, sends it.
+    """
 
     device_id: Id | None = None
     position: Annotated[str | None, Field(max_length=40)] = None
+    route_id: Id | None = None
     document: dict[str, Any] | None = None
 
     def to_model(self) -> NewTrial:
         """Make the noun."""
-        return NewTrial(self.device_id, self.position, self.document)
+        return NewTrial(self.device_id, self.position, self.route_id, self.document)
 
 
 class ResultOut(Out):

@@ -85,6 +85,7 @@ target_routes = Table(
     Column("name", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("source", Text, nullable=False),
+    Column("decoder_id", ForeignKey("decoders.id"), index=True),
     Column("device_ids", ARRAY(Uuid)),
     Column("tags", ARRAY(Text), nullable=False),
     Column("conditions", JSONB, nullable=False),
@@ -92,6 +93,7 @@ target_routes = Table(
     *stamps(),
     Index("target_routes_application", "application_id"),
     CheckConstraint("source IN ('document', 'raw')", name="source"),
+    CheckConstraint("decoder_id IS NULL OR source = 'document'", name="decoder"),
 )
 
 # Written and emptied at the rate of messages: no foreign keys, one index. Inserting happens under
@@ -149,7 +151,7 @@ target_letters = Table(
     Column("answer", Text, nullable=False),
     *stamps(),
     Index("target_letters_target", "target_id", "id"),
-    CheckConstraint("reason IN ('refused', 'attempts', 'age')", name="reason"),
+    CheckConstraint("reason IN ('refused', 'attempts', 'age', 'decoder')", name="reason"),
 )
 
 target_log = Table(

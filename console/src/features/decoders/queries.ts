@@ -13,6 +13,22 @@ export const decodersQuery = (organizationId?: string) =>
     staleTime: 30_000,
   })
 
+/** Those of an organization, and those that others share with it, by name. */
+export const usableDecodersQuery = (organizationId: string) =>
+  queryOptions({
+    queryKey: ['decoders', 'usable', organizationId],
+    queryFn: async () => {
+      const lists = await Promise.all(
+        [{ organizationId }, { shared: true }].map((query) =>
+          ok(api.GET('/api/v1/decoders', { params: { query: { ...query, limit: 500 } } })),
+        ),
+      )
+      const found = new Map(lists.flatMap((list) => list.items).map((one) => [one.id, one]))
+      return [...found.values()].toSorted((a, b) => a.name.localeCompare(b.name))
+    },
+    staleTime: 30_000,
+  })
+
 export const decoderKindsQuery = queryOptions({
   queryKey: ['decoders', 'kinds'],
   queryFn: () => ok(api.GET('/api/v1/decoders/kinds')),

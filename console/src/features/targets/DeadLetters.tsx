@@ -191,6 +191,7 @@ function Letter({ letter, targetId, may, onDone }: LetterProps) {
   return (
     <Stack>
       <Text>{letter.detail}</Text>
+      {letter.reason === 'decoder' && <Text c="dimmed">{t('deadLetters.decoderHelp')}</Text>}
       <Facts
         rows={[
           [

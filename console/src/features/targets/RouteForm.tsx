@@ -16,12 +16,14 @@ import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import type { Route, RouteBody, Target } from '@/api/types'
+import { DecoderChoice } from '@/features/decoders/DecoderChoice'
 import { listDevices } from '@/features/devices/queries'
 import { DurationInput } from '@/parts/DurationInput'
 import { FormModal } from '@/parts/FormModal'
 import { showProblems } from '@/parts/form'
 import { told } from '@/parts/notify'
 import { changeRoute, makeRoute } from './queries'
+import { FORMS, formOf } from './words'
 
 type Comparison = NonNullable<NonNullable<RouteBody['conditions']>[number]['comparison']>
 
@@ -51,7 +53,8 @@ export function RouteForm({ target, route, onClose }: Props) {
   const form = useForm({
     initialValues: {
       name: route?.name ?? '',
-      source: (route?.source ?? 'document') as 'document' | 'raw',
+      form: route ? formOf(route) : 'document',
+      decoderId: route?.decoderId ?? null,
       deviceIds: route?.deviceIds ?? [],
       tags: route?.tags ?? [],
       conditions: (route?.conditions ?? []).map((one) => ({ ...one, value: String(one.value ?? '') })),
@@ -59,13 +62,17 @@ export function RouteForm({ target, route, onClose }: Props) {
       every: route?.sampling.every ?? 10,
       interval: route?.sampling.interval ?? 'PT1M',
     },
-    validate: { name: (v) => (v.trim() ? null : t('forms.nameMissing')) },
+    validate: {
+      name: (v) => (v.trim() ? null : t('forms.nameMissing')),
+      decoderId: (v, { form }) => (form !== 'own' || v ? null : t('routes.decoderMissing')),
+    },
   })
   const save = useMutation({
     mutationFn: (values: typeof form.values) => {
       const body = {
         name: values.name,
-        source: values.source,
+        source: values.form === 'raw' ? ('raw' as const) : ('document' as const),
+        decoderId: values.form === 'own' ? values.decoderId : null,
         deviceIds: values.deviceIds.length ? values.deviceIds : null,
         tags: values.tags,
         conditions: values.conditions.map((one) => ({
@@ -102,12 +109,17 @@ export function RouteForm({ target, route, onClose }: Props) {
       <Select
         label={t('routes.source')}
         allowDeselect={false}
-        data={(['document', 'raw'] as const).map((one) => ({
-          value: one,
-          label: t(`routes.sources.${one}`),
-        }))}
-        {...form.getInputProps('source')}
+        data={FORMS.map((one) => ({ value: one, label: t(`routes.sources.${one}`) }))}
+        {...form.getInputProps('form')}
       />
+      {form.values.form === 'own' && (
+        <DecoderChoice
+          organizationId={target.organizationId}
+          description={t('routes.decoderHelp')}
+          withAsterisk
+          {...form.getInputProps('decoderId')}
+        />
+      )}
       <MultiSelect
         label={t('places.devices')}
         description={t('routes.devicesHelp')}

@@ -1,10 +1,11 @@
 import { ActionIcon, Button, Group, Menu, Switch } from '@mantine/core'
 import { IconDots, IconPlus, IconRoute } from '@tabler/icons-react'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import type { Route, Target } from '@/api/types'
+import { usableDecodersQuery } from '@/features/decoders/queries'
 import { Confirm } from '@/parts/Confirm'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
@@ -13,6 +14,7 @@ import { useFormat } from '@/parts/format'
 import { failed } from '@/parts/notify'
 import { changeRoute, listRoutes, removeRoute } from './queries'
 import { RouteForm } from './RouteForm'
+import { formOf } from './words'
 
 /** Which devices' messages go to a target, in which form, how many of them. */
 export function Routes({ target, may }: { target: Target; may: boolean }) {
@@ -22,6 +24,7 @@ export function Routes({ target, may }: { target: Target; may: boolean }) {
   const client = useQueryClient()
   const [edited, setEdited] = useState<Route | 'new' | null>(null)
   const [removing, setRemoving] = useState<Route | null>(null)
+  const decoders = useQuery(usableDecodersQuery(target.organizationId)).data
   const list = usePages(['routes', target.id], (after) => listRoutes(target.id, after))
   const refresh = () => void client.invalidateQueries({ queryKey: ['routes'] })
   const turn = useMutation({
@@ -56,7 +59,18 @@ export function Routes({ target, may }: { target: Target; may: boolean }) {
                 ...route.tags.map((tag) => `#${tag}`),
               ].join(' · '),
           },
-          { key: 'source', label: t('routes.source'), cell: (route) => t(`routes.sources.${route.source}`) },
+          {
+            key: 'source',
+            label: t('routes.source'),
+            width: '230px',
+            cell: (route) =>
+              [
+                t(`routes.sources.${formOf(route)}`),
+                decoders?.find((one) => one.id === route.decoderId)?.name,
+              ]
+                .filter(Boolean)
+                .join(' · '),
+          },
           {
             key: 'conditions',
             label: t('routes.conditions'),

@@ -1,6 +1,6 @@
-import { Button, Group, SegmentedControl, SimpleGrid, Stack, Text } from '@mantine/core'
+import { Button, Group, SegmentedControl, Select, SimpleGrid, Stack, Text } from '@mantine/core'
 import { IconHeartbeat, IconSend } from '@tabler/icons-react'
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { DeviceSearch } from '@/features/devices/DeviceSearch'
@@ -10,7 +10,7 @@ import { FormFailure } from '@/parts/Failure'
 import { useFormat } from '@/parts/format'
 import { Panel } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
-import { pingTarget, testTarget } from './queries'
+import { listRoutes, pingTarget, testTarget } from './queries'
 import { OUTCOME_TONE } from './words'
 
 /** Reach the target, or send one message now and see request and answer. */
@@ -18,6 +18,8 @@ export function TargetTest({ targetId }: { targetId: string }) {
   const { t } = useTranslation()
   const [from, setFrom] = useState<'device' | 'made'>('device')
   const [device, setDevice] = useState<string | null>(null)
+  const [route, setRoute] = useState<string | null>(null)
+  const routes = useQuery({ queryKey: ['routes', 'of', targetId], queryFn: () => listRoutes(targetId) }).data
   const [document, setDocument] = useState('{\n  "temperature": 21.5\n}')
   const [wrong, setWrong] = useState<string | null>(null)
   const ping = useMutation({ mutationFn: () => pingTarget(targetId) })
@@ -27,7 +29,7 @@ export function TargetTest({ targetId }: { targetId: string }) {
   const send = () => {
     setWrong(null)
     if (from === 'device') {
-      if (device) test.mutate({ deviceId: device })
+      if (device) test.mutate({ deviceId: device, routeId: route })
       return
     }
     try {
@@ -67,7 +69,17 @@ export function TargetTest({ targetId }: { targetId: string }) {
               ]}
             />
             {from === 'device' ? (
-              <DeviceSearch value={device} onChange={setDevice} />
+              <>
+                <DeviceSearch value={device} onChange={setDevice} />
+                <Select
+                  label={t('routes.one')}
+                  placeholder={t('targets.firstRoute')}
+                  clearable
+                  data={(routes?.items ?? []).map((one) => ({ value: one.id, label: one.name }))}
+                  value={route}
+                  onChange={setRoute}
+                />
+              </>
             ) : (
               <Code
                 label={t('trial.document')}

@@ -37,8 +37,10 @@ export const removeTarget = (id: string) => ok(api.DELETE('/api/v1/targets/{targ
 
 export const pingTarget = (id: string) => ok(api.POST('/api/v1/targets/{target_id}/ping', at(id)))
 
-export const testTarget = (id: string, body: { deviceId?: string; document?: Record<string, unknown> }) =>
-  ok(api.POST('/api/v1/targets/{target_id}/test', { ...at(id), body }))
+export const testTarget = (
+  id: string,
+  body: { deviceId?: string; routeId?: string | null; document?: Record<string, unknown> },
+) => ok(api.POST('/api/v1/targets/{target_id}/test', { ...at(id), body }))
 
 export const pauseTarget = (id: string) => ok(api.POST('/api/v1/targets/{target_id}/pause', at(id)))
 

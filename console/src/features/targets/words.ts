@@ -1,4 +1,4 @@
-import type { Target } from '@/api/types'
+import type { Route, Target } from '@/api/types'
 import type { Tone } from '@/parts/Status'
 
 export type TargetState = Target['health']['state'] | 'paused'
@@ -12,6 +12,11 @@ export const TARGET_TONE: Record<TargetState, Tone> = {
 }
 
 export const stateOf = (target: Target): TargetState => (target.paused ? 'paused' : target.health.state)
+
+/** What a route may send: as decoded for the device, by its own decoder, or the bytes. */
+export const FORMS = ['document', 'own', 'raw'] as const
+
+export const formOf = (route: Route): (typeof FORMS)[number] => (route.decoderId ? 'own' : route.source)
 
 export const OUTCOME_TONE: Record<string, Tone> = {
   accepted: 'good',

@@ -61,7 +61,7 @@ export const errors = {
     decoders: {
       unknown: 'Der er ingen sådan dekoder, som du må se.',
       name_taken: 'En anden dekoder i organisationen har dette navn.',
-      in_use: 'Enheder bruger stadig dekoderen. Vælg en anden til dem først.',
+      in_use: 'Enheder eller ruter bruger stadig dekoderen. Vælg en anden til dem først.',
     },
     targets: {
       unknown: 'Der er ingen sådan modtager, som du må se.',

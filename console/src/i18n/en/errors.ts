@@ -61,7 +61,7 @@ export const errors = {
     decoders: {
       unknown: 'There is no such decoder that you may see.',
       name_taken: 'Another decoder of the organization has this name.',
-      in_use: 'Devices still use the decoder. Choose another for them first.',
+      in_use: 'Devices or routes still use the decoder. Choose another for them first.',
     },
     targets: {
       unknown: 'There is no such target that you may see.',

@@ -23,10 +23,12 @@ from .catalogue import (
 )
 from .readings import instant_of, take_readings
 from .trial import run_cases, suggest, try_out
+from .turns import Turns
 from .watch import watch
 from .workshop import Workshop, find_runtimes, hash_of
 
 __all__ = [
+    "Turns",
     "Workshop",
     "cases_of",
     "change",

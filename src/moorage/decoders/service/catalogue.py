@@ -223,7 +223,7 @@ async def copy(
 
 
 async def remove(tx: Tx, caller: Caller, decoder_id: UUID) -> None:
-    """Remove a decoder that no device uses.
+    """Remove a decoder that no device and no route uses.
 
     Raises:
         DecoderUnknown, PermissionMissing, DecoderInUse.
@@ -355,10 +355,10 @@ def _refuse_unusable(test_cases: Sequence[TestCase]) -> None:
 
 
 async def _refuse_used(tx: Tx, decoder: Decoder, outside_of: UUID | None = None) -> None:
-    count = await store.count_devices(tx, decoder.id, outside_of=outside_of)
-    if count:
+    count, routes = await store.count_users(tx, decoder.id, outside_of=outside_of)
+    if count or routes:
         whose = "" if outside_of is None else " of other organizations"
-        raise DecoderInUse(count=count, whose=whose)
+        raise DecoderInUse(count=count, routes=routes, whose=whose)
 
 
 def _announce_change(tx: Tx, before: Decoder, after: Decoder) -> None:

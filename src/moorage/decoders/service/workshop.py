@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from moorage.kit import plugins
 from moorage.kit.db import FACTS_CHANNEL, Database
@@ -260,7 +261,7 @@ async def _attempt(
         else:
             results = await call(runtime, organization, contents, script)
         if len(results) == len(contents):
-            return results
+            return [_storable(result) for result in results]
         log.error("decoder_runtime_miscounts", runtime=runtime.name, given=len(contents),
                   answered=len(results))  # fmt: skip
         failure = DecodeFailure(DecoderCrashed.code, str(DecoderCrashed()))
@@ -271,6 +272,22 @@ async def _attempt(
         log.exception("decoder_runtime_failed", runtime=runtime.name)
         failure = DecodeFailure(DecoderCrashed.code, str(DecoderCrashed()))
     return [failure] * len(contents)
+
+
+def _storable(result: Result | DecodeFailure) -> Result | DecodeFailure:
+    """Replace what no column can hold in a script's own words: NUL and halves of surrogate pairs.
+
+    One such word would else break off the transaction of a whole batch, again and again.
+    """
+    if isinstance(result, DecodeFailure):
+        return replace(result, message=_text(result.message))
+    if result.problems:
+        return replace(result, problems=tuple(_text(problem) for problem in result.problems))
+    return result
+
+
+def _text(words: str) -> str:
+    return words.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def hash_of(kind: str, source: str) -> str:

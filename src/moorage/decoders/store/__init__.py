@@ -3,7 +3,7 @@
 from .kept import (
     add,
     change,
-    count_devices,
+    count_users,
     get,
     get_overview,
     in_force,
@@ -18,7 +18,7 @@ __all__ = [
     "add",
     "cases_of",
     "change",
-    "count_devices",
+    "count_users",
     "failing",
     "forget_problems",
     "get",

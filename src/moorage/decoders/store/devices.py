@@ -1,4 +1,4 @@
-"""What of devices is known here: the slice that owns them stands above."""
+"""What of devices and routes is known here: the slices that own them stand above."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ devices = table(
     column("application_id"),
     column("decoder_id"),
 )
+
+
+routes = table("target_routes", column("organization_id"), column("decoder_id"))
 
 
 def visible(seen: Reach) -> ColumnElement[bool]:

@@ -36,7 +36,7 @@ from ..model import (
     Overview,
 )
 from ..tables import decoder_problems, decoder_versions, decoders
-from .devices import devices, visible
+from .devices import devices, routes, visible
 from .texts import add_version, set_cases
 
 
@@ -220,13 +220,18 @@ async def remove(tx: Tx, decoder_id: UUID) -> None:
     await tx.execute(delete(decoders).where(decoders.c.id == decoder_id))
 
 
-async def count_devices(tx: Tx, decoder_id: UUID, *, outside_of: UUID | None = None) -> int:
-    """Count the devices that use a decoder, or only those outside of an organisation."""
-    query = select(func.count()).where(devices.c.decoder_id == decoder_id)
-    if outside_of is not None:
-        query = query.where(devices.c.organization_id != outside_of)
-    count: int = (await tx.execute(query)).scalar_one()
-    return count
+async def count_users(
+    tx: Tx, decoder_id: UUID, *, outside_of: UUID | None = None
+) -> tuple[int, int]:
+    """Count the devices and the routes that use a decoder, or those outside of an organisation."""
+    counts = []
+    for users in (devices, routes):
+        query = select(func.count()).select_from(users).where(users.c.decoder_id == decoder_id)
+        if outside_of is not None:
+            query = query.where(users.c.organization_id != outside_of)
+        counts.append((await tx.execute(query)).scalar_one())
+    of_devices, of_routes = counts
+    return of_devices, of_routes
 
 
 async def in_force(tx: Tx, decoder_ids: Collection[UUID]) -> list[InForce]:

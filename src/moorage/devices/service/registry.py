@@ -202,7 +202,7 @@ async def move_application(
     Raises:
         ApplicationUnknown, OrganizationUnknown, PermissionMissing, ApplicationNameTaken,
         SerialTaken.
-        DecoderStays: a device's decoder is the old organisation's own.
+        DecoderStays: the decoder of a device or a route is the old organisation's own.
     """
     await groups.get(tx, caller, application_id)
     for decoder_id in await store.registry.decoders_of(tx, application_id):

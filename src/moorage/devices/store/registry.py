@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import Select, column, delete, func, or_, select, table, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -31,6 +31,8 @@ from ..tables import device_contacts, device_identifiers, device_states, device_
 from . import senders
 
 CHUNK = 500
+# Known by name only, since the slice that owns them stands above.
+_routes = table("target_routes", column("application_id"), column("decoder_id"))
 
 
 def statement() -> Select[Any]:
@@ -369,11 +371,14 @@ async def free_strangers(tx: Tx, application_id: UUID) -> None:
 
 
 async def decoders_of(tx: Tx, application_id: UUID) -> list[UUID]:
-    """Tell which decoders the devices of an application use."""
-    query = select(devices.c.decoder_id).where(
-        devices.c.application_id == application_id, devices.c.decoder_id.is_not(None)
-    )
-    return [row.decoder_id for row in await tx.execute(query.distinct())]
+    """Tell which decoders the devices and the routes of an application use."""
+    queries = [
+        select(users.c.decoder_id).where(
+            users.c.application_id == application_id, users.c.decoder_id.is_not(None)
+        )
+        for users in (devices, _routes)
+    ]
+    return [row.decoder_id for row in await tx.execute(union(*queries))]
 
 
 async def refuse_serials_of(tx: Tx, application_id: UUID, organization_id: UUID) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from moorage import decoders, devices, ledger, telemetry
 from moorage.kit.db import Tx
@@ -74,6 +75,21 @@ class Decoding:
         if others:
             await self._decode_others(entries, others, derived)
         return [d for d in derived if d is not None]
+
+    async def decode_with(
+        self, asked: Sequence[tuple[ledger.RawMessage, UUID]]
+    ) -> list[tuple[telemetry.Derived, decoders.DecodeFailure | None]]:
+        """Decode a batch with the decoders named, whatever the devices' own are."""
+        results = await self._workshop.decode(
+            [replace(self._job(message), decoder_id=decoder_id) for message, decoder_id in asked]
+        )
+        return [
+            (
+                derive(0, message, version, result),
+                result if isinstance(result, decoders.DecodeFailure) else None,
+            )
+            for (message, _decoder), (version, result) in zip(asked, results, strict=True)
+        ]
 
     async def _decode_others(
         self,

@@ -18,6 +18,7 @@ from .catalogue import (
     totals,
     trim_log,
 )
+from .decoding import Deriver
 from .deliver import Means, Runner
 from .dispatch import Dispatch
 from .expand import Arrival, Routes, take_in
@@ -30,6 +31,7 @@ from .trial import ping, try_out
 
 __all__ = [
     "Arrival",
+    "Deriver",
     "Dispatch",
     "Intake",
     "Kinds",

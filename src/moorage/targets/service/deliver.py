@@ -21,9 +21,21 @@ from moorage.kit.secrets import Sealer
 
 from .. import store
 from ..errors import TargetUnknown
-from ..model import Content, Delivery, Health, HealthState, Outcome, Pending, Target
+from ..model import (
+    LOGGED_FAILURES,
+    Content,
+    Delivery,
+    Health,
+    HealthState,
+    Outcome,
+    Pending,
+    Reason,
+    Result,
+    Target,
+)
 from ..ports import TargetSender
 from . import catalogue
+from .decoding import Deriver, decode_again, undecoded_of
 from .health import note
 from .lines import FIRST_PAUSE_S, LONGEST_PAUSE_S, Lines, Policy, Settled
 
@@ -39,7 +51,6 @@ STOP_S = 3.0
 # Rows are read once there is room for so many.
 ROOM_TO_FILL = 200
 LOGGED_SUCCESSES_PER_S = 5
-LOGGED_FAILURES_PER_S = 20
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ class Means:
     kinds: catalogue.Kinds
     sealer: Sealer
     network: Outbound
+    deriver: Deriver
 
 
 class Runner:
@@ -133,7 +145,7 @@ class Runner:
                     writer.result()
                 if self._stale and not await self._unchanged(target):
                     return True
-                await self._fill(lines)
+                await self._fill(lines, books)
                 while batch := lines.next(time.monotonic()):
                     task = asyncio.create_task(self._send(sender, batch, lines, books))
                     sending.add(task)
@@ -163,7 +175,7 @@ class Runner:
             except TargetUnknown:
                 return False
 
-    async def _fill(self, lines: Lines) -> None:
+    async def _fill(self, lines: Lines, books: _Books) -> None:
         """Read what there is room for: first of devices that fell behind, then in order."""
         try:
             for device, after in lines.to_catch_up():
@@ -174,7 +186,8 @@ class Runner:
                         tx, self._target_id, after=after, upto=lines.cursor, limit=room,
                         only=[device],
                     )  # fmt: skip
-                lines.catch_up(device, rows, all_of_them=len(rows) < room)
+                ready = await self._decoded(rows, books)
+                lines.catch_up(device, ready, upto=rows[-1].n if len(rows) == room else None)
             room = lines.room
             if not self._more or room < ROOM_TO_FILL:
                 return
@@ -183,11 +196,28 @@ class Runner:
                 rows = await store.claim(
                     tx, self._target_id, after=lines.cursor, limit=room, without=list(lines.behind)
                 )
-            lines.add(rows)
+            if rows:
+                lines.add(await self._decoded(rows, books), upto=rows[-1].n)
             self._more = self._more or len(rows) == room
         except DatabaseUnavailable:
             self._more = True
             await asyncio.sleep(0.5)
+
+    async def _decoded(self, rows: Sequence[Pending], books: _Books) -> Sequence[Pending]:
+        """Decode the rows that are dead letters sent again; those that fail anew are set aside."""
+        undecoded = undecoded_of(rows)
+        if not undecoded:
+            return rows
+        async with self._means.database.begin() as tx:
+            decoders = await store.decoders_of(tx, self._target_id)
+        ready, failed = await decode_again(self._means.deriver, rows, undecoded, decoders)
+        books.add(
+            [
+                Settled(row, Result(Outcome.REFUSED, detail=why), row.attempts, Reason.DECODER)
+                for row, why in failed
+            ]
+        )
+        return ready
 
     async def _rest(self, lines: Lines) -> None:
         """Wait for a ring, a result, or the time of the next attempt; a second at most."""
@@ -327,7 +357,7 @@ class _Books:
         second = int(at.timestamp())
         if second != self._budget_at:
             self._budget_at = second
-            self._budget = {True: LOGGED_SUCCESSES_PER_S, False: LOGGED_FAILURES_PER_S}
+            self._budget = {True: LOGGED_SUCCESSES_PER_S, False: LOGGED_FAILURES}
         fine = settled.result.outcome is Outcome.ACCEPTED
         self._budget[fine] -= 1
         return self._budget[fine] >= 0
@@ -338,7 +368,7 @@ class _Books:
         for at, settled in batch:
             if settled.result.outcome is Outcome.ACCEPTED:
                 accepted_at = at
-            else:
+            elif settled.reason is not Reason.DECODER:
                 failed_at, error = at, settled.result.detail
         retry_at = None
         if now is HealthState.OPEN and (wake_at := self._lines.wake_at()) is not None:

@@ -1,10 +1,14 @@
-"""From messages to outbox rows: routes looked up in memory, filters, samples, one COPY."""
+"""From messages to outbox rows: routes looked up in memory, filters, samples, one COPY.
+
+`Routes.choose` finds who gets what, `decoding.decode` does what routes have decoders of their own
+for, `take_in` writes.
+"""
 
 from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -15,15 +19,28 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from moorage import decoders, ledger
 from moorage.kit.db import Tx
 from moorage.kit.template import look_up
 
 from .. import store
-from ..model import Comparison, Condition, Content, Route, Sampling, Source
+from ..model import (
+    LOGGED_FAILURES,
+    Comparison,
+    Condition,
+    Content,
+    Outcome,
+    Reason,
+    Result,
+    Route,
+    Sampling,
+    Source,
+)
 from ..store.outbox import Entry
 from . import catalogue
 
 _encode = msgspec.msgpack.Encoder().encode
+_content = msgspec.msgpack.Decoder(Content).decode
 _LARGEST_CACHE = 200_000
 _ORDERS: Mapping[Comparison, Callable[[Any, Any], bool]] = {
     Comparison.GREATER: operator.gt,
@@ -36,30 +53,47 @@ _ORDERS: Mapping[Comparison, Callable[[Any, Any], bool]] = {
 class Arrival(NamedTuple):
     """One decoded message and whose it is, as the expander takes it.
 
-    `payload` is there only if one of its routes sends the bytes as received.
+    `received` is there only if one of its routes sends or decodes the bytes as received.
     """
 
     device: int
     application_id: UUID
     tags: frozenset[str]
     content: Content
-    payload: bytes | None = None
-    content_type: str = ""
+    received: ledger.RawMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A route, ready to be applied."""
+    """A route, ready to be applied.
+
+    `on_channel` are the conditions that need no decoding, `conditions` the others.
+    """
 
     id: UUID
     target_id: UUID
     raw: bool
+    decoder_id: UUID | None
     device_ids: frozenset[str] | None
     tags: frozenset[str]
+    on_channel: tuple[Callable[[Mapping[str, Any]], bool], ...]
     conditions: tuple[Callable[[Mapping[str, Any]], bool], ...]
     reads_document: bool
     sampling: Sampling | None
     zone: ZoneInfo
+
+    @property
+    def reads_bytes(self) -> bool:
+        """Whether it needs the bytes as received."""
+        return self.raw or self.decoder_id is not None
+
+
+class Chosen(NamedTuple):
+    """A message and a route that may take it; `problem` says why its decoder could not."""
+
+    arrival: Arrival
+    plan: Plan
+    problem: decoders.Problem | None = None
 
 
 class Routes:
@@ -118,46 +152,69 @@ class Routes:
             )
         return found
 
+    def choose(
+        self, arrivals: Iterable[Arrival], *, only_target: UUID | None = None
+    ) -> list[Chosen]:
+        """Give the routes of messages, as far as can be told before decoding for routes."""
+        return [
+            Chosen(arrival, plan)
+            for arrival in arrivals
+            for plan in self.of(
+                arrival.device, arrival.application_id, arrival.content.device_id, arrival.tags
+            )
+            if (only_target is None or plan.target_id == only_target)
+            and (
+                not plan.on_channel
+                or all(holds({"channel": arrival.content.channel}) for holds in plan.on_channel)
+            )
+        ]
+
     def drop(self, device: int) -> None:
         """Look a device's routes up again: it was changed or moved."""
         self._by_device.pop(device, None)
 
 
-async def take_in(
-    tx: Tx,
-    routes: Routes,
-    arrivals: Sequence[Arrival],
-    *,
-    replay: UUID | None = None,
-    only_target: UUID | None = None,
-) -> int:
-    """Put messages into the outbox of every target their routes lead to; tell how many rows.
+async def take_in(tx: Tx, chosen: Sequence[Chosen], *, replay: UUID | None = None) -> int:
+    """Put messages into the outbox of the targets they were chosen for; tell how many there were.
 
-    A replay goes to one target under keys of its own, and leaves sampling counters alone.
+    Those that their route's decoder could not do become dead letters at once. A replay goes under
+    keys of its own, and leaves sampling counters alone.
     """
-    await routes.refresh(tx)
-    chosen = [
-        (arrival, plan)
-        for arrival in arrivals
-        for plan in routes.of(
-            arrival.device, arrival.application_id, arrival.content.device_id, arrival.tags
-        )
-        if only_target is None or plan.target_id == only_target
-    ]
     if not chosen:
         return 0
-    passed = _filtered(chosen)
-    passed = await _sampled(tx, passed, keep=replay is None)
+    passed = await _sampled(tx, _filtered(chosen), keep=replay is None)
     if not passed:
         return 0
-    entries = _entries(tx, passed, replay)
-    counts: dict[tuple[UUID, date], int] = defaultdict(int)
-    for entry in entries:
-        counts[entry.target_id, entry.day] += 1
-    await store.lock_outbox(tx)
-    await store.enqueue(tx, entries)
-    await store.count(tx, "sent", counts)
+    entries = list(zip(_entries(tx, passed, replay), (one.problem for one in passed), strict=True))
+    sent: dict[tuple[UUID, date], int] = defaultdict(int)
+    dead: dict[tuple[UUID, date], int] = defaultdict(int)
+    for entry, problem in entries:
+        sent[entry.target_id, entry.day] += 1
+        if problem is not None:
+            dead[entry.target_id, entry.day] += 1
+    if waiting := [entry for entry, problem in entries if problem is None]:
+        await store.lock_outbox(tx)
+        await store.enqueue(tx, waiting)
+    there = await store.count(tx, "sent", sent)
+    if dead:
+        await store.count(tx, "dead", dead)
+        await _set_aside(tx, [(e, p) for e, p in entries if p and e.target_id in there])
     return len(entries)
+
+
+async def _set_aside(tx: Tx, failed: Sequence[tuple[Entry, decoders.Problem]]) -> None:
+    """Keep what decoders could not do: as dead letters, in the targets' logs, for their pages."""
+    by_target: dict[UUID, list[tuple[Entry, Result]]] = defaultdict(list)
+    for entry, problem in failed:
+        result = Result(Outcome.REFUSED, detail=problem.message)
+        by_target[entry.target_id].append((entry, result))
+    for target_id, rows in by_target.items():
+        await store.add_letters(tx, target_id, [(e, Reason.DECODER, r) for e, r in rows])
+        attempts = [
+            (tx.now, _content(entry.content), str(entry.key), 0, result)
+            for entry, result in rows[-LOGGED_FAILURES:]
+        ]
+        await store.log_attempts(tx, target_id, attempts)
 
 
 def key_of(route_id: UUID, message_id: str, replay: UUID | None = None) -> UUID:
@@ -171,14 +228,18 @@ def key_of(route_id: UUID, message_id: str, replay: UUID | None = None) -> UUID:
 def plan_of(route: Route, zone: ZoneInfo) -> Plan:
     """Make a route ready to be applied."""
     sampled = route.sampling.every is not None or route.sampling.interval_s is not None
+    early = [c for c in route.conditions if c.field == "channel"]
+    late = [c for c in route.conditions if c.field != "channel"]
     return Plan(
         route.id,
         route.target_id,
         route.source is Source.RAW,
+        route.decoder_id,
         None if route.device_ids is None else frozenset(str(d) for d in route.device_ids),
         frozenset(route.tags),
-        tuple(partial(_holds, tuple(c.field.split(".")), c) for c in route.conditions),
-        any(c.field.startswith("document.") for c in route.conditions),
+        tuple(partial(_holds, ("channel",), c) for c in early),
+        tuple(partial(_holds, tuple(c.field.split(".")), c) for c in late),
+        any(c.field.startswith("document.") for c in late),
         route.sampling if sampled else None,
         zone,
     )
@@ -199,39 +260,41 @@ def _holds(names: tuple[str, ...], condition: Condition, scope: Mapping[str, Any
     return number and _ORDERS[comparison](found, wanted)
 
 
-def _filtered(chosen: list[tuple[Arrival, Plan]]) -> list[tuple[Arrival, Plan]]:
+def _filtered(chosen: Sequence[Chosen]) -> list[Chosen]:
     passed = []
     scopes: dict[int, dict[str, Any]] = {}
-    for arrival, plan in chosen:
-        if not plan.raw and arrival.content.document is None:
+    for one in chosen:
+        arrival, plan, problem = one
+        if problem is not None:
+            passed.append(one)
             continue
-        if plan.raw and arrival.payload is None:
+        if plan.raw and arrival.received is None:
+            continue
+        if not plan.raw and arrival.content.document is None:
             continue
         if plan.conditions:
             scope = scopes.get(id(arrival))
             if scope is None:
                 scope = scopes[id(arrival)] = {
-                    "readings": {name: value for name, value, _unit in arrival.content.readings},
-                    "channel": arrival.content.channel,
+                    "readings": {name: value for name, value, _unit in arrival.content.readings}
                 }
             if plan.reads_document and "document" not in scope:
                 document = arrival.content.document
                 scope["document"] = None if document is None else msgspec.json.decode(document)
             if not all(holds(scope) for holds in plan.conditions):
                 continue
-        passed.append((arrival, plan))
+        passed.append(one)
     return passed
 
 
-async def _sampled(
-    tx: Tx, passed: list[tuple[Arrival, Plan]], *, keep: bool
-) -> list[tuple[Arrival, Plan]]:
-    pairs = {(plan.id, arrival.device) for arrival, plan in passed if plan.sampling}
+async def _sampled(tx: Tx, passed: list[Chosen], *, keep: bool) -> list[Chosen]:
+    pairs = {(one.plan.id, one.arrival.device) for one in passed if one.plan.sampling}
     if not pairs:
         return passed
     states = await store.load_samples(tx, list(pairs)) if keep else {}
     chosen = []
-    for arrival, plan in passed:
+    for one in passed:
+        arrival, plan, _problem = one
         if plan.sampling is not None:
             pair = (plan.id, arrival.device)
             seen, passed_us = states.get(pair, (0, -(2**62)))
@@ -239,7 +302,7 @@ async def _sampled(
             states[pair] = (seen, passed_us)
             if not wanted:
                 continue
-        chosen.append((arrival, plan))
+        chosen.append(one)
     if keep:
         await store.put_samples(tx, states)
     return chosen
@@ -256,15 +319,17 @@ def _samples(
     return wanted, seen + 1, content.received_us if wanted else passed_us
 
 
-def _entries(tx: Tx, passed: Sequence[tuple[Arrival, Plan]], replay: UUID | None) -> list[Entry]:
-    packed: dict[tuple[int, bool], bytes] = {}
+def _entries(tx: Tx, passed: Sequence[Chosen], replay: UUID | None) -> list[Entry]:
+    packed: dict[tuple[int, bool, bool], bytes] = {}
     days: dict[str, date] = {}
     entries = []
-    for arrival, plan in passed:
-        content = packed.get((id(arrival), plan.raw))
+    for arrival, plan, problem in passed:
+        form = id(arrival), plan.raw, problem is not None
+        content = packed.get(form)
         if content is None:
-            content = packed[id(arrival), plan.raw] = _encode(
-                _raw(arrival) if plan.raw else arrival.content
+            as_it_came = plan.raw or problem is not None
+            content = packed[form] = _encode(
+                as_received(arrival, undecoded=not plan.raw) if as_it_came else arrival.content
             )
         day = days.get(plan.zone.key)
         if day is None:
@@ -274,8 +339,11 @@ def _entries(tx: Tx, passed: Sequence[tuple[Arrival, Plan]], replay: UUID | None
     return entries
 
 
-def _raw(arrival: Arrival) -> Content:
-    content = arrival.content
+def as_received(arrival: Arrival, *, undecoded: bool) -> Content:
+    """Make what carries the bytes as received, for the target or for its route's decoder."""
+    content, received = arrival.content, arrival.received
+    if received is None:
+        raise ValueError("only what was received can be sent as received")
     return Content(
         content.message_id,
         content.device_id,
@@ -284,6 +352,7 @@ def _raw(arrival: Arrival) -> Content:
         content.at_us,
         content.received_us,
         content.channel,
-        payload=arrival.payload,
-        content_type=arrival.content_type,
+        payload=received.payload,
+        content_type=received.content_type,
+        undecoded=(received.meta or {}) if undecoded else None,
     )

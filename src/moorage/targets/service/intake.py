@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from uuid import UUID
 
 import structlog
 
-from moorage import devices, ledger, telemetry
+from moorage import decoders, devices, ledger, telemetry
 from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
-from ..model import Content, Reading
+from .decoding import Deriver, content_of, decode
 from .expand import Arrival, Plan, Routes, take_in
 
 log = structlog.get_logger()
@@ -88,7 +87,7 @@ class Sources:
         raw = {
             (partition, message.n): message.device
             for message in wanted
-            if any(plan.raw for plan in plans[message.device])
+            if any(plan.reads_bytes for plan in plans[message.device])
         }
         received = await ledger.get_many(tx, raw) if raw else {}
         return [
@@ -125,8 +124,11 @@ class Sources:
 class Intake:
     """One worker's hold on one partition of the derived log; it holds the partition's lock."""
 
-    def __init__(self, database: Database, doorbells: Doorbells, partition: int) -> None:
+    def __init__(
+        self, database: Database, doorbells: Doorbells, partition: int, deriver: Deriver
+    ) -> None:
         self._database = database
+        self._deriver = deriver
         self._partition = partition
         self._sources = Sources(doorbells)
         self._position: ledger.Position | None = None
@@ -161,8 +163,10 @@ class Intake:
                 return 0
             now = ledger.after(envelopes[-1])
             arrivals = await self._sources.arrivals(tx, self._partition, envelopes, was)
+            chosen = await decode(self._deriver, self._sources.routes.choose(arrivals))
             await ledger.move(tx, CONSUMER, derived, self._partition, was, now)
-            await take_in(tx, self._sources.routes, arrivals)
+            await take_in(tx, chosen)
+            await decoders.note_problems(tx, [one.problem for one in chosen if one.problem])
         self._position = now
         return now.next - was.next
 
@@ -172,28 +176,7 @@ def _arrival(
     context: devices.DeviceContext,
     received: ledger.RawMessage | None,
 ) -> Arrival:
-    readings: list[Reading] = []
-    for point in message.points:
-        units = point.units or {}
-        readings.extend((name, value, units.get(name)) for name, value in point.values.items())
-    content = Content(
-        str(UUID(bytes=message.id)),
-        str(context.id),
-        context.name,
-        str(context.application_id),
-        message.at_us,
-        message.received_us,
-        message.channel,
-        message.document,
-        tuple(readings),
-    )
-    if received is None:
-        return Arrival(message.device, context.application_id, frozenset(context.tags), content)
+    content = content_of(message, str(context.id), context.name, str(context.application_id))
     return Arrival(
-        message.device,
-        context.application_id,
-        frozenset(context.tags),
-        content,
-        received.payload,
-        received.content_type,
+        message.device, context.application_id, frozenset(context.tags), content, received
     )

@@ -53,6 +53,9 @@ async def edit_letter(
     target = await catalogue.to_manage(tx, caller, target_id)
     letter = await store.get_letter(tx, target_id, letter_id)
     edited = msgspec.structs.replace(letter.content, **changes)
+    if "document" in changes and edited.undecoded is not None:
+        # What a person wrote is sent as it is, instead of what the decoder could not do.
+        edited = msgspec.structs.replace(edited, payload=None, undecoded=None)
     await store.change_letter(tx, letter_id, edited)
     # What devices sent is not repeated in the audit: which parts were edited is enough.
     tx.announce(
@@ -68,7 +71,8 @@ async def edit_letter(
 async def send_again(tx: Tx, caller: Caller, target_id: UUID, letter_id: UUID | None = None) -> int:
     """Put a dead letter, or up to 10,000 of a target, back into the outbox; tell how many.
 
-    They keep their keys and the day they count for, and queue behind what waits.
+    They keep their keys and the day they count for, and queue behind what waits. What their
+    route's decoder could not do is decoded anew on its way.
 
     Raises:
         TargetUnknown, PermissionMissing, DeadLetterUnknown.

@@ -90,20 +90,21 @@ class Lines:
         """How many rows may be added."""
         return 0 if self.bytes >= WINDOW_BYTES else max(0, WINDOW_ROWS - self.rows)
 
-    def add(self, rows: Iterable[Pending]) -> None:
-        """Take rows read after `cursor`, in order."""
+    def add(self, rows: Iterable[Pending], *, upto: int = 0) -> None:
+        """Take rows read after `cursor`, in order; up to `upto` there are no others to send."""
         for row in rows:
             self.cursor = max(self.cursor, row.n)
             self._add(row)
+        self.cursor = max(self.cursor, upto)
 
-    def catch_up(self, device: int, rows: Sequence[Pending], *, all_of_them: bool) -> None:
-        """Take rows up to `cursor` that were left out while the device was parked."""
+    def catch_up(self, device: int, rows: Iterable[Pending], *, upto: int | None) -> None:
+        """Take rows that were left out while the device was parked; up to `cursor` if None."""
         for row in rows:
             self._add(row)
-        if all_of_them:
+        if upto is None:
             del self.behind[device]
         else:
-            self.behind[device] = rows[-1].n
+            self.behind[device] = upto
 
     def to_catch_up(self) -> list[tuple[int, int]]:
         """Give parked devices that hold nothing any more, and after which row to read on."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from moorage import devices, ledger, telemetry
+from moorage import devices, ledger
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
 from .. import store
 from ..model import Replay, ReplayState
+from .decoding import Deriver, decode
 from .expand import take_in
 from .intake import Sources
 
 BATCH = 1_000
-
-# Derives messages, given with their positions, as their devices' decoders are now.
-Derive = Callable[[Sequence[tuple[int, ledger.RawMessage]]], Awaitable[Sequence[telemetry.Derived]]]
 
 
 class Replayer:
@@ -30,11 +27,11 @@ class Replayer:
     """
 
     def __init__(
-        self, database: Database, doorbells: Doorbells, partitions: int, derive: Derive
+        self, database: Database, doorbells: Doorbells, partitions: int, deriver: Deriver
     ) -> None:
         self._database = database
         self._partitions = partitions
-        self._derive = derive
+        self._deriver = deriver
         self._sources = Sources(doorbells)
 
     async def run(self) -> None:
@@ -58,17 +55,17 @@ class Replayer:
             entries, now = await ledger.read_of(tx, numbers, partition, was, until, BATCH)
         start_us, end_us = (int(at.timestamp() * 1e6) for at in (replay.from_at, replay.to_at))
         chosen = [entry for entry in entries if start_us <= entry[1].received_us < end_us]
-        messages = await self._derive(chosen)
+        messages = await self._deriver(chosen)
+        async with self._database.begin() as tx:
+            arrivals = await self._sources.arrivals_of(tx, partition, messages)
+        wanted = self._sources.routes.choose(arrivals, only_target=replay.target_id)
+        decoded = await decode(self._deriver, wanted)
         over = now.next == was.next
         done = over and partition + 1 >= self._partitions
         async with self._database.begin() as tx:
             # Decoding takes its time: it may have been cancelled, or another worker was first.
             if await store.hold_replay(tx, replay):
-                arrivals = await self._sources.arrivals_of(tx, partition, messages)
-                rows = await take_in(
-                    tx, self._sources.routes, arrivals,
-                    replay=replay.id, only_target=replay.target_id,
-                )  # fmt: skip
+                rows = await take_in(tx, decoded, replay=replay.id)
                 await store.move_replay(
                     tx,
                     replay.id,
@@ -81,7 +78,7 @@ class Replayer:
 
 async def _devices_of(tx: Tx, target_id: UUID) -> frozenset[int]:
     """Give the numbers of the devices that routes of a target may take."""
-    routes = [route for route in await store.enabled_routes(tx) if route.target_id == target_id]
+    routes = await store.enabled_routes(tx, target_id)
     found: set[int] = set()
     everywhere = {route.application_id for route in routes if route.device_ids is None}
     for numbers in (await devices.numbers_in(tx, everywhere)).values():

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from moorage import organizations
+from moorage import decoders, organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
@@ -19,7 +19,7 @@ from moorage.organizations import Permission
 from .. import store
 from ..errors import RouteUnknown
 from ..facts import RouteChanged, RouteMade, RouteRemoved
-from ..model import Comparison, Condition, NewRoute, Route
+from ..model import Comparison, Condition, NewRoute, Route, Source
 from . import catalogue
 
 _ROOTS = ("document", "readings", "channel")
@@ -31,9 +31,13 @@ async def connect(tx: Tx, caller: Caller, new: NewRoute) -> Route:
 
     Raises:
         TargetUnknown, PermissionMissing, FieldInvalid.
+        DecoderUnknown: there is none, or another organisation's that is not shared.
     """
     target = await catalogue.to_manage(tx, caller, new.target_id)
     _check(new.conditions)
+    _check_decoder(new.source, new.decoder_id)
+    if new.decoder_id is not None:
+        await decoders.hold_usable(tx, target.organization_id, new.decoder_id)
     route = await store.add_route(tx, uuid7(), target, new)
     tx.announce(RouteMade(route.id, route.organization_id, after=_view(route)))
     return route
@@ -68,9 +72,13 @@ async def list_routes(
 
 
 async def change_route(tx: Tx, caller: Caller, route_id: UUID, changes: Mapping[str, Any]) -> Route:
-    """Change a route. Raises RouteUnknown, PermissionMissing, FieldInvalid."""
+    """Change a route. Raises RouteUnknown, PermissionMissing, FieldInvalid, DecoderUnknown."""
     before = await _to_manage(tx, caller, route_id)
     _check(changes.get("conditions", ()))
+    decoder_id = changes.get("decoder_id", before.decoder_id)
+    _check_decoder(changes.get("source", before.source), decoder_id)
+    if decoder_id is not None and decoder_id != before.decoder_id:
+        await decoders.hold_usable(tx, before.organization_id, decoder_id)
     columns = dict(changes)
     for name in ("conditions", "sampling"):
         if name in columns:
@@ -118,6 +126,11 @@ def _check(conditions: tuple[Condition, ...]) -> None:
             raise FieldInvalid(
                 f"/conditions/{index}/value", "must be a number, to be compared by size"
             )
+
+
+def _check_decoder(source: Source, decoder_id: UUID | None) -> None:
+    if source is Source.RAW and decoder_id is not None:
+        raise FieldInvalid("/decoderId", "must be null where `source` is raw")
 
 
 def _view(route: Route) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 
-from moorage import devices, ledger, telemetry
+from moorage import decoders, devices, ledger, telemetry
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Database, Tx
@@ -18,9 +19,11 @@ from moorage.kit.outbound import Outbound
 from moorage.kit.secrets import Sealer
 
 from .. import store
+from ..errors import RouteUnknown
 from ..facts import TargetTested
-from ..model import Content, Delivery, NewTrial, Result, Target, Trial
+from ..model import Content, Delivery, NewTrial, Result, Route, Source, Target, Trial
 from . import catalogue
+from .decoding import Deriver, content_of
 
 
 async def ping(
@@ -54,18 +57,26 @@ async def try_out(
     kinds: catalogue.Kinds,
     sealer: Sealer,
     network: Outbound,
+    deriver: Deriver,
+    turns: decoders.Turns,
 ) -> Trial:
     """Send one message under a key of its own; it is logged, and counts in no statement.
 
+    A stored message is decoded as its route does it, in the caller's turn to try decoders.
+
     Raises:
-        TargetUnknown, DeviceUnknown, PermissionMissing, TargetKindUnknown, FieldInvalid,
-        TargetUnreachable.
+        TargetUnknown, DeviceUnknown, RouteUnknown, PermissionMissing, TargetKindUnknown,
+        FieldInvalid, TargetUnreachable, TrialsTooMany, TrialTooLong.
+        DecodeFailed: there is no document to send.
         PositionGone: the stored message is past its retention.
     """
     async with database.begin(caller) as tx:
         target = await catalogue.to_manage(tx, caller, target_id)
         secrets = await catalogue.secrets_of(tx, target_id, sealer)
-        content = await _content(tx, caller, target, wanted)
+        content = await _wanted(tx, caller, target, wanted)
+    if isinstance(content, _Stored):
+        async with turns.take(caller):
+            content = await _decoded(deriver, content)
     delivery = Delivery(str(uuid7()), content)
     sender = await catalogue.open_sender(target, secrets, kinds, network, trial=True)
     try:
@@ -86,62 +97,98 @@ async def try_out(
     return Trial(request, result)
 
 
-async def _content(tx: Tx, caller: Caller, target: Target, wanted: NewTrial) -> Content:
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A stored message that a test shall send, and how."""
+
+    device: devices.Device
+    message: ledger.RawMessage
+    source: Source
+    decoder_id: UUID | None
+
+
+async def _wanted(tx: Tx, caller: Caller, target: Target, wanted: NewTrial) -> Content | _Stored:
+    """Find what a test shall send: a content, or a message that has yet to be decoded."""
+    device = None
+    if wanted.device_id is not None:
+        device = await devices.get(tx, caller, wanted.device_id)
+        if device.application_id != target.application_id:
+            raise FieldInvalid("/deviceId", "must be a device of the target's application")
+    if device is not None and wanted.document is None:
+        route = await _route_for(tx, target, device, wanted.route_id)
+        message = await _found(tx, caller, device, wanted.position)
+        if route is None:
+            return _Stored(device, message, Source.DOCUMENT, None)
+        return _Stored(device, message, route.source, route.decoder_id)
     now_us = time.time_ns() // 1000
-    if wanted.device_id is None:
-        document = msgspec.json.encode(wanted.document if wanted.document is not None else {})
-        return Content(
-            str(uuid7()), str(UUID(int=0)), "test", str(target.application_id), now_us, now_us,
-            document=document,
-        )  # fmt: skip
-    device = await devices.get(tx, caller, wanted.device_id)
-    if device.application_id != target.application_id:
-        raise FieldInvalid("/deviceId", "must be a device of the target's application")
-    if wanted.document is not None:
-        return Content(
-            str(uuid7()), str(device.id), device.name, str(device.application_id), now_us, now_us,
-            document=msgspec.json.encode(wanted.document),
-        )  # fmt: skip
-    return await _stored(tx, caller, device, wanted.position)
-
-
-async def _stored(tx: Tx, caller: Caller, device: devices.Device, position: str | None) -> Content:
-    """Find a message of the device, the newest if none is named."""
-    row, received = await _found(tx, caller, device, position)
-    if received is None:
-        raise FieldInvalid(
-            "/position", "is no message of this device that is still kept; send `document` instead"
-        )
     return Content(
-        str(UUID(bytes=received.id)),
-        str(device.id),
-        device.name,
-        str(device.application_id),
-        int(row.at.timestamp() * 1_000_000),
-        received.received_us,
-        received.channel,
-        _document(received.payload, row.values),
-        tuple((name, value, None) for name, value in row.values.items()),
+        str(uuid7()),
+        str(UUID(int=0) if device is None else device.id),
+        "test" if device is None else device.name,
+        str(target.application_id),
+        now_us,
+        now_us,
+        document=msgspec.json.encode(wanted.document or {}),
     )
+
+
+async def _route_for(
+    tx: Tx, target: Target, device: devices.Device, route_id: UUID | None
+) -> Route | None:
+    """Give the route asked for, else the oldest one that takes the device, if there is any."""
+    if route_id is not None:
+        route = await store.get_route(tx, route_id)
+        if route.target_id != target.id:
+            raise RouteUnknown(id=route_id)
+        return route
+    for route in await store.enabled_routes(tx, target.id):
+        named = route.device_ids is None or device.id in route.device_ids
+        if named and set(route.tags) <= set(device.tags):
+            return route
+    return None
 
 
 async def _found(
     tx: Tx, caller: Caller, device: devices.Device, position: str | None
-) -> tuple[telemetry.MessageRow, ledger.RawMessage | None]:
+) -> ledger.RawMessage:
+    """Find a message of the device, the newest if none is named."""
+    found: tuple[telemetry.MessageRow, ledger.RawMessage | None]
     if position is not None:
         place = telemetry.Place.read(position)
         if place is None:
             raise FieldInvalid("/position", "must be the position of one of the device's messages")
-        return await telemetry.message(tx, caller, device.id, place.partition, place.n)
-    newest = await telemetry.messages(tx, caller, device.id, pages.PageRequest(limit=1))
-    if not newest.items:
-        raise FieldInvalid("/deviceId", "has sent nothing yet; send `document` instead")
-    return newest.items[0]
+        found = await telemetry.message(tx, caller, device.id, place.partition, place.n)
+    else:
+        newest = await telemetry.messages(tx, caller, device.id, pages.PageRequest(limit=1))
+        if not newest.items:
+            raise FieldInvalid("/deviceId", "has sent nothing yet; send `document` instead")
+        found = newest.items[0]
+    received = found[1]
+    if received is None:
+        raise FieldInvalid(
+            "/position", "is no message of this device that is still kept; send `document` instead"
+        )
+    return received
 
 
-def _document(payload: bytes, values: object) -> bytes:
-    """Give the document of a stored message: its JSON, else its values."""
-    try:
-        return msgspec.json.encode(msgspec.json.decode(payload))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.encode(values)
+async def _decoded(deriver: Deriver, stored: _Stored) -> Content:
+    """Make of a stored message what its route would send. Raises DecodeFailed."""
+    message = stored.message
+    if stored.decoder_id is not None:
+        ((derived, _failure),) = await deriver.with_decoders([(message, stored.decoder_id)])
+    else:
+        (derived,) = await deriver([(0, message)])
+    device = stored.device
+    content = content_of(derived, str(device.id), device.name, str(device.application_id))
+    if stored.source is Source.RAW:
+        content = msgspec.structs.replace(
+            content,
+            document=None,
+            readings=(),
+            payload=message.payload,
+            content_type=message.content_type,
+        )
+    elif content.document is None:
+        reason = derived.problem or "it returned nothing for this message"
+        raise decoders.DecodeFailed(reason=reason)
+    return content

@@ -27,15 +27,17 @@ from ..tables import (
     target_outbox,
     targets,
 )
+from .outbox import Entry
 
 _content = msgspec.msgpack.Decoder(Content)
 KEPT_LOG_ENTRIES = 1_000
 
 
-async def count(tx: Tx, what: str, counts: Mapping[tuple[UUID, date], int]) -> None:
+async def count(tx: Tx, what: str, counts: Mapping[tuple[UUID, date], int]) -> set[UUID]:
     """Add to the counts of `what` by target and day; in one order, so that nobody deadlocks.
 
     A target may have been removed since its messages were read: there is nothing to count then.
+    Those that are there are given back, and stay until the transaction ends.
     """
     wanted = {target for target, _day in counts}
     there = select(targets.c.id).where(targets.c.id.in_(wanted)).order_by(targets.c.id)
@@ -46,7 +48,7 @@ async def count(tx: Tx, what: str, counts: Mapping[tuple[UUID, date], int]) -> N
         if target in kept
     ]
     if not rows:
-        return
+        return kept
     statement = insert(target_counts).values(rows)
     await tx.execute(
         statement.on_conflict_do_update(
@@ -54,6 +56,7 @@ async def count(tx: Tx, what: str, counts: Mapping[tuple[UUID, date], int]) -> N
             set_={"count": target_counts.c.count + statement.excluded.count},
         )
     )
+    return kept
 
 
 async def totals(tx: Tx) -> dict[str, int]:
@@ -176,7 +179,7 @@ def _letter(row: Any) -> DeadLetter:
 
 
 async def add_letters(
-    tx: Tx, target_id: UUID, given_up: Sequence[tuple[Pending, Reason, Result]]
+    tx: Tx, target_id: UUID, given_up: Sequence[tuple[Pending | Entry, Reason, Result]]
 ) -> None:
     """Keep messages that were given up."""
     await tx.execute(

@@ -303,7 +303,19 @@ async def remove_route(tx: Tx, route_id: UUID) -> None:
     await tx.execute(delete(target_routes).where(target_routes.c.id == route_id))
 
 
-async def enabled_routes(tx: Tx) -> Sequence[Route]:
-    """Read every route that is switched on."""
-    rows = await tx.execute(select(target_routes).where(target_routes.c.enabled))
-    return [_route(row) for row in rows]
+async def enabled_routes(tx: Tx, target_id: UUID | None = None) -> Sequence[Route]:
+    """Read every route that is switched on, or those of a target; the oldest first."""
+    query = select(target_routes).where(target_routes.c.enabled).order_by(target_routes.c.id)
+    if target_id is not None:
+        query = query.where(target_routes.c.target_id == target_id)
+    return [_route(row) for row in await tx.execute(query)]
+
+
+async def decoders_of(tx: Tx, target_id: UUID) -> dict[UUID, UUID]:
+    """Tell which of a target's routes have a decoder of their own, and which."""
+    rows = await tx.execute(
+        select(target_routes.c.id, target_routes.c.decoder_id).where(
+            target_routes.c.target_id == target_id, target_routes.c.decoder_id.is_not(None)
+        )
+    )
+    return {row.id: row.decoder_id for row in rows}
