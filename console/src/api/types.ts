@@ -51,6 +51,8 @@ export type DevicePatch = Sent<'/api/v1/devices/{device_id}', 'patch'>
 export type Credential = Item<'/api/v1/devices/{device_id}/credentials'>
 export type CredentialBody = Sent<'/api/v1/devices/{device_id}/credentials', 'post'>
 export type ShownCredential = Made<'/api/v1/devices/{device_id}/credentials'>
+export type StateChange = Item<'/api/v1/devices/{device_id}/states'>
+export type Connection = Got<'/api/v1/devices/{device_id}/presence'>['connections'][number]
 export type MapItem = Item<'/api/v1/devices/map'>
 export type ImportReport = Made<'/api/v1/devices/import', 200>
 

@@ -33,6 +33,7 @@ export const common = {
   fields: {
     active: 'Account open',
     addNewApplications: 'New applications by themselves',
+    altitude: 'Altitude (m)',
     application: 'Application',
     by: 'By',
     category: 'Category',
@@ -130,6 +131,7 @@ export const common = {
     last: 'Last',
     loadingMore: 'Loading more…',
     more: 'Show more',
+    moreFilters: 'More filters',
     noneFound: 'Nothing matches',
     noneFoundHelp: 'Change or clear the filters to see more.',
     nothingToChoose: 'There is nothing to choose yet',
