@@ -40,6 +40,7 @@ export type UserBody = Sent<'/api/v1/users', 'post'>
 export type UserPatch = Sent<'/api/v1/users/{user_id}', 'patch'>
 export type ApiKey = Item<'/api/v1/api-keys'>
 export type ApiKeyBody = Sent<'/api/v1/api-keys', 'post'>
+export type ApiKeyPatch = Sent<'/api/v1/api-keys/{key_id}', 'patch'>
 
 export type Application = Item<'/api/v1/applications'>
 export type ApplicationBody = Sent<'/api/v1/applications', 'post'>

@@ -99,7 +99,7 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
     {
       key: 'state',
       label: t('fields.state'),
-      width: '130px',
+      width: '148px',
       cell: (d) => <Status tone={STATE_TONE[d.state]}>{t(`deviceState.${d.state}`)}</Status>,
     },
     {

@@ -103,11 +103,11 @@ export const credentialsQuery = (id: string) =>
 export const issueCredential = (id: string, body: CredentialBody) =>
   ok(api.POST('/api/v1/devices/{device_id}/credentials', { params: { path: { device_id: id } }, body }))
 
-export const rotateCredential = (id: string, credentialId: string) =>
+export const rotateCredential = (id: string, credentialId: string, overlap: string) =>
   ok(
     api.POST('/api/v1/devices/{device_id}/rotate-credential', {
       params: { path: { device_id: id } },
-      body: { credentialId },
+      body: { credentialId, overlap },
     }),
   )
 

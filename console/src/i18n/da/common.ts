@@ -87,6 +87,7 @@ export const common = {
     permissions: 'Rettigheder',
     personalData: 'Behandler persondata',
     phone: 'Telefon',
+    photo: 'Foto',
     place: 'Sted',
     quotas: 'Kvoter',
     role: 'Rolle',

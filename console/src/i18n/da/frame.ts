@@ -68,6 +68,7 @@ export const frame = {
     changePassword: 'Skift password',
     setPassword: 'Vælg et password',
     colours: 'Farver',
+    emailHelp: 'En brugeradministrator kan ændre den.',
     scheme: {
       light: 'Lys',
       dark: 'Mørk',

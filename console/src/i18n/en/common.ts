@@ -87,6 +87,7 @@ export const common = {
     permissions: 'Permissions',
     personalData: 'Handles personal data',
     phone: 'Phone',
+    photo: 'Photo',
     place: 'Place',
     quotas: 'Quotas',
     role: 'Role',

@@ -68,6 +68,7 @@ export const frame = {
     changePassword: 'Change the password',
     setPassword: 'Set a password',
     colours: 'Colours',
+    emailHelp: 'A user administrator can change it.',
     scheme: {
       light: 'Light',
       dark: 'Dark',
