@@ -1,9 +1,10 @@
 import { ActionIcon, Button, Group, Menu, Popover, Stack, TagsInput, TextInput } from '@mantine/core'
-import { useDebouncedCallback, useLocalStorage } from '@mantine/hooks'
+import { useDebouncedCallback } from '@mantine/hooks'
 import { IconBookmark, IconChevronDown, IconPlus, IconSearch, IconTrash, IconX } from '@tabler/icons-react'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import classes from './Filters.module.css'
+import { useKept } from './preferences'
 
 /** One question a list can be narrowed by. */
 export interface Filter {
@@ -27,7 +28,7 @@ export const wordsOf = (value: string | undefined): string[] =>
 export type Narrowed = Record<string, string | undefined>
 
 interface Props {
-  /** The list's name in this browser's memory of saved views. */
+  /** The list's name in the person's saved views. */
   name: string
   filters?: Filter[]
   value: Narrowed
@@ -213,11 +214,7 @@ interface ViewsProps {
 
 function Views({ name, value, onChange }: ViewsProps) {
   const { t } = useTranslation()
-  const [views, setViews] = useLocalStorage<{ name: string; value: Narrowed }[]>({
-    key: `moorage.views.${name}`,
-    defaultValue: [],
-    getInitialValueInEffect: false,
-  })
+  const [views, setViews] = useKept<{ name: string; value: Narrowed }>(`views.${name}`, [])
   const [title, setTitle] = useState('')
   const active = Object.values(value).some(Boolean)
   if (!active && views.length === 0) return null

@@ -101,7 +101,18 @@ function You({ user }: { user: User }) {
 
 function Appearance() {
   const { t, i18n } = useTranslation()
+  const { me } = useSession()
+  const client = useQueryClient()
+  const text = useFailureText()
   const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const choose = useMutation({
+    mutationFn: async (language: Language) => {
+      await chooseLanguage(language)
+      await changeUser(me.id, { language })
+    },
+    onError: (failure) => failed(text(failure)),
+    onSettled: () => client.invalidateQueries({ queryKey: ['me'] }),
+  })
   const [tiles, setTiles] = useState(tileUrl())
   return (
     <Panel title={t('settings.appearance')}>
@@ -113,7 +124,7 @@ function Appearance() {
           <SegmentedControl
             aria-label={t('frame.language')}
             value={i18n.language}
-            onChange={(language) => void chooseLanguage(language as Language)}
+            onChange={(language) => choose.mutate(language as Language)}
             data={[
               { value: 'en', label: 'English' },
               { value: 'da', label: 'Dansk' },

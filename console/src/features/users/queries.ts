@@ -7,6 +7,9 @@ export const listUsers = (
   after?: string,
 ) => ok(api.GET('/api/v1/users', { params: { query: { ...filter, after, total: true } } }))
 
+export const findUsers = (q: string, organizationId?: string) =>
+  ok(api.GET('/api/v1/users', { params: { query: { q, organizationId, limit: 6 } } }))
+
 /** The people in reach, for choosing some. */
 export const usersQuery = queryOptions({
   queryKey: ['users', 'all'],

@@ -32,6 +32,8 @@ export const errors = {
       api_key_unknown: 'Der er ingen sådan API-nøgle, som du må se.',
       api_key_name_taken: 'En anden API-nøgle har dette navn.',
       group_foreign: 'En rettighedsgruppe hører til en anden organisation end nøglen.',
+      preferences_too_large:
+        'Serveren gemmer ikke flere visninger og kolonner for dig. Fjern en visning først.',
       person_needed: 'Kun en person, der er logget ind, kan gøre dette.',
       session_unknown: 'Denne session er allerede slut.',
     },

@@ -45,7 +45,12 @@ export const frame = {
   palette: {
     action: 'Handling',
     application: 'Applikation',
+    decoder: 'Dekoder',
     device: 'Enhed',
+    group: 'Rettighedsgruppe',
+    organization: 'Organisation',
+    target: 'Modtager',
+    user: 'Bruger',
     nothing: 'Intet fundet',
     open: 'Find eller gør noget',
     page: 'Side',

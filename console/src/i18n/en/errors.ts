@@ -32,6 +32,7 @@ export const errors = {
       api_key_unknown: 'There is no such API key that you may see.',
       api_key_name_taken: 'Another API key has this name.',
       group_foreign: 'A permission group belongs to another organization than the key.',
+      preferences_too_large: 'The server keeps no more saved views and columns for you. Remove a view first.',
       person_needed: 'Only a signed-in person can do this.',
       session_unknown: 'This session has ended already.',
     },

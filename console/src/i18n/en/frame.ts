@@ -45,7 +45,12 @@ export const frame = {
   palette: {
     action: 'Action',
     application: 'Application',
+    decoder: 'Decoder',
     device: 'Device',
+    group: 'Permission group',
+    organization: 'Organization',
+    target: 'Target',
+    user: 'User',
     nothing: 'Nothing found',
     open: 'Find or do something',
     page: 'Page',
