@@ -42,6 +42,9 @@ export function useQuotaRows() {
   return (quotas: Quotas): [string, string][] =>
     QUOTAS.map((name) => {
       const most = quotas[name]
-      return [t(`quotas.${name}`), most === undefined ? t('quotas.none') : format.number(most)]
+      return [
+        t('quotas.row', { name: t(`quotas.${name}`) }),
+        most === undefined ? t('quotas.none') : format.number(most),
+      ]
     })
 }

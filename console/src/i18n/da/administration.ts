@@ -17,6 +17,7 @@ export const administration = {
     help: 'Hvad alle dens enheder højst må bruge tilsammen. Hvad der står tomt, er uden grænse.',
     messagesPerSecond: 'Beskeder i sekundet',
     none: 'Ingen grænse',
+    row: 'Kvote: {{name}}',
     organizationHelp: 'Installationens administratorer sætter dem.',
   },
   permissions: {

@@ -17,6 +17,7 @@ export const administration = {
     help: 'What all its devices may use together, at most. What is left empty has no bound.',
     messagesPerSecond: 'Messages a second',
     none: 'No bound',
+    row: 'Quota: {{name}}',
     organizationHelp: 'Administrators of the installation set these.',
   },
   permissions: {
