@@ -8,6 +8,7 @@ import {
 } from '@tanstack/react-router'
 import type { ComponentType } from 'react'
 import { meQuery } from '@/features/auth/queries'
+import { preferencesQuery } from '@/parts/preferences'
 import { Lost } from '@/shell/Lost'
 import { Root, SignedIn } from '@/shell/Root'
 
@@ -35,6 +36,7 @@ const inside = createRoute({
   beforeLoad: async ({ context, location }) => {
     const me = await context.client.ensureQueryData(meQuery)
     if (!me) throw redirect({ to: '/sign-in', search: { to: location.href } as never })
+    void context.client.prefetchQuery(preferencesQuery)
   },
 })
 

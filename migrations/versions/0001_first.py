@@ -317,7 +317,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.Text(), nullable=True),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=True),
         sa.Column("password_hash", sa.Text(), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
@@ -487,6 +487,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("user_links_pkey")),
     )
     op.create_index(op.f("user_links_user_id_idx"), "user_links", ["user_id"], unique=False)
+    op.create_table(
+        "user_preferences",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("preferences", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("user_preferences_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("user_preferences_pkey")),
+    )
     op.create_table(
         "user_sessions",
         sa.Column("id", sa.Uuid(), nullable=False),

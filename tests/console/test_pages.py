@@ -69,6 +69,15 @@ class Things:
         assert answer.status_code < 300, answer.text
         return answer.json()
 
+    def get(self, path: str) -> Any:
+        """Read something."""
+        return self._client.get(f"/api/v1/{path}").raise_for_status().json()
+
+    def forget_language(self) -> None:
+        """Let the browser say the administrator's language again."""
+        me = self.get("auth/me")["id"]
+        self._client.patch(f"/api/v1/users/{me}", json={"language": None}).raise_for_status()
+
     def make(self, path: str, **body: Any) -> str:
         """Make something and give its id."""
         made: str = self.post(path, body)["id"]
@@ -174,6 +183,145 @@ def test_values_move_without_a_reload(things: Things, visit: Callable[..., Visit
     expect(page.get_by_role("button", name="temperature").first).to_contain_text("7.25")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("status").filter(has_text="Paused").first).to_be_visible()
+    assert visitor.wrong == []
+
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360"
+    "f8cf500f00038601805a34776b0000000049454e44ae426082"
+)
+
+
+def test_a_device_tells_what_happened_and_why(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    device = things.make("devices", applicationId=things.application, name="Lamp in the flood")
+    visitor = visit()
+    visitor.go(f"/devices/{device}?tab=settings")
+    page = visitor.page
+    page.get_by_role("button", name="Put under maintenance").click()
+    why = page.get_by_role("dialog", name="Lamp in the flood becomes: Maintenance")
+    why.get_by_role("textbox", name="Why").fill("The quay is flooded")
+    why.get_by_role("button", name="Put under maintenance").click()
+    expect(why).to_be_hidden()
+    things.post(f"devices/{device}/operations", {"code": "dim"})
+    page.get_by_role("tab", name="Timeline").click()
+    line = page.get_by_role("tabpanel", name="Timeline")
+    expect(line.get_by_text("The quay is flooded")).to_be_visible()
+    expect(line.get_by_text("Command dim sent")).to_be_visible()
+    expect(line.get_by_text("Device enrolled")).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_a_device_has_a_photo_for_whoever_must_find_it(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go(f"/devices/{things.bare}?tab=settings")
+    page = visitor.page
+    photo = page.get_by_role("region", name="Photo")
+    file = page.locator("input[type=file]")
+    file.set_input_files({"name": "a.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"})
+    expect(photo.get_by_role("alert")).to_contain_text("JPEG, PNG or WebP")
+    large = {"name": "a.png", "mimeType": "image/png", "buffer": PNG + bytes(2_000_000)}
+    file.set_input_files(large)
+    expect(photo.get_by_role("alert")).to_contain_text("at most")
+    file.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": PNG})
+    shown = photo.get_by_role("img", name="Photo of Lamp 2")
+    expect(shown).to_be_visible()
+    expect(photo.get_by_role("alert")).to_be_hidden()
+    page.get_by_role("tab", name="Live").click()
+    expect(page.get_by_role("img", name="Photo of Lamp 2")).to_be_visible()
+    page.get_by_role("tab", name="Settings").click()
+    photo.get_by_role("button", name="Remove").click()
+    expect(photo.get_by_text("No photo yet")).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_identifiers_keep_their_networks_when_one_goes(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    identifiers = [
+        {"kind": "label", "value": "A-1", "network": "north"},
+        {"kind": "tag", "value": "B-2", "network": "south"},
+    ]
+    device = things.make(
+        "devices", applicationId=things.application, name="Labelled", identifiers=identifiers
+    )
+    visitor = visit()
+    visitor.go(f"/devices/{device}?tab=settings")
+    page = visitor.page
+    details = page.get_by_role("region", name="What it is")
+    details.get_by_role("button", name="Remove").first.click()
+    details.get_by_role("textbox", name="Latitude").fill("56.15")
+    details.get_by_role("textbox", name="Longitude").fill("10.2")
+    details.get_by_role("textbox", name="Altitude (m)").fill("12.5")
+    details.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    kept = things.get(f"devices/{device}")
+    assert kept["identifiers"] == identifiers[1:]
+    assert kept["location"]["coordinates"] == [10.2, 56.15, 12.5]
+    assert visitor.wrong == []
+
+
+def test_a_saved_view_is_there_in_every_browser_of_the_person(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go("/devices")
+    page = visitor.page
+    page.get_by_role("button", name="More filters").click()
+    page.get_by_role("menuitem", name="Tags").click()
+    page.get_by_placeholder("quay").fill("quay")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("textbox", name="Save this view as").fill("On the quay")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="On the quay", exact=True)).to_be_visible()
+
+    elsewhere = visit()
+    elsewhere.go("/devices")
+    other = elsewhere.page
+    other.get_by_role("button", name="Views").click()
+    other.get_by_role("button", name="On the quay", exact=True).click()
+    expect(other.get_by_role("row")).to_have_count(2)
+    expect(other.get_by_role("row").filter(has_text="Lamp 1")).to_be_visible()
+    assert visitor.wrong + elsewhere.wrong == []
+
+
+def test_a_chosen_language_goes_with_the_person(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go("/settings")
+    visitor.page.get_by_text("Dansk").click()
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Indstillinger")
+    elsewhere = visit()
+    expect(elsewhere.page.get_by_role("link", name="Enheder", exact=True)).to_be_visible()
+    things.forget_language()
+    assert visitor.wrong + elsewhere.wrong == []
+
+
+def test_the_palette_finds_whatever_has_a_name(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    for words, name, kind in (
+        ("climate", "Climate", "Decoder"),
+        ("open d", "Open data", "Target"),
+        ("anna", "Anna", "User"),
+        ("harbour", "Harbour City", "Organization"),
+        ("readers", "Readers", "Permission group"),
+    ):
+        page.keyboard.press("Control+K")
+        page.get_by_role("combobox", name="Type a name").fill(words)
+        expect(
+            page.get_by_role("option").filter(has_text=name).filter(has_text=kind)
+        ).to_be_visible()
+        page.keyboard.press("Escape")
     assert visitor.wrong == []
 
 

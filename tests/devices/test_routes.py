@@ -342,7 +342,8 @@ async def test_a_photo_is_kept_if_it_is_one(database: Database) -> None:
     async with database.begin() as tx:
         town = await a_town(tx)
         device = await devices.enrol(tx, town.admin, a_device(town))
-    path = f"/api/v1/devices/{device.id}/photo"
+    own = f"/api/v1/devices/{device.id}"
+    path = f"{own}/photo"
     png = b"\x89PNG\r\n\x1a\n" + bytes(100)
     async with signed_in(database, town.admin) as client:
         assert (await client.put(path, content=b"<svg onload=alert(1)>")).status_code == 422
@@ -350,7 +351,9 @@ async def test_a_photo_is_kept_if_it_is_one(database: Database) -> None:
         assert (await client.put(path, content=png)).status_code == 204
         read = await client.get(path)
         assert (read.headers["content-type"], read.content) == ("image/png", png)
+        assert (await client.get(own)).json()["photoAt"] is not None
         assert (await client.delete(path)).status_code == 204
+        assert (await client.get(own)).json()["photoAt"] is None
         assert (await client.delete(path)).status_code == 404
 
 

@@ -175,6 +175,7 @@ async def test_series_beyond_the_limit_are_left_out_not_the_message(meter: Meter
     latest = await meter.latest()
     assert len(latest) == MAX_SERIES
     assert latest["s0"] == 7
+    assert (await meter.get("latest"))["droppedValues"] == 21
     assert len(await meter.messages()) == 2
 
 

@@ -183,3 +183,54 @@ async def test_erasure_leaves_nothing_personal_and_a_readable_audit(world: World
         assert not [r.row for r in rows if "anna" in r.row.lower()]
     # The address is free again.
     await world.user("anna.q@example.org")
+
+
+async def test_what_the_console_remembers_is_the_persons_own(world: World) -> None:
+    north = await world.organization("North")
+    anna = await world.person("anna@example.org", north.id, Role.READ)
+    bo = await world.person("bo@example.org", north.id, Role.USER_ADMIN)
+    path = "/api/v1/auth/preferences"
+    assert (await anna.get(path)).json() == {}
+    view = {"name": "Silent lamps", "value": {"connectivity": "silent"}}
+    await anna.patch(path, json={"views.devices": [view], "columns.devices": ["name"]})
+    kept = await anna.patch(path, json={"columns.devices": None})
+    assert kept.json() == (await anna.get(path)).json() == {"views.devices": [view]}
+    assert (await bo.get(path)).json() == {}
+
+    large = await anna.patch(path, json={"views.devices": ["x" * 70_000]})
+    assert (large.status_code, large.json()["code"]) == (413, "users.preferences_too_large")
+    assert (await anna.patch(path, json={"Views of mine": []})).status_code == 422
+    assert (await anna.get(path)).json() == {"views.devices": [view]}
+
+
+async def test_an_api_key_is_nobody_to_remember_things_for(world: World) -> None:
+    north = await world.organization("North")
+    admin = await world.person("chief@example.org", north.id, Role.USER_ADMIN, Role.READ)
+    body = {
+        "organizationId": str(north.id),
+        "name": "key",
+        "permissionGroupIds": [str(await world.group(north.id, Role.READ))],
+    }
+    key = (await admin.post("/api/v1/api-keys", json=body)).json()["key"]
+    refused = await world.client(X_API_KEY=key).patch(
+        "/api/v1/auth/preferences", json={"columns.devices": []}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (403, "users.person_needed")
+
+
+async def test_what_was_remembered_goes_when_the_person_is_erased(world: World) -> None:
+    north = await world.organization("North")
+    anna = await world.person("anna@example.org", north.id, Role.READ)
+    await anna.patch("/api/v1/auth/preferences", json={"columns.devices": ["name"]})
+    own = (await anna.get("/api/v1/auth/me")).json()["id"]
+    admin = await world.admin()
+    assert (await admin.delete(f"/api/v1/users/{own}")).status_code == 204
+    async with world.database.begin() as tx:
+        left = await tx.execute("SELECT count(*) FROM user_preferences", {})
+        assert left.scalar_one() == 0
+
+
+async def test_a_language_nobody_chose_is_left_to_the_browser(world: World) -> None:
+    admin = await world.admin()
+    body = {"email": "anna@example.org", "name": "Anna"}
+    assert (await admin.post("/api/v1/users", json=body)).json()["language"] is None

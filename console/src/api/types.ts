@@ -40,6 +40,7 @@ export type UserBody = Sent<'/api/v1/users', 'post'>
 export type UserPatch = Sent<'/api/v1/users/{user_id}', 'patch'>
 export type ApiKey = Item<'/api/v1/api-keys'>
 export type ApiKeyBody = Sent<'/api/v1/api-keys', 'post'>
+export type ApiKeyPatch = Sent<'/api/v1/api-keys/{key_id}', 'patch'>
 
 export type Application = Item<'/api/v1/applications'>
 export type ApplicationBody = Sent<'/api/v1/applications', 'post'>
@@ -51,6 +52,8 @@ export type DevicePatch = Sent<'/api/v1/devices/{device_id}', 'patch'>
 export type Credential = Item<'/api/v1/devices/{device_id}/credentials'>
 export type CredentialBody = Sent<'/api/v1/devices/{device_id}/credentials', 'post'>
 export type ShownCredential = Made<'/api/v1/devices/{device_id}/credentials'>
+export type StateChange = Item<'/api/v1/devices/{device_id}/states'>
+export type Connection = Got<'/api/v1/devices/{device_id}/presence'>['connections'][number]
 export type MapItem = Item<'/api/v1/devices/map'>
 export type ImportReport = Made<'/api/v1/devices/import', 200>
 

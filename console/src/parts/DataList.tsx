@@ -1,5 +1,5 @@
 import { ActionIcon, Checkbox, Group, Menu, Skeleton, Text, Tooltip } from '@mantine/core'
-import { useLocalStorage, useMediaQuery } from '@mantine/hooks'
+import { useMediaQuery } from '@mantine/hooks'
 import { IconArrowDown, IconArrowUp, IconColumns3 } from '@tabler/icons-react'
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react'
@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next'
 import type { Growing } from '@/api/pages'
 import classes from './DataList.module.css'
 import { Failure } from './Failure'
+import { useKept } from './preferences'
 
 /** One column; the first column is the row's name. */
 export interface Column<T> {
@@ -22,7 +23,7 @@ export interface Column<T> {
 }
 
 interface Props<T> {
-  /** The list's name in this browser's memory of chosen columns. */
+  /** The list's name in the person's choice of columns. */
   name: string
   label: string
   list: Growing<T>
@@ -44,11 +45,10 @@ export function DataList<T>(props: Props<T>) {
   const { name, label, list, columns, rowKey, onOpen, sort, onSort, bulk, tools, empty } = props
   const { t } = useTranslation()
   const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
-  const [chosen, setChosen] = useLocalStorage<string[]>({
-    key: `moorage.columns.${name}`,
-    defaultValue: columns.filter((c) => !c.extra).map((c) => c.key),
-    getInitialValueInEffect: false,
-  })
+  const [chosen, setChosen] = useKept(
+    `columns.${name}`,
+    columns.filter((c) => !c.extra).map((c) => c.key),
+  )
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const shown = columns.filter((c, i) => i === 0 || chosen.includes(c.key))
   const picked = list.items.filter((row) => selected.has(rowKey(row)))

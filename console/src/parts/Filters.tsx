@@ -1,21 +1,34 @@
-import { ActionIcon, Button, Group, Menu, Popover, Stack, TextInput } from '@mantine/core'
-import { useDebouncedCallback, useLocalStorage } from '@mantine/hooks'
-import { IconBookmark, IconChevronDown, IconSearch, IconTrash, IconX } from '@tabler/icons-react'
+import { ActionIcon, Button, Group, Menu, Popover, Stack, TagsInput, TextInput } from '@mantine/core'
+import { useDebouncedCallback } from '@mantine/hooks'
+import { IconBookmark, IconChevronDown, IconPlus, IconSearch, IconTrash, IconX } from '@tabler/icons-react'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import classes from './Filters.module.css'
+import { useKept } from './preferences'
 
 /** One question a list can be narrowed by. */
 export interface Filter {
   key: string
   label: string
-  options: { value: string; label: string }[]
+  /** What to choose from; none where words are typed. */
+  options?: { value: string; label: string }[]
+  /** What the words to type look like. */
+  example?: string
+  /** Offered under "More filters" until it is used. */
+  extra?: boolean
 }
+
+/** Between the words of one filter in the address. */
+const BETWEEN = '\n'
+
+/** Give the words that were typed into a filter without options. */
+export const wordsOf = (value: string | undefined): string[] =>
+  value ? value.split(BETWEEN).filter((word) => word.trim()) : []
 
 export type Narrowed = Record<string, string | undefined>
 
 interface Props {
-  /** The list's name in this browser's memory of saved views. */
+  /** The list's name in the person's saved views. */
   name: string
   filters?: Filter[]
   value: Narrowed
@@ -28,7 +41,10 @@ interface Props {
 /** Search, filter chips and saved views above a list. */
 export function Filters({ name, filters = [], value, onChange, search, placeholder }: Props) {
   const { t } = useTranslation()
+  const [opened, setOpened] = useState<string[]>([])
   const active = Object.values(value).some(Boolean)
+  const shown = (filter: Filter) => !filter.extra || !!value[filter.key] || opened.includes(filter.key)
+  const hidden = filters.filter((filter) => !shown(filter))
   return (
     <Group gap={6}>
       {search && (
@@ -38,14 +54,39 @@ export function Filters({ name, filters = [], value, onChange, search, placehold
           onChange={(text) => onChange({ ...value, [search]: text || undefined })}
         />
       )}
-      {filters.map((filter) => (
-        <Chip
-          key={filter.key}
-          filter={filter}
-          chosen={value[filter.key]}
-          choose={(chosen) => onChange({ ...value, [filter.key]: chosen })}
-        />
-      ))}
+      {filters.filter(shown).map((filter) => {
+        const props = {
+          filter,
+          chosen: value[filter.key],
+          choose: (chosen: string | undefined) => {
+            if (!chosen) setOpened(opened.filter((key) => key !== filter.key))
+            onChange({ ...value, [filter.key]: chosen })
+          },
+          opened: opened.includes(filter.key) && !value[filter.key],
+        }
+        return filter.options ? (
+          <Chip key={filter.key} {...props} options={filter.options} />
+        ) : (
+          <WordsChip key={filter.key} {...props} />
+        )
+      })}
+      {hidden.length > 0 && (
+        <Menu position="bottom-start" shadow="md" returnFocus={false}>
+          <Menu.Target>
+            <button type="button" className={classes.chip}>
+              <IconPlus size={13} />
+              {t('list.moreFilters')}
+            </button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            {hidden.map((filter) => (
+              <Menu.Item key={filter.key} onClick={() => setOpened([...opened, filter.key])}>
+                {filter.label}
+              </Menu.Item>
+            ))}
+          </Menu.Dropdown>
+        </Menu>
+      )}
       {active && (
         <Button variant="subtle" color="gray" size="compact-sm" onClick={() => onChange({})}>
           {t('list.clear')}
@@ -87,14 +128,16 @@ interface ChipProps {
   filter: Filter
   chosen?: string
   choose: (value: string | undefined) => void
+  /** Ask at once. */
+  opened: boolean
 }
 
-function Chip({ filter, chosen, choose }: ChipProps) {
+function Chip({ filter, chosen, choose, opened, options }: ChipProps & Required<Pick<Filter, 'options'>>) {
   const { t } = useTranslation()
-  const option = filter.options.find((o) => o.value === chosen)
+  const option = options.find((o) => o.value === chosen)
   return (
     <Group gap={0} wrap="nowrap">
-      <Menu position="bottom-start" shadow="md">
+      <Menu position="bottom-start" shadow="md" defaultOpened={opened}>
         <Menu.Target>
           <button type="button" className={classes.chip} data-active={chosen ? true : undefined}>
             {filter.label}
@@ -103,7 +146,7 @@ function Chip({ filter, chosen, choose }: ChipProps) {
           </button>
         </Menu.Target>
         <Menu.Dropdown mah={340} style={{ overflowY: 'auto' }}>
-          {filter.options.map((o) => (
+          {options.map((o) => (
             <Menu.Item
               key={o.value}
               onClick={() => choose(o.value)}
@@ -112,20 +155,54 @@ function Chip({ filter, chosen, choose }: ChipProps) {
               {o.label}
             </Menu.Item>
           ))}
-          {filter.options.length === 0 && <Menu.Label>{t('list.nothingToChoose')}</Menu.Label>}
+          {options.length === 0 && <Menu.Label>{t('list.nothingToChoose')}</Menu.Label>}
         </Menu.Dropdown>
       </Menu>
-      {chosen && (
-        <button
-          type="button"
-          className={classes.drop}
-          aria-label={t('list.dropFilter', { name: filter.label })}
-          onClick={() => choose(undefined)}
-        >
-          <IconX size={13} />
-        </button>
-      )}
+      <Drop filter={filter} chosen={chosen} choose={choose} />
     </Group>
+  )
+}
+
+function WordsChip({ filter, chosen, choose, opened }: ChipProps) {
+  const words = wordsOf(chosen)
+  return (
+    <Group gap={0} wrap="nowrap">
+      <Popover position="bottom-start" shadow="md" width={280} trapFocus defaultOpened={opened}>
+        <Popover.Target>
+          <button type="button" className={classes.chip} data-active={chosen ? true : undefined}>
+            {filter.label}
+            {chosen ? <b>{words.join(', ')}</b> : <IconChevronDown size={13} />}
+          </button>
+        </Popover.Target>
+        <Popover.Dropdown>
+          <TagsInput
+            data-autofocus
+            label={filter.label}
+            placeholder={filter.example}
+            value={words}
+            splitChars={[',', ';']}
+            acceptValueOnBlur
+            onChange={(next) => choose(next.join(BETWEEN) || undefined)}
+          />
+        </Popover.Dropdown>
+      </Popover>
+      <Drop filter={filter} chosen={chosen} choose={choose} />
+    </Group>
+  )
+}
+
+function Drop({ filter, chosen, choose }: Omit<ChipProps, 'opened'>) {
+  const { t } = useTranslation()
+  if (!chosen) return null
+  return (
+    <button
+      type="button"
+      className={classes.drop}
+      aria-label={t('list.dropFilter', { name: filter.label })}
+      onClick={() => choose(undefined)}
+    >
+      <IconX size={13} />
+    </button>
   )
 }
 
@@ -137,11 +214,7 @@ interface ViewsProps {
 
 function Views({ name, value, onChange }: ViewsProps) {
   const { t } = useTranslation()
-  const [views, setViews] = useLocalStorage<{ name: string; value: Narrowed }[]>({
-    key: `moorage.views.${name}`,
-    defaultValue: [],
-    getInitialValueInEffect: false,
-  })
+  const [views, setViews] = useKept<{ name: string; value: Narrowed }>(`views.${name}`, [])
   const [title, setTitle] = useState('')
   const active = Object.values(value).some(Boolean)
   if (!active && views.length === 0) return null

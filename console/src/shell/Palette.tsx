@@ -1,12 +1,29 @@
 import { Modal, Text, TextInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
-import { type Icon, IconApps, IconCornerDownLeft, IconCpu, IconPlus, IconSearch } from '@tabler/icons-react'
+import {
+  type Icon,
+  IconApps,
+  IconBuilding,
+  IconCode,
+  IconCornerDownLeft,
+  IconCpu,
+  IconPlus,
+  IconSearch,
+  IconSend2,
+  IconUser,
+  IconUsersGroup,
+} from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { Permission } from '@/api/types'
 import { useSession } from '@/features/auth/session'
+import { findDecoders } from '@/features/decoders/queries'
 import { findDevices } from '@/features/devices/queries'
 import { findApplications } from '@/features/groups/queries'
+import { findOrganizations, listGroups } from '@/features/organizations/queries'
+import { findTargets } from '@/features/targets/queries'
+import { findUsers } from '@/features/users/queries'
 import { useGo } from '@/parts/go'
 import { OTHERS, SECTIONS } from './destinations'
 import classes from './Palette.module.css'
@@ -18,6 +35,14 @@ interface Hit {
   kind: string
   to: string
 }
+
+const MOST = 6
+
+/** What can be begun from here. */
+const ACTIONS = [
+  { to: '/applications?new=true', label: 'applications.new', needs: 'applications:manage' },
+  { to: '/targets?new=true', label: 'targets.new', needs: 'targets:manage' },
+] as const
 
 /** Find things and go to places from the keyboard. */
 export function Palette({ onClose }: { onClose: () => void }) {
@@ -103,22 +128,35 @@ export function Palette({ onClose }: { onClose: () => void }) {
   )
 }
 
+/** What a list gives for the words, where one may read it. */
+function useFound<T extends { id: string }>(
+  key: string,
+  needs: Permission,
+  words: string,
+  find: () => Promise<{ items: T[] }>,
+): T[] {
+  const { can, organizationId } = useSession()
+  const asks = words.length > 1 && can(needs)
+  const found = useQuery({ queryKey: [key, 'find', organizationId, words], queryFn: find, enabled: asks })
+  return asks ? (found.data?.items ?? []) : []
+}
+
 function useHits(text: string): Hit[] {
   const { t } = useTranslation()
   const { can, organizationId } = useSession()
   const [asked] = useDebouncedValue(text.trim(), 150)
-  const devices = useQuery({
-    queryKey: ['devices', 'find', organizationId, asked],
-    queryFn: () => findDevices(asked, organizationId),
-    enabled: asked.length > 1 && can('devices:read'),
-  })
-  const applications = useQuery({
-    queryKey: ['applications', 'find', organizationId, asked],
-    queryFn: () => findApplications(asked, organizationId),
-    enabled: asked.length > 1 && can('applications:read'),
-  })
   const words = text.trim().toLowerCase()
-  const matches = (label: string) => label.toLowerCase().includes(words)
+  const matches = (one: { label: string }) => one.label.toLowerCase().includes(words)
+  const devices = useFound('devices', 'devices:read', asked, () => findDevices(asked, organizationId))
+  const applications = useFound('applications', 'applications:read', asked, () =>
+    findApplications(asked, organizationId),
+  )
+  const decoders = useFound('decoders', 'decoders:read', asked, () => findDecoders(asked, organizationId))
+  const targets = useFound('targets', 'targets:read', asked, () => findTargets(asked, organizationId))
+  const users = useFound('users', 'users:read', asked, () => findUsers(asked, organizationId))
+  const organizations = useFound('organizations', 'organizations:read', asked, () => findOrganizations(asked))
+  // Their list takes no words; there are few.
+  const groups = useFound('permissions', 'users:read', asked && 'all', () => listGroups(organizationId))
   const places = [...SECTIONS.flatMap((section) => section.places), ...OTHERS]
     .filter((place) => !place.needs || can(place.needs))
     .map((place) => ({
@@ -128,32 +166,29 @@ function useHits(text: string): Hit[] {
       kind: t('palette.page'),
       to: place.to,
     }))
-  const actions: Hit[] = can('applications:manage')
-    ? [
-        {
-          key: 'new-application',
-          icon: IconPlus,
-          label: t('applications.new'),
-          kind: t('palette.action'),
-          to: '/applications?new=true',
-        },
-      ]
-    : []
+  const actions = ACTIONS.filter((one) => can(one.needs)).map((one) => ({
+    key: one.to,
+    icon: IconPlus,
+    label: t(one.label),
+    kind: t('palette.action'),
+    to: one.to,
+  }))
+  const hits = (icon: Icon, kind: string, room: string, found: { id: string; name: string }[]): Hit[] =>
+    found.map(({ id, name }) => ({ key: id, icon, label: name, kind, to: `${room}/${id}` }))
   return [
-    ...(asked.length > 1 ? (devices.data?.items ?? []) : []).map((d) => ({
-      key: d.id,
-      icon: IconCpu,
-      label: d.name,
-      kind: t('palette.device'),
-      to: `/devices/${d.id}`,
+    ...hits(IconCpu, t('palette.device'), '/devices', devices),
+    ...hits(IconApps, t('palette.application'), '/applications', applications),
+    ...hits(IconCode, t('palette.decoder'), '/decoders', decoders),
+    ...hits(IconSend2, t('palette.target'), '/targets', targets),
+    ...hits(IconBuilding, t('palette.organization'), '/organizations', organizations),
+    ...users.map((user) => ({
+      key: user.id,
+      icon: IconUser,
+      label: user.name,
+      kind: t('palette.user'),
+      to: `/users?q=${encodeURIComponent(user.email ?? user.name)}&user=${user.id}`,
     })),
-    ...(asked.length > 1 ? (applications.data?.items ?? []) : []).map((a) => ({
-      key: a.id,
-      icon: IconApps,
-      label: a.name,
-      kind: t('palette.application'),
-      to: `/applications/${a.id}`,
-    })),
-    ...[...places, ...actions].filter((hit) => matches(hit.label)),
+    ...hits(IconUsersGroup, t('palette.group'), '/permissions', groups).filter(matches).slice(0, MOST),
+    ...[...places, ...actions].filter(matches),
   ]
 }

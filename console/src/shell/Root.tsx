@@ -5,6 +5,7 @@ import { useEffect } from 'react'
 import { whenSignedOut } from '@/api/client'
 import { meQuery } from '@/features/auth/queries'
 import { SessionProvider } from '@/features/auth/session'
+import { chooseLanguage, LANGUAGES } from '@/i18n'
 import { Failure } from '@/parts/Failure'
 import { Frame } from './Frame'
 
@@ -24,6 +25,10 @@ export function SignedIn() {
   useEffect(() => {
     if (out) void go({ to: '/sign-in', search: { to: router.state.location.href } as never })
   }, [out, go, router])
+  const language = LANGUAGES.find((one) => one === me.data?.user?.language)
+  useEffect(() => {
+    if (language) void chooseLanguage(language)
+  }, [language])
   if (me.error && !me.data) return <Failure of={me.error} retry={() => void me.refetch()} />
   if (!me.data) {
     return (

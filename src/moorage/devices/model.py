@@ -219,6 +219,7 @@ class Device:
     connected: bool
     last_seen_at: datetime | None
     silent_since: datetime | None
+    photo_at: datetime | None
     created_at: datetime
     updated_at: datetime
     created_by: UUID

@@ -44,7 +44,7 @@ def add(
     name: str,
     *,
     admin: bool = False,
-    language: str = "en",
+    language: str | None = None,
     data_dir: Path | None = None,
 ) -> None:
     """Make a user and an invitation that holds for seven days.
@@ -53,7 +53,7 @@ def add(
         email: e-mail address.
         name: name.
         admin: make the user a GlobalAdmin.
-        language: en or da.
+        language: en or da; without one the console follows the browser.
         data_dir: directory of everything the installation keeps.
     """
     settings = _settings(data_dir)

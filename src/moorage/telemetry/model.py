@@ -105,11 +105,15 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of a device right now, from what it sent."""
+    """What is known of a device right now, from what it sent.
+
+    `dropped_values` came under names beyond the most series that a device may have.
+    """
 
     received_at: datetime | None
     message_count: int
     latest: tuple[Latest, ...]
+    dropped_values: int = 0
 
 
 @dataclass(frozen=True, slots=True)

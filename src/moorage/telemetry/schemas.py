@@ -28,11 +28,12 @@ class LatestOut(Out):
 
 
 class StateOut(Out):
-    """What a device sent last."""
+    """What a device sent last; `droppedValues` came for series beyond the most it may have."""
 
     received_at: Instant | None
     message_count: int
     latest: list[LatestOut]
+    dropped_values: int
 
 
 class RowOut(Out):

@@ -98,3 +98,11 @@ class PersonNeeded(MoorageError):
     kind = Kind.FORBIDDEN
     code = "users.person_needed"
     message = "An API key cannot do this; sign in as a person."
+
+
+class PreferencesTooLarge(MoorageError):
+    """More would be remembered for one person than may be."""
+
+    kind = Kind.TOO_LARGE
+    code = "users.preferences_too_large"
+    message = "At most {limit} bytes of preferences are kept. Remove a saved view first."

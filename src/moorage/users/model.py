@@ -55,7 +55,7 @@ class User:
     id: UUID
     email: str | None
     name: str
-    language: str
+    language: str | None
     active: bool
     has_password: bool
     expires_at: datetime | None
@@ -77,11 +77,11 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """Whom to invite, and into which permission groups."""
+    """Whom to invite, and into which permission groups; without a language, as the browser."""
 
     email: str
     name: str
-    language: str = "en"
+    language: str | None = None
     expires_at: datetime | None = None
     permission_group_ids: tuple[UUID, ...] = ()
 

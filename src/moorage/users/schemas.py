@@ -18,6 +18,8 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 # What is typed; the rules for a new password answer in words.
 Password = Annotated[str, Field(min_length=1, max_length=LONGEST_PASSWORD)]
 Language = Literal["en", "da"]
+# Of one thing the console remembers for its user, such as `columns.devices`.
+Preference = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9.-]{0,63}$")]
 Scope = Annotated[Permission, Strict(False)]
 
 
@@ -62,7 +64,7 @@ class UserOut(Stamped):
     id: UUID
     email: str | None
     name: str
-    language: str
+    language: str | None
     active: bool
     has_password: bool
     expires_at: Instant | None
@@ -107,7 +109,7 @@ class UserBody(Body):
 
     email: Email
     name: Name
-    language: Language = "en"
+    language: Language | None = None
     expires_at: Instant | None = None
     permission_group_ids: Annotated[list[Id], Field(max_length=100)] = []
 
@@ -127,7 +129,7 @@ class UserPatch(Body):
 
     email: Email = ""
     name: Name = ""
-    language: Language = "en"
+    language: Language | None = None
     active: bool = True
     expires_at: Instant | None = None
 

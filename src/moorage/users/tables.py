@@ -17,6 +17,7 @@ from sqlalchemy import (
     Uuid,
     func,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from moorage.kit.tables import metadata, stamps
 
@@ -26,7 +27,8 @@ users = Table(
     Column("id", Uuid, primary_key=True),
     Column("email", Text),
     Column("name", Text, nullable=False),
-    Column("language", Text, nullable=False),
+    # None: nobody has chosen one, so the console follows the browser.
+    Column("language", Text),
     Column("password_hash", Text),
     Column("active", Boolean, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
@@ -65,6 +67,14 @@ user_spent_tokens = Table(
         nullable=False,
         index=True,
     ),
+)
+
+# How somebody likes to see things: chosen columns, saved views.
+user_preferences = Table(
+    "user_preferences",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("preferences", JSONB, nullable=False),
 )
 
 user_links = Table(

@@ -119,3 +119,6 @@ export const listProblems = (id: string, after?: string) =>
       params: { path: { decoder_id: id }, query: { after } },
     }),
   )
+
+export const findDecoders = (q: string, organizationId?: string) =>
+  ok(api.GET('/api/v1/decoders', { params: { query: { q, organizationId, limit: 6 } } }))

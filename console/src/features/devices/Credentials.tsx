@@ -3,6 +3,7 @@ import {
   Button,
   Menu,
   SegmentedControl,
+  Select,
   Skeleton,
   Stack,
   Table,
@@ -16,12 +17,14 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Credential, ShownCredential } from '@/api/types'
 import { Confirm } from '@/parts/Confirm'
-import { Failure, useFailureText } from '@/parts/Failure'
+import { DayInput } from '@/parts/DayInput'
+import { Failure } from '@/parts/Failure'
 import { FormModal } from '@/parts/FormModal'
 import { showProblems } from '@/parts/form'
-import { failed } from '@/parts/notify'
+import { useFormat } from '@/parts/format'
 import { Panel } from '@/parts/Panel'
 import { SecretModal } from '@/parts/Secret'
+import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { credentialsQuery, issueCredential, revokeCredential, rotateCredential } from './queries'
 
@@ -29,20 +32,13 @@ import { credentialsQuery, issueCredential, revokeCredential, rotateCredential }
 export function Credentials({ deviceId }: { deviceId: string }) {
   const { t } = useTranslation()
   const client = useQueryClient()
-  const text = useFailureText()
+  const format = useFormat()
   const found = useQuery(credentialsQuery(deviceId))
   const [making, setMaking] = useState(false)
+  const [rotating, setRotating] = useState<Credential | null>(null)
   const [revoking, setRevoking] = useState<Credential | null>(null)
   const [shown, setShown] = useState<ShownCredential | null>(null)
   const refresh = () => void client.invalidateQueries({ queryKey: ['devices', deviceId, 'credentials'] })
-  const rotate = useMutation({
-    mutationFn: (credential: Credential) => rotateCredential(deviceId, credential.id),
-    onSuccess: (made) => {
-      setShown(made)
-      refresh()
-    },
-    onError: (failure) => failed(text(failure)),
-  })
   return (
     <Panel
       title={t('credentials.title')}
@@ -76,6 +72,20 @@ export function Credentials({ deviceId }: { deviceId: string }) {
                       {credential.userName ?? ''} {credential.hint}
                     </Text>
                   </Text>
+                  {credential.expiresAt && (
+                    <Status tone={expired(credential.expiresAt) ? 'bad' : 'quiet'}>
+                      {t(expired(credential.expiresAt) ? 'credentials.expired' : 'credentials.expires', {
+                        at: format.date(credential.expiresAt),
+                      })}
+                    </Status>
+                  )}
+                  {credential.previousUntil && !expired(credential.previousUntil) && (
+                    <Status tone="waiting">
+                      {t('credentials.previousUntil', {
+                        at: format.instant(credential.previousUntil, false),
+                      })}
+                    </Status>
+                  )}
                 </Table.Td>
                 <Table.Td>
                   <Time at={credential.createdAt} fz="sm" c="dimmed" />
@@ -88,9 +98,7 @@ export function Credentials({ deviceId }: { deviceId: string }) {
                       </ActionIcon>
                     </Menu.Target>
                     <Menu.Dropdown>
-                      <Menu.Item onClick={() => rotate.mutate(credential)}>
-                        {t('credentials.rotate')}
-                      </Menu.Item>
+                      <Menu.Item onClick={() => setRotating(credential)}>{t('credentials.rotate')}</Menu.Item>
                       <Menu.Item c="red" onClick={() => setRevoking(credential)}>
                         {t('credentials.revoke')}
                       </Menu.Item>
@@ -108,6 +116,18 @@ export function Credentials({ deviceId }: { deviceId: string }) {
           onClose={() => setMaking(false)}
           onMade={(made) => {
             setMaking(false)
+            setShown(made)
+            refresh()
+          }}
+        />
+      )}
+      {rotating && (
+        <Rotate
+          deviceId={deviceId}
+          credential={rotating}
+          onClose={() => setRotating(null)}
+          onMade={(made) => {
+            setRotating(null)
             setShown(made)
             refresh()
           }}
@@ -141,12 +161,20 @@ interface NewProps {
 
 function NewCredential({ deviceId, onClose, onMade }: NewProps) {
   const { t } = useTranslation()
-  const form = useForm({ initialValues: { kind: 'key' as Credential['kind'], label: '', userName: '' } })
+  const form = useForm({
+    initialValues: {
+      kind: 'key' as Credential['kind'],
+      label: '',
+      userName: '',
+      expiresAt: null as string | null,
+    },
+  })
   const make = useMutation({
     mutationFn: (values: typeof form.values) =>
       issueCredential(deviceId, {
         kind: values.kind,
         label: values.label,
+        expiresAt: values.expiresAt,
         ...(values.kind === 'password' && values.userName && { userName: values.userName }),
       }),
     onSuccess: onMade,
@@ -185,7 +213,52 @@ function NewCredential({ deviceId, onClose, onMade }: NewProps) {
             {...form.getInputProps('userName')}
           />
         )}
+        <DayInput
+          label={t('credentials.lastDay')}
+          description={t('credentials.lastDayHelp')}
+          {...form.getInputProps('expiresAt')}
+        />
       </Stack>
+    </FormModal>
+  )
+}
+
+const expired = (at: string) => Date.parse(at) <= Date.now()
+
+const OVERLAPS = { none: 'PT0S', hour: 'PT1H', day: 'P1D', week: 'P7D', month: 'P30D' } as const
+
+/** Make a new secret; the old one may go on for a while, until the device has the new one. */
+function Rotate({ deviceId, credential, onClose, onMade }: NewProps & { credential: Credential }) {
+  const { t } = useTranslation()
+  const [overlap, setOverlap] = useState<keyof typeof OVERLAPS>('day')
+  const rotate = useMutation({
+    mutationFn: () => rotateCredential(deviceId, credential.id, OVERLAPS[overlap]),
+    onSuccess: onMade,
+  })
+  return (
+    <FormModal
+      title={t('credentials.rotate')}
+      action={t('credentials.rotate')}
+      size="md"
+      onSubmit={(event) => {
+        event?.preventDefault()
+        rotate.mutate()
+      }}
+      onClose={onClose}
+      pending={rotate.isPending}
+      failure={rotate.error}
+    >
+      <Select
+        label={t('credentials.overlap')}
+        description={t('credentials.overlapHelp')}
+        allowDeselect={false}
+        data={(Object.keys(OVERLAPS) as (keyof typeof OVERLAPS)[]).map((one) => ({
+          value: one,
+          label: t(`credentials.overlaps.${one}`),
+        }))}
+        value={overlap}
+        onChange={(next) => setOverlap((next ?? 'day') as keyof typeof OVERLAPS)}
+      />
     </FormModal>
   )
 }

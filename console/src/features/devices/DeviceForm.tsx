@@ -11,6 +11,7 @@ import {
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Device, DevicePatch } from '@/api/types'
 import { DecoderChoice } from '@/features/decoders/DecoderChoice'
@@ -19,12 +20,12 @@ import { changes, mergedMap, showProblems } from '@/parts/form'
 import { fromPairs, KeyValues, toPairs } from '@/parts/KeyValues'
 import { told } from '@/parts/notify'
 import { Panel } from '@/parts/Panel'
+import { GatewayChoice } from './GatewayChoice'
+import { Identifiers } from './Identifiers'
 import { changeDevice } from './queries'
-import { KINDS } from './words'
+import { KINDS, OWNERSHIPS } from './words'
 
 type Tagged = Device & { etag: string | null }
-
-const OWNERSHIPS = ['byod', 'cope', 'corporate', 'dedicated'] as const
 
 /** What a device is called, what it is, where it stands. */
 export function DeviceForm({ device }: { device: Tagged }) {
@@ -44,7 +45,9 @@ export function DeviceForm({ device }: { device: Tagged }) {
     decoderId: device.decoderId,
     longitude: (device.location?.coordinates[0] ?? '') as number | '',
     latitude: (device.location?.coordinates[1] ?? '') as number | '',
-    identifiers: device.identifiers.map((one) => ({ ...one, network: one.network ?? '' })),
+    altitude: (device.location?.coordinates[2] ?? '') as number | '',
+    gatewayId: device.gatewayId,
+    identifiers: device.identifiers,
     metadata: toPairs(device.metadata),
   }
   const form = useForm({
@@ -52,13 +55,14 @@ export function DeviceForm({ device }: { device: Tagged }) {
     validate: {
       name: (v) => (v.trim() ? null : t('forms.nameMissing')),
       latitude: (v, all) => ((v === '') !== (all.longitude === '') ? t('forms.bothCoordinates') : null),
+      altitude: (v, all) => (v !== '' && all.latitude === '' ? t('forms.bothCoordinates') : null),
     },
     validateInputOnBlur: true,
   })
   const save = useMutation({
     mutationFn: (values: typeof before) => {
-      const { longitude, latitude, serial, metadata, ...rest } = changes(before, values)
-      const moved = longitude !== undefined || latitude !== undefined
+      const { longitude, latitude, altitude, serial, metadata, ...rest } = changes(before, values)
+      const moved = [longitude, latitude, altitude].some((one) => one !== undefined)
       return changeDevice(device.id, device.etag, {
         ...rest,
         ...(serial !== undefined && { serial: serial || null }),
@@ -67,7 +71,7 @@ export function DeviceForm({ device }: { device: Tagged }) {
           location:
             values.longitude === '' || values.latitude === ''
               ? null
-              : { type: 'Point', coordinates: [values.longitude, values.latitude] },
+              : { type: 'Point', coordinates: pointOf(values) },
         }),
       } as DevicePatch)
     },
@@ -113,6 +117,12 @@ export function DeviceForm({ device }: { device: Tagged }) {
               decimalScale={7}
               {...form.getInputProps('longitude')}
             />
+            <NumberInput label={t('fields.altitude')} decimalScale={3} {...form.getInputProps('altitude')} />
+            <GatewayChoice
+              device={device}
+              value={form.values.gatewayId}
+              onChange={(id) => form.setFieldValue('gatewayId', id)}
+            />
             <TextInput label={t('fields.owner')} {...form.getInputProps('owner')} />
             <Select
               label={t('fields.ownership')}
@@ -122,19 +132,10 @@ export function DeviceForm({ device }: { device: Tagged }) {
             />
           </SimpleGrid>
           <TagsInput label={t('fields.tags')} {...form.getInputProps('tags')} />
-          <KeyValues
-            label={t('devices.identifiers')}
-            value={form.values.identifiers.map((one) => ({ key: one.kind, value: one.value }))}
-            onChange={(pairs) =>
-              form.setFieldValue(
-                'identifiers',
-                pairs.map((pair, i) => ({
-                  kind: pair.key,
-                  value: pair.value,
-                  network: form.values.identifiers[i]?.network ?? '',
-                })),
-              )
-            }
+          <Identifiers
+            value={form.values.identifiers}
+            onChange={(identifiers) => form.setFieldValue('identifiers', identifiers)}
+            errors={(at) => wrongIdentifier(form.errors, at)}
           />
           <KeyValues
             label={t('fields.metadata')}
@@ -152,4 +153,16 @@ export function DeviceForm({ device }: { device: Tagged }) {
       </form>
     </Panel>
   )
+}
+
+/** Give the coordinates of a form, the altitude only where there is one. */
+function pointOf({ longitude, latitude, altitude }: Record<'longitude' | 'latitude' | 'altitude', unknown>) {
+  return [longitude, latitude, ...(altitude === '' ? [] : [altitude])]
+}
+
+function wrongIdentifier(errors: Record<string, ReactNode>, at: number): ReactNode {
+  const found = Object.entries(errors).find(
+    ([path]) => path === `identifiers.${at}` || path.startsWith(`identifiers.${at}.`),
+  )
+  return found?.[1]
 }

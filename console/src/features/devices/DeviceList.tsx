@@ -19,6 +19,7 @@ import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import type { Device } from '@/api/types'
 import { useSession } from '@/features/auth/session'
+import { decodersQuery } from '@/features/decoders/queries'
 import { applicationsQuery } from '@/features/groups/queries'
 import { useAddress } from '@/parts/address'
 import { Confirm } from '@/parts/Confirm'
@@ -31,7 +32,8 @@ import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { QuickLook } from './QuickLook'
 import { changeDevice, listDevices, moveDevice, removeDevice } from './queries'
-import { CONNECTIVITY, CONNECTIVITY_TONE, KINDS, STATE_TONE, STATES, type State } from './words'
+import { StateModal } from './StateModal'
+import { CONNECTIVITY, CONNECTIVITY_TONE, KINDS, OWNERSHIPS, STATE_TONE, STATES, type State } from './words'
 
 /** Devices with filters, bulk actions and a quick look; of one application where one is given. */
 export function DeviceList({ applicationId }: { applicationId?: string }) {
@@ -45,7 +47,10 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
     state: rest.state,
     kind: rest.kind,
     tag: rest.tag,
+    metadata: rest.metadata,
     decoderId: rest.decoderId,
+    ownership: rest.ownership,
+    located: rest.located,
     ...(applicationId ? {} : { applicationId: rest.applicationId }),
   }
   const filter = {
@@ -57,6 +62,8 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
     refetchInterval: 15_000,
   })
   const applications = useQuery(applicationsQuery(organizationId)).data?.items ?? []
+  const decoders =
+    useQuery({ ...decodersQuery(organizationId), enabled: can('decoders:read') }).data?.items ?? []
   const nameOf = (id: string) => applications.find((a) => a.id === id)?.name ?? '–'
   const [looked, setLooked] = useState<Device | null>(null)
   const columns: Column<Device>[] = [
@@ -92,7 +99,7 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
     {
       key: 'state',
       label: t('fields.state'),
-      width: '130px',
+      width: '148px',
       cell: (d) => <Status tone={STATE_TONE[d.state]}>{t(`deviceState.${d.state}`)}</Status>,
     },
     {
@@ -178,6 +185,34 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
                 label: t('fields.kind'),
                 options: KINDS.map((k) => ({ value: k, label: t(`deviceKind.${k}`) })),
               },
+              { key: 'tag', label: t('fields.tags'), extra: true, example: t('devices.tagExample') },
+              {
+                key: 'metadata',
+                label: t('fields.metadata'),
+                extra: true,
+                example: t('devices.metadataExample'),
+              },
+              {
+                key: 'decoderId',
+                label: t('fields.decoder'),
+                extra: true,
+                options: decoders.map((one) => ({ value: one.id, label: one.name })),
+              },
+              {
+                key: 'located',
+                label: t('fields.location'),
+                extra: true,
+                options: (['yes', 'no'] as const).map((one) => ({
+                  value: one,
+                  label: t(`devices.located.${one}`),
+                })),
+              },
+              {
+                key: 'ownership',
+                label: t('fields.ownership'),
+                extra: true,
+                options: OWNERSHIPS.map((one) => ({ value: one, label: t(`ownership.${one}`) })),
+              },
             ]}
           />
         }
@@ -230,6 +265,7 @@ function Bulk({ selected, clear }: { selected: Device[]; clear: () => void }) {
   const client = useQueryClient()
   const text = useFailureText()
   const [open, setOpen] = useState<BulkAction | null>(null)
+  const [next, setNext] = useState<State | null>(null)
   const count = selected.length
   const each = useMutation({
     mutationFn: async (act: (device: Device) => Promise<unknown>) => {
@@ -255,7 +291,7 @@ function Bulk({ selected, clear }: { selected: Device[]; clear: () => void }) {
         </Menu.Target>
         <Menu.Dropdown>
           {STATES.map((state: State) => (
-            <Menu.Item key={state} onClick={() => each.mutate((d) => changeDevice(d.id, null, { state }))}>
+            <Menu.Item key={state} onClick={() => setNext(state)}>
               {t(`deviceState.${state}`)}
             </Menu.Item>
           ))}
@@ -270,6 +306,14 @@ function Bulk({ selected, clear }: { selected: Device[]; clear: () => void }) {
       <Button size="compact-sm" variant="light" color="red" onClick={() => setOpen('remove')}>
         {t('common.remove')}
       </Button>
+      {next && (
+        <StateModal
+          state={next}
+          title={t('devices.becomeMany', { count, state: t(`deviceState.${next}`) })}
+          act={(reason) => each.mutateAsync((d) => changeDevice(d.id, null, { state: next }, reason))}
+          onClose={() => setNext(null)}
+        />
+      )}
       {open === 'move' && (
         <MoveModal
           title={t('devices.moveMany', { count })}

@@ -1,10 +1,9 @@
-import { Anchor, Badge, Button, Grid, Group, Skeleton, Stack, Tabs, Text } from '@mantine/core'
+import { Anchor, Badge, Button, Grid, Group, Image, Skeleton, Stack, Tabs, Text } from '@mantine/core'
 import { IconPlugConnected } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import type { Device } from '@/api/types'
-import { Timeline } from '@/features/audit/Timeline'
 import { useSession } from '@/features/auth/session'
 import { applicationQuery } from '@/features/groups/queries'
 import { NoticeList } from '@/features/notifications/NoticeList'
@@ -23,9 +22,10 @@ import { Facts, Panel } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { DeviceSettings } from './DeviceSettings'
-import { deviceQuery, presenceQuery } from './queries'
+import { deviceQuery, photoAddress, presenceQuery } from './queries'
+import { Timeline } from './Timeline'
 import { UnknownBytes } from './UnknownBytes'
-import { CONNECTIVITY_TONE, STATE_TONE } from './words'
+import { CONNECTIVITY_TONE, STATE_TONE, useCause } from './words'
 
 const TABS = ['live', 'readings', 'messages', 'operations', 'notices', 'timeline', 'settings'] as const
 const WORD = {
@@ -55,7 +55,7 @@ export function DevicePage() {
     messages: can('messages:read', device?.organizationId),
     operations: true,
     notices: true,
-    timeline: can('audit:read', device?.organizationId),
+    timeline: true,
     settings: can('devices:manage', device?.organizationId),
   }
   const tab = address.tab ?? 'live'
@@ -135,7 +135,7 @@ export function DevicePage() {
                 <NoticeList deviceId={id} />
               </Tabs.Panel>
               <Tabs.Panel value="timeline">
-                <Timeline subjectId={id} />
+                <Timeline device={device} />
               </Tabs.Panel>
               <Tabs.Panel value="settings">
                 <DeviceSettings device={device} />
@@ -156,9 +156,11 @@ export function DevicePage() {
 function About({ device, application }: { device: Device; application?: string }) {
   const { t } = useTranslation()
   const format = useFormat()
+  const cause = useCause()
   const presence = useQuery(presenceQuery(device.id)).data
   const connection = presence?.connections.find((c) => c.connected) ?? presence?.connections[0]
   const point = device.location?.coordinates
+  const photo = photoAddress(device)
   return (
     <Stack>
       <Panel title={t('common.about')}>
@@ -198,6 +200,9 @@ function About({ device, application }: { device: Device; application?: string }
           </Text>
         )}
       </Panel>
+      {photo && (
+        <Image src={photo} alt={t('photo.alt', { name: device.name })} radius="md" mah={260} fit="cover" />
+      )}
       {connection && (
         <Panel title={t('devices.connection')}>
           <Facts
@@ -215,7 +220,9 @@ function About({ device, application }: { device: Device; application?: string }
                 connection.connected ? t('devices.connectedSince') : t('devices.disconnectedAt'),
                 format.instant(connection.disconnectedAt ?? connection.connectedAt),
               ],
-              ...(connection.cause ? [[t('devices.cause'), connection.cause] as [string, string]] : []),
+              ...(connection.cause
+                ? [[t('devices.cause'), cause(connection.cause)] as [string, string]]
+                : []),
             ]}
           />
         </Panel>

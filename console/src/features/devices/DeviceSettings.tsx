@@ -11,7 +11,9 @@ import { Panel } from '@/parts/Panel'
 import { Credentials } from './Credentials'
 import { DeviceForm } from './DeviceForm'
 import { MoveModal } from './DeviceList'
+import { Photo } from './Photo'
 import { changeDevice, moveDevice, removeDevice } from './queries'
+import { StateModal } from './StateModal'
 import { Thresholds } from './Thresholds'
 import { NEXT_STATES, type State } from './words'
 
@@ -24,6 +26,7 @@ export function DeviceSettings({ device }: { device: Tagged }) {
       <DeviceForm key={device.id} device={device} />
       <Stack>
         <Credentials deviceId={device.id} />
+        <Photo device={device} />
         <Thresholds key={device.updatedAt} device={device} />
         <Life device={device} />
       </Stack>
@@ -36,16 +39,9 @@ function Life({ device }: { device: Tagged }) {
   const client = useQueryClient()
   const go = useGo()
   const text = useFailureText()
-  const [open, setOpen] = useState<'move' | 'remove' | 'retire' | null>(null)
+  const [open, setOpen] = useState<'move' | 'remove' | null>(null)
+  const [next, setNext] = useState<State | null>(null)
   const refresh = () => void client.invalidateQueries({ queryKey: ['devices'] })
-  const become = useMutation({
-    mutationFn: (state: State) => changeDevice(device.id, null, { state }),
-    onSuccess: () => {
-      told(t('common.saved'))
-      refresh()
-    },
-    onError: (failure) => failed(text(failure)),
-  })
   const move = useMutation({
     mutationFn: (applicationId: string) => moveDevice(device.id, applicationId),
     onSuccess: () => {
@@ -66,7 +62,7 @@ function Life({ device }: { device: Tagged }) {
             {NEXT_STATES[device.state]
               .filter((state) => state !== 'retired')
               .map((state) => (
-                <Button key={state} size="compact-md" variant="default" onClick={() => become.mutate(state)}>
+                <Button key={state} size="compact-md" variant="default" onClick={() => setNext(state)}>
                   {t(`devices.become.${state}` as never)}
                 </Button>
               ))}
@@ -77,7 +73,7 @@ function Life({ device }: { device: Tagged }) {
         </div>
         <Group gap="xs">
           {NEXT_STATES[device.state].includes('retired') && (
-            <Button size="compact-md" color="red" variant="light" onClick={() => setOpen('retire')}>
+            <Button size="compact-md" color="red" variant="light" onClick={() => setNext('retired')}>
               {t('devices.become.retired')}
             </Button>
           )}
@@ -94,16 +90,17 @@ function Life({ device }: { device: Tagged }) {
           onClose={() => setOpen(null)}
         />
       )}
-      {open === 'retire' && (
-        <Confirm
-          title={t('devices.become.retired')}
-          action={t('devices.become.retired')}
-          act={() => changeDevice(device.id, null, { state: 'retired' })}
-          onClose={() => setOpen(null)}
-          onDone={refresh}
-        >
-          {t('devices.retireAsk')}
-        </Confirm>
+      {next && (
+        <StateModal
+          state={next}
+          title={t('devices.becomeOne', { name: device.name, state: t(`deviceState.${next}`) })}
+          act={(reason) => changeDevice(device.id, null, { state: next }, reason)}
+          onClose={() => setNext(null)}
+          onDone={() => {
+            told(t('common.saved'))
+            refresh()
+          }}
+        />
       )}
       {open === 'remove' && (
         <Confirm

@@ -1,6 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
 import type { CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
+import { wordsOf } from '@/parts/Filters'
 
 export interface DeviceFilter {
   q?: string
@@ -9,8 +10,12 @@ export interface DeviceFilter {
   state?: string
   connectivity?: string
   kind?: string
+  /** Words as the filter keeps them; all of these. */
   tag?: string
+  metadata?: string
   decoderId?: string
+  ownership?: string
+  located?: string
 }
 
 const one = <T extends string>(value: string | undefined): T[] | undefined =>
@@ -21,7 +26,10 @@ const asked = ({ q, organizationId, decoderId, ...filter }: DeviceFilter) => ({
   organizationId,
   decoderId,
   applicationId: one(filter.applicationId),
-  tag: one(filter.tag),
+  tag: wordsOf(filter.tag),
+  metadata: wordsOf(filter.metadata),
+  ownership: filter.ownership as Device['ownership'] | undefined,
+  located: filter.located ? filter.located === 'yes' : undefined,
   state: one<Device['state']>(filter.state),
   kind: one<Device['kind']>(filter.kind),
   connectivity: filter.connectivity as Device['connectivity'] | undefined,
@@ -47,8 +55,12 @@ export const countDevicesQuery = (filter: DeviceFilter) =>
     refetchInterval: 15_000,
   })
 
-export const findDevices = (q: string, organizationId?: string) =>
-  ok(api.GET('/api/v1/devices', { params: { query: { q, organizationId, limit: 8 } } }))
+export const findDevices = (q: string, organizationId?: string, kind?: Device['kind']) =>
+  ok(
+    api.GET('/api/v1/devices', {
+      params: { query: { q, organizationId, kind: one<Device['kind']>(kind), limit: 8 } },
+    }),
+  )
 
 export const deviceQuery = (id: string) =>
   queryOptions({
@@ -59,10 +71,10 @@ export const deviceQuery = (id: string) =>
 
 export const enrolDevice = (body: DeviceBody) => ok(api.POST('/api/v1/devices', { body }))
 
-export const changeDevice = (id: string, etag: string | null, body: DevicePatch) =>
+export const changeDevice = (id: string, etag: string | null, body: DevicePatch, reason?: string) =>
   ok(
     api.PATCH('/api/v1/devices/{device_id}', {
-      params: { path: { device_id: id } },
+      params: { path: { device_id: id }, query: { reason } },
       headers: ifMatch(etag),
       body,
     }),
@@ -91,11 +103,11 @@ export const credentialsQuery = (id: string) =>
 export const issueCredential = (id: string, body: CredentialBody) =>
   ok(api.POST('/api/v1/devices/{device_id}/credentials', { params: { path: { device_id: id } }, body }))
 
-export const rotateCredential = (id: string, credentialId: string) =>
+export const rotateCredential = (id: string, credentialId: string, overlap: string) =>
   ok(
     api.POST('/api/v1/devices/{device_id}/rotate-credential', {
       params: { path: { device_id: id } },
-      body: { credentialId },
+      body: { credentialId, overlap },
     }),
   )
 
@@ -116,6 +128,32 @@ export const presenceQuery = (id: string) =>
       ok(api.GET('/api/v1/devices/{device_id}/presence', { params: { path: { device_id: id } } })),
     refetchInterval: 10_000,
   })
+
+/** A device's life so far, the newest step first. */
+export const statesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['devices', id, 'states'],
+    queryFn: () => ok(api.GET('/api/v1/devices/{device_id}/states', { params: { path: { device_id: id } } })),
+  })
+
+// --- Photo ---
+
+/** Where a device's photo is; null where it has none. */
+export const photoAddress = (device: Device): string | null =>
+  device.photoAt ? `/api/v1/devices/${device.id}/photo?at=${encodeURIComponent(device.photoAt)}` : null
+
+export const setPhoto = (id: string, file: File) =>
+  ok(
+    api.PUT('/api/v1/devices/{device_id}/photo', {
+      params: { path: { device_id: id } },
+      body: file as never,
+      bodySerializer: (content: unknown) => content as Blob,
+      headers: { 'Content-Type': file.type },
+    }),
+  )
+
+export const removePhoto = (id: string) =>
+  ok(api.DELETE('/api/v1/devices/{device_id}/photo', { params: { path: { device_id: id } } }))
 
 // --- Map and files ---
 

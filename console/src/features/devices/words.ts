@@ -1,3 +1,4 @@
+import { useTranslation } from 'react-i18next'
 import type { Device } from '@/api/types'
 import type { Tone } from '@/parts/Status'
 
@@ -20,6 +21,8 @@ export const KINDS: Device['kind'][] = [
   'computer',
   'other',
 ]
+
+export const OWNERSHIPS = ['byod', 'cope', 'corporate', 'dedicated'] as const
 
 /** Which state may follow which; the server decides, this only offers what it would take. */
 export const NEXT_STATES: Record<State, State[]> = {
@@ -47,4 +50,11 @@ export const STATE_TONE: Record<State, Tone> = {
   suspended: 'paused',
   lost: 'bad',
   retired: 'quiet',
+}
+
+/** Say why a connection ended. */
+export function useCause() {
+  const { t, i18n } = useTranslation()
+  return (cause: string): string =>
+    i18n.exists(`disconnectCause.${cause}`) ? t(`disconnectCause.${cause}` as never) : cause
 }

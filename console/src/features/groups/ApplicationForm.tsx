@@ -17,7 +17,9 @@ import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import type { Application, ApplicationPatch } from '@/api/types'
+import { holds } from '@/features/auth/holds'
 import { useSession } from '@/features/auth/session'
+import { QuotaFields } from '@/features/organizations/Quotas'
 import { foundOrganization, organizationsQuery } from '@/features/organizations/queries'
 import { DurationInput } from '@/parts/DurationInput'
 import { FormModal } from '@/parts/FormModal'
@@ -36,7 +38,7 @@ interface Props {
 /** Make or change an application. */
 export function ApplicationForm({ application, onClose, onMade }: Props) {
   const { t } = useTranslation()
-  const { organizationId } = useSession()
+  const { me, organizationId } = useSession()
   const client = useQueryClient()
   const known = useQuery(organizationsQuery).data?.items
   const organizations = known ?? []
@@ -63,6 +65,7 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
     keepMessages: application?.keepMessages ?? null,
     keepReadings: application?.keepReadings ?? null,
     silentAfter: application?.silentAfter ?? null,
+    quotas: application?.quotas ?? {},
   }
   const form = useForm({
     initialValues: {
@@ -176,6 +179,18 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
           {...form.getInputProps('silentAfter')}
         />
       </SimpleGrid>
+      {holds(me.grants, 'applications:manage', form.values.organizationId, { wholly: true }) && (
+        <>
+          <Divider label={t('fields.quotas')} labelPosition="left" />
+          <Text fz="sm" c="dimmed">
+            {t('quotas.help')}
+          </Text>
+          <QuotaFields
+            value={form.values.quotas}
+            onChange={(quotas) => form.setFieldValue('quotas', quotas)}
+          />
+        </>
+      )}
       <Divider label={t('fields.contacts')} labelPosition="left" />
       <Stack gap="xs">
         {form.values.contacts.map((contact, i) => (

@@ -8,6 +8,7 @@ import { Timeline } from '@/features/audit/Timeline'
 import { useSession } from '@/features/auth/session'
 import { DeviceList } from '@/features/devices/DeviceList'
 import { NoticeList } from '@/features/notifications/NoticeList'
+import { useQuotaRows } from '@/features/organizations/Quotas'
 import { organizationsQuery } from '@/features/organizations/queries'
 import { useAddress } from '@/parts/address'
 import { Confirm } from '@/parts/Confirm'
@@ -31,6 +32,7 @@ export function ApplicationPage() {
   const { can } = useSession()
   const go = useGo()
   const client = useQueryClient()
+  const quotaRows = useQuotaRows()
   const [address, setAddress] = useAddress()
   const [open, setOpen] = useState<'edit' | 'move' | 'remove' | null>(null)
   const found = useQuery(applicationQuery(id))
@@ -141,7 +143,7 @@ export function ApplicationPage() {
                   ]}
                 />
               </Panel>
-              <Panel title={t('applications.keeping')}>
+              <Panel title={t('applications.limits')}>
                 <Facts
                   rows={[
                     [
@@ -162,6 +164,7 @@ export function ApplicationPage() {
                         ? format.duration(application.silentAfter)
                         : t('applications.silentDefault'),
                     ],
+                    ...quotaRows(application.quotas),
                     [t('fields.id'), <CopyValue key="id" value={application.id} />],
                     [t('fields.createdAt'), <Time key="c" at={application.createdAt} />],
                     [t('fields.updatedAt'), <Time key="u" at={application.updatedAt} />],

@@ -17,6 +17,7 @@ import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
 import { TimeZone } from './Organizations'
+import { QuotaFields, useQuotaRows } from './Quotas'
 import { changeOrganization, dissolveOrganization, organizationQuery } from './queries'
 
 /** One organization: its contacts, its settings, its end. */
@@ -27,6 +28,7 @@ export function OrganizationPage() {
   const go = useGo()
   const client = useQueryClient()
   const found = useQuery(organizationQuery(id))
+  const quotaRows = useQuotaRows()
   const [ending, setEnding] = useState(false)
   if (found.error) return <Failure of={found.error} retry={() => void found.refetch()} />
   const organization = found.data
@@ -53,6 +55,18 @@ export function OrganizationPage() {
                   [t('fields.updatedAt'), <Time key="u" at={organization.updatedAt} />],
                 ]}
               />
+            </Panel>
+            <Panel title={t('fields.quotas')}>
+              {can('installation:manage') ? (
+                <QuotaForm key={organization.updatedAt} organization={organization} />
+              ) : (
+                <>
+                  <Facts rows={quotaRows(organization.quotas)} />
+                  <Text fz="sm" c="dimmed" mt="xs">
+                    {t('quotas.organizationHelp')}
+                  </Text>
+                </>
+              )}
             </Panel>
             {can('installation:manage') && (
               <Panel title={t('common.danger')}>
@@ -188,6 +202,40 @@ function OrganizationForm({ organization, readOnly }: { organization: Tagged; re
           )}
         </Stack>
       </fieldset>
+    </form>
+  )
+}
+
+function QuotaForm({ organization }: { organization: Tagged }) {
+  const { t } = useTranslation()
+  const client = useQueryClient()
+  const [quotas, setQuotas] = useState(organization.quotas)
+  const save = useMutation({
+    mutationFn: () => changeOrganization(organization.id, organization.etag, { quotas }),
+    onSuccess: () => {
+      told(t('common.saved'))
+      void client.invalidateQueries({ queryKey: ['organizations'] })
+    },
+  })
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        save.mutate()
+      }}
+    >
+      <Stack>
+        <Text fz="sm" c="dimmed">
+          {t('quotas.help')}
+        </Text>
+        <QuotaFields value={quotas} onChange={setQuotas} />
+        <FormFailure of={save.error} />
+        <Group justify="flex-end">
+          <Button type="submit" loading={save.isPending}>
+            {t('common.save')}
+          </Button>
+        </Group>
+      </Stack>
     </form>
   )
 }

@@ -12,6 +12,9 @@ export const organizationsQuery = queryOptions({
 export const listOrganizations = (q: string | undefined, after: string | undefined) =>
   ok(api.GET('/api/v1/organizations', { params: { query: { q, after, sort: 'name', total: true } } }))
 
+export const findOrganizations = (q: string) =>
+  ok(api.GET('/api/v1/organizations', { params: { query: { q, limit: 6, sort: 'name' } } }))
+
 export const organizationQuery = (id: string) =>
   queryOptions({
     queryKey: ['organizations', id],

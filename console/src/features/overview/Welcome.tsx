@@ -3,10 +3,22 @@ import { type Icon, IconDatabaseImport, IconPlugConnected, IconShip } from '@tab
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { Call } from '@/api/curl'
 import { useSession } from '@/features/auth/session'
 import { Page } from '@/parts/Page'
 import { StartDemo } from './Demo'
 import classes from './Overview.module.css'
+
+/** What the three ways call. */
+const CALLS: Call[] = [
+  {
+    method: 'POST',
+    path: '/api/v1/devices',
+    body: { applicationId: '<application id>', name: 'Water level, Mill Bridge' },
+  },
+  { method: 'POST', path: '/api/v1/devices/<device id>/credentials', body: { kind: 'key' } },
+  { method: 'POST', path: '/api/v1/demo' },
+]
 
 /** The first page: see a fleet, connect something, bring my data. */
 export function Welcome() {
@@ -14,7 +26,7 @@ export function Welcome() {
   const { can } = useSession()
   const may = can('devices:manage')
   return (
-    <Page title={t('welcome.title')} lead={may ? t('welcome.lead') : t('welcome.noRights')}>
+    <Page title={t('welcome.title')} lead={may ? t('welcome.lead') : t('welcome.noRights')} calls={CALLS}>
       <div className={classes.ways}>
         <Way icon={IconPlugConnected} title={t('welcome.connect')} text={t('welcome.connectText')}>
           <Button component={Link} to="/connect" disabled={!may}>

@@ -117,3 +117,6 @@ export const changeRoute = (id: string, body: RoutePatch) =>
 
 export const removeRoute = (id: string) =>
   ok(api.DELETE('/api/v1/routes/{route_id}', { params: { path: { route_id: id } } }))
+
+export const findTargets = (q: string, organizationId?: string) =>
+  ok(api.GET('/api/v1/targets', { params: { query: { q, organizationId, limit: 6 } } }))

@@ -1,5 +1,11 @@
-import { Button, Group, Skeleton, Stack, Text } from '@mantine/core'
-import { IconActivity, IconPlayerPause, IconPlayerPlay, IconPlugConnected } from '@tabler/icons-react'
+import { Alert, Button, Group, Skeleton, Stack, Text } from '@mantine/core'
+import {
+  IconActivity,
+  IconAlertTriangle,
+  IconPlayerPause,
+  IconPlayerPlay,
+  IconPlugConnected,
+} from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
@@ -81,6 +87,11 @@ export function Live({ deviceId }: { deviceId: string }) {
           {paused ? t('live.resume') : t('live.pause')}
         </Button>
       </Group>
+      {state.data.droppedValues > 0 && (
+        <Alert color="yellow" icon={<IconAlertTriangle size={18} />} title={t('live.droppedTitle')}>
+          {t('live.dropped', { count: state.data.droppedValues })}
+        </Alert>
+      )}
       {latest.length === 0 ? (
         <Panel>
           <Empty

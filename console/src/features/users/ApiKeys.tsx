@@ -1,5 +1,5 @@
-import { Button, MultiSelect, Select, Stack, Text, TextInput } from '@mantine/core'
-import { useForm } from '@mantine/form'
+import { Button, Group, MultiSelect, Select, Stack, Text, TextInput } from '@mantine/core'
+import { type UseFormReturnType, useForm } from '@mantine/form'
 import { IconKey, IconPlus } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -12,14 +12,16 @@ import { PERMISSIONS } from '@/features/organizations/words'
 import { Confirm } from '@/parts/Confirm'
 import { CodeBlock } from '@/parts/Copy'
 import { DataList } from '@/parts/DataList'
+import { DayInput } from '@/parts/DayInput'
 import { Empty } from '@/parts/Empty'
 import { FormModal } from '@/parts/FormModal'
-import { showProblems } from '@/parts/form'
+import { changes, showProblems } from '@/parts/form'
 import { useFormat } from '@/parts/format'
+import { told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { SecretModal } from '@/parts/Secret'
 import { Time } from '@/parts/Time'
-import { listApiKeys, makeApiKey, removeApiKey } from './queries'
+import { changeApiKey, listApiKeys, makeApiKey, removeApiKey } from './queries'
 
 /** Keys for programs. */
 export function ApiKeys() {
@@ -29,6 +31,7 @@ export function ApiKeys() {
   const { can, organizationId } = useSession()
   const [making, setMaking] = useState(false)
   const [shown, setShown] = useState<string | null>(null)
+  const [editing, setEditing] = useState<ApiKey | null>(null)
   const [removing, setRemoving] = useState<ApiKey | null>(null)
   const groups = useQuery(groupsQuery(organizationId)).data?.items ?? []
   const list = usePages(['api-keys', organizationId], (after) => listApiKeys({ organizationId }, after))
@@ -83,12 +86,17 @@ export function ApiKeys() {
           {
             key: 'act',
             label: '',
-            width: '110px',
+            width: '190px',
             cell: (key) =>
               can('users:manage', key.organizationId) && (
-                <Button size="compact-sm" variant="subtle" color="red" onClick={() => setRemoving(key)}>
-                  {t('apiKeys.revoke')}
-                </Button>
+                <Group gap={4} wrap="nowrap">
+                  <Button size="compact-sm" variant="subtle" onClick={() => setEditing(key)}>
+                    {t('common.edit')}
+                  </Button>
+                  <Button size="compact-sm" variant="subtle" color="red" onClick={() => setRemoving(key)}>
+                    {t('apiKeys.revoke')}
+                  </Button>
+                </Group>
               ),
           },
         ]}
@@ -104,6 +112,16 @@ export function ApiKeys() {
           onMade={(key) => {
             setMaking(false)
             setShown(key)
+            refresh()
+          }}
+        />
+      )}
+      {editing && (
+        <EditKey
+          of={editing}
+          onClose={() => setEditing(null)}
+          onDone={() => {
+            setEditing(null)
             refresh()
           }}
         />
@@ -150,7 +168,6 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: string
       permissionGroupIds: (v) => (v.length ? null : t('forms.choose')),
     },
   })
-  const groups = useQuery(groupsQuery(form.values.organizationId || undefined)).data?.items ?? []
   const make = useMutation({
     mutationFn: ({ lifetime, scopes, ...values }: typeof form.values) => {
       const days = LIFETIMES[lifetime]
@@ -185,28 +202,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: string
             onChange={(id) => form.setValues({ organizationId: id ?? '', permissionGroupIds: [] })}
           />
         )}
-        <MultiSelect
-          label={t('places.permissions')}
-          description={t('apiKeys.groupsHelp')}
-          withAsterisk
-          searchable
-          data={groups
-            .filter((group) => group.organizationId === form.values.organizationId)
-            .map((group) => ({ value: group.id, label: group.name }))}
-          {...form.getInputProps('permissionGroupIds')}
-        />
-        <MultiSelect
-          label={t('apiKeys.scopes')}
-          description={t('apiKeys.scopesHelp')}
-          placeholder={form.values.scopes.length ? undefined : t('apiKeys.everything')}
-          searchable
-          clearable
-          data={PERMISSIONS.map((one) => ({
-            value: one,
-            label: t(`rights.${one.replace(':', '_')}` as never) as string,
-          }))}
-          {...form.getInputProps('scopes')}
-        />
+        <Rights form={form} organizationId={form.values.organizationId} />
         <Select
           label={t('apiKeys.lifetime')}
           allowDeselect={false}
@@ -221,5 +217,88 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: string
         </Text>
       </Stack>
     </FormModal>
+  )
+}
+
+function EditKey({ of: key, onClose, onDone }: { of: ApiKey; onClose: () => void; onDone: () => void }) {
+  const { t } = useTranslation()
+  const before = {
+    name: key.name,
+    permissionGroupIds: key.permissionGroupIds,
+    scopes: key.scopes ?? [],
+    expiresAt: key.expiresAt,
+  }
+  const form = useForm({
+    initialValues: before,
+    validate: {
+      name: (v) => (v.trim() ? null : t('forms.nameMissing')),
+      permissionGroupIds: (v) => (v.length ? null : t('forms.choose')),
+    },
+  })
+  const save = useMutation({
+    mutationFn: (values: typeof before) => {
+      const { scopes, ...changed } = changes(before, values)
+      return changeApiKey(key.id, { ...changed, ...(scopes && { scopes: scopes.length ? scopes : null }) })
+    },
+    onError: (failure) => showProblems(form, failure),
+    onSuccess: () => {
+      told(t('common.saved'))
+      onDone()
+    },
+  })
+  return (
+    <FormModal
+      title={t('apiKeys.edit')}
+      action={t('common.save')}
+      size="md"
+      onSubmit={form.onSubmit((values) => save.mutate(values))}
+      onClose={onClose}
+      pending={save.isPending}
+      failure={save.error}
+    >
+      <Stack>
+        <TextInput label={t('fields.name')} data-autofocus withAsterisk {...form.getInputProps('name')} />
+        <Rights form={form} organizationId={key.organizationId} />
+        <DayInput label={t('apiKeys.lastDay')} {...form.getInputProps('expiresAt')} />
+      </Stack>
+    </FormModal>
+  )
+}
+
+interface RightsProps {
+  form: Pick<UseFormReturnType<{ permissionGroupIds: string[]; scopes: Permission[] }>, 'getInputProps'>
+  organizationId: string | null
+}
+
+/** What a key may do: the groups it is in, and fewer rights than these give. */
+function Rights({ form, organizationId }: RightsProps) {
+  const { t } = useTranslation()
+  const groups = useQuery(groupsQuery(organizationId || undefined)).data?.items ?? []
+  const scopes = form.getInputProps('scopes')
+  return (
+    <>
+      <MultiSelect
+        label={t('places.permissions')}
+        description={t('apiKeys.groupsHelp')}
+        withAsterisk
+        searchable
+        data={groups
+          .filter((group) => group.organizationId === organizationId)
+          .map((group) => ({ value: group.id, label: group.name }))}
+        {...form.getInputProps('permissionGroupIds')}
+      />
+      <MultiSelect
+        label={t('apiKeys.scopes')}
+        description={t('apiKeys.scopesHelp')}
+        placeholder={scopes.value.length ? undefined : t('apiKeys.everything')}
+        searchable
+        clearable
+        data={PERMISSIONS.map((one) => ({
+          value: one,
+          label: t(`rights.${one.replace(':', '_')}` as never) as string,
+        }))}
+        {...scopes}
+      />
+    </>
   )
 }

@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSession } from '@/features/auth/session'
 import { groupsQuery } from '@/features/organizations/queries'
+import { DayInput } from '@/parts/DayInput'
 import { FormModal } from '@/parts/FormModal'
 import { showProblems } from '@/parts/form'
 import { useFormat } from '@/parts/format'
@@ -25,6 +26,7 @@ export function Invite({ onClose }: { onClose: () => void }) {
       email: '',
       name: '',
       language: (i18n.language === 'da' ? 'da' : 'en') as 'da' | 'en',
+      expiresAt: null as string | null,
       permissionGroupIds: [] as string[],
     },
     validate: {
@@ -74,6 +76,11 @@ export function Invite({ onClose }: { onClose: () => void }) {
             { value: 'da', label: 'Dansk' },
           ]}
           {...form.getInputProps('language')}
+        />
+        <DayInput
+          label={t('users.lastDay')}
+          description={t('users.lastDayHelp')}
+          {...form.getInputProps('expiresAt')}
         />
         <MultiSelect
           label={t('places.permissions')}

@@ -15,16 +15,17 @@ import { useForm } from '@mantine/form'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { User } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { chooseLanguage, type Language } from '@/i18n'
 import { Failure, FormFailure, useFailureText } from '@/parts/Failure'
-import { showProblems } from '@/parts/form'
+import { changes, showProblems } from '@/parts/form'
 import { failed, told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
-import { Facts, Panel } from '@/parts/Panel'
+import { Panel } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
 import { keepTileUrl, tileUrl } from '@/parts/tiles'
-import { changePassword, endSession, sessionsQuery } from './queries'
+import { changePassword, changeUser, endSession, sessionsQuery } from './queries'
 
 /** One's own account and how the console looks here. */
 export function Settings() {
@@ -37,14 +38,7 @@ export function Settings() {
     >
       <SimpleGrid cols={{ base: 1, lg: 2 }}>
         <Stack>
-          <Panel title={t('settings.you')}>
-            <Facts
-              rows={[
-                [t('fields.name'), me.user?.name ?? me.label],
-                [t('fields.email'), me.user?.email ?? null],
-              ]}
-            />
-          </Panel>
+          {me.user && <You key={me.user.updatedAt} user={me.user} />}
           <Appearance />
         </Stack>
         <Stack>
@@ -56,9 +50,69 @@ export function Settings() {
   )
 }
 
+function You({ user }: { user: User }) {
+  const { t } = useTranslation()
+  const { can } = useSession()
+  const client = useQueryClient()
+  // An address is how one is let in again: once given, only who manages users changes it.
+  const mayAddress = user.email === null || can('users:manage')
+  const before = { name: user.name, email: user.email ?? '' }
+  const form = useForm({
+    initialValues: before,
+    validate: {
+      name: (v) => (v.trim() ? null : t('forms.nameMissing')),
+      email: (v) => (v === before.email || /^[^@\s]+@[^@\s]+$/.test(v) ? null : t('signIn.emailWrong')),
+    },
+    validateInputOnBlur: true,
+  })
+  const save = useMutation({
+    mutationFn: (values: typeof before) => changeUser(user.id, changes(before, values)),
+    onError: (failure) => showProblems(form, failure),
+    onSuccess: () => {
+      told(t('common.saved'))
+      void client.invalidateQueries({ queryKey: ['me'] })
+      void client.invalidateQueries({ queryKey: ['users'] })
+    },
+  })
+  return (
+    <Panel title={t('settings.you')}>
+      <form onSubmit={form.onSubmit((values) => save.mutate(values))} noValidate>
+        <Stack>
+          <TextInput label={t('fields.name')} autoComplete="name" {...form.getInputProps('name')} />
+          <TextInput
+            label={t('fields.email')}
+            description={mayAddress ? undefined : t('settings.emailHelp')}
+            type="email"
+            autoComplete="email"
+            readOnly={!mayAddress}
+            {...form.getInputProps('email')}
+          />
+          <FormFailure of={save.error} />
+          <Group justify="flex-end">
+            <Button type="submit" loading={save.isPending} disabled={!form.isDirty()}>
+              {t('common.save')}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Panel>
+  )
+}
+
 function Appearance() {
   const { t, i18n } = useTranslation()
+  const { me } = useSession()
+  const client = useQueryClient()
+  const text = useFailureText()
   const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const choose = useMutation({
+    mutationFn: async (language: Language) => {
+      await chooseLanguage(language)
+      await changeUser(me.id, { language })
+    },
+    onError: (failure) => failed(text(failure)),
+    onSettled: () => client.invalidateQueries({ queryKey: ['me'] }),
+  })
   const [tiles, setTiles] = useState(tileUrl())
   return (
     <Panel title={t('settings.appearance')}>
@@ -70,7 +124,7 @@ function Appearance() {
           <SegmentedControl
             aria-label={t('frame.language')}
             value={i18n.language}
-            onChange={(language) => void chooseLanguage(language as Language)}
+            onChange={(language) => choose.mutate(language as Language)}
             data={[
               { value: 'en', label: 'English' },
               { value: 'da', label: 'Dansk' },

@@ -8,6 +8,7 @@ import type { User, UserPatch } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { groupsOfMemberQuery } from '@/features/organizations/queries'
 import { Confirm } from '@/parts/Confirm'
+import { DayInput } from '@/parts/DayInput'
 import { FormFailure, useFailureText } from '@/parts/Failure'
 import { changes, showProblems } from '@/parts/form'
 import { useFormat } from '@/parts/format'
@@ -120,7 +121,7 @@ export function UserView({ user, onGone }: { user: User; onGone: () => void }) {
 function Edit({ user }: { user: User }) {
   const { t } = useTranslation()
   const client = useQueryClient()
-  const before = { name: user.name, email: user.email ?? '' }
+  const before = { name: user.name, email: user.email ?? '', expiresAt: user.expiresAt }
   const form = useForm({
     initialValues: before,
     validate: { name: (v) => (v.trim() ? null : t('forms.nameMissing')) },
@@ -138,6 +139,7 @@ function Edit({ user }: { user: User }) {
       <Stack gap="xs">
         <TextInput label={t('fields.name')} {...form.getInputProps('name')} />
         <TextInput label={t('fields.email')} type="email" {...form.getInputProps('email')} />
+        <DayInput label={t('users.lastDay')} {...form.getInputProps('expiresAt')} />
         <FormFailure of={save.error} />
         {form.isDirty() && (
           <Group justify="flex-end">

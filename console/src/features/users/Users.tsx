@@ -25,6 +25,8 @@ export const USER_TONE: Record<UserState, Tone> = {
   expired: 'paused',
 }
 
+const LANGUAGE_NAMES: Record<string, string> = { da: 'Dansk', en: 'English' }
+
 /** Sum up whether a person can sign in. */
 export function userState(user: User, now = Date.now()): UserState {
   if (!user.active) return 'closed'
@@ -38,14 +40,14 @@ export function Users() {
   const { can, organizationId } = useSession()
   const [address, setAddress] = useAddress()
   const [inviting, setInviting] = useState(false)
-  const [looked, setLooked] = useState<string | null>(null)
+  const setLooked = (id: string | undefined) => setAddress({ ...address, user: id })
   const filter = {
     q: address.q,
     organizationId,
     active: address.active ? address.active === 'true' : undefined,
   }
   const list = usePages(['users', 'list', filter], (after) => listUsers(filter, after))
-  const user = list.items.find((one) => one.id === looked)
+  const user = list.items.find((one) => one.id === address.user)
   const invite = can('users:manage') && (
     <Button leftSection={<IconPlus size={16} />} onClick={() => setInviting(true)}>
       {t('users.invite')}
@@ -104,7 +106,7 @@ export function Users() {
             label: t('frame.language'),
             width: '110px',
             extra: true,
-            cell: (one) => <Text>{one.language === 'da' ? 'Dansk' : 'English'}</Text>,
+            cell: (one) => <Text>{LANGUAGE_NAMES[one.language ?? ''] ?? '–'}</Text>,
           },
           {
             key: 'createdAt',
@@ -122,13 +124,13 @@ export function Users() {
       />
       <Drawer
         opened={user !== undefined}
-        onClose={() => setLooked(null)}
+        onClose={() => setLooked(undefined)}
         position="right"
         size={460}
         title={user?.name}
         transitionProps={{ duration: 120 }}
       >
-        {user && <UserView user={user} onGone={() => setLooked(null)} />}
+        {user && <UserView user={user} onGone={() => setLooked(undefined)} />}
       </Drawer>
       {inviting && <Invite onClose={() => setInviting(false)} />}
     </Page>

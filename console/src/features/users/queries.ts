@@ -1,11 +1,14 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ok } from '@/api/client'
-import type { ApiKeyBody, UserBody, UserPatch } from '@/api/types'
+import type { ApiKeyBody, ApiKeyPatch, UserBody, UserPatch } from '@/api/types'
 
 export const listUsers = (
   filter: { q?: string; organizationId?: string; active?: boolean },
   after?: string,
 ) => ok(api.GET('/api/v1/users', { params: { query: { ...filter, after, total: true } } }))
+
+export const findUsers = (q: string, organizationId?: string) =>
+  ok(api.GET('/api/v1/users', { params: { query: { q, organizationId, limit: 6 } } }))
 
 /** The people in reach, for choosing some. */
 export const usersQuery = queryOptions({
@@ -40,6 +43,9 @@ export const apiKeysQuery = queryOptions({
 })
 
 export const makeApiKey = (body: ApiKeyBody) => ok(api.POST('/api/v1/api-keys', { body }))
+
+export const changeApiKey = (id: string, body: ApiKeyPatch) =>
+  ok(api.PATCH('/api/v1/api-keys/{key_id}', { params: { path: { key_id: id } }, body }))
 
 export const removeApiKey = (id: string) =>
   ok(api.DELETE('/api/v1/api-keys/{key_id}', { params: { path: { key_id: id } } }))

@@ -11,6 +11,15 @@ export const administration = {
     new: 'Ny organisation',
     timeZoneHelp: 'Opsummeringer og opgørelser følger dens døgn.',
   },
+  quotas: {
+    bytesPerSecond: 'Bytes i sekundet',
+    devices: 'Enheder',
+    help: 'Hvad alle dens enheder højst må bruge tilsammen. Hvad der står tomt, er uden grænse.',
+    messagesPerSecond: 'Beskeder i sekundet',
+    none: 'Ingen grænse',
+    row: 'Kvote: {{name}}',
+    organizationHelp: 'Installationens administratorer sætter dem.',
+  },
   permissions: {
     addMember: 'Tilføj et medlem',
     addNew: 'Tilføj selv nye applikationer',
@@ -78,6 +87,8 @@ export const administration = {
     invite: 'Invitér en bruger',
     inviteAction: 'Invitér',
     lastSignIn: 'Seneste login',
+    lastDay: 'Kontoens sidste dag',
+    lastDayHelp: 'Tom: uden slutning.',
     lead: 'Folk, der kan logge ind.',
     linkHelp: 'Giv det videre ad en vej, du stoler på. Det lukker dem ind én gang, indtil {{until}}.',
     linkTitle: 'Login-link',
@@ -99,9 +110,11 @@ export const administration = {
   apiKeys: {
     empty: "En nøgle lader et program bruge API'et med rettighedsgruppers rettigheder.",
     emptyTitle: 'Ingen API-nøgler endnu',
+    edit: 'Rediger API-nøglen',
     everything: 'Alt, dens grupper giver',
     expires: 'Udløber',
     groupsHelp: 'Hvad nøglen højst må.',
+    lastDay: 'Sidste dag',
     lead: 'Nøgler til programmer.',
     lifetime: 'Udløber efter',
     lifetimes: {

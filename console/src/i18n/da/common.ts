@@ -33,6 +33,7 @@ export const common = {
   fields: {
     active: 'Konto åben',
     addNewApplications: 'Nye applikationer af sig selv',
+    altitude: 'Højde (m)',
     application: 'Applikation',
     by: 'Ved',
     category: 'Kategori',
@@ -86,6 +87,7 @@ export const common = {
     permissions: 'Rettigheder',
     personalData: 'Behandler persondata',
     phone: 'Telefon',
+    photo: 'Foto',
     place: 'Sted',
     quotas: 'Kvoter',
     role: 'Rolle',
@@ -130,6 +132,7 @@ export const common = {
     last: 'Sidst',
     loadingMore: 'Henter flere…',
     more: 'Vis flere',
+    moreFilters: 'Flere filtre',
     noneFound: 'Intet passer',
     noneFoundHelp: 'Ret eller ryd filtrene for at se mere.',
     nothingToChoose: 'Der er intet at vælge endnu',

@@ -3,6 +3,8 @@ export const errors = {
     unreachable: 'Tjek din forbindelse; siden fortsætter selv, når serveren svarer.',
     page_unknown: 'Siden findes ikke. Den kan være flyttet.',
     server_failed: 'Serveren fejlede her. Det står i systemloggen; prøv igen om lidt.',
+    cursor_invalid: 'Listen har ændret sig. Genindlæs siden.',
+    field_invalid: 'Et felt kan ikke bruges, som det er: {{detail}}',
     unsigned: 'Du er ikke længere logget ind. Log ind igen.',
     invalid: 'Nogle felter er ikke rigtige; de er markeret.',
     version_stale: 'En anden har ændret dette imens. Genindlæs, og gentag din ændring.',
@@ -12,6 +14,13 @@ export const errors = {
       csrf_token_wrong: 'Siden er forældet. Genindlæs den, og prøv igen.',
       origin_foreign:
         'Adressen er ikke den, serveren kender som sin egen. Åbn konsollen på dens offentlige adresse, eller sæt MOORAGE_PUBLIC_URL.',
+      answer_too_long:
+        'Dette er allerede gjort, men svaret var for langt til at blive gemt. Genindlæs siden.',
+      body_too_large: 'Det sendte er større end {{most_bytes}} byte. Send det i dele.',
+      body_too_slow: 'Det sendte nåede ikke frem i tide. Tjek din forbindelse, og prøv igen.',
+      idempotency_key_invalid: 'Forespørgslen har et gentagelsesmærke, der ikke kan bruges. Genindlæs siden.',
+      idempotency_key_reused: 'Dette er sendt før med andet indhold. Genindlæs siden, og prøv igen.',
+      request_underway: 'Det samme er allerede i gang. Vent et øjeblik.',
     },
     users: {
       credentials_wrong: 'E-mail, password eller link er ikke rigtigt, eller linket er allerede brugt.',
@@ -23,6 +32,10 @@ export const errors = {
       api_key_unknown: 'Der er ingen sådan API-nøgle, som du må se.',
       api_key_name_taken: 'En anden API-nøgle har dette navn.',
       group_foreign: 'En rettighedsgruppe hører til en anden organisation end nøglen.',
+      preferences_too_large:
+        'Serveren gemmer ikke flere visninger og kolonner for dig. Fjern en visning først.',
+      person_needed: 'Kun en person, der er logget ind, kan gøre dette.',
+      session_unknown: 'Denne session er allerede slut.',
     },
     organizations: {
       permission_missing: 'Du mangler rettigheden til dette. Spørg en brugeradministrator i organisationen.',
@@ -35,6 +48,8 @@ export const errors = {
       last_admin: 'Dette er den sidste globale administrator. Udpeg en anden først.',
       application_foreign: 'En nævnt applikation hører til en anden organisation.',
       member_unknown: 'Der er ingen sådan bruger eller nøgle, som du må se.',
+      quota_reached:
+        'Kvoten på {{most}} er nået. Fjern nogle, eller bed en administrator om en højere kvote.',
     },
     groups: {
       application_unknown: 'Der er ingen sådan applikation, som du må se.',
@@ -53,6 +68,14 @@ export const errors = {
       not_waiting: 'Den venter ikke længere: nogen har optaget eller kasseret den.',
       import_unreadable: 'Filen kan ikke læses: {{reason}}',
       import_too_large: 'Filen har for mange rækker (højst {{limit}}). Del den i flere.',
+      credential_unknown: 'Enheden har ikke længere denne adgangsnøgle.',
+      decoder_stays:
+        'En dekoder hører til den gamle organisation alene. Del den, eller vælg en anden før flytningen.',
+      gateway_unfit: 'Den valgte gateway er ikke en gateway i samme organisation.',
+      inbox_refuses: 'Indbakkenøglen er rigtig, men {{reason}}',
+      inbox_unknown: 'Applikationen har ingen indbakkenøgle.',
+      photo_unfit: 'Et foto er en JPEG-, PNG- eller WebP-fil på højst {{limit}} byte.',
+      photo_unknown: 'Enheden har intet foto.',
     },
     demo: {
       no_supervisor: 'Serveren kan ikke selv starte demoen. Kør `moorage demo` på dens maskine.',
@@ -62,17 +85,45 @@ export const errors = {
       unknown: 'Der er ingen sådan dekoder, som du må se.',
       name_taken: 'En anden dekoder i organisationen har dette navn.',
       in_use: 'Enheder eller ruter bruger stadig dekoderen. Vælg en anden til dem først.',
+      crashed: 'Dekoderens proces sluttede, mens den behandlede beskeden.',
+      decode_failed: 'Dekoderen fejlede: {{reason}}',
+      foreign: 'Dekoderen hører til en anden organisation og er ikke delt. Vælg en anden.',
+      kind_unknown: 'Dekodertypen {{name}} er ikke installeret. Vælg en af: {{known}}.',
+      not_chosen: 'Enheden har ingen dekoder, der kan indkode kommandoer. Vælg en til den.',
+      out_of_memory: 'Dekoderen brugte mere end {{limit_mib}} MiB hukommelse.',
+      payload_malformed: 'Bytene kan ikke læses: {{reason}}',
+      removed: 'Dekoderen er fjernet. Vælg en anden til enheden.',
+      resting: 'Dekoderen brugte for lang tid gang på gang og hviler. Ret den, og afkod så igen.',
+      result_too_large: 'Det, dekoderen gav, er større end {{limit_kib}} KiB.',
+      runtime_unavailable: 'Dekoderprocessen startede ikke: {{reason}}',
+      script_invalid: 'Scriptet kan ikke bruges: {{reason}}',
+      script_not_wanted: 'Dekodere af typen {{name}} har intet script.',
+      test_cases_failed:
+        '{{failed}} af {{total}} testtilfælde fejler, så intet blev gemt. Ret scriptet eller tilfældene.',
+      test_cases_invalid: 'Testtilfældene kan ikke bruges: {{reason}}',
+      timed_out: 'Dekoderen brugte mere end {{limit_s}} s. Se efter en løkke, der aldrig slutter.',
+      trial_too_long: 'Prøven blev stoppet efter {{limit_s}} s. Prøv færre beskeder, eller ret scriptet.',
+      trials_too_many:
+        'At prøve dekodere går på skift, og din tur er ovre. Prøv igen om {{retry_after_s}} s.',
+      version_unknown: 'Dekoderen har ingen version {{n}}.',
     },
     targets: {
       unknown: 'Der er ingen sådan modtager, som du må se.',
       name_taken: 'En anden modtager i applikationen har dette navn.',
       dead_letter_unknown: 'Beskeden er væk: den er sendt igen eller kasseret.',
+      kind_unknown: 'Modtagertypen {{kind}} findes ikke. Installeret er: {{known}}.',
+      replay_unknown: 'Modtageren har ingen sådan genafspilning.',
+      route_unknown: 'Der er ingen sådan rute, som du må se.',
+      unreachable: 'Modtageren kan ikke nås: {{reason}}',
     },
     operations: {
       unknown: 'Der er ingen sådan kommando, som du må se.',
       already_finished: 'Kommandoen er allerede afsluttet.',
       too_many_pending: 'Der venter allerede for mange kommandoer på enheden.',
       device_takes_none: 'En enhed i denne tilstand tager ikke imod kommandoer.',
+      payload_too_large: 'Indholdet har {{size}} byte; højst {{limit}} sendes til en enhed.',
+      report_malformed: 'Det, enheden siger om kommandoen, kan ikke forstås.',
+      result_too_large: 'Svaret har {{size}} byte; højst {{limit}} gemmes.',
     },
     notifications: {
       notice_unknown: 'Der er intet sådant varsel, som du må se.',
@@ -80,6 +131,45 @@ export const errors = {
     },
     telemetry: {
       range_too_wide: 'Det er for meget på én gang. Vælg en kortere periode eller færre serier.',
+      range_reversed: 'Perioden slutter, før den begynder.',
+    },
+    audit: {
+      range_empty: 'Perioden slutter, før den begynder.',
+    },
+    database: {
+      busy: 'Databasen er optaget af noget andet. Intet er halvt gjort; prøv igen.',
+    },
+    ingest: {
+      disk_full:
+        'Platformens disk er fuld, så ingen beskeder tages ind. Dens administratorer har fået besked.',
+      message_malformed: 'Beskeden er ikke gyldig {{format}}: {{reason}}',
+      message_too_large: 'Beskeden har {{size}} byte; højst {{limit}} tages imod.',
+      nothing_to_decode: 'Ingen af disse enheder bruger dekoderen. Vælg den til dem først.',
+      overloaded: 'Der kommer flere beskeder ind, end der kan gemmes. Prøv igen om {{retry_after_s}} s.',
+      re_decode_not_ready: 'Genafkodningen har intet resultat, der kan anvendes eller kasseres.',
+      sender_unknown: 'Ingen enhed har disse adgangsoplysninger.',
+      too_fast: 'De {{rate}} {{unit}} i sekundet er brugt op. Prøv igen om {{retry_after_s}} s.',
+      too_many_attempts:
+        'For mange forsøg med forkerte adgangsoplysninger. Prøv igen om {{retry_after_s}} s.',
+      topic_refused: 'Enheden må ikke sende til {{topic}}.',
+    },
+    ledger: {
+      day_missing: 'Der er endnu ikke plads til dagens beskeder. Prøv igen om få sekunder.',
+      position_gone: 'Beskeden er væk; den er ældre end den tid, den gemmes.',
+      unavailable: 'Beskeder kan ikke gemmes lige nu. Prøv igen om få sekunder.',
+    },
+    outbound: {
+      address_forbidden:
+        '{{host}} fører til {{address}}, som denne installation ikke må forbinde til. En driftsansvarlig kan tillade det i indstillingen targets.allowed.',
+      host_unknown: 'Værten {{host}} kan ikke findes: {{reason}}',
+    },
+    tasks: {
+      task_finished: 'Opgaven er allerede slut.',
+      task_unknown: 'Der er ingen sådan opgave, som du må se.',
+    },
+    template: {
+      invalid: '{{place}} kan ikke udfyldes: {{reason}}',
+      value_missing: 'Beskeden har intet {{place}}, som skabelonen har brug for.',
     },
   },
 }

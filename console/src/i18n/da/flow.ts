@@ -7,6 +7,11 @@ export const flow = {
     ended: 'Du må ikke længere følge dette',
   },
   live: {
+    dropped_one:
+      '{{count}} værdi kom under et navn til. Beskeden er gemt hel, men uden en måling for den: lad dekoderen give færre navne.',
+    dropped_other:
+      '{{count}} værdier kom under flere navne. Beskederne er gemt hele, men uden målinger for dem: lad dekoderen give færre navne.',
+    droppedTitle: 'Den sender mere end 200 slags værdier',
     chart: '{{series}}, seneste 15 minutter',
     empty: 'Så snart enheden sender noget, bevæger værdierne sig her.',
     emptyTitle: 'Intet hørt endnu',

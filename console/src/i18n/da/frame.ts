@@ -45,7 +45,12 @@ export const frame = {
   palette: {
     action: 'Handling',
     application: 'Applikation',
+    decoder: 'Dekoder',
     device: 'Enhed',
+    group: 'Rettighedsgruppe',
+    organization: 'Organisation',
+    target: 'Modtager',
+    user: 'Bruger',
     nothing: 'Intet fundet',
     open: 'Find eller gør noget',
     page: 'Side',
@@ -68,6 +73,7 @@ export const frame = {
     changePassword: 'Skift password',
     setPassword: 'Vælg et password',
     colours: 'Farver',
+    emailHelp: 'En brugeradministrator kan ændre den.',
     scheme: {
       light: 'Lys',
       dark: 'Mørk',

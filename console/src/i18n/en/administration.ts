@@ -11,6 +11,15 @@ export const administration = {
     new: 'New organization',
     timeZoneHelp: 'Summaries and statements follow its days.',
   },
+  quotas: {
+    bytesPerSecond: 'Bytes a second',
+    devices: 'Devices',
+    help: 'What all its devices may use together, at most. What is left empty has no bound.',
+    messagesPerSecond: 'Messages a second',
+    none: 'No bound',
+    row: 'Quota: {{name}}',
+    organizationHelp: 'Administrators of the installation set these.',
+  },
   permissions: {
     addMember: 'Add a member',
     addNew: 'Add new applications by themselves',
@@ -78,6 +87,8 @@ export const administration = {
     invite: 'Invite a user',
     inviteAction: 'Invite',
     lastSignIn: 'Last sign-in',
+    lastDay: 'Last day of the account',
+    lastDayHelp: 'Empty: without an end.',
     lead: 'People who may sign in.',
     linkHelp: 'Hand it over by a way you trust. It lets them in once, until {{until}}.',
     linkTitle: 'Sign-in link',
@@ -99,9 +110,11 @@ export const administration = {
   apiKeys: {
     empty: 'A key lets a program use the API with the rights of permission groups.',
     emptyTitle: 'No API keys yet',
+    edit: 'Edit the API key',
     everything: 'All that its groups give',
     expires: 'Expires',
     groupsHelp: 'What the key may do, at most.',
+    lastDay: 'Last day',
     lead: 'Keys for programs.',
     lifetime: 'Expires after',
     lifetimes: {

@@ -33,6 +33,7 @@ export const common = {
   fields: {
     active: 'Account open',
     addNewApplications: 'New applications by themselves',
+    altitude: 'Altitude (m)',
     application: 'Application',
     by: 'By',
     category: 'Category',
@@ -86,6 +87,7 @@ export const common = {
     permissions: 'Permissions',
     personalData: 'Handles personal data',
     phone: 'Phone',
+    photo: 'Photo',
     place: 'Place',
     quotas: 'Quotas',
     role: 'Role',
@@ -130,6 +132,7 @@ export const common = {
     last: 'Last',
     loadingMore: 'Loading more…',
     more: 'Show more',
+    moreFilters: 'More filters',
     noneFound: 'Nothing matches',
     noneFoundHelp: 'Change or clear the filters to see more.',
     nothingToChoose: 'There is nothing to choose yet',

@@ -3,6 +3,8 @@ export const errors = {
     unreachable: 'Check your connection; the page goes on by itself once the server answers.',
     page_unknown: 'There is no such page. It may have moved.',
     server_failed: 'The server failed at this. It is in the system log; try again in a moment.',
+    cursor_invalid: 'The list has changed. Reload the page.',
+    field_invalid: 'A field cannot be used as it is: {{detail}}',
     unsigned: 'You are not signed in any more. Sign in again.',
     invalid: 'Some fields are not right; they are marked.',
     version_stale: 'Somebody else changed this meanwhile. Reload it and repeat your change.',
@@ -12,6 +14,13 @@ export const errors = {
       csrf_token_wrong: 'This page is out of date. Reload it and try again.',
       origin_foreign:
         'This address is not the one the server knows as its own. Open the console at its public address, or set MOORAGE_PUBLIC_URL.',
+      answer_too_long: 'This was done already, but its answer was too long to be kept. Reload the page.',
+      body_too_large: 'What was sent is larger than {{most_bytes}} bytes. Send it in parts.',
+      body_too_slow: 'What was sent did not arrive in time. Check your connection and try again.',
+      idempotency_key_invalid:
+        'The request carries a mark of repetition that cannot be used. Reload the page.',
+      idempotency_key_reused: 'This was sent before with other contents. Reload the page and try again.',
+      request_underway: 'The same is being done already. Wait a moment.',
     },
     users: {
       credentials_wrong: 'E-mail, password or link are not right, or the link was used already.',
@@ -23,6 +32,9 @@ export const errors = {
       api_key_unknown: 'There is no such API key that you may see.',
       api_key_name_taken: 'Another API key has this name.',
       group_foreign: 'A permission group belongs to another organization than the key.',
+      preferences_too_large: 'The server keeps no more saved views and columns for you. Remove a view first.',
+      person_needed: 'Only a signed-in person can do this.',
+      session_unknown: 'This session has ended already.',
     },
     organizations: {
       permission_missing: 'You lack the permission for this. Ask a user administrator of the organization.',
@@ -35,6 +47,8 @@ export const errors = {
       last_admin: 'This is the last global administrator. Make another one first.',
       application_foreign: 'A listed application belongs to another organization.',
       member_unknown: 'There is no such user or key that you may see.',
+      quota_reached:
+        'The quota of {{most}} is reached. Remove some, or ask an administrator for a higher quota.',
     },
     groups: {
       application_unknown: 'There is no such application that you may see.',
@@ -53,6 +67,14 @@ export const errors = {
       not_waiting: 'It waits no longer: somebody has adopted or discarded it.',
       import_unreadable: 'The file cannot be read: {{reason}}',
       import_too_large: 'The file has too many rows (at most {{limit}}). Cut it into several.',
+      credential_unknown: 'The device has no such credential any more.',
+      decoder_stays:
+        'A decoder belongs to the old organization alone. Share it, or choose another one before moving.',
+      gateway_unfit: 'The chosen gateway is not a gateway of the same organization.',
+      inbox_refuses: 'The inbox key is right, but {{reason}}',
+      inbox_unknown: 'The application has no inbox key.',
+      photo_unfit: 'A photo is a JPEG, PNG or WebP file of at most {{limit}} bytes.',
+      photo_unknown: 'The device has no photo.',
     },
     demo: {
       no_supervisor: 'This server cannot start the demo by itself. Run `moorage demo` on its machine.',
@@ -62,17 +84,44 @@ export const errors = {
       unknown: 'There is no such decoder that you may see.',
       name_taken: 'Another decoder of the organization has this name.',
       in_use: 'Devices or routes still use the decoder. Choose another for them first.',
+      crashed: "The decoder's process ended while it handled this message.",
+      decode_failed: 'The decoder failed: {{reason}}',
+      foreign: 'The decoder belongs to another organization and is not shared. Choose another one.',
+      kind_unknown: 'No decoder kind {{name}} is installed. Choose one of: {{known}}.',
+      not_chosen: 'The device has no decoder that could encode commands. Choose one for it.',
+      out_of_memory: 'The decoder used more than {{limit_mib}} MiB of memory.',
+      payload_malformed: 'The bytes cannot be read: {{reason}}',
+      removed: 'The decoder was removed. Choose another one for the device.',
+      resting: 'The decoder took too long again and again and rests. Mend it, then decode again.',
+      result_too_large: 'What the decoder returned is larger than {{limit_kib}} KiB.',
+      runtime_unavailable: 'The decoder process did not start: {{reason}}',
+      script_invalid: 'The script cannot be used: {{reason}}',
+      script_not_wanted: 'Decoders of kind {{name}} have no script.',
+      test_cases_failed:
+        '{{failed}} of {{total}} test cases fail, so nothing was saved. Mend the script or the cases.',
+      test_cases_invalid: 'The test cases cannot be used: {{reason}}',
+      timed_out: 'The decoder took longer than {{limit_s}} s. Look for a loop that never ends.',
+      trial_too_long: 'The trial was stopped after {{limit_s}} s. Try fewer messages, or mend the script.',
+      trials_too_many: 'Trying decoders takes turns, and yours is over. Try again in {{retry_after_s}} s.',
+      version_unknown: 'The decoder has no version {{n}}.',
     },
     targets: {
       unknown: 'There is no such target that you may see.',
       name_taken: 'Another target of the application has this name.',
       dead_letter_unknown: 'This message is gone: it was sent again or discarded.',
+      kind_unknown: 'There is no target kind {{kind}}. Installed are: {{known}}.',
+      replay_unknown: 'The target has no such replay.',
+      route_unknown: 'There is no such route that you may see.',
+      unreachable: 'The target cannot be reached: {{reason}}',
     },
     operations: {
       unknown: 'There is no such command that you may see.',
       already_finished: 'The command is finished already.',
       too_many_pending: 'Too many commands wait for this device already.',
       device_takes_none: 'A device in this state takes no commands.',
+      payload_too_large: 'The payload has {{size}} bytes; at most {{limit}} are sent to a device.',
+      report_malformed: 'What the device says of the command cannot be understood.',
+      result_too_large: 'The answer has {{size}} bytes; at most {{limit}} are kept.',
     },
     notifications: {
       notice_unknown: 'There is no such notice that you may see.',
@@ -80,6 +129,44 @@ export const errors = {
     },
     telemetry: {
       range_too_wide: 'That is too much at once. Choose a shorter period or fewer series.',
+      range_reversed: 'The period ends before it begins.',
+    },
+    audit: {
+      range_empty: 'The period ends before it begins.',
+    },
+    database: {
+      busy: 'The database is busy with something else. Nothing is half done; try again.',
+    },
+    ingest: {
+      disk_full:
+        'The disk of the platform is full, so no messages are taken in. Its administrators are told.',
+      message_malformed: 'The message is not valid {{format}}: {{reason}}',
+      message_too_large: 'The message has {{size}} bytes; at most {{limit}} are taken.',
+      nothing_to_decode: 'None of these devices uses the decoder. Choose it for them first.',
+      overloaded: 'More messages come in than can be stored. Try again in {{retry_after_s}} s.',
+      re_decode_not_ready: 'The re-decode has no result that could be applied or discarded.',
+      sender_unknown: 'No device has these credentials.',
+      too_fast: 'The allowance of {{rate}} {{unit}} a second is used up. Try again in {{retry_after_s}} s.',
+      too_many_attempts: 'Too many attempts with wrong credentials. Try again in {{retry_after_s}} s.',
+      topic_refused: 'The device may not publish to {{topic}}.',
+    },
+    ledger: {
+      day_missing: "There is no room for today's messages yet. Try again in a few seconds.",
+      position_gone: 'The message is gone; it is past its retention.',
+      unavailable: 'Messages cannot be stored just now. Try again in a few seconds.',
+    },
+    outbound: {
+      address_forbidden:
+        '{{host}} leads to {{address}}, where this installation may not connect. An operator can allow it in the setting targets.allowed.',
+      host_unknown: 'The host {{host}} cannot be found: {{reason}}',
+    },
+    tasks: {
+      task_finished: 'The task has ended already.',
+      task_unknown: 'There is no such task that you may see.',
+    },
+    template: {
+      invalid: '{{place}} cannot be filled in: {{reason}}',
+      value_missing: 'The message has no {{place}}, which the template needs.',
     },
   },
 }

@@ -7,6 +7,11 @@ export const flow = {
     ended: 'You may no longer follow this',
   },
   live: {
+    dropped_one:
+      '{{count}} value came under a further name. The message is kept whole, but has no reading for it: let its decoder give fewer names.',
+    dropped_other:
+      '{{count}} values came under further names. The messages are kept whole, but have no readings for them: let the decoder give fewer names.',
+    droppedTitle: 'It sends more than 200 kinds of values',
     chart: '{{series}}, last 15 minutes',
     empty: 'As soon as the device sends something, its values move here.',
     emptyTitle: 'Nothing heard yet',

@@ -45,7 +45,12 @@ export const frame = {
   palette: {
     action: 'Action',
     application: 'Application',
+    decoder: 'Decoder',
     device: 'Device',
+    group: 'Permission group',
+    organization: 'Organization',
+    target: 'Target',
+    user: 'User',
     nothing: 'Nothing found',
     open: 'Find or do something',
     page: 'Page',
@@ -68,6 +73,7 @@ export const frame = {
     changePassword: 'Change the password',
     setPassword: 'Set a password',
     colours: 'Colours',
+    emailHelp: 'A user administrator can change it.',
     scheme: {
       light: 'Light',
       dark: 'Dark',

@@ -263,6 +263,7 @@ class DeviceOut(Stamped):
     connectivity: Connectivity
     last_seen_at: Instant | None
     silent_since: Instant | None
+    photo_at: Instant | None
 
 
 class StateChangeOut(Out):

@@ -283,7 +283,7 @@ async def require_gateway(
 
 _UNTOLD = frozenset(
     {
-        "id", "number", "connected", "last_seen_at", "silent_since",
+        "id", "number", "connected", "last_seen_at", "silent_since", "photo_at",
         "created_at", "updated_at", "created_by", "updated_by",
     }
 )  # fmt: skip

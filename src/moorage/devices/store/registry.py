@@ -27,7 +27,14 @@ from ..model import (
     StateChange,
     Threshold,
 )
-from ..tables import device_contacts, device_identifiers, device_states, device_units, devices
+from ..tables import (
+    device_contacts,
+    device_identifiers,
+    device_photos,
+    device_states,
+    device_units,
+    devices,
+)
 from . import senders
 
 CHUNK = 500
@@ -51,12 +58,19 @@ def statement() -> Select[Any]:
         .scalar_subquery()
         .label("identifiers")
     )
+    photo_at = (
+        select(device_photos.c.updated_at)
+        .where(device_photos.c.device_id == devices.c.id)
+        .scalar_subquery()
+        .label("photo_at")
+    )
     return select(
         devices,
         device_contacts.c.connected,
         device_contacts.c.last_seen_at,
         device_contacts.c.silent_since,
         identifiers,
+        photo_at,
         # Every device has its row; as an outer join it can be left out of a count.
     ).outerjoin(device_contacts, device_contacts.c.number == devices.c.number)
 
@@ -89,6 +103,7 @@ def read(row: Any) -> Device:
         connected=row.connected,
         last_seen_at=row.last_seen_at,
         silent_since=row.silent_since,
+        photo_at=row.photo_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
         created_by=row.created_by,

@@ -69,7 +69,7 @@ def _state(row: LatestRow) -> State:
         Latest(name, value, from_us(at_us), unit)
         for name, (value, at_us, unit) in sorted(row.state.items())
     )
-    return State(from_us(row.received_us), row.message_count, values)
+    return State(from_us(row.received_us), row.message_count, values, row.dropped_series)
 
 
 async def get_states(tx: Tx, devices: Sequence[int]) -> dict[int, State]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from pydantic import JsonValue
 
 from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.http import Signed, Tx, Unsigned, may_fail
@@ -14,6 +15,7 @@ from ..errors import (
     CredentialsWrong,
     PasswordWeak,
     PersonNeeded,
+    PreferencesTooLarge,
     SessionUnknown,
     TooManyFailures,
 )
@@ -23,6 +25,7 @@ from ..schemas import (
     LinkBody,
     MeOut,
     PasswordBody,
+    Preference,
     RefreshBody,
     SessionOut,
     SignInBody,
@@ -117,6 +120,22 @@ def _grants(caller: Caller) -> list[GrantOut]:
         )
         for grant in caller.grants
     ]
+
+
+@router.get("/preferences", response_model=dict[str, JsonValue],
+            responses=may_fail(PersonNeeded))  # fmt: skip
+async def get_preferences(tx: Tx, caller: Signed) -> dict[str, JsonValue]:
+    """Read what the console remembers for you, by name."""
+    return await service.my_preferences(tx, caller)
+
+
+@router.patch("/preferences", response_model=dict[str, JsonValue],
+              responses=may_fail(PersonNeeded, PreferencesTooLarge))  # fmt: skip
+async def change_preferences(
+    body: dict[Preference, JsonValue], tx: Tx, caller: Signed
+) -> dict[str, JsonValue]:
+    """Remember things by name, whole; null forgets one, what is not named stays."""
+    return await service.prefer(tx, caller, body)
 
 
 @router.post("/password", status_code=204,

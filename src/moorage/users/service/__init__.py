@@ -17,6 +17,7 @@ from .people import (
     list_users,
     make_link,
 )
+from .preferences import my_preferences, prefer
 from .sign_in import (
     change_password,
     end_my_session,
@@ -57,8 +58,10 @@ __all__ = [
     "list_users",
     "load_signing_keys",
     "make_link",
+    "my_preferences",
     "my_sessions",
     "my_user",
+    "prefer",
     "refresh",
     "revoke_key",
     "seal_anew",

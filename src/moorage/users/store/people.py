@@ -41,7 +41,7 @@ from ..model import (
     LinkKind,
     User,
 )
-from ..tables import user_failures, user_links, user_sessions, users
+from ..tables import user_failures, user_links, user_preferences, user_sessions, users
 
 # Membership belongs to the slice of organisations; lists must filter by it within the statement.
 _groups = table("permission_groups", column("id"), column("organization_id"))
@@ -70,7 +70,7 @@ def to_user(row: Any) -> User:
 
 
 async def add(
-    tx: Tx, *, email: str | None, name: str, language: str, expires_at: datetime | None
+    tx: Tx, *, email: str | None, name: str, language: str | None, expires_at: datetime | None
 ) -> User:
     """Insert a user without a password. Raises EmailTaken."""
     row = (
@@ -232,6 +232,7 @@ async def erase(tx: Tx, user: User, pseudonym: str) -> None:
     )
     await tx.execute(delete(user_links).where(user_links.c.user_id == user.id))
     await tx.execute(delete(user_sessions).where(user_sessions.c.user_id == user.id))
+    await tx.execute(delete(user_preferences).where(user_preferences.c.user_id == user.id))
     by_user = and_(facts.c.caller_kind == "person", facts.c.caller_id == user.id)
     await tx.execute(update(facts).where(by_user).values(caller_label=pseudonym, origin=None))
     about = facts.c.subject_id == user.id

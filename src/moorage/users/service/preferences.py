@@ -1,0 +1,42 @@
+"""What the console remembers for a person: chosen columns, saved views.
+
+Nobody else sees it and it gives nobody any right, so changing it is no fact of the audit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+
+from ..errors import PreferencesTooLarge
+from ..store import people, preferences
+from .sign_in import my_user
+
+MOST_BYTES = 65_536
+
+
+async def my_preferences(tx: Tx, caller: Caller) -> dict[str, Any]:
+    """Read what is remembered for the caller. Raises PersonNeeded."""
+    await my_user(tx, caller)
+    return await preferences.get(tx, caller.id)
+
+
+async def prefer(tx: Tx, caller: Caller, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Remember some things for the caller in place of those of the same names; None forgets one.
+
+    Raises:
+        PersonNeeded.
+        PreferencesTooLarge: all together would be more than `MOST_BYTES` of JSON.
+    """
+    await my_user(tx, caller)
+    await people.get(tx, caller.id, lock=True)
+    before = await preferences.get(tx, caller.id)
+    after = {k: v for k, v in {**before, **changes}.items() if v is not None}
+    if len(json.dumps(after).encode()) > MOST_BYTES:
+        raise PreferencesTooLarge(limit=MOST_BYTES)
+    await preferences.put(tx, caller.id, after)
+    return after
