@@ -19,6 +19,7 @@ from .facts import (
     InboxOpened,
 )
 from .model import (
+    DEV_EUI,
     SENDER,
     SENDING,
     Connectivity,
@@ -69,6 +70,7 @@ from .service.senders import (
     contexts_changed,
     credentials_of,
     find_sender,
+    gateways_of,
     gone,
     known,
     located,
@@ -83,6 +85,7 @@ from .service.senders import (
 from .service.watch import judge
 
 __all__ = [
+    "DEV_EUI",
     "SENDER",
     "SENDING",
     "Connectivity",
@@ -130,6 +133,7 @@ __all__ = [
     "enrol",
     "find_inbox",
     "find_sender",
+    "gateways_of",
     "get",
     "gone",
     "judge",

@@ -120,6 +120,8 @@ _KNOWN_KINDS: Mapping[str, tuple[str, str]] = {
 
 # The identifier by which an inbox knows who sends; its network is the inbox's application.
 SENDER = "sender"
+# The identifier by which LoRaWAN servers call a device.
+DEV_EUI = "devEui"
 
 
 def make_identifier(kind: str, value: str, network: str = "") -> Identifier:

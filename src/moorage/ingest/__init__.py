@@ -33,6 +33,7 @@ from .service import (
     Room,
     count_refusals,
     print_of,
+    read_port,
     split,
 )
 
@@ -65,5 +66,6 @@ __all__ = [
     "Wait",
     "count_refusals",
     "print_of",
+    "read_port",
     "split",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -26,6 +26,8 @@ class Credentials:
         address: the peer's address, for the list of refusals.
         protocol: such as `mqtt` or `http`.
         tls: whether the connection is encrypted.
+        dev_eui: the device that a LoRaWAN server speaks for; the secret is then its gateway's or
+            its application's.
     """
 
     username: str | None
@@ -34,6 +36,7 @@ class Credentials:
     address: str = ""
     protocol: str = "mqtt"
     tls: bool = False
+    dev_eui: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Uplink:
-    """Where a publish goes: the device it speaks for, and the channel of its message."""
+    """Where a publish goes: the device it speaks for, and the channel of its message.
+
+    `is_answer` says that it ends an operation: such messages are taken as long as there is room at
+    all (see `Host.admit`).
+    """
 
     device: int
     channel: str
+    is_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +111,18 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An operation on its way down to one device; published to `v1/op/{id}`."""
+    """An operation on its way down to one device; published to `v1/op/{id}`.
+
+    `gateway` speaks for the device here, and takes the command at
+    `v1/devices/{device_id}/op/{id}`; None where nobody does.
+    """
 
     device: int
+    device_id: UUID
     id: UUID
     payload: bytes
     meta: dict[str, Any] = field(default_factory=dict)
+    gateway: int | None = None
 
 
 class Host(Protocol):
@@ -132,10 +146,18 @@ class Host(Protocol):
         """Tell whether the sender may subscribe to the filter."""
         ...
 
-    def admit(self, device: int, count: int, size: int) -> Wait | None:
+    def children(self, sender: Sender) -> Mapping[str, Sender]:
+        """Give whom the sender may speak for besides itself, by id; the same value till it changes.
+
+        Whoever loses a child is cut.
+        """
+        ...
+
+    def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         """Take messages of together `size` bytes from what a device may send; None if it may.
 
-        Its application and its organisation may have quotas too.
+        Its application and its organisation may have quotas too; these do not concern answers to
+        operations, which have an allowance of their own.
         """
         ...
 

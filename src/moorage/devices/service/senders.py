@@ -16,6 +16,7 @@ from .. import store
 from ..errors import TooManyCredentials
 from ..facts import CredentialMade, CredentialRevoked, CredentialRotated
 from ..model import (
+    DEV_EUI,
     SENDER,
     Credential,
     CredentialKind,
@@ -63,7 +64,7 @@ async def make_credential(
         hint=secret[-4:],
         expires_at=expires_at,
     )
-    if any(identifier.kind == SENDER for identifier in device.identifiers):
+    if any(identifier.kind in (SENDER, DEV_EUI) for identifier in device.identifiers):
         # From now on the inbox key does not speak for it.
         await store.senders.changed(tx, [device.number], sender=True)
     told = {"credentialId": credential.id, "kind": kind, "label": label, "secret": "***"}
@@ -134,11 +135,16 @@ async def find_sender(
     return await store.senders.find_sender(tx, kind, secrets.digest(secret), user_name)
 
 
-async def children_of(tx: Tx, gateway: Sender, ids: Iterable[UUID]) -> Mapping[UUID, Sender]:
-    """Find which of `ids` the gateway may speak for, as senders of their own."""
+async def children_of(tx: Tx, gateway: Sender) -> Mapping[str, Sender]:
+    """Find whom the gateway may speak for, as senders of their own, by id and by devEui."""
     if not gateway.is_gateway:
         return {}
-    return await store.senders.children_of(tx, gateway, ids)
+    return await store.senders.children_of(tx, gateway)
+
+
+async def gateways_of(tx: Tx, numbers: Iterable[int]) -> list[int]:
+    """Tell which gateways may speak for devices, by their numbers."""
+    return await store.senders.gateways_of(tx, numbers)
 
 
 async def senders_changed(tx: Tx, since: int | None) -> DeviceChanges:

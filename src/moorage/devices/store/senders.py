@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    func,
     or_,
     select,
     true,
@@ -26,6 +27,7 @@ from moorage.kit.ids import uuid7
 
 from ..errors import CredentialUnknown, UserNameTaken
 from ..model import (
+    DEV_EUI,
     Credential,
     CredentialKind,
     DeviceChanges,
@@ -33,7 +35,7 @@ from ..model import (
     DeviceState,
     Sender,
 )
-from ..tables import device_changes, device_credentials, devices
+from ..tables import device_changes, device_credentials, device_identifiers, devices
 
 DEVICES_CHANNEL = "moorage_devices"
 KEEP_CHANGES = timedelta(hours=1)
@@ -235,17 +237,32 @@ async def trim_changes(tx: Tx) -> None:
     await tx.execute(delete(device_changes).where(device_changes.c.at < tx.now - KEEP_CHANGES))
 
 
-async def children_of(tx: Tx, gateway: Sender, ids: Iterable[UUID]) -> dict[UUID, Sender]:
-    """Find which of `ids` stand behind the gateway; they send under its credential."""
-    query = select(
-        devices.c.id,
-        devices.c.number,
-        devices.c.organization_id,
-        devices.c.application_id,
-        devices.c.state,
-    ).where(devices.c.gateway_id == gateway.device_id, devices.c.id.in_(list(ids)))
-    return {
-        row.id: Sender(
+async def children_of(tx: Tx, gateway: Sender) -> dict[str, Sender]:
+    """Find who stands behind the gateway, by id and by devEui; they send under its credential."""
+    query = (
+        select(
+            devices.c.id,
+            devices.c.number,
+            devices.c.organization_id,
+            devices.c.application_id,
+            devices.c.state,
+            device_identifiers.c.value.label("dev_eui"),
+        )
+        .outerjoin(
+            device_identifiers,
+            and_(
+                device_identifiers.c.device_id == devices.c.id,
+                device_identifiers.c.kind == DEV_EUI,
+            ),
+        )
+        .where(
+            devices.c.gateway_id == gateway.device_id,
+            devices.c.organization_id == gateway.organization_id,
+        )
+    )
+    found: dict[str, Sender] = {}
+    for row in await tx.execute(query):
+        child = Sender(
             number=row.number,
             device_id=row.id,
             organization_id=row.organization_id,
@@ -256,8 +273,22 @@ async def children_of(tx: Tx, gateway: Sender, ids: Iterable[UUID]) -> dict[UUID
             version=gateway.version,
             valid_until=gateway.valid_until,
         )
-        for row in await tx.execute(query)
-    }
+        if child.may_send:
+            found[str(row.id)] = child
+            if row.dev_eui is not None:
+                found[row.dev_eui] = child
+    return found
+
+
+async def gateways_of(tx: Tx, numbers: Iterable[int]) -> list[int]:
+    """Tell which gateways devices stand behind."""
+    gateway = devices.alias("gateway")
+    query = (
+        select(gateway.c.number)
+        .join(devices, devices.c.gateway_id == gateway.c.id)
+        .where(devices.c.number == func.any(list(numbers)))
+    )
+    return [row.number for row in await tx.execute(query.distinct())]
 
 
 async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:

@@ -12,6 +12,7 @@ from moorage.kit.db import Tx
 
 from .. import store
 from ..model import RefusalRow
+from .chirpstack import unwrap
 from .deriving import Deriver
 from .door import Door, now_us, print_of
 from .inbox import list_waiting
@@ -19,7 +20,7 @@ from .process import CONSUMER, Process
 from .redecode import KIND as RE_DECODE
 from .redecode import ReDecoder, apply, ask, discard
 from .room import Room
-from .split import Part, check_json, says_json, split
+from .split import Part, check_json, read_port, says_json, split
 
 __all__ = [
     "CONSUMER",
@@ -40,8 +41,10 @@ __all__ = [
     "list_waiting",
     "now_us",
     "print_of",
+    "read_port",
     "says_json",
     "split",
+    "unwrap",
 ]
 
 

@@ -15,11 +15,12 @@ PAST_US = 30 * 86_400 * 1_000_000
 FUTURE_US = 600 * 1_000_000
 _to_json = msgspec.json.Encoder().encode
 NOBODY = UUID(int=0)
-# Answers to operations and reported state are kept as messages, but are no readings.
-NO_TELEMETRY = ("op/", "twin/")
+# Answers to operations, reported state and what networks tell of themselves are kept as messages,
+# but are no readings.
+NO_TELEMETRY = ("op/", "twin/", "network/")
 NO_READINGS = decoders.Decoded(None)
 _CLOCK, _PROBLEM = int(telemetry.Flag.CLOCK), int(telemetry.Flag.PROBLEM)
-_ENVELOPE = {"at", "id", "values"}
+_ENVELOPE = {"at", "id", "port", "values"}
 _json = msgspec.json.Decoder().decode
 
 
@@ -111,7 +112,8 @@ class Decoding:
             instant(message.received_us),
             message.content_type or None,
             meta.get("port"),
-            None,
+            # What ChirpStack keeps as a device's variables is metadata here.
+            None if context is None else context.metadata,
             meta.get("event"),
             None if context is None else self._description(context),
         )
