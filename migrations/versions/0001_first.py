@@ -901,6 +901,8 @@ def upgrade() -> None:
         sa.Column("hint", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("platform", sa.Text(), nullable=True),
+        sa.Column("old_topic", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
@@ -911,6 +913,9 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "kind IN ('key', 'password')", name=op.f("device_credentials_kind_check")
+        ),
+        sa.CheckConstraint(
+            "platform IN ('os2iot', 'wso2')", name=op.f("device_credentials_platform_check")
         ),
         sa.ForeignKeyConstraint(
             ["device_id"],

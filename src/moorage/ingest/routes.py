@@ -77,6 +77,11 @@ Answer = tuple[int, bytes, list[tuple[bytes, bytes]]]
 _PROBLEM_HEADERS = [(b"content-type", b"application/problem+json")]
 
 
+def is_door(path: str) -> bool:
+    """Tell whether a path is the door's."""
+    return path.startswith(ROOT) or service.is_peers(path)
+
+
 class UplinkDoor:
     """The ASGI callable of the device-facing HTTP door.
 
@@ -91,9 +96,12 @@ class UplinkDoor:
         known: list[devices.Sender] = []
         try:
             with trace.span("messages.accept", parent=_traceparent(scope)):
-                status, body, headers = await self._answer(scope, receive, client[0], known)
+                answer = self._answer if scope["path"].startswith(ROOT) else self._answer_as_peer
+                status, body, headers = await answer(scope, receive, client[0], known)
         except MoorageError as failure:
             status, body, headers = _problem(failure)
+            if status == 401 and scope["path"] == service.OS2IOT_URL:
+                status = 403  # As OS2iot answers a key that it does not know.
             self._note(failure, client[0], scope["path"], known)
         except asyncio.CancelledError:
             # The process stops and can wait no longer; the sender may take it for not stored.
@@ -138,6 +146,34 @@ class UplinkDoor:
         down = await self.door.take_commands(uplink.device)
         answer = {"accepted": len(messages), "downlinks": [_downlink(c) for c in down]}
         return 202, _json(answer), _JSON_HEADERS
+
+    async def _answer_as_peer(
+        self, scope: Scope, receive: Receive, address: str, known: list[devices.Sender]
+    ) -> Answer:
+        """Answer a device that sends as it did to another platform, as that one did."""
+        if scope["method"] != "POST":
+            allowed = [*_PROBLEM_HEADERS, (b"allow", b"POST")]
+            return 405, _problem_body(405, "method_not_allowed", "Send messages by POST."), allowed
+        headers = {name: value for name, value in scope["headers"] if name in _HEADERS}
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        path, is_os2iot = scope["path"], scope["path"] == service.OS2IOT_URL
+        if is_os2iot:
+            key = query.get("apiKey", [""])[0].encode()
+            credentials = Credentials(None, key, "", address, "http", scope["scheme"] == "https")
+        else:
+            credentials = _credentials(headers, query, address, scope["scheme"])
+        sender = await self.door.identify(credentials)
+        known.append(sender)
+        own = (
+            sender.platform is devices.Platform.OS2IOT
+            if is_os2iot
+            else service.is_wso2_path(sender, path[len(service.WSO2_URL) :])
+        )
+        if not own:
+            raise TopicRefused(topic=path[:LONGEST_CHANNEL])
+        payload = await _body(receive, headers, self.door.settings.largest_batch)
+        await self.door.accept_durably(self._messages(sender.number, "", payload, headers, {}))
+        return (204, b"", []) if is_os2iot else (200, _ACCEPTED_ONE, _JSON_HEADERS)
 
     async def _poll(self, sender: devices.Sender, topic: str) -> Answer:
         """Hand over the operations that wait for the device, or for one behind a gateway."""

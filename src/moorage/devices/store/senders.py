@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
 
-from ..errors import CredentialUnknown, UserNameTaken
+from ..errors import CredentialUnknown, SecretTaken, UserNameTaken
 from ..model import (
     DEV_EUI,
     Credential,
@@ -33,6 +33,7 @@ from ..model import (
     DeviceChanges,
     DeviceKind,
     DeviceState,
+    Platform,
     Sender,
 )
 from ..tables import device_changes, device_credentials, device_identifiers, devices
@@ -44,6 +45,7 @@ KEEP_CHANGES = timedelta(hours=1)
 def _credential(row: Any) -> Credential:
     values = {name: getattr(row, name) for name in Credential.__dataclass_fields__}
     values["kind"] = CredentialKind(row.kind)
+    values["platform"] = row.platform and Platform(row.platform)
     return Credential(**values)
 
 
@@ -57,21 +59,42 @@ async def add_credential(
     digest: bytes,
     hint: str,
     expires_at: datetime | None,
+    platform: Platform | None,
+    old_topic: str | None,
 ) -> Credential:
-    """Insert a credential. Raises UserNameTaken."""
+    """Insert a credential. Raises UserNameTaken, SecretTaken."""
     row = (
         await tx.execute(
             insert(device_credentials)
             .values(
                 id=uuid7(), device_id=device_id, kind=kind.value, label=label, user_name=user_name,
-                digest=digest, hint=hint, version=1, expires_at=expires_at, **tx.stamp(),
+                digest=digest, hint=hint, version=1, expires_at=expires_at, platform=platform,
+                old_topic=old_topic, **tx.stamp(),
             )
-            .on_conflict_do_nothing(constraint="device_credentials_user_name_key")
+            .on_conflict_do_nothing()
             .returning(device_credentials)
         )
     ).one_or_none()  # fmt: skip
-    if row is None:
-        raise UserNameTaken(user_name=user_name)
+    if row is not None:
+        return _credential(row)
+    if await _is_used(tx, digest):
+        raise SecretTaken
+    raise UserNameTaken(user_name=user_name)
+
+
+async def _is_used(tx: Tx, digest: bytes) -> bool:
+    c = device_credentials.c
+    query = select(c.id).where(or_(c.digest == digest, c.previous_digest == digest))
+    return (await tx.execute(query)).first() is not None
+
+
+async def get_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> Credential:
+    """Read one. Raises CredentialUnknown."""
+    query = select(device_credentials).where(
+        device_credentials.c.id == credential_id, device_credentials.c.device_id == device_id
+    )
+    if (row := (await tx.execute(query)).one_or_none()) is None:
+        raise CredentialUnknown(id=credential_id)
     return _credential(row)
 
 
@@ -148,6 +171,8 @@ def _find() -> Select[Any]:
             c.id.label("credential_id"),
             c.version,
             c.expires_at,
+            c.platform,
+            c.old_topic,
             current.label("is_current"),
             c.previous_until,
         )
@@ -185,6 +210,8 @@ async def find_sender(
         credential_id=row.credential_id,
         version=row.version,
         valid_until=min((end for end in ends if end is not None), default=None),
+        platform=row.platform and Platform(row.platform),
+        old_topic=row.old_topic or "",
     )
 
 

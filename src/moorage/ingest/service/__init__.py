@@ -16,6 +16,8 @@ from .chirpstack import unwrap
 from .deriving import Deriver
 from .door import Door, now_us, print_of
 from .inbox import list_waiting
+from .peers import OS2IOT_URL, WSO2_URL, is_wso2_path
+from .peers import is_ours as is_peers
 from .process import CONSUMER, Process
 from .redecode import KIND as RE_DECODE
 from .redecode import ReDecoder, apply, ask, discard
@@ -24,7 +26,9 @@ from .split import Part, check_json, read_port, says_json, split
 
 __all__ = [
     "CONSUMER",
+    "OS2IOT_URL",
     "RE_DECODE",
+    "WSO2_URL",
     "Deriver",
     "Door",
     "Part",
@@ -37,6 +41,8 @@ __all__ = [
     "count_refusals",
     "discard",
     "forget_refusals",
+    "is_peers",
+    "is_wso2_path",
     "list_refusals",
     "list_waiting",
     "now_us",

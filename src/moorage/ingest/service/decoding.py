@@ -21,6 +21,7 @@ NO_TELEMETRY = ("op/", "twin/", "network/")
 NO_READINGS = decoders.Decoded(None)
 _CLOCK, _PROBLEM = int(telemetry.Flag.CLOCK), int(telemetry.Flag.PROBLEM)
 _ENVELOPE = {"at", "id", "port", "values"}
+_WSO2_ENVELOPE = {"event"}
 _json = msgspec.json.Decoder().decode
 
 
@@ -159,6 +160,12 @@ def _plain_json(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
     if type(document) is dict and document.keys() <= _ENVELOPE and "values" in document:
         # Time and id concern the message; the door has taken them up.
         values = document["values"]
+    elif type(document) is dict and document.keys() == _WSO2_ENVELOPE:
+        values = document["event"]
+        if type(values) is dict and "payloadData" in values:
+            values = values["payloadData"]
+        else:
+            values = document
     readings, dropped = decoders.take_readings(values)
     if len(readings) == 1 and not dropped:
         (only,) = readings

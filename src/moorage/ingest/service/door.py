@@ -24,6 +24,7 @@ from .. import store
 from ..errors import DiskFull, Overloaded, SenderUnknown, TooFast, TooManyAttempts
 from ..ports import Command, Credentials, Done, Presence, Print, Refusal, Uplink, Wait
 from ..settings import IngestSettings
+from . import peers
 from .allowance import Allowance
 from .children import Children
 from .claims import (
@@ -282,7 +283,8 @@ class Door:
             return Uplink(sender.number, channel, is_answer(channel))
         if topic.startswith("v1/") and is_answer(topic[3:]):
             return Uplink(sender.number, topic[3:], is_answer=True)
-        return None
+        old = peers.channel_of(sender, topic)
+        return None if old is None else Uplink(sender.number, old)
 
     def speaker(self, sender: devices.Sender, name: str) -> devices.Sender | None:
         """Give the device of a name, an id or a devEui, that the sender may speak for.
@@ -306,7 +308,9 @@ class Door:
             if not everyone and self.speaker(sender, name) is None:
                 return False
             topic_filter = "v1/" + rest
-        return any(_within(topic_filter, allowed) for allowed in _DOWNLINKS)
+        return any(
+            _within(topic_filter, allowed) for allowed in (*_DOWNLINKS, *peers.downlinks(sender))
+        )
 
     # --- In -------------------------------------------------------------------
 
