@@ -56,6 +56,7 @@ class MemoryHost:
         self.refusals: list[Refusal] = []
         self.presences: list[Presence] = []
         self.looked_up = 0
+        self.shed_for: list[str] = []
         self.wait_s = 0.0
         self.asked_for_commands = 0
         self.took: list[UUID] = []
@@ -109,7 +110,10 @@ class MemoryHost:
         )
 
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
-        return Wait("device's", "messages", 1.0, self.wait_s) if self.wait_s else None
+        return Wait("device's", "messages a second", 1.0, self.wait_s) if self.wait_s else None
+
+    def shed(self, reason: str, count: int = 1) -> None:
+        self.shed_for.append(reason)
 
     def look_for_commands(self) -> None:
         self.asked_for_commands += 1

@@ -71,6 +71,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("number IS NULL"),
     )
     op.create_table(
+        "ingest_demands",
+        sa.Column("door", sa.Uuid(), nullable=False),
+        sa.Column("owner", sa.Uuid(), nullable=False),
+        sa.Column("quota", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Float(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("door", "owner", "quota", name=op.f("ingest_demands_pkey")),
+    )
+    op.create_table(
         "ingest_refusals",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
@@ -94,6 +103,19 @@ def upgrade() -> None:
         "ingest_refusals",
         ["organization_id", "last_at"],
         unique=False,
+    )
+    op.create_table(
+        "ingest_shed",
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("reason", name=op.f("ingest_shed_pkey")),
+    )
+    op.create_table(
+        "ingest_usage",
+        sa.Column("owner", sa.Uuid(), nullable=False),
+        sa.Column("quota", sa.Text(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner", "quota", name=op.f("ingest_usage_pkey")),
     )
     op.create_table(
         "job_runs",

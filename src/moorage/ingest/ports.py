@@ -95,18 +95,18 @@ class Wait:
 
     Attributes:
         whose: such as `device's`, `application's`, `organization's`.
-        unit: `messages` or `bytes`.
-        rate: how many of them a second are allowed.
-        seconds: until there is room again.
+        unit: such as `messages a second` or `series`.
+        most: how many of them are allowed.
+        seconds: until there is room again, or it is measured anew.
     """
 
     whose: str
     unit: str
-    rate: float
+    most: float
     seconds: float
 
     def __str__(self) -> str:
-        return f"The {self.whose} allowance of {self.rate:g} {self.unit} a second is used up."
+        return f"The {self.whose} allowance of {self.most:.12g} {self.unit} is used up."
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,10 @@ class Host(Protocol):
         Its application and its organisation may have quotas too; these do not concern answers to
         operations, which have an allowance of their own.
         """
+        ...
+
+    def shed(self, reason: str, count: int = 1) -> None:
+        """Count messages that are not taken: `rate`, `overload`, `disk`."""
         ...
 
     def accept(self, messages: Sequence[RawMessage], done: Done) -> None:

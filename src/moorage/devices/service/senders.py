@@ -196,6 +196,11 @@ async def numbers_in(tx: Tx, application_ids: Iterable[UUID]) -> Mapping[UUID, l
     return await store.senders.numbers_in(tx, application_ids)
 
 
+async def numbers_owned(tx: Tx, owner_id: UUID) -> list[int]:
+    """List the numbers of the devices of an application or an organisation; for schedules only."""
+    return await store.senders.numbers_owned(tx, owner_id)
+
+
 async def gone(tx: Tx, numbers: Iterable[int]) -> list[int]:
     """Tell which of the numbers belong to no device any more; they are never given again."""
     return await store.senders.gone(tx, numbers)

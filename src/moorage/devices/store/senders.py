@@ -335,6 +335,14 @@ async def numbers_in(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, list
     return found
 
 
+async def numbers_owned(tx: Tx, owner_id: UUID) -> list[int]:
+    """List the numbers of the devices of an application or an organisation."""
+    query = select(devices.c.number).where(
+        or_(devices.c.application_id == owner_id, devices.c.organization_id == owner_id)
+    )
+    return [row.number for row in await tx.execute(query)]
+
+
 async def gone(tx: Tx, numbers: Iterable[int]) -> list[int]:
     """Tell which numbers no device has any more."""
     rows = await tx.execute(

@@ -19,6 +19,7 @@ from .inbox import list_waiting
 from .peers import OS2IOT_URL, WSO2_URL, is_wso2_path
 from .peers import is_ours as is_peers
 from .process import CONSUMER, Process
+from .quotas import measure as measure_quotas
 from .redecode import KIND as RE_DECODE
 from .redecode import ReDecoder, apply, ask, discard
 from .room import Room
@@ -39,12 +40,14 @@ __all__ = [
     "ask",
     "check_json",
     "count_refusals",
+    "count_shed",
     "discard",
     "forget_refusals",
     "is_peers",
     "is_wso2_path",
     "list_refusals",
     "list_waiting",
+    "measure_quotas",
     "now_us",
     "print_of",
     "read_port",
@@ -70,6 +73,11 @@ async def list_refusals(
 async def count_refusals(tx: Tx) -> dict[tuple[str, str], int]:
     """Count what the doors turned away in 30 days by reason and protocol; for operators."""
     return await store.count_by_reason(tx)
+
+
+async def count_shed(tx: Tx) -> dict[str, int]:
+    """Count the messages that the doors did not take, ever, by reason; for operators."""
+    return await store.count_shed(tx)
 
 
 async def forget_refusals(tx: Tx) -> None:

@@ -18,6 +18,7 @@ import structlog
 from moorage import devices, ledger, operations, sessions, telemetry
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
+from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
 
 from .. import store
@@ -38,7 +39,7 @@ from .claims import (
     still_valid,
 )
 from .process import CONSUMER
-from .quotas import Quotas
+from .quotas import SHARE_EVERY_S, Quotas
 from .room import Room
 
 log = structlog.get_logger()
@@ -116,7 +117,8 @@ class Door:
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas_changed())
         doorbells.on("moorage_operations", lambda _payload: self._commands.set())
         self._listener: UUID | None = None
-        self.shed = 0
+        self._shed: dict[str, int] = {}
+        self._id = uuid7()
 
     def adjust(self, settings: IngestSettings) -> None:
         """Take on other limits, from the next message on."""
@@ -132,6 +134,7 @@ class Door:
             tasks.create_task(self._follow_changes())
             tasks.create_task(self._follow_commands())
             tasks.create_task(self._write_notes())
+            tasks.create_task(self._share_quotas())
             tasks.create_task(self._room.watch(self._database))
             if self._name is not None:
                 tasks.create_task(self._beat(self._name))
@@ -319,34 +322,37 @@ class Door:
         wait = None
         if answer:
             if wait_s := self._answer_allowance.take(device, count):
-                wait = Wait("device's", "answers", self._answer_allowance.rate, wait_s)
+                wait = Wait("device's", "answers a second", self._answer_allowance.rate, wait_s)
         elif wait_s := self._allowance.take(device, count):
-            wait = Wait("device's", "messages", self.settings.device_rate, wait_s)
+            wait = Wait("device's", "messages a second", self.settings.device_rate, wait_s)
         elif self._quotas and (sender := self._by_number.get(device)) is not None:
             owners = (
                 ("application's", sender.application_id),
                 ("organization's", sender.organization_id),
             )
             wait = self._quotas.take(owners, count, size)
-        if wait is not None:
-            self.shed += count
         return wait
+
+    def shed(self, reason: str, count: int = 1) -> None:
+        """Count messages that are not taken, so that what was sent can be accounted for."""
+        self._shed[reason] = self._shed.get(reason, 0) + count
 
     def _require_allowance(
         self, device: int, count: int, size: int, *, answer: bool = False
     ) -> None:
         """Do as `admit`. Raises TooFast."""
         if wait := self.admit(device, count, size, answer=answer):
+            self.shed("rate", count)
             raise TooFast(
                 bucket=wait.whose,
-                rate=wait.rate,
+                most=wait.most,
                 unit=wait.unit,
                 retry_after_s=ceil(wait.seconds),
             )
 
     def accept(self, messages: Sequence[ledger.RawMessage], done: Done) -> None:
         """Put messages into the ledger; `done` follows the commit of all of them."""
-        if answers := [m for m in messages if is_answer(m.channel)]:
+        if answers := [m for m in messages if m.channel.startswith("op/") and is_answer(m.channel)]:
             done = partial(self._answered, answers, done)
         writers = self._writers
         if len(writers) == 1:
@@ -392,10 +398,10 @@ class Door:
         answer = is_answer(messages[0].channel)
         self._require_allowance(messages[0].device, len(messages), size, answer=answer)
         if self.refuses(messages[0].channel):
-            self.shed += len(messages)
+            self.shed("disk", len(messages))
             raise DiskFull(retry_after_s=DISK_FULL_WAIT_S)
         if self.overloaded and not answer:
-            self.shed += len(messages)
+            self.shed("overload", len(messages))
             raise Overloaded(retry_after_s=1)
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -404,6 +410,7 @@ class Door:
             async with asyncio.timeout(LONGEST_COMMIT_S):
                 await kept
         except TimeoutError as late:
+            self.shed("overload", len(messages))
             raise Overloaded(retry_after_s=5) from late
 
     def refuses(self, channel: str) -> bool:
@@ -460,7 +467,8 @@ class Door:
         presence, self._presence = self._presence, []
         taken, self._taken = self._taken, []
         answers, self._answers = self._answers, []
-        if not refusals and not presence and not taken and not answers:
+        shed, self._shed = self._shed, {}
+        if not refusals and not presence and not taken and not answers and not shed:
             return
         try:
             async with self._database.begin() as tx:
@@ -470,6 +478,8 @@ class Door:
                         for refusal, count in refusals.items()
                     }
                     await store.count_refusals(tx, counted)
+                if shed:
+                    await store.add_shed(tx, shed)
                 if taken:
                     await operations.delivered(tx, taken)
                 for one in answers:
@@ -481,8 +491,26 @@ class Door:
         except DatabaseUnavailable:
             for refusal, count in refusals.items():
                 self._refusals[refusal] = self._refusals.get(refusal, 0) + count
+            for reason, count in shed.items():
+                self.shed(reason, count)
             self._presence = presence + self._presence
             self._taken = taken + self._taken
+
+    async def _share_quotas(self) -> None:
+        """Share the quotas with the other doors, once a second."""
+        told_at = time.monotonic()
+        while True:
+            await asyncio.sleep(SHARE_EVERY_S)
+            if not self._quotas:
+                told_at = time.monotonic()
+                continue
+            now = time.monotonic()
+            try:
+                async with self._database.begin() as tx:
+                    await self._quotas.share(tx, self._id, now - told_at)
+            except DatabaseUnavailable:
+                continue
+            told_at = now
 
     # --- Down -----------------------------------------------------------------
 

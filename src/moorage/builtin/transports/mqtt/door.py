@@ -229,6 +229,7 @@ class Door:
         packet_ids: list[int] = []
         for link, packet_id in sources:
             if error is not None:
+                self.host.shed("overload")
                 text = "Messages cannot be stored just now."
                 self.host.refused(Refusal("overload", text, "mqtt", link.address if link else ""))
             if link is not previous:

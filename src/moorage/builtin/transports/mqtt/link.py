@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .door import Door
 
 # Why reading is stopped, as bits; it goes on when none is set.
-OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST, DISK_FULL = 1, 2, 4, 8, 16, 32
+OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST, HELD_BACK = 1, 2, 4, 8, 16, 32
 
 # A device that subscribes or publishes here is told the time.
 TIME = "v1/time"
@@ -269,19 +269,26 @@ class Link(asyncio.Protocol):
         while the connection is closed, so that the message is sent again. Until then whatever was
         read is refused as well, since order must hold.
         """
-        if not self._stopped & DISK_FULL and not self.door.host.refuses(uplink.channel):
+        is_full = self.door.host.refuses(uplink.channel)
+        if not is_full and not self._stopped & HELD_BACK:
             return False
         text = "The disk of the platform is full; send it again later."
-        self._refused("disk", text)
+        if is_full:
+            self._refused("disk", text)
+        self._turn_away(publish, "disk", text)
+        return True
+
+    def _turn_away(self, publish: Publish, reason: str, text: str) -> None:
+        """Refuse a message that cannot be taken for long, in the words of its version."""
+        self.door.host.shed(reason)
         if publish.qos and self.core.version == V5:
             self.core.acknowledge(publish.packet_id, ReasonCode.QUOTA_EXCEEDED, text)
         elif publish.qos:
-            if not self._stopped & DISK_FULL:
-                self.stop(DISK_FULL)
+            if not self._stopped & HELD_BACK:
+                self.stop(HELD_BACK)
                 end = partial(self.end, "overload", ReasonCode.QUOTA_EXCEEDED, text)
                 asyncio.get_running_loop().call_later(_HELD_S, end)
             self._unanswered.append(publish.packet_id)
-        return True
 
     def _put(self, messages: list[RawMessage], packet_id: int) -> None:
         """Pass messages on; the last one carries the acknowledgement."""
@@ -293,14 +300,13 @@ class Link(asyncio.Protocol):
         """Answer a device that is too fast; True if the message is taken in all the same.
 
         MQTT 5 has a reason code for it (PUBACK 0x97). 3.1.1 has none, so we read no further until
-        the allowance is back. At QoS 0 nobody would learn of it: dropped and counted.
+        the allowance is back, or close if that takes long. At QoS 0 nobody would learn of it:
+        dropped and counted.
         """
         text = str(wait)
         self._refused("rate", text)
-        if not publish.qos:
-            return False
-        if self.core.version == V5:
-            self.core.acknowledge(publish.packet_id, ReasonCode.QUOTA_EXCEEDED, text)
+        if not publish.qos or self.core.version == V5 or wait.seconds > _HELD_S:
+            self._turn_away(publish, "rate", text)
             return False
         self.stop(TOO_FAST)
         asyncio.get_running_loop().call_later(wait.seconds, self.go_on, TOO_FAST)
