@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -226,6 +227,21 @@ async def test_over_mqtt_a_gateway_speaks_until_it_loses_somebody(site: Site) ->
     assert levels == [None, 3, 2, 1]
     told_of = (await site.admin.get(f"/api/v1/operations/{made['id']}")).json()
     assert told_of["state"] == "completed"
+
+
+async def test_a_credential_that_expires_ends_what_it_opened(site: Site) -> None:
+    ends = datetime.now(UTC) + timedelta(seconds=3)
+    made = await make(
+        site.admin, f"/devices/{site.beside}/credentials", kind="key", expiresAt=ends.isoformat()
+    )
+    async with mqtt(site) as port, connected(port, "beside", made["secret"]) as client:
+        assert await client.publish("v1/up", b"{}") == 0
+        assert (await site.post("up", made["secret"], json={})).status_code == 202
+        told = await client.until_closed()
+    assert told is not None
+    assert told.reason_code == 0x98
+    assert datetime.now(UTC) >= ends
+    assert (await site.post("up", made["secret"], json={})).status_code == 401
 
 
 # --- ChirpStack ---------------------------------------------------------------
