@@ -304,6 +304,16 @@ async def test_one_integration_serves_an_application(site: Site, inbox_key: str)
     assert uplink["meta"]["event"]["rxInfo"][0]["rssi"] == -48
 
 
+async def test_without_a_decoder_what_the_server_decoded_counts(site: Site, inbox_key: str) -> None:
+    sensor = await a_sensor(site)
+    told = event(data=b"{\x01", object={"temperature": 21.5, "battery": {"v": 3.6}})
+    answer = await site.post("chirpstack?event=up", inbox_key, json=told)
+    assert answer.status_code == 202
+    assert await site.values(sensor) == {"temperature": 21.5, "battery.v": 3.6}
+    (message,) = await site.messages(sensor)
+    assert base64.b64decode(message["payload"]) == b"{\x01"
+
+
 async def test_an_unknown_dev_eui_waits_in_the_inbox(site: Site, inbox_key: str) -> None:
     answer = await site.post("chirpstack?event=up", inbox_key, json=event(OTHER_EUI))
     assert answer.status_code == 202, answer.text

@@ -151,11 +151,11 @@ def _plain_json(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
     payload = message.payload
     # A whole array is SenML or a list of bare values: the workshop tells which.
     if payload[:1] != b"{" or "senml" in message.content_type:
-        return None
+        return _decoded_by_network(n, message)
     try:
         document = _json(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return _decoded_by_network(n, message)
     values = document
     if type(document) is dict and document.keys() <= _ENVELOPE and "values" in document:
         # Time and id concern the message; the door has taken them up.
@@ -177,6 +177,17 @@ def _plain_json(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
                 payload, [telemetry.Point(at_us, only.values)], None, None, flags,
             )  # fmt: skip
     decoded = decoders.Decoded(payload, readings, dropped=dropped)
+    return derive(n, message, None, decoded)
+
+
+def _decoded_by_network(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
+    """Derive from what a LoRaWAN server's own codec made of a message; None if it has none."""
+    event = (message.meta or {}).get("event")
+    document = event.get("object") if isinstance(event, dict) else None
+    if not isinstance(document, dict):
+        return None
+    readings, dropped = decoders.take_readings(document)
+    decoded = decoders.Decoded(_to_json(document), readings, dropped=dropped)
     return derive(n, message, None, decoded)
 
 
