@@ -86,7 +86,7 @@ async def test_a_device_of_os2iot_posts_where_it_did(move: Move) -> None:
 
 
 async def test_a_device_of_wso2_posts_where_it_did(move: Move) -> None:
-    token = "0f1e2d3c-token"
+    token = "0f1e2d3c-4b5a-token"
     device_id = await move.device(platform="wso2", secret=token, oldTopic="carbon.super/bin/b1")
     client = move.world.client(Authorization=f"Bearer {token}")
     plain = await client.post(f"{WSO2}/bin/b1", json={"level": 4})
@@ -103,23 +103,23 @@ async def test_a_device_of_wso2_posts_where_it_did(move: Move) -> None:
 async def test_old_topics_are_taken_from_their_own_device_only(move: Move) -> None:
     topic = "devices/12/34/56"
     first = await move.device(
-        platform="os2iot", kind="password", userName="bin", secret="password1", oldTopic=topic
+        platform="os2iot", kind="password", userName="bin", secret="pæssword 1", oldTopic=topic
     )
     # Other devices had the same password, which is none of their business.
     second = await move.device(
-        platform="os2iot", kind="password", userName="box", secret="password1",
+        platform="os2iot", kind="password", userName="box", secret="pæssword 1",
         oldTopic="devices/12/34/57",
     )  # fmt: skip
-    third = await move.device(platform="wso2", secret="a-token-1", oldTopic="acme/bin/b1")
+    third = await move.device(platform="wso2", secret="a-token-of-wso2-1", oldTopic="acme/bin/b1")
     async with mqtt(move.world) as port:
-        async with connected(port, "bin", "password1", client_id="a") as client:
+        async with connected(port, "bin", "pæssword 1", client_id="a") as client:
             assert await client.publish(topic, b'{"level": 4}') == 0
             assert await client.publish("v1/up", b'{"level": 5}') == 0
             assert await client.publish("devices/12/34/57", b"{}") == 0x87
             assert await client.publish(f"{topic}/x", b"{}") == 0x87
             assert await client.subscribe(topic) == 1
             assert await client.subscribe("devices/#") == 0x87
-        async with connected(port, "a-token-1", "ignored", client_id="b") as client:
+        async with connected(port, "a-token-of-wso2-1", "ignored", client_id="b") as client:
             assert await client.publish("acme/bin/b1/events", b'{"level": 6}') == 0
             assert await client.publish("acme/bin/b1/temperature", b'{"t": 7}') == 0
             for strange in ("acme/bin/b2/events", "acme/bin/b1", "acme/bin/b1/x/y", topic):
@@ -138,7 +138,9 @@ async def test_old_secrets_are_for_marked_devices_and_used_once(move: Move) -> N
     assert (taken.status_code, taken.json()["code"]) == (409, "devices.secret_taken")
     for wrong in (
         {"secret": key},
-        {"platform": "os2iot", "secret": "short"},
+        {"platform": "os2iot", "secret": "too short to be"},
+        {"platform": "os2iot", "secret": "with spaces in it, but long"},
+        {"platform": "os2iot", "kind": "password", "secret": ""},
         {"platform": "os2iot", "oldTopic": "v1/up"},
         {"platform": "os2iot", "oldTopic": "devices/+/1/2"},
         {"platform": "wso2", "oldTopic": "v1/devices/x"},

@@ -339,7 +339,13 @@ async def test_a_lorawan_server_speaks_only_for_its_own(site: Site, inbox_key: s
     other = await make(site.admin, f"/applications/{site.elsewhere}/inbox-key")
     assert (await site.post(path, other["secret"], json=event())).status_code == 401
     assert (await site.post(path, json=event())).status_code == 403
-    for wrong in ({}, [], {"deviceInfo": {"devEui": "12"}}, event(data=b"") | {"data": "!"}):
+    for wrong in (
+        {},
+        [],
+        {"deviceInfo": {"devEui": "12"}},
+        event(data=b"") | {"data": "!"},
+        event(x=2**70),
+    ):
         answer = await site.post(path, inbox_key, json=wrong)
         assert answer.status_code == 400, wrong
     assert (await site.post("chirpstack", inbox_key, json=event())).status_code == 400

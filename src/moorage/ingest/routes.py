@@ -127,7 +127,7 @@ class UplinkDoor:
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
         credentials = _credentials(headers, query, address, scope["scheme"])
         if topic == CHIRPSTACK:
-            body = await _body(receive, headers, self.door.settings.largest_batch)
+            body = await _body(receive, headers, self.door.settings.largest_message)
             return await self._take_event(credentials, body, query, known)
         sender = await self.door.identify(credentials)
         known.append(sender)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -287,6 +288,9 @@ class MapClusterOut(Out):
 # --- Credentials --------------------------------------------------------------
 
 
+_UNGUESSED = re.compile(r"[\x21-\x7e]{16,}")
+
+
 class CredentialBody(Body):
     """A new credential; the server makes the secret.
 
@@ -301,9 +305,7 @@ class CredentialBody(Body):
     ] = None
     expires_at: Instant | None = None
     platform: Annotated[Platform | None, Strict(False)] = None
-    secret: Annotated[
-        str | None, Field(min_length=8, max_length=4096, pattern=r"^[\x21-\x7e]+$")
-    ] = None
+    secret: Annotated[str | None, Field(min_length=1, max_length=4096)] = None
     old_topic: Annotated[
         str | None, Field(max_length=256, pattern=r"^[^\s/+#$]+(/[^\s/+#]+){2,3}$")
     ] = None
@@ -314,6 +316,9 @@ class CredentialBody(Body):
             raise ValueError("only a password has a user name")
         if self.platform is None and (self.secret or self.old_topic) is not None:
             raise ValueError("secret and oldTopic are for devices of another platform")
+        # A key is all that its device says, so it must not be guessed; a password has a name.
+        if self.kind is CredentialKind.KEY and not _UNGUESSED.fullmatch(self.secret or "-" * 16):
+            raise ValueError("a key has 16 or more characters of ASCII, and no spaces")
         if self.old_topic is not None and not self._is_of_platform(self.old_topic):
             raise ValueError("oldTopic is devices/12/34/56 of OS2iot, tenant/type/id of WSO2")
         return self

@@ -52,7 +52,8 @@ def unwrap(body: bytes, event: str) -> Event:
     """
     try:
         told = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        msgspec.msgpack.encode(told)  # As it is kept; not every JSON can be, such as huge numbers.
+    except (ValueError, OverflowError, RecursionError) as wrong:
         raise MessageMalformed(format="JSON", reason=str(wrong)) from wrong
     about = told.get("deviceInfo") if isinstance(told, dict) else None
     dev_eui = about.get("devEui") if isinstance(about, dict) else None
