@@ -477,6 +477,34 @@ async def test_a_gateway_takes_the_commands_of_the_devices_behind_it(
     assert host.connected() == [1]
 
 
+async def test_what_is_turned_away_is_counted_as_shed(house: House) -> None:
+    client = await house.connect()
+    house.host.wait_s = 0.5
+    for qos in (0, 1):
+        client.core.publish("v1/up", b"{}", qos=qos, now=0.0)
+    client.send()
+    assert (await client.event(Acknowledged)).reason_code == 0x97
+    assert house.host.shed_for == ["rate", "rate"]
+    house.host.wait_s = 0.0
+    house.host.failing = True
+    client.core.publish("v1/up", b"{}", qos=1, now=0.0)
+    client.send()
+    assert (await client.event(Acknowledged)).reason_code == 0x97
+    assert house.host.shed_for == ["rate", "rate", "overload"]
+    assert house.host.stored == []
+
+
+async def test_the_older_version_is_closed_when_a_quota_is_used_up_for_long(house: House) -> None:
+    client = await house.connect(version=V311)
+    house.host.wait_s = 300.0
+    client.core.publish("v1/up", b"{}", qos=1, now=0.0)
+    client.send()
+    assert await client.closed(30.0)
+    assert house.host.stored == []
+    assert house.host.shed_for == ["rate"]
+    assert house.host.presences[-1].cause == "overload"
+
+
 @both
 async def test_a_device_that_asks_is_told_the_time(house: House, version: int) -> None:
     client = await house.connect(version=version)

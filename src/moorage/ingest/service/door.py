@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from math import ceil
@@ -21,11 +20,10 @@ from moorage.kit.doorbell import Doorbells
 from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
 
-from .. import store
 from ..errors import DiskFull, Overloaded, SenderUnknown, TooFast, TooManyAttempts
 from ..ports import Command, Credentials, Done, Presence, Print, Refusal, Uplink, Wait
 from ..settings import IngestSettings
-from . import peers
+from . import topics
 from .allowance import Allowance
 from .children import Children
 from .claims import (
@@ -38,9 +36,11 @@ from .claims import (
     is_meant,
     still_valid,
 )
+from .notes import Notes
 from .process import CONSUMER
 from .quotas import SHARE_EVERY_S, Quotas
 from .room import Room
+from .topics import is_answer
 
 log = structlog.get_logger()
 
@@ -57,10 +57,7 @@ DISK_FULL_WAIT_S = 30
 ANSWER_RATE, ANSWER_BURST = 20, 200
 _encode = msgspec.msgpack.Encoder().encode
 _KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
-_UPLINKS = ("v1/up", "v1/twin/reported")
 _JSON = {"content_type": "application/json"}
-_ABSOLUTE = "v1/devices/"
-_DOWNLINKS = ("v1/op/#", "v1/twin/desired", "v1/time")
 
 
 class Door:
@@ -96,10 +93,7 @@ class Door:
         self._attempts = Allowance(rate=20, burst=200)
         self._newcomers = Allowance(rate=1, burst=30)
         self._room = room or Room()
-        self._refusals: dict[Refusal, int] = {}
-        self._presence: list[Presence] = []
-        self._taken: list[UUID] = []
-        self._answers: list[ledger.RawMessage] = []
+        self._notes = Notes()
         self._followers: list[
             tuple[
                 Callable[[], Sequence[int]],
@@ -117,7 +111,6 @@ class Door:
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas_changed())
         doorbells.on("moorage_operations", lambda _payload: self._commands.set())
         self._listener: UUID | None = None
-        self._shed: dict[str, int] = {}
         self._id = uuid7()
 
     def adjust(self, settings: IngestSettings) -> None:
@@ -275,19 +268,13 @@ class Door:
 
     def uplink(self, sender: devices.Sender, topic: str) -> Uplink | None:
         """Tell where a publish to `topic` goes; None if the sender may not publish there."""
-        if topic.startswith(_ABSOLUTE):
-            name, _, rest = topic[len(_ABSOLUTE) :].partition("/")
+        if topic.startswith(topics.ABSOLUTE):
+            name, _, rest = topic[len(topics.ABSOLUTE) :].partition("/")
             speaker = self.speaker(sender, name)
             if speaker is None:
                 return None
             sender, topic = speaker, "v1/" + rest
-        if topic.startswith("v1/up/") or topic in _UPLINKS:
-            channel = topic[6:] if topic.startswith("v1/up") else topic[3:]
-            return Uplink(sender.number, channel, is_answer(channel))
-        if topic.startswith("v1/") and is_answer(topic[3:]):
-            return Uplink(sender.number, topic[3:], is_answer=True)
-        old = peers.channel_of(sender, topic)
-        return None if old is None else Uplink(sender.number, old)
+        return topics.uplink(sender, topic)
 
     def speaker(self, sender: devices.Sender, name: str) -> devices.Sender | None:
         """Give the device of a name, an id or a devEui, that the sender may speak for.
@@ -304,16 +291,14 @@ class Door:
 
     def may_subscribe(self, sender: devices.Sender, topic_filter: str) -> bool:
         """Tell whether the sender may subscribe to the filter."""
-        if topic_filter.startswith(_ABSOLUTE):
-            name, _, rest = topic_filter[len(_ABSOLUTE) :].partition("/")
+        if topic_filter.startswith(topics.ABSOLUTE):
+            name, _, rest = topic_filter[len(topics.ABSOLUTE) :].partition("/")
             # `+` is all that a gateway may speak for; it is handed nothing of others.
             everyone = name == "+" and sender.is_gateway
             if not everyone and self.speaker(sender, name) is None:
                 return False
             topic_filter = "v1/" + rest
-        return any(
-            _within(topic_filter, allowed) for allowed in (*_DOWNLINKS, *peers.downlinks(sender))
-        )
+        return topics.may_subscribe(sender, topic_filter)
 
     # --- In -------------------------------------------------------------------
 
@@ -335,7 +320,7 @@ class Door:
 
     def shed(self, reason: str, count: int = 1) -> None:
         """Count messages that are not taken, so that what was sent can be accounted for."""
-        self._shed[reason] = self._shed.get(reason, 0) + count
+        self._notes.shed(reason, count)
 
     def _require_allowance(
         self, device: int, count: int, size: int, *, answer: bool = False
@@ -382,7 +367,7 @@ class Door:
         The worker sees the same answers in the ledger, so none is lost with this process.
         """
         if error is None:
-            self._answers += answers
+            self._notes.answered(answers)
         done(error)
 
     async def accept_durably(self, messages: Sequence[ledger.RawMessage]) -> None:
@@ -447,12 +432,11 @@ class Door:
 
     def refused(self, refusal: Refusal) -> None:
         """Count and list what was turned away."""
-        if len(self._refusals) < 10_000 or refusal in self._refusals:
-            self._refusals[refusal] = self._refusals.get(refusal, 0) + 1
+        self._notes.refused(refusal)
 
     def present(self, event: Presence) -> None:
         """Note that a device connected or disconnected."""
-        self._presence.append(event)
+        self._notes.present(event)
 
     async def _write_notes(self) -> None:
         try:
@@ -463,38 +447,7 @@ class Door:
             await self._write_once()
 
     async def _write_once(self) -> None:
-        refusals, self._refusals = self._refusals, {}
-        presence, self._presence = self._presence, []
-        taken, self._taken = self._taken, []
-        answers, self._answers = self._answers, []
-        shed, self._shed = self._shed, {}
-        if not refusals and not presence and not taken and not answers and not shed:
-            return
-        try:
-            async with self._database.begin() as tx:
-                if refusals:
-                    counted = {
-                        refusal: (count, self._by_number.get(refusal.device or 0))
-                        for refusal, count in refusals.items()
-                    }
-                    await store.count_refusals(tx, counted)
-                if shed:
-                    await store.add_shed(tx, shed)
-                if taken:
-                    await operations.delivered(tx, taken)
-                for one in answers:
-                    await operations.report_sent(
-                        tx, one.device, one.channel, one.payload, only_answers=True
-                    )
-                if presence and self._listener is not None:
-                    await sessions.record(tx, self._listener, [_event(p) for p in presence])
-        except DatabaseUnavailable:
-            for refusal, count in refusals.items():
-                self._refusals[refusal] = self._refusals.get(refusal, 0) + count
-            for reason, count in shed.items():
-                self.shed(reason, count)
-            self._presence = presence + self._presence
-            self._taken = taken + self._taken
+        await self._notes.write(self._database, self._by_number, self._listener)
 
     async def _share_quotas(self) -> None:
         """Share the quotas with the other doors, once a second."""
@@ -544,7 +497,7 @@ class Door:
 
     def taken(self, command_id: UUID) -> None:
         """Note that a device has acknowledged a command."""
-        self._taken.append(command_id)
+        self._notes.taken(command_id)
 
     def _command(self, claimed: operations.Claimed) -> Command:
         gateway = self._children.gateway_of(claimed.device)
@@ -666,32 +619,6 @@ async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger
             found += [m for m in ledger.messages(envelope) if m.device == device]
         position = ledger.after(envelopes[-1])
     return found
-
-
-def _event(presence: Presence) -> sessions.PresenceEvent:
-    return sessions.PresenceEvent(
-        presence.device,
-        presence.connected,
-        datetime.fromtimestamp(presence.at_us / 1_000_000, UTC),
-        presence.client_id,
-        presence.protocol,
-        presence.version,
-        presence.address,
-        presence.tls,
-        presence.cause,
-    )
-
-
-def is_answer(channel: str) -> bool:
-    """Tell whether messages of a channel are answers to operations."""
-    return channel.startswith("op/") and channel.endswith("/result") and channel.count("/") == 2
-
-
-def _within(wanted: str, allowed: str) -> bool:
-    """Tell whether every topic that `wanted` matches is matched by `allowed` (MQTT 4.7)."""
-    if wanted == allowed:
-        return True
-    return allowed.endswith("/#") and wanted.startswith(allowed[:-1])
 
 
 def _frame(message: ledger.RawMessage) -> ledger.Frame:
