@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from moorage.devices import DeviceState
@@ -56,11 +56,13 @@ class MemoryHost:
         self.refusals: list[Refusal] = []
         self.presences: list[Presence] = []
         self.looked_up = 0
+        self.shed_for: list[str] = []
         self.wait_s = 0.0
         self.asked_for_commands = 0
         self.took: list[UUID] = []
         self._relieved: list[Callable[[], None]] = []
-        self._senders: dict[str, Sender] = {}
+        self.senders: dict[str, Sender] = {}
+        self.behind: dict[str, Sender] = {}
         self.connected: Callable[[], Sequence[int]] = list
         self.deliver: Callable[[Command], bool] = lambda _command: False
         self.cut: Callable[[Sequence[int]], None] = lambda _devices: None
@@ -68,12 +70,11 @@ class MemoryHost:
     def add_device(self, username: str) -> Sender:
         """Let a device in; its password is its user name backwards."""
         organization = UUID(int=1)
-        number = len(self._senders) + 1
+        number = len(self.senders) + 1
         sender = Sender(
-            number, uuid7(), organization, UUID(int=2), DeviceState.ACTIVE, False,
-            UUID(int=number), 1, None,
+            number, uuid7(), organization, UUID(int=2), UUID(int=number), 1, DeviceState.ACTIVE,
         )  # fmt: skip
-        self._senders[username] = sender
+        self.senders[username] = sender
         return sender
 
     def payloads(self) -> list[bytes]:
@@ -90,21 +91,29 @@ class MemoryHost:
         if self.failing:
             raise StoreDown
         name = credentials.username or ""
-        if name not in self._senders or credentials.password != name[::-1].encode():
+        if name not in self.senders or credentials.password != name[::-1].encode():
             raise NobodyKnown
-        return self._senders[name]
+        return self.senders[name]
+
+    def children(self, sender: Sender) -> Mapping[str, Sender]:
+        return self.behind if sender.is_gateway else {}
 
     def uplink(self, sender: Sender, topic: str) -> Uplink | None:
         head, _, channel = topic.partition("v1/up")
         return None if head or topic == head else Uplink(sender.number, channel.lstrip("/"))
 
     def may_subscribe(self, sender: Sender, topic_filter: str) -> bool:
+        if sender.is_gateway and topic_filter.startswith("v1/devices/+/"):
+            return True
         return topic_filter.startswith(
-            ("v1/op/", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
+            ("v1/op/", "v1/time", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
         )
 
-    def admit(self, device: int, count: int, size: int) -> Wait | None:
-        return Wait("device's", "messages", 1.0, self.wait_s) if self.wait_s else None
+    def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
+        return Wait("device's", "messages a second", 1.0, self.wait_s) if self.wait_s else None
+
+    def shed(self, reason: str, count: int = 1) -> None:
+        self.shed_for.append(reason)
 
     def look_for_commands(self) -> None:
         self.asked_for_commands += 1

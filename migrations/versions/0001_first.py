@@ -71,6 +71,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("number IS NULL"),
     )
     op.create_table(
+        "ingest_demands",
+        sa.Column("door", sa.Uuid(), nullable=False),
+        sa.Column("owner", sa.Uuid(), nullable=False),
+        sa.Column("quota", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Float(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("door", "owner", "quota", name=op.f("ingest_demands_pkey")),
+    )
+    op.create_table(
         "ingest_refusals",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
@@ -94,6 +103,19 @@ def upgrade() -> None:
         "ingest_refusals",
         ["organization_id", "last_at"],
         unique=False,
+    )
+    op.create_table(
+        "ingest_shed",
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("reason", name=op.f("ingest_shed_pkey")),
+    )
+    op.create_table(
+        "ingest_usage",
+        sa.Column("owner", sa.Uuid(), nullable=False),
+        sa.Column("quota", sa.Text(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner", "quota", name=op.f("ingest_usage_pkey")),
     )
     op.create_table(
         "job_runs",
@@ -940,6 +962,8 @@ def upgrade() -> None:
         sa.Column("hint", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("platform", sa.Text(), nullable=True),
+        sa.Column("old_topic", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
@@ -950,6 +974,9 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "kind IN ('key', 'password')", name=op.f("device_credentials_kind_check")
+        ),
+        sa.CheckConstraint(
+            "platform IN ('os2iot', 'wso2')", name=op.f("device_credentials_platform_check")
         ),
         sa.ForeignKeyConstraint(
             ["device_id"],

@@ -41,6 +41,7 @@ from moorage.ingest import (
     Uplink,
     Wait,
     print_of,
+    read_port,
     split,
 )
 from moorage.kit.errors import FieldInvalid, Kind, MoorageError
@@ -134,6 +135,7 @@ __all__ = [
     "message_key",
     "pack",
     "print_of",
+    "read_port",
     "split",
     "take_readings",
     "uuid7",

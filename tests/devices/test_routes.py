@@ -368,10 +368,11 @@ async def test_a_gateway_speaks_for_its_children_and_nobody_elses(database: Data
         shown = await devices.make_credential(tx, both, gateway.id, devices.CredentialKind.KEY)
         sender = await devices.find_sender(tx, devices.CredentialKind.KEY, shown.secret)
         assert sender is not None
-        found = await devices.children_of(tx, sender, [child.id, stranger.id, gateway.id])
-        assert {i: s.number for i, s in found.items()} == {child.id: child.number}
+        found = await devices.children_of(tx, sender)
+        assert {i: s.number for i, s in found.items()} == {str(child.id): child.number}
+        assert await devices.gateways_of(tx, [child.number, stranger.number]) == [gateway.number]
         await devices.move(tx, both, gateway.id, other.application_id)
-        assert await devices.children_of(tx, sender, [child.id]) == {}
+        assert await devices.children_of(tx, sender) == {}
     async with signed_in(database, both) as client:
         body = {"gatewayId": str(stranger.id)}
         refused = await client.patch(f"/api/v1/devices/{child.id}", json=body)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 from httpx2 import AsyncClient, Response
 
+from moorage.ingest import store
+from moorage.ingest.service.quotas import Quotas, measure
+from moorage.kit.ids import uuid7
 from moorage.organizations import Role
 from web import World
 
@@ -87,6 +91,57 @@ async def test_a_quota_of_an_application_counts_bytes(towns: tuple[Town, Town]) 
     problem = await bound.refused_by(1, "x" * 4000)
     assert "application's allowance of 1000 bytes" in problem["detail"]
     assert (await free.send(1, "x" * 4000)).status_code == 202
+
+
+async def test_all_doors_together_admit_no_more_than_the_quota(towns: tuple[Town, Town]) -> None:
+    bound, _ = towns
+    await bound.set_quotas(f"/organizations/{bound.organization}", messagesPerSecond=100)
+    owners = [("organization's", UUID(bound.organization))]
+    doors = [(Quotas(), uuid7()) for _ in range(3)]
+    async with bound.world.database.begin() as tx:
+        for quotas, _door in doors:
+            await quotas.read(tx)
+    # The first is asked for ten times as much as the second, the third for nothing.
+    for _second in range(12):
+        for (quotas, door), asked in zip(doors, (1000, 100, 0), strict=True):
+            for _ in range(asked):
+                quotas.take(owners, 1, 10)
+            async with bound.world.database.begin() as tx:
+                await quotas.share(tx, door, 1.0)
+    taken = []
+    for quotas, _door in doors:
+        (buckets,) = quotas._buckets.values()
+        (bucket,) = buckets.values()
+        taken.append(bucket.allowance.rate)
+    assert 99 <= sum(taken) <= 101
+    assert 8 * taken[1] < taken[0] < 12 * taken[1]
+    assert taken[2] < 1
+
+
+async def test_what_is_stored_is_measured_and_bounded(towns: tuple[Town, Town]) -> None:
+    bound, free = towns
+    for path, whose, quota, unit in (
+        (f"/applications/{bound.application}", "application's", "series", "1 series"),
+        (f"/organizations/{bound.organization}", "organization's", "series", "1 series"),
+    ):
+        assert (await bound.send()).status_code == 202  # It has the series `n` and `text`.
+        await bound.world.work()
+        assert (await bound.set_quotas(path, **{quota: 1})).status_code == 200
+        async with bound.world.database.begin() as tx:
+            await measure(tx)
+        problem = await bound.refused_by(1)
+        assert f"{whose} allowance of {unit} is used up" in problem["detail"]
+        assert (await free.send()).status_code == 202
+        assert (await bound.set_quotas(path)).status_code == 200
+        async with asyncio.timeout(20):
+            while (await bound.send()).status_code != 202:
+                await asyncio.sleep(0.02)
+    path = f"/organizations/{bound.organization}"
+    assert (await bound.set_quotas(path, storageBytes=10**12)).status_code == 200
+    async with bound.world.database.begin() as tx:
+        await measure(tx)
+        assert await store.read_usage(tx) == {(UUID(bound.organization), "storageBytes"): 0}
+    assert (await bound.send()).status_code == 202
 
 
 async def test_no_device_beyond_the_quota(towns: tuple[Town, Town]) -> None:

@@ -229,6 +229,33 @@ async def test_a_replay_sends_a_period_again_under_new_keys(world: World) -> Non
     assert (await world.statement(target)).sent == 5
 
 
+async def test_a_replay_waits_while_messages_do(world: World) -> None:
+    device = await world.a_device("One")
+    target = await world.a_target()
+    await world.a_route(target)
+    now = datetime.now(UTC)
+    raw = past.a_message(device.number, json.dumps({"n": 1}))
+    raw.received_us = int((now - timedelta(minutes=10)).timestamp() * 1e6)
+    await past.put(world.database, past.TODAY, raw)
+    log, doorbells, workshop = ledger.LogName.RAW, Doorbells(world.database), a_workshop(world)
+    async with world.database.begin(ROOT) as tx:
+        await service.ask_replay(tx, ROOT, target.id, now - timedelta(hours=1), now)
+        await ledger.position_of(tx, "process", log, 0)
+        await ledger.place(tx, log, 0, [ledger.frame_of(raw).body] * replayer.MOST_WAITING)
+    derive = ingest.Deriver(world.database, doorbells, workshop)
+    worker = Replayer(world.database, doorbells, 1, derive)
+    assert not await worker.step()
+    assert await numbers(world, target) == []
+
+    async with world.database.begin() as tx:
+        was = await ledger.position_of(tx, "process", log, 0)
+        now_at = ledger.Position(was.next + replayer.MOST_WAITING, past.TODAY)
+        await ledger.move(tx, "process", log, 0, was, now_at)
+    assert await worker.step()
+    await workshop.close()
+    assert set(await numbers(world, target)) == {1}
+
+
 async def test_a_replay_reads_blocks_of_closed_days_and_envelopes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,9 +44,10 @@ COOKIE = "moorage_session"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 METHODS = UNSAFE | {"GET", "HEAD", "OPTIONS"}
 # These let somebody in, so credentials that no longer hold must not stand in their way.
-PUBLIC = frozenset(f"/api/v1/auth/{name}" for name in ("sign-in", "link", "token", "refresh")) | {
-    "/api/v1/claims"
-}
+PUBLIC = frozenset(
+    {"/api/v1/authority.pem", "/api/v1/claims"}
+    | {f"/api/v1/auth/{name}" for name in ("sign-in", "link", "token", "refresh")}
+)
 CUT_OFF_S = 10.0
 BODY_TIMEOUT_S = 60.0
 # Answers of these are never repeated: they set cookies or belong to one connection.

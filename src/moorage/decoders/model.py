@@ -53,7 +53,7 @@ class DecodeContext(msgspec.Struct, frozen=True, gc=False):
     received_at: datetime
     content_type: str | None = None
     port: int | None = None
-    variables: dict[str, str] | None = None
+    variables: Mapping[str, str] | None = None
     event: Any = None
     device: Any = None
 
@@ -63,7 +63,7 @@ class EncodeContext(msgspec.Struct, frozen=True, gc=False):
 
     data: Any
     port: int | None = None
-    variables: dict[str, str] | None = None
+    variables: Mapping[str, str] | None = None
 
 
 class Script(msgspec.Struct, frozen=True, gc=False):

@@ -21,6 +21,7 @@ from .facts import (
     InboxOpened,
 )
 from .model import (
+    DEV_EUI,
     SENDER,
     SENDING,
     Connectivity,
@@ -38,6 +39,7 @@ from .model import (
     MapBox,
     NewDevice,
     Ownership,
+    Platform,
     Sender,
     ShownClaim,
     ShownSecret,
@@ -73,12 +75,14 @@ from .service.senders import (
     contexts_changed,
     credentials_of,
     find_sender,
+    gateways_of,
     gone,
     known,
     located,
     make_credential,
     numbers_in,
     numbers_of,
+    numbers_owned,
     revoke_credential,
     rotate_credential,
     seen,
@@ -87,6 +91,7 @@ from .service.senders import (
 from .service.watch import judge
 
 __all__ = [
+    "DEV_EUI",
     "SENDER",
     "SENDING",
     "ClaimMade",
@@ -119,6 +124,7 @@ __all__ = [
     "MapBox",
     "NewDevice",
     "Ownership",
+    "Platform",
     "Sender",
     "SerialTaken",
     "ShownClaim",
@@ -137,6 +143,7 @@ __all__ = [
     "enrol",
     "find_inbox",
     "find_sender",
+    "gateways_of",
     "get",
     "gone",
     "judge",
@@ -151,6 +158,7 @@ __all__ = [
     "names_seen",
     "numbers_in",
     "numbers_of",
+    "numbers_owned",
     "numbers_seen",
     "open_inbox",
     "redeem_claim",

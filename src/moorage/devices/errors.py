@@ -74,6 +74,16 @@ class UserNameTaken(MoorageError):
     message = "The user name {user_name} is already in use. Choose another, or leave it out."
 
 
+class SecretTaken(MoorageError):
+    """Another credential of the installation has this secret."""
+
+    kind = Kind.CONFLICT
+    code = "devices.secret_taken"
+    message = (
+        "Another credential has this secret. Let the server make one, and give the device that."
+    )
+
+
 class TooManyCredentials(MoorageError):
     """The device has as many credentials as it may have."""
 

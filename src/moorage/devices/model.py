@@ -93,6 +93,13 @@ class CredentialKind(StrEnum):
     PASSWORD = "password"  # noqa: S105
 
 
+class Platform(StrEnum):
+    """Where a device comes from that goes on with its old secret, topics and URLs."""
+
+    OS2IOT = "os2iot"
+    WSO2 = "wso2"
+
+
 @dataclass(frozen=True, slots=True)
 class Identifier:
     """What a network or a label calls a device.
@@ -120,6 +127,8 @@ _KNOWN_KINDS: Mapping[str, tuple[str, str]] = {
 
 # The identifier by which an inbox knows who sends; its network is the inbox's application.
 SENDER = "sender"
+# The identifier by which LoRaWAN servers call a device.
+DEV_EUI = "devEui"
 
 
 def make_identifier(kind: str, value: str, network: str = "") -> Identifier:
@@ -276,6 +285,8 @@ class Credential:
     version: int
     previous_until: datetime | None
     expires_at: datetime | None
+    platform: Platform | None
+    old_topic: str | None
     created_at: datetime
     updated_at: datetime
     created_by: UUID
@@ -302,6 +313,7 @@ class Sender:
         state: the doors let in only some (`may_send`).
         is_gateway: it may speak for the devices behind it (see `children_of`).
         valid_until: when the secret shown stops working by itself; None for never.
+        platform, old_topic: where it comes from, and how it is called there.
     """
 
     number: int
@@ -313,6 +325,8 @@ class Sender:
     state: DeviceState = DeviceState.ACTIVE
     is_gateway: bool = False
     valid_until: datetime | None = None
+    platform: Platform | None = None
+    old_topic: str = ""
 
     @property
     def may_send(self) -> bool:

@@ -160,8 +160,12 @@ device_credentials = Table(
     Column("hint", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
+    # Of a device that goes on as on the platform it comes from: how it was called there.
+    Column("platform", Text),
+    Column("old_topic", Text),
     *stamps(),
     CheckConstraint("kind IN ('key', 'password')", name="kind"),
+    CheckConstraint("platform IN ('os2iot', 'wso2')", name="platform"),
     CheckConstraint("(kind = 'password') = (user_name IS NOT NULL)", name="user_name"),
 )
 

@@ -22,13 +22,13 @@ from moorage import decoders, ingest, ledger, targets, telemetry, users
 from moorage.api_gateway import Limits
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
+from moorage.entry import authority, metrics, openapi, ports, root_key, state
 from moorage.entry import database as databases
-from moorage.entry import metrics, openapi, ports, root_key, state
 from moorage.entry.console import Console
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.settings import Settings
 from moorage.entry.wiring import ROUTERS
-from moorage.ingest.routes import UplinkDoor
+from moorage.ingest.routes import UplinkDoor, is_door
 from moorage.kit import http
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
@@ -64,7 +64,7 @@ class Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
-        if scope["type"] == "http" and scope["path"].startswith("/ingest/"):
+        if scope["type"] == "http" and is_door(scope["path"]):
             await self.uplink(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -141,6 +141,7 @@ def build_app(
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(metrics.router)
+    app.include_router(authority.router)
     http.install_errors(app)
     _add_health(app)
     openapi.install(app)

@@ -85,6 +85,12 @@ async def _stored(tx: db.Tx) -> list[Metric]:
         _counter("moorage_deliveries", "Deliveries to targets.", "what", deliveries),
         GaugeMetricFamily("moorage_outbox", "Deliveries that wait.", value=in_outbox),
         _refusals(await ingest.count_refusals(tx)),
+        _counter(
+            "moorage_messages_shed",
+            "Messages that the doors did not take.",
+            "reason",
+            await ingest.count_shed(tx),
+        ),
     ]
 
 

@@ -56,6 +56,13 @@ class ServerCertificate:
     authority: Path | None
 
 
+def authority_of(settings: Settings) -> Path | None:
+    """Give where the authority lies that devices should trust; None when the public ones do."""
+    if settings.tls.certificate is not None and settings.tls.key is not None:
+        return settings.tls.authority
+    return settings.data_dir / "tls" / "authority.pem"
+
+
 def server_certificate(settings: Settings) -> ServerCertificate:
     """Give the certificate of the doors; make or renew ours where none is configured.
 

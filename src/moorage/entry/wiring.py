@@ -91,5 +91,6 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("telemetry.drop_old", HOUR_S, telemetry_jobs.drop_old),
     Schedule("telemetry.erase_removed", HOUR_S, telemetry_jobs.erase_removed),
     Schedule("targets.trim_log", HOUR_S, targets_jobs.trim_log),
+    Schedule("ingest.measure_quotas", 5 * MINUTE_S, ingest_jobs.measure_quotas),
     Schedule("ingest.forget_refusals", DAY_S, ingest_jobs.forget_refusals),
 )

@@ -24,7 +24,7 @@ Key = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Value = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 Metadata = Annotated[dict[Key, Value], Field(max_length=100)]
 Quotas = Annotated[
-    dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=2_000_000_000)]],
+    dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=10**15)]],
     Field(description="What may be used at most, over all its devices and at each door."),
 ]
 Keep = Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=36_500))]

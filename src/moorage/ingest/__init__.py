@@ -32,7 +32,9 @@ from .service import (
     ReDecoder,
     Room,
     count_refusals,
+    count_shed,
     print_of,
+    read_port,
     split,
 )
 
@@ -64,6 +66,8 @@ __all__ = [
     "Uplink",
     "Wait",
     "count_refusals",
+    "count_shed",
     "print_of",
+    "read_port",
     "split",
 ]

@@ -47,8 +47,7 @@ class TooFast(MoorageError):
     kind = Kind.TOO_MANY
     code = "ingest.too_fast"
     message = (
-        "The {bucket} allowance of {rate:g} {unit} a second is used up. "
-        "Try again in {retry_after_s} s."
+        "The {bucket} allowance of {most:.12g} {unit} is used up. Try again in {retry_after_s} s."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -26,6 +26,8 @@ class Credentials:
         address: the peer's address, for the list of refusals.
         protocol: such as `mqtt` or `http`.
         tls: whether the connection is encrypted.
+        dev_eui: the device that a LoRaWAN server speaks for; the secret is then its gateway's or
+            its application's.
     """
 
     username: str | None
@@ -34,6 +36,7 @@ class Credentials:
     address: str = ""
     protocol: str = "mqtt"
     tls: bool = False
+    dev_eui: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Uplink:
-    """Where a publish goes: the device it speaks for, and the channel of its message."""
+    """Where a publish goes: the device it speaks for, and the channel of its message.
+
+    `is_answer` says that it ends an operation: such messages are taken as long as there is room at
+    all (see `Host.admit`).
+    """
 
     device: int
     channel: str
+    is_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +96,34 @@ class Wait:
 
     Attributes:
         whose: such as `device's`, `application's`, `organization's`.
-        unit: `messages` or `bytes`.
-        rate: how many of them a second are allowed.
-        seconds: until there is room again.
+        unit: such as `messages a second` or `series`.
+        most: how many of them are allowed.
+        seconds: until there is room again, or it is measured anew.
     """
 
     whose: str
     unit: str
-    rate: float
+    most: float
     seconds: float
 
     def __str__(self) -> str:
-        return f"The {self.whose} allowance of {self.rate:g} {self.unit} a second is used up."
+        return f"The {self.whose} allowance of {self.most:.12g} {self.unit} is used up."
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An operation on its way down to one device; published to `v1/op/{id}`."""
+    """An operation on its way down to one device; published to `v1/op/{id}`.
+
+    `gateway` speaks for the device here, and takes the command at
+    `v1/devices/{device_id}/op/{id}`; None where nobody does.
+    """
 
     device: int
+    device_id: UUID
     id: UUID
     payload: bytes
     meta: dict[str, Any] = field(default_factory=dict)
+    gateway: int | None = None
 
 
 class Host(Protocol):
@@ -133,11 +147,23 @@ class Host(Protocol):
         """Tell whether the sender may subscribe to the filter."""
         ...
 
-    def admit(self, device: int, count: int, size: int) -> Wait | None:
+    def children(self, sender: Sender) -> Mapping[str, Sender]:
+        """Give whom the sender may speak for besides itself, by id; the same value till it changes.
+
+        Whoever loses a child is cut.
+        """
+        ...
+
+    def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         """Take messages of together `size` bytes from what a device may send; None if it may.
 
-        Its application and its organisation may have quotas too.
+        Its application and its organisation may have quotas too; these do not concern answers to
+        operations, which have an allowance of their own.
         """
+        ...
+
+    def shed(self, reason: str, count: int = 1) -> None:
+        """Count messages that are not taken: `rate`, `overload`, `disk`."""
         ...
 
     def accept(self, messages: Sequence[RawMessage], done: Done) -> None:

@@ -2,7 +2,9 @@
 
 The door is a plain ASGI callable beside the API, so that a message costs no more than it must.
 `POST /ingest/v1/up[/channel]` with a device's key; one message or several; it answers 202 once
-everything is on disk.
+everything is on disk. After `/ingest/` stands the topic that MQTT uses: `v1/op/{id}/result` answers
+an operation, `v1/devices/{id}/…` is for gateways. `GET /ingest/v1/op` takes the operations that
+wait.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote
@@ -34,6 +37,7 @@ from moorage.tasks import Task, TaskUnknown
 from . import service
 from .errors import (
     DiskFull,
+    MessageMalformed,
     MessageTooLarge,
     NothingToDecode,
     Overloaded,
@@ -43,19 +47,39 @@ from .errors import (
     TopicRefused,
 )
 from .model import RefusalRow
-from .ports import Credentials, Refusal
+from .ports import Command, Credentials, Refusal
 from .schemas import ReDecodeBody, ReDecodeOut, RefusalOut, WaitingOut, waiting_out
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-PREFIX = "/ingest/v1/up"
+ROOT = "/ingest/"
+OPERATIONS = "v1/op"
+CHIRPSTACK = "v1/chirpstack"
+_TOPICS = ("v1/up", "v1/op", "v1/twin/", "v1/devices/", CHIRPSTACK)
 LONGEST_CHANNEL = 128
 _json = msgspec.json.Encoder().encode
 _ACCEPTED_ONE = b'{"accepted":1}'
 _JSON_HEADERS = [(b"content-type", b"application/json")]
+_HEADERS = frozenset(
+    (
+        b"authorization",
+        b"x-device-key",
+        b"content-type",
+        b"idempotency-key",
+        b"content-length",
+        b"x-sender",
+        b"x-port",
+    )
+)
+Answer = tuple[int, bytes, list[tuple[bytes, bytes]]]
 _PROBLEM_HEADERS = [(b"content-type", b"application/problem+json")]
+
+
+def is_door(path: str) -> bool:
+    """Tell whether a path is the door's."""
+    return path.startswith(ROOT) or service.is_peers(path)
 
 
 class UplinkDoor:
@@ -71,69 +95,120 @@ class UplinkDoor:
         client = scope.get("client") or ("", 0)
         known: list[devices.Sender] = []
         try:
-            if scope["path"] != PREFIX and not scope["path"].startswith(PREFIX + "/"):
-                detail = f"Messages go to {PREFIX} or {PREFIX}/<channel>."
-                status, headers = 404, _PROBLEM_HEADERS
-                body = _problem_body(status, "not_found", detail)
-            else:
-                with trace.span("messages.accept", parent=_traceparent(scope)):
-                    status, body, headers = await self._take_in(scope, receive, client[0], known)
+            with trace.span("messages.accept", parent=_traceparent(scope)):
+                answer = self._answer if scope["path"].startswith(ROOT) else self._answer_as_peer
+                status, body, headers = await answer(scope, receive, client[0], known)
         except MoorageError as failure:
             status, body, headers = _problem(failure)
+            if status == 401 and scope["path"] == service.OS2IOT_URL:
+                status = 403  # As OS2iot answers a key that it does not know.
             self._note(failure, client[0], scope["path"], known)
         except asyncio.CancelledError:
             # The process stops and can wait no longer; the sender may take it for not stored.
             status, body, headers = _problem(Overloaded(retry_after_s=5))
-            await _answer(send, status, body, headers)
+            await _send(send, status, body, headers)
             raise
-        await _answer(send, status, body, headers)
+        await _send(send, status, body, headers)
 
-    async def _take_in(
+    async def _answer(
         self, scope: Scope, receive: Receive, address: str, known: list[devices.Sender]
-    ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-        """Take in a message or several; `known` gets the sender as soon as there is one."""
+    ) -> Answer:
+        """Answer one request; `known` gets the sender as soon as there is one."""
+        topic = scope["path"][len(ROOT) :].rstrip("/")
+        if not topic.startswith(_TOPICS):
+            detail = f"Messages go to {ROOT}v1/up or {ROOT}v1/up/<channel>."
+            return 404, _problem_body(404, "not_found", detail), _PROBLEM_HEADERS
+        method = b"GET" if _is_operations(topic) else b"POST"
+        if scope["method"].encode() != method:
+            allowed = [*_PROBLEM_HEADERS, (b"allow", method)]
+            detail = f"Send messages by POST, ask for operations by GET {ROOT}{OPERATIONS}."
+            return 405, _problem_body(405, "method_not_allowed", detail), allowed
+        headers = {name: value for name, value in scope["headers"] if name in _HEADERS}
+        query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
+        credentials = _credentials(headers, query, address, scope["scheme"])
+        if topic == CHIRPSTACK:
+            body = await _body(receive, headers, self.door.settings.largest_message)
+            return await self._take_event(credentials, body, query, known)
+        sender = await self.door.identify(credentials)
+        known.append(sender)
+        if method == b"GET":
+            return await self._poll(sender, topic)
+        uplink = self.door.uplink(sender, topic)
+        channel = "" if uplink is None else uplink.channel
+        if uplink is None or len(channel) > LONGEST_CHANNEL or not channel.isprintable():
+            raise TopicRefused(topic=topic[:LONGEST_CHANNEL])
+        payload = await _body(receive, headers, self.door.settings.largest_batch)
+        messages = self._messages(uplink.device, channel, payload, headers, query)
+        await self.door.accept_durably(messages)
+        if query.get("downlinks", [""])[0] not in ("1", "true"):
+            body = _ACCEPTED_ONE if len(messages) == 1 else b'{"accepted":%d}' % len(messages)
+            return 202, body, _JSON_HEADERS
+        down = await self.door.take_commands(uplink.device)
+        answer = {"accepted": len(messages), "downlinks": [_downlink(c) for c in down]}
+        return 202, _json(answer), _JSON_HEADERS
+
+    async def _answer_as_peer(
+        self, scope: Scope, receive: Receive, address: str, known: list[devices.Sender]
+    ) -> Answer:
+        """Answer a device that sends as it did to another platform, as that one did."""
         if scope["method"] != "POST":
             allowed = [*_PROBLEM_HEADERS, (b"allow", b"POST")]
             return 405, _problem_body(405, "method_not_allowed", "Send messages by POST."), allowed
-        channel = scope["path"][len(PREFIX) :].strip("/")
-        headers = {
-            name: value
-            for name, value in scope["headers"]
-            if name
-            in (
-                b"authorization",
-                b"x-device-key",
-                b"content-type",
-                b"idempotency-key",
-                b"content-length",
-                b"x-sender",
-            )
-        }
-        query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
-        sender = await self.door.identify(_credentials(headers, query, address, scope["scheme"]))
+        headers = {name: value for name, value in scope["headers"] if name in _HEADERS}
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        path, is_os2iot = scope["path"], scope["path"] == service.OS2IOT_URL
+        if is_os2iot:
+            key = query.get("apiKey", [""])[0].encode()
+            credentials = Credentials(None, key, "", address, "http", scope["scheme"] == "https")
+        else:
+            credentials = _credentials(headers, query, address, scope["scheme"])
+        sender = await self.door.identify(credentials)
         known.append(sender)
-        if len(channel) > LONGEST_CHANNEL or not channel.isprintable():
-            raise TopicRefused(topic=channel[:LONGEST_CHANNEL])
+        own = (
+            sender.platform is devices.Platform.OS2IOT
+            if is_os2iot
+            else service.is_wso2_path(sender, path[len(service.WSO2_URL) :])
+        )
+        if not own:
+            raise TopicRefused(topic=path[:LONGEST_CHANNEL])
         payload = await _body(receive, headers, self.door.settings.largest_batch)
-        messages = self._messages(sender, channel, payload, headers, query)
-        await self.door.accept_durably(messages)
-        wanted = query.get("downlinks", [""])[0] in ("1", "true")
-        if not wanted:
-            body = _ACCEPTED_ONE if len(messages) == 1 else b'{"accepted":%d}' % len(messages)
-            return 202, body, _JSON_HEADERS
-        down = await self.door.take_commands(sender)
-        answer = {
-            "accepted": len(messages),
-            "downlinks": [
-                {"id": str(c.id), "topic": f"v1/op/{c.id}", "payload": _payload(c.payload)}
-                for c in down
-            ],
-        }
-        return 202, _json(answer), _JSON_HEADERS
+        await self.door.accept_durably(self._messages(sender.number, "", payload, headers, {}))
+        return (204, b"", []) if is_os2iot else (200, _ACCEPTED_ONE, _JSON_HEADERS)
+
+    async def _poll(self, sender: devices.Sender, topic: str) -> Answer:
+        """Hand over the operations that wait for the device, or for one behind a gateway."""
+        speaker: devices.Sender | None = sender
+        if topic != OPERATIONS:
+            speaker = self.door.speaker(sender, topic.split("/")[2])
+        if speaker is None:
+            raise TopicRefused(topic=topic[:LONGEST_CHANNEL])
+        down = await self.door.poll(speaker.number)
+        return 200, _json({"downlinks": [_downlink(c) for c in down]}), _JSON_HEADERS
+
+    async def _take_event(
+        self,
+        credentials: Credentials,
+        body: bytes,
+        query: dict[str, list[str]],
+        known: list[devices.Sender],
+    ) -> Answer:
+        """Take in an event of a ChirpStack server for the device it names."""
+        event = service.unwrap(body, query.get("event", [""])[0])
+        sender = await self.door.identify(replace(credentials, dev_eui=event.dev_eui))
+        known.append(sender)
+        if sender.is_gateway:
+            topic = f"v1/devices/{event.dev_eui}/up"
+            child = self.door.speaker(sender, event.dev_eui)
+            if child is None:
+                raise TopicRefused(topic=topic)
+            sender = child
+        message = self._message(sender.number, event.channel, event.part, "", event.meta)
+        await self.door.accept_durably([message])
+        return 202, _ACCEPTED_ONE, _JSON_HEADERS
 
     def _messages(
         self,
-        sender: devices.Sender,
+        device: int,
         channel: str,
         payload: bytes,
         headers: dict[bytes, bytes],
@@ -149,33 +224,41 @@ class UplinkDoor:
         key = headers.get(b"idempotency-key")
         at = decoders.instant_of(_number(query["at"][0])) if "at" in query else None
         device_us = None if at is None else int(at.timestamp() * 1_000_000)
-        now_us = service.now_us()
-        traceparent = trace.current()
-        meta = None if traceparent is None else {trace.HEADER: traceparent}
+        port = _port(headers, query)
         messages = []
         for index, part in enumerate(parts):
-            own_id = part.own_id
-            if own_id is None and key is not None:
-                own_id = f"{key.decode('latin-1')}:{index}"
-            message_id = (
-                uuid7_bytes() if own_id is None else ledger.message_key(sender.number, own_id)
-            )
-            messages.append(
-                ledger.RawMessage(
-                    sender.number,
-                    message_id,
-                    now_us,
-                    ledger.Protocol.HTTP,
-                    channel,
-                    part.payload,
-                    content_type,
-                    0,
-                    part.device_us or device_us,
-                    meta,
-                    own_id is not None,
-                )
-            )
+            if part.own_id is None and key is not None:
+                part.own_id = f"{key.decode('latin-1')}:{index}"
+            part.device_us = part.device_us or device_us
+            own_port = port if part.port is None else part.port
+            meta = {} if own_port is None else {"port": own_port}
+            messages.append(self._message(device, channel, part, content_type, meta))
         return messages
+
+    def _message(
+        self,
+        device: int,
+        channel: str,
+        part: service.Part,
+        content_type: str,
+        meta: dict[str, Any],
+    ) -> ledger.RawMessage:
+        if traceparent := trace.current():
+            meta[trace.HEADER] = traceparent
+        own_id = part.own_id
+        return ledger.RawMessage(
+            device,
+            uuid7_bytes() if own_id is None else ledger.message_key(device, own_id),
+            service.now_us(),
+            ledger.Protocol.HTTP,
+            channel,
+            part.payload,
+            content_type,
+            0,
+            part.device_us,
+            meta or None,
+            own_id is not None,
+        )
 
     def _note(
         self, failure: MoorageError, address: str, path: str, known: list[devices.Sender]
@@ -195,6 +278,28 @@ class UplinkDoor:
         self.door.refused(Refusal(reason, detail, "http", address, path[:64], device))
 
 
+def _is_operations(topic: str) -> bool:
+    """Tell whether a path asks for operations: one's own, or those of a device behind it."""
+    return topic == OPERATIONS or (
+        topic.startswith("v1/devices/") and topic.endswith("/op") and topic.count("/") == 3
+    )
+
+
+def _downlink(command: Command) -> dict[str, Any]:
+    payload = _payload(command.payload)
+    return {"id": str(command.id), "topic": f"v1/op/{command.id}", "payload": payload}
+
+
+def _port(headers: dict[bytes, bytes], query: dict[str, list[str]]) -> int | None:
+    """Read the port that the query or a header gives. Raises MessageMalformed."""
+    text = query["port"][0] if "port" in query else headers.get(b"x-port", b"").decode("latin-1")
+    if not text:
+        return None
+    if (port := service.read_port(text)) is None:
+        raise MessageMalformed(format="port", reason="a port is a number from 0 to 255")
+    return port
+
+
 def _traceparent(scope: Scope) -> str:
     """Give the trace that a request belongs to, by W3C Trace Context."""
     if trace.is_on():
@@ -204,7 +309,7 @@ def _traceparent(scope: Scope) -> str:
     return ""
 
 
-async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
     headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -266,7 +371,7 @@ def _payload(payload: bytes) -> Any:
         return {"base64": base64.b64encode(payload).decode()}
 
 
-def _problem(failure: MoorageError) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+def _problem(failure: MoorageError) -> Answer:
     status = STATUS[failure.kind]
     headers = list(_PROBLEM_HEADERS)
     if status == 401:

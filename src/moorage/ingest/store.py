@@ -18,7 +18,7 @@ from moorage.kit.ids import uuid7
 
 from .model import RefusalRow
 from .ports import Refusal
-from .tables import refusals
+from .tables import demands, refusals, shed, usage
 
 
 async def count_refusals(tx: Tx, counted: Mapping[Refusal, tuple[int, Any]]) -> None:
@@ -106,3 +106,74 @@ async def count_by_reason(tx: Tx) -> dict[tuple[str, str], int]:
 async def forget_refusals(tx: Tx, before: datetime) -> None:
     """Delete what was last seen before an instant."""
     await tx.execute(delete(refusals).where(refusals.c.last_at < before))
+
+
+async def add_shed(tx: Tx, counted: Mapping[str, int]) -> None:
+    """Add to the count of messages not taken, by reason."""
+    rows = [{"reason": reason, "count": count} for reason, count in sorted(counted.items())]
+    statement = insert(shed)
+    await tx.execute(
+        statement.on_conflict_do_update(
+            constraint="ingest_shed_pkey",
+            set_={"count": shed.c.count + statement.excluded.count},
+        ),
+        rows,
+    )
+
+
+async def count_shed(tx: Tx) -> dict[str, int]:
+    """Read the count of messages not taken, by reason."""
+    rows = await tx.execute(select(shed.c.reason, shed.c.count.label("total")))
+    return {row.reason: row.total for row in rows}
+
+
+async def put_demands(tx: Tx, door: UUID, rates: Mapping[tuple[UUID, str], float]) -> None:
+    """Write how much a door was asked for lately."""
+    rows = [
+        {"door": door, "owner": owner, "quota": quota, "rate": rate, "at": tx.now}
+        for (owner, quota), rate in rates.items()
+    ]
+    statement = insert(demands)
+    await tx.execute(
+        statement.on_conflict_do_update(
+            constraint="ingest_demands_pkey",
+            set_={"rate": statement.excluded.rate, "at": statement.excluded.at},
+        ),
+        rows,
+    )
+
+
+async def sum_demands(tx: Tx, since: datetime) -> dict[tuple[UUID, str], tuple[float, int]]:
+    """Sum up what all doors were asked for, and count the doors, by owner and quota."""
+    c = demands.c
+    query = (
+        select(c.owner, c.quota, func.sum(c.rate).label("rate"), func.count().label("doors"))
+        .where(c.at >= since)
+        .group_by(c.owner, c.quota)
+    )
+    return {(r.owner, r.quota): (r.rate, r.doors) for r in await tx.execute(query)}
+
+
+async def forget_demands(tx: Tx, before: datetime) -> None:
+    """Forget doors that have stopped."""
+    await tx.execute(delete(demands).where(demands.c.at < before))
+
+
+async def put_usage(tx: Tx, used: Mapping[tuple[UUID, str], int]) -> None:
+    """Write what was measured in place of all before."""
+    await tx.execute(delete(usage))
+    rows = [
+        {"owner": owner, "quota": quota, "used": count} for (owner, quota), count in used.items()
+    ]
+    if rows:
+        await tx.execute(insert(usage), rows)
+
+
+async def read_usage(tx: Tx) -> dict[tuple[UUID, str], int]:
+    """Read what was measured last."""
+    return {(row.owner, row.quota): row.used for row in await tx.execute(select(usage))}
+
+
+async def ring(tx: Tx, channel: str) -> None:
+    """Ring a doorbell."""
+    await tx.execute("SELECT pg_notify(:channel, '')", {"channel": channel})

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+)
 
 from moorage.kit.tables import metadata
 
@@ -25,4 +35,32 @@ refusals = Table(
     Column("count", BigInteger, nullable=False),
     Index("ingest_refusals_last", "last_at"),
     Index("ingest_refusals_organization", "organization_id", "last_at"),
+)
+
+# Messages that the doors have not taken, ever.
+shed = Table(
+    "ingest_shed",
+    metadata,
+    Column("reason", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+# How much of a quota each running door was asked for lately, a second: its share follows from it.
+demands = Table(
+    "ingest_demands",
+    metadata,
+    Column("door", Uuid, primary_key=True),
+    Column("owner", Uuid, primary_key=True),
+    Column("quota", Text, primary_key=True),
+    Column("rate", Float, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
+# What those with a quota of it have stored, as last measured.
+usage = Table(
+    "ingest_usage",
+    metadata,
+    Column("owner", Uuid, primary_key=True),
+    Column("quota", Text, primary_key=True),
+    Column("used", BigInteger, nullable=False),
 )

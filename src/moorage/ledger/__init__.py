@@ -28,6 +28,7 @@ from .service import (
     frame_of,
     get,
     get_many,
+    is_behind,
     make_day_tables,
     make_days,
     messages,
@@ -41,6 +42,7 @@ from .service import (
     read_of,
     seal,
     standings,
+    stored_bytes,
 )
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "frame_of",
     "get",
     "get_many",
+    "is_behind",
     "make_day_tables",
     "make_days",
     "message_key",
@@ -84,5 +87,6 @@ __all__ = [
     "read_of",
     "seal",
     "standings",
+    "stored_bytes",
     "unpack",
 ]

@@ -415,6 +415,17 @@ async def drop_old(tx: Tx) -> None:
     await store.forget(tx)
 
 
+async def stored_bytes(tx: Tx, numbers: Collection[int]) -> int:
+    """Count the bytes that devices' messages of closed days take; for quotas."""
+    return await store.stored_bytes(tx, numbers)
+
+
+async def is_behind(tx: Tx, most: int) -> bool:
+    """Tell whether more than `most` entries of what was received wait to be processed."""
+    received = [one for one in await store.standings(tx) if one.log is LogName.RAW]
+    return any(count > most for one in received for count in one.waiting.values())
+
+
 # --- Blocks ---------------------------------------------------------------
 
 

@@ -95,12 +95,13 @@ class Claimed:
     """An operation taken for sending.
 
     Attributes:
-        device: the device's number in the message path.
+        device, device_id: the device, by its number in the message path and by its id.
         attempts: over 1, it may have been sent before.
     """
 
     id: UUID
     device: int
+    device_id: UUID
     kind: OperationKind
     code: str
     payload: Any

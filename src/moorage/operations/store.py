@@ -164,12 +164,14 @@ async def claim(
             attempts=c.attempts + 1,
             updated_at=tx.now,
         )
-        .returning(c.id, c.device_number, c.kind, c.code, c.payload, c.expires_at, c.attempts)
+        .returning(
+            c.id, c.device_number, c.device_id, c.kind, c.code, c.payload, c.expires_at, c.attempts
+        )
     )
     claimed = [
         Claimed(
-            row.id, row.device_number, OperationKind(row.kind), row.code, row.payload,
-            row.expires_at, row.attempts,
+            row.id, row.device_number, row.device_id, OperationKind(row.kind), row.code,
+            row.payload, row.expires_at, row.attempts,
         )
         for row in rows
     ]  # fmt: skip

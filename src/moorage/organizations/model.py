@@ -64,6 +64,8 @@ class Quota(StrEnum):
     MESSAGES = "messagesPerSecond"
     BYTES = "bytesPerSecond"
     DEVICES = "devices"
+    SERIES = "series"
+    STORAGE = "storageBytes"
 
 
 def read_quotas(stored: Mapping[str, int]) -> dict[Quota, int]:

@@ -22,7 +22,7 @@ def _known_zone(name: str) -> str:
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Quotas = Annotated[
-    dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=2_000_000_000)]],
+    dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=10**15)]],
     Field(description="What may be used at most, over all its devices and at each door."),
 ]
 RoleIn = Annotated[Role, Strict(False)]

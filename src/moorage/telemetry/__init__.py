@@ -21,6 +21,7 @@ from .service import (
     Keeper,
     Place,
     Sealer,
+    count_series,
     devices_in,
     discard,
     entries_among,
@@ -35,6 +36,7 @@ from .service import (
     readings,
     stage,
     states,
+    stored_bytes,
 )
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "Sealer",
     "State",
     "Window",
+    "count_series",
     "devices_in",
     "discard",
     "entries_among",
@@ -71,4 +74,5 @@ __all__ = [
     "readings",
     "stage",
     "states",
+    "stored_bytes",
 ]

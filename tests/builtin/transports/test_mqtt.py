@@ -86,6 +86,11 @@ class House:
         self.door = door
         self.clients: list[RawClient] = []
 
+    def command(self, payload: bytes, meta: dict[str, Any] | None = None) -> Command:
+        """Make a command for the first device."""
+        device = self.host.senders["dev"]
+        return Command(device.number, device.device_id, uuid7(), payload, meta or {})
+
     async def open(self, name: str = "dev", version: int = V5, **more: Any) -> RawClient:
         """Connect a socket and send CONNECT."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.door.ports[0])
@@ -449,9 +454,92 @@ async def test_a_stopping_door_waits_for_the_commit_and_says_goodbye(version: in
 
 
 @both
+async def test_a_gateway_takes_the_commands_of_the_devices_behind_it(
+    house: House, version: int
+) -> None:
+    host = house.host
+    host.senders["dev"] = replace(host.senders["dev"], is_gateway=True)
+    child, other = host.add_device("child"), host.add_device("other")
+    host.behind = {str(child.device_id): child}
+    client = await house.connect(version=version)
+    client.core.subscribe(Subscription("v1/devices/+/op/+", 1))
+    client.send()
+    await client.event(SubAck)
+    assert sorted(host.connected()) == [1, child.number]
+
+    command = Command(child.number, child.device_id, uuid7(), b"blink", gateway=1)
+    assert host.deliver(command)
+    down = await client.event(Publish)
+    assert down.topic == f"v1/devices/{child.device_id}/op/{command.id}"
+    assert not host.deliver(Command(other.number, other.device_id, uuid7(), b"no"))
+
+    host.behind = {}
+    assert host.connected() == [1]
+
+
+async def test_what_is_turned_away_is_counted_as_shed(house: House) -> None:
+    client = await house.connect()
+    house.host.wait_s = 0.5
+    for qos in (0, 1):
+        client.core.publish("v1/up", b"{}", qos=qos, now=0.0)
+    client.send()
+    assert (await client.event(Acknowledged)).reason_code == 0x97
+    assert house.host.shed_for == ["rate", "rate"]
+    house.host.wait_s = 0.0
+    house.host.failing = True
+    client.core.publish("v1/up", b"{}", qos=1, now=0.0)
+    client.send()
+    assert (await client.event(Acknowledged)).reason_code == 0x97
+    assert house.host.shed_for == ["rate", "rate", "overload"]
+    assert house.host.stored == []
+
+
+async def test_the_older_version_is_closed_when_a_quota_is_used_up_for_long(house: House) -> None:
+    client = await house.connect(version=V311)
+    house.host.wait_s = 300.0
+    client.core.publish("v1/up", b"{}", qos=1, now=0.0)
+    client.send()
+    assert await client.closed(30.0)
+    assert house.host.stored == []
+    assert house.host.shed_for == ["rate"]
+    assert house.host.presences[-1].cause == "overload"
+
+
+@both
+async def test_a_device_that_asks_is_told_the_time(house: House, version: int) -> None:
+    client = await house.connect(version=version)
+    client.core.subscribe(Subscription("v1/time", 1))
+    client.send()
+    first = await client.event(Publish)
+    client.core.publish("v1/time", b"", qos=1, now=0.0)
+    client.send()
+    again = await client.event(Publish)
+    assert (first.topic, again.topic) == ("v1/time", "v1/time")
+    now_ms = datetime.now(UTC).timestamp() * 1000
+    assert now_ms - 60_000 < int(first.payload) <= int(again.payload) <= now_ms + 1
+    assert house.host.stored == []
+
+
+@both
+async def test_a_connection_ends_with_its_credential(house: House, version: int) -> None:
+    sender = house.host.senders["dev"]
+    for name, ends in (("later", timedelta(hours=1)), ("dev", timedelta(seconds=0.2))):
+        house.host.senders[name] = replace(sender, valid_until=datetime.now(UTC) + ends)
+    lasting = await house.connect("later", version=version)
+    client = await house.connect(version=version)
+    if version == V5:
+        assert (await client.event(Disconnect)).reason_code == 0x98
+    assert await client.closed()
+    assert house.host.presences[-1].cause == "revoked"
+    lasting.core.publish("v1/up", b"{}", qos=1, now=0.0)
+    lasting.send()
+    await lasting.event(Acknowledged)
+
+
+@both
 async def test_a_command_reaches_the_device_that_subscribed(house: House, version: int) -> None:
     client = await house.connect(version=version)
-    command = Command(1, uuid7(), b'{"on": true}', {"content_type": "application/json"})
+    command = house.command(b'{"on": true}', {"content_type": "application/json"})
     assert house.host.connected() == []
     assert not house.host.deliver(command)
     client.core.subscribe(Subscription("v1/op/+", 1))
@@ -564,7 +652,7 @@ async def test_mosquitto_clients_publish_and_take_commands_over_tls(
             run("mosquitto_sub", *common, "-q", "1", "-t", "v1/op/+", "-C", "1", "-F", "%t %p")
         )
         await until(house.host.connected)
-        command = Command(1, uuid7(), b"blink")
+        command = house.command(b"blink")
         assert house.host.deliver(command)
 
         assert (await listening).strip() == f"v1/op/{command.id} blink"
@@ -648,7 +736,7 @@ async def test_paho_publishes_with_every_qos_and_takes_commands(
         for n in range(30):
             await client.publish("v1/up/a", b"%d" % n, qos=n % 3)
         await client.subscribe("v1/op/#", qos=2)
-        command = Command(1, uuid7(), b"blink")
+        command = house.command(b"blink")
         assert house.host.deliver(command)
         async with asyncio.timeout(5):
             message = await anext(aiter(client.messages))

@@ -10,7 +10,13 @@ from fastapi import APIRouter, Request, Response
 from moorage.kit.http import Signed, Tx, may_fail
 from moorage.organizations import PermissionMissing
 
-from ..errors import CredentialUnknown, DeviceUnknown, TooManyCredentials, UserNameTaken
+from ..errors import (
+    CredentialUnknown,
+    DeviceUnknown,
+    SecretTaken,
+    TooManyCredentials,
+    UserNameTaken,
+)
 from ..model import Credential, ShownSecret
 from ..schemas.bodies import (
     ConnectOut,
@@ -45,7 +51,7 @@ def _shown(request: Request, response: Response, shown: ShownSecret) -> ShownSec
 
 
 @router.post("/credentials", status_code=201, response_model=ShownSecretOut,
-             responses=may_fail(DeviceUnknown, PermissionMissing, UserNameTaken,
+             responses=may_fail(DeviceUnknown, PermissionMissing, UserNameTaken, SecretTaken,
                                 TooManyCredentials))  # fmt: skip
 async def make_credential(
     device_id: UUID, body: CredentialBody, tx: Tx, caller: Signed, request: Request,
@@ -54,7 +60,8 @@ async def make_credential(
     """Give a device a credential; its secret is shown this once."""
     shown = await service.make_credential(
         tx, caller, device_id, body.kind, label=body.label, user_name=body.user_name,
-        expires_at=body.expires_at,
+        expires_at=body.expires_at, secret=body.secret, platform=body.platform,
+        old_topic=body.old_topic,
     )  # fmt: skip
     return _shown(request, response, shown)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -29,6 +30,7 @@ from ..model import (
     Location,
     NewDevice,
     Ownership,
+    Platform,
     RowAction,
     Threshold,
     make_identifier,
@@ -287,8 +289,15 @@ class MapClusterOut(Out):
 # --- Credentials --------------------------------------------------------------
 
 
+_UNGUESSED = re.compile(r"[\x21-\x7e]{16,}")
+
+
 class CredentialBody(Body):
-    """A new credential; the server makes the secret."""
+    """A new credential; the server makes the secret.
+
+    A device that comes from another platform may keep the `secret` it has, and goes on publishing
+    to `oldTopic` there: `devices/12/34/56` of OS2iot, `tenant/type/id` of WSO2.
+    """
 
     kind: Annotated[CredentialKind, Strict(False)] = CredentialKind.KEY
     label: Line = ""
@@ -296,12 +305,30 @@ class CredentialBody(Body):
         str | None, Field(min_length=1, max_length=128, pattern=r"^[^\s:/+#]+$")
     ] = None
     expires_at: Instant | None = None
+    platform: Annotated[Platform | None, Strict(False)] = None
+    secret: Annotated[str | None, Field(min_length=1, max_length=4096)] = None
+    old_topic: Annotated[
+        str | None, Field(max_length=256, pattern=r"^[^\s/+#$]+(/[^\s/+#]+){2,3}$")
+    ] = None
 
     @model_validator(mode="after")
     def _fits(self) -> CredentialBody:
         if self.user_name is not None and self.kind is not CredentialKind.PASSWORD:
             raise ValueError("only a password has a user name")
+        if self.platform is None and (self.secret or self.old_topic) is not None:
+            raise ValueError("secret and oldTopic are for devices of another platform")
+        # A key is all that its device says, so it must not be guessed; a password has a name.
+        if self.kind is CredentialKind.KEY and not _UNGUESSED.fullmatch(self.secret or "-" * 16):
+            raise ValueError("a key has 16 or more characters of ASCII, and no spaces")
+        if self.old_topic is not None and not self._is_of_platform(self.old_topic):
+            raise ValueError("oldTopic is devices/12/34/56 of OS2iot, tenant/type/id of WSO2")
         return self
+
+    def _is_of_platform(self, topic: str) -> bool:
+        levels = topic.split("/")
+        if self.platform is Platform.OS2IOT:
+            return len(levels) == 4 and levels[0] == "devices"
+        return len(levels) == 3 and levels[0] not in ("v1", "devices")
 
 
 class RotateBody(Body):
@@ -322,6 +349,8 @@ class CredentialOut(Stamped):
     hint: str
     previous_until: Instant | None
     expires_at: Instant | None
+    platform: Platform | None
+    old_topic: str | None
 
 
 class InboxOut(Stamped):

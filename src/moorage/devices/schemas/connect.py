@@ -38,6 +38,7 @@ def connect(
         ("mosquitto-tls", "mosquitto_pub over TLS", "shell", _mosquitto_tls),
         ("mosquitto-sub", "Receive commands", "shell", _mosquitto_sub),
         ("curl", "curl", "shell", _curl),
+        ("curl-commands", "Receive commands by HTTP", "shell", _curl_commands),
         ("python", "Python", "python", _python),
         ("arduino", "Arduino", "cpp", _arduino),
         ("esphome", "ESPHome", "yaml", _esphome),
@@ -82,6 +83,9 @@ def inbox_templates(doors: Doors, secret: str) -> list[TemplateOut]:
     return [
         TemplateOut(id="mosquitto", title="mosquitto_pub", language="shell", text=mosquitto),
         TemplateOut(id="curl", title="curl", language="shell", text=curl),
+        TemplateOut(
+            id="chirpstack", title="ChirpStack", language="text", text=_integration(doors, secret)
+        ),
     ]
 
 
@@ -94,6 +98,7 @@ def _mosquitto(doors: Doors, _up: str, user: str, secret: str) -> str:
 
 def _mosquitto_tls(doors: Doors, _up: str, user: str, secret: str) -> str:
     return (
+        f"curl -O {doors.public_url}/api/v1/authority.pem\n"
         f"mosquitto_pub -h {doors.host} -p {doors.mqtt_tls_port} --cafile authority.pem "
         f"-u '{user}' -P '{secret}' -q 1 -t v1/up -m '{EXAMPLE}'"
     )
@@ -111,6 +116,18 @@ def _curl(_doors: Doors, up: str, _user: str, secret: str) -> str:
         f"curl -X POST '{up}' -H 'Authorization: Bearer {secret}' "
         f"-H 'Content-Type: application/json' -d '{EXAMPLE}'"
     )
+
+
+def _curl_commands(doors: Doors, up: str, _user: str, secret: str) -> str:
+    key = f"-H 'Authorization: Bearer {secret}'"
+    operations = f"{doors.public_url}/ingest/v1/op"
+    json_type = "-H 'Content-Type: application/json'"
+    return f"""\
+# What waits for this device; with a message it is asked for by ?downlinks=1.
+curl '{operations}' {key}
+curl -X POST '{up}?downlinks=1' {key} {json_type} -d '{EXAMPLE}'
+# Answer: put the operation's id in place of ID.
+curl -X POST '{operations}/ID/result' {key} {json_type} -d '{{"state": "completed"}}'"""
 
 
 def _python(doors: Doors, _up: str, user: str, secret: str) -> str:
@@ -225,10 +242,19 @@ def _node_red(doors: Doors, _up: str, user: str, secret: str) -> str:
     return json.dumps([broker, inject, out], indent=2)
 
 
-def _chirpstack(_doors: Doors, up: str, _user: str, secret: str) -> str:
+def _chirpstack(doors: Doors, _up: str, _user: str, _secret: str) -> str:
+    return (
+        "# Once for a whole ChirpStack application. The key is the inbox key of this application\n"
+        "# (or a gateway's, which then serves the devices behind it). Each device is known by its\n"
+        "# identifier devEui and needs no key of its own; unknown ones wait in the inbox.\n"
+        + _integration(doors, "YOUR-INBOX-KEY")
+    )
+
+
+def _integration(doors: Doors, secret: str) -> str:
     return (
         "Application > Integrations > HTTP:\n"
         "  Payload encoding: JSON\n"
-        f"  Event endpoint URL: {up}/chirpstack\n"
+        f"  Event endpoint URL: {doors.public_url}/ingest/v1/chirpstack\n"
         f"  Header: Authorization = Bearer {secret}"
     )

@@ -158,7 +158,13 @@ async def find_inbox(tx: Tx, secret: str) -> Inbox | None:
 
 
 async def arrive(
-    tx: Tx, inbox: Inbox, name: str, kind: DeviceKind, may_add: Callable[[], bool]
+    tx: Tx,
+    inbox: Inbox,
+    name: str,
+    kind: DeviceKind,
+    may_add: Callable[[], bool],
+    *,
+    called: str = SENDER,
 ) -> Sender:
     """Recognise who shows an inbox key and calls himself `name`; a stranger begins to wait.
 
@@ -170,6 +176,7 @@ async def arrive(
         name: who the sender says it is.
         kind: what a stranger is taken for.
         may_add: asked before a stranger is let wait.
+        called: which kind of identifier the name is: one of this inbox, or a devEui.
 
     Raises:
         InboxRefuses: with the reason.
@@ -177,7 +184,8 @@ async def arrive(
     if not name.isprintable():
         raise InboxRefuses(reason="the sender's name has characters that cannot be shown.")
     try:
-        identifier = make_identifier(SENDER, name, str(inbox.application_id))
+        network = str(inbox.application_id) if called == SENDER else ""
+        identifier = make_identifier(called, name, network)
     except ValueError as wrong:
         raise InboxRefuses(
             reason="nobody says who sends. Set the MQTT client id, or X-Sender in HTTP, to a name "
@@ -212,6 +220,8 @@ async def arrive(
             raise RuntimeError("A device that was just added is not there.")
         # Feeds take it in; no door knows it yet.
         await store.senders.changed(tx, [found.sender.number], sender=False)
+    if called != SENDER and found.sender.application_id != inbox.application_id:
+        raise InboxRefuses(reason=f"the device of this {called} is not in this application.")
     if found.sender.organization_id != inbox.organization_id:
         raise InboxRefuses(reason="the device has moved to another organization.")
     if found.has_credential:

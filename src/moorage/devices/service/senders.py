@@ -16,12 +16,14 @@ from .. import store
 from ..errors import TooManyCredentials
 from ..facts import CredentialMade, CredentialRevoked, CredentialRotated
 from ..model import (
+    DEV_EUI,
     SENDER,
     Credential,
     CredentialKind,
     DeviceChanges,
     DeviceContext,
     Location,
+    Platform,
     Sender,
     ShownSecret,
 )
@@ -40,33 +42,42 @@ async def make_credential(
     label: str = "",
     user_name: str | None = None,
     expires_at: datetime | None = None,
+    secret: str | None = None,
+    platform: Platform | None = None,
+    old_topic: str | None = None,
 ) -> ShownSecret:
     """Give a device a credential; its secret is shown this once.
 
-    A password's user name is the device id unless another is asked for.
+    A password's user name is the device id unless another is asked for. A device that comes from
+    another `platform` may keep its `secret`, and its topics and URLs under `old_topic`.
 
     Raises:
-        DeviceUnknown, PermissionMissing, UserNameTaken, TooManyCredentials.
+        DeviceUnknown, PermissionMissing, UserNameTaken, SecretTaken, TooManyCredentials.
     """
     device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
     held = await store.senders.credentials_of(tx, device_id)
     if len(held) >= MOST_CREDENTIALS:
         raise TooManyCredentials(limit=MOST_CREDENTIALS)
-    secret = secrets.make_token(PREFIX)
+    secret = secret or secrets.make_token(PREFIX)
+    named = (user_name or str(device_id)) if kind is CredentialKind.PASSWORD else None
     credential = await store.senders.add_credential(
         tx,
         device_id,
         kind,
         label=label,
-        user_name=(user_name or str(device_id)) if kind is CredentialKind.PASSWORD else None,
-        digest=secrets.digest(secret),
+        user_name=named,
+        digest=_digest(secret, named),
         hint=secret[-4:],
         expires_at=expires_at,
+        platform=platform,
+        old_topic=old_topic,
     )
-    if any(identifier.kind == SENDER for identifier in device.identifiers):
+    if any(identifier.kind in (SENDER, DEV_EUI) for identifier in device.identifiers):
         # From now on the inbox key does not speak for it.
         await store.senders.changed(tx, [device.number], sender=True)
     told = {"credentialId": credential.id, "kind": kind, "label": label, "secret": "***"}
+    if platform is not None:
+        told |= {"platform": platform, "oldTopic": old_topic}
     tx.announce(CredentialMade(device_id, device.organization_id, after=told))
     return ShownSecret(credential, secret)
 
@@ -92,11 +103,12 @@ async def rotate_credential(
     """
     device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
     secret = secrets.make_token(PREFIX)
+    before = await store.senders.get_credential(tx, device_id, credential_id)
     credential = await store.senders.rotate_credential(
         tx,
         device_id,
         credential_id,
-        digest=secrets.digest(secret),
+        digest=_digest(secret, before.user_name),
         hint=secret[-4:],
         previous_until=tx.now + overlap if overlap else None,
     )
@@ -131,14 +143,24 @@ async def find_sender(
     """
     if (kind is CredentialKind.PASSWORD) != (user_name is not None):
         return None
-    return await store.senders.find_sender(tx, kind, secrets.digest(secret), user_name)
+    return await store.senders.find_sender(tx, kind, _digest(secret, user_name), user_name)
 
 
-async def children_of(tx: Tx, gateway: Sender, ids: Iterable[UUID]) -> Mapping[UUID, Sender]:
-    """Find which of `ids` the gateway may speak for, as senders of their own."""
+def _digest(secret: str, user_name: str | None) -> bytes:
+    """Digest a secret; a password with its user name, since people choose the same ones."""
+    return secrets.digest(secret if user_name is None else f"{user_name}:{secret}")
+
+
+async def children_of(tx: Tx, gateway: Sender) -> Mapping[str, Sender]:
+    """Find whom the gateway may speak for, as senders of their own, by id and by devEui."""
     if not gateway.is_gateway:
         return {}
-    return await store.senders.children_of(tx, gateway, ids)
+    return await store.senders.children_of(tx, gateway)
+
+
+async def gateways_of(tx: Tx, numbers: Iterable[int]) -> list[int]:
+    """Tell which gateways may speak for devices, by their numbers."""
+    return await store.senders.gateways_of(tx, numbers)
 
 
 async def senders_changed(tx: Tx, since: int | None) -> DeviceChanges:
@@ -172,6 +194,11 @@ async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
 async def numbers_in(tx: Tx, application_ids: Iterable[UUID]) -> Mapping[UUID, list[int]]:
     """List the message path's numbers of applications' devices; for schedules only."""
     return await store.senders.numbers_in(tx, application_ids)
+
+
+async def numbers_owned(tx: Tx, owner_id: UUID) -> list[int]:
+    """List the numbers of the devices of an application or an organisation; for schedules only."""
+    return await store.senders.numbers_owned(tx, owner_id)
 
 
 async def gone(tx: Tx, numbers: Iterable[int]) -> list[int]:

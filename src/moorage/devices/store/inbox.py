@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import and_, delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
 
 from ..errors import InboxUnknown
-from ..model import SENDER, Device, DeviceKind, DeviceState, Identifier, Inbox, Sender
+from ..model import DEV_EUI, SENDER, Device, DeviceKind, DeviceState, Identifier, Inbox, Sender
 from ..tables import (
     device_contacts,
     device_credentials,
@@ -126,8 +126,16 @@ async def numbers_of(tx: Tx, application_id: UUID) -> list[int]:
         select(devices.c.number)
         .join(device_identifiers, device_identifiers.c.device_id == devices.c.id)
         .where(
-            device_identifiers.c.network == str(application_id),
-            device_identifiers.c.kind == SENDER,
+            or_(
+                and_(
+                    device_identifiers.c.network == str(application_id),
+                    device_identifiers.c.kind == SENDER,
+                ),
+                and_(
+                    devices.c.application_id == application_id,
+                    device_identifiers.c.kind == DEV_EUI,
+                ),
+            )
         )
     )
     return [row.number for row in await tx.execute(query)]

@@ -209,6 +209,9 @@ async def _add(tx: Tx, rows: Sequence[tuple[UUID, tuple[UUID, NewDevice]]]) -> N
         ],
     )
     await _add_identifiers(tx, [(id_, units[id_], new.identifiers) for id_, (_, new) in rows])
+    # Their gateways may speak for them at once.
+    children = [numbers[id_] for id_, (_, new) in rows if new.gateway_id is not None]
+    await senders.changed(tx, children, sender=True)
 
 
 async def _add_identifiers(tx: Tx, rows: Iterable[tuple[UUID, UUID, Iterable[Identifier]]]) -> None:
@@ -288,7 +291,8 @@ async def change(tx: Tx, before: Device, after: Device) -> None:
     if set(before.identifiers) != set(after.identifiers):
         await _set_identifiers(tx, before, after)
     rights = {"application_id", "state", "kind", "gateway_id"} & values.keys()
-    await senders.changed(tx, [before.number], sender=bool(rights))
+    renamed = set(before.identifiers) != set(after.identifiers)
+    await senders.changed(tx, [before.number], sender=bool(rights) or renamed)
 
 
 async def _set_identifiers(tx: Tx, before: Device, after: Device) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    func,
     or_,
     select,
     true,
@@ -24,16 +25,18 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
 
-from ..errors import CredentialUnknown, UserNameTaken
+from ..errors import CredentialUnknown, SecretTaken, UserNameTaken
 from ..model import (
+    DEV_EUI,
     Credential,
     CredentialKind,
     DeviceChanges,
     DeviceKind,
     DeviceState,
+    Platform,
     Sender,
 )
-from ..tables import device_changes, device_credentials, devices
+from ..tables import device_changes, device_credentials, device_identifiers, devices
 
 DEVICES_CHANNEL = "moorage_devices"
 KEEP_CHANGES = timedelta(hours=1)
@@ -42,6 +45,7 @@ KEEP_CHANGES = timedelta(hours=1)
 def _credential(row: Any) -> Credential:
     values = {name: getattr(row, name) for name in Credential.__dataclass_fields__}
     values["kind"] = CredentialKind(row.kind)
+    values["platform"] = row.platform and Platform(row.platform)
     return Credential(**values)
 
 
@@ -55,21 +59,42 @@ async def add_credential(
     digest: bytes,
     hint: str,
     expires_at: datetime | None,
+    platform: Platform | None,
+    old_topic: str | None,
 ) -> Credential:
-    """Insert a credential. Raises UserNameTaken."""
+    """Insert a credential. Raises UserNameTaken, SecretTaken."""
     row = (
         await tx.execute(
             insert(device_credentials)
             .values(
                 id=uuid7(), device_id=device_id, kind=kind.value, label=label, user_name=user_name,
-                digest=digest, hint=hint, version=1, expires_at=expires_at, **tx.stamp(),
+                digest=digest, hint=hint, version=1, expires_at=expires_at, platform=platform,
+                old_topic=old_topic, **tx.stamp(),
             )
-            .on_conflict_do_nothing(constraint="device_credentials_user_name_key")
+            .on_conflict_do_nothing()
             .returning(device_credentials)
         )
     ).one_or_none()  # fmt: skip
-    if row is None:
-        raise UserNameTaken(user_name=user_name)
+    if row is not None:
+        return _credential(row)
+    if await _is_used(tx, digest):
+        raise SecretTaken
+    raise UserNameTaken(user_name=user_name)
+
+
+async def _is_used(tx: Tx, digest: bytes) -> bool:
+    c = device_credentials.c
+    query = select(c.id).where(or_(c.digest == digest, c.previous_digest == digest))
+    return (await tx.execute(query)).first() is not None
+
+
+async def get_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> Credential:
+    """Read one. Raises CredentialUnknown."""
+    query = select(device_credentials).where(
+        device_credentials.c.id == credential_id, device_credentials.c.device_id == device_id
+    )
+    if (row := (await tx.execute(query)).one_or_none()) is None:
+        raise CredentialUnknown(id=credential_id)
     return _credential(row)
 
 
@@ -146,6 +171,8 @@ def _find() -> Select[Any]:
             c.id.label("credential_id"),
             c.version,
             c.expires_at,
+            c.platform,
+            c.old_topic,
             current.label("is_current"),
             c.previous_until,
         )
@@ -183,6 +210,8 @@ async def find_sender(
         credential_id=row.credential_id,
         version=row.version,
         valid_until=min((end for end in ends if end is not None), default=None),
+        platform=row.platform and Platform(row.platform),
+        old_topic=row.old_topic or "",
     )
 
 
@@ -235,17 +264,32 @@ async def trim_changes(tx: Tx) -> None:
     await tx.execute(delete(device_changes).where(device_changes.c.at < tx.now - KEEP_CHANGES))
 
 
-async def children_of(tx: Tx, gateway: Sender, ids: Iterable[UUID]) -> dict[UUID, Sender]:
-    """Find which of `ids` stand behind the gateway; they send under its credential."""
-    query = select(
-        devices.c.id,
-        devices.c.number,
-        devices.c.organization_id,
-        devices.c.application_id,
-        devices.c.state,
-    ).where(devices.c.gateway_id == gateway.device_id, devices.c.id.in_(list(ids)))
-    return {
-        row.id: Sender(
+async def children_of(tx: Tx, gateway: Sender) -> dict[str, Sender]:
+    """Find who stands behind the gateway, by id and by devEui; they send under its credential."""
+    query = (
+        select(
+            devices.c.id,
+            devices.c.number,
+            devices.c.organization_id,
+            devices.c.application_id,
+            devices.c.state,
+            device_identifiers.c.value.label("dev_eui"),
+        )
+        .outerjoin(
+            device_identifiers,
+            and_(
+                device_identifiers.c.device_id == devices.c.id,
+                device_identifiers.c.kind == DEV_EUI,
+            ),
+        )
+        .where(
+            devices.c.gateway_id == gateway.device_id,
+            devices.c.organization_id == gateway.organization_id,
+        )
+    )
+    found: dict[str, Sender] = {}
+    for row in await tx.execute(query):
+        child = Sender(
             number=row.number,
             device_id=row.id,
             organization_id=row.organization_id,
@@ -256,8 +300,22 @@ async def children_of(tx: Tx, gateway: Sender, ids: Iterable[UUID]) -> dict[UUID
             version=gateway.version,
             valid_until=gateway.valid_until,
         )
-        for row in await tx.execute(query)
-    }
+        if child.may_send:
+            found[str(row.id)] = child
+            if row.dev_eui is not None:
+                found[row.dev_eui] = child
+    return found
+
+
+async def gateways_of(tx: Tx, numbers: Iterable[int]) -> list[int]:
+    """Tell which gateways devices stand behind."""
+    gateway = devices.alias("gateway")
+    query = (
+        select(gateway.c.number)
+        .join(devices, devices.c.gateway_id == gateway.c.id)
+        .where(devices.c.number == func.any(list(numbers)))
+    )
+    return [row.number for row in await tx.execute(query.distinct())]
 
 
 async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
@@ -275,6 +333,14 @@ async def numbers_in(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, list
     for row in await tx.execute(query):
         found.setdefault(row.application_id, []).append(row.number)
     return found
+
+
+async def numbers_owned(tx: Tx, owner_id: UUID) -> list[int]:
+    """List the numbers of the devices of an application or an organisation."""
+    query = select(devices.c.number).where(
+        or_(devices.c.application_id == owner_id, devices.c.organization_id == owner_id)
+    )
+    return [row.number for row in await tx.execute(query)]
 
 
 async def gone(tx: Tx, numbers: Iterable[int]) -> list[int]:

@@ -12,18 +12,24 @@ from moorage.kit.db import Tx
 
 from .. import store
 from ..model import RefusalRow
+from .chirpstack import unwrap
 from .deriving import Deriver
 from .door import Door, now_us, print_of
 from .inbox import list_waiting
+from .peers import OS2IOT_URL, WSO2_URL, is_wso2_path
+from .peers import is_ours as is_peers
 from .process import CONSUMER, Process
+from .quotas import measure as measure_quotas
 from .redecode import KIND as RE_DECODE
 from .redecode import ReDecoder, apply, ask, discard
 from .room import Room
-from .split import Part, check_json, says_json, split
+from .split import Part, check_json, read_port, says_json, split
 
 __all__ = [
     "CONSUMER",
+    "OS2IOT_URL",
     "RE_DECODE",
+    "WSO2_URL",
     "Deriver",
     "Door",
     "Part",
@@ -34,14 +40,20 @@ __all__ = [
     "ask",
     "check_json",
     "count_refusals",
+    "count_shed",
     "discard",
     "forget_refusals",
+    "is_peers",
+    "is_wso2_path",
     "list_refusals",
     "list_waiting",
+    "measure_quotas",
     "now_us",
     "print_of",
+    "read_port",
     "says_json",
     "split",
+    "unwrap",
 ]
 
 
@@ -61,6 +73,11 @@ async def list_refusals(
 async def count_refusals(tx: Tx) -> dict[tuple[str, str], int]:
     """Count what the doors turned away in 30 days by reason and protocol; for operators."""
     return await store.count_by_reason(tx)
+
+
+async def count_shed(tx: Tx) -> dict[str, int]:
+    """Count the messages that the doors did not take, ever, by reason; for operators."""
+    return await store.count_shed(tx)
 
 
 async def forget_refusals(tx: Tx) -> None:

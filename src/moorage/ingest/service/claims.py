@@ -10,6 +10,8 @@ from moorage.kit.secrets import digest
 from ..ports import Credentials
 
 Claim = tuple[devices.CredentialKind, str, str | None]
+# An inbox key with the kind of identifier that names the sender, and its value.
+InboxClaim = tuple[str, str, str]
 # What a sender is remembered by: which kind of secret, the name beside it, the secret's digest.
 CacheKey = tuple[str, str | None, bytes]
 
@@ -33,23 +35,35 @@ def cache_key(claim: Claim) -> CacheKey:
     return claim[0].value, claim[2], digest(claim[1])
 
 
-def inbox_claims_of(credentials: Credentials) -> list[tuple[str, str]]:
-    """Give what to look up as an inbox key, with the name of whoever shows it.
+def inbox_claims_of(credentials: Credentials) -> list[InboxClaim]:
+    """Give what to look up as an inbox key, with what whoever shows it calls the sender.
 
     Without a client id, the user name beside a key says who sends.
     """
     username = credentials.username or ""
     password = (credentials.password or b"").decode("utf-8", "replace")
-    claims = (
-        (password, credentials.client_id or username),
-        (username, credentials.client_id),
-    )
-    return [(secret, name) for secret, name in claims if secret]
+    if eui := credentials.dev_eui:
+        claims = [(password, devices.DEV_EUI, eui), (username, devices.DEV_EUI, eui)]
+    else:
+        claims = [
+            (password, devices.SENDER, credentials.client_id or username),
+            (username, devices.SENDER, credentials.client_id),
+        ]
+    return [claim for claim in claims if claim[0]]
 
 
-def inbox_key(claim: tuple[str, str]) -> CacheKey:
+def inbox_key(claim: InboxClaim) -> CacheKey:
     """Give the key that an inbox claim is remembered by."""
-    return "inbox", claim[1], digest(claim[0])
+    secret, kind, name = claim
+    return kind, name, digest(secret)
+
+
+def is_meant(credentials: Credentials, key: CacheKey, sender: devices.Sender) -> bool:
+    """Tell whether what `key` found may send for these credentials.
+
+    With a device's own secret a LoRaWAN server speaks for others only if that is a gateway.
+    """
+    return not credentials.dev_eui or sender.is_gateway or key[0] == devices.DEV_EUI
 
 
 def still_valid(sender: devices.Sender) -> bool:

@@ -16,11 +16,13 @@ PAST_US = 30 * 86_400 * 1_000_000
 FUTURE_US = 600 * 1_000_000
 _to_json = msgspec.json.Encoder().encode
 NOBODY = UUID(int=0)
-# Answers to operations and reported state are kept as messages, but are no readings.
-NO_TELEMETRY = ("op/", "twin/")
+# Answers to operations, reported state and what networks tell of themselves are kept as messages,
+# but are no readings.
+NO_TELEMETRY = ("op/", "twin/", "network/")
 NO_READINGS = decoders.Decoded(None)
 _CLOCK, _PROBLEM = int(telemetry.Flag.CLOCK), int(telemetry.Flag.PROBLEM)
-_ENVELOPE = {"at", "id", "values"}
+_ENVELOPE = {"at", "id", "port", "values"}
+_WSO2_ENVELOPE = {"event"}
 _json = msgspec.json.Decoder().decode
 
 
@@ -127,7 +129,8 @@ class Decoding:
             instant(message.received_us),
             message.content_type or None,
             meta.get("port"),
-            None,
+            # What ChirpStack keeps as a device's variables is metadata here.
+            None if context is None else context.metadata,
             meta.get("event"),
             None if context is None else self._description(context),
         )
@@ -164,15 +167,21 @@ def _plain_json(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
     payload = message.payload
     # A whole array is SenML or a list of bare values: the workshop tells which.
     if payload[:1] != b"{" or "senml" in message.content_type:
-        return None
+        return _decoded_by_network(n, message)
     try:
         document = _json(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return _decoded_by_network(n, message)
     values = document
     if type(document) is dict and document.keys() <= _ENVELOPE and "values" in document:
         # Time and id concern the message; the door has taken them up.
         values = document["values"]
+    elif type(document) is dict and document.keys() == _WSO2_ENVELOPE:
+        values = document["event"]
+        if type(values) is dict and "payloadData" in values:
+            values = values["payloadData"]
+        else:
+            values = document
     readings, dropped = decoders.take_readings(values)
     if len(readings) == 1 and not dropped:
         (only,) = readings
@@ -184,6 +193,17 @@ def _plain_json(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
                 payload, [telemetry.Point(at_us, only.values)], None, None, flags,
             )  # fmt: skip
     decoded = decoders.Decoded(payload, readings, dropped=dropped)
+    return derive(n, message, None, decoded)
+
+
+def _decoded_by_network(n: int, message: ledger.RawMessage) -> telemetry.Derived | None:
+    """Derive from what a LoRaWAN server's own codec made of a message; None if it has none."""
+    event = (message.meta or {}).get("event")
+    document = event.get("object") if isinstance(event, dict) else None
+    if not isinstance(document, dict):
+        return None
+    readings, dropped = decoders.take_readings(document)
+    decoded = decoders.Decoded(_to_json(document), readings, dropped=dropped)
     return derive(n, message, None, decoded)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from math import ceil
@@ -16,19 +15,32 @@ import msgspec
 import structlog
 
 from moorage import devices, ledger, operations, sessions, telemetry
-from moorage.kit.db import Database, DatabaseUnavailable, Tx, to_json
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
+from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
 
-from .. import store
 from ..errors import DiskFull, Overloaded, SenderUnknown, TooFast, TooManyAttempts
 from ..ports import Command, Credentials, Done, Presence, Print, Refusal, Uplink, Wait
 from ..settings import IngestSettings
+from . import topics
 from .allowance import Allowance
-from .claims import CacheKey, cache_key, claims_of, inbox_claims_of, inbox_key, still_valid
+from .children import Children
+from .claims import (
+    CacheKey,
+    InboxClaim,
+    cache_key,
+    claims_of,
+    inbox_claims_of,
+    inbox_key,
+    is_meant,
+    still_valid,
+)
+from .notes import Notes
 from .process import CONSUMER
-from .quotas import Quotas
+from .quotas import SHARE_EVERY_S, Quotas
 from .room import Room
+from .topics import is_answer
 
 log = structlog.get_logger()
 
@@ -41,12 +53,11 @@ REPEAT_DEPTH = 200
 LONGEST_LOOK_UP_S = 8.0
 LONGEST_COMMIT_S = 10.0
 DISK_FULL_WAIT_S = 30
-ALWAYS_TAKEN = "op/"
+# Answers to operations, of a device: more than it may have open operations at once.
+ANSWER_RATE, ANSWER_BURST = 20, 200
 _encode = msgspec.msgpack.Encoder().encode
 _KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
-_UPLINKS = ("v1/up", "v1/twin/reported")
 _JSON = {"content_type": "application/json"}
-_DOWNLINKS = ("v1/op/#", "v1/twin/desired", "v1/time")
 
 
 class Door:
@@ -76,14 +87,13 @@ class Door:
         self._senders: dict[CacheKey, devices.Sender] = {}
         self._by_number: dict[int, devices.Sender] = {}
         self._allowance = Allowance(settings.device_rate, settings.device_burst)
+        self._answer_allowance = Allowance(ANSWER_RATE, ANSWER_BURST)
         self._quotas = Quotas()
+        self._children = Children()
         self._attempts = Allowance(rate=20, burst=200)
         self._newcomers = Allowance(rate=1, burst=30)
         self._room = room or Room()
-        self._refusals: dict[Refusal, int] = {}
-        self._presence: list[Presence] = []
-        self._taken: list[UUID] = []
-        self._answers: list[ledger.RawMessage] = []
+        self._notes = Notes()
         self._followers: list[
             tuple[
                 Callable[[], Sequence[int]],
@@ -96,11 +106,12 @@ class Door:
         self._changed.set()
         self._commands = asyncio.Event()
         self._mark: int | None = None
+        self._turn = 0
         doorbells.on("moorage_devices", lambda _payload: self._changed.set())
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas_changed())
         doorbells.on("moorage_operations", lambda _payload: self._commands.set())
         self._listener: UUID | None = None
-        self.shed = 0
+        self._id = uuid7()
 
     def adjust(self, settings: IngestSettings) -> None:
         """Take on other limits, from the next message on."""
@@ -116,6 +127,7 @@ class Door:
             tasks.create_task(self._follow_changes())
             tasks.create_task(self._follow_commands())
             tasks.create_task(self._write_notes())
+            tasks.create_task(self._share_quotas())
             tasks.create_task(self._room.watch(self._database))
             if self._name is not None:
                 tasks.create_task(self._beat(self._name))
@@ -152,31 +164,25 @@ class Door:
         keys = map(cache_key, claims_of(credentials))
         for key in chain(keys, map(inbox_key, inbox_claims)):
             known = self._senders.get(key)
-            if known is not None and still_valid(known):
+            if known is not None and still_valid(known) and is_meant(credentials, key, known):
                 return known
         # Only failures count: many devices may share an address and all come back at once.
         if wait_s := self._attempts.wait_s(credentials.address):
             self._refuse_credentials(credentials, "Too many attempts from this address.")
             raise TooManyAttempts(retry_after_s=ceil(wait_s))
-        found, is_fresh = await self._look_up(credentials)
-        if found is None:
+        sender = await self._look_up(credentials)
+        if sender is None:
             self._attempts.take(credentials.address)
             self._refuse_credentials(credentials, "No device has these credentials.")
             raise SenderUnknown
-        key, sender = found
-        self._by_number[sender.number] = sender
         if not sender.may_send:
             detail = f"The device is {sender.state.value}; set it to active to let it in."
             self._refuse_credentials(credentials, detail, sender.number)
             raise SenderUnknown
-        if is_fresh:
-            self._senders[key] = sender
         return sender
 
-    async def _look_up(
-        self, credentials: Credentials
-    ) -> tuple[tuple[CacheKey, devices.Sender] | None, bool]:
-        """Find a sender, and tell whether no change can have made the answer old.
+    async def _look_up(self, credentials: Credentials) -> devices.Sender | None:
+        """Find a sender.
 
         A database that hangs cannot be asked to let go, so the question is left behind.
         """
@@ -187,41 +193,64 @@ class Door:
             raise DatabaseUnavailable
         return asked.result()
 
-    async def _ask_until_settled(
-        self, credentials: Credentials
-    ) -> tuple[tuple[CacheKey, devices.Sender] | None, bool]:
+    async def _ask_until_settled(self, credentials: Credentials) -> devices.Sender | None:
         while True:
-            mark = self._mark
-            found = await self._ask(credentials)
-            if mark is None:
-                return found, False
+            turn = self._turn
+            async with self._database.begin() as tx:
+                found = await self._ask(tx, credentials)
+                children = await devices.children_of(tx, found[1]) if found else {}
             # A change that was told of meanwhile may have made this answer old: ask again.
-            if mark == self._mark and not self._changed.is_set():
-                return found, True
+            if turn == self._turn and (self._mark is None or not self._changed.is_set()):
+                return self._remember(*found, children) if found else None
             await asyncio.sleep(0.01)
 
-    async def _ask(self, credentials: Credentials) -> tuple[CacheKey, devices.Sender] | None:
-        async with self._database.begin() as tx:
-            for claim in claims_of(credentials):
-                if (sender := await devices.find_sender(tx, *claim)) is not None:
-                    return cache_key(claim), sender
-            for claimed in inbox_claims_of(credentials):
-                if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
-                    sender = await self._arrive(tx, inbox, claimed[1], credentials)
-                    return inbox_key(claimed), sender
+    def _remember(
+        self, key: CacheKey, sender: devices.Sender, children: Mapping[str, devices.Sender]
+    ) -> devices.Sender:
+        """Keep who a sender is until a change is told of."""
+        self._by_number[sender.number] = sender
+        if sender.may_send and self._mark is not None:
+            self._senders[key] = sender
+        if sender.may_send and sender.is_gateway:
+            self._put_children(sender, children)
+        return sender
+
+    def _put_children(
+        self, gateway: devices.Sender, children: Mapping[str, devices.Sender]
+    ) -> bool:
+        """Take up who stands behind a gateway; tell whether somebody stands there no more."""
+        for child in children.values():
+            self._by_number[child.number] = child
+        self._commands.set()
+        return self._children.put(gateway, children)
+
+    async def _ask(
+        self, tx: Tx, credentials: Credentials
+    ) -> tuple[CacheKey, devices.Sender] | None:
+        for claim in claims_of(credentials):
+            found, key = await devices.find_sender(tx, *claim), cache_key(claim)
+            if found is not None and is_meant(credentials, key, found):
+                return key, found
+        for claimed in inbox_claims_of(credentials):
+            if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
+                sender = await self._arrive(tx, inbox, claimed, credentials)
+                return inbox_key(claimed), sender
         return None
 
     async def _arrive(
-        self, tx: Tx, inbox: devices.Inbox, name: str, credentials: Credentials
+        self, tx: Tx, inbox: devices.Inbox, claim: InboxClaim, credentials: Credentials
     ) -> devices.Sender:
         """Let somebody in by an inbox key. Raises SenderUnknown."""
+        _secret, called, name = claim
         kind = _KINDS.get(credentials.protocol, devices.DeviceKind.OTHER)
+        if called == devices.DEV_EUI:
+            kind = devices.DeviceKind.LORAWAN
 
         def may_add() -> bool:
             return self._newcomers.take(inbox.application_id) == 0
 
         try:
-            return await devices.arrive(tx, inbox, name, kind, may_add)
+            return await devices.arrive(tx, inbox, name, kind, may_add, called=called)
         except devices.InboxRefuses as refused:
             self._refuse_credentials(credentials, str(refused))
             raise SenderUnknown from refused
@@ -231,7 +260,7 @@ class Door:
     ) -> None:
         # A user name without a password may be a token: it is not shown.
         hint = credentials.username if credentials.password else None
-        hint = (hint or credentials.client_id)[:64]
+        hint = (hint or credentials.client_id or credentials.dev_eui)[:64]
         protocol, address = credentials.protocol, credentials.address
         self.refused(Refusal("credentials", detail, protocol, address, hint, device))
 
@@ -239,39 +268,76 @@ class Door:
 
     def uplink(self, sender: devices.Sender, topic: str) -> Uplink | None:
         """Tell where a publish to `topic` goes; None if the sender may not publish there."""
-        topic = _relative(sender, topic)
-        if topic.startswith("v1/up/") or topic in _UPLINKS:
-            return Uplink(sender.number, topic[6:] if topic.startswith("v1/up") else topic[3:])
-        parts = topic.split("/")
-        if len(parts) == 4 and parts[:2] == ["v1", "op"] and parts[3] == "result":
-            return Uplink(sender.number, topic[3:])
-        return None
+        if topic.startswith(topics.ABSOLUTE):
+            name, _, rest = topic[len(topics.ABSOLUTE) :].partition("/")
+            speaker = self.speaker(sender, name)
+            if speaker is None:
+                return None
+            sender, topic = speaker, "v1/" + rest
+        return topics.uplink(sender, topic)
+
+    def speaker(self, sender: devices.Sender, name: str) -> devices.Sender | None:
+        """Give the device of a name, an id or a devEui, that the sender may speak for.
+
+        A device may speak for itself by its id, a gateway for those behind it as well.
+        """
+        if name == str(sender.device_id):
+            return sender
+        return self._children.of(sender.number).get(name) if sender.is_gateway else None
+
+    def children(self, sender: devices.Sender) -> Mapping[str, devices.Sender]:
+        """Give whom the sender may speak for besides itself; the same value till it changes."""
+        return self._children.of(sender.number)
 
     def may_subscribe(self, sender: devices.Sender, topic_filter: str) -> bool:
         """Tell whether the sender may subscribe to the filter."""
-        wanted = _relative(sender, topic_filter)
-        return any(_within(wanted, allowed) for allowed in _DOWNLINKS)
+        if topic_filter.startswith(topics.ABSOLUTE):
+            name, _, rest = topic_filter[len(topics.ABSOLUTE) :].partition("/")
+            # `+` is all that a gateway may speak for; it is handed nothing of others.
+            everyone = name == "+" and sender.is_gateway
+            if not everyone and self.speaker(sender, name) is None:
+                return False
+            topic_filter = "v1/" + rest
+        return topics.may_subscribe(sender, topic_filter)
 
     # --- In -------------------------------------------------------------------
 
-    def admit(self, device: int, count: int, size: int) -> Wait | None:
+    def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         """Take messages of together `size` bytes from what a device may send; None if it may."""
         wait = None
-        if wait_s := self._allowance.take(device, count):
-            wait = Wait("device's", "messages", self.settings.device_rate, wait_s)
+        if answer:
+            if wait_s := self._answer_allowance.take(device, count):
+                wait = Wait("device's", "answers a second", self._answer_allowance.rate, wait_s)
+        elif wait_s := self._allowance.take(device, count):
+            wait = Wait("device's", "messages a second", self.settings.device_rate, wait_s)
         elif self._quotas and (sender := self._by_number.get(device)) is not None:
             owners = (
                 ("application's", sender.application_id),
                 ("organization's", sender.organization_id),
             )
             wait = self._quotas.take(owners, count, size)
-        if wait is not None:
-            self.shed += count
         return wait
+
+    def shed(self, reason: str, count: int = 1) -> None:
+        """Count messages that are not taken, so that what was sent can be accounted for."""
+        self._notes.shed(reason, count)
+
+    def _require_allowance(
+        self, device: int, count: int, size: int, *, answer: bool = False
+    ) -> None:
+        """Do as `admit`. Raises TooFast."""
+        if wait := self.admit(device, count, size, answer=answer):
+            self.shed("rate", count)
+            raise TooFast(
+                bucket=wait.whose,
+                most=wait.most,
+                unit=wait.unit,
+                retry_after_s=ceil(wait.seconds),
+            )
 
     def accept(self, messages: Sequence[ledger.RawMessage], done: Done) -> None:
         """Put messages into the ledger; `done` follows the commit of all of them."""
-        if answers := [m for m in messages if m.channel.startswith(ALWAYS_TAKEN)]:
+        if answers := [m for m in messages if m.channel.startswith("op/") and is_answer(m.channel)]:
             done = partial(self._answered, answers, done)
         writers = self._writers
         if len(writers) == 1:
@@ -301,29 +367,26 @@ class Door:
         The worker sees the same answers in the ledger, so none is lost with this process.
         """
         if error is None:
-            self._answers += answers
+            self._notes.answered(answers)
         done(error)
 
     async def accept_durably(self, messages: Sequence[ledger.RawMessage]) -> None:
-        """Put messages into the ledger and wait for the commit.
+        """Put messages of one channel into the ledger and wait for the commit.
+
+        Answers to operations are taken as long as there is room at all.
 
         Raises:
             TooFast: an allowance is used up.
-            Overloaded: too much waits already.
+            DiskFull, Overloaded: too much waits already.
         """
         size = sum(len(message.payload) for message in messages)
-        if wait := self.admit(messages[0].device, len(messages), size):
-            raise TooFast(
-                bucket=wait.whose,
-                rate=wait.rate,
-                unit=wait.unit,
-                retry_after_s=ceil(wait.seconds),
-            )
+        answer = is_answer(messages[0].channel)
+        self._require_allowance(messages[0].device, len(messages), size, answer=answer)
         if self.refuses(messages[0].channel):
-            self.shed += len(messages)
+            self.shed("disk", len(messages))
             raise DiskFull(retry_after_s=DISK_FULL_WAIT_S)
-        if self.overloaded:
-            self.shed += len(messages)
+        if self.overloaded and not answer:
+            self.shed("overload", len(messages))
             raise Overloaded(retry_after_s=1)
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -332,11 +395,12 @@ class Door:
             async with asyncio.timeout(LONGEST_COMMIT_S):
                 await kept
         except TimeoutError as late:
+            self.shed("overload", len(messages))
             raise Overloaded(retry_after_s=5) from late
 
     def refuses(self, channel: str) -> bool:
         """Tell whether messages of a channel are refused because the disk is nearly full."""
-        return self._room.full and not channel.startswith(ALWAYS_TAKEN)
+        return self._room.full and not is_answer(channel)
 
     async def stored_lately(self, device: int) -> frozenset[Print]:
         """Give the prints of a device's last entries, to recognise an MQTT PUBLISH with DUP."""
@@ -368,12 +432,11 @@ class Door:
 
     def refused(self, refusal: Refusal) -> None:
         """Count and list what was turned away."""
-        if len(self._refusals) < 10_000 or refusal in self._refusals:
-            self._refusals[refusal] = self._refusals.get(refusal, 0) + 1
+        self._notes.refused(refusal)
 
     def present(self, event: Presence) -> None:
         """Note that a device connected or disconnected."""
-        self._presence.append(event)
+        self._notes.present(event)
 
     async def _write_notes(self) -> None:
         try:
@@ -384,33 +447,23 @@ class Door:
             await self._write_once()
 
     async def _write_once(self) -> None:
-        refusals, self._refusals = self._refusals, {}
-        presence, self._presence = self._presence, []
-        taken, self._taken = self._taken, []
-        answers, self._answers = self._answers, []
-        if not refusals and not presence and not taken and not answers:
-            return
-        try:
-            async with self._database.begin() as tx:
-                if refusals:
-                    counted = {
-                        refusal: (count, self._by_number.get(refusal.device or 0))
-                        for refusal, count in refusals.items()
-                    }
-                    await store.count_refusals(tx, counted)
-                if taken:
-                    await operations.delivered(tx, taken)
-                for one in answers:
-                    await operations.report_sent(
-                        tx, one.device, one.channel, one.payload, only_answers=True
-                    )
-                if presence and self._listener is not None:
-                    await sessions.record(tx, self._listener, [_event(p) for p in presence])
-        except DatabaseUnavailable:
-            for refusal, count in refusals.items():
-                self._refusals[refusal] = self._refusals.get(refusal, 0) + count
-            self._presence = presence + self._presence
-            self._taken = taken + self._taken
+        await self._notes.write(self._database, self._by_number, self._listener)
+
+    async def _share_quotas(self) -> None:
+        """Share the quotas with the other doors, once a second."""
+        told_at = time.monotonic()
+        while True:
+            await asyncio.sleep(SHARE_EVERY_S)
+            if not self._quotas:
+                told_at = time.monotonic()
+                continue
+            now = time.monotonic()
+            try:
+                async with self._database.begin() as tx:
+                    await self._quotas.share(tx, self._id, now - told_at)
+            except DatabaseUnavailable:
+                continue
+            told_at = now
 
     # --- Down -----------------------------------------------------------------
 
@@ -428,16 +481,29 @@ class Door:
         """Look for commands soon: a device has just connected."""
         self._commands.set()
 
-    async def take_commands(self, sender: devices.Sender) -> list[Command]:
+    async def take_commands(self, device: int) -> list[Command]:
         """Claim what waits for one device, for the answer to its message."""
         async with self._database.begin() as tx:
-            claimed = await operations.claim(tx, [sender.number])
+            claimed = await operations.claim(tx, [device])
             await operations.delivered(tx, [c.id for c in claimed])
-        return [_command(c) for c in claimed]
+        return [self._command(c) for c in claimed]
+
+    async def poll(self, device: int) -> list[Command]:
+        """Claim what waits for a device that asks, which is a contact as well. Raises TooFast."""
+        self._require_allowance(device, 1, 0)
+        async with self._database.begin() as tx:
+            await devices.seen(tx, {device: tx.now})
+        return await self.take_commands(device)
 
     def taken(self, command_id: UUID) -> None:
         """Note that a device has acknowledged a command."""
-        self._taken.append(command_id)
+        self._notes.taken(command_id)
+
+    def _command(self, claimed: operations.Claimed) -> Command:
+        gateway = self._children.gateway_of(claimed.device)
+        return Command(
+            claimed.device, claimed.device_id, claimed.id, claimed.body(), _JSON, gateway
+        )
 
     def _quotas_changed(self) -> None:
         self._quotas.changed = True
@@ -451,19 +517,50 @@ class Door:
                 async with self._database.begin() as tx:
                     await self._quotas.read(tx)
                     changes = await devices.senders_changed(tx, self._mark)
+                    parents = await self._parents(tx, changes.numbers)
             except DatabaseUnavailable:
                 await asyncio.sleep(0.5)
                 self._quotas_changed()
                 continue
-            self._mark = changes.next
+            is_first, self._mark = self._mark is None, changes.next
+            self._turn += 1
             changed = set(changes.numbers)
-            if not changed:
+            if changed:
+                for key, sender in list(self._senders.items()):
+                    if sender.number in changed:
+                        del self._senders[key]
+                self._children.forget(changed)
+                self._cut(list(changed))
+            if is_first:
+                # Who signed in before it was known where changes begin.
+                await self._renew_children(self._children.gateways())
+            elif changed:
+                await self._renew_children(self._children.touched(changed, parents))
+
+    async def _parents(self, tx: Tx, changed: Sequence[int]) -> Sequence[int]:
+        """Find which gateways may have new children, if any gateway is here."""
+        if not changed or not self._children.gateways():
+            return ()
+        return await devices.gateways_of(tx, changed)
+
+    async def _renew_children(self, gateways: Sequence[devices.Sender]) -> None:
+        """Read anew who stands behind gateways; those that have lost somebody are cut."""
+        while gateways:
+            try:
+                async with self._database.begin() as tx:
+                    found = [await devices.children_of(tx, gateway) for gateway in gateways]
+            except DatabaseUnavailable:
+                await asyncio.sleep(0.5)
                 continue
-            for key, sender in list(self._senders.items()):
-                if sender.number in changed:
-                    del self._senders[key]
-            for _connected, _deliver, cut in self._followers:
-                cut(list(changed))
+            pairs = zip(gateways, found, strict=True)
+            lost = [gateway.number for gateway, own in pairs if self._put_children(gateway, own)]
+            if lost:
+                self._cut(lost)
+            return
+
+    def _cut(self, numbers: Sequence[int]) -> None:
+        for _connected, _deliver, cut in self._followers:
+            cut(numbers)
 
     async def _follow_commands(self) -> None:
         while True:
@@ -486,7 +583,7 @@ class Door:
     async def _hand_down(self, numbers: Sequence[int], deliver: Callable[[Command], bool]) -> None:
         async with self._database.begin() as tx:
             claimed = await operations.claim(tx, numbers)
-        missed = [c.id for c in claimed if not deliver(_command(c))]
+        missed = [c.id for c in claimed if not deliver(self._command(c))]
         if missed:
             async with self._database.begin() as tx:
                 await operations.unclaim(tx, missed)
@@ -512,11 +609,6 @@ def print_of(message: ledger.RawMessage) -> Print:
     return message.packet, message.channel, message.payload
 
 
-def _command(claimed: operations.Claimed) -> Command:
-    body = {"code": claimed.code, "kind": claimed.kind.value, "payload": claimed.payload}
-    return Command(claimed.device, claimed.id, to_json(body).encode(), _JSON)
-
-
 async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger.RawMessage]:
     """Read a device's messages that are in the ledger but not in its history yet."""
     raw = ledger.LogName.RAW
@@ -527,35 +619,6 @@ async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger
             found += [m for m in ledger.messages(envelope) if m.device == device]
         position = ledger.after(envelopes[-1])
     return found
-
-
-def _event(presence: Presence) -> sessions.PresenceEvent:
-    return sessions.PresenceEvent(
-        presence.device,
-        presence.connected,
-        datetime.fromtimestamp(presence.at_us / 1_000_000, UTC),
-        presence.client_id,
-        presence.protocol,
-        presence.version,
-        presence.address,
-        presence.tls,
-        presence.cause,
-    )
-
-
-def _relative(sender: devices.Sender, topic: str) -> str:
-    """Turn `v1/devices/{own id}/…` into `v1/…`."""
-    if not topic.startswith("v1/devices/"):
-        return topic
-    own = f"v1/devices/{sender.device_id}/"
-    return "v1/" + topic[len(own) :] if topic.startswith(own) else topic
-
-
-def _within(wanted: str, allowed: str) -> bool:
-    """Tell whether every topic that `wanted` matches is matched by `allowed` (MQTT 4.7)."""
-    if wanted == allowed:
-        return True
-    return allowed.endswith("/#") and wanted.startswith(allowed[:-1])
 
 
 def _frame(message: ledger.RawMessage) -> ledger.Frame:

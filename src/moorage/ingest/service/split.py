@@ -20,15 +20,17 @@ class Item(msgspec.Struct, gc=False):
 
     at: Any = None
     id: str | int | None = None
+    port: Any = None
     values: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Part(msgspec.Struct, gc=False):
-    """One message of a body: its bytes, the sender's id and time where it gave them."""
+    """One message of a body: its bytes, the sender's id, time and port where it gave them."""
 
     payload: bytes
     own_id: str | None = None
     device_us: int | None = None
+    port: int | None = None
 
 
 _items = msgspec.json.Decoder(list[Item])
@@ -40,8 +42,8 @@ _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def split(payload: bytes, content_type: str = "") -> list[Part]:
     """Find the messages in a payload; anything that is no JSON array of objects is one.
 
-    `{"at", "id", "values"}` gives the message its time and id. SenML stays whole, and so does
-    whatever is said to be no JSON.
+    `{"at", "id", "port", "values"}` gives the message its time, id and port. SenML stays whole, and
+    so does whatever is said to be no JSON.
     """
     first = payload[:1]
     if content_type and not _is_json(content_type):
@@ -75,7 +77,17 @@ def _part(payload: bytes, item: Item) -> Part:
     own_id = None if item.id is None else str(item.id)
     at = None if item.at is None else decoders.instant_of(item.at)
     device_us = None if at is None else int(at.timestamp() * 1_000_000)
-    return Part(payload, own_id, device_us)
+    return Part(payload, own_id, device_us, item.port if is_port(item.port) else None)
+
+
+def is_port(value: Any) -> bool:
+    """Tell whether a value is a port of a small radio network (the fPort of LoRaWAN)."""
+    return type(value) is int and 0 <= value <= 255
+
+
+def read_port(text: str) -> int | None:
+    """Read a port that a sender gave as text; None if it is none."""
+    return int(text) if text.isdecimal() and len(text) < 4 and int(text) <= 255 else None
 
 
 def check_json(payload: bytes) -> None:

@@ -11,6 +11,7 @@ from .blocks import (
     next_run,
     put_blocks,
     read_of,
+    stored_bytes,
 )
 from .log import (
     LARGEST_ENVELOPE,
@@ -65,5 +66,6 @@ __all__ = [
     "read_of",
     "slowest",
     "standings",
+    "stored_bytes",
     "trim",
 ]

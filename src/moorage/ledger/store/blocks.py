@@ -86,6 +86,13 @@ async def put_blocks(
     )
 
 
+async def stored_bytes(tx: Tx, devices: Collection[int]) -> int:
+    """Count the bytes of devices' blocks."""
+    size = func.coalesce(func.sum(func.octet_length(blocks.c.body)), 0)
+    query = select(size).where(blocks.c.device == func.any(list(devices)))
+    return int((await tx.execute(query)).scalar_one())
+
+
 async def is_empty(tx: Tx, day: date) -> bool:
     """Tell whether no envelope of a day is left."""
     return (await tx.execute(select(raw.c.first).where(raw.c.day == day).limit(1))).first() is None

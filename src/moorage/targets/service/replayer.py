@@ -17,6 +17,8 @@ from .expand import take_in
 from .intake import Sources
 
 BATCH = 1_000
+# Messages that may wait to be processed while replays go on.
+MOST_WAITING = 20_000
 
 
 class Replayer:
@@ -44,10 +46,13 @@ class Replayer:
                 await asyncio.sleep(1)
 
     async def step(self) -> bool:
-        """Put the next batch of the oldest replay into the outbox; False if there is none."""
+        """Put the next batch of the oldest replay into the outbox; False if there is none now.
+
+        What is sent anew waits as long as what comes in has to: it is the first to make room.
+        """
         async with self._database.begin() as tx:
             replay = await store.take_replay(tx)
-            if replay is None:
+            if replay is None or await ledger.is_behind(tx, MOST_WAITING):
                 return False
             partition, was = _where(replay)
             until = replay.to_at.date() + timedelta(days=1)

@@ -25,7 +25,7 @@ from .readings import (
 )
 from .recent import recent_messages
 from .restaging import discard, put_in_place, stage
-from .retention import drop_old, erase_removed
+from .retention import count_series, drop_old, erase_removed, stored_bytes
 from .sealing import Sealer
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Keeper",
     "Place",
     "Sealer",
+    "count_series",
     "devices_in",
     "discard",
     "drop_old",
@@ -54,5 +55,6 @@ __all__ = [
     "recent_messages",
     "stage",
     "states",
+    "stored_bytes",
     "write_id",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from moorage import devices, groups
@@ -22,6 +23,16 @@ async def drop_old(tx: Tx) -> None:
         await store.forget(tx, mine, (tx.now - periods[application_id]).date())
     own = [number for mine in numbers.values() for number in mine]
     await store.forget_others(tx, own, (tx.now - KEPT).date())
+
+
+async def count_series(tx: Tx, numbers: Collection[int]) -> int:
+    """Count the series that devices have; for quotas."""
+    return await store.count_series(tx, numbers)
+
+
+async def stored_bytes(tx: Tx, numbers: Collection[int]) -> int:
+    """Count the bytes that devices' readings of closed days take; for quotas."""
+    return await store.stored_bytes(tx, numbers)
 
 
 async def erase_removed(tx: Tx) -> int:

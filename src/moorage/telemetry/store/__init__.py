@@ -14,7 +14,14 @@ from .history import (
 from .hours import HOUR_US, merged, read_hours, sum_of, tally
 from .latest import LatestRow, get_state, get_states, put_latest, read_latest
 from .renewal import STALE_CHANNEL, newest_values, take_stale
-from .retention import devices_after, erase, forget, forget_others
+from .retention import (
+    count_series,
+    devices_after,
+    erase,
+    forget,
+    forget_others,
+    stored_bytes,
+)
 from .sealing import (
     days_with_rows,
     empty_day,
@@ -32,6 +39,7 @@ __all__ = [
     "LatestRow",
     "add_history",
     "add_shape",
+    "count_series",
     "days_with_rows",
     "devices_after",
     "discard",
@@ -61,6 +69,7 @@ __all__ = [
     "seal",
     "stage",
     "staged_days",
+    "stored_bytes",
     "sum_of",
     "take_stale",
     "tally",

@@ -33,6 +33,29 @@ async def forget_others(tx: Tx, devices: Collection[int], before: date) -> None:
     )
 
 
+async def stored_bytes(tx: Tx, devices: Collection[int]) -> int:
+    """Count the bytes of devices' sealed rows and their hourly summaries."""
+    found = await tx.execute(
+        "SELECT coalesce(sum(octet_length(body)), 0)::bigint AS bytes FROM ("
+        "  SELECT body FROM telemetry_sealed WHERE device = ANY(:devices)"
+        "  UNION ALL SELECT body FROM telemetry_hours WHERE device = ANY(:devices)) AS bodies",
+        {"devices": list(devices)},
+    )
+    count: int = found.scalar_one()
+    return count
+
+
+async def count_series(tx: Tx, devices: Collection[int]) -> int:
+    """Count the series that devices have."""
+    found = await tx.execute(
+        "SELECT count(*) FROM telemetry_latest, jsonb_object_keys(state) "
+        "WHERE device = ANY(:devices)",
+        {"devices": list(devices)},
+    )
+    count: int = found.scalar_one()
+    return count
+
+
 async def devices_after(tx: Tx, number: int, most: int) -> list[int]:
     """List devices that sent something, by number."""
     query = select(latest.c.device).where(latest.c.device > number)

@@ -14,7 +14,7 @@ import structlog
 from moorage.plugin import Command, Host, Presence, RawMessage, Refusal, Sender, uuid7
 from moorage_mqtt import V5, Publish, ReasonCode, Will
 
-from . import porch
+from . import porch, subscriptions
 from .link import OVERLOAD, Link
 from .messages import to_messages
 from .sessions import Kept, Sessions
@@ -237,6 +237,7 @@ class Door:
         packet_ids: list[int] = []
         for link, packet_id in sources:
             if error is not None:
+                self.host.shed("overload")
                 text = "Messages cannot be stored just now."
                 self.host.refused(Refusal("overload", text, "mqtt", link.address if link else ""))
             if link is not previous:
@@ -261,11 +262,17 @@ class Door:
 
     def commanded(self) -> Sequence[int]:
         """List the devices that take commands now."""
-        return self.sessions.commanded()
+        numbers: set[int] = set()
+        for kept in self.sessions.connected():
+            numbers.update(subscriptions.commanded(kept, self.host))
+        return list(numbers)
 
     def deliver(self, command: Command) -> bool:
-        """Send a command on every connection of the device that wants it."""
-        links = [kept.link for kept in self.sessions.of(command.device)]
+        """Send a command on every connection of the device, or its gateway, that wants it."""
+        takers = self.sessions.of(command.device)
+        if command.gateway is not None:
+            takers += self.sessions.of(command.gateway)
+        links = [kept.link for kept in takers]
         sent = [link.command(command) for link in links if link is not None]
         return True in sent
 

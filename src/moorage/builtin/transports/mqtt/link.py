@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
@@ -35,6 +36,7 @@ from moorage_mqtt import (
     ServerConnection,
     Subscribe,
     Unsubscribe,
+    matches,
 )
 
 from . import subscriptions
@@ -45,8 +47,10 @@ if TYPE_CHECKING:
     from .door import Door
 
 # Why reading is stopped, as bits; it goes on when none is set.
-OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST, DISK_FULL = 1, 2, 4, 8, 16, 32
+OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST, HELD_BACK = 1, 2, 4, 8, 16, 32
 
+# A device that subscribes or publishes here is told the time.
+TIME = "v1/time"
 _CACHED_TOPICS = 32
 _CLOSING_S = 5.0
 _ASK_AGAIN_S = 0.5
@@ -70,6 +74,7 @@ class Link(asyncio.Protocol):
 
     __slots__ = (
         "_drained",
+        "_expiry",
         "_held",
         "_stopped",
         "_topics",
@@ -98,6 +103,7 @@ class Link(asyncio.Protocol):
         self._held: list[Event] = []  # Events that wait until a repeat has been looked up.
         self._unanswered: list[int] = []  # What was refused without a word (MQTT 3.1.1).
         self._drained: asyncio.Future[None] | None = None
+        self._expiry: asyncio.TimerHandle | None = None
 
     # --- The socket ---------------------------------------------------------------------------
 
@@ -179,6 +185,8 @@ class Link(asyncio.Protocol):
             return
         self.ended = True
         core, door = self.core, self.door
+        if self._expiry is not None:
+            self._expiry.cancel()
         if code is None:
             # Told already by the core, or nobody is there to be told.
             core.disconnect(ReasonCode.UNSPECIFIED_ERROR)
@@ -262,7 +270,8 @@ class Link(asyncio.Protocol):
         uplink = self._topics.get(publish.topic) or self._uplink(publish)
         if uplink is None or self._has_no_room(publish, uplink):
             return
-        wait = self.door.host.admit(uplink.device, 1, len(publish.payload))
+        size = len(publish.payload)
+        wait = self.door.host.admit(uplink.device, 1, size, answer=uplink.is_answer)
         if wait is None or self._bear(publish, wait):
             self._put(to_messages(publish, uplink, self.door.now_us()), publish.packet_id)
 
@@ -273,19 +282,26 @@ class Link(asyncio.Protocol):
         while the connection is closed, so that the message is sent again. Until then whatever was
         read is refused as well, since order must hold.
         """
-        if not self._stopped & DISK_FULL and not self.door.host.refuses(uplink.channel):
+        is_full = self.door.host.refuses(uplink.channel)
+        if not is_full and not self._stopped & HELD_BACK:
             return False
         text = "The disk of the platform is full; send it again later."
-        self._refused("disk", text)
+        if is_full:
+            self._refused("disk", text)
+        self._turn_away(publish, "disk", text)
+        return True
+
+    def _turn_away(self, publish: Publish, reason: str, text: str) -> None:
+        """Refuse a message that cannot be taken for long, in the words of its version."""
+        self.door.host.shed(reason)
         if publish.qos and self.core.version == V5:
             self.core.acknowledge(publish.packet_id, ReasonCode.QUOTA_EXCEEDED, text)
         elif publish.qos:
-            if not self._stopped & DISK_FULL:
-                self.stop(DISK_FULL)
+            if not self._stopped & HELD_BACK:
+                self.stop(HELD_BACK)
                 end = partial(self.end, "overload", ReasonCode.QUOTA_EXCEEDED, text)
                 asyncio.get_running_loop().call_later(_HELD_S, end)
             self._unanswered.append(publish.packet_id)
-        return True
 
     def _put(self, messages: list[RawMessage], packet_id: int) -> None:
         """Pass messages on; the last one carries the acknowledgement."""
@@ -297,14 +313,13 @@ class Link(asyncio.Protocol):
         """Answer a device that is too fast; True if the message is taken in all the same.
 
         MQTT 5 has a reason code for it (PUBACK 0x97). 3.1.1 has none, so we read no further until
-        the allowance is back. At QoS 0 nobody would learn of it: dropped and counted.
+        the allowance is back, or close if that takes long. At QoS 0 nobody would learn of it:
+        dropped and counted.
         """
         text = str(wait)
         self._refused("rate", text)
-        if not publish.qos:
-            return False
-        if self.core.version == V5:
-            self.core.acknowledge(publish.packet_id, ReasonCode.QUOTA_EXCEEDED, text)
+        if not publish.qos or self.core.version == V5 or wait.seconds > _HELD_S:
+            self._turn_away(publish, "rate", text)
             return False
         self.stop(TOO_FAST)
         asyncio.get_running_loop().call_later(wait.seconds, self.go_on, TOO_FAST)
@@ -313,6 +328,12 @@ class Link(asyncio.Protocol):
     def _uplink(self, publish: Publish) -> Uplink | None:
         kept = self.kept
         uplink = None if kept is None else self.door.host.uplink(kept.sender, publish.topic)
+        if uplink is None and kept is not None and publish.topic == TIME:
+            if publish.qos:
+                self.core.acknowledge(publish.packet_id)
+            if self.door.host.admit(kept.sender.number, 1, 0) is None:
+                self._tell_time(kept)
+            return None
         if uplink is None:
             text = f"The device may not publish to {publish.topic[:200]}."
             self._refused("topic", text, publish.topic)
@@ -325,10 +346,12 @@ class Link(asyncio.Protocol):
 
     async def _look_up(self) -> None:
         """Take in what is held, repeats of stored messages left out, in order."""
-        stored = await self._stored_lately()
-        if stored is None or self.ended:
+        stored: dict[int, Collection[Print]] = {}
+        while (missing := self._repeating() - stored.keys()) and not self.ended:
+            for device in missing:
+                stored[device] = await self._stored_lately(device)
+        if self.ended:
             self._let_go()
-            stored = ()
         held, self._held = self._held, []
         for event in held:
             if not isinstance(event, Publish):
@@ -338,27 +361,32 @@ class Link(asyncio.Protocol):
         self.go_on(BUSY)
         self.committed([])
 
-    async def _stored_lately(self) -> Collection[Print] | None:
-        """Learn what is stored, however long that takes; None if the connection ends before.
+    def _repeating(self) -> set[int]:
+        """Tell whose messages among those held may be repeats; a gateway's are of many devices."""
+        repeats = [event for event in self._held if isinstance(event, Publish) and event.dup]
+        kept, host = self.kept, self.door.host
+        uplinks = [host.uplink(kept.sender, event.topic) for event in repeats] if kept else []
+        return {uplink.device for uplink in uplinks if uplink is not None}
+
+    async def _stored_lately(self, device: int) -> Collection[Print]:
+        """Learn what is stored, however long that takes; nothing if the connection ends before.
 
         Meanwhile nothing is read, which is all the back-pressure MQTT has.
         """
-        while not self.ended and self.kept is not None:
+        while not self.ended:
             try:
-                stored = await self.door.host.stored_lately(self.kept.sender.number)
+                return await self.door.host.stored_lately(device)
             except MoorageError:
                 await asyncio.sleep(_ASK_AGAIN_S)
-            else:
-                return stored
-        return None
+        return ()
 
-    def _is_repeat(self, publish: Publish, stored: Collection[Print]) -> bool:
+    def _is_repeat(self, publish: Publish, stored: Mapping[int, Collection[Print]]) -> bool:
         """Acknowledge a message that is stored already; False if it is not."""
         uplink = self._uplink(publish)
         if uplink is None:
             return True  # Refused, and told so.
         last = to_messages(publish, uplink, self.door.now_us())[-1]
-        if print_of(last) not in stored:
+        if print_of(last) not in stored.get(uplink.device, ()):
             return False
         self.core.acknowledge(publish.packet_id)
         return True
@@ -435,10 +463,19 @@ class Link(asyncio.Protocol):
             kept.session, now=door.time(), session_present=present, assigned_client_id=assigned
         )
         door.arrived(self, kept)
+        if sender.valid_until is not None:
+            self._end_at(sender.valid_until)
         self.go_on(BUSY)
         if events:
             self._process(events)
         self.flush()
+
+    def _end_at(self, valid_until: datetime) -> None:
+        """Have the connection end with its credential."""
+        left_s = (valid_until - datetime.now(UTC)).total_seconds()
+        text = "The credential has expired."
+        end = partial(self.end, "revoked", ReasonCode.ADMINISTRATIVE_ACTION, text)
+        self._expiry = asyncio.get_running_loop().call_later(max(0.0, left_s), end)
 
     async def _recognise(self, credentials: Credentials) -> Sender | None:
         """Find out who connects; a stranger's connection is ended."""
@@ -496,19 +533,28 @@ class Link(asyncio.Protocol):
                 self._refused("topic", text, wanted.topic_filter)
             codes.append(code)
         self.core.suback(event.packet_id, tuple(codes))
-        if kept.takes_commands:
+        if kept.takes_commands or kept.sender.is_gateway:
             self.door.host.look_for_commands()
+        if any(matches(wanted.topic_filter, TIME) for wanted in event.subscriptions):
+            self._tell_time(kept)
 
     def _unsubscribe(self, event: Unsubscribe) -> None:
         if self.kept is not None:
             codes = [subscriptions.unsubscribe(self.kept, one) for one in event.topic_filters]
             self.core.unsuback(event.packet_id, tuple(codes))
 
+    def _tell_time(self, kept: Kept) -> None:
+        """Send a device that wants it the time: milliseconds since 1970."""
+        qos = subscriptions.granted(kept, TIME)
+        if qos is not None:
+            now_ms = b"%d" % (self.door.now_us() // 1000)
+            self.core.publish(TIME, now_ms, qos=min(1, qos), now=self.door.time())
+
     def command(self, command: Command) -> bool:
         """Send a command; False if this connection does not take it now."""
         if self.kept is None or not self.core.is_open:
             return False
-        found = subscriptions.command_topic(self.kept, str(command.id))
+        found = subscriptions.command_topic(self.kept, command.device_id, str(command.id))
         if found is None:
             return False
         topic, qos = found

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from moorage.plugin import Protocol, RawMessage, Uplink, message_key, split, uuid7_bytes
+from moorage.plugin import (
+    Protocol,
+    RawMessage,
+    Uplink,
+    message_key,
+    read_port,
+    split,
+    uuid7_bytes,
+)
 from moorage_mqtt import Properties, Publish
 
 _MQTT = int(Protocol.MQTT)
@@ -27,12 +35,14 @@ def to_messages(publish: Publish, uplink: Uplink, now_us: int) -> list[RawMessag
     own = _own_id(properties)
     content_type = properties.get("content_type", "")
     meta = None if plain else _meta(publish)
+    port = None if plain else _port(properties)
     messages = []
     for index, part in enumerate(split(payload, content_type)):
         own_id = part.own_id
         if own_id is None and own is not None:
             own_id = f"{own}:{index}"
         message_id = uuid7_bytes() if own_id is None else message_key(device, own_id)
+        own_port = port if part.port is None else part.port
         messages.append(
             RawMessage(
                 device,
@@ -44,7 +54,7 @@ def to_messages(publish: Publish, uplink: Uplink, now_us: int) -> list[RawMessag
                 content_type,
                 packet_id,
                 part.device_us,
-                meta,
+                meta if own_port is None else {**(meta or {}), "port": own_port},
                 own_id is not None,
             )
         )
@@ -56,6 +66,14 @@ def _own_id(properties: Properties) -> str | None:
     for name, value in properties.get("user_property", ()):
         if name == "id" and value:
             return value
+    return None
+
+
+def _port(properties: Properties) -> int | None:
+    """Give the user property `port`, the fPort of a small radio network."""
+    for name, value in properties.get("user_property", ()):
+        if name == "port":
+            return read_port(value)
     return None
 
 

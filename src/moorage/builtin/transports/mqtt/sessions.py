@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from moorage.plugin import Sender
@@ -20,6 +20,7 @@ class Kept:
     """A session with its subscriptions; a session is a device and a client id."""
 
     __slots__ = (
+        "children",
         "client_id",
         "due_at",
         "expires_at",
@@ -28,6 +29,7 @@ class Kept:
         "session",
         "subscriptions",
         "takes_commands",
+        "taking",
         "will",
         "will_at",
     )
@@ -39,6 +41,9 @@ class Kept:
         self.subscriptions: dict[str, int] = {}
         """Granted QoS by topic filter."""
         self.takes_commands = False
+        self.children: Mapping[str, Sender] | None = None
+        """Those behind the gateway that `taking` was found among."""
+        self.taking: Sequence[int] = ()
         self.link: Link | None = None
         """The connection, or the former one while messages of it are being committed."""
         self.expires_at = 0.0
@@ -70,13 +75,9 @@ class Sessions:
         """List the sessions of a device."""
         return list(self._kept.get(device, {}).values())
 
-    def commanded(self) -> list[int]:
-        """List the devices with a connection that takes commands."""
-        return [
-            device
-            for device, own in self._kept.items()
-            if any(kept.takes_commands and kept.connected for kept in own.values())
-        ]
+    def connected(self) -> list[Kept]:
+        """List the sessions with an open connection."""
+        return [kept for own in self._kept.values() for kept in own.values() if kept.connected]
 
     def add(self, kept: Kept) -> None:
         """Keep a session; the device's oldest ones without connection give way."""

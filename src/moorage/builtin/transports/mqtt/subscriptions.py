@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from moorage.plugin import Host
 from moorage_mqtt import ReasonCode, Subscription, matches, split_share
 
@@ -40,17 +43,43 @@ def review(kept: Kept, host: Host) -> None:
     _note_commands(kept)
 
 
-def command_topic(kept: Kept, command_id: str) -> tuple[str, int] | None:
-    """Find topic and QoS under which the session takes a command; None if it does not.
+def command_topic(kept: Kept, device_id: UUID, command_id: str) -> tuple[str, int] | None:
+    """Find topic and QoS under which the session takes a device's command; None if it does not.
 
     QoS 2 is not used: a command has an id, so a repeat does no harm.
     """
-    for topic in (f"v1/op/{command_id}", f"v1/devices/{kept.sender.device_id}/op/{command_id}"):
-        granted = [qos for wanted, qos in kept.subscriptions.items() if matches(wanted, topic)]
-        if granted:
-            return topic, min(1, max(granted))
+    topics = [f"v1/devices/{device_id}/op/{command_id}"]
+    if device_id == kept.sender.device_id:
+        topics.insert(0, f"v1/op/{command_id}")
+    for topic in topics:
+        if (qos := granted(kept, topic)) is not None:
+            return topic, min(1, qos)
     return None
 
 
+def granted(kept: Kept, topic: str) -> int | None:
+    """Give the QoS at which the session subscribes to a topic; None if it does not."""
+    return max(
+        (qos for one, qos in kept.subscriptions.items() if matches(one, topic)), default=None
+    )
+
+
+def commanded(kept: Kept, host: Host) -> Sequence[int]:
+    """List the devices whose commands the session takes: its own, and those behind it."""
+    own = [kept.sender.number] if kept.takes_commands else []
+    if not kept.sender.is_gateway or not kept.subscriptions:
+        return own
+    children = host.children(kept.sender)
+    if kept.children is not children:
+        takers = {
+            child.number
+            for child in children.values()
+            if command_topic(kept, child.device_id, "any") is not None
+        }
+        kept.children, kept.taking = children, list(takers)
+    return [*own, *kept.taking]
+
+
 def _note_commands(kept: Kept) -> None:
-    kept.takes_commands = command_topic(kept, "any") is not None
+    kept.takes_commands = command_topic(kept, kept.sender.device_id, "any") is not None
+    kept.children = None
