@@ -56,6 +56,7 @@ from .service import (
     run_given_cases,
     take_readings,
     try_out,
+    units_of,
 )
 
 __all__ = [
@@ -113,4 +114,5 @@ __all__ = [
     "run_given_cases",
     "take_readings",
     "try_out",
+    "units_of",
 ]

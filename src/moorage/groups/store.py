@@ -170,6 +170,17 @@ async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
     return {row.id: row.keep_readings for row in await tx.execute(query)}
 
 
+async def units(tx: Tx) -> dict[UUID, Mapping[str, str]]:
+    """Read the units of every application that names some."""
+    query = select(groups.c.id, groups.c.units).where(groups.c.units != cast({}, JSONB))
+    return {row.id: row.units for row in await tx.execute(query)}
+
+
+async def ring_for_units(tx: Tx) -> None:
+    """Have the workers look at what they know of devices anew."""
+    await tx.execute("SELECT pg_notify('moorage_devices', '')")
+
+
 async def quotas(tx: Tx) -> dict[UUID, Mapping[Quota, int]]:
     """Read the quotas of every application that has one."""
     query = select(groups.c.id, groups.c.quotas).where(groups.c.quotas != cast({}, JSONB))

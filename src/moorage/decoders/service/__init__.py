@@ -21,7 +21,7 @@ from .catalogue import (
     restore,
     set_cases,
 )
-from .readings import instant_of, take_readings
+from .readings import instant_of, take_readings, units_of
 from .trial import run_cases, suggest, try_out
 from .workshop import Workshop, find_runtimes, hash_of
 
@@ -53,4 +53,5 @@ __all__ = [
     "suggest",
     "take_readings",
     "try_out",
+    "units_of",
 ]

@@ -12,7 +12,7 @@ from moorage import organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
-from moorage.kit.facts import difference
+from moorage.kit.facts import difference, merged
 from moorage.organizations import Permission
 
 from .. import store
@@ -147,10 +147,11 @@ async def change(
     force: bool = False,
     match: Callable[[datetime], None] = lambda _updated_at: None,
 ) -> Decoder:
-    """Change a decoder's name, description, sharing or `source`; a new text is a new version.
+    """Change a decoder's name, description, sharing, units or `source`.
 
-    A text the decoder had before becomes that version again. `match` refuses if the decoder was
-    changed since the caller read it.
+    A new text is a new version; one the decoder had before becomes that version again. Units are
+    merged, where None removes one. `match` refuses if the decoder was changed since the caller read
+    it.
 
     Raises:
         DecoderUnknown, PermissionMissing, ScriptInvalid, ScriptNotWanted, TestCasesFailed,
@@ -169,6 +170,8 @@ async def change(
         match(before.updated_at)
         if before.shared and fields.get("shared") is False:
             await _refuse_used(tx, before, outside_of=before.organization_id)
+        if "units" in fields:
+            fields["units"] = merged(before.units, fields["units"])
         if source is not None:
             content_hash = hash_of(before.kind, source)
             fields["version"] = await store.take_version(tx, decoder_id, content_hash, source)
@@ -214,6 +217,7 @@ async def copy(
         version.script or "",
         original.description,
         test_cases=await store.cases_of(tx, decoder_id),
+        units=original.units,
     )
     made = await store.add(tx, new, original.hash)
     after = {**_view(made), "copied_from": original.id}
