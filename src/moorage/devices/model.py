@@ -238,6 +238,7 @@ class Device:
 class DeviceFilter:
     """What a list of devices is narrowed by; all given parts must hold."""
 
+    ids: tuple[UUID, ...] = ()
     organization_id: UUID | None = None
     application_ids: tuple[UUID, ...] = ()
     states: tuple[DeviceState, ...] = ()
@@ -250,6 +251,16 @@ class DeviceFilter:
     metadata: Mapping[str, str] = field(default_factory=dict)
     located: bool | None = None
     q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A device the caller sees, by the message path's number and by name."""
+
+    id: UUID
+    number: int
+    name: str
+    organization_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Readings over time."""
 
 from .errors import RangeReversed, RangeTooWide
+from .facts import MessagesExported, ReadingsExported
 from .model import (
     Calendar,
     Derived,
@@ -48,11 +49,13 @@ __all__ = [
     "Keeper",
     "Latest",
     "MessageRow",
+    "MessagesExported",
     "Place",
     "Point",
     "Quality",
     "RangeReversed",
     "RangeTooWide",
+    "ReadingsExported",
     "Row",
     "Sealer",
     "State",

@@ -25,7 +25,7 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 
-from ..model import Connectivity, Device, DeviceFilter, DeviceState, MapBox, MapCluster
+from ..model import Connectivity, Device, DeviceFilter, DeviceState, MapBox, MapCluster, Named
 from ..tables import device_contacts, devices
 from . import registry
 
@@ -62,6 +62,7 @@ def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]
         if value is not None:
             query = query.where(column == value)
     for column, values in (
+        (devices.c.id, wanted.ids),
         (devices.c.application_id, wanted.application_ids),
         (devices.c.state, wanted.states),
         (devices.c.kind, wanted.kinds),
@@ -132,6 +133,18 @@ async def numbers_seen(tx: Tx, seen: Reach, wanted: DeviceFilter) -> dict[int, U
     """Read the numbers and ids of the devices that `seen` allows and `wanted` asks for."""
     query = narrow(select(devices.c.number, devices.c.id), seen, wanted)
     return {row.number: row.id for row in await tx.execute(query)}
+
+
+async def list_named(
+    tx: Tx, seen: Reach, wanted: DeviceFilter, first: UUID | None, limit: int
+) -> list[Named]:
+    """Read so many of the devices that `seen` allows and `wanted` asks for, by id from `first`."""
+    c = devices.c
+    query = narrow(select(c.id, c.number, c.name, c.organization_id), seen, wanted)
+    if first is not None:
+        query = query.where(c.id >= first)
+    rows = await tx.execute(query.order_by(c.id).limit(limit))
+    return [Named(row.id, row.number, row.name, row.organization_id) for row in rows]
 
 
 async def names_seen(

@@ -2,9 +2,20 @@
 
 from ..store import STALE_CHANNEL
 from .feed import Feed, Follower, Place, devices_in, entries_among, entries_of
+from .many import (
+    Opened,
+    export,
+    export_messages,
+    latest_of_many,
+    note_export,
+    note_message_export,
+    readings_of_many,
+    series_of,
+)
 from .readings import (
     MAX_SERIES,
     Keeper,
+    Messages,
     last_messages,
     latest,
     make_days,
@@ -25,6 +36,8 @@ __all__ = [
     "Feed",
     "Follower",
     "Keeper",
+    "Messages",
+    "Opened",
     "Place",
     "Sealer",
     "devices_in",
@@ -33,15 +46,22 @@ __all__ = [
     "entries_among",
     "entries_of",
     "erase_removed",
+    "export",
+    "export_messages",
     "last_messages",
     "latest",
+    "latest_of_many",
     "make_days",
     "message",
     "messages",
     "newest_messages",
+    "note_export",
+    "note_message_export",
     "put_in_place",
     "readings",
+    "readings_of_many",
     "recent_messages",
+    "series_of",
     "stage",
     "states",
 ]
