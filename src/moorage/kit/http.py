@@ -280,7 +280,10 @@ def install_errors(app: FastAPI) -> None:
     """Answer every failure as a problem."""
 
     @app.exception_handler(MoorageError)
-    async def expected(_request: Request, failure: MoorageError) -> JSONResponse:
+    async def expected(request: Request, failure: MoorageError) -> JSONResponse:
+        if failure.kind is Kind.FORBIDDEN:
+            # Whoever stands around the routes may want to tell of it.
+            request.scope.setdefault("state", {})["refused"] = failure
         public = dict(failure.public)
         errors = None
         if "pointer" in public and "reason" in public:

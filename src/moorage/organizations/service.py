@@ -67,7 +67,9 @@ def require(
         PermissionMissing: it is not held.
     """
     if not caller.may(permission, organization_id, application_id):
-        raise PermissionMissing(permission=permission.value)
+        refused = PermissionMissing(permission=permission.value)
+        refused.organization_id = organization_id
+        raise refused
 
 
 def may(
@@ -98,11 +100,11 @@ async def found(tx: Tx, caller: Caller, new: NewOrganization) -> Organization:
     return organization
 
 
-async def get(tx: Tx, caller: Caller, organization_id: UUID) -> Organization:
+async def get(tx: Tx, caller: Caller, organization_id: UUID, *, lock: bool = False) -> Organization:
     """Read an organisation the caller belongs to. Raises OrganizationUnknown."""
     if not caller.belongs_to(organization_id):
         raise OrganizationUnknown(id=organization_id)
-    return await store.get(tx, organization_id)
+    return await store.get(tx, organization_id, lock=lock)
 
 
 async def list_organizations(
@@ -184,9 +186,11 @@ async def make_group(tx: Tx, caller: Caller, new: NewPermissionGroup) -> Permiss
     return group
 
 
-async def get_group(tx: Tx, caller: Caller, group_id: UUID) -> PermissionGroup:
+async def get_group(
+    tx: Tx, caller: Caller, group_id: UUID, *, lock: bool = False
+) -> PermissionGroup:
     """Read a permission group. Raises PermissionGroupUnknown."""
-    group = await store.get_group(tx, group_id)
+    group = await store.get_group(tx, group_id, lock=lock)
     if not caller.may(Permission.READ_USERS, group.organization_id):
         raise PermissionGroupUnknown(id=group_id)
     return group

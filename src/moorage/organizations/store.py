@@ -208,9 +208,12 @@ async def add_group(tx: Tx, new: NewPermissionGroup) -> PermissionGroup:
     return await get_group(tx, group_id)
 
 
-async def get_group(tx: Tx, group_id: UUID) -> PermissionGroup:
+async def get_group(tx: Tx, group_id: UUID, *, lock: bool = False) -> PermissionGroup:
     """Read one. Raises PermissionGroupUnknown."""
-    row = (await tx.execute(_groups().where(permission_groups.c.id == group_id))).one_or_none()
+    query = _groups().where(permission_groups.c.id == group_id)
+    if lock:
+        query = query.with_for_update(of=permission_groups)
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise PermissionGroupUnknown(id=group_id)
     return _group(row)

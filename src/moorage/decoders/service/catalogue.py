@@ -261,23 +261,31 @@ async def cases_of(tx: Tx, caller: Caller, decoder_id: UUID) -> tuple[TestCase, 
 
 
 async def set_cases(
-    tx: Tx, caller: Caller, decoder_id: UUID, test_cases: Sequence[TestCase]
-) -> tuple[TestCase, ...]:
-    """Put test cases in place of the ones there are, without running them.
+    tx: Tx,
+    caller: Caller,
+    decoder_id: UUID,
+    test_cases: Sequence[TestCase],
+    match: Callable[[datetime], None] = lambda _updated_at: None,
+) -> tuple[tuple[TestCase, ...], datetime]:
+    """Put test cases in place of the ones there are, without running them; give when.
+
+    `match` refuses if the decoder was changed since the caller read it.
 
     Raises:
         DecoderUnknown, PermissionMissing, TestCasesInvalid.
     """
     before = await _own(tx, caller, decoder_id, lock=True)
+    match(before.updated_at)
     _refuse_unusable(test_cases)
+    updated_at = before.updated_at
     old = await store.cases_of(tx, decoder_id)
     if tuple(test_cases) != old:
         await store.set_cases(tx, decoder_id, test_cases)
-        await store.change(tx, decoder_id, {})
+        updated_at = (await store.change(tx, decoder_id, {})).updated_at
         was = {"test_cases": [c.name for c in old]}
         now = {"test_cases": [c.name for c in test_cases]}
         tx.announce(DecoderChanged(decoder_id, before.organization_id, was, now))
-    return tuple(test_cases)
+    return tuple(test_cases), updated_at
 
 
 # --- Problems -------------------------------------------------------------
