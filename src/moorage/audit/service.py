@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
 from moorage import organizations
 from moorage.kit import pages
@@ -66,7 +67,8 @@ def note_export(tx: Tx, caller: Caller, wanted: Wanted) -> None:
     asked = {"name": wanted.name, "from": wanted.from_, "to": wanted.to}
     # Nobody writes into the audit of an organisation whose audit is not theirs to read.
     own = {i for i in organization_ids if caller.may(Permission.READ_AUDIT, i)}
-    for organization_id in own or {None}:
+    audits: set[UUID | None] = {*own} or {None}
+    for organization_id in audits:
         tx.announce(AuditExported(caller.id, organization_id, after=asked))
 
 
