@@ -662,7 +662,19 @@ def upgrade() -> None:
     op.create_index("devices_by_change", "devices", ["updated_at", "id"], unique=False)
     op.create_index("devices_by_creation", "devices", ["created_at", "id"], unique=False)
     op.create_index(
+        "devices_by_model",
+        "devices",
+        [sa.literal_column("lower(model)"), sa.literal_column("lower(manufacturer)")],
+        unique=False,
+    )
+    op.create_index(
         "devices_by_name", "devices", [sa.literal_column("lower(name)"), "id"], unique=False
+    )
+    op.create_index(
+        "devices_by_owner", "devices", [sa.literal_column("lower(owner)")], unique=False
+    )
+    op.create_index(
+        "devices_by_serial", "devices", [sa.literal_column("lower(serial)")], unique=False
     )
     op.create_index("devices_decoder", "devices", ["decoder_id"], unique=False)
     op.create_index(op.f("devices_gateway_id_idx"), "devices", ["gateway_id"], unique=False)

@@ -144,7 +144,16 @@ async def remove(tx: Tx, caller: Caller, application_id: UUID) -> None:
 
 
 async def notice_ends(tx: Tx) -> None:
-    """Open a notice for each application whose end date has come; for the schedule only."""
+    """Open a notice for each application whose end date has come where it is; for the schedule."""
+    zones = await organizations.time_zones(tx)
+    # Nowhere is it later than 14 hours after UTC.
+    candidates = await store.ended(tx, (tx.now + timedelta(hours=14)).date())
+    ended = [
+        application
+        for application in candidates
+        if application.end_date is not None
+        and application.end_date <= tx.now.astimezone(zones[application.organization_id]).date()
+    ]
     await notifications.open_all(
         tx,
         [
@@ -157,7 +166,7 @@ async def notice_ends(tx: Tx) -> None:
                 organization_id=application.organization_id,
                 detail={"endDate": application.end_date},
             )
-            for application in await store.ended(tx, tx.now.date())
+            for application in ended
         ],
     )
 

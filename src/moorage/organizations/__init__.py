@@ -47,6 +47,7 @@ from .service import (
     revoke,
     ring_for_quotas,
     take_in_application,
+    time_zones,
 )
 
 __all__ = [
@@ -90,4 +91,5 @@ __all__ = [
     "revoke",
     "ring_for_quotas",
     "take_in_application",
+    "time_zones",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from moorage.kit import pages
 from moorage.kit.caller import Caller, Grant, Reach
@@ -184,6 +185,11 @@ async def make_group(tx: Tx, caller: Caller, new: NewPermissionGroup) -> Permiss
     group = await store.add_group(tx, new)
     tx.announce(PermissionGroupMade(group.id, group.organization_id, after=_group_view(group)))
     return group
+
+
+async def time_zones(tx: Tx) -> dict[UUID, ZoneInfo]:
+    """Tell the time zone of every organisation; for schedules only."""
+    return {id_: ZoneInfo(name) for id_, name in (await store.time_zones(tx)).items()}
 
 
 async def get_group(

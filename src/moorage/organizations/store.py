@@ -208,6 +208,12 @@ async def add_group(tx: Tx, new: NewPermissionGroup) -> PermissionGroup:
     return await get_group(tx, group_id)
 
 
+async def time_zones(tx: Tx) -> dict[UUID, str]:
+    """Read the time zone of every organisation."""
+    rows = await tx.execute(select(organizations.c.id, organizations.c.time_zone))
+    return {row.id: row.time_zone for row in rows}
+
+
 async def get_group(tx: Tx, group_id: UUID, *, lock: bool = False) -> PermissionGroup:
     """Read one. Raises PermissionGroupUnknown."""
     query = _groups().where(permission_groups.c.id == group_id)
