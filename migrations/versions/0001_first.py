@@ -165,6 +165,8 @@ def upgrade() -> None:
         sa.Column("settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("quotas", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("time_zone", sa.Text(), nullable=False),
+        sa.Column("keep_messages", sa.Interval(), nullable=True),
+        sa.Column("keep_readings", sa.Interval(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),

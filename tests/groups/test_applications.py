@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -226,6 +226,23 @@ async def test_a_reached_end_date_opens_one_notice_until_it_is_put_off(database:
         await groups.change(tx, town.admin, town.application_id, {"end_date": None})
         page = await notifications.list_notices(tx, town.admin, PageRequest(), standing)
         assert page.items == []
+
+
+async def test_an_organisation_says_how_long_its_applications_keep_things(
+    database: Database,
+) -> None:
+    month, week = timedelta(days=30), timedelta(days=7)
+    async with database.begin() as tx:
+        town, other = await a_town(tx), await a_town(tx, "Odense")
+        keep = {"keep_messages": week, "keep_readings": month}
+        await organizations_service.change(tx, ROOT, town.organization_id, keep)
+        new = groups.NewApplication(town.organization_id, "Short", keep_readings=week)
+        short = await groups.make(tx, town.admin, new)
+        readings = await groups.reading_periods(tx)
+        messages = await groups.message_periods(tx)
+    assert readings == {town.application_id: month, short.id: week}
+    assert messages == {town.application_id: week, short.id: week}
+    assert other.application_id not in readings
 
 
 async def test_an_application_ends_with_the_day_where_it_is(database: Database) -> None:

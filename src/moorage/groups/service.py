@@ -172,13 +172,13 @@ async def notice_ends(tx: Tx) -> None:
 
 
 async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Tell how long readings are kept, of the applications that say so; for schedules only."""
-    return await store.reading_periods(tx)
+    """Tell how long readings are kept, where application or organisation say so; for schedules."""
+    return await store.reading_periods(tx, await organizations.reading_periods(tx))
 
 
 async def message_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Tell how long messages are kept, of the applications that say so; for schedules only."""
-    return await store.message_periods(tx)
+    """Tell how long messages are kept, where application or organisation say so; for schedules."""
+    return await store.message_periods(tx, await organizations.message_periods(tx))
 
 
 async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -185,6 +186,18 @@ async def make_group(tx: Tx, caller: Caller, new: NewPermissionGroup) -> Permiss
     group = await store.add_group(tx, new)
     tx.announce(PermissionGroupMade(group.id, group.organization_id, after=_group_view(group)))
     return group
+
+
+async def message_periods(tx: Tx) -> dict[UUID, timedelta]:
+    """Tell how long messages are kept, of the organisations that say so; for schedules only."""
+    periods = await store.keep_periods(tx)
+    return {id_: keep for id_, (keep, _readings) in periods.items() if keep is not None}
+
+
+async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
+    """Tell how long readings are kept, of the organisations that say so; for schedules only."""
+    periods = await store.keep_periods(tx)
+    return {id_: keep for id_, (_messages, keep) in periods.items() if keep is not None}
 
 
 async def time_zones(tx: Tx) -> dict[UUID, ZoneInfo]:

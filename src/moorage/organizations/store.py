@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -206,6 +207,15 @@ async def add_group(tx: Tx, new: NewPermissionGroup) -> PermissionGroup:
         raise PermissionGroupNameTaken(name=new.name)
     await set_applications(tx, group_id, application_ids)
     return await get_group(tx, group_id)
+
+
+async def keep_periods(tx: Tx) -> dict[UUID, tuple[timedelta | None, timedelta | None]]:
+    """Read how long messages and readings are kept, of the organisations that say so."""
+    c = organizations.c
+    query = select(c.id, c.keep_messages, c.keep_readings).where(
+        func.num_nonnulls(c.keep_messages, c.keep_readings) > 0
+    )
+    return {row.id: (row.keep_messages, row.keep_readings) for row in await tx.execute(query)}
 
 
 async def time_zones(tx: Tx) -> dict[UUID, str]:
