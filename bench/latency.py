@@ -177,7 +177,6 @@ class _Follower:
                 if values.get("n", -1) >= wanted:
                     readable[wanted] = now
                     break
-            time.sleep(0.1)
 
     def stop(self) -> None:
         """Look no more; the feed's next sign of life ends the following."""

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from fleet import ROOT, a_device, a_town
-from moorage import devices, telemetry
+from moorage import devices, ledger, telemetry
 from moorage.kit import pages
-from moorage.kit.db import Database
-from moorage.kit.ids import uuid7
+from moorage.kit.db import Database, Tx
+from moorage.kit.ids import uuid7, uuid7_bytes
 
 DAY = timedelta(days=1)
+_encode = msgspec.msgpack.Encoder().encode
 MIDNIGHT = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -95,3 +98,18 @@ def regular(start: datetime, count: int, step: timedelta) -> list[tuple[list[Any
     return [
         ([telemetry.Point(us(start + i * step), {"a": i / 10})], 0) for i in range(count)
     ]  # fmt: skip
+
+
+async def derive(tx: Tx, partition: int, device: devices.Device, *at: int) -> None:
+    """Put messages into the derived log, in one envelope; odd ones have a problem."""
+    frames = [
+        _encode(
+            telemetry.Derived(
+                n, device.number, uuid7_bytes(), n * 1_000_000, n * 1_000_000, "", None, b"{}",
+                [telemetry.Point(n * 1_000_000, {"n": float(n)})],
+                problem="It is odd." if n % 2 else None,
+            )
+        )
+        for n in at
+    ]  # fmt: skip
+    await ledger.place(tx, ledger.LogName.DERIVED, partition, frames)

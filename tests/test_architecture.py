@@ -84,3 +84,43 @@ def test_every_sort_of_plugin_has_a_heading() -> None:
     headings = [line for line in written.splitlines() if line.startswith("#")]
     missing = [group for group in groups if not any(group in line for line in headings)]
     assert not missing
+
+
+# They find out who calls.
+BEFORE_ANYBODY_IS_KNOWN = {
+    "users.give_tokens",
+    "users.refresh",
+    "users.sign_in",
+    "users.sign_in_by_link",
+}
+# What reads or writes for somebody begins with one of these, then says for whom.
+DOORS = {"tx", "database", "workshop"}
+
+
+def modules_of(layer: str) -> Iterator[tuple[str, ast.Module]]:
+    """Give the parsed modules of a layer of every slice."""
+    for path in [*SOURCE.glob(f"*/{layer}.py"), *SOURCE.glob(f"*/{layer}/*.py")]:
+        yield path.relative_to(SOURCE).parts[0], ast.parse(path.read_text())
+
+
+def test_what_a_controller_calls_is_told_who_calls() -> None:
+    parameters = {
+        f"{room}.{node.name}": [argument.arg for argument in node.args.args]
+        for room, tree in modules_of("service")
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    called = set()
+    for room, tree in modules_of("routes"):
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name)):
+                    called.add(f"{room if owner == 'service' else owner}.{name}")
+    asked = {name: parameters[name] for name in called & parameters.keys()}
+    assert len(asked) > 100
+    untold = {
+        name
+        for name, given in asked.items()
+        if given[:1] and given[0] in DOORS and given[1:2] != ["caller"]
+    }
+    assert untold - {"decoders.kinds"} == BEFORE_ANYBODY_IS_KNOWN

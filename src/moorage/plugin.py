@@ -47,7 +47,18 @@ from moorage.kit.errors import FieldInvalid, Kind, MoorageError
 from moorage.kit.ids import uuid7, uuid7_bytes
 from moorage.kit.outbound import AddressForbidden, HostUnknown, Outbound
 from moorage.kit.template import Into, Template, TemplateInvalid, ValueMissing
-from moorage.ledger import Appended, Envelope, Frame, Log, Protocol, RawMessage, message_key, pack
+from moorage.ledger import (
+    Appended,
+    Envelope,
+    Frame,
+    Log,
+    LogKind,
+    PostgresLog,
+    Protocol,
+    RawMessage,
+    message_key,
+    pack,
+)
 from moorage.targets import (
     Content,
     Delivery,
@@ -90,10 +101,12 @@ __all__ = [
     "Listening",
     "Location",
     "Log",
+    "LogKind",
     "MoorageError",
     "Outbound",
     "Outcome",
     "PayloadMalformed",
+    "PostgresLog",
     "Presence",
     "Print",
     "Protocol",

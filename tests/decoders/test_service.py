@@ -21,7 +21,7 @@ from decoder_desk import (
     opened,
     reader,
 )
-from moorage import decoders, devices, groups
+from moorage import decoders, devices, groups, notifications
 from moorage.decoders import (
     Attempt,
     DecodeContext,
@@ -49,6 +49,7 @@ from moorage.decoders.errors import (
 from moorage.decoders.service.turns import Turns
 from moorage.kit.caller import Caller
 from moorage.kit.pages import PageRequest
+from moorage.notifications import NoticeState
 from moorage.organizations import OrganizationUnknown, PermissionMissing
 
 ALL = PageRequest()
@@ -287,6 +288,38 @@ async def test_problems_are_counted_by_device_and_day_and_shown_to_those_who_may
     assert (overview.failures, overview.device_count) == (3, 1)
     assert {p.device_name for p in (*both.items, *rest.items)} == {"Ours", "Theirs"}
     assert left == 2
+
+
+async def test_a_decoder_that_keeps_failing_is_told_of_until_it_is_changed(
+    workshop: Workshop,
+) -> None:
+    org, other = await found(workshop.database, "Aarhus"), await found(workshop.database, "Odense")
+    made = await decoders.make(workshop, ROOT, a_decoder(org, shared=True))
+    odd = await decoders.make(workshop, ROOT, a_decoder(org, "Odd"))
+    ours = await a_device(workshop, org, made, "Ours")
+    theirs = await a_device(workshop, other, made, "Theirs")
+
+    async def told() -> list[tuple[UUID, UUID | None, NoticeState]]:
+        async with workshop.database.begin() as tx:
+            await service.watch(tx)
+            found = await notifications.list_notices(tx, ROOT, ALL, notifications.NoticeFilter())
+        return [(n.subject_id, n.organization_id, n.state) for n in found.items]
+
+    async def fail(decoder: Decoder, device: int, times: int) -> None:
+        async with workshop.database.begin() as tx:
+            problem = Problem(decoder.id, device, tx.now, decoder.hash, "x", "it threw")
+            await decoders.note_problems(tx, [problem] * times)
+
+    await fail(made, theirs, 3)
+    await fail(made, ours, 2)
+    await fail(odd, ours, 1)
+    assert await told() == [(made.id, other, NoticeState.OPEN)]
+    await fail(made, ours, 1)
+    assert sorted(await told(), key=str) == sorted(
+        [(made.id, org, NoticeState.OPEN), (made.id, other, NoticeState.OPEN)], key=str
+    )
+    await service.change(workshop, ROOT, made.id, {"source": HUNDREDTHS}, force=True)
+    assert {state for _id, _org, state in await told()} == {NoticeState.CLEARED}
 
 
 async def test_a_trial_shows_document_readings_log_and_problems(workshop: Workshop) -> None:

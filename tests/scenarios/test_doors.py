@@ -8,9 +8,11 @@ import json
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import psycopg
 import pytest
 from httpx2 import AsyncClient, Client, Response
@@ -367,6 +369,56 @@ async def test_an_open_feed_ends_when_its_reader_is_deactivated(
     await asyncio.wait_for(following, 20)
     assert "event: ended" in lines
     assert leaving.get("/api/v1/auth/me").status_code == 401
+
+
+async def test_an_open_feed_takes_in_a_device_that_comes_later(
+    platform: Installation, application_id: str, reader: Client, http: AsyncClient
+) -> None:
+    lines: list[str] = []
+
+    def follow() -> None:
+        asked = {"applicationId": application_id, "q": "latecomer"}
+        with reader.stream("GET", "/api/v1/feed", params=asked) as feed:
+            for line in feed.iter_lines():
+                lines.append(line)
+                if line.startswith("data:") and "deviceId" in line:
+                    return
+
+    following = asyncio.create_task(asyncio.to_thread(follow))
+    await asyncio.to_thread(platform.until, lambda: lines, "the feed does not open", 20)
+    other = await asyncio.to_thread(platform.device, application_id, "early bird")
+    later = await asyncio.to_thread(platform.device, application_id, "latecomer")
+    while not following.done():
+        for sender in (other, later):
+            ok(await http.post("/ingest/v1/up", json={"n": 1}, headers=bearer(sender)))
+        await asyncio.wait([following], timeout=0.5)
+    await following
+    assert later.id in lines[-1]
+    assert not any(other.id in line for line in lines)
+
+
+async def test_an_open_feed_ends_when_its_key_expires(
+    platform: Installation, organization_id: str, key: DeviceKey
+) -> None:
+    ends_at = datetime.now(UTC) + timedelta(seconds=2)
+    body = {
+        "organizationId": organization_id, "name": "Brief", "expiresAt": ends_at.isoformat(),
+        "permissionGroupIds": platform.groups_of(organization_id),
+    }  # fmt: skip
+    made = ok(platform.admin.post("/api/v1/api-keys", json=body)).json()
+    lines: list[str] = []
+
+    def follow() -> None:
+        headers = {"X-API-KEY": made["key"]}
+        with httpx2.stream(
+            "GET", f"{platform.url}/api/v1/feed", params={"deviceId": key.id}, headers=headers,
+            timeout=30,
+        ) as feed:  # fmt: skip
+            assert feed.status_code == 200
+            lines.extend(feed.iter_lines())
+
+    await asyncio.wait_for(asyncio.to_thread(follow), 60)
+    assert "event: ended" in lines
 
 
 # --- Several doors --------------------------------------------------------

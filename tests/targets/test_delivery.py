@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
 
+from moorage import notifications
 from moorage.kit.pages import PageRequest
+from moorage.notifications import Notice, NoticeFilter, NoticeState
 from moorage.targets import Target, service
 from moorage.targets.model import HealthState, Outcome, Reason
 from moorage.targets.service.expand import key_of
@@ -142,6 +145,50 @@ async def test_a_dead_target_delays_no_other(world: World, server: HttpServer) -
             async with world.database.begin(ROOT) as tx:
                 await service.pause(tx, ROOT, slow.id, paused=True)
                 await service.remove(tx, ROOT, slow.id)
+
+
+async def test_a_target_that_does_not_answer_is_told_of_until_it_does(
+    world: World, server: HttpServer
+) -> None:
+    device = await world.a_device("Bin")
+    target = await world.a_target(server.url)
+    await world.a_route(target)
+    server.behave = lambda _r: Answer(503)
+    listed = functools.partial(notices, world, target)
+    async with a_worker(world):
+        await world.derive(*(a_message(device, {"n": n}) for n in range(10)))
+        await world.until(listed)
+        (notice,) = await listed()
+        assert (notice.subject_name, notice.state) == (target.name, NoticeState.OPEN)
+        assert "503" in notice.detail["error"]
+        server.behave = lambda _r: Answer(200)
+        await world.until_pending(target)
+
+        async def cleared() -> bool:
+            return (await listed())[0].state is NoticeState.CLEARED
+
+        await world.until(cleared)
+
+
+async def test_nothing_is_told_any_more_of_a_target_that_is_paused_or_removed(
+    world: World, server: HttpServer
+) -> None:
+    device = await world.a_device("Bin")
+    target = await world.a_target(server.url)
+    await world.a_route(target)
+    server.behave = lambda _r: Answer(503)
+    async with a_worker(world):
+        await world.derive(*(a_message(device, {"n": n}) for n in range(10)))
+        await world.until(functools.partial(notices, world, target))
+    await _paused(world, target, True)
+    assert [one.state for one in await notices(world, target)] == [NoticeState.CLEARED]
+
+
+async def notices(world: World, target: Target) -> list[Notice]:
+    """List the notices about a target."""
+    wanted = NoticeFilter(subject_id=target.id)
+    async with world.database.begin(ROOT) as tx:
+        return (await notifications.list_notices(tx, ROOT, PageRequest(), wanted)).items
 
 
 async def test_a_paused_target_keeps_what_arrives(world: World, server: HttpServer) -> None:

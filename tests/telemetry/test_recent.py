@@ -5,36 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import pytest
 from httpx2 import AsyncClient
 
 from fleet import Town, a_device, a_town, reader
-from moorage import devices, ledger, telemetry
+from history import derive
+from moorage import devices, ledger
 from moorage.kit.caller import Caller
 from moorage.kit.db import Database, Tx
 from moorage.kit.errors import CursorInvalid
-from moorage.kit.ids import uuid7_bytes
 from moorage.organizations import Role
 from moorage.telemetry.service import recent
 from web import World
-
-encode = msgspec.msgpack.Encoder().encode
-
-
-async def derive(tx: Tx, partition: int, device: devices.Device, *at: int) -> None:
-    """Put messages into the derived log, in one envelope; odd ones have a problem."""
-    frames = [
-        encode(
-            telemetry.Derived(
-                n, device.number, uuid7_bytes(), n * 1_000_000, n * 1_000_000, "", None, b"{}",
-                [telemetry.Point(n * 1_000_000, {"n": float(n)})],
-                problem="It is odd." if n % 2 else None,
-            )
-        )
-        for n in at
-    ]  # fmt: skip
-    await ledger.place(tx, ledger.LogName.DERIVED, partition, frames)
 
 
 async def seconds(tx: Tx, caller: Caller, limit: int, **asked: Any) -> list[list[int]]:

@@ -280,23 +280,6 @@ async def test_deactivation_acts_on_every_credential_at_once(world: World) -> No
     assert (await world.client().post("/api/v1/auth/refresh", json=body)).status_code == 401
 
 
-async def test_what_stays_open_is_checked_again(world: World) -> None:
-    await world.user("anna@example.org")
-    client = await world.sign_in("anna@example.org")
-    state = world.app.state
-    async with world.database.begin() as tx:
-        cookie = client.cookies["moorage_session"]
-        caller = await users.identify(tx, state.signing_keys, session=cookie)
-        assert (await users.recheck(tx, caller)).id == caller.id
-        await users.deactivate(tx, "anna@example.org")
-    async with world.database.begin() as tx:
-        try:
-            await users.recheck(tx, caller)
-        except users.CredentialsWrong:
-            return
-    raise AssertionError("A closed account passed.")
-
-
 async def test_credentials_in_a_query_are_nothing(world: World) -> None:
     tokens = await tokens_of(world, "anna@example.org")
     for name in ("access_token", "secret_token", "apiKey", "X-API-KEY"):

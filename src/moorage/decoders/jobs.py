@@ -8,3 +8,8 @@ from . import service
 async def forget_old_problems(tx: Tx) -> None:
     """Forget what decoders could not do long ago; daily."""
     await service.forget_old_problems(tx)
+
+
+async def watch(tx: Tx) -> None:
+    """Tell of decoders that keep failing; every half minute."""
+    await service.watch(tx)

@@ -314,6 +314,17 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """A decoder that keeps failing on devices of an organisation; `message` is the last."""
+
+    decoder_id: UUID
+    name: str
+    organization_id: UUID
+    devices: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProblemsOfDevice:
     """What a decoder could not do for one device lately; the last problem in full."""
 

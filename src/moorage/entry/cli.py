@@ -33,6 +33,9 @@ app.command("moorage.entry.cli_decoder:app", name="decoder")
 app.command("moorage.entry.cli_client:tail", name="tail")
 app.command("moorage.entry.cli_client:send", name="send")
 app.command("moorage.entry.cli_client:decode", name="decode")
+for verb in ("get", "create", "change", "remove", "export"):
+    app.command(f"moorage.entry.cli_things:{verb}", name=verb)
+app.command("moorage.entry.cli_things:import_", name="import")
 app.command("moorage.entry.cli_keys:app", name="keys")
 app.command("moorage.entry.cli_user:app", name="user")
 app.command("moorage.entry.cli_simulate:demo", name="demo")
@@ -241,6 +244,29 @@ def config(
     _print_rows(
         rows, as_json=as_json, colour=lambda row: "" if row["from"] == "default" else "bold"
     )
+
+
+@app.command(name="plugins")
+def list_plugins(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+    """List the installed plugins, and those that do not fit; ends with 1 if there are such.
+
+    Args:
+        as_json: print JSON instead of a table.
+    """
+    from moorage.kit import plugins
+
+    log.configure("critical", part="plugins")
+    rows: list[dict[str, str]] = []
+    found = {group: plugins.find(group) for group in plugins.GROUPS}
+    for group, those in found.items():
+        for name, distribution in those.distributions.items():
+            rows.append({"kind": group, "name": name, "from": distribution, "left out": ""})
+        rows += [
+            {"kind": group, "name": one.name, "from": one.distribution, "left out": one.reason}
+            for one in those.bad
+        ]
+    _print_rows(rows, as_json=as_json, colour=lambda row: "red" if row["left out"] else "")
+    return int(any(those.bad for those in found.values()))
 
 
 @app.command

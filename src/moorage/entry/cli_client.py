@@ -11,38 +11,27 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from httpx2 import Client, HTTPError, Response
+from httpx2 import Client, HTTPError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from moorage import users
-from moorage.entry import settings as configuration
-from moorage.entry.first_run import in_transaction
-from moorage.entry.settings import Settings
-from moorage.kit.errors import FieldInvalid, Kind, MoorageError
+from moorage.entry.remote import (
+    ApiKey,
+    Refused,
+    Url,
+    client_of,
+    find,
+    ok,
+    opened,
+    settings_of,
+    url_of,
+)
+from moorage.kit.errors import FieldInvalid
 
-ApiKey = Annotated[str | None, Parameter(env_var="MOORAGE_API_KEY")]
-Url = Annotated[str, Parameter(env_var="MOORAGE_URL")]
 Flag = Parameter(negative="")
 AGAIN_S = 1.0
 SILENCE_S = 60.0  # The feed says something every 15 seconds.
-
-
-class Refused(MoorageError):
-    """The platform said no."""
-
-    kind = Kind.INVALID
-    code = "command.refused"
-    message = "{what}"
-
-
-class Unreachable(MoorageError):
-    """The platform cannot be reached."""
-
-    kind = Kind.UNAVAILABLE
-    code = "command.unreachable"
-    message = "{url} does not answer: {reason}"
 
 
 def tail(
@@ -64,12 +53,12 @@ def tail(
         api_key: who you are; on the machine of the installation you are its first administrator.
         data_dir: directory of everything the installation keeps.
     """
-    with _client(url, api_key, data_dir) as client:
+    with client_of(url, api_key, data_dir) as client:
         query = {}
         if device is not None:
-            query["deviceId"] = _find(client, "devices", device)["id"]
+            query["deviceId"] = find(client, "devices", device)["id"]
         if application is not None:
-            query["applicationId"] = _find(client, "applications", application)["id"]
+            query["applicationId"] = find(client, "applications", application)["id"]
         names: dict[str, str] = {}
         for event in _events(client, query):
             if as_json:
@@ -77,7 +66,7 @@ def tail(
                 continue
             device_id = event["deviceId"]
             if device_id not in names:
-                names[device_id] = _ok(client.get(f"/api/v1/devices/{device_id}")).json()["name"]
+                names[device_id] = ok(client.get(f"/api/v1/devices/{device_id}")).json()["name"]
             _say(_line(event, names[device_id]))
 
 
@@ -108,8 +97,8 @@ def send(
     kind = "application/json" if is_json else "application/octet-stream"
     path = "/ingest/v1/up" + (f"/{channel.strip('/')}" if channel else "")
     headers = {"Authorization": f"Bearer {key}", "Content-Type": kind}
-    with _open(_url(url, _settings(data_dir))) as client:
-        answer = _ok(client.post(path, content=content, headers=headers))
+    with opened(url_of(url, settings_of(data_dir))) as client:
+        answer = ok(client.post(path, content=content, headers=headers))
     _say(f"{answer.status_code} {answer.text}")
 
 
@@ -135,19 +124,19 @@ def decode(
         data_dir: directory of everything the installation keeps.
     """
     message = {"payload": payload, "encoding": "hex"} | ({} if port is None else {"port": port})
-    with _client(url, api_key, data_dir) as client:
+    with client_of(url, api_key, data_dir) as client:
         decoder_id = None
         if decoder is not None:
-            decoder_id = _find(client, "decoders", decoder)["id"]
+            decoder_id = find(client, "decoders", decoder)["id"]
         elif device is not None:
-            decoder_id = _find(client, "devices", device)["decoderId"]
+            decoder_id = find(client, "devices", device)["decoderId"]
             if decoder_id is None:
                 raise Refused(what=f"{device} has no decoder; name one with --decoder.")
         if decoder_id is None:
-            _show_suggestions(_ok(client.post("/api/v1/decoders/suggest", json=message)).json())
+            _show_suggestions(ok(client.post("/api/v1/decoders/suggest", json=message)).json())
             return
         body = {"decoderId": decoder_id, "messages": [message]}
-        (outcome,) = _ok(client.post("/api/v1/decoders/try", json=body)).json()["outcomes"]
+        (outcome,) = ok(client.post("/api/v1/decoders/try", json=body)).json()["outcomes"]
     if outcome["problem"]:
         raise Refused(what=outcome["problem"]["message"])
     _say(json.dumps(outcome["document"], indent=2, ensure_ascii=False))
@@ -158,7 +147,7 @@ def decode(
 
 def _events(client: Client, query: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Give what the feed brings, through every loss of connection once there was one."""
-    _ok(client.get("/api/v1/auth/me"))
+    ok(client.get("/api/v1/auth/me"))
     last = ""
     while True:
         headers = {"Last-Event-ID": last} if last else {}
@@ -167,7 +156,7 @@ def _events(client: Client, query: dict[str, str]) -> Iterator[dict[str, Any]]:
         ) as answer:  # fmt: skip
             if answer.status_code >= 400:
                 answer.read()
-                _ok(answer)
+                ok(answer)
             kind = ""
             for line in answer.iter_lines():
                 name, _, value = line.partition(": ")
@@ -209,82 +198,6 @@ def _show_suggestions(found: dict[str, Any]) -> None:
         document = json.dumps(item["outcome"]["document"], ensure_ascii=False)
         table.add_row(Text(item["name"]), f"{item['score']:.2f}", Text(document))
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
-
-
-# --- The API ----------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _client(url: str, api_key: str | None, data_dir: Path | None) -> Iterator[Client]:
-    """Open the API as somebody: an API key, or the first administrator of this machine's own."""
-    settings = _settings(data_dir)
-    with _open(_url(url, settings)) as client:
-        if api_key is not None:
-            client.headers["X-API-KEY"] = api_key
-            yield client
-            return
-        if url:
-            raise FieldInvalid("--api-key", "is needed for another installation")
-        _, link = in_transaction(settings, lambda tx: users.link_for(tx, None))
-        _ok(client.post("/api/v1/auth/link", json={"token": link.token}))
-        client.headers["X-CSRF-Token"] = _ok(client.get("/api/v1/auth/me")).json()["csrfToken"]
-        try:
-            yield client
-        finally:
-            with contextlib.suppress(HTTPError):
-                client.post("/api/v1/auth/sign-out")
-
-
-@contextlib.contextmanager
-def _open(url: str) -> Iterator[Client]:
-    try:
-        with Client(base_url=url, timeout=30) as client:
-            yield client
-    except HTTPError as failed:
-        raise Unreachable(url=url, reason=str(failed) or type(failed).__name__) from failed
-
-
-def _find(client: Client, what: str, wanted: str) -> dict[str, Any]:
-    """Find a thing by its id or its exact name."""
-    answer = client.get(f"/api/v1/{what}/{wanted}") if len(wanted) == 36 else None
-    if answer is not None and answer.status_code == 200:
-        found: dict[str, Any] = answer.json()
-        return found
-    items = _ok(client.get(f"/api/v1/{what}", params={"q": wanted, "limit": 50})).json()["items"]
-    named = [item for item in items if item["name"].casefold() == wanted.casefold()]
-    if len(named) == 1:
-        return dict(named[0])
-    if named:
-        ids = ", ".join(item["id"] for item in named)
-        raise Refused(what=f"Several {what} are named {wanted}; take an id: {ids}")
-    near = ", ".join(item["name"] for item in items[:5])
-    raise Refused(
-        what=f"None of the {what} is named {wanted}." + (f" Near: {near}" if near else "")
-    )
-
-
-def _ok(answer: Response) -> Response:
-    """Give an answer, or say what the platform says. Raises Refused."""
-    if answer.status_code < 400:
-        return answer
-    try:
-        problem = answer.json()
-    except ValueError:
-        problem = {}
-    what = problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"
-    raise Refused(what=what)
-
-
-def _url(url: str, settings: Settings) -> str:
-    """Give the address; on this machine the API's own, whatever stands before it."""
-    if url:
-        return url
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api.host, settings.api.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api.port}"
-
-
-def _settings(data_dir: Path | None) -> Settings:
-    return configuration.read(options={"data_dir": data_dir}).settings
 
 
 def _say(line: str) -> None:

@@ -118,7 +118,4 @@ def _open(settings: Settings, context: ssl.SSLContext) -> list[ingest.Transport]
         context,
         settings.ingest.largest_message,
     )
-    return [
-        kind.open(listening)
-        for kind in plugins.find("moorage.transports", ["open"]).plugins.values()
-    ]
+    return [kind.open(listening) for kind in plugins.find("moorage.transports").plugins.values()]

@@ -72,6 +72,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("kit.forget_retired_keys", DAY_S, secrets.forget_retired),
     Schedule("users.clear_away", HOUR_S, users_jobs.clear_away),
     Schedule("decoders.forget_old_problems", DAY_S, decoders_jobs.forget_old_problems),
+    Schedule("decoders.watch", 30 * SECOND_S, decoders_jobs.watch),
     Schedule("devices.watch_silence", 10 * SECOND_S, devices_jobs.watch_silence),
     Schedule("devices.drop_silent", HOUR_S, devices_jobs.drop_silent),
     Schedule("devices.trim_changes", MINUTE_S, devices_jobs.trim_changes),

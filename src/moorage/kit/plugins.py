@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -11,6 +10,13 @@ import structlog
 
 log = structlog.get_logger()
 
+# The groups of entry points, and the attributes that what is found in each must have.
+GROUPS = {
+    "moorage.decoders": ("decode", "encode", "outline", "close"),
+    "moorage.logs": ("durable", "open"),
+    "moorage.targets": ("title", "schema", "secrets", "check", "open"),
+    "moorage.transports": ("open",),
+}
 # Grows when a protocol of `moorage.plugin` changes so that older plugins no longer fit. A plugin
 # names the one it is written for as `api_version`; one that names none is of the first.
 VERSION = 1
@@ -28,27 +34,24 @@ class BadPlugin:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The plugins of one group by name, and those left out."""
+    """The plugins of one group by name, the distributions they come from, and those left out."""
 
     plugins: dict[str, Any]
+    distributions: dict[str, str]
     bad: tuple[BadPlugin, ...]
 
 
-def find(group: str, members: Sequence[str]) -> Found:
-    """Load every plugin of an entry-point group; one that is bad is left out and named.
-
-    Args:
-        group: such as `moorage.targets`.
-        members: attributes the protocol of the group asks for.
-    """
+def find(group: str) -> Found:
+    """Load every plugin of one of `GROUPS`; one that is bad is left out and named."""
     plugins: dict[str, Any] = {}
+    distributions: dict[str, str] = {}
     bad: list[BadPlugin] = []
     for point in sorted(entry_points(group=group), key=lambda point: point.name):
-        plugin, reason = _load(point, members)
+        plugin, reason = _load(point, GROUPS[group])
         if not reason and point.name in plugins:
             reason = "another plugin has this name already"
+        distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
         if reason:
-            distribution = point.dist.name if point.dist else "unknown"
             bad.append(BadPlugin(group, point.name, distribution, reason))
             log.error(
                 "plugin_left_out",
@@ -59,10 +62,11 @@ def find(group: str, members: Sequence[str]) -> Found:
             )
         else:
             plugins[point.name] = plugin
-    return Found(plugins, tuple(bad))
+            distributions[point.name] = distribution
+    return Found(plugins, distributions, tuple(bad))
 
 
-def _load(point: EntryPoint, members: Sequence[str]) -> tuple[Any, str]:
+def _load(point: EntryPoint, members: tuple[str, ...]) -> tuple[Any, str]:
     try:
         plugin = point.load()
     except Exception as failed:  # A stranger's module may fail in any way; the server must start.

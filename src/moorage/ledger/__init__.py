@@ -16,7 +16,7 @@ from .model import (
     pack,
     unpack,
 )
-from .ports import Log
+from .ports import Log, LogKind
 from .service import (
     FIRST_DAY,
     PostgresLog,
@@ -51,6 +51,7 @@ __all__ = [
     "Frame",
     "LedgerUnavailable",
     "Log",
+    "LogKind",
     "LogName",
     "PartitionLost",
     "Position",

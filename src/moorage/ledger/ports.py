@@ -32,3 +32,26 @@ class Log(Protocol):
     async def trim(self, partition: int, before: int) -> None:
         """Forget envelopes that end before the position."""
         ...
+
+    async def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+class LogKind(Protocol):
+    """A kind of message log, as a plugin offers it.
+
+    Attributes:
+        api_version: of the plugin interface it is written for.
+        durable: whether what was appended outlives the process.
+    """
+
+    @property
+    def api_version(self) -> int: ...
+
+    @property
+    def durable(self) -> bool: ...
+
+    async def open(self, url: str) -> Log:
+        """Open the log at an address, whose form is the kind's own; make it if it is not there."""
+        ...

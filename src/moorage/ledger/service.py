@@ -213,6 +213,14 @@ class PostgresLog:
         self._pens: dict[int, store.Pen] = {}
         self._turn = asyncio.Lock()
 
+    @classmethod
+    async def at(cls, url: str) -> PostgresLog:
+        """Open the raw log of a database. Raises DatabaseUnavailable."""
+        database = Database(url, pool_size=1, name="moorage-log")
+        async with database.begin() as tx:
+            await open_log(tx, 1)
+        return cls(database)
+
     async def append(self, partition: int, frames: Sequence[Frame]) -> Appended:
         """Keep frames durably, together. Raises LedgerUnavailable."""
         async with self._turn:
@@ -228,6 +236,7 @@ class PostgresLog:
         """Give the connections back."""
         for pen in self._pens.values():
             await pen.close()
+        await self._database.close()
 
     async def read(self, partition: int, after: int, limit: int) -> list[Envelope]:
         """Read from a position on, in order."""

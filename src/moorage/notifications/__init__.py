@@ -6,6 +6,7 @@ from .model import NewNotice, Notice, NoticeFilter, NoticeKind, NoticeState, Sub
 from .service import (
     acknowledge,
     clear,
+    clear_all_but,
     clear_causes,
     get,
     list_notices,
@@ -25,6 +26,7 @@ __all__ = [
     "SubjectKind",
     "acknowledge",
     "clear",
+    "clear_all_but",
     "clear_causes",
     "get",
     "list_notices",

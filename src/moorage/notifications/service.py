@@ -72,6 +72,11 @@ async def clear_causes(tx: Tx, kind: NoticeKind, causes: Iterable[tuple[UUID, st
     return await store.clear(tx, kind, causes, ())
 
 
+async def clear_all_but(tx: Tx, kind: NoticeKind, standing: Iterable[tuple[UUID, str]]) -> int:
+    """Clear what stands of this kind but for these pairs of subject and cause; tell how many."""
+    return await store.clear_all_but(tx, kind, standing)
+
+
 async def move_application(tx: Tx, application_id: UUID, organization_id: UUID) -> None:
     """Hand over the notices about a moved application."""
     await store.move_application(tx, application_id, organization_id)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit import pages
@@ -22,6 +22,7 @@ from .tables import notices
 
 NOTICES_CHANNEL = "moorage_notices"
 CHUNK = 500
+_CAUSE = tuple_(notices.c.subject_id, notices.c.cause)
 _STANDING = notices.c.state != NoticeState.CLEARED.value
 _FIELDS = tuple(f.name for f in fields(Notice))
 
@@ -68,11 +69,17 @@ async def clear(
     tx: Tx, kind: NoticeKind, causes: Iterable[tuple[UUID, str]] | None, subjects: Iterable[UUID]
 ) -> int:
     """Clear the standing notices of `causes`, or all of `subjects`; tell how many."""
-    which = (
-        notices.c.subject_id.in_(list(subjects))
-        if causes is None
-        else tuple_(notices.c.subject_id, notices.c.cause).in_(list(causes))
-    )
+    if causes is None:
+        return await _clear(tx, kind, notices.c.subject_id.in_(list(subjects)))
+    return await _clear(tx, kind, _CAUSE.in_(list(causes)))
+
+
+async def clear_all_but(tx: Tx, kind: NoticeKind, standing: Iterable[tuple[UUID, str]]) -> int:
+    """Clear the standing notices of a kind but for some causes; tell how many."""
+    return await _clear(tx, kind, _CAUSE.not_in(list(standing)))
+
+
+async def _clear(tx: Tx, kind: NoticeKind, which: ColumnElement[bool]) -> int:
     result = await tx.execute(
         update(notices)
         .where(_STANDING, notices.c.kind == kind.value, which)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
@@ -50,6 +51,8 @@ router = APIRouter(prefix="/api/v1", tags=["readings"])
 DOWNLOADS: dict[str, Any] = {form.value: {"schema": {"type": "string"}} for form in Form}
 HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 0.5
+# What ends by the clock, such as a token, rings no bell.
+LOOK_AT_RIGHTS_S = 5.0
 
 
 @router.get("/devices/{device_id}/latest", response_model=StateOut,
@@ -209,63 +212,92 @@ async def get_message(device_id: UUID, position: str, tx: Tx, caller: Signed) ->
 # --- Live -----------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What somebody asked to follow."""
+
+    device_ids: tuple[UUID, ...]
+    wanted: devices.DeviceFilter
+
+    async def devices_for(self, tx: Transaction, caller: Caller) -> dict[int, UUID]:
+        """Find the devices. Raises DeviceUnknown, ApplicationUnknown."""
+        if self.device_ids:
+            found = [await devices.get(tx, caller, device_id) for device_id in self.device_ids]
+            return {device.number: device.id for device in found}
+        return await devices.numbers_seen(tx, caller, self.wanted)
+
+
+def _asked(
+    device_id: Annotated[
+        list[UUID], Query(alias="deviceId", max_length=100, description="Any of these; then no "
+                          "other filter counts.")] = [],  # noqa: B006
+    application_id: Annotated[
+        list[UUID], Query(alias="applicationId", max_length=100, description="Any of these.")
+    ] = [],  # noqa: B006
+    organization_id: Annotated[UUID | None, Query(alias="organizationId")] = None,
+    tag: Annotated[list[str], Query(description="All of these.")] = [],  # noqa: B006
+    q: Annotated[str | None, Query(max_length=200, description="Words, as in a list.")] = None,
+) -> _Asked:  # fmt: skip
+    wanted = devices.DeviceFilter(
+        organization_id=organization_id,
+        application_ids=tuple(application_id),
+        tags=tuple(tag),
+        q=q,
+    )
+    return _Asked(tuple(device_id), wanted)
+
+
 @router.get("/feed", response_class=StreamingResponse,
             responses={200: {"content": {"text/event-stream": {}}},
-                       **may_fail(DeviceUnknown)})  # fmt: skip
+                       **may_fail(DeviceUnknown, ApplicationUnknown)})  # fmt: skip
 async def follow(
-    request: Request, caller: Signed,
-    device_id: Annotated[UUID | None, Query(alias="deviceId")] = None,
-    application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
+    request: Request, caller: Signed, asked: Annotated[_Asked, Depends(_asked)],
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:  # fmt: skip
-    """Follow what devices send, as server-sent events; resumes after `Last-Event-ID`."""
+    """Follow what devices send, as server-sent events; resumes after `Last-Event-ID`.
+
+    Devices that match later are followed from then on. Events: `message`; `lost` when this client
+    is too slow and some were left out; `ended` when the caller's rights are.
+    """
     database = request.app.state.database
     async with database.begin(caller) as tx:
-        followed = await _followed(tx, caller, device_id, application_id)
-    stream = _events(request, followed, device_id, application_id, last_event_id)
+        followed = await asked.devices_for(tx, caller)
+    stream = _events(request, asked, followed, last_event_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _followed(
-    tx: Transaction, caller: Caller, device_id: UUID | None, application_id: UUID | None
-) -> dict[int, UUID]:
-    if device_id is not None:
-        device = await devices.get(tx, caller, device_id)
-        return {device.number: device.id}
-    return await devices.numbers_seen(tx, caller, application_id)
-
-
 async def _events(
-    request: Request,
-    followed: dict[int, UUID],
-    device_id: UUID | None,
-    application_id: UUID | None,
-    last_event_id: str | None,
+    request: Request, asked: _Asked, followed: dict[int, UUID], last_event_id: str | None
 ) -> AsyncIterator[bytes]:
     """Write events until the client goes, or may no longer see what it follows."""
     feed: service.Feed = request.app.state.feed
     loop = asyncio.get_running_loop()
     with feed.follow(followed) as follower:
         yield b"retry: 2000\n: following\n\n"
-        if (after := service.Place.read(last_event_id)) is not None:
-            for place, entry in await feed.missed(frozenset(followed), after):
-                yield _event(place, entry, followed)
+        if after := service.read_id(last_event_id):
+            follower.shown |= after
+            for place, entry in await feed.missed(followed, after):
+                yield _event(place, entry, follower)
         beat_at = loop.time() + HEARTBEAT_S
+        look_at = loop.time() + LOOK_AT_RIGHTS_S
         while True:
-            if follower.rights_changed:
-                follower.rights_changed = False
+            if follower.rights_changed or loop.time() >= look_at:
+                changed, follower.rights_changed = follower.rights_changed, False
+                look_at = loop.time() + LOOK_AT_RIGHTS_S
                 try:
-                    followed = await _still(request, device_id, application_id)
+                    found = await _still(request, asked if changed else None)
                 except DatabaseUnavailable:
                     return  # Nobody's rights have ended: the client comes back by itself.
                 except MoorageError:
                     yield b"event: ended\ndata: {}\n\n"
                     return
-                follower.numbers = frozenset(followed)
+                if found is not None:
+                    feed.follow_others(follower, found)
             for place, entry in await follower.take(LOOK_EVERY_S):
-                if entry.device in followed:
-                    yield _event(place, entry, followed)
+                is_new = place.n > follower.shown.get(place.partition, 0)
+                if is_new and entry.device in follower.numbers:
+                    yield _event(place, entry, follower)
             if follower.lost:
                 follower.lost = False
                 yield b"event: lost\ndata: {}\n\n"
@@ -274,23 +306,23 @@ async def _events(
                 yield b": alive\n\n"
 
 
-async def _still(
-    request: Request, device_id: UUID | None, application_id: UUID | None
-) -> dict[int, UUID]:
-    """Recognise the caller anew, and what may be followed now."""
+async def _still(request: Request, asked: _Asked | None) -> dict[int, UUID] | None:
+    """Recognise the caller anew, and what may be followed now if that is `asked`."""
     async with request.app.state.database.begin() as tx:
         caller = await request.scope["state"]["recognise"](tx)
-        return await _followed(tx, caller, device_id, application_id)
+        return None if asked is None else await asked.devices_for(tx, caller)
 
 
 _json = msgspec.json.Encoder().encode
 
 
-def _event(place: service.Place, entry: Derived, followed: dict[int, UUID]) -> bytes:
+def _event(place: service.Place, entry: Derived, follower: service.Follower) -> bytes:
     """Write one message as an event; several instants make several `points`."""
+    follower.shown[place.partition] = place.n
+    event_id = service.write_id(follower.shown)
     body = {
         "position": f"{place.partition}:{entry.n}",
-        "deviceId": followed[entry.device],
+        "deviceId": follower.numbers[entry.device],
         "messageId": UUID(bytes=entry.id),
         "receivedAt": _text(entry.received_us),
         "at": _text(entry.at_us),
@@ -306,7 +338,7 @@ def _event(place: service.Place, entry: Derived, followed: dict[int, UUID]) -> b
         },
         "problem": entry.problem,
     }
-    return b"id: %s\nevent: message\ndata: %s\n\n" % (str(place).encode(), _json(body))
+    return b"id: %s\nevent: message\ndata: %s\n\n" % (event_id.encode(), _json(body))
 
 
 def _text(us: int) -> str:

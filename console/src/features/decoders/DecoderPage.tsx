@@ -41,7 +41,7 @@ import { ReDecode } from './ReDecode'
 import { TestCases } from './TestCases'
 import { Trial } from './Trial'
 import { Versions } from './Versions'
-import { useKindName } from './words'
+import { languageOf, useKindName } from './words'
 
 type Tagged = DecoderInFull & { etag: string | null }
 
@@ -110,7 +110,7 @@ export function DecoderPage() {
             <TestCases decoder={decoder} readOnly={!may} />
           </Tabs.Panel>
           <Tabs.Panel value="versions">
-            <Versions decoderId={id} may={may} />
+            <Versions decoderId={id} kind={decoder.kind} may={may} />
           </Tabs.Panel>
           <Tabs.Panel value="reDecode">
             <ReDecode decoderId={id} organizationId={decoder.organizationId} may={may} />
@@ -151,7 +151,7 @@ function ScriptEditor({ decoder, readOnly }: { decoder: Tagged; readOnly: boolea
         <Stack gap="sm">
           <Code
             label={t('decoders.script')}
-            language="javascript"
+            language={languageOf(decoder.kind)}
             value={script}
             onChange={readOnly ? undefined : setScript}
             height={520}

@@ -19,7 +19,7 @@ import { Page } from '@/parts/Page'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { decoderKindsQuery, listDecoders, makeDecoder } from './queries'
-import { SKELETON, useKindName } from './words'
+import { skeletonOf, useKindName } from './words'
 
 /** The decoders of one's organizations, and the shared ones. */
 export function Decoders() {
@@ -133,7 +133,7 @@ function NewDecoder({ onClose }: { onClose: () => void }) {
         {
           ...values,
           organizationId: values.organizationId || (organizations[0]?.id ?? ''),
-          script: kinds.find((kind) => kind.name === values.kind)?.needsScript === false ? '' : SKELETON,
+          script: kinds.find((kind) => kind.name === values.kind)?.needsScript === false ? '' : skeletonOf(values.kind),
         },
         false,
       ),

@@ -12,9 +12,10 @@ import { told } from '@/parts/notify'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { listVersions, restoreVersion, versionQuery } from './queries'
+import { languageOf } from './words'
 
 /** The scripts a decoder has had. */
-export function Versions({ decoderId, may }: { decoderId: string; may: boolean }) {
+export function Versions({ decoderId, kind, may }: { decoderId: string; kind: string; may: boolean }) {
   const { t } = useTranslation()
   const [looked, setLooked] = useState<{ n: number; current: boolean } | null>(null)
   const list = usePages(['decoders', decoderId, 'versions'], (after) => listVersions(decoderId, after))
@@ -68,13 +69,13 @@ export function Versions({ decoderId, may }: { decoderId: string; may: boolean }
         size={720}
         title={t('decoders.versionN', { n: looked?.n ?? 0 })}
       >
-        {looked && <VersionView decoderId={decoderId} n={looked.n} may={may && !looked.current} />}
+        {looked && <VersionView decoderId={decoderId} kind={kind} n={looked.n} may={may && !looked.current} />}
       </Drawer>
     </>
   )
 }
 
-function VersionView({ decoderId, n, may }: { decoderId: string; n: number; may: boolean }) {
+function VersionView({ decoderId, kind, n, may }: { decoderId: string; kind: string; n: number; may: boolean }) {
   const { t } = useTranslation()
   const client = useQueryClient()
   const found = useQuery(versionQuery(decoderId, n))
@@ -88,7 +89,7 @@ function VersionView({ decoderId, n, may }: { decoderId: string; n: number; may:
   if (!found.data) return <Skeleton height={300} />
   return (
     <Stack>
-      <Code label={t('decoders.script')} language="javascript" value={found.data.script ?? ''} height={520} />
+      <Code label={t('decoders.script')} language={languageOf(kind)} value={found.data.script ?? ''} height={520} />
       <FormFailure of={restore.error} />
       {may && (
         <Group justify="flex-end">

@@ -1,7 +1,6 @@
 import { useTranslation } from 'react-i18next'
 
-/** What a new script starts from. */
-export const SKELETON = `// Called once a message; input.bytes holds the payload, input.fPort the port if there is one.
+const JAVASCRIPT = `// Called once a message; input.bytes holds the payload, input.fPort the port if there is one.
 function decodeUplink(input) {
   const bytes = input.bytes
   return {
@@ -11,6 +10,23 @@ function decodeUplink(input) {
   }
 }
 `
+
+// message Uplink { sint32 temperature = 1; }
+const PROTOBUF = `{
+  "message": "Uplink",
+  "descriptor": "CjUKDHVwbGluay5wcm90byIdCgZVcGxpbmsSEwoLdGVtcGVyYXR1cmUYASABKBFiBnByb3RvMw=="
+}
+`
+
+/** Give what a new text of a kind starts from. */
+export function skeletonOf(kind: string): string {
+  return kind === 'protobuf' ? PROTOBUF : JAVASCRIPT
+}
+
+/** Tell the language that a kind's texts are written in. */
+export function languageOf(kind: string): 'javascript' | 'json' {
+  return kind === 'protobuf' ? 'json' : 'javascript'
+}
 
 const NAMES: Record<string, string> = {
   javascript: 'JavaScript',
@@ -22,6 +38,7 @@ const NAMES: Record<string, string> = {
   json: 'JSON',
   msgpack: 'MessagePack',
   messagepack: 'MessagePack',
+  protobuf: 'Protocol Buffers',
   xml: 'XML',
 }
 

@@ -35,6 +35,7 @@ export function useNoticeText() {
         limit: number(above ? detail.above : detail.below),
       })
     }
-    return i18n.exists(key) ? t(key as never) : notice.kind
+    const text = i18n.exists(key) ? t(key as never) : notice.kind
+    return typeof detail.error === 'string' && detail.error ? `${text}: ${detail.error}` : text
   }
 }

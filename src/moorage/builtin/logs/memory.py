@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from moorage.plugin import Appended, Envelope, Frame, pack
+from moorage.plugin import Appended, Envelope, Frame, Log, pack
 
 
 class MemoryLog:
     """The `Log` port over lists."""
-
-    api_version = 1
 
     def __init__(self) -> None:
         self._envelopes: dict[int, list[Envelope]] = {}
@@ -51,3 +49,21 @@ class MemoryLog:
         """Forget envelopes that end before the position."""
         envelopes = self._envelopes.get(partition, [])
         self._envelopes[partition] = [e for e in envelopes if e.first + e.count > before]
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._envelopes.clear()
+
+
+class MemoryLogKind:
+    """Opens a log in memory."""
+
+    api_version = 1
+    durable = False
+
+    async def open(self, url: str) -> Log:
+        """Give a new, empty log; there is no address to it."""
+        return MemoryLog()
+
+
+KIND = MemoryLogKind()

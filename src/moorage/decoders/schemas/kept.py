@@ -37,7 +37,11 @@ def _storable(value: Any) -> Any:
 Storable = AfterValidator(_storable)
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S"), Storable]
 Text = Annotated[str, Field(max_length=10_000), Storable]
-ScriptText = Annotated[str, Field(max_length=LONGEST_SCRIPT, description="JavaScript."), Storable]
+ScriptText = Annotated[
+    str,
+    Field(max_length=LONGEST_SCRIPT, description="JavaScript, or what the kind takes for a text."),
+    Storable,
+]
 DirectionIn = Annotated[Direction, Strict(False)]
 Port = Annotated[int, Field(ge=0, le=255)]
 VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]

@@ -23,6 +23,7 @@ from .catalogue import (
 )
 from .readings import instant_of, take_readings, units_of
 from .trial import run_cases, suggest, try_out
+from .watch import watch
 from .workshop import Workshop, find_runtimes, hash_of
 
 __all__ = [
@@ -54,4 +55,5 @@ __all__ = [
     "take_readings",
     "try_out",
     "units_of",
+    "watch",
 ]

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from moorage import organizations
+from moorage import notifications, organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.facts import difference, merged
+from moorage.notifications import NoticeKind
 from moorage.organizations import Permission
 
 from .. import store
@@ -233,6 +234,7 @@ async def remove(tx: Tx, caller: Caller, decoder_id: UUID) -> None:
     """
     before = await _own(tx, caller, decoder_id, lock=True)
     await _refuse_used(tx, before)
+    await notifications.clear(tx, NoticeKind.DECODER_FAILING, [decoder_id])
     await store.remove(tx, decoder_id)
     tx.announce(DecoderRemoved(decoder_id, before.organization_id, before=_view(before)))
 

@@ -287,7 +287,7 @@ def find_runtimes(*, workers: int = 2) -> dict[str, DecoderRuntime]:
     An entry point of the group `moorage.decoders` is a runtime, or a class that is called with the
     number of processes (`workers`) it may keep.
     """
-    found = plugins.find("moorage.decoders", ["decode", "encode", "outline", "close"]).plugins
+    found = plugins.find("moorage.decoders").plugins
     return {
         name: plugin(workers=workers) if isinstance(plugin, type) else plugin
         for name, plugin in found.items()

@@ -11,7 +11,7 @@ from .kept import (
     list_newest,
     remove,
 )
-from .problems import forget_problems, list_problems, note_problems
+from .problems import failing, forget_problems, list_problems, note_problems
 from .texts import cases_of, get_version, list_versions, set_cases, sources, take_version
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "cases_of",
     "change",
     "count_devices",
+    "failing",
     "forget_problems",
     "get",
     "get_overview",

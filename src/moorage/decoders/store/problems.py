@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,19 +13,21 @@ from sqlalchemy import (
     cast,
     delete,
     func,
+    or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import array, distinct_on, insert
+from sqlalchemy.dialects.postgresql import aggregate_order_by, array, distinct_on, insert
 
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 
 from ..model import (
+    Failing,
     Problem,
     ProblemsOfDevice,
 )
-from ..tables import decoder_problems, decoders
+from ..tables import decoder_problems, decoder_versions, decoders
 from .devices import devices, visible
 
 
@@ -124,6 +126,40 @@ async def list_problems(
             r.id, r.name, r.count, r.last_at, r.hash, r.code, r.message
         ),
     )
+
+
+async def failing(tx: Tx, since: datetime, least: int) -> list[Failing]:
+    """Find the decoders whose version in force failed since then, `least` times on their days.
+
+    One for each organisation whose devices it fails; the message is the last one.
+    """
+    p = decoder_problems.c
+    count = cast(func.sum(p.count), BigInteger)
+    rows = await tx.execute(
+        select(
+            decoders.c.id.label("decoder_id"),
+            decoders.c.name,
+            devices.c.organization_id,
+            func.count(p.device_number.distinct()).label("devices"),
+            func.array_agg(aggregate_order_by(p.message, p.last_at.desc()))[1].label("message"),
+        )
+        .select_from(decoder_problems)
+        .join(decoders, decoders.c.id == p.decoder_id)
+        .join(
+            decoder_versions,
+            (decoder_versions.c.decoder_id == decoders.c.id)
+            & (decoder_versions.c.n == decoders.c.version),
+        )
+        .join(devices, devices.c.number == p.device_number)
+        .where(
+            p.last_at >= since, p.day >= since.date(),
+            or_(p.hash.is_(None), p.hash == decoder_versions.c.hash),
+        )
+        .group_by(decoders.c.id, decoders.c.name, devices.c.organization_id)
+        .having(count >= least)
+        .order_by(decoders.c.id, devices.c.organization_id)
+    )  # fmt: skip
+    return [Failing(**row) for row in rows.mappings()]
 
 
 async def forget_problems(tx: Tx, before: date) -> None:

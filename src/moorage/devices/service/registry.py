@@ -295,18 +295,15 @@ def view(device: Device) -> dict[str, Any]:
     return {name: value for name, value in asdict(device).items() if name not in _UNTOLD}
 
 
-async def numbers_seen(
-    tx: Tx, caller: Caller, application_id: UUID | None = None
-) -> dict[int, UUID]:
+async def numbers_seen(tx: Tx, caller: Caller, wanted: DeviceFilter) -> dict[int, UUID]:
     """Give the numbers and ids of the devices the caller may see, for following what they send.
 
     Raises:
-        ApplicationUnknown.
+        ApplicationUnknown: the caller sees none of such an id.
     """
-    wanted = DeviceFilter(states=tuple(DeviceState))
-    if application_id is not None:
+    for application_id in wanted.application_ids:
         await groups.get(tx, caller, application_id)
-        wanted = replace(wanted, application_ids=(application_id,))
+    wanted = replace(wanted, states=wanted.states or tuple(DeviceState))
     return await store.listing.numbers_seen(tx, caller.reach(Permission.READ_DEVICES), wanted)
 
 

@@ -34,6 +34,7 @@ from ..model import (
     Target,
 )
 from ..ports import TargetKind, TargetSender
+from . import health
 
 # The platform itself, where it acts for no person and needs what belongs to an organization.
 PLATFORM = Caller(CallerKind.SYSTEM, SYSTEM_ID, SYSTEM.label, (Grant(frozenset()),))
@@ -60,9 +61,7 @@ class Kinds:
 
 def find_kinds() -> Kinds:
     """Find the kinds that are installed."""
-    return Kinds(
-        plugins.find("moorage.targets", ("title", "schema", "secrets", "check", "open")).plugins
-    )
+    return Kinds(plugins.find("moorage.targets").plugins)
 
 
 async def add(tx: Tx, caller: Caller, new: NewTarget, kinds: Kinds, sealer: Sealer) -> Target:
@@ -164,6 +163,7 @@ async def pause(tx: Tx, caller: Caller, target_id: UUID, *, paused: bool) -> Tar
     if before.paused == paused:
         return before
     after = await store.change(tx, target_id, {"paused": paused})
+    await health.forget(tx, before)
     tx.announce(
         TargetChanged(
             target_id, before.organization_id, {"paused": before.paused}, {"paused": paused}
@@ -179,6 +179,7 @@ async def remove(tx: Tx, caller: Caller, target_id: UUID) -> None:
         TargetUnknown, PermissionMissing.
     """
     before = await to_manage(tx, caller, target_id)
+    await health.forget(tx, before)
     await store.remove(tx, target_id)
     tx.announce(TargetRemoved(target_id, before.organization_id, before=_view(before)))
 

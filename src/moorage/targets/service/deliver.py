@@ -24,6 +24,7 @@ from ..errors import TargetUnknown
 from ..model import Content, Delivery, Health, HealthState, Outcome, Pending, Target
 from ..ports import TargetSender
 from . import catalogue
+from .health import note
 from .lines import FIRST_PAUSE_S, LONGEST_PAUSE_S, Lines, Policy, Settled
 
 log = structlog.get_logger()
@@ -91,7 +92,8 @@ class Runner:
                     target, secrets, self._means.kinds, self._means.network, trial=False
                 )
             except MoorageError as failed:
-                await self._write_health(_unopened(target, failed, pause_s))
+                async with self._means.database.begin() as tx:
+                    await note(tx, target, target.health, _unopened(target, failed, pause_s))
                 await self._sleep(pause_s)
                 pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
                 continue
@@ -223,10 +225,6 @@ class Runner:
             self._failed = failed
         self._wake.set()
 
-    async def _write_health(self, health: Health) -> None:
-        async with self._means.database.begin() as tx:
-            await store.set_health(tx, self._target_id, health)
-
 
 class _Books:
     """Writes what deliveries led to, many in one transaction."""
@@ -350,9 +348,7 @@ class _Books:
         quiet = replace(health, accepted_at=was.accepted_at) == was
         if quiet and was.accepted_at and (tx.now - was.accepted_at).total_seconds() < 1:
             return
-        if was.state is not now:
-            log.info("target_health", target_id=self._target.id, state=now.value, error=error)
-        await store.set_health(tx, self._target.id, health)
+        await note(tx, self._target, was, health)
         self._health = health
 
 

@@ -1,7 +1,16 @@
 """The rules of readings."""
 
 from ..store import STALE_CHANNEL
-from .feed import Feed, Follower, Place, devices_in, entries_among, entries_of
+from .feed import (
+    Feed,
+    Follower,
+    Place,
+    devices_in,
+    entries_among,
+    entries_of,
+    read_id,
+    write_id,
+)
 from .many import (
     Opened,
     export,
@@ -58,10 +67,12 @@ __all__ = [
     "note_export",
     "note_message_export",
     "put_in_place",
+    "read_id",
     "readings",
     "readings_of_many",
     "recent_messages",
     "series_of",
     "stage",
     "states",
+    "write_id",
 ]

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import msgspec
 import structlog
 
 from moorage import ledger
-from moorage.kit.db import Database, DatabaseUnavailable
+from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
 from ..model import Derived
@@ -28,6 +29,8 @@ GATHER_S = 0.004
 LONGEST_QUEUE = 2_000
 # How far back a follower may resume.
 LONGEST_RESUME = 20_000
+# Facts after which somebody may see other devices, or nothing any more.
+_ABOUT = ("devices.", "groups.", "organizations.", "users.")
 
 
 class _Head(msgspec.Struct, array_like=True, gc=False):
@@ -45,33 +48,49 @@ _entry = msgspec.msgpack.Decoder(Derived)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an entry stands in the derived log; the id of its event."""
+    """Where an entry stands in the derived log."""
 
     partition: int
     n: int
 
     def __str__(self) -> str:
-        """Write it as an event id."""
+        """Write it as text."""
         return f"{self.partition}:{self.n}"
 
     @classmethod
     def read(cls, text: str | None) -> Place | None:
-        """Read an event id; None if it is none of ours."""
+        """Read it from text; None if it is none of ours."""
         partition, _, n = (text or "").partition(":")
         if partition.isdecimal() and n.isdecimal() and len(text or "") < 24:
             return cls(int(partition), int(n))
         return None
 
 
+def read_id(text: str | None) -> dict[int, int]:
+    """Read an event's id: how far each partition was shown; empty if it is none of ours."""
+    places = [Place.read(part) for part in (text or "")[:4_000].split("-")]
+    return {place.partition: place.n for place in places if place is not None}
+
+
+def write_id(shown: Mapping[int, int]) -> str:
+    """Write an event's id, by which a client resumes."""
+    return "-".join(f"{partition}:{n}" for partition, n in shown.items())
+
+
 @dataclass(eq=False, slots=True)
 class Follower:
     """One who follows devices.
 
-    `lost` tells that entries were left out; `rights_changed` that somebody's rights or devices
-    did, so that it must be asked anew what may be followed.
+    Attributes:
+        numbers: the devices, and their public ids.
+        shown: the last entry of each partition that it need not be shown again.
+        lost: entries were left out.
+        rights_changed: somebody's rights or devices changed, so that it must be asked anew what
+            may be followed.
     """
 
-    numbers: frozenset[int]
+    numbers: Mapping[int, UUID]
+    shown: dict[int, int] = field(default_factory=dict)
     waiting: list[tuple[Place, Derived]] = field(default_factory=list)
     lost: bool = False
     rights_changed: bool = False
@@ -101,12 +120,16 @@ class Feed:
     def __init__(self, database: Database, doorbells: Doorbells) -> None:
         self._database = database
         self._followers: set[Follower] = set()
-        self._by_number: dict[int, list[Follower]] = {}
+        self._by_number: dict[int, set[Follower]] = {}
         self._positions: dict[int, ledger.Position] = {}
         self._bell = asyncio.Event()
         doorbells.on(ledger.CHANNEL[ledger.LogName.DERIVED], lambda _payload: self._bell.set())
-        for channel in ("moorage_facts", "moorage_devices"):
-            doorbells.on(channel, lambda _payload: self._ask_anew())
+        doorbells.on(FACTS_CHANNEL, self._facts)
+        doorbells.on("moorage_devices", lambda _payload: self._ask_anew())
+
+    def _facts(self, names: str) -> None:
+        if not names or any(name.startswith(_ABOUT) for name in names.split(",")):
+            self._ask_anew()
 
     def _ask_anew(self) -> None:
         for follower in self._followers:
@@ -114,23 +137,37 @@ class Feed:
             follower.bell.set()
 
     @contextlib.contextmanager
-    def follow(self, numbers: Iterable[int]) -> Iterator[Follower]:
+    def follow(self, numbers: Mapping[int, UUID]) -> Iterator[Follower]:
         """Follow devices for the length of the block."""
-        follower = Follower(frozenset(numbers))
+        follower = Follower(numbers)
         if not self._followers:
             self._positions.clear()
         self._followers.add(follower)
-        for number in follower.numbers:
-            self._by_number.setdefault(number, []).append(follower)
+        self._enter(follower)
         self._bell.set()
         try:
             yield follower
         finally:
             self._followers.discard(follower)
-            for number in follower.numbers:
-                self._by_number[number].remove(follower)
-                if not self._by_number[number]:
-                    del self._by_number[number]
+            self._leave(follower)
+
+    def follow_others(self, follower: Follower, numbers: Mapping[int, UUID]) -> None:
+        """Let a follower follow other devices from now on."""
+        self._leave(follower)
+        follower.numbers = numbers
+        self._enter(follower)
+
+    def _enter(self, follower: Follower) -> None:
+        follower.shown = {p: at.next - 1 for p, at in self._positions.items()} | follower.shown
+        for number in follower.numbers:
+            self._by_number.setdefault(number, set()).add(follower)
+
+    def _leave(self, follower: Follower) -> None:
+        for number in follower.numbers:
+            others = self._by_number[number]
+            others.discard(follower)
+            if not others:
+                del self._by_number[number]
 
     async def run(self) -> None:
         """Serve followers until cancelled."""
@@ -157,6 +194,9 @@ class Feed:
                     self._positions[partition] = await ledger.end_of(
                         tx, ledger.LogName.DERIVED, partition
                     )
+                for follower in self._followers:
+                    for partition, end in self._positions.items():
+                        follower.shown.setdefault(partition, end.next - 1)
             for partition, position in self._positions.items():
                 envelopes = await ledger.read(
                     tx, ledger.LogName.DERIVED, partition, position, BATCH
@@ -174,23 +214,33 @@ class Feed:
                 for follower in self._by_number[entry.device]:
                     follower.offer(Place(partition, n), entry)
 
-    async def missed(self, numbers: frozenset[int], after: Place) -> list[tuple[Place, Derived]]:
-        """Read what came after a place, for a follower that resumes; at most the newest part."""
+    async def missed(
+        self, numbers: Collection[int], shown: Mapping[int, int]
+    ) -> list[tuple[Place, Derived]]:
+        """Read what came after what was shown, for a follower that resumes: the newest part."""
         found: list[tuple[Place, Derived]] = []
         async with self._database.begin() as tx:
-            end = await ledger.end_of(tx, ledger.LogName.DERIVED, after.partition)
-            start = max(after.n + 1, end.next - LONGEST_RESUME)
-            position = ledger.Position(start, ledger.FIRST_DAY)
-            while envelopes := await ledger.read(
-                tx, ledger.LogName.DERIVED, after.partition, position, BATCH
-            ):
-                for envelope in envelopes:
-                    found += [
-                        (Place(after.partition, n), entry)
-                        for n, entry in entries_among(envelope, numbers)
-                        if n >= start
-                    ]
-                position = ledger.after(envelopes[-1])
+            for partition in await ledger.partitions_of(tx):
+                if partition in shown:
+                    found += await self._missed(tx, partition, numbers, shown[partition])
+        return found
+
+    async def _missed(
+        self, tx: Tx, partition: int, numbers: Collection[int], shown: int
+    ) -> list[tuple[Place, Derived]]:
+        found: list[tuple[Place, Derived]] = []
+        derived = ledger.LogName.DERIVED
+        end = await ledger.end_of(tx, derived, partition)
+        start = max(shown + 1, end.next - LONGEST_RESUME)
+        position = ledger.Position(start, ledger.FIRST_DAY)
+        while envelopes := await ledger.read(tx, derived, partition, position, BATCH):
+            for envelope in envelopes:
+                found += [
+                    (Place(partition, n), entry)
+                    for n, entry in entries_among(envelope, numbers)
+                    if n >= start
+                ]
+            position = ledger.after(envelopes[-1])
         return found
 
 

@@ -186,22 +186,6 @@ async def identify(
     raise CredentialsWrong
 
 
-async def recheck(tx: Tx, caller: Caller) -> Caller:
-    """Give `caller` with rights as they are now, for what stays open. Raises CredentialsWrong."""
-    if caller.expires_at is not None and caller.expires_at <= tx.now:
-        raise CredentialsWrong
-    if caller.kind is CallerKind.API_KEY:
-        key = await key_store.find_open(tx, key_id=caller.id)
-        if key is not None:
-            return await _program(tx, key, caller.origin)
-    elif caller.session_id is not None:
-        found = await sessions.find(tx, session_id=caller.session_id)
-        if found is not None:
-            fresh = await _person(tx, *found, caller.origin)
-            return replace(fresh, expires_at=caller.expires_at)
-    raise CredentialsWrong
-
-
 # --- What a person does with their own account ----------------------------
 
 

@@ -1,0 +1,121 @@
+"""The API of a running installation, as the command line opens it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from httpx2 import Client, HTTPError, Response
+
+from moorage import users
+from moorage.entry import settings as configuration
+from moorage.entry.first_run import in_transaction
+from moorage.entry.settings import Settings
+from moorage.kit.errors import FieldInvalid, Kind, MoorageError
+
+ApiKey = Annotated[str | None, Parameter(env_var="MOORAGE_API_KEY")]
+Url = Annotated[str, Parameter(env_var="MOORAGE_URL")]
+TIMEOUT_S = 30.0
+# Lists that take no words to search for.
+UNSEARCHED = ("permissions", "routes")
+
+
+class Refused(MoorageError):
+    """The platform said no."""
+
+    kind = Kind.INVALID
+    code = "command.refused"
+    message = "{what}"
+
+
+class Unreachable(MoorageError):
+    """The platform cannot be reached."""
+
+    kind = Kind.UNAVAILABLE
+    code = "command.unreachable"
+    message = "{url} does not answer: {reason}"
+
+
+@contextlib.contextmanager
+def client_of(url: str, api_key: str | None, data_dir: Path | None) -> Iterator[Client]:
+    """Open the API as somebody: an API key, or the first administrator of this machine's own."""
+    settings = settings_of(data_dir)
+    with opened(url_of(url, settings)) as client:
+        if api_key is not None:
+            client.headers["X-API-KEY"] = api_key
+            yield client
+            return
+        if url:
+            raise FieldInvalid("--api-key", "is needed for another installation")
+        _, link = in_transaction(settings, lambda tx: users.link_for(tx, None))
+        ok(client.post("/api/v1/auth/link", json={"token": link.token}))
+        client.headers["X-CSRF-Token"] = ok(client.get("/api/v1/auth/me")).json()["csrfToken"]
+        try:
+            yield client
+        finally:
+            with contextlib.suppress(HTTPError):
+                client.post("/api/v1/auth/sign-out")
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[Client]:
+    """Open the API as nobody. Raises Unreachable."""
+    try:
+        with Client(base_url=url, timeout=TIMEOUT_S) as client:
+            yield client
+    except HTTPError as failed:
+        raise Unreachable(url=url, reason=str(failed) or type(failed).__name__) from failed
+
+
+def find(client: Client, kind: str, wanted: str) -> dict[str, Any]:
+    """Find a thing by its id, its exact name or its e-mail address. Raises Refused."""
+    answer = client.get(f"/api/v1/{kind}/{wanted}") if len(wanted) == 36 else None
+    if answer is not None and answer.status_code == 200:
+        found: dict[str, Any] = answer.json()
+        return found
+    query = {"limit": "500"} if kind in UNSEARCHED else {"limit": "50", "q": wanted}
+    items = ok(client.get(f"/api/v1/{kind}", params=query)).json()["items"]
+    folded = wanted.casefold()
+    named = [one for one in items if folded in (_name(one), one.get("email", "").casefold())]
+    if len(named) == 1:
+        return dict(named[0])
+    if named:
+        ids = ", ".join(item["id"] for item in named)
+        raise Refused(what=f"Several {kind} are named {wanted}; take an id: {ids}")
+    near = ", ".join(item.get("name", item["id"]) for item in items[:5])
+    raise Refused(
+        what=f"None of the {kind} is named {wanted}." + (f" Near: {near}" if near else "")
+    )
+
+
+def _name(item: dict[str, Any]) -> str:
+    return str(item.get("name", "")).casefold()
+
+
+def ok(answer: Response) -> Response:
+    """Give an answer, or say what the platform says. Raises Refused."""
+    if answer.status_code < 400:
+        return answer
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    what = problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"
+    wrong = [f"{one['pointer']} {one['detail']}" for one in problem.get("errors", ())]
+    raise Refused(what="; ".join(wrong) or what)
+
+
+def url_of(url: str, settings: Settings) -> str:
+    """Give the address; on this machine the API's own, whatever stands before it."""
+    if url:
+        return url
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api.host, settings.api.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api.port}"
+
+
+def settings_of(data_dir: Path | None) -> Settings:
+    """Read the settings of this machine's installation."""
+    return configuration.read(options={"data_dir": data_dir}).settings

@@ -1,0 +1,133 @@
+"""`moorage get`, `create`, `change` and their like against a running installation."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from installation import Installation, running
+
+COMMAND = [sys.executable, "-P", "-m", "moorage.entry.cli"]
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with running(tmp_path_factory.mktemp("things") / "data") as made:
+        yield made
+
+
+def moorage(
+    platform: Installation, *words: str, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *words], env=platform.environment(), capture_output=True, text=True,
+        timeout=60, check=False, input=given,
+    )  # fmt: skip
+
+
+def done(platform: Installation, *words: str, given: str = "") -> Any:
+    """Run a command that must do; give what it printed, as JSON if it is."""
+    ended = moorage(platform, *words, given=given)
+    assert ended.returncode == 0, ended.stderr
+    try:
+        return json.loads(ended.stdout)
+    except ValueError:
+        return ended.stdout
+
+
+def test_things_are_made_found_changed_and_removed_by_name(platform: Installation) -> None:
+    north = done(platform, "create", "organizations", "name=North")
+    done(platform, "create", "organizations", "name=South")
+    bins = done(platform, "create", "applications", "name=Bins", "organization=north")
+    assert bins["organizationId"] == north["id"]
+    made = done(
+        platform, "create", "devices", "name=Bin 7", "application=Bins", 'tags=["quay"]',
+        "metadata.floor=2", "metadata.zone=b",
+    )  # fmt: skip
+    assert (made["tags"], made["metadata"]) == (["quay"], {"floor": "2", "zone": "b"})
+
+    changed = done(platform, "change", "devices", "bin 7", "metadata.floor=3", "serial=null")
+    assert changed["metadata"] == {"floor": "3", "zone": "b"}
+    shown = done(platform, "get", "devices", "Bin 7")
+    assert shown["metadata"]["floor"] == "3"
+    listed = done(platform, "get", "devices", "--where", "application=Bins", "--json")
+    assert [one["id"] for one in listed] == [made["id"]]
+    table = done(platform, "get", "organizations", "--columns", "name,timeZone").splitlines()
+    assert table[0].split() == ["name", "timeZone"]
+    assert {"North", "South"} <= {line.split()[0] for line in table[1:]}
+
+    refused = moorage(platform, "remove", "devices", "Bin 7")
+    assert refused.returncode != 0
+    assert "--yes" in refused.stderr
+    done(platform, "remove", "devices", "Bin 7", "--yes")
+    gone = moorage(platform, "get", "devices", "Bin 7")
+    assert "None of the devices is named Bin 7." in gone.stderr
+
+
+def test_a_key_is_made_from_a_file_and_shown_once(platform: Installation, tmp_path: Path) -> None:
+    east = done(platform, "create", "organizations", "name=East")
+    groups = done(platform, "get", "permissions", "--where", "organization=East", "--json")
+    body = {"organizationId": east["id"], "permissionGroupIds": [groups[0]["id"]]}
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(body))
+    made = done(platform, "create", "api-keys", "--file", str(file), "name=Meters")
+    assert made["key"].startswith("mk_")
+    assert "mk_" not in json.dumps(done(platform, "get", "api-keys", "--json"))
+    from_stdin = done(
+        platform, "create", "api-keys", "--file", "-", "name=More", given=json.dumps(body)
+    )
+    assert from_stdin["key"] != made["key"]
+
+
+def test_devices_go_out_and_come_in_as_csv(platform: Installation, tmp_path: Path) -> None:
+    done(platform, "create", "organizations", "name=West")
+    done(platform, "create", "applications", "name=Lamps", "organization=West")
+    rows = [["name", "tags"], *([f"Lamp {n}", "street"] for n in range(1_200))]
+    rows[700] = ["", "street"]
+    file = tmp_path / "lamps.csv"
+    with file.open("w", newline="") as output:
+        csv.writer(output).writerows(rows)
+
+    words = ["import", "devices", str(file), "--application", "Lamps"]
+    looked = moorage(platform, *words, "--preview")
+    assert "Would be: 1199 created" in looked.stdout
+    ended = moorage(platform, *words)
+    assert ended.returncode == 1
+    assert "1199 created, 0 updated, 0 unchanged, 1 failed" in ended.stdout
+    assert [line.split()[0] for line in ended.stdout.splitlines()[1:-1]] == ["701"]
+
+    text = done(platform, "export", "devices", "--where", "application=Lamps")
+    kept = list(csv.DictReader(io.StringIO(text)))
+    assert len(kept) == 1_199
+    again = done(platform, "import", "devices", "-", given=text)
+    assert "0 created, 0 updated, 1199 unchanged, 0 failed" in again
+    facts = moorage(platform, "export", "audit", "--json").stdout.splitlines()
+    assert "devices.exported" in {json.loads(line)["name"] for line in facts}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["get", "boats"], "boats"),
+        (["get", "devices", "--where", "state"], "name=value"),
+        (["get", "devices", "--where", "application=Nowhere"], "is named Nowhere"),
+        (["create", "organizations"], "name=value"),
+        (["create", "organizations", "--file", "/nowhere"], "cannot be read"),
+        (["create", "organizations", "name=X", "colour=red"], "colour"),
+        (["change", "organizations", "North", "--url", "http://127.0.0.1:1"], "api-key"),
+        (["import", "devices", "/dev/null"], "is empty"),
+    ],
+)
+def test_what_is_wrong_is_said(platform: Installation, words: list[str], said: str) -> None:
+    ended = moorage(platform, *words)
+    assert ended.returncode != 0
+    assert said in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
