@@ -238,6 +238,11 @@ async def a_credential(north: North) -> str:
     return str(made["credential"]["id"])
 
 
+@thing("channel")
+async def a_channel(_north: North) -> str:
+    return "raw"
+
+
 @thing("operation_id")
 async def an_operation(north: North) -> str:
     made = await north.make(

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from borders import filled
 from cluster import fresh_database
 from served import Served, serving
-from test_borders import is_endless
+from test_borders import DEVICES_DOOR, is_endless
 
 CHECKS = [
     not_a_server_error,
@@ -106,6 +106,8 @@ def probe(served: Served, client: Client, operation: Any, mode: GenerationMode) 
             k: v for k, v in dict(arguments.pop("headers", {})).items()
             if k.lower() not in ("authorization", "x-api-key", "cookie")
         }  # fmt: skip
+        if operation.path.startswith(DEVICES_DOOR):
+            headers["X-Device-Key"] = served.north.device_key
         if "data" in arguments:
             arguments["content"] = arguments.pop("data")
         answer = client.request(

@@ -187,6 +187,8 @@ def upgrade() -> None:
         sa.Column("settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("quotas", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("time_zone", sa.Text(), nullable=False),
+        sa.Column("keep_messages", sa.Interval(), nullable=True),
+        sa.Column("keep_readings", sa.Interval(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
@@ -360,6 +362,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("units", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -402,6 +405,7 @@ def upgrade() -> None:
         sa.Column("device_kinds", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("metadata", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("quotas", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("units", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("keep_messages", sa.Interval(), nullable=True),
         sa.Column("keep_readings", sa.Interval(), nullable=True),
         sa.Column("silent_after", sa.Interval(), nullable=True),
@@ -721,7 +725,19 @@ def upgrade() -> None:
     op.create_index("devices_by_change", "devices", ["updated_at", "id"], unique=False)
     op.create_index("devices_by_creation", "devices", ["created_at", "id"], unique=False)
     op.create_index(
+        "devices_by_model",
+        "devices",
+        [sa.literal_column("lower(model)"), sa.literal_column("lower(manufacturer)")],
+        unique=False,
+    )
+    op.create_index(
         "devices_by_name", "devices", [sa.literal_column("lower(name)"), "id"], unique=False
+    )
+    op.create_index(
+        "devices_by_owner", "devices", [sa.literal_column("lower(owner)")], unique=False
+    )
+    op.create_index(
+        "devices_by_serial", "devices", [sa.literal_column("lower(serial)")], unique=False
     )
     op.create_index("devices_decoder", "devices", ["decoder_id"], unique=False)
     op.create_index(op.f("devices_gateway_id_idx"), "devices", ["gateway_id"], unique=False)

@@ -138,6 +138,58 @@ async def test_the_lifecycle_allows_only_its_steps_and_is_remembered(database: D
     assert states[0]["by"] == str(town.admin.id)
 
 
+async def test_devices_are_found_by_what_and_where_they_are(database: Database) -> None:
+    places = {
+        "a": (10.2039, 56.1629), "b": (10.2100, 56.1629), "c": (12.5683, 55.6761),
+        "d": (179.999, -16.5), "e": (-179.999, -16.5), "f": (0.0, 89.99), "g": (180.0, 89.99),
+    }  # fmt: skip
+    async with database.begin() as tx:
+        town = await a_town(tx)
+        for name, (longitude, latitude) in places.items():
+            enrolled = await devices.enrol(
+                tx,
+                town.admin,
+                a_device(
+                    town,
+                    name,
+                    location=devices.Location(longitude, latitude),
+                    manufacturer="Elsys" if name < "c" else "Milesight",
+                    model=f"ERS {name}",
+                    serial=f"SN-{name}",
+                    owner="Parks" if name == "c" else "",
+                ),
+            )
+            if name == "b":
+                await devices.seen(tx, {enrolled.number: tx.now})
+        await devices.enrol(tx, town.admin, a_device(town, "nowhere"))
+    async with signed_in(database, town.admin) as client:
+
+        async def names(query: str) -> str:
+            answer = await client.get(f"/api/v1/devices?{query}")
+            assert answer.status_code == 200, answer.text
+            return "".join(item["name"] for item in answer.json()["items"])
+
+        assert await names("manufacturer=elsys") == "ab"
+        assert await names("manufacturer=milesight&model=ers d") == "d"
+        assert await names("serial=sn-C") == "c"
+        assert await names("owner=parks") == "c"
+        assert await names("bbox=10,56,11,57") == "ab"
+        assert await names("bbox=179,-17,-179,-16") == "de"
+        assert await names("near=10.2039,56.1629&withinM=300") == "a"
+        assert await names("near=10.2039,56.1629&withinM=500") == "ab"
+        assert await names("near=180,-16.5&withinM=200") == "de"
+        assert await names("near=0,90&withinM=2000") == "fg"
+        assert await names("near=90,89.995&withinM=2000") == "fg"
+        assert await names("lastSeenFrom=2026-01-01T00:00:00Z") == "b"
+        assert await names("lastSeenTo=2026-01-01T00:00:00Z") == ""
+        clusters = await client.get(
+            "/api/v1/devices/map?bbox=-180,-90,180,90&lastSeenFrom=2026-01-01T00:00:00Z"
+        )
+        assert [one["count"] for one in clusters.json()] == [1]
+        for wrong in ("near=1", "near=181,0", "near=nan,0", "bbox=1,2,3", "withinM=0"):
+            assert (await client.get(f"/api/v1/devices?{wrong}")).status_code == 422, wrong
+
+
 async def test_filters_combine_and_search_looks_everywhere(database: Database) -> None:
     async with database.begin() as tx:
         town = await a_town(tx)

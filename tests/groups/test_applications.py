@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 
 from fleet import ROOT, a_device, a_town, administrator
@@ -224,6 +226,46 @@ async def test_a_reached_end_date_opens_one_notice_until_it_is_put_off(database:
         await groups.change(tx, town.admin, town.application_id, {"end_date": None})
         page = await notifications.list_notices(tx, town.admin, PageRequest(), standing)
         assert page.items == []
+
+
+async def test_an_organisation_says_how_long_its_applications_keep_things(
+    database: Database,
+) -> None:
+    month, week = timedelta(days=30), timedelta(days=7)
+    async with database.begin() as tx:
+        town, other = await a_town(tx), await a_town(tx, "Odense")
+        keep = {"keep_messages": week, "keep_readings": month}
+        await organizations_service.change(tx, ROOT, town.organization_id, keep)
+        new = groups.NewApplication(town.organization_id, "Short", keep_readings=week)
+        short = await groups.make(tx, town.admin, new)
+        readings = await groups.reading_periods(tx)
+        messages = await groups.message_periods(tx)
+    assert readings == {town.application_id: month, short.id: week}
+    assert messages == {town.application_id: week, short.id: week}
+    assert other.application_id not in readings
+
+
+async def test_an_application_ends_with_the_day_where_it_is(database: Database) -> None:
+    async with database.begin() as tx:
+        tx.now = datetime(2026, 6, 1, 22, 30, tzinfo=UTC)
+        open_in = {}
+        for zone in ("Europe/Copenhagen", "America/New_York", "Pacific/Kiritimati"):
+            new = organizations.NewOrganization(zone, time_zone=zone)
+            organization = await organizations.found(tx, ROOT, new)
+            for day in (1, 2, 3):
+                name = f"Ends on June {day}"
+                ends = groups.NewApplication(organization.id, name, end_date=date(2026, 6, day))
+                await groups.make(tx, ROOT, ends)
+            open_in[organization.id] = zone
+        await service.notice_ends(tx)
+        standing = notifications.NoticeFilter(states=(notifications.NoticeState.OPEN,))
+        page = await notifications.list_notices(tx, ROOT, PageRequest(), standing)
+    found = sorted((open_in[n.organization_id], n.subject_name[-1]) for n in page.items)
+    assert found == [
+        ("America/New_York", "1"),
+        ("Europe/Copenhagen", "1"), ("Europe/Copenhagen", "2"),
+        ("Pacific/Kiritimati", "1"), ("Pacific/Kiritimati", "2"),
+    ]  # fmt: skip
 
 
 async def test_an_organisation_with_applications_is_not_dissolved(database: Database) -> None:

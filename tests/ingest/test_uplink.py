@@ -198,6 +198,26 @@ async def test_a_command_waits_for_the_device_that_asks(meter: Meter) -> None:
     (down,) = answer["downlinks"]
     assert down["id"] == operation_id
     assert down["payload"]["payload"] == {"valve": 2}
+    assert (down["payload"]["code"], down["topic"]) == ("close", f"v1/op/{operation_id}")
+    assert (await meter.send("?downlinks=1", json={"a": 2})).json()["downlinks"] == []
+
+    done = await meter.send(
+        f"/op/{operation_id}/result", json={"state": "completed", "result": {"closed": True}}
+    )
+    assert (done.status_code, done.json()) == (202, {"accepted": 1})
+    await meter.world.work()
+    shown = (await meter.admin.get(f"/api/v1/operations/{operation_id}")).json()
+    assert (shown["state"], shown["result"]) == ("completed", {"closed": True})
+
+
+def test_the_door_stands_in_the_document(world: World) -> None:
+    document = world.app.openapi()
+    for path in ("/ingest/v1/up", "/ingest/v1/up/{channel}"):
+        operation = document["paths"][path]["post"]
+        assert "downlinks" in {one["name"] for one in operation["parameters"]}
+        assert {"application/json", "application/cbor"} <= {*operation["requestBody"]["content"]}
+        schemes = {name for one in operation["security"] for name in one}
+        assert schemes <= {*document["components"]["securitySchemes"]}
 
 
 @pytest.mark.parametrize(

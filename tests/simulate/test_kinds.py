@@ -22,6 +22,7 @@ from moorage.decoders import (
     read_cases,
     run_given_cases,
 )
+from moorage.kit.ucum import is_unit
 from moorage.simulate import curves, history, kinds, plan
 from moorage.simulate.fleet import cut, message, obey
 from moorage.simulate.kinds.common import STUCK_FOR_S
@@ -117,6 +118,16 @@ async def test_a_decoder_passes_its_own_cases(kind: Kind, javascript: DecoderRun
 
     assert results
     assert [(r.name, r.difference) for r in results if r.difference] == []
+
+
+@by_kind
+def test_every_number_that_a_decoder_gives_has_a_unit(kind: Kind) -> None:
+    units = json.loads(read_decoder(f"{kind.decoder}.units.json"))
+    values = kind.measure(a_device(kind), NOON)
+
+    numbers = {name for name, value in values.items() if type(value) in {int, float}}
+    assert numbers - {"timestamp", "latitude", "longitude"} <= units.keys()
+    assert all(map(is_unit, units.values()))
 
 
 @by_kind

@@ -59,7 +59,7 @@ export type ImportReport = Made<'/api/v1/devices/import', 200>
 
 export type Latest = Got<'/api/v1/devices/{device_id}/latest'>['latest'][number]
 export type Readings = Got<'/api/v1/devices/{device_id}/readings'>
-export type Message = Item<'/api/v1/devices/{device_id}/messages'>
+export type Message = Extract<Got<'/api/v1/devices/{device_id}/messages'>, object>['items'][number]
 
 export type RecentMessage = Item<'/api/v1/messages'>
 

@@ -22,6 +22,7 @@ from moorage.kit.db import DatabaseUnavailable, Tx
 from moorage.kit.errors import MoorageError
 from moorage.kit.ids import uuid7
 from moorage.kit.secrets import same
+from moorage.organizations import PermissionMissing
 
 from . import service
 from .errors import (
@@ -33,7 +34,7 @@ from .errors import (
     TooManyRequests,
 )
 from .model import Admission, Answer, Limits
-from .service import Throttle
+from .service import Refusals, Throttle
 
 log = structlog.get_logger("moorage.api")
 REQUESTS = Histogram(
@@ -112,6 +113,7 @@ class Gateway:
         self._state = state
         self._limits = limits
         self._throttle = Throttle(limits)
+        self._refusals = Refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through."""
@@ -133,6 +135,8 @@ class Gateway:
         with structlog.contextvars.bound_contextvars(request_id=passage.id):
             try:
                 await self._pass(passage, receive, answer)
+                if passage.status == 403 and passage.caller is not None:
+                    await self._note_refusal(passage, passage.caller)
             except Exception:
                 log.exception("request_failed", method=scope["method"], path=passage.path)
                 if not passage.status:
@@ -175,6 +179,17 @@ class Gateway:
             await _problem(refused)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    async def _note_refusal(self, passage: _Passage, caller: Caller) -> None:
+        """Keep a refusal for want of a permission as a fact, and not more of them than needed."""
+        refused = passage.scope["state"].get("refused")
+        if not isinstance(refused, PermissionMissing) or not self._refusals.is_new(caller, refused):
+            return
+        try:
+            async with self._state.database.begin(caller) as tx:
+                service.note_refusal(tx, caller, refused, passage.scope["method"], passage.path)
+        except DatabaseUnavailable:
+            log.warning("refusal_not_kept", caller=caller.id.hex)
 
     # --- Recognise ----------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,12 +13,15 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.secrets import Sealer
 from moorage.kit.secrets import digest as digest_of
+from moorage.organizations import PermissionMissing
 
 from . import store
 from .errors import AnswerTooLong, IdempotencyKeyReused, RequestUnderway
+from .facts import AccessRefused
 from .model import LONGEST_KEPT_ANSWER, Admission, Answer, Limits, Rate
 
 MOST_BUCKETS = 20_000
+REFUSAL_EVERY_S = 60.0
 
 
 class Throttle:
@@ -46,6 +50,37 @@ class Throttle:
             self._buckets.popitem(last=False)
         wait = max(0.0, (1 - tokens) / rate.per_second)
         return Admission(admitted, bucket, rate, int(tokens), wait)
+
+
+class Refusals:
+    """Tells which refusals of this process are new: one a caller, permission and minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def is_new(self, caller: Caller, refused: PermissionMissing) -> bool:
+        """Tell whether this was not told in the last minute; from now on it was."""
+        now = self._clock()
+        what = f"{caller.kind}:{caller.id}", str(refused.public["permission"])
+        if now - self._told.get(what, -math.inf) < REFUSAL_EVERY_S:
+            return False
+        self._told[what] = now
+        self._told.move_to_end(what)
+        if len(self._told) > MOST_BUCKETS:
+            self._told.popitem(last=False)
+        return True
+
+
+def note_refusal(
+    tx: Tx, caller: Caller, refused: PermissionMissing, method: str, path: str
+) -> None:
+    """Announce that the caller lacked a permission, in the audit of an organisation of theirs."""
+    organization_id = refused.organization_id
+    if organization_id is not None and not caller.belongs_to(organization_id):
+        organization_id = None
+    asked = {"permission": refused.public["permission"], "method": method, "path": path[:500]}
+    tx.announce(AccessRefused(caller.id, organization_id, after=asked))
 
 
 def request_digest(caller: Caller, path: str, key: str) -> bytes:

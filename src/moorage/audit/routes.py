@@ -59,6 +59,7 @@ async def list_facts(
             batches = service.export(request.app.state.database, caller, wanted)
             # The page is asked for too, so that a bad request is refused before it streams.
             await service.changes_of(tx, caller, pages.PageRequest(limit=1), wanted)
+            service.note_export(tx, caller, wanted)
             name = f"audit.{'csv' if kind == CSV else 'ndjson'}"
             return StreamingResponse(
                 _csv(batches) if kind == CSV else _ndjson(batches),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
 from moorage import organizations
 from moorage.kit import pages
@@ -12,6 +13,7 @@ from moorage.organizations import Permission
 
 from . import store
 from .errors import RangeEmpty
+from .facts import AuditExported
 from .model import (
     FACTS_KEPT,
     SYSTEM_LOG_KEPT,
@@ -54,6 +56,20 @@ async def export(
         if batch.next is None:
             return
         after = batch.next
+
+
+def note_export(tx: Tx, caller: Caller, wanted: Wanted) -> None:
+    """Announce that the caller downloads facts."""
+    reach = caller.reach(Permission.READ_AUDIT)
+    organization_ids = (
+        {wanted.organization_id} if wanted.organization_id else reach.organization_ids
+    )
+    asked = {"name": wanted.name, "from": wanted.from_, "to": wanted.to}
+    # Nobody writes into the audit of an organisation whose audit is not theirs to read.
+    own = {i for i in organization_ids if caller.may(Permission.READ_AUDIT, i)}
+    audits: set[UUID | None] = {*own} or {None}
+    for organization_id in audits:
+        tx.announce(AuditExported(caller.id, organization_id, after=asked))
 
 
 async def system_log(

@@ -59,6 +59,7 @@ from .service import (
     run_given_cases,
     take_readings,
     try_out,
+    units_of,
 )
 
 __all__ = [
@@ -119,4 +120,5 @@ __all__ = [
     "run_given_cases",
     "take_readings",
     "try_out",
+    "units_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -28,7 +28,7 @@ class Readings(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         at: the device's own time; None where it gave none, and the time of receipt counts.
-        units: UCUM codes by series name, where the format carries them.
+        units: UCUM codes by series name, where they are known.
     """
 
     values: dict[str, Value]
@@ -185,7 +185,8 @@ class Decoder:
     """A named way from bytes to readings; its text in force is version `version`.
 
     `kind` is the runtime's name and stays. A shared decoder is seen and used by every organisation,
-    and changed by its own only.
+    and changed by its own only. `units` are UCUM codes by series name, for numbers that the runtime
+    gives no unit; they belong to the decoder, whichever version is in force.
     """
 
     id: UUID
@@ -194,6 +195,7 @@ class Decoder:
     kind: str
     description: str
     shared: bool
+    units: Mapping[str, str]
     version: int
     hash: str
     created_at: datetime
@@ -260,6 +262,7 @@ class NewDecoder:
     description: str = ""
     shared: bool = False
     test_cases: tuple[TestCase, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +286,7 @@ class InForce:
     kind: str
     shared: bool
     hash: str
+    units: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

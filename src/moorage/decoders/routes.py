@@ -196,18 +196,27 @@ async def restore_decoder(
 
 @router.get("/{decoder_id}/test-cases", response_model=list[TestCaseOut],
             responses=may_fail(DecoderUnknown))  # fmt: skip
-async def list_decoder_test_cases(decoder_id: UUID, tx: Tx, caller: Signed) -> tuple[TestCase, ...]:
-    """List a decoder's test cases."""
+async def list_decoder_test_cases(
+    decoder_id: UUID, tx: Tx, caller: Signed, response: Response
+) -> tuple[TestCase, ...]:
+    """List a decoder's test cases; the ETag is the decoder's."""
+    tag(response, (await service.get(tx, caller, decoder_id)).updated_at)
     return await service.cases_of(tx, caller, decoder_id)
 
 
 @router.put("/{decoder_id}/test-cases", response_model=list[TestCaseOut],
-            responses=may_fail(DecoderUnknown, PermissionMissing, TestCasesInvalid))  # fmt: skip
+            responses=may_fail(DecoderUnknown, PermissionMissing, TestCasesInvalid,
+                               VersionStale))  # fmt: skip
 async def set_decoder_test_cases(
-    decoder_id: UUID, body: Cases, tx: Tx, caller: Signed
-) -> tuple[TestCase, ...]:
+    decoder_id: UUID, body: Cases, tx: Tx, caller: Signed, response: Response,
+    if_match: IfMatch = None,
+) -> tuple[TestCase, ...]:  # fmt: skip
     """Put test cases in place of the ones there are; run them with `test`."""
-    return await service.set_cases(tx, caller, decoder_id, [case.to_model() for case in body])
+    cases, updated_at = await service.set_cases(
+        tx, caller, decoder_id, [case.to_model() for case in body], partial(check_match, if_match)
+    )
+    tag(response, updated_at)
+    return cases
 
 
 @router.post("/{decoder_id}/test", response_model=list[CaseResultOut],

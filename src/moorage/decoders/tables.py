@@ -32,6 +32,8 @@ decoders = Table(
     Column("kind", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("shared", Boolean, nullable=False),
+    # UCUM codes by series name, for what the text itself gives no unit.
+    Column("units", JSONB, nullable=False),
     # The `n` of the version in force. No foreign key: it would point in a circle.
     Column("version", Integer, nullable=False),
     *stamps(),

@@ -245,9 +245,29 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class MapBox:
+    """A part of the map, in degrees; west > east crosses the antimeridian."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """What lies within some metres of a point, in degrees."""
+
+    longitude: float
+    latitude: float
+    metres: float
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceFilter:
     """What a list of devices is narrowed by; all given parts must hold."""
 
+    ids: tuple[UUID, ...] = ()
     organization_id: UUID | None = None
     application_ids: tuple[UUID, ...] = ()
     states: tuple[DeviceState, ...] = ()
@@ -259,7 +279,30 @@ class DeviceFilter:
     decoder_id: UUID | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     located: bool | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    owner: str | None = None
+    seen_from: datetime | None = None
+    seen_to: datetime | None = None
+    box: MapBox | None = None
+    near: Circle | None = None
     q: str | None = None
+
+    @property
+    def asks_of_contact(self) -> bool:
+        """Tell whether it takes the last contact to answer."""
+        return any(one is not None for one in (self.connectivity, self.seen_from, self.seen_to))
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A device the caller sees, by the message path's number and by name."""
+
+    id: UUID
+    number: int
+    name: str
+    organization_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,16 +451,6 @@ class DeviceContext:
     place: str
     thresholds: tuple[Threshold, ...]
     updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class MapBox:
-    """A part of the map, in degrees; west > east crosses the antimeridian."""
-
-    west: float
-    south: float
-    east: float
-    north: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,9 @@ Index("devices_of_application", devices.c.application_id, _name, devices.c.id)
 Index("devices_by_creation", devices.c.created_at, devices.c.id)
 Index("devices_by_change", devices.c.updated_at, devices.c.id)
 Index("devices_decoder", devices.c.decoder_id)
+Index("devices_by_serial", func.lower(devices.c.serial))
+Index("devices_by_model", func.lower(devices.c.model), func.lower(devices.c.manufacturer))
+Index("devices_by_owner", func.lower(devices.c.owner))
 Index("devices_tags", devices.c.tags, postgresql_using="gin")
 Index(
     "devices_search",

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from moorage.api_gateway.middleware import COOKIE, PUBLIC, UNSAFE
+from moorage.entry.uplink_document import DEVICE_SCHEMES, PATHS
 from moorage.entry.wiring import ROUTERS
 from moorage.kit.http import PROBLEM, Problem
 
@@ -77,7 +78,8 @@ def completed(app: FastAPI) -> dict[str, Any]:
         openapi_version="3.1.0",
     )
     components = made.setdefault("components", {})
-    components["securitySchemes"] = SECURITY_SCHEMES
+    components["securitySchemes"] = SECURITY_SCHEMES | DEVICE_SCHEMES
+    made["paths"] |= PATHS
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)

@@ -16,6 +16,7 @@ from .service import (
     reading_periods,
     remove,
     silence_limits,
+    units,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "reading_periods",
     "remove",
     "silence_limits",
+    "units",
 ]

@@ -39,6 +39,7 @@ class ContactPerson:
 class NewApplication:
     """What makes an application.
 
+    `units` are UCUM codes by series name, for numbers that its devices send without a unit.
     `keep_messages`, `keep_readings` and `silent_after` None mean the default of the platform.
     """
 
@@ -57,6 +58,7 @@ class NewApplication:
     device_kinds: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     quotas: Mapping[str, int] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
     keep_messages: timedelta | None = None
     keep_readings: timedelta | None = None
     silent_after: timedelta | None = None
@@ -82,6 +84,7 @@ class Application:
     device_kinds: tuple[str, ...]
     metadata: Mapping[str, str]
     quotas: Mapping[str, int]
+    units: Mapping[str, str]
     keep_messages: timedelta | None
     keep_readings: timedelta | None
     silent_after: timedelta | None

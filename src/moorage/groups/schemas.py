@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Out, Stamped
+from moorage.kit.http import Body, Duration, Id, Out, Stamped, Units, UnitsPatch
 from moorage.organizations import Quota
 
 from .model import ApplicationStatus, ContactPerson, NewApplication
@@ -65,6 +65,7 @@ class ApplicationBody(Body):
     device_kinds: Words = []
     metadata: Metadata = {}
     quotas: Quotas = {}
+    units: Units = {}
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None
     silent_after: Silence | None = None
@@ -76,7 +77,7 @@ class ApplicationBody(Body):
 
 
 class ApplicationPatch(Body):
-    """Fields of an application to change (JSON Merge Patch); null in metadata removes a key."""
+    """Fields of an application to change (JSON Merge Patch); null removes a key."""
 
     name: Name = ""
     description: Text = ""
@@ -92,6 +93,7 @@ class ApplicationPatch(Body):
     device_kinds: Words = []
     metadata: Annotated[dict[Key, Value | None], Field(max_length=100)] = {}
     quotas: Quotas = {}
+    units: UnitsPatch = {}
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None
     silent_after: Silence | None = None
@@ -141,6 +143,7 @@ class ApplicationOut(Stamped):
     device_kinds: list[str]
     metadata: dict[str, str]
     quotas: dict[str, int]
+    units: dict[str, str]
     keep_messages: Duration | None
     keep_readings: Duration | None
     silent_after: Duration | None

@@ -34,6 +34,8 @@ async def make(tx: Tx, caller: Caller, new: NewApplication) -> Application:
     application = await store.add(tx, new)
     if new.quotas:
         await organizations.ring_for_quotas(tx)
+    if new.units:
+        await store.ring_for_units(tx)
     await organizations.take_in_application(tx, new.organization_id, application.id)
     tx.announce(ApplicationMade(application.id, new.organization_id, after=asdict(new)))
     return application
@@ -58,7 +60,7 @@ async def list_applications(
 async def change(
     tx: Tx, caller: Caller, application_id: UUID, changes: Mapping[str, Any]
 ) -> Application:
-    """Change an application's fields; metadata is merged, where None removes a key.
+    """Change an application's fields; metadata and units are merged, where None removes a key.
 
     Its quotas are for those who manage all applications of the organisation.
 
@@ -71,16 +73,24 @@ async def change(
     )
     if "quotas" in changes:  # Not for whoever manages this one application only.
         organizations.require(caller, Permission.MANAGE_APPLICATIONS, before.organization_id)
-    if "metadata" in changes:
-        changes = {**changes, "metadata": merged(before.metadata, changes["metadata"])}
+    for name, known in (("metadata", before.metadata), ("units", before.units)):
+        if name in changes:
+            changes = {**changes, name: merged(known, changes[name])}
     after = await store.change(tx, application_id, changes)
     if "quotas" in changes:
         await organizations.ring_for_quotas(tx)
+    if before.units != after.units:
+        await store.ring_for_units(tx)
     if before.end_date != after.end_date:
         await notifications.clear(tx, notifications.NoticeKind.APPLICATION_ENDED, [application_id])
     was, now = difference(_view(before), _view(after))
     tx.announce(ApplicationChanged(application_id, before.organization_id, was, now))
     return after
+
+
+async def units(tx: Tx) -> dict[UUID, Mapping[str, str]]:
+    """Read the units of every application that names some; for the message path."""
+    return await store.units(tx)
 
 
 async def quotas(tx: Tx) -> dict[UUID, Mapping[Quota, int]]:
@@ -134,7 +144,16 @@ async def remove(tx: Tx, caller: Caller, application_id: UUID) -> None:
 
 
 async def notice_ends(tx: Tx) -> None:
-    """Open a notice for each application whose end date has come; for the schedule only."""
+    """Open a notice for each application whose end date has come where it is; for the schedule."""
+    zones = await organizations.time_zones(tx)
+    # Nowhere is it later than 14 hours after UTC.
+    candidates = await store.ended(tx, (tx.now + timedelta(hours=14)).date())
+    ended = [
+        application
+        for application in candidates
+        if application.end_date is not None
+        and application.end_date <= tx.now.astimezone(zones[application.organization_id]).date()
+    ]
     await notifications.open_all(
         tx,
         [
@@ -147,19 +166,19 @@ async def notice_ends(tx: Tx) -> None:
                 organization_id=application.organization_id,
                 detail={"endDate": application.end_date},
             )
-            for application in await store.ended(tx, tx.now.date())
+            for application in ended
         ],
     )
 
 
 async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Tell how long readings are kept, of the applications that say so; for schedules only."""
-    return await store.reading_periods(tx)
+    """Tell how long readings are kept, where application or organisation say so; for schedules."""
+    return await store.reading_periods(tx, await organizations.reading_periods(tx))
 
 
 async def message_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Tell how long messages are kept, of the applications that say so; for schedules only."""
-    return await store.message_periods(tx)
+    """Tell how long messages are kept, where application or organisation say so; for schedules."""
+    return await store.message_periods(tx, await organizations.message_periods(tx))
 
 
 async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:

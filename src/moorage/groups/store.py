@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, cast, column, delete, func, or_, select, table, update
+from sqlalchemy import ColumnElement, Select, cast, column, delete, func, or_, select, table, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -164,10 +164,33 @@ async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:
     return {row.id: row.silent_after for row in await tx.execute(query)}
 
 
-async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Read how long readings are kept, of the applications that say so."""
-    query = select(groups.c.id, groups.c.keep_readings).where(groups.c.keep_readings.is_not(None))
-    return {row.id: row.keep_readings for row in await tx.execute(query)}
+async def _periods(
+    tx: Tx, own: ColumnElement[timedelta | None], defaults: Mapping[UUID, timedelta]
+) -> dict[UUID, timedelta]:
+    """Take an application's own period, else the default of its organisation."""
+    query = select(groups.c.id, groups.c.organization_id, own.label("own")).where(
+        or_(own.is_not(None), groups.c.organization_id.in_(defaults))
+    )
+    return {
+        row.id: defaults[row.organization_id] if row.own is None else row.own
+        for row in await tx.execute(query)
+    }
+
+
+async def reading_periods(tx: Tx, defaults: Mapping[UUID, timedelta]) -> dict[UUID, timedelta]:
+    """Read how long readings are kept, of the applications that say so or have a default."""
+    return await _periods(tx, groups.c.keep_readings, defaults)
+
+
+async def units(tx: Tx) -> dict[UUID, Mapping[str, str]]:
+    """Read the units of every application that names some."""
+    query = select(groups.c.id, groups.c.units).where(groups.c.units != cast({}, JSONB))
+    return {row.id: row.units for row in await tx.execute(query)}
+
+
+async def ring_for_units(tx: Tx) -> None:
+    """Have the workers look at what they know of devices anew."""
+    await tx.execute("SELECT pg_notify('moorage_devices', '')")
 
 
 async def quotas(tx: Tx) -> dict[UUID, Mapping[Quota, int]]:
@@ -185,10 +208,9 @@ async def quota(tx: Tx, application_id: UUID, what: Quota) -> int | None:
     return None if found is None else found[what.value]
 
 
-async def message_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Read how long messages are kept, of the applications that say so."""
-    query = select(groups.c.id, groups.c.keep_messages).where(groups.c.keep_messages.is_not(None))
-    return {row.id: row.keep_messages for row in await tx.execute(query)}
+async def message_periods(tx: Tx, defaults: Mapping[UUID, timedelta]) -> dict[UUID, timedelta]:
+    """Read how long messages are kept, of the applications that say so or have a default."""
+    return await _periods(tx, groups.c.keep_messages, defaults)
 
 
 async def names_of(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, str]:

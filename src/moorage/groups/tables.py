@@ -41,6 +41,8 @@ groups = Table(
     Column("device_kinds", ARRAY(Text), nullable=False),
     Column("metadata", JSONB, nullable=False),
     Column("quotas", JSONB, nullable=False),
+    # UCUM codes by series name, for what its devices send without a unit.
+    Column("units", JSONB, nullable=False),
     # Null means what the organisation or the platform keeps by default.
     Column("keep_messages", Interval),
     Column("keep_readings", Interval),

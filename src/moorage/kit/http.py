@@ -11,10 +11,12 @@ from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     Strict,
     WithJsonSchema,
@@ -26,6 +28,7 @@ from starlette.exceptions import HTTPException
 from moorage.kit import db, pages
 from moorage.kit.caller import Caller
 from moorage.kit.errors import Kind, MoorageError, VersionStale
+from moorage.kit.ucum import LONGEST, is_unit
 
 STATUS = {
     Kind.MALFORMED: 400,
@@ -80,6 +83,24 @@ Duration = Annotated[
     BeforeValidator(_duration),
     PlainSerializer(db.duration, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "duration", "examples": ["P90D", "PT15M"]}),
+]
+
+
+def _unit(code: str) -> str:
+    if not is_unit(code):
+        raise ValueError("must be a UCUM code, such as Cel, %, kW.h, m/s, [degF] or {beats}/min")
+    return code
+
+
+Unit = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_unit)]
+SeriesName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
+Units = Annotated[
+    dict[SeriesName, Unit],
+    Field(max_length=200, description="UCUM codes by series, for numbers that come without."),
+]
+UnitsPatch = Annotated[
+    dict[SeriesName, Unit | None],
+    Field(max_length=200, description="UCUM codes by series; null removes one."),
 ]
 
 
@@ -259,7 +280,10 @@ def install_errors(app: FastAPI) -> None:
     """Answer every failure as a problem."""
 
     @app.exception_handler(MoorageError)
-    async def expected(_request: Request, failure: MoorageError) -> JSONResponse:
+    async def expected(request: Request, failure: MoorageError) -> JSONResponse:
+        if failure.kind is Kind.FORBIDDEN:
+            # Whoever stands around the routes may want to tell of it.
+            request.scope.setdefault("state", {})["refused"] = failure
         public = dict(failure.public)
         errors = None
         if "pointer" in public and "reason" in public:

@@ -40,13 +40,16 @@ from .service import (
     make_first_admin,
     make_group,
     may,
+    message_periods,
     quota,
     quotas,
+    reading_periods,
     refuse_without_admin,
     require,
     revoke,
     ring_for_quotas,
     take_in_application,
+    time_zones,
 )
 
 __all__ = [
@@ -82,12 +85,15 @@ __all__ = [
     "make_first_admin",
     "make_group",
     "may",
+    "message_periods",
     "quota",
     "quotas",
     "read_quotas",
+    "reading_periods",
     "refuse_without_admin",
     "require",
     "revoke",
     "ring_for_quotas",
     "take_in_application",
+    "time_zones",
 ]

@@ -1,5 +1,7 @@
 """What can be wrong with organisations and permissions."""
 
+from uuid import UUID
+
 from moorage.kit.errors import Kind, MoorageError
 
 
@@ -12,6 +14,8 @@ class PermissionMissing(MoorageError):
         "This needs the permission {permission}. Ask a user administrator of the organization to "
         "put you into a permission group that has it."
     )
+    # Where it is missing, for the fact about it; the caller is told the permission only.
+    organization_id: UUID | None = None
 
 
 class OrganizationUnknown(MoorageError):

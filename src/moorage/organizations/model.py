@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -129,7 +129,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """A tenant."""
+    """A tenant; `keep_messages` and `keep_readings` are for its applications that do not say."""
 
     id: UUID
     name: str
@@ -137,6 +137,8 @@ class Organization:
     settings: Mapping[str, Any]
     quotas: Mapping[str, int]
     time_zone: str
+    keep_messages: timedelta | None
+    keep_readings: timedelta | None
     created_at: datetime
     updated_at: datetime
     created_by: UUID
@@ -152,6 +154,8 @@ class NewOrganization:
     settings: Mapping[str, Any] = field(default_factory=dict)
     quotas: Mapping[str, int] = field(default_factory=dict)
     time_zone: str = "Europe/Copenhagen"
+    keep_messages: timedelta | None = None
+    keep_readings: timedelta | None = None
 
 
 class MemberKind(StrEnum):

@@ -81,7 +81,7 @@ async def change_organization(
     if_match: IfMatch = None,
 ) -> Organization:  # fmt: skip
     """Change an organization."""
-    check_match(if_match, (await service.get(tx, caller, organization_id)).updated_at)
+    check_match(if_match, (await service.get(tx, caller, organization_id, lock=True)).updated_at)
     organization = await service.change(tx, caller, organization_id, body.to_changes())
     tag(response, organization.updated_at)
     return organization
@@ -142,7 +142,7 @@ async def change_permission_group(
     if_match: IfMatch = None,
 ) -> PermissionGroup:  # fmt: skip
     """Change a permission group; it acts at once for every member."""
-    check_match(if_match, (await service.get_group(tx, caller, group_id)).updated_at)
+    check_match(if_match, (await service.get_group(tx, caller, group_id, lock=True)).updated_at)
     group = await service.change_group(tx, caller, group_id, body.to_changes())
     tag(response, group.updated_at)
     return group

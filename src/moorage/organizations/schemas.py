@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, Strict
 
-from moorage.kit.http import Body, Id, Out, Stamped
+from moorage.kit.http import Body, Duration, Id, Out, Stamped
 
 from .model import Contact, MemberKind, NewOrganization, NewPermissionGroup, Permission, Quota, Role
 
@@ -21,6 +22,7 @@ def _known_zone(name: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Zone = Annotated[str, AfterValidator(_known_zone)]
+Keep = Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=36_500))]
 Quotas = Annotated[
     dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=10**15)]],
     Field(description="What may be used at most, over all its devices and at each door."),
@@ -50,12 +52,17 @@ class OrganizationBody(Body):
     settings: dict[str, Any] = {}
     quotas: Quotas = {}
     time_zone: Zone = "Europe/Copenhagen"
+    keep_messages: Keep | None = None
+    keep_readings: Keep | None = None
 
     def to_model(self) -> NewOrganization:
         """Make the noun."""
         contacts = tuple(c.to_model() for c in self.contacts)
         quotas = {quota.value: most for quota, most in self.quotas.items()}
-        return NewOrganization(self.name, contacts, self.settings, quotas, self.time_zone)
+        return NewOrganization(
+            self.name, contacts, self.settings, quotas, self.time_zone,
+            self.keep_messages, self.keep_readings,
+        )  # fmt: skip
 
 
 class OrganizationPatch(Body):
@@ -66,6 +73,8 @@ class OrganizationPatch(Body):
     settings: dict[str, Any] = {}
     quotas: Quotas = {}
     time_zone: Zone = "UTC"
+    keep_messages: Keep | None = None
+    keep_readings: Keep | None = None
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent, as columns."""
@@ -93,6 +102,8 @@ class OrganizationOut(Stamped):
     settings: dict[str, Any]
     quotas: dict[str, int]
     time_zone: str
+    keep_messages: Duration | None
+    keep_readings: Duration | None
 
 
 class PermissionGroupBody(Body):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from moorage.kit import pages
 from moorage.kit.caller import Caller, Grant, Reach
@@ -67,7 +69,9 @@ def require(
         PermissionMissing: it is not held.
     """
     if not caller.may(permission, organization_id, application_id):
-        raise PermissionMissing(permission=permission.value)
+        refused = PermissionMissing(permission=permission.value)
+        refused.organization_id = organization_id
+        raise refused
 
 
 def may(
@@ -98,11 +102,11 @@ async def found(tx: Tx, caller: Caller, new: NewOrganization) -> Organization:
     return organization
 
 
-async def get(tx: Tx, caller: Caller, organization_id: UUID) -> Organization:
+async def get(tx: Tx, caller: Caller, organization_id: UUID, *, lock: bool = False) -> Organization:
     """Read an organisation the caller belongs to. Raises OrganizationUnknown."""
     if not caller.belongs_to(organization_id):
         raise OrganizationUnknown(id=organization_id)
-    return await store.get(tx, organization_id)
+    return await store.get(tx, organization_id, lock=lock)
 
 
 async def list_organizations(
@@ -184,9 +188,28 @@ async def make_group(tx: Tx, caller: Caller, new: NewPermissionGroup) -> Permiss
     return group
 
 
-async def get_group(tx: Tx, caller: Caller, group_id: UUID) -> PermissionGroup:
+async def message_periods(tx: Tx) -> dict[UUID, timedelta]:
+    """Tell how long messages are kept, of the organisations that say so; for schedules only."""
+    periods = await store.keep_periods(tx)
+    return {id_: keep for id_, (keep, _readings) in periods.items() if keep is not None}
+
+
+async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
+    """Tell how long readings are kept, of the organisations that say so; for schedules only."""
+    periods = await store.keep_periods(tx)
+    return {id_: keep for id_, (_messages, keep) in periods.items() if keep is not None}
+
+
+async def time_zones(tx: Tx) -> dict[UUID, ZoneInfo]:
+    """Tell the time zone of every organisation; for schedules only."""
+    return {id_: ZoneInfo(name) for id_, name in (await store.time_zones(tx)).items()}
+
+
+async def get_group(
+    tx: Tx, caller: Caller, group_id: UUID, *, lock: bool = False
+) -> PermissionGroup:
     """Read a permission group. Raises PermissionGroupUnknown."""
-    group = await store.get_group(tx, group_id)
+    group = await store.get_group(tx, group_id, lock=lock)
     if not caller.may(Permission.READ_USERS, group.organization_id):
         raise PermissionGroupUnknown(id=group_id)
     return group

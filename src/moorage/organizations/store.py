@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -208,9 +209,27 @@ async def add_group(tx: Tx, new: NewPermissionGroup) -> PermissionGroup:
     return await get_group(tx, group_id)
 
 
-async def get_group(tx: Tx, group_id: UUID) -> PermissionGroup:
+async def keep_periods(tx: Tx) -> dict[UUID, tuple[timedelta | None, timedelta | None]]:
+    """Read how long messages and readings are kept, of the organisations that say so."""
+    c = organizations.c
+    query = select(c.id, c.keep_messages, c.keep_readings).where(
+        func.num_nonnulls(c.keep_messages, c.keep_readings) > 0
+    )
+    return {row.id: (row.keep_messages, row.keep_readings) for row in await tx.execute(query)}
+
+
+async def time_zones(tx: Tx) -> dict[UUID, str]:
+    """Read the time zone of every organisation."""
+    rows = await tx.execute(select(organizations.c.id, organizations.c.time_zone))
+    return {row.id: row.time_zone for row in rows}
+
+
+async def get_group(tx: Tx, group_id: UUID, *, lock: bool = False) -> PermissionGroup:
     """Read one. Raises PermissionGroupUnknown."""
-    row = (await tx.execute(_groups().where(permission_groups.c.id == group_id))).one_or_none()
+    query = _groups().where(permission_groups.c.id == group_id)
+    if lock:
+        query = query.with_for_update(of=permission_groups)
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise PermissionGroupUnknown(id=group_id)
     return _group(row)

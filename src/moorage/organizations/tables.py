@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Interval,
     Table,
     Text,
     Uuid,
@@ -27,6 +28,9 @@ organizations = Table(
     Column("settings", JSONB, nullable=False),
     Column("quotas", JSONB, nullable=False),
     Column("time_zone", Text, nullable=False),
+    # Null means what the platform keeps by default; an application may say otherwise.
+    Column("keep_messages", Interval),
+    Column("keep_readings", Interval),
     *stamps(),
 )
 Index("organizations_name_key", func.lower(organizations.c.name), unique=True)

@@ -12,7 +12,7 @@ from moorage.kit.db import duration
 
 from .errors import PlatformRefused
 from .model import Device, Kind, read_decoder
-from .plan import Plan
+from .plan import Application, Plan
 from .platform import Platform
 
 _AT_ONCE = 8
@@ -86,6 +86,7 @@ async def _decoders(platform: Platform, organization_id: str, plan: Plan) -> dic
                 "name": name,
                 "description": f"{kind.title}. Written from the vendor's data sheet.",
                 "script": kind.script,
+                "units": json.loads(read_decoder(f"{kind.decoder}.units.json")),
                 "testCases": [
                     {"direction": "decode", **case}
                     for case in json.loads(read_decoder(f"{kind.decoder}.cases.json"))
@@ -106,10 +107,17 @@ async def _applications(platform: Platform, organization_id: str, plan: Plan) ->
                 "organizationId": organization_id,
                 "name": application.name,
                 "description": application.description,
+                "units": _units(application),
                 "silentAfter": duration(plan.silent_after),
             }
             known[application.name] = (await platform.call("POST", "/applications", body))["id"]
     return known
+
+
+def _units(application: Application) -> dict[str, str]:
+    """Give the units of an application's devices that have no decoder."""
+    plain = (kind for kind in application.kinds if kind.decoder is None)
+    return {name: unit for kind in plain for name, unit in kind.units.items()}
 
 
 async def _known(platform: Platform, organization_id: str) -> dict[str, str]:

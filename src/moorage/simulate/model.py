@@ -106,6 +106,7 @@ class Kind:
         measure: values of a device at a time, named and rounded as its decoder gives them.
         pack: the vendor's bytes for them.
         thresholds: limits that a fleet asks to be watched.
+        units: UCUM codes by series, where no decoder has them.
     """
 
     word: str
@@ -120,6 +121,7 @@ class Kind:
     pack: Callable[[Values], bytes]
     command: Command
     thresholds: tuple[Threshold, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @cached_property
     def script(self) -> str | None:

@@ -145,7 +145,7 @@ async def change_target(
     if_match: IfMatch = None,
 ) -> Target:  # fmt: skip
     """Change a target; it acts on the next delivery."""
-    check_match(if_match, (await service.get(tx, caller, target_id)).updated_at)
+    check_match(if_match, (await service.get(tx, caller, target_id, lock=True)).updated_at)
     changes = body.to_changes()
     target = await service.change(tx, caller, target_id, changes, tools.kinds, tools.sealer)
     tag(response, target.updated_at)
@@ -272,7 +272,7 @@ async def edit_dead_letter(
     response: Response, if_match: IfMatch = None,
 ) -> DeadLetterOut:  # fmt: skip
     """Change what a dead letter carries, before it is sent again."""
-    letter = await service.get_letter(tx, caller, target_id, letter_id)
+    letter = await service.get_letter(tx, caller, target_id, letter_id, lock=True)
     check_match(if_match, letter.updated_at)
     letter = await service.edit_letter(tx, caller, target_id, letter_id, body.to_changes())
     tag(response, letter.updated_at)
@@ -381,7 +381,7 @@ async def change_route(
     if_match: IfMatch = None,
 ) -> Route:  # fmt: skip
     """Change a route; it acts on the next message."""
-    check_match(if_match, (await service.get_route(tx, caller, route_id)).updated_at)
+    check_match(if_match, (await service.get_route(tx, caller, route_id, lock=True)).updated_at)
     route = await service.change_route(tx, caller, route_id, body.to_changes())
     tag(response, route.updated_at)
     return route

@@ -1,6 +1,7 @@
 """Readings over time."""
 
 from .errors import RangeReversed, RangeTooWide
+from .facts import MessagesExported, ReadingsExported
 from .model import (
     Calendar,
     Derived,
@@ -50,11 +51,13 @@ __all__ = [
     "Keeper",
     "Latest",
     "MessageRow",
+    "MessagesExported",
     "Place",
     "Point",
     "Quality",
     "RangeReversed",
     "RangeTooWide",
+    "ReadingsExported",
     "Row",
     "Sealer",
     "State",

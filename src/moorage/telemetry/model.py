@@ -126,6 +126,38 @@ class Row:
     quality: Quality
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Devices that are asked about together: all that are seen, less what is not given here."""
+
+    device_ids: tuple[UUID, ...] = ()
+    application_id: UUID | None = None
+    organization_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One instant of one of several devices."""
+
+    device_id: UUID
+    device_name: str
+    at: datetime
+    values: Mapping[str, Value]
+    units: Mapping[str, str]
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLatest:
+    """What is known of one of several devices right now."""
+
+    device_id: UUID
+    device_name: str
+    received_at: datetime | None
+    message_count: int
+    latest: tuple[Latest, ...]
+
+
 class Tally(msgspec.Struct, array_like=True, gc=False):
     """What values of one series and kind come to: `f` numbers, `b` booleans, `t` texts.
 

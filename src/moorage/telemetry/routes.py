@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
@@ -29,20 +28,27 @@ from moorage.organizations import PermissionMissing
 
 from . import service
 from .errors import RangeReversed, RangeTooWide
-from .model import Derived, Row, State
+from .model import Derived, DeviceLatest, DeviceRow, Selection, State
 from .schemas import (
+    NDJSON,
+    DeviceLatestOut,
+    DeviceRowOut,
+    Form,
+    ManyQuery,
     MessageOut,
     ReadingsOut,
     RecentOut,
     StateOut,
     WindowQuery,
+    form_of,
     instant,
     message_out,
     recent_out,
+    tables_of,
 )
 
 router = APIRouter(prefix="/api/v1", tags=["readings"])
-CSV = "text/csv"
+DOWNLOADS: dict[str, Any] = {form.value: {"schema": {"type": "string"}} for form in Form}
 HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 0.5
 # What ends by the clock, such as a token, rings no bell.
@@ -56,50 +62,114 @@ async def get_latest(device_id: UUID, tx: Tx, caller: Signed) -> State:
     return await service.latest(tx, caller, device_id)
 
 
+@router.get("/latest", response_model=PageOut[DeviceLatestOut],
+            responses=may_fail(ApplicationUnknown, DeviceUnknown, CursorInvalid))  # fmt: skip
+async def list_latest(
+    tx: Tx, caller: Signed,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    after: Annotated[str | None, Query(max_length=2000, description="The `next` before.")] = None,
+    device_id: Annotated[list[UUID], Query(alias="deviceId", max_length=200)] = [],  # noqa: B006
+    application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
+    organization_id: Annotated[UUID | None, Query(alias="organizationId")] = None,
+) -> pages.Page[DeviceLatest]:  # fmt: skip
+    """Read the latest values of several devices: those with an id, of an application, or all."""
+    chosen = Selection(tuple(set(device_id)), application_id, organization_id)
+    return await service.latest_of_many(tx, caller, chosen, pages.PageRequest(limit, after))
+
+
 @router.get("/devices/{device_id}/readings", response_model=ReadingsOut,
-            responses={200: {"content": {CSV: {}}},
+            responses={200: {"content": DOWNLOADS},
                        **may_fail(DeviceUnknown, RangeTooWide, RangeReversed)})  # fmt: skip
 async def get_readings(
     device_id: UUID, tx: Tx, caller: Signed, request: Request,
     asked: Annotated[WindowQuery, Query()],
 ) -> Any:  # fmt: skip
-    """Read a device's readings of a period, as JSON or, by `Accept: text/csv`, as CSV."""
-    rows = await service.readings(tx, caller, device_id, asked.to_window(tx.now))
-    if CSV in request.headers.get("accept", ""):
-        return Response(_csv(rows), media_type=CSV)
+    """Read a device's readings of a period; by `Accept` as a download without a limit.
+
+    CSV has a column a series. JSON lines and Parquet are as for several devices.
+    """
+    window = asked.to_window(tx.now)
+    if (form := form_of(request.headers.get("accept", ""))) is not None:
+        chosen = Selection((device_id,))
+        await service.note_export(tx, caller, chosen, window)
+        series = await service.series_of(tx, caller, device_id, window)
+        return _download(form, service.export(_opened(request), chosen, window), series)
+    rows = await service.readings(tx, caller, device_id, window)
     return ReadingsOut.model_validate({"items": rows})
 
 
-def _csv(rows: Iterable[Row]) -> str:
-    """Write rows as CSV (RFC 4180), a column a series."""
-    rows = list(rows)
-    names = sorted({name for row in rows for name in row.values})
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["at", "quality", *(_cell(name) for name in names)])
-    for row in rows:
-        cells = [_cell(row.values.get(name, "")) for name in names]
-        writer.writerow([row.at.isoformat(timespec="milliseconds"), row.quality.value, *cells])
-    return out.getvalue()
+@router.get("/readings", response_model=PageOut[DeviceRowOut],
+            responses={200: {"content": DOWNLOADS},
+                       **may_fail(ApplicationUnknown, DeviceUnknown, RangeTooWide, RangeReversed,
+                                  CursorInvalid)})  # fmt: skip
+async def list_readings(
+    tx: Tx, caller: Signed, request: Request, asked: Annotated[ManyQuery, Query()]
+) -> Any:
+    """Read readings of several devices, device by device; by `Accept` all of them as a download.
+
+    CSV and Parquet have a row a value, JSON lines one an instant. A page may be short, even empty,
+    and still have a `next`, which keeps to the period of the first.
+    """
+    window, chosen = asked.to_window(tx.now), asked.to_selection()
+    if (form := form_of(request.headers.get("accept", ""))) is not None:
+        await service.note_export(tx, caller, chosen, window)
+        return _download(form, service.export(_opened(request), chosen, window), None)
+    return await service.readings_of_many(tx, caller, chosen, window, asked.after)
 
 
-def _cell(value: Any) -> Any:
-    """Keep a spreadsheet from taking a text for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+def _download(
+    form: Form,
+    batches: AsyncIterator[Sequence[DeviceRow]],
+    series: Mapping[str, str | None] | None,
+) -> StreamingResponse:
+    name = f'attachment; filename="readings.{form.name.lower()}"'
+    return StreamingResponse(
+        tables_of(form, batches, series),
+        media_type=form.value,
+        headers={"Content-Disposition": name},
+    )
+
+
+def _opened(request: Request) -> service.Opened:
+    """Give what opens a transaction of its own and recognises the caller anew."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[tuple[Transaction, Caller]]:
+        async with request.app.state.database.begin() as tx:
+            yield tx, await request.scope["state"]["recognise"](tx)
+
+    return opened
 
 
 @router.get("/devices/{device_id}/messages", response_model=PageOut[MessageOut],
-            responses=may_fail(DeviceUnknown, PermissionMissing, CursorInvalid,
-                               FieldInvalid))  # fmt: skip
+            responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}},
+                       **may_fail(DeviceUnknown, PermissionMissing, CursorInvalid,
+                                  FieldInvalid, RangeReversed)})  # fmt: skip
 async def list_messages(
-    device_id: UUID, tx: Tx, caller: Signed, asked: Asked,
+    device_id: UUID, tx: Tx, caller: Signed, asked: Asked, request: Request,
     problems: Annotated[bool, Query(description="Only messages with a problem.")] = False,
-) -> pages.Page[MessageOut]:  # fmt: skip
-    """List a device's messages, newest first, with their bytes."""
-    page = await service.messages(tx, caller, device_id, asked, problems_only=problems)
+    start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+) -> Any:  # fmt: skip
+    """List a device's messages, newest first, with their bytes.
+
+    As `application/x-ndjson` all of them are downloaded, the oldest first.
+    """
+    if NDJSON in request.headers.get("accept", ""):
+        await service.note_message_export(tx, caller, device_id, start, end)
+        batches = service.export_messages(_opened(request), device_id, start, end)
+        headers = {"Content-Disposition": 'attachment; filename="messages.ndjson"'}
+        return StreamingResponse(_lines(batches), media_type=NDJSON, headers=headers)
+    page = await service.messages(
+        tx, caller, device_id, asked, problems_only=problems, start=start, end=end
+    )
     return pages.Page([message_out(row, raw) for row, raw in page.items], page.next, page.total)
+
+
+async def _lines(batches: AsyncIterator[service.Messages]) -> AsyncIterator[bytes]:
+    async for batch in batches:
+        shown = (message_out(row, raw).model_dump_json(by_alias=True) for row, raw in batch)
+        yield "".join(f"{line}\n" for line in shown).encode()
 
 
 @router.get("/messages", response_model=PageOut[RecentOut],

@@ -28,8 +28,9 @@ import { useAddress } from '@/parts/address'
 import { Code } from '@/parts/Code'
 import { Confirm } from '@/parts/Confirm'
 import { Failure, FormFailure } from '@/parts/Failure'
-import { changes, showProblems } from '@/parts/form'
+import { changes, mergedMap, showProblems } from '@/parts/form'
 import { useGo } from '@/parts/go'
+import { fromPairs, KeyValues, toPairs } from '@/parts/KeyValues'
 import { told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Panel } from '@/parts/Panel'
@@ -190,14 +191,22 @@ function ScriptEditor({ decoder, readOnly }: { decoder: Tagged; readOnly: boolea
 function Details({ decoder, readOnly }: { decoder: Tagged; readOnly: boolean }) {
   const { t } = useTranslation()
   const client = useQueryClient()
-  const before = { name: decoder.name, description: decoder.description, shared: decoder.shared }
+  const before = {
+    name: decoder.name,
+    description: decoder.description,
+    shared: decoder.shared,
+    units: toPairs(decoder.units),
+  }
   const form = useForm({
     initialValues: before,
     validate: { name: (v) => (v.trim() ? null : t('forms.nameMissing')) },
   })
   const save = useMutation({
-    mutationFn: (values: typeof before) =>
-      changeDecoder(decoder.id, decoder.etag, changes(before, values), false),
+    mutationFn: (values: typeof before) => {
+      const { units, ...others } = changes(before, values)
+      const patch = units ? { ...others, units: mergedMap(decoder.units, fromPairs(units)) } : others
+      return changeDecoder(decoder.id, decoder.etag, patch, false)
+    },
     onError: (failure) => showProblems(form, failure),
     onSuccess: () => {
       told(t('common.saved'))
@@ -215,6 +224,11 @@ function Details({ decoder, readOnly }: { decoder: Tagged; readOnly: boolean }) 
               autosize
               minRows={2}
               {...form.getInputProps('description')}
+            />
+            <KeyValues
+              label={t('fields.units')}
+              value={form.values.units}
+              onChange={(pairs) => form.setFieldValue('units', pairs)}
             />
             <Switch
               label={t('decoders.share')}

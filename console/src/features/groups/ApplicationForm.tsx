@@ -62,6 +62,7 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
     controlledProperties: application?.controlledProperties ?? [],
     deviceKinds: application?.deviceKinds ?? [],
     metadata: toPairs(application?.metadata ?? {}),
+    units: toPairs(application?.units ?? {}),
     keepMessages: application?.keepMessages ?? null,
     keepReadings: application?.keepReadings ?? null,
     silentAfter: application?.silentAfter ?? null,
@@ -87,14 +88,16 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
   const save = useMutation({
     mutationFn: async ({ organizationId: chosen, newOrganization, ...rest }: typeof form.values) => {
       const metadata = fromPairs(rest.metadata)
+      const units = fromPairs(rest.units)
       if (!application) {
         const organization = first ? (await foundOrganization({ name: newOrganization })).id : chosen
-        return makeApplication({ ...rest, metadata, organizationId: organization })
+        return makeApplication({ ...rest, metadata, units, organizationId: organization })
       }
       const changed = changes(before, rest)
       return changeApplication(application.id, application.etag, {
         ...changed,
         ...(changed.metadata && { metadata: mergedMap(application.metadata, metadata) }),
+        ...(changed.units && { units: mergedMap(application.units, units) }),
       } as ApplicationPatch)
     },
     onError: (failure) => showProblems(form, failure),
@@ -233,6 +236,11 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
         label={t('fields.metadata')}
         value={form.values.metadata}
         onChange={(pairs) => form.setFieldValue('metadata', pairs)}
+      />
+      <KeyValues
+        label={t('fields.units')}
+        value={form.values.units}
+        onChange={(pairs) => form.setFieldValue('units', pairs)}
       />
     </FormModal>
   )

@@ -1,4 +1,4 @@
-import { Button, Group, MultiSelect, SegmentedControl, Skeleton, Stack, Text } from '@mantine/core'
+import { Button, Group, Menu, MultiSelect, SegmentedControl, Skeleton, Stack, Text } from '@mantine/core'
 import { IconChartLine, IconDownload, IconZoomReset } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
@@ -17,6 +17,11 @@ import { unitText } from './units'
 
 const PERIODS = { hour: 3_600, day: 86_400, week: 604_800, month: 2_592_000, year: 31_536_000 } as const
 type Period = keyof typeof PERIODS
+const FORMS = [
+  ['CSV', 'text/csv', 'csv'],
+  ['JSON', 'application/x-ndjson', 'ndjson'],
+  ['Parquet', 'application/vnd.apache.parquet', 'parquet'],
+] as const
 
 const spanOf = (period: Period): Span => ({
   from: new Date(Date.now() - PERIODS[period] * 1000).toISOString(),
@@ -85,20 +90,29 @@ export function Readings({ deviceId }: { deviceId: string }) {
         <Text fz="sm" c="dimmed">
           {format.instant(span.from, false)} – {format.instant(span.to, false)} · {t('readings.help')}
         </Text>
-        <Button
-          variant="subtle"
-          size="compact-sm"
-          leftSection={<IconDownload size={16} />}
-          onClick={() =>
-            void download(
-              `/api/v1/devices/${deviceId}/readings${queryString({ series, ...span, limit: 200_000 })}`,
-              'text/csv',
-              'readings.csv',
-            ).catch((failure) => failed(text(failure)))
-          }
-        >
-          CSV
-        </Button>
+        <Menu position="bottom-end" shadow="md">
+          <Menu.Target>
+            <Button variant="subtle" size="compact-sm" leftSection={<IconDownload size={16} />}>
+              {t('readings.download')}
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            {FORMS.map(([name, type, suffix]) => (
+              <Menu.Item
+                key={suffix}
+                onClick={() =>
+                  void download(
+                    `/api/v1/devices/${deviceId}/readings${queryString({ series, ...span })}`,
+                    type,
+                    `readings.${suffix}`,
+                  ).catch((failure) => failed(text(failure)))
+                }
+              >
+                {name}
+              </Menu.Item>
+            ))}
+          </Menu.Dropdown>
+        </Menu>
       </Group>
       {readings.error && <Failure of={readings.error} retry={() => void readings.refetch()} />}
       {readings.isPending && series.length > 0 && <Skeleton height={240} />}

@@ -1,6 +1,7 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ok } from '@/api/client'
-import type { Readings } from '@/api/types'
+import type { ListPage } from '@/api/pages'
+import type { Message, Readings } from '@/api/types'
 
 export const latestQuery = (deviceId: string) =>
   queryOptions({
@@ -42,12 +43,12 @@ export const readingsQuery = (deviceId: string, series: string[], span: Span) =>
     placeholderData: keepPreviousData,
   })
 
-export const listMessagesOf = (deviceId: string, problems: boolean, after?: string) =>
-  ok(
+export const listMessagesOf = async (deviceId: string, problems: boolean, after?: string) =>
+  (await ok(
     api.GET('/api/v1/devices/{device_id}/messages', {
       params: { path: { device_id: deviceId }, query: { problems, after } },
     }),
-  )
+  )) as ListPage<Message>
 
 /** What a device sent last. */
 export const messagesOfQuery = (deviceId: string) =>

@@ -13,7 +13,9 @@ const WRITTEN: Record<string, string> = {
   '[pH]': 'pH',
   'ug/m3': 'µg/m³',
   'm/s': 'm/s',
+  'dB{mW}': 'dBm',
   'dB[mW]': 'dBm',
+  '{index}': '',
   Ohm: 'Ω',
   'uS/cm': 'µS/cm',
   '1': '',
@@ -23,5 +25,5 @@ const WRITTEN: Record<string, string> = {
 /** Write a UCUM code as people do. */
 export function unitText(code: string | null | undefined): string {
   if (!code) return ''
-  return WRITTEN[code] ?? code.replace(/^\[|\]$/g, '')
+  return WRITTEN[code] ?? code.replace(/[[\]{}]/g, '')
 }

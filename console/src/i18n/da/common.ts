@@ -110,6 +110,7 @@ export const common = {
     thresholds: 'Grænser',
     timeZone: 'Tidszone',
     token: 'Token',
+    units: 'Enheder pr. måleserie (UCUM: Cel, %, kW.h)',
     updatedAt: 'Ændret',
     userName: 'Brugernavn',
     version: 'Version',

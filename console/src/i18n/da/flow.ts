@@ -22,6 +22,7 @@ export const flow = {
     resume: 'Fortsæt',
   },
   readings: {
+    download: 'Hent',
     empty: 'Tal, som enheden sender, bliver til grafer her.',
     emptyTitle: 'Ingen målinger endnu',
     help: 'træk i en graf for at zoome',

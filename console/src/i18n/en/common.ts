@@ -110,6 +110,7 @@ export const common = {
     thresholds: 'Limits',
     timeZone: 'Time zone',
     token: 'Token',
+    units: 'Units by series (UCUM: Cel, %, kW.h)',
     updatedAt: 'Changed',
     userName: 'User name',
     version: 'Version',

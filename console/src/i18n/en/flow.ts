@@ -22,6 +22,7 @@ export const flow = {
     resume: 'Resume',
   },
   readings: {
+    download: 'Download',
     empty: 'Numbers the device sends become charts here.',
     emptyTitle: 'No readings yet',
     help: 'drag in a chart to zoom',

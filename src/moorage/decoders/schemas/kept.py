@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, Strict
 
-from moorage.kit.http import Body, Id, Instant, Out, Stamped
+from moorage.kit.http import Body, Id, Instant, Out, Stamped, Units, UnitsPatch
 
 from ..model import (
     Direction,
@@ -112,6 +112,7 @@ class DecoderBody(Body):
         False
     )
     test_cases: Cases = []
+    units: Units = {}
 
     def to_model(self) -> NewDecoder:
         """Make the noun."""
@@ -123,6 +124,7 @@ class DecoderBody(Body):
             self.description,
             self.shared,
             tuple(case.to_model() for case in self.test_cases),
+            self.units,
         )
 
 
@@ -133,6 +135,7 @@ class DecoderPatch(Body):
     script: ScriptText = ""
     description: Text = ""
     shared: bool = False
+    units: UnitsPatch = {}
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent."""
@@ -151,6 +154,7 @@ class DecoderOut(Stamped):
     kind: str
     description: str
     shared: bool
+    units: dict[str, str]
     version: int
     hash: Annotated[str, Field(description="SHA-256 of the script in force.")]
 

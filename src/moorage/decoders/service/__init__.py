@@ -21,7 +21,7 @@ from .catalogue import (
     restore,
     set_cases,
 )
-from .readings import instant_of, take_readings
+from .readings import instant_of, take_readings, units_of
 from .trial import run_cases, suggest, try_out
 from .turns import Turns
 from .watch import watch
@@ -56,5 +56,6 @@ __all__ = [
     "suggest",
     "take_readings",
     "try_out",
+    "units_of",
     "watch",
 ]

@@ -12,7 +12,7 @@ from moorage import notifications, organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
-from moorage.kit.facts import difference
+from moorage.kit.facts import difference, merged
 from moorage.notifications import NoticeKind
 from moorage.organizations import Permission
 
@@ -148,10 +148,11 @@ async def change(
     force: bool = False,
     match: Callable[[datetime], None] = lambda _updated_at: None,
 ) -> Decoder:
-    """Change a decoder's name, description, sharing or `source`; a new text is a new version.
+    """Change a decoder's name, description, sharing, units or `source`.
 
-    A text the decoder had before becomes that version again. `match` refuses if the decoder was
-    changed since the caller read it.
+    A new text is a new version; one the decoder had before becomes that version again. Units are
+    merged, where None removes one. `match` refuses if the decoder was changed since the caller read
+    it.
 
     Raises:
         DecoderUnknown, PermissionMissing, ScriptInvalid, ScriptNotWanted, TestCasesFailed,
@@ -170,6 +171,8 @@ async def change(
         match(before.updated_at)
         if before.shared and fields.get("shared") is False:
             await _refuse_used(tx, before, outside_of=before.organization_id)
+        if "units" in fields:
+            fields["units"] = merged(before.units, fields["units"])
         if source is not None:
             content_hash = hash_of(before.kind, source)
             fields["version"] = await store.take_version(tx, decoder_id, content_hash, source)
@@ -215,6 +218,7 @@ async def copy(
         version.script or "",
         original.description,
         test_cases=await store.cases_of(tx, decoder_id),
+        units=original.units,
     )
     made = await store.add(tx, new, original.hash)
     after = {**_view(made), "copied_from": original.id}
@@ -259,23 +263,31 @@ async def cases_of(tx: Tx, caller: Caller, decoder_id: UUID) -> tuple[TestCase, 
 
 
 async def set_cases(
-    tx: Tx, caller: Caller, decoder_id: UUID, test_cases: Sequence[TestCase]
-) -> tuple[TestCase, ...]:
-    """Put test cases in place of the ones there are, without running them.
+    tx: Tx,
+    caller: Caller,
+    decoder_id: UUID,
+    test_cases: Sequence[TestCase],
+    match: Callable[[datetime], None] = lambda _updated_at: None,
+) -> tuple[tuple[TestCase, ...], datetime]:
+    """Put test cases in place of the ones there are, without running them; give when.
+
+    `match` refuses if the decoder was changed since the caller read it.
 
     Raises:
         DecoderUnknown, PermissionMissing, TestCasesInvalid.
     """
     before = await _own(tx, caller, decoder_id, lock=True)
+    match(before.updated_at)
     _refuse_unusable(test_cases)
+    updated_at = before.updated_at
     old = await store.cases_of(tx, decoder_id)
     if tuple(test_cases) != old:
         await store.set_cases(tx, decoder_id, test_cases)
-        await store.change(tx, decoder_id, {})
+        updated_at = (await store.change(tx, decoder_id, {})).updated_at
         was = {"test_cases": [c.name for c in old]}
         now = {"test_cases": [c.name for c in test_cases]}
         tx.announce(DecoderChanged(decoder_id, before.organization_id, was, now))
-    return tuple(test_cases)
+    return tuple(test_cases), updated_at
 
 
 # --- Problems -------------------------------------------------------------

@@ -8,11 +8,14 @@ becomes readings of that instant.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, Final
 
-from ..model import Location, Readings, Value
+import msgspec
+
+from ..model import Decoded, DecodeFailure, Location, Readings, Value
 
 MOST: Final = 5_000
 """Readings taken from one message; the rest is counted as dropped."""
@@ -76,6 +79,32 @@ def take_readings(document: Any) -> tuple[tuple[Readings, ...], int]:
     elif document is not None:
         _instant(taking, {"value": document}, None)
     return tuple(taking.found), taking.dropped
+
+
+def with_units(
+    outcome: Decoded | DecodeFailure, units: Mapping[str, str]
+) -> Decoded | DecodeFailure:
+    """Give numbers without a unit the one that `units` has for their series."""
+    if not units or isinstance(outcome, DecodeFailure):
+        return outcome
+    readings = tuple(
+        msgspec.structs.replace(each, units=units_of(each.values, each.units, units))
+        for each in outcome.readings
+    )
+    return msgspec.structs.replace(outcome, readings=readings)
+
+
+def units_of(
+    values: Mapping[str, Value], known: dict[str, str] | None, units: Mapping[str, str]
+) -> dict[str, str] | None:
+    """Add to `known` what `units` says of the numbers among `values`; None where there is none."""
+    own = known or {}
+    found = {
+        name: units[name]
+        for name, value in values.items()
+        if name in units and name not in own and type(value) in {int, float}
+    }
+    return {**own, **found} or None
 
 
 def instant_of(value: Any) -> datetime | None:

@@ -35,6 +35,7 @@ from ..model import (
 )
 from ..ports import DecoderRuntime
 from . import cases, catalogue
+from .readings import with_units
 from .workshop import Workshop, hash_of
 
 _MOST_SUGGESTED: Final = 10
@@ -81,12 +82,13 @@ async def try_out(
         DecoderUnknown, VersionUnknown, PermissionMissing, KindUnknown, ScriptInvalid,
         ScriptNotWanted, TrialsTooMany, TrialTooLong.
     """
-    runtime, script = await _load(workshop, caller, attempt)
+    runtime, script, units = await _load(workshop, caller, attempt)
     started_s = time.monotonic()
     async with workshop.turns.take(caller):
         outcomes = await _run(runtime, _organization(caller), script, attempt.direction, messages)
     used_s = time.monotonic() - started_s
-    return Trial(tuple(outcomes), script.hash, used_s)
+    named = (o if isinstance(o, Encoded) else with_units(o, units) for o in outcomes)
+    return Trial(tuple(named), script.hash, used_s)
 
 
 async def run_cases(workshop: Workshop, caller: Caller, decoder_id: UUID) -> list[CaseResult]:
@@ -97,7 +99,7 @@ async def run_cases(workshop: Workshop, caller: Caller, decoder_id: UUID) -> lis
     """
     async with workshop.database.begin(caller) as tx:
         test_cases = await catalogue.cases_of(tx, caller, decoder_id)
-    runtime, script = await _load(workshop, caller, Attempt(decoder_id=decoder_id))
+    runtime, script, _units = await _load(workshop, caller, Attempt(decoder_id=decoder_id))
     async with workshop.turns.take(caller):
         return await cases.run_cases(runtime, _organization(caller), script, test_cases)
 
@@ -154,14 +156,15 @@ def _organization(caller: Caller) -> str:
 
 async def _load(
     workshop: Workshop, caller: Caller, attempt: Attempt
-) -> tuple[DecoderRuntime, Script]:
-    """Give what an attempt runs, if the caller may."""
+) -> tuple[DecoderRuntime, Script, Mapping[str, str]]:
+    """Give what an attempt runs and the units that go with it, if the caller may."""
     if attempt.decoder_id is not None:
         async with workshop.database.begin(caller) as tx:
             decoder = await catalogue.get(tx, caller, attempt.decoder_id)
             n = decoder.version if attempt.version is None else attempt.version
             version = await store.get_version(tx, decoder.id, n)
-        return workshop.runtime_of(decoder.kind), Script(version.hash, version.script or "")
+        script = Script(version.hash, version.script or "")
+        return workshop.runtime_of(decoder.kind), script, decoder.units
     runtime = workshop.runtime_of(attempt.kind)
     wanted = Permission.MANAGE_DECODERS if runtime.needs_script else Permission.READ_DECODERS
     if not caller.reach(wanted):
@@ -171,7 +174,7 @@ async def _load(
         raise ScriptNotWanted(name=attempt.kind)
     if not source and runtime.needs_script:
         raise ScriptInvalid(reason="it is empty")
-    return runtime, Script(hash_of(attempt.kind, source), source)
+    return runtime, Script(hash_of(attempt.kind, source), source), {}
 
 
 async def _run(

@@ -43,6 +43,7 @@ from ..model import (
 )
 from ..ports import DecoderRuntime
 from .formats import NOTHING, TEXT, Formats, read_text, settle_guess
+from .readings import with_units
 from .turns import Turns
 
 log = structlog.get_logger()
@@ -121,8 +122,10 @@ class Workshop:
             version, results = await self._with_decoder(
                 key[0], key[1], known[key[1]], contents, _decode
             )
+            decoder = known[key[1]].decoder
+            units = {} if decoder is None else decoder.units
             for i, result in zip(indexes, results, strict=True):
-                outcomes[i] = version, result
+                outcomes[i] = version, with_units(result, units)
 
         async def by_one_format(key: tuple[UUID, str, bool], indexes: list[int]) -> None:
             organization_id, name, guessed = key

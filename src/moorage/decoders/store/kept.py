@@ -64,6 +64,7 @@ async def add(tx: Tx, new: NewDecoder, content_hash: str) -> Decoder:
                 kind=new.kind,
                 description=new.description,
                 shared=new.shared,
+                units=dict(new.units),
                 version=1,
                 **tx.stamp(),
             )
@@ -238,5 +239,6 @@ async def in_force(tx: Tx, decoder_ids: Collection[UUID]) -> list[InForce]:
     """Tell which versions of these decoders are in force; those unknown are left out."""
     query = _decoders().where(decoders.c.id == any_(array(list(decoder_ids))))
     return [
-        InForce(r.id, r.organization_id, r.kind, r.shared, r.hash) for r in await tx.execute(query)
+        InForce(r.id, r.organization_id, r.kind, r.shared, r.hash, r.units)
+        for r in await tx.execute(query)
     ]

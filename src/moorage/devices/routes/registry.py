@@ -25,7 +25,7 @@ from ..errors import (
     SerialTaken,
     StateNotAllowed,
 )
-from ..model import Device, MapBox, StateChange
+from ..model import Device, StateChange
 from ..schemas.bodies import (
     DeviceBody,
     DeviceOut,
@@ -36,7 +36,7 @@ from ..schemas.bodies import (
     StateChangeOut,
 )
 from ..service import registry as service
-from .filters import Wanted
+from .filters import Wanted, read_box
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
 _FIELDS = {field.alias or name: name for name, field in DeviceOut.model_fields.items()}
@@ -86,7 +86,7 @@ async def map_devices(
     cells: Annotated[int, Query(ge=1, le=64, description="Columns of the grid.")] = 24,
 ) -> list[MapClusterOut]:  # fmt: skip
     """Gather the devices of a part of the map into clusters."""
-    clusters = await service.map_clusters(tx, caller, _box(bbox), cells, wanted)
+    clusters = await service.map_clusters(tx, caller, read_box(bbox), cells, wanted)
     return [
         MapClusterOut(
             location=PointOut(coordinates=[cluster.longitude, cluster.latitude]),
@@ -96,16 +96,6 @@ async def map_devices(
         )
         for cluster in clusters
     ]
-
-
-def _box(bbox: str) -> MapBox:
-    try:
-        west, south, east, north = (float(part) for part in bbox.split(","))
-    except ValueError as wrong:
-        raise FieldInvalid("/bbox", "is four numbers: west,south,east,north") from wrong
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
-        raise FieldInvalid("/bbox", "lies within -180,-90,180,90, south first")
-    return MapBox(west, south, east, north)
 
 
 @router.get("/{device_id}", response_model=DeviceOut, responses=may_fail(DeviceUnknown))

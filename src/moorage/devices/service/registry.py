@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from ..model import (
     DeviceState,
     MapBox,
     MapCluster,
+    Named,
     NewDevice,
     StateChange,
 )
@@ -304,6 +305,35 @@ async def numbers_seen(tx: Tx, caller: Caller, wanted: DeviceFilter) -> dict[int
         await groups.get(tx, caller, application_id)
     wanted = replace(wanted, states=wanted.states or tuple(DeviceState))
     return await store.listing.numbers_seen(tx, caller.reach(Permission.READ_DEVICES), wanted)
+
+
+async def list_named(
+    tx: Tx,
+    caller: Caller,
+    *,
+    device_ids: Collection[UUID] = (),
+    application_id: UUID | None = None,
+    organization_id: UUID | None = None,
+    first: UUID | None = None,
+    limit: int,
+) -> list[Named]:
+    """List devices the caller may see, by id, from the id `first` on; for questions about many.
+
+    Raises:
+        ApplicationUnknown.
+        DeviceUnknown: one of `device_ids` is not there, or the caller may not see it.
+    """
+    seen = caller.reach(Permission.READ_DEVICES)
+    wanted = DeviceFilter(tuple(device_ids), organization_id, states=tuple(DeviceState))
+    if application_id is not None:
+        await groups.get(tx, caller, application_id)
+        wanted = replace(wanted, application_ids=(application_id,))
+    if device_ids:
+        among = DeviceFilter(wanted.ids, states=wanted.states)
+        known = await store.listing.list_named(tx, seen, among, None, len(device_ids))
+        if missing := set(device_ids) - {device.id for device in known}:
+            raise DeviceUnknown(id=min(missing))
+    return await store.listing.list_named(tx, seen, wanted, first, limit)
 
 
 async def names_seen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -25,13 +26,23 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 
-from ..model import Connectivity, Device, DeviceFilter, DeviceState, MapBox, MapCluster
+from ..model import (
+    Circle,
+    Connectivity,
+    Device,
+    DeviceFilter,
+    DeviceState,
+    MapBox,
+    MapCluster,
+    Named,
+)
 from ..tables import device_contacts, devices
 from . import registry
 
 # Stands for "never" in the order by last contact, since a page's cursor cannot hold a null.
 _NEVER = literal(datetime(1970, 1, 1, tzinfo=UTC), DateTime(timezone=True))
 MOST_CLUSTERS = 2000
+EARTH_M = 6_371_008.8
 
 
 async def count_by_state(tx: Tx) -> dict[DeviceState, int]:
@@ -62,6 +73,7 @@ def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]
         if value is not None:
             query = query.where(column == value)
     for column, values in (
+        (devices.c.id, wanted.ids),
         (devices.c.application_id, wanted.application_ids),
         (devices.c.state, wanted.states),
         (devices.c.kind, wanted.kinds),
@@ -79,9 +91,57 @@ def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]
         query = query.where(devices.c.longitude.is_not(None) == wanted.located)
     if wanted.connectivity is not None:
         query = query.where(_is(wanted.connectivity))
+    for column, text in (
+        (devices.c.manufacturer, wanted.manufacturer),
+        (devices.c.model, wanted.model),
+        (devices.c.serial, wanted.serial),
+        (devices.c.owner, wanted.owner),
+    ):
+        if text is not None:
+            query = query.where(func.lower(column) == text.lower())
+    if wanted.seen_from is not None:
+        query = query.where(device_contacts.c.last_seen_at >= wanted.seen_from)
+    if wanted.seen_to is not None:
+        query = query.where(device_contacts.c.last_seen_at < wanted.seen_to)
+    if wanted.box is not None:
+        query = query.where(_inside(wanted.box))
+    if wanted.near is not None:
+        query = query.where(_around(wanted.near))
     for word in (wanted.q or "").casefold().split():
         query = query.where(_has(word))
     return query
+
+
+def _inside(box: MapBox) -> ColumnElement[bool]:
+    c = devices.c
+    across: ColumnElement[bool] = c.longitude.between(box.west, box.east)
+    if box.west > box.east:
+        across = or_(c.longitude >= box.west, c.longitude <= box.east)
+    return and_(across, c.latitude.between(box.south, box.north))
+
+
+def _around(circle: Circle) -> ColumnElement[bool]:
+    """Compare great-circle distances, of what lies in the box around the circle.
+
+    Source: Sinnott, Virtues of the Haversine (1984); the mean radius of the Earth is of IUGG 1980.
+    """
+    c = devices.c
+    high = math.degrees(circle.metres / EARTH_M)
+    south, north = max(-90.0, circle.latitude - high), min(90.0, circle.latitude + high)
+    # The circle is widest towards the nearer pole, and goes all around if it holds the pole.
+    least = math.cos(math.radians(max(abs(south), abs(north))))
+    wide = 180.0 if least < 1e-9 else min(180.0, high / least)
+    west, east = circle.longitude - wide, circle.longitude + wide
+    if wide < 180:
+        west, east = (west + 540) % 360 - 180, (east + 540) % 360 - 180
+    latitude = func.radians(c.latitude)
+    half = func.pow(func.sin((latitude - math.radians(circle.latitude)) / 2), 2) + (
+        func.cos(latitude)
+        * math.cos(math.radians(circle.latitude))
+        * func.pow(func.sin((func.radians(c.longitude) - math.radians(circle.longitude)) / 2), 2)
+    )
+    metres = 2 * EARTH_M * func.asin(func.least(1.0, func.sqrt(half)))
+    return and_(_inside(MapBox(west, south, east, north)), metres <= circle.metres)
 
 
 def _has(word: str) -> ColumnElement[bool]:
@@ -134,6 +194,18 @@ async def numbers_seen(tx: Tx, seen: Reach, wanted: DeviceFilter) -> dict[int, U
     return {row.number: row.id for row in await tx.execute(query)}
 
 
+async def list_named(
+    tx: Tx, seen: Reach, wanted: DeviceFilter, first: UUID | None, limit: int
+) -> list[Named]:
+    """Read so many of the devices that `seen` allows and `wanted` asks for, by id from `first`."""
+    c = devices.c
+    query = narrow(select(c.id, c.number, c.name, c.organization_id), seen, wanted)
+    if first is not None:
+        query = query.where(c.id >= first)
+    rows = await tx.execute(query.order_by(c.id).limit(limit))
+    return [Named(row.id, row.number, row.name, row.organization_id) for row in rows]
+
+
 async def names_seen(
     tx: Tx, seen: Iterable[Reach], numbers: Iterable[int], wanted: DeviceFilter
 ) -> dict[int, tuple[UUID, str]]:
@@ -179,7 +251,7 @@ async def map_clusters(
         )
         .where(across, c.latitude.between(box.south, box.north))
     )
-    if wanted.connectivity is not None:
+    if wanted.asks_of_contact:
         inner = inner.join(device_contacts, device_contacts.c.number == c.number)
     # Kept apart by the offset: else the planner expects as many cells as places and sorts all.
     placed = narrow(inner, seen, wanted).offset(literal_column("0")).subquery()

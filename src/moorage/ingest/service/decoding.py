@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from moorage import decoders, devices, ledger, telemetry
+from moorage import decoders, devices, groups, ledger, telemetry
 from moorage.kit.db import Tx
 
 PAST_US = 30 * 86_400 * 1_000_000
@@ -39,6 +39,7 @@ class Decoding:
         self._descriptions: dict[int, tuple[devices.DeviceContext, msgspec.Raw]] = {}
         self._changed = True
         self._mark: int | None = None
+        self._units: Mapping[UUID, Mapping[str, str]] = {}
         self.contexts: dict[int, devices.DeviceContext] = {}
         self.failures: list[decoders.Problem] = []
 
@@ -52,6 +53,7 @@ class Decoding:
             self._changed = False
             changes = await devices.contexts_changed(tx, self._mark)
             self._mark = changes.next
+            self._units = await groups.units(tx)
             for number in changes.numbers:
                 self.contexts.pop(number, None)
         missing = {m.device for _n, m in entries} - self.contexts.keys()
@@ -76,7 +78,19 @@ class Decoding:
             others.setdefault(message.device, []).append(index)
         if others:
             await self._decode_others(entries, others, derived)
-        return [d for d in derived if d is not None]
+        found = [d for d in derived if d is not None]
+        if self._units:
+            self._name_units(found)
+        return found
+
+    def _name_units(self, derived: Sequence[telemetry.Derived]) -> None:
+        """Give what came without a unit the one that the device's application has for it."""
+        for entry in derived:
+            context = self.contexts.get(entry.device)
+            units = context and self._units.get(context.application_id)
+            if units:
+                for point in entry.points:
+                    point.units = decoders.units_of(point.values, point.units, units)
 
     async def decode_with(
         self, asked: Sequence[tuple[ledger.RawMessage, UUID]]

@@ -135,4 +135,5 @@ def _restart(device: Device, payload: Mapping[str, Any], at: float) -> Values:
 GATEWAY = Kind(
     "gateway", "Radio gateway", "Kerlink", "Wirnet iStation", Door.MQTT, "gateway", None, JSON,
     _gateway, to_json, Command("restart", "Restart the packet forwarder", _restart),
+    units={"stat.temp": "Cel", "stat.ackr": "%"},
 )  # fmt: skip

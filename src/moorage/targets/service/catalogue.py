@@ -82,9 +82,9 @@ async def add(tx: Tx, caller: Caller, new: NewTarget, kinds: Kinds, sealer: Seal
     return target
 
 
-async def get(tx: Tx, caller: Caller, target_id: UUID) -> Target:
+async def get(tx: Tx, caller: Caller, target_id: UUID, *, lock: bool = False) -> Target:
     """Read a target the caller may see. Raises TargetUnknown."""
-    target = await store.get(tx, target_id)
+    target = await store.get(tx, target_id, lock=lock)
     if not caller.may(Permission.READ_TARGETS, target.organization_id, target.application_id):
         raise TargetUnknown(id=target_id)
     return target

@@ -36,10 +36,12 @@ async def list_letters(
     return await store.list_letters(tx, target_id, asked, reason=reason)
 
 
-async def get_letter(tx: Tx, caller: Caller, target_id: UUID, letter_id: UUID) -> DeadLetter:
+async def get_letter(
+    tx: Tx, caller: Caller, target_id: UUID, letter_id: UUID, *, lock: bool = False
+) -> DeadLetter:
     """Read a dead letter. Raises TargetUnknown, DeadLetterUnknown."""
     await catalogue.get(tx, caller, target_id)
-    return await store.get_letter(tx, target_id, letter_id)
+    return await store.get_letter(tx, target_id, letter_id, lock=lock)
 
 
 async def edit_letter(

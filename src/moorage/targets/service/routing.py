@@ -43,9 +43,9 @@ async def connect(tx: Tx, caller: Caller, new: NewRoute) -> Route:
     return route
 
 
-async def get_route(tx: Tx, caller: Caller, route_id: UUID) -> Route:
+async def get_route(tx: Tx, caller: Caller, route_id: UUID, *, lock: bool = False) -> Route:
     """Read a route the caller may see. Raises RouteUnknown."""
-    route = await store.get_route(tx, route_id)
+    route = await store.get_route(tx, route_id, lock=lock)
     if not caller.may(Permission.READ_TARGETS, route.organization_id, route.application_id):
         raise RouteUnknown(id=route_id)
     return route

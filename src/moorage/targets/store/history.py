@@ -206,12 +206,12 @@ async def add_letters(
     )
 
 
-async def get_letter(tx: Tx, target_id: UUID, letter_id: UUID) -> DeadLetter:
+async def get_letter(tx: Tx, target_id: UUID, letter_id: UUID, *, lock: bool = False) -> DeadLetter:
     """Read one. Raises DeadLetterUnknown."""
     query = select(target_letters).where(
         target_letters.c.target_id == target_id, target_letters.c.id == letter_id
     )
-    row = (await tx.execute(query)).one_or_none()
+    row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
     if row is None:
         raise DeadLetterUnknown(id=letter_id)
     return _letter(row)

@@ -125,9 +125,12 @@ async def add(
     return await get(tx, target_id)
 
 
-async def get(tx: Tx, target_id: UUID) -> Target:
+async def get(tx: Tx, target_id: UUID, *, lock: bool = False) -> Target:
     """Read one. Raises TargetUnknown."""
-    row = (await tx.execute(_query().where(targets.c.id == target_id))).one_or_none()
+    query = _query().where(targets.c.id == target_id)
+    if lock:
+        query = query.with_for_update(of=targets)
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise TargetUnknown(id=target_id)
     return _target(row)
@@ -243,9 +246,11 @@ async def add_route(tx: Tx, route_id: UUID, target: Target, new: NewRoute) -> Ro
     return _route(row)
 
 
-async def get_route(tx: Tx, route_id: UUID) -> Route:
+async def get_route(tx: Tx, route_id: UUID, *, lock: bool = False) -> Route:
     """Read one. Raises RouteUnknown."""
     query = select(target_routes).where(target_routes.c.id == route_id)
+    if lock:
+        query = query.with_for_update()
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise RouteUnknown(id=route_id)

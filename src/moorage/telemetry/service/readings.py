@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from struct import Struct
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from moorage import devices, ledger, organizations
 from moorage.kit import pages
 from moorage.kit.caller import SYSTEM, SYSTEM_ID, Caller, CallerKind, Grant
 from moorage.kit.db import Tx
+from moorage.kit.errors import FieldInvalid
 
 from .. import store
 from ..errors import RangeReversed, RangeTooWide
@@ -24,6 +25,7 @@ MOST_SHAPES = 20_000
 MOST_RENEWED = 20
 TABLE = "telemetry_history"
 _CLOCK, _FURTHER = int(Flag.CLOCK), int(Flag.FURTHER)
+Messages = Sequence[tuple[MessageRow, ledger.RawMessage | None]]
 _DAY_US = 86_400_000_000
 # The platform itself, which needs the zone of an organisation whose device the caller may see.
 PLATFORM = Caller(CallerKind.SYSTEM, SYSTEM_ID, SYSTEM.label, (Grant(frozenset()),))
@@ -205,11 +207,16 @@ async def messages(
     asked: pages.PageRequest,
     *,
     problems_only: bool = False,
+    start: datetime | None = None,
+    end: datetime | None = None,
 ) -> pages.Page[tuple[MessageRow, ledger.RawMessage | None]]:
     """Read a page of a device's messages with their bytes; None past the ledger's retention.
 
+    `start` and `end` narrow by the time of the messages.
+
     Raises:
-        DeviceUnknown, PermissionMissing.
+        DeviceUnknown, PermissionMissing, CursorInvalid, RangeReversed.
+        FieldInvalid: another order is asked for, or a total of a period.
     """
     device = await devices.get(tx, caller, device_id)
     organizations.require(
@@ -218,7 +225,13 @@ async def messages(
         device.organization_id,
         device.application_id,
     )
-    found = await store.list_messages(tx, device.number, asked, problems_only=problems_only)
+    if start is not None and end is not None and end <= start:
+        raise RangeReversed
+    if asked.total and (start or end):
+        raise FieldInvalid("/total", "cannot be asked for together with a period")
+    found = await store.list_messages(
+        tx, device.number, asked, problems_only=problems_only, start=start, end=end
+    )
     raw = await ledger.get_many(tx, {(m.partition, m.n): device.number for m in found.items})
     return pages.Page(
         [(m, raw.get((m.partition, m.n))) for m in found.items], found.next, found.total

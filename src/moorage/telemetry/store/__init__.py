@@ -10,6 +10,8 @@ from .history import (
     last_places,
     list_messages,
     read,
+    read_stretch,
+    series_of,
 )
 from .hours import HOUR_US, merged, read_hours, sum_of, tally
 from .latest import LatestRow, get_state, get_states, put_latest, read_latest
@@ -65,8 +67,10 @@ __all__ = [
     "read",
     "read_hours",
     "read_latest",
+    "read_stretch",
     "rows_of",
     "seal",
+    "series_of",
     "stage",
     "staged_days",
     "stored_bytes",

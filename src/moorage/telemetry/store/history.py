@@ -6,13 +6,15 @@ one tier or in the other, never in both or in none.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, Integer, func, literal, select, true
+from sqlalchemy import ARRAY, Integer, func, literal, select, text, true
 
 from moorage.kit import pages
 from moorage.kit.db import Tx
@@ -128,6 +130,85 @@ async def read(tx: Tx, devices: Sequence[int], window: Window) -> list[tuple[int
     return [(device, row_of(kept, known[kept.shape], wanted)) for device, kept in rows[:most]]
 
 
+# Where the first blocks end that hold enough rows together.
+_ENOUGH = """
+SELECT day FROM (
+    SELECT day, sum(rows) OVER (ORDER BY day) - rows AS before FROM telemetry_sealed
+    WHERE device = :device AND day BETWEEN :first AND :last AND until >= :since
+) counted WHERE before >= :most ORDER BY day LIMIT 1
+"""
+
+
+async def read_stretch(tx: Tx, device: int, window: Window) -> tuple[list[Row], datetime | None]:
+    """Read a device's rows from the start of a window, and where to go on; None at its end.
+
+    Gives about `window.limit` rows and no more, but for those of one instant, which are never torn
+    apart. There may be none although more follow.
+    """
+    given = {
+        "device": device,
+        "first": window.start.date() - LONGEST_BLOCK,
+        "since": window.start.date(),
+        "last": window.end.date(),
+        "most": window.limit,
+    }
+    day = (await tx.execute(_ENOUGH, given)).scalar_one_or_none()
+    end = window.end if day is None else min(window.end, day_bounds(day)[0])
+    most = window.limit
+    while True:
+        found = await read(tx, [device], replace(window, end=end, limit=most))
+        rows = [row for _number, row in found]
+        if len(rows) <= most:
+            on = end if end < window.end else None
+            break
+        on = rows[most].at
+        if rows[0].at < on:
+            rows = [row for row in rows if row.at < on]
+            break
+        most *= 2
+    if len(rows) > window.limit:
+        # More share the first instant than were asked for.
+        first = rows[0].at
+        on = next((row.at for row in rows if row.at > first), on)
+        rows = [row for row in rows if row.at == first]
+    return rows, on
+
+
+_SHAPES = """
+SELECT DISTINCT shape, NULL::bytea AS body FROM telemetry_history
+WHERE device = :device AND at >= :start AND at < :end
+UNION ALL
+SELECT NULL, body FROM telemetry_sealed
+WHERE device = :device AND day BETWEEN :first AND :last AND until >= :since
+"""
+
+
+async def series_of(tx: Tx, device: int, window: Window) -> dict[str, str | None]:
+    """List the series of a device's rows in a period, each with its unit if there is but one."""
+    given = {
+        "device": device,
+        "start": window.start,
+        "end": window.end,
+        "first": window.start.date() - LONGEST_BLOCK,
+        "since": window.start.date(),
+        "last": window.end.date(),
+    }
+    ids: set[int] = set()
+    # A block at a time: a long period has many.
+    async with tx.connection.stream(text(_SHAPES).execution_options(yield_per=50), given) as rows:
+        async for row in rows:
+            ids |= {row.shape} if row.body is None else blocks.shapes_in(row.body)
+    units: dict[str, set[str | None]] = {}
+    for shape in (await get_shapes(tx, ids)).values():
+        for name, unit in zip(shape.names, shape.units, strict=True):
+            if not window.series or name in window.series:
+                units.setdefault(name, set()).add(unit)
+    return {
+        name: some.pop() if len(some := found - {None}) == 1 else None
+        for name, found in sorted(units.items())
+    }
+
+
 async def _shapes_of(tx: Tx, found: Iterable[Any]) -> dict[int, Shape]:
     ids: set[int] = set()
     for row in found:
@@ -176,12 +257,12 @@ WITH counted AS (
     SELECT day, body, sum({weight}) OVER ordered - {weight}
         - first_value({weight}) OVER ordered AS before
     FROM telemetry_sealed
-    WHERE device = :device AND {weight} > 0 AND {from_day}
+    WHERE device = :device AND {weight} > 0 AND {from_day} AND {within_days}
     WINDOW ordered AS (ORDER BY day {direction})
 )
 (SELECT at, n, flags, partition, shape, values, NULL::bytea AS body
 FROM telemetry_history
-WHERE device = :device AND flags & :mask = :flags AND {from_row}
+WHERE device = :device AND flags & :mask = :flags AND {from_row} AND {within}
 ORDER BY at {direction}, n {direction} LIMIT :most)
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, body FROM counted WHERE before < :most
@@ -193,7 +274,13 @@ SELECT (SELECT count(*) FROM telemetry_history WHERE device = :device AND flags 
 
 
 async def list_messages(
-    tx: Tx, device: int, asked: pages.PageRequest, *, problems_only: bool
+    tx: Tx,
+    device: int,
+    asked: pages.PageRequest,
+    *,
+    problems_only: bool,
+    start: datetime | None = None,
+    end: datetime | None = None,
 ) -> pages.Page[MessageRow]:
     """Read a page of a device's messages, newest first or, sorted by `at`, oldest first.
 
@@ -220,10 +307,21 @@ async def list_messages(
         given |= {"at": at, "n": n, "day": at.date()}
         from_row = f"(at, n) {sign} (:at, :n)"
         from_day = "day <= :day" if newest_first else "until >= :day"
+    within, within_days = ["true"], ["true"]
+    if start is not None:
+        given |= {"start": start, "first": start.astimezone(UTC).date()}
+        within.append("at >= :start")
+        within_days.append("until >= :first")
+    if end is not None:
+        given |= {"end": end, "last": end.astimezone(UTC).date()}
+        within.append("at < :end")
+        within_days.append("day <= :last")
     direction = "DESC" if newest_first else "ASC"
     query = _MESSAGES.format(
-        weight=weight, direction=direction, from_day=from_day, from_row=from_row
-    )
+        weight=weight, direction=direction, from_day=from_day, from_row=from_row,
+        within=" AND ".join(within), within_days=" AND ".join(within_days),
+    )  # fmt: skip
+    bounds = -math.inf if start is None else to_us(start), math.inf if end is None else to_us(end)
     found = (await tx.execute(query, {**given, "most": asked.limit + 1})).all()
     known = await _shapes_of(tx, found)
     rows: list[Kept] = []
@@ -231,7 +329,7 @@ async def list_messages(
         some = [kept_of(row, known)] if row.body is None else blocks.unpack(row.body, known)
         rows += [
             kept for kept in some
-            if kept.flags & mask == flags
+            if kept.flags & mask == flags and bounds[0] <= kept.at_us < bounds[1]
             and (after is None or (((kept.at_us, kept.n) < after) is newest_first
                  and (kept.at_us, kept.n) != after))
         ]  # fmt: skip

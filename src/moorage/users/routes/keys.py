@@ -69,7 +69,7 @@ async def change_api_key(
     if_match: IfMatch = None,
 ) -> ApiKey:  # fmt: skip
     """Change an API key; it acts at once."""
-    check_match(if_match, (await service.get_key(tx, caller, key_id)).updated_at)
+    check_match(if_match, (await service.get_key(tx, caller, key_id, lock=True)).updated_at)
     key = await service.change_key(tx, caller, key_id, body.to_changes())
     tag(response, key.updated_at)
     return key

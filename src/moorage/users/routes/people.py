@@ -75,7 +75,7 @@ async def change_user(
     if_match: IfMatch = None,
 ) -> User:  # fmt: skip
     """Change a user; deactivation and expiry act at once."""
-    check_match(if_match, (await service.get(tx, caller, user_id)).updated_at)
+    check_match(if_match, (await service.get(tx, caller, user_id, lock=True)).updated_at)
     user = await service.change(tx, caller, user_id, body.given())
     tag(response, user.updated_at)
     return user

@@ -41,9 +41,9 @@ async def issue_key(tx: Tx, caller: Caller, new: NewApiKey) -> tuple[ApiKey, str
     return key, secret
 
 
-async def get_key(tx: Tx, caller: Caller, key_id: UUID) -> ApiKey:
+async def get_key(tx: Tx, caller: Caller, key_id: UUID, *, lock: bool = False) -> ApiKey:
     """Read an API key, without its secret. Raises ApiKeyUnknown."""
-    key = await store.get(tx, key_id)
+    key = await store.get(tx, key_id, lock=lock)
     if not caller.may(Permission.READ_USERS, key.organization_id):
         raise ApiKeyUnknown(id=key_id)
     return key

@@ -24,7 +24,7 @@ from ..store import people, sessions
 OWN_FIELDS = frozenset({"name", "language"})
 
 
-async def get(tx: Tx, caller: Caller, user_id: UUID) -> User:
+async def get(tx: Tx, caller: Caller, user_id: UUID, *, lock: bool = False) -> User:
     """Read a user who shares an organisation with a user administrator, or oneself.
 
     Raises:
@@ -33,7 +33,7 @@ async def get(tx: Tx, caller: Caller, user_id: UUID) -> User:
     seen = caller.reach(Permission.READ_USERS)
     if user_id != caller.id and not await people.shares_organization(tx, user_id, seen):
         raise UserUnknown(id=user_id)
-    return await people.get(tx, user_id)
+    return await people.get(tx, user_id, lock=lock)
 
 
 async def list_users(

@@ -70,9 +70,12 @@ async def add(tx: Tx, new: NewApiKey, digest: bytes) -> UUID:
     return key_id
 
 
-async def get(tx: Tx, key_id: UUID) -> ApiKey:
+async def get(tx: Tx, key_id: UUID, *, lock: bool = False) -> ApiKey:
     """Read one. Raises ApiKeyUnknown."""
-    row = (await tx.execute(_keys().where(api_keys.c.id == key_id))).one_or_none()
+    query = _keys().where(api_keys.c.id == key_id)
+    if lock:
+        query = query.with_for_update(of=api_keys)
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise ApiKeyUnknown(id=key_id)
     return _key(row)

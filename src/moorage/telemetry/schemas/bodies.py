@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from moorage import ledger
 from moorage.kit.http import Instant, Out
 
-from .model import Calendar, MessageRow, Quality, Recent, Window
+from ..model import Calendar, MessageRow, Quality, Recent, Selection, Window
 
 Value = float | bool | str
 
@@ -56,7 +56,7 @@ class WindowQuery(BaseModel):
 
     `from` is a day before `to` if not given, `to` now. `step` groups by that length (ISO 8601,
     counted from 1970 UTC), `every` by the organisation's days, weeks or months, each with
-    `aggregate`. More rows than `limit` are refused, never cut off silently.
+    `aggregate`. More rows than `limit` are refused, never cut off silently; downloads have none.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -77,10 +77,42 @@ class WindowQuery(BaseModel):
 
     def to_window(self, now: datetime) -> Window:
         """Make the question."""
-        end = self.end or now
-        start = self.start or end - timedelta(days=1)
+        end = (self.end or now).astimezone(UTC)
+        start = (self.start or end - timedelta(days=1)).astimezone(UTC)
         step_s = None if self.step is None else round(self.step.total_seconds())
         return Window(start, end, self.series, step_s, self.every, self.aggregate, self.limit)
+
+
+class ManyQuery(WindowQuery):
+    """Which readings of which devices are asked for.
+
+    All devices you may see, or those of an organization, an application, or with an id. What is
+    given together must hold together. `limit` is that of a page; a download has none.
+    """
+
+    device_id: list[UUID] = Field(default=[], max_length=200, alias="deviceId")
+    application_id: UUID | None = Field(default=None, alias="applicationId")
+    organization_id: UUID | None = Field(default=None, alias="organizationId")
+    limit: int = Field(default=1_000, ge=1, le=10_000)
+    after: str | None = Field(default=None, max_length=2_000, description="The `next` before.")
+
+    def to_selection(self) -> Selection:
+        """Name the devices."""
+        return Selection(tuple(set(self.device_id)), self.application_id, self.organization_id)
+
+
+class DeviceRowOut(RowOut):
+    """The values of one instant of one of several devices."""
+
+    device_id: UUID
+    device_name: str
+
+
+class DeviceLatestOut(StateOut):
+    """What one of several devices sent last."""
+
+    device_id: UUID
+    device_name: str
 
 
 class MessageOut(Out):

@@ -1,0 +1,34 @@
+"""Bodies of the routes about readings and messages, and the forms of exports."""
+
+from .bodies import (
+    DeviceLatestOut,
+    DeviceRowOut,
+    ManyQuery,
+    MessageOut,
+    ReadingsOut,
+    RecentOut,
+    StateOut,
+    WindowQuery,
+    instant,
+    message_out,
+    recent_out,
+)
+from .exports import NDJSON, Form, form_of, tables_of
+
+__all__ = [
+    "NDJSON",
+    "DeviceLatestOut",
+    "DeviceRowOut",
+    "Form",
+    "ManyQuery",
+    "MessageOut",
+    "ReadingsOut",
+    "RecentOut",
+    "StateOut",
+    "WindowQuery",
+    "form_of",
+    "instant",
+    "message_out",
+    "recent_out",
+    "tables_of",
+]
