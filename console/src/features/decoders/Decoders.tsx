@@ -133,7 +133,10 @@ function NewDecoder({ onClose }: { onClose: () => void }) {
         {
           ...values,
           organizationId: values.organizationId || (organizations[0]?.id ?? ''),
-          script: kinds.find((kind) => kind.name === values.kind)?.needsScript === false ? '' : skeletonOf(values.kind),
+          script:
+            kinds.find((kind) => kind.name === values.kind)?.needsScript === false
+              ? ''
+              : skeletonOf(values.kind),
         },
         false,
       ),

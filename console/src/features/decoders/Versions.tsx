@@ -69,13 +69,25 @@ export function Versions({ decoderId, kind, may }: { decoderId: string; kind: st
         size={720}
         title={t('decoders.versionN', { n: looked?.n ?? 0 })}
       >
-        {looked && <VersionView decoderId={decoderId} kind={kind} n={looked.n} may={may && !looked.current} />}
+        {looked && (
+          <VersionView decoderId={decoderId} kind={kind} n={looked.n} may={may && !looked.current} />
+        )}
       </Drawer>
     </>
   )
 }
 
-function VersionView({ decoderId, kind, n, may }: { decoderId: string; kind: string; n: number; may: boolean }) {
+function VersionView({
+  decoderId,
+  kind,
+  n,
+  may,
+}: {
+  decoderId: string
+  kind: string
+  n: number
+  may: boolean
+}) {
   const { t } = useTranslation()
   const client = useQueryClient()
   const found = useQuery(versionQuery(decoderId, n))
@@ -89,7 +101,12 @@ function VersionView({ decoderId, kind, n, may }: { decoderId: string; kind: str
   if (!found.data) return <Skeleton height={300} />
   return (
     <Stack>
-      <Code label={t('decoders.script')} language={languageOf(kind)} value={found.data.script ?? ''} height={520} />
+      <Code
+        label={t('decoders.script')}
+        language={languageOf(kind)}
+        value={found.data.script ?? ''}
+        height={520}
+      />
       <FormFailure of={restore.error} />
       {may && (
         <Group justify="flex-end">
