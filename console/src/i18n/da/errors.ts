@@ -57,7 +57,11 @@ export const errors = {
       application_not_empty: 'Applikationen har stadig enheder. Flyt eller fjern dem først.',
       dates_reversed: 'Slutdatoen ligger før startdatoen.',
     },
+    authority_unknown: 'Installationen har ingen myndighed, som enheder skulle stole på.',
     devices: {
+      secret_taken: 'En anden adgang i installationen har denne hemmelighed. Vælg en anden.',
+      too_many_claims:
+        'Applikationen har for mange koder til telefoner, som ingen har brugt endnu. Vent, til de er udløbet.',
       unknown: 'Der er ingen sådan enhed, som du må se.',
       serial_taken: 'En anden enhed i organisationen har dette serienummer.',
       identifier_taken: 'En anden enhed har allerede en af disse identifikatorer.',

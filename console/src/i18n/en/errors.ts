@@ -56,7 +56,11 @@ export const errors = {
       application_not_empty: 'The application still has devices. Move or remove them first.',
       dates_reversed: 'The end date lies before the start date.',
     },
+    authority_unknown: 'This installation has no authority that devices would have to trust.',
     devices: {
+      secret_taken: 'Another credential of the installation has this secret. Choose another.',
+      too_many_claims:
+        'The application has too many codes for phones that nobody has used yet. Wait until they have run out.',
       unknown: 'There is no such device that you may see.',
       serial_taken: 'Another device of the organization has this serial number.',
       identifier_taken: 'Another device already has one of these identifiers.',
