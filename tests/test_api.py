@@ -30,7 +30,9 @@ async def test_the_document_says_how_to_sign_in_and_how_each_operation_fails(
 ) -> None:
     document = (await world.client().get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
-    assert set(document["components"]["securitySchemes"]) == {"accessToken", "apiKey", "session"}
+    people = {"accessToken", "apiKey", "session"}
+    devices = {"deviceBearer", "deviceKey", "deviceKeyInQuery", "devicePassword"}
+    assert set(document["components"]["securitySchemes"]) == people | devices
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             where = f"{method} {path}"

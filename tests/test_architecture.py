@@ -88,6 +88,7 @@ def test_every_sort_of_plugin_has_a_heading() -> None:
 
 # They find out who calls.
 BEFORE_ANYBODY_IS_KNOWN = {
+    "devices.redeem_claim",
     "users.give_tokens",
     "users.refresh",
     "users.sign_in",

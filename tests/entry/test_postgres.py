@@ -53,13 +53,20 @@ def test_data_survives_a_stop_and_every_kind_of_killing(data_dir: Path) -> None:
         process.kill()
     server.process.wait()
 
-    # Its number now belongs to a stranger.
-    pid_file = data_dir / "postgres" / "postmaster.pid"
-    lines = pid_file.read_text().splitlines()
-    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    # Its number now belongs to another process of its user.
+    owner = (data_dir / "postgres").stat().st_uid
+    stranger = subprocess.Popen(["sleep", "60"], user=owner)
+    for lock_file in (
+        data_dir / "postgres" / "postmaster.pid",
+        server.sockets / ".s.PGSQL.5432.lock",
+    ):
+        lines = lock_file.read_text().splitlines()
+        lock_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
 
     with postgres.embedded(data_dir) as server:
         assert values(server.url) == [1, 2, 3]
+    stranger.kill()
+    stranger.wait()
 
 
 def test_a_server_left_running_is_stopped_before_the_next_starts(data_dir: Path) -> None:

@@ -237,7 +237,8 @@ async def test_a_replay_waits_while_messages_do(world: World) -> None:
     raw = past.a_message(device.number, json.dumps({"n": 1}))
     raw.received_us = int((now - timedelta(minutes=10)).timestamp() * 1e6)
     await past.put(world.database, past.TODAY, raw)
-    log, doorbells, workshop = ledger.LogName.RAW, Doorbells(world.database), a_workshop(world)
+    log, doorbells = ledger.LogName.RAW, Doorbells(world.database)
+    workshop = a_workshop(world.database, doorbells)
     async with world.database.begin(ROOT) as tx:
         await service.ask_replay(tx, ROOT, target.id, now - timedelta(hours=1), now)
         await ledger.position_of(tx, "process", log, 0)

@@ -201,8 +201,8 @@ def launch(
     if not cluster.exists():
         _initialize(programs, cluster, identity, log, log_from, durable=durable)
     _check_version(programs, cluster)
-    _clear_left_overs(cluster)
     sockets = _socket_directory(data_dir, identity)
+    _clear_left_overs(cluster, sockets)
     chosen = {
         **OPTIONS,
         **(DURABLE if durable else THROWAWAY),
@@ -376,8 +376,8 @@ def _socket_directory(data_dir: Path, identity: str) -> Path:
     return directory
 
 
-def _clear_left_overs(cluster: Path) -> None:
-    """End what a killed supervisor left running on `cluster` and drop its stale pid file."""
+def _clear_left_overs(cluster: Path, sockets: Path) -> None:
+    """End what a killed supervisor left running on `cluster` and drop its stale lock files."""
     pid_file = cluster / "postmaster.pid"
     try:
         noted = int(pid_file.read_text().splitlines()[0])
@@ -386,8 +386,11 @@ def _clear_left_overs(cluster: Path) -> None:
     running = [process for process in psutil.process_iter() if _works_in(process, cluster)]
     for process in sorted(running, key=lambda found: found.pid != noted):
         _end(process, STOP_TIMEOUT_S if process.pid == noted else 0)
-    # Its number may meanwhile belong to a stranger, and PostgreSQL would wait for that one.
+    # Its number may meanwhile belong to a stranger, or to a dead process that nobody has buried,
+    # and PostgreSQL would not start beside that one.
     pid_file.unlink(missing_ok=True)
+    for lock_file in sockets.glob(".s.PGSQL.*.lock"):
+        lock_file.unlink()
 
 
 def _works_in(process: psutil.Process, directory: Path) -> bool:

@@ -24,7 +24,9 @@ COLUMNS = (
     "lastSeenAt",
 )  # fmt: skip
 # Told by the platform, so an import passes over them.
-_TOLD = frozenset({"connectivity", "lastSeenAt", "createdAt", "updatedAt", "organizationId"})
+_TOLD = frozenset(
+    {"connectivity", "lastSeenAt", "createdAt", "updatedAt", "organizationId", "photoAt"}
+)
 _PLACE = ("longitude", "latitude", "altitudeM")
 # A spreadsheet runs a cell that begins like this as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
