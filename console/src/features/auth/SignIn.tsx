@@ -1,15 +1,4 @@
-import {
-  Alert,
-  Button,
-  Center,
-  Loader,
-  PasswordInput,
-  SegmentedControl,
-  Stack,
-  Text,
-  TextInput,
-  Title,
-} from '@mantine/core'
+import { Alert, Button, Center, Loader, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDocumentTitle } from '@mantine/hooks'
 import { IconInfoCircle } from '@tabler/icons-react'
@@ -17,8 +6,8 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useRouter, useSearch } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { chooseLanguage, type Language } from '@/i18n'
 import { FormFailure } from '@/parts/Failure'
+import { LanguageChoice } from '@/parts/LanguageChoice'
 import { Mark } from '@/shell/Mark'
 import { linkToken } from './link'
 import { meQuery, redeemLink, signIn } from './queries'
@@ -26,7 +15,7 @@ import classes from './SignIn.module.css'
 
 /** Sign in with a one-time link or with e-mail and password. */
 export function SignIn() {
-  const { t, i18n } = useTranslation()
+  const { t } = useTranslation()
   useDocumentTitle(`${t('signIn.title')} · Moorage`)
   const client = useQueryClient()
   const router = useRouter()
@@ -102,17 +91,7 @@ export function SignIn() {
           <Alert role="note" icon={<IconInfoCircle size={18} />} color="gray" variant="light">
             {t('signIn.linkHelp')} <code>moorage user link</code>
           </Alert>
-          <SegmentedControl
-            size="xs"
-            aria-label={t('frame.language')}
-            value={i18n.language}
-            onChange={(language) => void chooseLanguage(language as Language)}
-            data={[
-              { value: 'en', label: 'English' },
-              { value: 'da', label: 'Dansk' },
-            ]}
-            style={{ alignSelf: 'center' }}
-          />
+          <LanguageChoice />
         </Stack>
       </div>
     </main>

@@ -1,11 +1,11 @@
-import { Alert, Anchor, Button, SegmentedControl, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Alert, Anchor, Button, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useDocumentTitle } from '@mantine/hooks'
 import { IconInfoCircle } from '@tabler/icons-react'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { chooseLanguage, type Language } from '@/i18n'
 import { FormFailure } from '@/parts/Failure'
+import { LanguageChoice } from '@/parts/LanguageChoice'
 import { Mark } from '@/shell/Mark'
 import { claimToken, guessName, type Identity, keepIdentity, keptIdentity, redeemClaim } from './identity'
 import classes from './Phone.module.css'
@@ -13,7 +13,7 @@ import { Sending } from './Sending'
 
 /** A phone's own page: it becomes a device by a one-time link, and then sends what it senses. */
 export function Phone() {
-  const { t, i18n } = useTranslation()
+  const { t } = useTranslation()
   useDocumentTitle(`${t('phone.title')} · Moorage`)
   const [identity, setIdentity] = useState(keptIdentity)
   const [token, setToken] = useState(() => claimToken(window.location.hash))
@@ -41,17 +41,7 @@ export function Phone() {
               </Text>
             </>
           )}
-          <SegmentedControl
-            size="xs"
-            aria-label={t('frame.language')}
-            value={i18n.language}
-            onChange={(language) => void chooseLanguage(language as Language)}
-            data={[
-              { value: 'en', label: 'English' },
-              { value: 'da', label: 'Dansk' },
-            ]}
-            style={{ alignSelf: 'center' }}
-          />
+          <LanguageChoice />
         </Stack>
       </div>
     </main>
