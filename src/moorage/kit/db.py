@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import select
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -15,8 +16,8 @@ from uuid import UUID
 
 import psycopg
 from sqlalchemy import Executable, event, insert, text
-from sqlalchemy.engine import CursorResult, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.engine import Connection, CursorResult, make_url
+from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -27,6 +28,8 @@ from moorage.kit.ids import uuid7
 from moorage.kit.trace import span
 
 FACTS_CHANNEL = "moorage_facts"
+# A server that vanished without a word is noticed after a minute (libpq's names).
+_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 class DatabaseUnavailable(MoorageError):
@@ -82,7 +85,6 @@ class Tx:
     def __init__(self, connection: AsyncConnection, caller: Caller) -> None:
         self.connection = connection
         self.caller = caller
-        self._driver: psycopg.AsyncConnection[Any] | None = None
         self.now = datetime.now(UTC)
         self.announced: list[Fact] = []
 
@@ -96,19 +98,18 @@ class Tx:
             statement = text(statement)
         return await self.connection.execute(statement, parameters)
 
-    async def driver(self) -> psycopg.AsyncConnection[Any]:
-        """Give the psycopg connection beneath, for COPY and the message path's statements."""
-        if self._driver is None:
-            raw = await self.connection.get_raw_connection()
-            self._driver = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
-        return self._driver
+    @property
+    def driver(self) -> psycopg.AsyncConnection[Any]:
+        """The psycopg connection beneath, for COPY and the message path's statements."""
+        # `AsyncConnection.get_raw_connection` gives the same and takes as long as a statement.
+        pooled = cast("Connection", self.connection.sync_connection).connection
+        return cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
 
     async def run(
         self, statement: bytes, parameters: Mapping[str, Any]
     ) -> psycopg.AsyncCursor[Any]:
         """Run a statement of the message path: as it stands, prepared, values in binary."""
-        driver = await self.driver()
-        return await driver.execute(statement, parameters, prepare=True, binary=True)
+        return await self.driver.execute(statement, parameters, prepare=True, binary=True)
 
     def stamp(self, by: UUID | None = None) -> dict[str, Any]:
         """Give the four stamps of a new row."""
@@ -187,10 +188,12 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
-            pool_pre_ping=True,
             json_serializer=to_json,
-            connect_args={"application_name": name, "connect_timeout": 5, "prepare_threshold": 3},
-        )
+            connect_args={
+                "application_name": name, "connect_timeout": 5, "prepare_threshold": 3, **_ALIVE
+            },
+        )  # fmt: skip
+        event.listen(self.engine.sync_engine, "checkout", _renew_if_cut)
         if not durable:
             event.listen(self.engine.sync_engine, "connect", _do_not_wait_for_disk)
 
@@ -223,6 +226,18 @@ class Database:
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+def _renew_if_cut(connection: Any, _record: object, _pooled: object) -> None:
+    """Let the pool open new connections if the server has closed this one.
+
+    A server that ends or goes away for good closes its sockets, or the keep-alive does; either can
+    be read off the socket. To ask the server before each transaction costs as much as a statement.
+    """
+    poll = select.poll()
+    poll.register(connection.driver_connection.pgconn.socket, select.POLLIN)
+    if poll.poll(0):
+        raise InvalidatePoolError
 
 
 def _do_not_wait_for_disk(connection: Any, _record: object) -> None:

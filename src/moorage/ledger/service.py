@@ -288,6 +288,11 @@ async def read(
     return await store.read(tx, log_name, partition, position.next, since, limit)
 
 
+def at_end(frames: int) -> bool:
+    """Tell whether a read that gave so many frames came to the end; a ring tells of the next."""
+    return frames < store.MOST_ENVELOPES
+
+
 def after(envelope: Envelope) -> Position:
     """Give the position behind an envelope."""
     return Position(envelope.first + envelope.count, envelope.day)

@@ -64,13 +64,13 @@ class Process:
         since = time.monotonic()
         while True:
             try:
-                if count := await self.step():
-                    now = time.monotonic()
-                    busy = count > (now - since) * BUSY_RATE
-                    since = now
-                    if count < BATCH:
-                        await asyncio.sleep(BUSY_GATHER_S if busy else GATHER_S)
-                else:
+                count = await self.step()
+                now = time.monotonic()
+                busy = count > (now - since) * BUSY_RATE
+                since = now
+                if count < BATCH:
+                    await asyncio.sleep(BUSY_GATHER_S if busy else GATHER_S)
+                if ledger.at_end(count):
                     async with asyncio.timeout(1):
                         await self._bell.wait()
             except TimeoutError:

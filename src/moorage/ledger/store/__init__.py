@@ -15,6 +15,7 @@ from .blocks import (
 )
 from .log import (
     LARGEST_ENVELOPE,
+    MOST_ENVELOPES,
     TABLE,
     day_table,
     days_of,
@@ -39,6 +40,7 @@ from .pen import Pen
 __all__ = [
     "LARGEST_ENVELOPE",
     "LARGEST_STRETCH",
+    "MOST_ENVELOPES",
     "TABLE",
     "Pen",
     "day_table",

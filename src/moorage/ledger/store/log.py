@@ -21,6 +21,9 @@ TABLE = {LogName.RAW: raw, LogName.DERIVED: derived}
 # No envelope holds more frames, so a reader knows how far back one may begin.
 LARGEST_ENVELOPE = 4096
 
+# Envelopes of one read at most. A read that gave fewer frames than that came to the end.
+MOST_ENVELOPES = 512
+
 # The statements of the message path are written out: to build them took longer than to run them.
 # Of so few days it is quicker to try each than to ask which are kept.
 FEW_DAYS = 5
@@ -32,7 +35,7 @@ _READ = {
         "WHERE day = d.day AND partition = %(partition)s AND first > %(after)s "
         "AND first + count > %(position)s "
         "AND first < %(before)s "
-        "ORDER BY first LIMIT 512) e ORDER BY e.first LIMIT 512"
+        f"ORDER BY first LIMIT {MOST_ENVELOPES}) e ORDER BY e.first LIMIT {MOST_ENVELOPES}"
     ).encode()
     for log, table in TABLE.items()
 }
@@ -84,7 +87,7 @@ async def make_days(tx: Tx, first: date, last: date) -> None:
 
 async def make_day_tables(tx: Tx, tables: Sequence[str], first: date, last: date) -> None:
     """Make day partitions of partitioned tables; harmless where they exist."""
-    driver = await tx.driver()
+    driver = tx.driver
     await tx.execute("SET LOCAL lock_timeout = '5s'")
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext('moorage.days'))")
     for table in tables:
@@ -123,7 +126,7 @@ async def days_of(tx: Tx, table: str) -> list[date]:
 
 async def drop_day(tx: Tx, table: str, day: date) -> None:
     """Drop a day's partition; waits only a second, as every append waits behind it."""
-    driver = await tx.driver()
+    driver = tx.driver
     await tx.execute("SET LOCAL lock_timeout = '1s'")
     await driver.execute(
         sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(day_table(table, day)))

@@ -43,7 +43,7 @@ log = structlog.get_logger()
 _content = msgspec.msgpack.Decoder(Content).decode
 
 # Results gather this long before they are written; the target has been called already.
-GATHER_S = 0.01
+GATHER_S = 0.05
 # A target with nothing to do is let go, connection and all, after this long.
 IDLE_S = 300.0
 # What is being sent when the worker stops has this long to end; then it is sent again later.

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 CONSUMER = "targets"
 BATCH = 2_000
 # A pause between batches: at low rates most of a batch's cost does not grow with it.
-GATHER_S = 0.01
+GATHER_S = 0.02
 DEVICES_CHANNEL = "moorage_devices"
 # Facts after which routes must be read again; an organisation's may change its time zone.
 _ABOUT = ("targets.", "organizations.", "groups.")
@@ -140,9 +140,9 @@ class Intake:
         self._position = None
         while True:
             try:
-                if await self.step():
-                    await asyncio.sleep(GATHER_S)
-                else:
+                count = await self.step()
+                await asyncio.sleep(GATHER_S)
+                if ledger.at_end(count):
                     async with asyncio.timeout(1):
                         await self._bell.wait()
             except TimeoutError:

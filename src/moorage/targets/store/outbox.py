@@ -54,7 +54,7 @@ async def lock_outbox(tx: Tx) -> None:
 
 async def enqueue(tx: Tx, entries: Sequence[Entry]) -> None:
     """Put rows in, and ring for their targets; `lock_outbox` goes before."""
-    driver = await tx.driver()
+    driver = tx.driver
     async with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.set_types(_TYPES)
         for entry in entries:

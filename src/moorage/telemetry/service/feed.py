@@ -179,7 +179,7 @@ class Feed:
             try:
                 if await self._read_on():
                     self._bell.set()
-                    await asyncio.sleep(GATHER_S)
+                await asyncio.sleep(GATHER_S)
             except DatabaseUnavailable as lost:
                 log.warning("feed_interrupted", error=str(lost))
                 await asyncio.sleep(0.5)
@@ -204,8 +204,8 @@ class Feed:
                 for envelope in envelopes:
                     self._hand_out(partition, envelope, position.next)
                 if envelopes:
-                    self._positions[partition] = ledger.after(envelopes[-1])
-                    more = True
+                    now = self._positions[partition] = ledger.after(envelopes[-1])
+                    more = more or not ledger.at_end(now.next - position.next)
         return more
 
     def _hand_out(self, partition: int, envelope: ledger.Envelope, after: int) -> None:

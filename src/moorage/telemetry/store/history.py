@@ -60,7 +60,7 @@ async def add_history(tx: Tx, partition: int, rows: Sequence[HistoryRow]) -> Non
         )  # fmt: skip
         parts.append(values)
     parts.append(COPY_TAIL)
-    driver = await tx.driver()
+    driver = tx.driver
     async with (
         driver.cursor() as cursor,
         cursor.copy(
