@@ -83,6 +83,7 @@ async def page(
     default: str,
     key: ColumnElement[Any],
     read: Callable[[Any], T],
+    counted: Select[Any] | None = None,
 ) -> Page[T]:
     """Run `statement` for one page.
 
@@ -95,6 +96,7 @@ async def page(
         default: the order when none is asked for, such as `-createdAt`.
         key: a unique column that settles ties.
         read: makes a frozen value of a row.
+        counted: what has as many rows as `statement` and is counted sooner.
 
     Raises:
         FieldInvalid: the order is not offered.
@@ -121,7 +123,8 @@ async def page(
     rows = rows[: asked.limit]
     total = None
     if asked.total:
-        count = select(func.count()).select_from(statement.order_by(None).subquery())
+        everything = statement if counted is None else counted
+        count = select(func.count()).select_from(everything.order_by(None).subquery())
         total = (await tx.execute(count)).scalar_one()
     cursor = encode_cursor([rows[-1]._sort, rows[-1]._key]) if more else None
     return Page([read(row) for row in rows], cursor, total)

@@ -170,9 +170,14 @@ async def list_devices(
     tx: Tx, seen: Reach, asked: pages.PageRequest, wanted: DeviceFilter
 ) -> pages.Page[Device]:
     """Read a page of what `seen` allows."""
+    query = everything = narrow(registry.statement(), seen, wanted)
+    if asked.sort in ("lastSeenAt", "-lastSeenAt"):
+        # Says that the join is an inner one: then the contacts can be put in order first, and
+        # devices be looked up until the page is full.
+        query = query.where(device_contacts.c.number.is_not(None))
     return await pages.page(
         tx,
-        narrow(registry.statement(), seen, wanted),
+        query,
         asked,
         sorts={
             "name": func.lower(devices.c.name),
@@ -185,6 +190,7 @@ async def list_devices(
         default="name",
         key=devices.c.id,
         read=registry.read,
+        counted=everything,
     )
 
 

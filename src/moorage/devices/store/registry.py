@@ -58,21 +58,19 @@ def statement() -> Select[Any]:
         .scalar_subquery()
         .label("identifiers")
     )
-    photo_at = (
-        select(device_photos.c.updated_at)
-        .where(device_photos.c.device_id == devices.c.id)
-        .scalar_subquery()
-        .label("photo_at")
+    return (
+        select(
+            devices,
+            device_contacts.c.connected,
+            device_contacts.c.last_seen_at,
+            device_contacts.c.silent_since,
+            identifiers,
+            device_photos.c.updated_at.label("photo_at"),
+        )
+        # Every device has its contacts; an outer join can be left out of a count.
+        .outerjoin(device_contacts, device_contacts.c.number == devices.c.number)
+        .outerjoin(device_photos, device_photos.c.device_id == devices.c.id)
     )
-    return select(
-        devices,
-        device_contacts.c.connected,
-        device_contacts.c.last_seen_at,
-        device_contacts.c.silent_since,
-        identifiers,
-        photo_at,
-        # Every device has its row; as an outer join it can be left out of a count.
-    ).outerjoin(device_contacts, device_contacts.c.number == devices.c.number)
 
 
 def read(row: Any) -> Device:
