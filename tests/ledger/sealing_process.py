@@ -7,12 +7,12 @@ import sys
 
 from moorage import ledger
 from moorage.kit.db import Database
-from moorage.ledger import service
+from moorage.ledger.service import blocks
 
 
 async def main(url: str) -> None:
     """Rewrite two stretches, then hang before a third is committed, and say so."""
-    service.STRETCH_BYTES = 500
+    blocks.STRETCH_BYTES = 500
     database = Database(url, pool_size=2)
     for _ in range(2):
         async with database.begin() as tx:

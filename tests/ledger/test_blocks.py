@@ -14,7 +14,8 @@ import pytest
 from fleet import ROOT, Town, a_device, a_town
 from moorage import devices, groups, ledger
 from moorage.kit.db import Database
-from moorage.ledger import jobs, service
+from moorage.ledger import jobs
+from moorage.ledger.service import blocks
 from past import DAY, TODAY, a_message, consume, put, seal, where
 
 SEALER = Path(__file__).with_name("sealing_process.py")
@@ -133,7 +134,7 @@ async def test_a_consumer_passes_nothing_around_midnight(fleet: Fleet) -> None:
 async def test_large_days_are_rewritten_in_stretches(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "STRETCH_BYTES", 1_000)
+    monkeypatch.setattr(blocks, "STRETCH_BYTES", 1_000)
     for _ in range(40):
         await fleet.send(4)
     await fleet.consume()
@@ -144,9 +145,9 @@ async def test_large_days_are_rewritten_in_stretches(
 
     await seal(fleet.database)
 
-    envelopes, blocks = await where(fleet.database)
+    envelopes, made = await where(fleet.database)
     assert envelopes == 0
-    assert blocks >= 4
+    assert made >= 4
     await fleet.agrees()
 
 
@@ -200,7 +201,7 @@ async def test_a_rewrite_killed_within_a_transaction_loses_and_doubles_nothing(
 async def test_readers_see_every_message_once_while_days_are_rewritten(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "STRETCH_BYTES", 500)
+    monkeypatch.setattr(blocks, "STRETCH_BYTES", 500)
     for days_ago in (6, 5, 4, 3, 2):
         for _ in range(4):
             await fleet.send(days_ago)
