@@ -289,6 +289,11 @@ class DeviceFilter:
         """Tell whether it takes the last contact to answer."""
         return any(one is not None for one in (self.connectivity, self.seen_from, self.seen_to))
 
+    @property
+    def asks_of_place(self) -> bool:
+        """Tell whether it takes the location to answer."""
+        return any(one is not None for one in (self.located, self.box, self.near))
+
 
 @dataclass(frozen=True, slots=True)
 class Named:

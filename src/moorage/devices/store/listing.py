@@ -193,8 +193,13 @@ def _statement(seen: Seen, wanted: DeviceFilter) -> Select[Any]:
     return _then(narrow(registry.statement(wanted.at), seen.reach, wanted), seen, wanted)
 
 
-def _then(query: Select[Any], seen: Seen, wanted: DeviceFilter) -> Select[Any]:
-    return query if wanted.at is None else past.shown(query, wanted.at, seen)
+def _then(
+    query: Select[Any], seen: Seen, wanted: DeviceFilter, *, joined: bool = False
+) -> Select[Any]:
+    if wanted.at is None:
+        return query
+    joined = joined or wanted.asks_of_contact or wanted.asks_of_place
+    return past.shown(query, wanted.at, seen, joined=joined)
 
 
 async def numbers_seen(tx: Tx, seen: Reach, wanted: DeviceFilter) -> dict[int, UUID]:
@@ -277,7 +282,7 @@ async def map_clusters(
         .order_by(func.count().desc())
         .limit(MOST_CLUSTERS)
     )
-    rows = (await tx.execute(_then(query, seen, wanted))).all()
+    rows = (await tx.execute(_then(query, seen, wanted, joined=True))).all()
     alone = [row.number for row in rows if row.devices == 1]
     names = _then(select(c.number, c.id, c.name).where(c.number == func.any(alone)), seen, wanted)
     named = {row.number: {"id": str(row.id), "name": row.name} for row in await tx.execute(names)}

@@ -148,23 +148,31 @@ _WHO_SEES = """
 """
 
 
-def _at_then(names: Collection[str]) -> str:
-    """Take each column of what was noted, or of the course if that was noted later."""
+_NEXT_COURSE = """
+    SELECT {columns} FROM device_courses c
+    WHERE n.since > :then AND c.number = n.number AND c.until > :then
+    ORDER BY c.until LIMIT 1
+"""
+_JOINED = f"LEFT JOIN LATERAL ({_NEXT_COURSE.format(columns='*')}) c ON true"
+
+
+def _at_then(names: Collection[str], *, joined: bool) -> str:
+    """Take each column of what was noted, or of the course if that was noted later.
+
+    Looked up for each column PostgreSQL does it for the rows of a page only; joined, once for all.
+    """
+
+    def later(name: str) -> str:
+        return f"c.{name}" if joined else f"({_NEXT_COURSE.format(columns=f'c.{name}')})"
+
     return ", ".join(
-        f'CASE WHEN n.since > :then THEN c."{name}" ELSE n."{name}" END AS "{name}"'
+        f"CASE WHEN n.since > :then THEN {later(name)} ELSE n.{name} END AS {name}"
         for name in names
     )
 
 
-_COURSE_THEN = """
-LEFT JOIN LATERAL (
-    SELECT * FROM device_courses c
-    WHERE n.since > :then AND c.number = n.number AND c.until > :then
-    ORDER BY c.until LIMIT 1
-) c ON true
-"""
 _DEVICES_THEN = f"""
-SELECT o.number, {_names("o", _OWN)}, {_at_then(PLACE)}
+SELECT o.number, {_names("o", _OWN)}, {{place}}
 FROM (
     SELECT d.number, {_names("d", _OWN)} FROM devices d
     WHERE d.created_at <= :then AND NOT EXISTS (
@@ -174,23 +182,26 @@ FROM (
         SELECT DISTINCT ON (v.number) v.* FROM device_versions v
         WHERE v.until > :then ORDER BY v.number, v.until
     ) w JOIN devices d USING (number)
-    WHERE w.created_at <= :then AND {{who_sees}}
+    WHERE d.created_at <= :then AND {{who_sees}}
 ) o
 LEFT JOIN device_noted n ON n.number = o.number
-{_COURSE_THEN}
+{{course}}
 """
-_CONTACTS_THEN = f"""
-SELECT n.number, {_at_then(["connected", "last_seen_at", "silent_since"])}
-FROM device_noted n
-{_COURSE_THEN}
-"""
+_CONTACTS_THEN = "SELECT n.number, {contact} FROM device_noted n {course}"
+_CONTACT = ("connected", "last_seen_at", "silent_since")
 
 
-def shown(query: Select[Any], at: datetime, seen: Seen) -> Select[Any]:
+def shown(query: Select[Any], at: datetime, seen: Seen, *, joined: bool) -> Select[Any]:
     """Have a statement about devices tell of an instant gone by.
 
     A device that was elsewhere then is there for those who may see both where it is and where it
     was; the statement itself still asks for the latter.
+
+    Args:
+        query: the statement; it may read `devices` and `device_contacts`.
+        at: the instant.
+        seen: whose devices the caller may see.
+        joined: whether the statement asks for the contact or the place of every device.
     """
     given: dict[str, Any] = {"then": at}
     who_sees = "true"
@@ -202,13 +213,18 @@ def shown(query: Select[Any], at: datetime, seen: Seen) -> Select[Any]:
             "owners": [organization_id for organization_id, _ in seen.places],
             "owned": [application_id for _, application_id in seen.places],
         }
-    then = text(_DEVICES_THEN.format(who_sees=who_sees)).bindparams(**given)
-    contacts = text(_CONTACTS_THEN).bindparams(then=at)
+    course = _JOINED if joined else ""
+    place, contact = (_at_then(names, joined=joined) for names in (PLACE, _CONTACT))
+    then = _DEVICES_THEN.format(who_sees=who_sees, place=place, course=course)
+    contacts = _CONTACTS_THEN.format(contact=contact, course=course)
     return query.add_cte(
         # The contacts come first, as they must not see the devices of that time.
         *(
-            hiding.columns().cte(name).prefix_with("NOT MATERIALIZED")
-            for name, hiding in (("device_contacts", contacts), ("devices", then))
+            text(hiding).bindparams(**bound).columns().cte(name).prefix_with("NOT MATERIALIZED")
+            for name, hiding, bound in (
+                ("device_contacts", contacts, {"then": at}),
+                ("devices", then, given),
+            )
         )
     )
 

@@ -81,8 +81,9 @@ def statement(at: datetime | None = None) -> Select[Any]:
         device_contacts.c.silent_since,
         identifiers.label("identifiers"),
         photo.scalar_subquery().label("photo_at"),
-        # Every device has its row; as an outer join it can be left out of a count.
-    ).outerjoin(device_contacts, device_contacts.c.number == devices.c.number)
+        # Every device has its row; as an outer join it can be left out of a count. Of the past it
+        # would have to be worked out before the rows of a page are chosen.
+    ).join(device_contacts, device_contacts.c.number == devices.c.number, isouter=at is None)
 
 
 def read(row: Any) -> Device:
