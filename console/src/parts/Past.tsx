@@ -80,15 +80,6 @@ function Bar({ at }: { at: string }) {
             ask(ms)
           }}
         />
-        <NativeSelect
-          aria-label={t('past.reach')}
-          value={span}
-          onChange={(event) => setSpan(event.currentTarget.value as SpanName)}
-          data={(Object.keys(SPANS) as SpanName[]).map((name) => ({
-            value: name,
-            label: t(`past.spans.${name}`),
-          }))}
-        />
         <TextInput
           type="datetime-local"
           aria-label={t('past.dateTime')}
@@ -102,6 +93,15 @@ function Bar({ at }: { at: string }) {
               ask(ms)
             }
           }}
+        />
+        <NativeSelect
+          aria-label={t('past.reach')}
+          value={span}
+          onChange={(event) => setSpan(event.currentTarget.value as SpanName)}
+          data={(Object.keys(SPANS) as SpanName[]).map((name) => ({
+            value: name,
+            label: t(`past.spans.${name}`),
+          }))}
         />
         <Button variant="default" onClick={() => look(undefined)}>
           {t('past.now')}

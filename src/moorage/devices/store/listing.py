@@ -194,12 +194,17 @@ def _statement(seen: Seen, wanted: DeviceFilter) -> Select[Any]:
 
 
 def _then(
-    query: Select[Any], seen: Seen, wanted: DeviceFilter, *, joined: bool = False
+    query: Select[Any], seen: Seen, wanted: DeviceFilter, *, everything: bool = False
 ) -> Select[Any]:
     if wanted.at is None:
         return query
-    joined = joined or wanted.asks_of_contact or wanted.asks_of_place
-    return past.shown(query, wanted.at, seen, joined=joined)
+    return past.shown(
+        query,
+        wanted.at,
+        seen,
+        all_places=everything or wanted.asks_of_place,
+        all_contacts=everything or wanted.asks_of_contact,
+    )
 
 
 async def numbers_seen(tx: Tx, seen: Reach, wanted: DeviceFilter) -> dict[int, UUID]:
@@ -282,7 +287,7 @@ async def map_clusters(
         .order_by(func.count().desc())
         .limit(MOST_CLUSTERS)
     )
-    rows = (await tx.execute(_then(query, seen, wanted, joined=True))).all()
+    rows = (await tx.execute(_then(query, seen, wanted, everything=True))).all()
     alone = [row.number for row in rows if row.devices == 1]
     names = _then(select(c.number, c.id, c.name).where(c.number == func.any(alone)), seen, wanted)
     named = {row.number: {"id": str(row.id), "name": row.name} for row in await tx.execute(names)}

@@ -191,7 +191,9 @@ _CONTACTS_THEN = "SELECT n.number, {contact} FROM device_noted n {course}"
 _CONTACT = ("connected", "last_seen_at", "silent_since")
 
 
-def shown(query: Select[Any], at: datetime, seen: Seen, *, joined: bool) -> Select[Any]:
+def shown(
+    query: Select[Any], at: datetime, seen: Seen, *, all_places: bool, all_contacts: bool
+) -> Select[Any]:
     """Have a statement about devices tell of an instant gone by.
 
     A device that was elsewhere then is there for those who may see both where it is and where it
@@ -201,7 +203,8 @@ def shown(query: Select[Any], at: datetime, seen: Seen, *, joined: bool) -> Sele
         query: the statement; it may read `devices` and `device_contacts`.
         at: the instant.
         seen: whose devices the caller may see.
-        joined: whether the statement asks for the contact or the place of every device.
+        all_places: whether the statement asks where every device is.
+        all_contacts: whether it asks for the contact of every device.
     """
     given: dict[str, Any] = {"then": at}
     who_sees = "true"
@@ -213,10 +216,14 @@ def shown(query: Select[Any], at: datetime, seen: Seen, *, joined: bool) -> Sele
             "owners": [organization_id for organization_id, _ in seen.places],
             "owned": [application_id for _, application_id in seen.places],
         }
-    course = _JOINED if joined else ""
-    place, contact = (_at_then(names, joined=joined) for names in (PLACE, _CONTACT))
-    then = _DEVICES_THEN.format(who_sees=who_sees, place=place, course=course)
-    contacts = _CONTACTS_THEN.format(contact=contact, course=course)
+    then = _DEVICES_THEN.format(
+        who_sees=who_sees,
+        place=_at_then(PLACE, joined=all_places),
+        course=_JOINED if all_places else "",
+    )
+    contacts = _CONTACTS_THEN.format(
+        contact=_at_then(_CONTACT, joined=all_contacts), course=_JOINED if all_contacts else ""
+    )
     return query.add_cte(
         # The contacts come first, as they must not see the devices of that time.
         *(
