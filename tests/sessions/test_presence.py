@@ -49,7 +49,7 @@ async def test_a_late_goodbye_does_not_end_a_newer_connection(database: Database
         events = [first, second, went(first, "taken-over", 6), went(first, "lost", 2)]
         await sessions.record(tx, listener, events)
         seen, (connection,) = await sessions.presence_of(tx, town.admin, device.id)
-        assert seen.connected
+        assert seen.connectivity is Connectivity.CONNECTED
         assert connection.connected_at == second.at
 
 
@@ -60,9 +60,11 @@ async def test_a_device_is_connected_while_any_of_its_clients_is(database: Datab
         listener = await sessions.start_listener(tx, "door")
         one, two = came(tx, device, "one"), came(tx, device, "two")
         await sessions.record(tx, listener, [one, two, went(one, "client")])
-        assert (await devices.get(tx, town.admin, device.id)).connected
+        found = await devices.get(tx, town.admin, device.id)
+        assert found.connectivity is Connectivity.CONNECTED
         await sessions.record(tx, listener, [went(two, "client")])
-        assert not (await devices.get(tx, town.admin, device.id)).connected
+        found = await devices.get(tx, town.admin, device.id)
+        assert found.connectivity is not Connectivity.CONNECTED
 
 
 async def test_a_new_life_of_a_listener_ends_what_the_old_one_left(database: Database) -> None:
@@ -74,7 +76,8 @@ async def test_a_new_life_of_a_listener_ends_what_the_old_one_left(database: Dat
         new = await sessions.start_listener(tx, "door")
         assert new != old
         seen, (connection,) = await sessions.presence_of(tx, town.admin, device.id)
-        assert (seen.connected, connection.cause) == (False, "listener-lost")
+        assert seen.connectivity is not Connectivity.CONNECTED
+        assert connection.cause == "listener-lost"
 
 
 async def test_a_listener_that_beats_no_more_is_taken_for_dead(database: Database) -> None:
@@ -90,7 +93,8 @@ async def test_a_listener_that_beats_no_more_is_taken_for_dead(database: Databas
         await service.end_lost(tx)
         _, connections = await sessions.presence_of(tx, town.admin, device.id)
         assert {c.client_id: c.connected for c in connections} == {"a": True, "b": False}
-        assert (await devices.get(tx, town.admin, device.id)).connected
+        found = await devices.get(tx, town.admin, device.id)
+        assert found.connectivity is Connectivity.CONNECTED
 
 
 async def test_events_of_removed_devices_do_no_harm(database: Database) -> None:

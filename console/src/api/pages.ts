@@ -6,12 +6,15 @@ export interface ListPage<T> {
   items: T[]
   next?: string | null
   total?: number | null
+  /** Of a time gone by: how many there were that have been removed since. */
+  removed?: number | null
 }
 
 /** A list that grows as one scrolls. */
 export interface Growing<T> {
   items: T[]
   total: number | null
+  removed: number
   isPending: boolean
   isGrowing: boolean
   error: unknown
@@ -23,7 +26,7 @@ export interface Growing<T> {
 export function usePages<T>(
   key: QueryKey,
   read: (after: string | undefined) => Promise<ListPage<T>>,
-  options: { enabled?: boolean; refetchInterval?: number } = {},
+  options: { enabled?: boolean; refetchInterval?: number | false } = {},
 ): Growing<T> {
   const query = useInfiniteQuery({
     queryKey: key,
@@ -37,6 +40,7 @@ export function usePages<T>(
   return {
     items,
     total: query.data?.pages[0]?.total ?? null,
+    removed: query.data?.pages[0]?.removed ?? 0,
     isPending: query.isPending && query.fetchStatus !== 'idle',
     isGrowing: query.isFetchingNextPage,
     error: query.isError && items.length === 0 ? query.error : null,

@@ -77,7 +77,8 @@ export default function MapCanvas(props: MapProps) {
     void baseMap(scheme).then((style) => {
       const shown = map.current
       if (!current || !shown) return
-      shown.setStyle(withTiles(style, tileUrl()))
+      // The empty style of before may still be loading, and then cannot be compared.
+      shown.setStyle(withTiles(style, tileUrl()), { diff: false })
       shown.once('styledata', () => refineWhenNear(shown))
     })
     return () => {

@@ -18,10 +18,12 @@ import { useTranslation } from 'react-i18next'
 import { asCurl, type Call } from '@/api/curl'
 import { CodeBlock } from './Copy'
 import classes from './Page.module.css'
+import { LookBack, PastBar } from './Past'
 
 export interface Crumb {
   label: string
   to: string
+  search?: Record<string, string>
 }
 
 interface Props {
@@ -35,11 +37,13 @@ interface Props {
   action?: ReactNode
   /** The REST calls behind this page. */
   calls?: Call[]
+  /** Whether the page can show what was. */
+  past?: boolean
   children: ReactNode
 }
 
 /** The frame of a page: where one is, what it is, what one can do. */
-export function Page({ title, beside, lead, crumbs = [], action, calls = [], children }: Props) {
+export function Page({ title, beside, lead, crumbs = [], action, calls = [], past, children }: Props) {
   useDocumentTitle(`${title} · Moorage`)
   const { t } = useTranslation()
   const page = useRef<HTMLDivElement>(null)
@@ -57,7 +61,7 @@ export function Page({ title, beside, lead, crumbs = [], action, calls = [], chi
         {crumbs.length > 0 && (
           <Breadcrumbs separator="/" fz="sm" component="nav" aria-label={t('frame.breadcrumbs')}>
             {crumbs.map((crumb) => (
-              <Anchor key={crumb.to} component={Link} to={crumb.to} fz="sm">
+              <Anchor key={crumb.to} component={Link} to={crumb.to} search={crumb.search as never} fz="sm">
                 {crumb.label}
               </Anchor>
             ))}
@@ -71,6 +75,7 @@ export function Page({ title, beside, lead, crumbs = [], action, calls = [], chi
             {beside}
           </Group>
           <Group gap="xs" className={classes.actions}>
+            {past && <LookBack />}
             {calls.length > 0 && <Calls calls={calls} />}
             {action}
           </Group>
@@ -81,6 +86,7 @@ export function Page({ title, beside, lead, crumbs = [], action, calls = [], chi
           </Text>
         )}
       </Stack>
+      {past && <PastBar />}
       {children}
     </Box>
   )

@@ -4,6 +4,7 @@ import { changes, mergedMap } from './form'
 import { durationSeconds, durationWords, relative } from './format'
 import { withGaps } from './gaps'
 import { asText, fromBase64, fromHex, toHex } from './hex'
+import { instantOf, localOf, spanTo } from './instant'
 
 test('durations are read, split and written', () => {
   expect(durationSeconds('P1DT2H30M')).toBe(95_400)
@@ -38,4 +39,19 @@ test('bytes are read however people write them', () => {
 test('a patch holds only what changed, and removes what is gone', () => {
   expect(changes({ name: 'a', tags: ['x'] }, { name: 'a', tags: ['x', 'y'] })).toEqual({ tags: ['x', 'y'] })
   expect(mergedMap({ a: '1', b: '2' }, { b: '3' })).toEqual({ a: null, b: '3' })
+})
+
+test('an instant is written for the address and for its field, and the slider reaches it', () => {
+  const at = Date.parse('2026-11-22T12:34:56.789Z')
+  expect(instantOf(at)).toBe('2026-11-22T12:34:56Z')
+  expect(Date.parse(localOf(at))).toBe(Date.parse('2026-11-22T12:34:00Z'))
+  expect(localOf(Number.NaN)).toBe('')
+  const day = 86_400_000
+  expect([0.5, 3, 20, 300, 500].map((days) => spanTo(at - days * day, at))).toEqual([
+    'day',
+    'week',
+    'month',
+    'year',
+    'year',
+  ])
 })

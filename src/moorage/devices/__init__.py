@@ -6,6 +6,9 @@ from .errors import (
     DeviceUnknown,
     IdentifierTaken,
     InboxRefuses,
+    NotThereThen,
+    PastNotKept,
+    RemovedSince,
     SerialTaken,
 )
 from .facts import (
@@ -56,6 +59,7 @@ from .service.inbox import (
     open_inbox,
     usual_decoders,
 )
+from .service.past import get as get_at
 from .service.registry import (
     change,
     count_by_state,
@@ -126,8 +130,11 @@ __all__ = [
     "MapBox",
     "Named",
     "NewDevice",
+    "NotThereThen",
     "Ownership",
+    "PastNotKept",
     "Platform",
+    "RemovedSince",
     "Sender",
     "SerialTaken",
     "ShownClaim",
@@ -148,6 +155,7 @@ __all__ = [
     "find_sender",
     "gateways_of",
     "get",
+    "get_at",
     "gone",
     "judge",
     "known",

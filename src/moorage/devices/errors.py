@@ -148,6 +148,38 @@ class ImportTooLarge(MoorageError):
     message = "An import takes at most {limit} rows. Cut the file into several."
 
 
+class NotThereThen(MoorageError):
+    """At that time the device was not where you may see it, or not there at all."""
+
+    kind = Kind.NOT_FOUND
+    code = "devices.not_there_then"
+    message = "Device {id} was not there yet, or not where you may see it."
+
+
+class RemovedSince(MoorageError):
+    """The device has been removed since, with its history."""
+
+    kind = Kind.NOT_FOUND
+    code = "devices.removed_since"
+    message = "Device {id} was removed at {removed_at}, and its history with it."
+
+
+class PastNotKept(MoorageError):
+    """The past is not kept that long."""
+
+    kind = Kind.INVALID
+    code = "devices.past_not_kept"
+    message = "What devices were is kept since {since}. Ask for a later `at`."
+
+
+class PastNotKnown(MoorageError):
+    """A filter or order asks for what is not kept of the past."""
+
+    kind = Kind.INVALID
+    code = "devices.past_not_known"
+    message = "{name} cannot be asked for together with `at`: only the present one is kept."
+
+
 class PhotoUnknown(MoorageError):
     """The device has no photo."""
 

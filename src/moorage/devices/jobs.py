@@ -17,6 +17,16 @@ async def drop_silent(tx: Tx) -> None:
     await service.inbox.drop_silent(tx)
 
 
+async def note_past(tx: Tx) -> None:
+    """Write down which devices' contact or place has changed; every minute."""
+    await service.past.note(tx)
+
+
+async def forget_past(tx: Tx) -> None:
+    """Forget what devices were longer ago than is kept; hourly."""
+    await service.past.forget(tx)
+
+
 async def trim_changes(tx: Tx) -> None:
     """Forget changes that every door and worker has read; every ten minutes."""
     await service.senders.trim_changes(tx)

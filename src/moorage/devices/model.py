@@ -10,6 +10,9 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from moorage.kit.caller import Reach
+from moorage.kit.pages import Page
+
 
 class DeviceKind(StrEnum):
     """What a device is, by how it talks or what it is for."""
@@ -225,7 +228,7 @@ class Device:
     decoder_id: UUID | None
     silent_after: timedelta | None
     thresholds: tuple[Threshold, ...]
-    connected: bool
+    connectivity: Connectivity
     last_seen_at: datetime | None
     silent_since: datetime | None
     photo_at: datetime | None
@@ -233,15 +236,6 @@ class Device:
     updated_at: datetime
     created_by: UUID
     updated_by: UUID
-
-    @property
-    def connectivity(self) -> Connectivity:
-        """Sum up the last contacts."""
-        if self.connected:
-            return Connectivity.CONNECTED
-        if self.silent_since is not None:
-            return Connectivity.SILENT
-        return Connectivity.NEVER_SEEN if self.last_seen_at is None else Connectivity.SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +259,7 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class DeviceFilter:
-    """What a list of devices is narrowed by; all given parts must hold."""
+    """What a list of devices is narrowed by; all given parts must hold, at the instant `at`."""
 
     ids: tuple[UUID, ...] = ()
     organization_id: UUID | None = None
@@ -288,11 +282,17 @@ class DeviceFilter:
     box: MapBox | None = None
     near: Circle | None = None
     q: str | None = None
+    at: datetime | None = None
 
     @property
     def asks_of_contact(self) -> bool:
         """Tell whether it takes the last contact to answer."""
         return any(one is not None for one in (self.connectivity, self.seen_from, self.seen_to))
+
+    @property
+    def asks_of_place(self) -> bool:
+        """Tell whether it takes the location to answer."""
+        return any(one is not None for one in (self.located, self.box, self.near))
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +313,24 @@ class StateChange:
     state: DeviceState
     reason: str
     by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Whose devices a caller may see: where, and in which application under which organisation.
+
+    The second is for devices as they were, when an application may have been another's.
+    """
+
+    reach: Reach
+    places: frozenset[tuple[UUID, UUID]]
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePage(Page[Device]):
+    """A page of devices; of an instant gone by, with the number that have been removed since."""
+
+    removed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
-"""Tables of devices: slots, the units bound to them, credentials, contacts, state history."""
+"""Tables of devices: slots, the units bound to them, credentials, contacts, the past."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -237,6 +239,68 @@ device_states = Table(
     Column("reason", Text, nullable=False),
     Column("by", Uuid, nullable=False),
     Index("device_states_of_device", "device_id", "at"),
+)
+
+# --- The past ---------------------------------------------------------------
+# Each row says: so it was until then. The one with the least `until` after an instant tells of that
+# instant; where there is none, the device is as it was. What a removed device was goes with it.
+
+PLACE = ("longitude", "latitude", "altitude_m")
+
+# What people have written of a device, before each change.
+device_versions = Table(
+    "device_versions",
+    metadata,
+    Column("number", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+    Column("until", DateTime(timezone=True), primary_key=True),
+    *(
+        Column(column.name, column.type, nullable=column.nullable)
+        for column in devices.c
+        if column.name != "number" and column.name not in PLACE
+    ),
+    # [kind, value, network] of each.
+    Column("identifiers", JSONB, nullable=False),
+    Index("device_versions_until", "until"),
+)
+
+
+def _course() -> list[Column[Any]]:
+    return [
+        Column("connected", Boolean, nullable=False),
+        Column("last_seen_at", DateTime(timezone=True)),
+        Column("silent_since", DateTime(timezone=True)),
+        *(Column(name, Float) for name in PLACE),
+    ]
+
+
+# A device's contact and place as last written down, and since when they are so.
+device_noted = Table(
+    "device_noted",
+    metadata,
+    Column("number", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+    Column("since", DateTime(timezone=True), nullable=False),
+    *_course(),
+    postgresql_with={"fillfactor": 70},
+)
+
+device_courses = Table(
+    "device_courses",
+    metadata,
+    Column("number", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+    Column("until", DateTime(timezone=True), primary_key=True),
+    *_course(),
+    Index("device_courses_until", "until"),
+)
+
+# That there was a device, and whose it was; nothing else is known of it.
+device_removals = Table(
+    "device_removals",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("application_id", Uuid, nullable=False),
+    Column("organization_id", Uuid, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("removed_at", DateTime(timezone=True), nullable=False, index=True),
 )
 
 device_photos = Table(

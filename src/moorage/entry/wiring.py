@@ -76,6 +76,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("decoders.watch", 30 * SECOND_S, decoders_jobs.watch),
     Schedule("devices.watch_silence", 10 * SECOND_S, devices_jobs.watch_silence),
     Schedule("devices.drop_silent", HOUR_S, devices_jobs.drop_silent),
+    Schedule("devices.note_past", MINUTE_S, devices_jobs.note_past),
+    Schedule("devices.forget_past", HOUR_S, devices_jobs.forget_past),
     Schedule("devices.trim_changes", MINUTE_S, devices_jobs.trim_changes),
     Schedule("groups.notice_ends", HOUR_S, groups_jobs.notice_ends),
     Schedule("sessions.end_lost", 10 * SECOND_S, sessions_jobs.end_lost),

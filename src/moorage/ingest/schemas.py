@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, Strict
 
-from moorage.devices import SENDER, DeviceKind
+from moorage.devices import SENDER, Connectivity, DeviceKind
 from moorage.kit.http import Body, Id, Instant, Out, Stamped
 from moorage.ledger import RawMessage
 from moorage.tasks import TaskState
@@ -115,7 +115,7 @@ def waiting_out(waiting: Waiting) -> WaitingOut:
         kind=device.kind,
         first_seen_at=device.created_at,
         last_seen_at=device.last_seen_at,
-        connected=device.connected,
+        connected=device.connectivity is Connectivity.CONNECTED,
         message_count=None if state is None else state.message_count,
         last_message=None if waiting.last is None else _excerpt(waiting.last),
         values={} if state is None else {one.series: one.value for one in state.latest},

@@ -77,6 +77,15 @@ class Caller:
                 applications |= grant.application_ids
         return Reach(False, frozenset(organizations), frozenset(applications))
 
+    def places(self, permission: str) -> frozenset[tuple[UUID, UUID]]:
+        """Tell in which applications `permission` is held, each with the organisation it is of."""
+        return frozenset(
+            (grant.organization_id, application_id)
+            for grant in self.grants
+            if permission in grant.permissions and grant.organization_id is not None
+            for application_id in grant.application_ids or ()
+        )
+
     def may(
         self,
         permission: str,

@@ -105,15 +105,15 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of a device right now, from what it sent.
+    """What is known of a device right now, from what it sent; of the past only the values.
 
     `dropped_values` came under names beyond the most series that a device may have.
     """
 
     received_at: datetime | None
-    message_count: int
+    message_count: int | None
     latest: tuple[Latest, ...]
-    dropped_values: int = 0
+    dropped_values: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class DeviceLatest:
     device_id: UUID
     device_name: str
     received_at: datetime | None
-    message_count: int
+    message_count: int | None
     latest: tuple[Latest, ...]
 
 

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from moorage import devices
-from moorage.devices import DeviceUnknown
+from moorage.devices import DeviceUnknown, NotThereThen, PastNotKept, RemovedSince
 from moorage.groups import ApplicationUnknown
 from moorage.kit import pages
 from moorage.kit.caller import Caller
@@ -49,6 +49,7 @@ from .schemas import (
 
 router = APIRouter(prefix="/api/v1", tags=["readings"])
 DOWNLOADS: dict[str, Any] = {form.value: {"schema": {"type": "string"}} for form in Form}
+At = Annotated[AwareDatetime | None, Query(description="As it was then (RFC 3339).")]
 HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 0.5
 # What ends by the clock, such as a token, rings no bell.
@@ -56,14 +57,16 @@ LOOK_AT_RIGHTS_S = 5.0
 
 
 @router.get("/devices/{device_id}/latest", response_model=StateOut,
-            responses=may_fail(DeviceUnknown))  # fmt: skip
-async def get_latest(device_id: UUID, tx: Tx, caller: Signed) -> State:
-    """Read a device's latest values."""
-    return await service.latest(tx, caller, device_id)
+            responses=may_fail(DeviceUnknown, FieldInvalid, PastNotKept, NotThereThen,
+                               RemovedSince))  # fmt: skip
+async def get_latest(device_id: UUID, tx: Tx, caller: Signed, at: At = None) -> State:
+    """Read a device's latest values, or those that were the latest at an instant."""
+    return await service.latest(tx, caller, device_id, at)
 
 
 @router.get("/latest", response_model=PageOut[DeviceLatestOut],
-            responses=may_fail(ApplicationUnknown, DeviceUnknown, CursorInvalid))  # fmt: skip
+            responses=may_fail(ApplicationUnknown, DeviceUnknown, CursorInvalid, FieldInvalid,
+                               PastNotKept))  # fmt: skip
 async def list_latest(
     tx: Tx, caller: Signed,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -71,10 +74,11 @@ async def list_latest(
     device_id: Annotated[list[UUID], Query(alias="deviceId", max_length=200)] = [],  # noqa: B006
     application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
     organization_id: Annotated[UUID | None, Query(alias="organizationId")] = None,
+    at: At = None,
 ) -> pages.Page[DeviceLatest]:  # fmt: skip
     """Read the latest values of several devices: those with an id, of an application, or all."""
     chosen = Selection(tuple(set(device_id)), application_id, organization_id)
-    return await service.latest_of_many(tx, caller, chosen, pages.PageRequest(limit, after))
+    return await service.latest_of_many(tx, caller, chosen, pages.PageRequest(limit, after), at)
 
 
 @router.get("/devices/{device_id}/readings", response_model=ReadingsOut,

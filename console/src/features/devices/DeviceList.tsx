@@ -40,7 +40,9 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
   const { t } = useTranslation()
   const { can, organizationId } = useSession()
   const [address, setAddress] = useAddress()
-  const { tab, sort = 'name', ...rest } = address
+  const { tab, at, sort: sorted = 'name', ...rest } = address
+  // When devices were last in contact is not known of the past.
+  const sort = at && sorted.endsWith('lastSeenAt') ? 'name' : sorted
   const narrowed = {
     q: rest.q,
     connectivity: rest.connectivity,
@@ -55,11 +57,12 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
   }
   const filter = {
     ...narrowed,
+    at,
     organizationId: applicationId ? undefined : organizationId,
     ...(applicationId && { applicationId }),
   }
   const list = usePages(['devices', 'list', filter, sort], (after) => listDevices(filter, sort, after), {
-    refetchInterval: 15_000,
+    refetchInterval: at ? false : 15_000,
   })
   const applications = useQuery(applicationsQuery(organizationId)).data?.items ?? []
   const decoders =
@@ -79,7 +82,7 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
     {
       key: 'lastSeenAt',
       label: t('fields.lastSeenAt'),
-      sort: 'lastSeenAt',
+      sort: at ? undefined : 'lastSeenAt',
       width: '130px',
       cell: (d) => <Time at={d.lastSeenAt} />,
     },
@@ -141,6 +144,11 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
   ]
   return (
     <>
+      {at && list.removed > 0 && (
+        <Text c="dimmed" mb="xs">
+          {t('past.removed', { count: list.removed })}
+        </Text>
+      )}
       <DataList
         name={applicationId ? 'application-devices' : 'devices'}
         label={t('places.devices')}
@@ -151,7 +159,9 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
         sort={sort}
         onSort={(next) => setAddress({ ...address, sort: next })}
         bulk={
-          can('devices:manage') ? (selected, clear) => <Bulk selected={selected} clear={clear} /> : undefined
+          can('devices:manage') && !at
+            ? (selected, clear) => <Bulk selected={selected} clear={clear} />
+            : undefined
         }
         tools={
           <Filters
@@ -217,7 +227,7 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
           />
         }
         empty={
-          Object.values(narrowed).some(Boolean) ? (
+          at || Object.values(narrowed).some(Boolean) ? (
             <Empty icon={IconCpu} title={t('list.noneFound')}>
               {t('list.noneFoundHelp')}
             </Empty>
@@ -252,7 +262,7 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
         overlayProps={{ opacity: 0.15 }}
         transitionProps={{ duration: 120 }}
       >
-        {looked && <QuickLook device={looked} application={nameOf(looked.applicationId)} />}
+        {looked && <QuickLook device={looked} application={nameOf(looked.applicationId)} at={at} />}
       </Drawer>
     </>
   )

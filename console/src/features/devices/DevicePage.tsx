@@ -12,6 +12,7 @@ import { DeviceOperations } from '@/features/operations/DeviceOperations'
 import { Live } from '@/features/telemetry/Live'
 import { Messages } from '@/features/telemetry/Messages'
 import { Readings } from '@/features/telemetry/Readings'
+import { Then } from '@/features/telemetry/Then'
 import { useAddress } from '@/parts/address'
 import { CopyValue } from '@/parts/Copy'
 import { Failure } from '@/parts/Failure'
@@ -44,26 +45,38 @@ export function DevicePage() {
   const { id = '' } = useParams({ strict: false })
   const { can } = useSession()
   const [address, setAddress] = useAddress()
-  const found = useQuery(deviceQuery(id))
+  const { at } = address
+  const found = useQuery(deviceQuery(id, at))
   const device = found.data
   const application = useQuery({ ...applicationQuery(device?.applicationId ?? ''), enabled: !!device }).data
   const notices = useQuery(openNoticesOfQuery(id)).data?.items ?? []
-  if (found.error && !device) return <Failure of={found.error} retry={() => void found.refetch()} />
+  const devices = { label: t('places.devices'), to: '/devices', search: at ? { at } : undefined }
+  if (found.error && (at || !device)) {
+    const failure = <Failure of={found.error} retry={() => void found.refetch()} />
+    if (!at) return failure
+    return (
+      <Page title={device?.name ?? '…'} crumbs={[devices]} past>
+        {failure}
+      </Page>
+    )
+  }
+  const present = !at
   const may = {
     live: true,
     readings: true,
-    messages: can('messages:read', device?.organizationId),
-    operations: true,
-    notices: true,
-    timeline: true,
-    settings: can('devices:manage', device?.organizationId),
+    messages: present && can('messages:read', device?.organizationId),
+    operations: present,
+    notices: present,
+    timeline: present,
+    settings: present && can('devices:manage', device?.organizationId),
   }
-  const tab = address.tab ?? 'live'
+  const asked = TABS.find((name) => name === address.tab && may[name])
+  const tab = asked ?? 'live'
   return (
     <Page
       title={device?.name ?? '…'}
       crumbs={[
-        { label: t('places.devices'), to: '/devices' },
+        devices,
         ...(application ? [{ label: application.name, to: `/applications/${application.id}` }] : []),
       ]}
       beside={
@@ -73,7 +86,7 @@ export function DevicePage() {
               {t(`connectivity.${device.connectivity}`)}
             </Status>
             <Status tone={STATE_TONE[device.state]}>{t(`deviceState.${device.state}`)}</Status>
-            {notices.length > 0 && (
+            {present && notices.length > 0 && (
               <Anchor component={Link} to="." search={{ tab: 'notices' } as never} c="inherit">
                 <Status tone="warning">{t('notices.openHere', { count: notices.length })}</Status>
               </Anchor>
@@ -82,10 +95,14 @@ export function DevicePage() {
         )
       }
       calls={[
-        { path: `/api/v1/devices/${id}` },
-        { path: `/api/v1/devices/${id}/latest` },
-        { path: `/api/v1/devices/${id}/readings`, query: { from: '2026-01-01T00:00:00Z', step: 'PT1H' } },
+        { path: `/api/v1/devices/${id}`, query: { at } },
+        { path: `/api/v1/devices/${id}/latest`, query: { at } },
+        {
+          path: `/api/v1/devices/${id}/readings`,
+          query: { from: '2026-01-01T00:00:00Z', to: at, step: 'PT1H' },
+        },
       ]}
+      past
       action={
         may.settings && (
           <Button
@@ -109,18 +126,22 @@ export function DevicePage() {
               <Tabs.List mb="md">
                 {TABS.filter((name) => may[name]).map((name) => (
                   <Tabs.Tab key={name} value={name}>
-                    {t(WORD[name])}
+                    {t(at && name === 'live' ? 'past.values' : WORD[name])}
                   </Tabs.Tab>
                 ))}
               </Tabs.List>
               <Tabs.Panel value="live">
-                <Stack>
-                  <UnknownBytes deviceId={id} />
-                  <Live deviceId={id} />
-                </Stack>
+                {at ? (
+                  <Then deviceId={id} at={at} />
+                ) : (
+                  <Stack>
+                    <UnknownBytes deviceId={id} />
+                    <Live deviceId={id} />
+                  </Stack>
+                )}
               </Tabs.Panel>
               <Tabs.Panel value="readings">
-                <Readings deviceId={id} />
+                <Readings key={at} deviceId={id} at={at} />
               </Tabs.Panel>
               <Tabs.Panel value="messages">
                 <Stack>
@@ -144,7 +165,7 @@ export function DevicePage() {
           </Grid.Col>
           {tab !== 'settings' && (
             <Grid.Col span={{ base: 12, lg: 3 }}>
-              <About device={device} application={application?.name} />
+              <About device={device} application={application?.name} past={!!at} />
             </Grid.Col>
           )}
         </Grid>
@@ -153,7 +174,7 @@ export function DevicePage() {
   )
 }
 
-function About({ device, application }: { device: Device; application?: string }) {
+function About({ device, application, past }: { device: Device; application?: string; past: boolean }) {
   const { t } = useTranslation()
   const format = useFormat()
   const cause = useCause()
@@ -203,7 +224,7 @@ function About({ device, application }: { device: Device; application?: string }
       {photo && (
         <Image src={photo} alt={t('photo.alt', { name: device.name })} radius="md" mah={260} fit="cover" />
       )}
-      {connection && (
+      {connection && !past && (
         <Panel title={t('devices.connection')}>
           <Facts
             rows={[

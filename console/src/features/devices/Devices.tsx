@@ -17,6 +17,7 @@ export function Devices() {
   return (
     <Page
       title={t('places.devices')}
+      past
       calls={[{ path: '/api/v1/devices', query }]}
       action={
         <>
@@ -27,7 +28,7 @@ export function Devices() {
               </Button>
             </Menu.Target>
             <Menu.Dropdown>
-              {can('devices:manage') && (
+              {can('devices:manage') && !address.at && (
                 <Menu.Item component={Link} to="/import" leftSection={<IconUpload size={16} />}>
                   {t('import.title')}
                 </Menu.Item>
@@ -42,7 +43,7 @@ export function Devices() {
               </Menu.Item>
             </Menu.Dropdown>
           </Menu>
-          {can('devices:manage') && (
+          {can('devices:manage') && !address.at && (
             <Button component={Link} to="/connect" leftSection={<IconPlugConnected size={16} />}>
               {t('places.connect')}
             </Button>

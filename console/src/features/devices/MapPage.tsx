@@ -4,6 +4,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { lazy, Suspense, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { queryString } from '@/api/curl'
 import type { MapItem } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { applicationsQuery } from '@/features/groups/queries'
@@ -38,17 +39,20 @@ export function MapPage() {
   const [view, setView] = useState<Bounds | null>(null)
   const [near, setNear] = useState<Corners | null>(null)
   const cells = narrow ? 6 : 12
-  const filter = { organizationId, applicationId: address.applicationId }
+  const { at, applicationId } = address
+  const filter = { organizationId, applicationId, at }
+  // The map stays where it is while time goes by.
+  const [first] = useState(at)
   const all = useQuery({
-    queryKey: ['devices', 'map', 'all', filter],
-    queryFn: () => whereTheyAre(filter),
+    queryKey: ['devices', 'map', 'all', organizationId, applicationId, first],
+    queryFn: () => whereTheyAre({ organizationId, applicationId, at: first }),
     staleTime: 60_000,
   })
   const found = useQuery({
     queryKey: ['devices', 'map', view, filter, narrow],
     queryFn: () => devicesOnMap(view ?? WORLD, filter, cells),
     enabled: view !== null,
-    refetchInterval: 10_000,
+    refetchInterval: at ? false : 10_000,
     placeholderData: keepPreviousData,
   })
   const items = found.data ?? []
@@ -59,11 +63,11 @@ export function MapPage() {
         longitude: item.location.coordinates[0] ?? 0,
         latitude: item.location.coordinates[1] ?? 0,
         element: pin(item, t('map.cluster', { count: item.count, silent: item.silent }), () => {
-          if (item.device?.id) go(`/devices/${item.device.id}`)
+          if (item.device?.id) go(`/devices/${item.device.id}${queryString({ at })}`)
           else if (view) setNear(cellOf(item, view, cells))
         }),
       })),
-    [found.data, go, t, view, cells],
+    [found.data, go, t, view, cells, at],
   )
   const fit = near ?? all.data ?? undefined
   const shown = items.reduce((sum, item) => sum + item.count, 0)
@@ -73,6 +77,7 @@ export function MapPage() {
   return (
     <Page
       title={t('places.map')}
+      past
       calls={[{ path: '/api/v1/devices/map', query: { bbox, ...filter } }]}
       action={
         <Select
@@ -120,7 +125,12 @@ export function MapPage() {
                   >
                     {item.device?.id ? (
                       <>
-                        <Anchor component={Link} to={`/devices/${item.device.id}`} truncate>
+                        <Anchor
+                          component={Link}
+                          to={`/devices/${item.device.id}`}
+                          search={(at ? { at } : {}) as never}
+                          truncate
+                        >
                           {item.device.name}
                         </Anchor>
                         <Status tone={item.silent ? 'warning' : 'good'}>

@@ -12,9 +12,9 @@ import { Time } from '@/parts/Time'
 import { CONNECTIVITY_TONE, STATE_TONE } from './words'
 
 /** A device at a glance, beside the list. */
-export function QuickLook({ device, application }: { device: Device; application: string }) {
+export function QuickLook({ device, application, at }: { device: Device; application: string; at?: string }) {
   const { t } = useTranslation()
-  const state = useQuery({ ...latestQuery(device.id), refetchInterval: 5_000 })
+  const state = useQuery({ ...latestQuery(device.id, at), refetchInterval: at ? false : 5_000 })
   return (
     <Stack>
       <Group gap="lg">
@@ -24,7 +24,7 @@ export function QuickLook({ device, application }: { device: Device; application
         <Status tone={STATE_TONE[device.state]}>{t(`deviceState.${device.state}`)}</Status>
       </Group>
       {state.data && state.data.latest.length > 0 ? (
-        <LatestValues latest={state.data.latest} />
+        <LatestValues latest={state.data.latest} exact={!!at} />
       ) : (
         <Text c="dimmed">{t('devices.noValues')}</Text>
       )}
@@ -40,6 +40,7 @@ export function QuickLook({ device, application }: { device: Device; application
       <Button
         component={Link}
         to={`/devices/${device.id}`}
+        search={(at ? { at } : {}) as never}
         rightSection={<IconArrowRight size={16} />}
         fullWidth
       >

@@ -1,4 +1,4 @@
-import { queryOptions } from '@tanstack/react-query'
+import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
 import type { CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
 import { wordsOf } from '@/parts/Filters'
@@ -16,13 +16,16 @@ export interface DeviceFilter {
   decoderId?: string
   ownership?: string
   located?: string
+  /** The instant to look at; now without. */
+  at?: string
 }
 
 const one = <T extends string>(value: string | undefined): T[] | undefined =>
   value ? [value as T] : undefined
 
-const asked = ({ q, organizationId, decoderId, ...filter }: DeviceFilter) => ({
+const asked = ({ q, organizationId, decoderId, at, ...filter }: DeviceFilter) => ({
   q,
+  at,
   organizationId,
   decoderId,
   applicationId: one(filter.applicationId),
@@ -62,11 +65,14 @@ export const findDevices = (q: string, organizationId?: string, kind?: Device['k
     }),
   )
 
-export const deviceQuery = (id: string) =>
+/** A device, as it is or as it was. */
+export const deviceQuery = (id: string, at?: string) =>
   queryOptions({
-    queryKey: ['devices', id],
-    queryFn: () => tagged(api.GET('/api/v1/devices/{device_id}', { params: { path: { device_id: id } } })),
-    refetchInterval: 15_000,
+    queryKey: at ? ['devices', id, 'at', at] : ['devices', id],
+    queryFn: () =>
+      tagged(api.GET('/api/v1/devices/{device_id}', { params: { path: { device_id: id }, query: { at } } })),
+    refetchInterval: at ? false : 15_000,
+    placeholderData: at ? keepPreviousData : undefined,
   })
 
 export const enrolDevice = (body: DeviceBody) => ok(api.POST('/api/v1/devices', { body }))

@@ -28,11 +28,14 @@ interface Props {
   fresh?: ReadonlySet<string>
   chosen?: string
   onChoose?: (series: string) => void
+  /** Tell when each was measured, not how long ago that is. */
+  exact?: boolean
 }
 
 /** The newest value of each series. */
-export function LatestValues({ latest, fresh, chosen, onChoose }: Props) {
+export function LatestValues({ latest, fresh, chosen, onChoose, exact }: Props) {
   const text = useValueText()
+  const format = useFormat()
   return (
     <ul className={classes.values}>
       {latest.map((one) => {
@@ -43,7 +46,7 @@ export function LatestValues({ latest, fresh, chosen, onChoose }: Props) {
               {text(one.value as Value)} <small>{unitText(one.unit)}</small>
             </span>
             <Text span fz="xs" c="dimmed">
-              <Time at={one.at} span fz="xs" c="dimmed" />
+              {exact ? format.instant(one.at, false) : <Time at={one.at} span fz="xs" c="dimmed" />}
             </Text>
           </>
         )

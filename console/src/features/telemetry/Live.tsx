@@ -45,7 +45,7 @@ export function Live({ deviceId }: { deviceId: string }) {
               ...known,
               latest: withMessage(known.latest, message),
               receivedAt: message.receivedAt,
-              messageCount: known.messageCount + 1,
+              messageCount: (known.messageCount ?? 0) + 1,
             }
           : known,
       )
@@ -87,9 +87,9 @@ export function Live({ deviceId }: { deviceId: string }) {
           {paused ? t('live.resume') : t('live.pause')}
         </Button>
       </Group>
-      {state.data.droppedValues > 0 && (
+      {(state.data.droppedValues ?? 0) > 0 && (
         <Alert color="yellow" icon={<IconAlertTriangle size={18} />} title={t('live.droppedTitle')}>
-          {t('live.dropped', { count: state.data.droppedValues })}
+          {t('live.dropped', { count: state.data.droppedValues ?? 0 })}
         </Alert>
       )}
       {latest.length === 0 ? (

@@ -23,21 +23,22 @@ const FORMS = [
   ['Parquet', 'application/vnd.apache.parquet', 'parquet'],
 ] as const
 
-const spanOf = (period: Period): Span => ({
-  from: new Date(Date.now() - PERIODS[period] * 1000).toISOString(),
-  to: new Date().toISOString(),
+const spanOf = (period: Period, end: number): Span => ({
+  from: new Date(end - PERIODS[period] * 1000).toISOString(),
+  to: new Date(end).toISOString(),
 })
 
-/** What a device measured over time. */
-export function Readings({ deviceId }: { deviceId: string }) {
+/** What a device measured over time, until now or `at`. */
+export function Readings({ deviceId, at }: { deviceId: string; at?: string }) {
   const { t } = useTranslation()
   const format = useFormat()
   const text = useFailureText()
-  const state = useQuery(latestQuery(deviceId))
+  const state = useQuery(latestQuery(deviceId, at))
   const numeric = (state.data?.latest ?? []).filter((one) => typeof one.value === 'number')
   const [picked, setPicked] = useState<string[] | null>(null)
   const [period, setPeriod] = useState<Period>('day')
-  const [span, setSpan] = useState<Span>(() => spanOf('day'))
+  const end = () => (at ? Date.parse(at) : Date.now())
+  const [span, setSpan] = useState<Span>(() => spanOf('day', end()))
   const [zoomed, setZoomed] = useState(false)
   const series = picked ?? numeric.slice(0, 4).map((one) => one.series)
   const readings = useQuery(readingsQuery(deviceId, series, span))
@@ -58,7 +59,7 @@ export function Readings({ deviceId }: { deviceId: string }) {
   }
   const choose = (next: Period) => {
     setPeriod(next)
-    setSpan(spanOf(next))
+    setSpan(spanOf(next, end()))
     setZoomed(false)
   }
   return (

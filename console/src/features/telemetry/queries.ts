@@ -3,11 +3,17 @@ import { api, ok } from '@/api/client'
 import type { ListPage } from '@/api/pages'
 import type { Message, Readings } from '@/api/types'
 
-export const latestQuery = (deviceId: string) =>
+/** The newest value of each series, today or at an instant. */
+export const latestQuery = (deviceId: string, at?: string) =>
   queryOptions({
-    queryKey: ['latest', deviceId],
+    queryKey: at ? ['latest', deviceId, at] : ['latest', deviceId],
     queryFn: () =>
-      ok(api.GET('/api/v1/devices/{device_id}/latest', { params: { path: { device_id: deviceId } } })),
+      ok(
+        api.GET('/api/v1/devices/{device_id}/latest', {
+          params: { path: { device_id: deviceId }, query: { at } },
+        }),
+      ),
+    placeholderData: at ? keepPreviousData : undefined,
   })
 
 export interface Span {

@@ -59,6 +59,10 @@ export const errors = {
     },
     authority_unknown: 'Installationen har ingen myndighed, som enheder skulle stole på.',
     devices: {
+      not_there_then: 'Dengang var enheden der ikke endnu, eller ikke hvor du må se den.',
+      past_not_kept: 'Hvad enheder var, gemmes i 366 dage. Vælg et senere tidspunkt.',
+      past_not_known: '{{name}} kan ikke bruges om fortiden: kun nutidens er gemt.',
+      removed_since: 'Enheden er siden fjernet, og dens historik med den.',
       secret_taken: 'En anden adgang i installationen har denne hemmelighed. Vælg en anden.',
       too_many_claims:
         'Applikationen har for mange koder til telefoner, som ingen har brugt endnu. Vent, til de er udløbet.',

@@ -58,6 +58,10 @@ export const errors = {
     },
     authority_unknown: 'This installation has no authority that devices would have to trust.',
     devices: {
+      not_there_then: 'At that time the device was not there yet, or not where you may see it.',
+      past_not_kept: 'What devices were is kept for 366 days. Choose a later time.',
+      past_not_known: '{{name}} cannot be asked for of the past: only the present one is kept.',
+      removed_since: 'The device was removed since, and its history with it.',
       secret_taken: 'Another credential of the installation has this secret. Choose another.',
       too_many_claims:
         'The application has too many codes for phones that nobody has used yet. Wait until they have run out.',

@@ -12,6 +12,11 @@ from moorage.kit.errors import FieldInvalid
 
 from ..model import Circle, Connectivity, DeviceFilter, DeviceKind, DeviceState, MapBox, Ownership
 
+At = Annotated[
+    AwareDatetime | None,
+    Query(description="As it was then (RFC 3339); up to 366 days ago."),
+]
+
 
 def _filter(
     q: Annotated[
@@ -60,6 +65,7 @@ def _filter(
     within_m: Annotated[
         float, Query(alias="withinM", gt=0, le=1_000_000, description="Metres around `near`.")
     ] = 1_000,
+    at: At = None,
 ) -> DeviceFilter:
     pairs = [entry.partition("=") for entry in metadata]
     if any(not equals for _, equals, _ in pairs):
@@ -85,6 +91,7 @@ def _filter(
         box=None if bbox is None else read_box(bbox),
         near=None if near is None else _circle(near, within_m),
         q=q,
+        at=at,
     )
 
 

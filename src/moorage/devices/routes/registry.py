@@ -10,9 +10,8 @@ from fastapi.responses import JSONResponse
 
 from moorage.decoders import DecoderUnknown
 from moorage.groups import ApplicationUnknown
-from moorage.kit import pages
 from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
-from moorage.kit.http import Asked, IfMatch, PageOut, Signed, Tx, check_match, may_fail, tag
+from moorage.kit.http import Asked, IfMatch, Signed, Tx, check_match, may_fail, tag
 from moorage.organizations import PermissionMissing
 
 from ..errors import (
@@ -20,23 +19,29 @@ from ..errors import (
     DeviceUnknown,
     GatewayUnfit,
     IdentifierTaken,
+    NotThereThen,
+    PastNotKept,
+    PastNotKnown,
     PhotoUnfit,
     PhotoUnknown,
+    RemovedSince,
     SerialTaken,
     StateNotAllowed,
 )
-from ..model import Device, StateChange
+from ..model import Device, DevicePage, StateChange
 from ..schemas.bodies import (
     DeviceBody,
     DeviceOut,
+    DevicePageOut,
     DevicePatch,
     MapClusterOut,
     MoveBody,
     PointOut,
     StateChangeOut,
 )
+from ..service import past
 from ..service import registry as service
-from .filters import Wanted, read_box
+from .filters import At, Wanted, read_box
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
 _FIELDS = {field.alias or name: name for name, field in DeviceOut.model_fields.items()}
@@ -53,18 +58,22 @@ async def enrol_device(body: DeviceBody, tx: Tx, caller: Signed, response: Respo
     return device
 
 
-@router.get("", response_model=PageOut[DeviceOut],
-            responses=may_fail(CursorInvalid, FieldInvalid))  # fmt: skip
+@router.get("", response_model=DevicePageOut,
+            responses=may_fail(CursorInvalid, FieldInvalid, PastNotKept, PastNotKnown))  # fmt: skip
 async def list_devices(
     tx: Tx, caller: Signed, asked: Asked, wanted: Wanted,
     fields: Annotated[str | None, Query(description="Only these, comma separated.")] = None,
-) -> pages.Page[Device] | Response:  # fmt: skip
-    """List the devices you may see; filters combine."""
+) -> DevicePage | Response:  # fmt: skip
+    """List the devices you may see; filters combine.
+
+    With `at` as they were then, of those you may see both where they are and where they were;
+    `removed` counts those that have been removed since, with all that is known of them.
+    """
     page = await service.list_devices(tx, caller, asked, wanted)
     return page if fields is None else _slim(page, fields)
 
 
-def _slim(page: pages.Page[Device], fields: str) -> Response:
+def _slim(page: DevicePage, fields: str) -> Response:
     asked = [name.strip() for name in fields.split(",")]
     if unknown := [name for name in asked if name not in _FIELDS]:
         raise FieldInvalid("/fields", f"has no {unknown[0]}; there are {', '.join(_FIELDS)}")
@@ -73,10 +82,12 @@ def _slim(page: pages.Page[Device], fields: str) -> Response:
         DeviceOut.model_validate(device).model_dump(mode="json", by_alias=True, include=include)
         for device in page.items
     ]
-    return JSONResponse({"items": items, "next": page.next, "total": page.total})
+    rest = {"next": page.next, "total": page.total, "removed": page.removed}
+    return JSONResponse({"items": items, **rest})
 
 
-@router.get("/map", response_model=list[MapClusterOut], responses=may_fail(FieldInvalid))
+@router.get("/map", response_model=list[MapClusterOut],
+            responses=may_fail(FieldInvalid, PastNotKept, PastNotKnown))  # fmt: skip
 async def map_devices(
     tx: Tx, caller: Signed, wanted: Wanted,
     bbox: Annotated[str, Query(
@@ -98,9 +109,15 @@ async def map_devices(
     ]
 
 
-@router.get("/{device_id}", response_model=DeviceOut, responses=may_fail(DeviceUnknown))
-async def get_device(device_id: UUID, tx: Tx, caller: Signed, response: Response) -> Device:
-    """Read a device."""
+@router.get("/{device_id}", response_model=DeviceOut,
+            responses=may_fail(DeviceUnknown, FieldInvalid, PastNotKept, NotThereThen,
+                               RemovedSince))  # fmt: skip
+async def get_device(
+    device_id: UUID, tx: Tx, caller: Signed, response: Response, at: At = None
+) -> Device:
+    """Read a device, as it is or as it was."""
+    if at is not None:
+        return await past.get(tx, caller, device_id, at)
     device = await service.get(tx, caller, device_id)
     tag(response, device.updated_at)
     return device

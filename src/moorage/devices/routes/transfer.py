@@ -10,9 +10,10 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from moorage.kit.caller import Caller
+from moorage.kit.errors import FieldInvalid
 from moorage.kit.http import Signed, Tx, may_fail
 
-from ..errors import ImportTooLarge, ImportUnreadable
+from ..errors import ImportTooLarge, ImportUnreadable, PastNotKept, PastNotKnown
 from ..model import DeviceFilter, ImportMode
 from ..schemas import table
 from ..schemas.bodies import DeviceOut, ImportReportOut
@@ -26,7 +27,8 @@ MOST_BYTES = 10_000_000
 
 
 @router.get("/export", response_class=StreamingResponse,
-            responses={200: {"content": {CSV: {}, NDJSON: {}}}})  # fmt: skip
+            responses={200: {"content": {CSV: {}, NDJSON: {}}},
+                       **may_fail(FieldInvalid, PastNotKept, PastNotKnown)})  # fmt: skip
 async def export_devices(
     tx: Tx, caller: Signed, request: Request, wanted: Wanted,
     accept: Annotated[str, Header()] = CSV,

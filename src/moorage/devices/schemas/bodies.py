@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from moorage.kit.http import Body, Duration, Id, Instant, Out, Stamped
+from moorage.kit.http import Body, Duration, Id, Instant, Out, PageOut, Stamped
 
 from ..model import (
     Connectivity,
@@ -266,6 +266,12 @@ class DeviceOut(Stamped):
     last_seen_at: Instant | None
     silent_since: Instant | None
     photo_at: Instant | None
+
+
+class DevicePageOut(PageOut[DeviceOut]):
+    """A page of devices; with `at`, `removed` of that time have been removed since."""
+
+    removed: int | None = None
 
 
 class StateChangeOut(Out):

@@ -25,6 +25,7 @@ from ..model import (
     DeviceState,
     Inbox,
     NewDevice,
+    Seen,
     Sender,
     ShownInboxKey,
     make_identifier,
@@ -97,7 +98,7 @@ async def list_waiting(
         states=(DeviceState.WAITING,),
         application_ids=() if application_id is None else (application_id,),
     )
-    seen = caller.reach(Permission.MANAGE_DEVICES)
+    seen = Seen(caller.reach(Permission.MANAGE_DEVICES), frozenset())
     asked = replace(asked, sort=asked.sort or "-lastSeenAt")
     return await store.listing.list_devices(tx, seen, asked, wanted)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from ..model import (
     Device,
     DeviceFilter,
     DeviceKind,
+    DevicePage,
     DeviceState,
     MapBox,
     MapCluster,
@@ -30,6 +32,7 @@ from ..model import (
     NewDevice,
     StateChange,
 )
+from . import past
 
 FIRST_STATES = frozenset({DeviceState.PLANNED, DeviceState.ACTIVE})
 
@@ -91,17 +94,32 @@ async def map_clusters(
         box: the part of the map.
         cells: how many cells the grid has from west to east.
         wanted: as in a list.
+
+    Raises:
+        FieldInvalid, PastNotKept, PastNotKnown: as in a list.
     """
-    seen = caller.reach(Permission.READ_DEVICES)
-    return await store.listing.map_clusters(tx, seen, box, cells, wanted)
+    past.check(tx, wanted)
+    return await store.listing.map_clusters(tx, past.seen_by(caller), box, cells, wanted)
 
 
 async def list_devices(
     tx: Tx, caller: Caller, asked: pages.PageRequest, wanted: DeviceFilter
-) -> pages.Page[Device]:
-    """List the devices the caller may see."""
-    seen = caller.reach(Permission.READ_DEVICES)
-    return await store.listing.list_devices(tx, seen, asked, wanted)
+) -> DevicePage:
+    """List the devices the caller may see, as they are or as they were at `wanted.at`.
+
+    Raises:
+        CursorInvalid.
+        FieldInvalid: the order is not offered, or `at` is still to come.
+        PastNotKept: `at` is too long ago.
+        PastNotKnown: an order or a filter asks for what is not kept.
+    """
+    past.check(tx, wanted, asked.sort)
+    seen = past.seen_by(caller)
+    page = await store.listing.list_devices(tx, seen, asked, wanted)
+    removed = None
+    if wanted.at is not None:
+        removed = await store.past.count_removed(tx, seen, wanted, wanted.at)
+    return DevicePage(page.items, page.next, page.total, removed)
 
 
 async def change(
@@ -209,6 +227,7 @@ async def move_application(
     for decoder_id in await store.registry.decoders_of(tx, application_id):
         await _require_taken_along(tx, organization_id, decoder_id)
     await store.registry.refuse_serials_of(tx, application_id, organization_id)
+    await store.past.keep(tx, "d.application_id = :id", id=application_id)
     moved = await groups.move(tx, caller, application_id, organization_id)
     await store.registry.free_strangers(tx, application_id)
     await store.senders.changed_in(tx, application_id)
@@ -284,7 +303,7 @@ async def require_gateway(
 
 _UNTOLD = frozenset(
     {
-        "id", "number", "connected", "last_seen_at", "silent_since", "photo_at",
+        "id", "number", "connectivity", "last_seen_at", "silent_since", "photo_at",
         "created_at", "updated_at", "created_by", "updated_by",
     }
 )  # fmt: skip
@@ -316,20 +335,23 @@ async def list_named(
     organization_id: UUID | None = None,
     first: UUID | None = None,
     limit: int,
+    at: datetime | None = None,
 ) -> list[Named]:
     """List devices the caller may see, by id, from the id `first` on; for questions about many.
 
     Raises:
+        FieldInvalid, PastNotKept: nothing is known of the instant `at`.
         ApplicationUnknown.
         DeviceUnknown: one of `device_ids` is not there, or the caller may not see it.
     """
-    seen = caller.reach(Permission.READ_DEVICES)
-    wanted = DeviceFilter(tuple(device_ids), organization_id, states=tuple(DeviceState))
+    seen = past.seen_by(caller)
+    wanted = DeviceFilter(tuple(device_ids), organization_id, states=tuple(DeviceState), at=at)
+    past.check(tx, wanted)
     if application_id is not None:
         await groups.get(tx, caller, application_id)
         wanted = replace(wanted, application_ids=(application_id,))
     if device_ids:
-        among = DeviceFilter(wanted.ids, states=wanted.states)
+        among = DeviceFilter(wanted.ids, states=wanted.states, at=at)
         known = await store.listing.list_named(tx, seen, among, None, len(device_ids))
         if missing := set(device_ids) - {device.id for device in known}:
             raise DeviceUnknown(id=min(missing))

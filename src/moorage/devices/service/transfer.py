@@ -23,7 +23,7 @@ from ..model import (
     RowAction,
     RowResult,
 )
-from . import registry
+from . import past, registry
 
 MOST_ROWS = 2000
 
@@ -91,11 +91,16 @@ async def _change(tx: Tx, caller: Caller, row: ImportRow) -> RowResult:
 
 def export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> AsyncIterator[Device]:
     """Read every device the caller may see that `wanted` asks for, in order of name."""
-    return store.listing.stream(tx, caller.reach(Permission.READ_DEVICES), wanted)
+    return store.listing.stream(tx, past.seen_by(caller), wanted)
 
 
 def note_export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> None:
-    """Announce that the caller downloads a list of devices."""
+    """Announce that the caller downloads a list of devices.
+
+    Raises:
+        FieldInvalid, PastNotKept, PastNotKnown: nothing can be told of `wanted.at`.
+    """
+    past.check(tx, wanted)
     organization_id = wanted.organization_id
     # Nobody writes into the audit of an organisation that is not theirs.
     if organization_id is None or not caller.belongs_to(organization_id):
@@ -103,4 +108,4 @@ def note_export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> None:
         reach = caller.reach(Permission.READ_DEVICES)
         if not reach.everywhere and len(reach.organization_ids) == 1:
             (organization_id,) = reach.organization_ids
-    tx.announce(DevicesExported(caller.id, organization_id, after={"q": wanted.q}))
+    tx.announce(DevicesExported(caller.id, organization_id, after={"q": wanted.q, "at": wanted.at}))

@@ -1,5 +1,15 @@
 """The only SQL about devices."""
 
-from . import claims, contacts, inbox, listing, photos, registry, senders, watch
+from . import claims, contacts, inbox, listing, past, photos, registry, senders, watch
 
-__all__ = ["claims", "contacts", "inbox", "listing", "photos", "registry", "senders", "watch"]
+__all__ = [
+    "claims",
+    "contacts",
+    "inbox",
+    "listing",
+    "past",
+    "photos",
+    "registry",
+    "senders",
+    "watch",
+]

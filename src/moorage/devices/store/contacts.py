@@ -12,7 +12,7 @@ from moorage.kit.db import Tx
 
 from ..model import DeviceContext, DeviceKind, DeviceState, Location
 from ..tables import devices
-from . import registry, senders
+from . import past, registry, senders
 
 # A contact is written at most this often; more would only wear the disk.
 CONTACT_EVERY_S = 5
@@ -76,9 +76,13 @@ WHERE c.number = due.number
 RETURNING c.number, due.was_silent
 """
 
-_ACTIVATE = """
+_ACTIVATE = f"""
+WITH begun AS (
+    SELECT number FROM devices
+    WHERE number = ANY(CAST(:numbers AS integer[])) AND state = 'planned' FOR UPDATE
+), kept AS ({past.keeping("d.number IN (SELECT number FROM begun)")})
 UPDATE devices SET state = 'active', updated_at = :now, updated_by = :by
-WHERE number = ANY(CAST(:numbers AS integer[])) AND state = 'planned'
+WHERE number IN (SELECT number FROM begun)
 RETURNING id, number
 """
 

@@ -35,9 +35,10 @@ from ..model import (
     MapBox,
     MapCluster,
     Named,
+    Seen,
 )
 from ..tables import device_contacts, devices
-from . import registry
+from . import past, registry
 
 # Stands for "never" in the order by last contact, since a page's cursor cannot hold a null.
 _NEVER = literal(datetime(1970, 1, 1, tzinfo=UTC), DateTime(timezone=True))
@@ -167,10 +168,10 @@ def _is(connectivity: Connectivity) -> Any:
 
 
 async def list_devices(
-    tx: Tx, seen: Reach, asked: pages.PageRequest, wanted: DeviceFilter
+    tx: Tx, seen: Seen, asked: pages.PageRequest, wanted: DeviceFilter
 ) -> pages.Page[Device]:
     """Read a page of what `seen` allows."""
-    query = everything = narrow(registry.statement(), seen, wanted)
+    query = everything = _statement(seen, wanted)
     if asked.sort in ("lastSeenAt", "-lastSeenAt"):
         # Says that the join is an inner one: then the contacts can be put in order first, and
         # devices be looked up until the page is full.
@@ -189,8 +190,26 @@ async def list_devices(
         },
         default="name",
         key=devices.c.id,
-        read=registry.read,
+        read=registry.read if wanted.at is None else registry.read_then,
         counted=everything,
+    )
+
+
+def _statement(seen: Seen, wanted: DeviceFilter) -> Select[Any]:
+    return _then(narrow(registry.statement(wanted.at), seen.reach, wanted), seen, wanted)
+
+
+def _then(
+    query: Select[Any], seen: Seen, wanted: DeviceFilter, *, everything: bool = False
+) -> Select[Any]:
+    if wanted.at is None:
+        return query
+    return past.shown(
+        query,
+        wanted.at,
+        seen,
+        all_places=everything or wanted.asks_of_place,
+        all_contacts=everything or wanted.asks_of_contact,
     )
 
 
@@ -201,14 +220,15 @@ async def numbers_seen(tx: Tx, seen: Reach, wanted: DeviceFilter) -> dict[int, U
 
 
 async def list_named(
-    tx: Tx, seen: Reach, wanted: DeviceFilter, first: UUID | None, limit: int
+    tx: Tx, seen: Seen, wanted: DeviceFilter, first: UUID | None, limit: int
 ) -> list[Named]:
     """Read so many of the devices that `seen` allows and `wanted` asks for, by id from `first`."""
     c = devices.c
-    query = narrow(select(c.id, c.number, c.name, c.organization_id), seen, wanted)
+    query = narrow(select(c.id, c.number, c.name, c.organization_id), seen.reach, wanted)
     if first is not None:
         query = query.where(c.id >= first)
-    rows = await tx.execute(query.order_by(c.id).limit(limit))
+    query = _then(query.order_by(c.id).limit(limit), seen, wanted)
+    rows = await tx.execute(query)
     return [Named(row.id, row.number, row.name, row.organization_id) for row in rows]
 
 
@@ -225,7 +245,7 @@ async def names_seen(
 
 
 async def map_clusters(
-    tx: Tx, seen: Reach, box: MapBox, cells: int, wanted: DeviceFilter
+    tx: Tx, seen: Seen, box: MapBox, cells: int, wanted: DeviceFilter
 ) -> list[MapCluster]:
     """Gather devices of a part of the map into the cells of a grid."""
     crosses = box.west > box.east
@@ -260,7 +280,7 @@ async def map_clusters(
     if wanted.asks_of_contact:
         inner = inner.join(device_contacts, device_contacts.c.number == c.number)
     # Kept apart by the offset: else the planner expects as many cells as places and sorts all.
-    placed = narrow(inner, seen, wanted).offset(literal_column("0")).subquery()
+    placed = narrow(inner, seen.reach, wanted).offset(literal_column("0")).subquery()
     query = (
         select(
             func.avg(placed.c.longitude).label("longitude"),
@@ -273,14 +293,10 @@ async def map_clusters(
         .order_by(func.count().desc())
         .limit(MOST_CLUSTERS)
     )
-    rows = (await tx.execute(query)).all()
+    rows = (await tx.execute(_then(query, seen, wanted, everything=True))).all()
     alone = [row.number for row in rows if row.devices == 1]
-    named = {
-        row.number: {"id": str(row.id), "name": row.name}
-        for row in await tx.execute(
-            select(c.number, c.id, c.name).where(c.number == func.any(alone))
-        )
-    }
+    names = _then(select(c.number, c.id, c.name).where(c.number == func.any(alone)), seen, wanted)
+    named = {row.number: {"id": str(row.id), "name": row.name} for row in await tx.execute(names)}
     return [
         MapCluster(
             longitude=(row.longitude + 180) % 360 - 180 if crosses else row.longitude,
@@ -293,10 +309,10 @@ async def map_clusters(
     ]
 
 
-async def stream(tx: Tx, seen: Reach, wanted: DeviceFilter) -> AsyncIterator[Device]:
+async def stream(tx: Tx, seen: Seen, wanted: DeviceFilter) -> AsyncIterator[Device]:
     """Read everything `seen` allows, in order of name, without holding it all in memory."""
-    query = narrow(registry.statement(), seen, wanted)
-    query = query.order_by(func.lower(devices.c.name), devices.c.id)
+    query = _statement(seen, wanted).order_by(func.lower(devices.c.name), devices.c.id)
+    read = registry.read if wanted.at is None else registry.read_then
     async with tx.connection.stream(query.execution_options(yield_per=500)) as rows:
         async for row in rows:
-            yield registry.read(row)
+            yield read(row)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, column, delete, func, or_, select, table, union, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    column,
+    delete,
+    func,
+    or_,
+    select,
+    table,
+    union,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -17,6 +29,7 @@ from moorage.kit.ids import uuid7
 
 from ..errors import DeviceUnknown, IdentifierTaken, SerialTaken
 from ..model import (
+    Connectivity,
     Device,
     DeviceKind,
     DeviceState,
@@ -35,16 +48,16 @@ from ..tables import (
     device_units,
     devices,
 )
-from . import senders
+from . import past, senders
 
 CHUNK = 500
 # Known by name only, since the slice that owns them stands above.
 _routes = table("target_routes", column("application_id"), column("decoder_id"))
 
 
-def statement() -> Select[Any]:
-    """Give everything a `Device` is made of."""
-    identifiers = (
+def statement(at: datetime | None = None) -> Select[Any]:
+    """Give everything a `Device` is made of; for `past.shown` of the instant `at`."""
+    identifiers: ColumnElement[Any] = (
         select(
             func.json_agg(
                 func.json_build_array(
@@ -56,20 +69,24 @@ def statement() -> Select[Any]:
         )
         .where(device_identifiers.c.device_id == devices.c.id)
         .scalar_subquery()
-        .label("identifiers")
     )
+    # Every device has its contacts, and a photo or none; an outer join can be left out of a count.
+    # Of the past contacts would have to be worked out before the rows of a page are chosen.
+    photographed = device_photos.c.device_id == devices.c.id
+    if at is not None:
+        identifiers = past.identifiers_then(at, identifiers)
+        photographed &= device_photos.c.updated_at <= at
     return (
         select(
             devices,
             device_contacts.c.connected,
             device_contacts.c.last_seen_at,
             device_contacts.c.silent_since,
-            identifiers,
+            identifiers.label("identifiers"),
             device_photos.c.updated_at.label("photo_at"),
         )
-        # Every device has its contacts; an outer join can be left out of a count.
-        .outerjoin(device_contacts, device_contacts.c.number == devices.c.number)
-        .outerjoin(device_photos, device_photos.c.device_id == devices.c.id)
+        .join(device_contacts, device_contacts.c.number == devices.c.number, isouter=at is None)
+        .outerjoin(device_photos, photographed)
     )
 
 
@@ -98,7 +115,7 @@ def read(row: Any) -> Device:
         decoder_id=row.decoder_id,
         silent_after=row.silent_after,
         thresholds=thresholds_of(row),
-        connected=row.connected,
+        connectivity=connectivity_of(row),
         last_seen_at=row.last_seen_at,
         silent_since=row.silent_since,
         photo_at=row.photo_at,
@@ -107,6 +124,25 @@ def read(row: Any) -> Device:
         created_by=row.created_by,
         updated_by=row.updated_by,
     )
+
+
+def read_then(row: Any) -> Device:
+    """Make a device of a row of an instant gone by.
+
+    When it was last in contact is known of one that had fallen silent only.
+    """
+    device = read(row)
+    silent = device.connectivity is Connectivity.SILENT
+    return device if silent else replace(device, last_seen_at=None)
+
+
+def connectivity_of(row: Any) -> Connectivity:
+    """Sum up the last contacts."""
+    if row.connected:
+        return Connectivity.CONNECTED
+    if row.silent_since is not None:
+        return Connectivity.SILENT
+    return Connectivity.NEVER_SEEN if row.last_seen_at is None else Connectivity.SEEN
 
 
 def identifiers_of(row: Any) -> tuple[Identifier, ...]:
@@ -207,6 +243,7 @@ async def _add(tx: Tx, rows: Sequence[tuple[UUID, tuple[UUID, NewDevice]]]) -> N
         ],
     )
     await _add_identifiers(tx, [(id_, units[id_], new.identifiers) for id_, (_, new) in rows])
+    await past.note(tx, numbers.values())
     # Their gateways may speak for them at once.
     children = [numbers[id_] for id_, (_, new) in rows if new.gateway_id is not None]
     await senders.changed(tx, children, sender=True)
@@ -273,6 +310,7 @@ async def change(tx: Tx, before: Device, after: Device) -> None:
     values = {n: getattr(after, n) for n in _PLAIN if getattr(after, n) != getattr(before, n)}
     values |= _derived(after) | tx.restamp()
     values["organization_id"] = after.organization_id
+    await past.keep(tx, "d.id = :id", id=before.id)
     try:
         async with tx.connection.begin_nested():
             await tx.execute(update(devices).where(devices.c.id == before.id).values(**values))
@@ -280,6 +318,8 @@ async def change(tx: Tx, before: Device, after: Device) -> None:
         if "devices_organization_id_serial_key" in str(refused.orig):
             raise SerialTaken(serial=after.serial) from refused
         raise
+    if after.location != before.location:
+        await past.note(tx, [before.number])
     if "serial" in values:
         await tx.execute(
             update(device_units)
@@ -345,7 +385,10 @@ async def states_of(tx: Tx, device_id: UUID) -> list[StateChange]:
 async def remove(tx: Tx, device: Device) -> None:
     """Delete one with what refers to it."""
     await senders.changed(tx, [device.number], sender=True)
+    await past.keep(tx, "d.gateway_id = :id", id=device.id)
     await tx.execute(delete(devices).where(devices.c.id == device.id))
+    if device.state is not DeviceState.WAITING:
+        await past.note_removal(tx, [device])
 
 
 async def remove_of_application(tx: Tx, application_id: UUID) -> list[Device]:
@@ -353,12 +396,19 @@ async def remove_of_application(tx: Tx, application_id: UUID) -> list[Device]:
     query = statement().where(devices.c.application_id == application_id)
     gone = [read(row) for row in await tx.execute(query.with_for_update(of=devices))]
     await senders.changed_in(tx, application_id)
+    await past.keep(
+        tx,
+        "d.gateway_id IN (SELECT id FROM devices WHERE application_id = :id)",
+        id=application_id,
+    )
     await tx.execute(delete(devices).where(devices.c.application_id == application_id))
+    await past.note_removal(tx, [d for d in gone if d.state is not DeviceState.WAITING])
     return gone
 
 
 async def free_children(tx: Tx, gateway_id: UUID) -> None:
     """Take every device from behind a gateway."""
+    await past.keep(tx, "d.gateway_id = :id", id=gateway_id)
     freed = await tx.execute(
         update(devices)
         .where(devices.c.gateway_id == gateway_id)
@@ -370,6 +420,13 @@ async def free_children(tx: Tx, gateway_id: UUID) -> None:
 
 async def free_strangers(tx: Tx, application_id: UUID) -> None:
     """Part gateways and children that are in two organisations after a move of an application."""
+    await past.keep(
+        tx,
+        "EXISTS (SELECT FROM devices g WHERE g.id = d.gateway_id "
+        "AND g.organization_id <> d.organization_id "
+        "AND :id IN (d.application_id, g.application_id))",
+        id=application_id,
+    )
     gateway = devices.alias("gateway")
     freed = await tx.execute(
         update(devices)

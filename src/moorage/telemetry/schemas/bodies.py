@@ -28,12 +28,15 @@ class LatestOut(Out):
 
 
 class StateOut(Out):
-    """What a device sent last; `droppedValues` came for series beyond the most it may have."""
+    """What a device sent last; `droppedValues` came for series beyond the most it may have.
+
+    With `at` only the values are known, by the time of the readings.
+    """
 
     received_at: Instant | None
-    message_count: int
+    message_count: int | None
     latest: list[LatestOut]
-    dropped_values: int
+    dropped_values: int | None
 
 
 class RowOut(Out):

@@ -22,7 +22,7 @@ from ..errors import RangeReversed, RangeTooWide
 from ..facts import MessagesExported, ReadingsExported
 from ..model import DeviceLatest, DeviceRow, Row, Selection, State, Window
 from .grouping import grouped
-from .readings import PLATFORM, Messages, messages
+from .readings import NOTHING_THEN, PLATFORM, Messages, messages
 
 # What one question looks at, and what one transaction of an export reads.
 DEVICES_AT_ONCE = 200
@@ -38,25 +38,34 @@ Opened = Callable[[], AbstractAsyncContextManager[tuple[Tx, Caller]]]
 
 
 async def latest_of_many(
-    tx: Tx, caller: Caller, chosen: Selection, asked: pages.PageRequest
+    tx: Tx,
+    caller: Caller,
+    chosen: Selection,
+    asked: pages.PageRequest,
+    at: datetime | None = None,
 ) -> pages.Page[DeviceLatest]:
-    """Read the latest values of several devices, by their ids.
+    """Read the latest values of several devices, by their ids; or what they were at an instant.
 
     Raises:
         ApplicationUnknown, CursorInvalid.
         DeviceUnknown: one of the devices is not there, or the caller may not see it.
+        FieldInvalid, PastNotKept: nothing is known of the instant.
     """
     first = None
     if asked.after is not None:
         (first,) = pages.decode_cursor(asked.after, 1)
         if not isinstance(first, UUID):
             raise CursorInvalid
-    found = await _named(tx, caller, chosen, first, asked.limit + 1)
+    found = await _named(tx, caller, chosen, first, asked.limit + 1, at)
     shown = found[: asked.limit]
-    states = await store.get_states(tx, [device.number for device in shown])
+    numbers = [device.number for device in shown]
+    if at is None:
+        nothing, states = _NOTHING, await store.get_states(tx, numbers)
+    else:
+        nothing, states = NOTHING_THEN, await store.states_at(tx, numbers, at)
     items = []
     for device in shown:
-        state = states.get(device.number, _NOTHING)
+        state = states.get(device.number, nothing)
         items.append(
             DeviceLatest(
                 device.id, device.name, state.received_at, state.message_count, state.latest
@@ -200,7 +209,12 @@ async def _batch(
 
 
 async def _named(
-    tx: Tx, caller: Caller, chosen: Selection, first: UUID | None, limit: int
+    tx: Tx,
+    caller: Caller,
+    chosen: Selection,
+    first: UUID | None,
+    limit: int,
+    at: datetime | None = None,
 ) -> list[Named]:
     return await devices.list_named(
         tx,
@@ -210,6 +224,7 @@ async def _named(
         organization_id=chosen.organization_id,
         first=first,
         limit=limit,
+        at=at,
     )
 
 

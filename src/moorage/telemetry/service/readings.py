@@ -78,7 +78,7 @@ class Keeper:
         states = await store.read_latest(tx, list(stale)) if stale else {}
         for device, state in states.items():
             names = sorted({*state.state, *stale[device]})[:MAX_SERIES]
-            state.state = await store.newest_values(tx, device, names)
+            state.state = (await store.newest_values(tx, {device: names}))[device]
             self._latest[device] = state
         if states:
             await store.put_latest(tx, list(states.values()))
@@ -170,10 +170,21 @@ def _remember(state: store.LatestRow, point: Point, *, good: bool) -> bool:
 # --- Questions ------------------------------------------------------------
 
 
-async def latest(tx: Tx, caller: Caller, device_id: UUID) -> State:
-    """Read a device's latest values. Raises DeviceUnknown."""
-    device = await devices.get(tx, caller, device_id)
-    return await store.get_state(tx, device.number)
+async def latest(tx: Tx, caller: Caller, device_id: UUID, at: datetime | None = None) -> State:
+    """Read a device's latest values, or those that were the latest at an instant.
+
+    Raises:
+        DeviceUnknown.
+        FieldInvalid, PastNotKept, NotThereThen, RemovedSince: nothing is known of the instant.
+    """
+    if at is None:
+        device = await devices.get(tx, caller, device_id)
+        return await store.get_state(tx, device.number)
+    device = await devices.get_at(tx, caller, device_id, at)
+    return (await store.states_at(tx, [device.number], at)).get(device.number, NOTHING_THEN)
+
+
+NOTHING_THEN = State(None, None, (), None)
 
 
 async def states(tx: Tx, numbers: Sequence[int]) -> Mapping[int, State]:

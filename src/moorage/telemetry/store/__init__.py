@@ -14,7 +14,7 @@ from .history import (
     series_of,
 )
 from .hours import HOUR_US, merged, read_hours, sum_of, tally
-from .latest import LatestRow, get_state, get_states, put_latest, read_latest
+from .latest import LatestRow, get_state, get_states, put_latest, read_latest, states_at
 from .renewal import STALE_CHANNEL, newest_values, take_stale
 from .retention import (
     count_series,
@@ -73,6 +73,7 @@ __all__ = [
     "series_of",
     "stage",
     "staged_days",
+    "states_at",
     "stored_bytes",
     "sum_of",
     "take_stale",

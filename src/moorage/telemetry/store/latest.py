@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from moorage.kit.db import Tx
 from ..model import Latest, State
 from ..tables import latest
 from .copying import from_us, to_us
+from .renewal import newest_values
 
 _json = msgspec.json.Encoder()
 
@@ -70,6 +72,26 @@ def _state(row: LatestRow) -> State:
         for name, (value, at_us, unit) in sorted(row.state.items())
     )
     return State(from_us(row.received_us), row.message_count, values, row.dropped_series)
+
+
+async def states_at(tx: Tx, devices: Sequence[int], at: datetime) -> dict[int, State]:
+    """Read the values that were the latest ones at an instant, by the time of the readings."""
+    at_us = to_us(at)
+    present = await read_latest(tx, devices)
+    later = {
+        number: [name for name, entry in row.state.items() if entry[1] > at_us]
+        for number, row in present.items()
+    }
+    found = await newest_values(tx, later, at)
+    states = {}
+    for number, row in present.items():
+        entries = {name: e for name, e in row.state.items() if e[1] <= at_us} | found[number]
+        values = tuple(
+            Latest(name, value, from_us(value_us), unit)
+            for name, (value, value_us, unit) in sorted(entries.items())
+        )
+        states[number] = State(None, None, values, None)
+    return states
 
 
 async def get_states(tx: Tx, devices: Sequence[int]) -> dict[int, State]:

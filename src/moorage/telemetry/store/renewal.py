@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import date
+from collections.abc import Collection, Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from ..model import Flag, Shape
 from ..tables import sealed
 from . import blocks
 from .blocks import Kept
+from .copying import to_us
 from .history import get_shapes, kept_of
 
 STALE_CHANNEL = "moorage_latest"
@@ -34,29 +35,50 @@ async def take_stale(tx: Tx, partition: int, most: int) -> dict[int, list[str]]:
 
 
 _HOT = """
-SELECT at, n, flags, partition, shape, values FROM telemetry_history
-WHERE device = :device AND shape IN (SELECT id FROM telemetry_shapes WHERE :name = ANY(names))
-    AND (flags & :clock = 0) = :good
-ORDER BY at DESC, n DESC LIMIT 1
+SELECT wanted.device, wanted.name, h.* FROM unnest(
+    CAST(:devices AS integer[]), CAST(:names AS text[])) AS wanted(device, name),
+LATERAL (
+    SELECT at, n, flags, partition, shape, values FROM telemetry_history
+    WHERE device = wanted.device AND at <= :until
+        AND shape IN (SELECT id FROM telemetry_shapes WHERE wanted.name = ANY(names))
+        AND (flags & :clock = 0) = :good
+    ORDER BY at DESC, n DESC LIMIT 1
+) h
 """
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
-async def newest_values(tx: Tx, device: int, names: Collection[str]) -> dict[str, list[Any]]:
+async def newest_values(
+    tx: Tx, wanted: Mapping[int, Collection[str]], until: datetime = _EVER
+) -> dict[int, dict[str, list[Any]]]:
     """Find the value, time and unit of each series with the greatest good time, else of any time.
 
-    A series that is found nowhere is left out.
+    Args:
+        tx: the transaction.
+        wanted: the names of series, by device. One that is found nowhere is left out.
+        until: what is later does not count.
     """
-    found: dict[str, tuple[Kept, Shape]] = {}
+    found: dict[int, dict[str, tuple[Kept, Shape]]] = {device: {} for device in wanted}
+    pairs = [(device, name) for device, names in wanted.items() for name in names]
+    given: dict[str, Any] = {
+        "devices": [device for device, _ in pairs],
+        "names": [name for _, name in pairs],
+        "until": until,
+        "clock": int(Flag.CLOCK),
+    }
     for good in (False, True):
-        for name in names:
-            given = {"device": device, "name": name, "clock": int(Flag.CLOCK), "good": good}
-            for row in await tx.execute(_HOT, given):
-                known = await get_shapes(tx, [row.shape])
-                found[name] = kept_of(row, known), known[row.shape]
-    await _look_in_blocks(tx, device, names, found)
+        rows = (await tx.execute(_HOT, {**given, "good": good})).all() if pairs else []
+        known = await get_shapes(tx, {row.shape for row in rows})
+        for row in rows:
+            found[row.device][row.name] = kept_of(row, known), known[row.shape]
+    for device, names in wanted.items():
+        await _look_in_blocks(tx, device, names, found[device], until)
     return {
-        name: [kept.values[at := shape.names.index(name)], kept.at_us, shape.units[at]]
-        for name, (kept, shape) in sorted(found.items())
+        device: {
+            name: [kept.values[at := shape.names.index(name)], kept.at_us, shape.units[at]]
+            for name, (kept, shape) in sorted(values.items())
+        }
+        for device, values in found.items()
     }
 
 
@@ -66,23 +88,30 @@ def _rank(kept: Kept) -> tuple[bool, int, int]:
 
 
 async def _look_in_blocks(
-    tx: Tx, device: int, names: Collection[str], found: dict[str, tuple[Kept, Shape]]
+    tx: Tx,
+    device: int,
+    names: Collection[str],
+    found: dict[str, tuple[Kept, Shape]],
+    until: datetime,
 ) -> None:
     """Walk the sealed blocks backwards until nothing newer can come of any series."""
+    last, until_us = until.astimezone(UTC).date(), to_us(until)
     before = date.max
-    while True:
+    while names:
         query = select(sealed.c.day, sealed.c.until, sealed.c.body).where(
-            sealed.c.device == device, sealed.c.day < before
+            sealed.c.device == device, sealed.c.day < before, sealed.c.day <= last
         )
         rows = (await tx.execute(query.order_by(sealed.c.day.desc()).limit(STEP_BLOCKS))).all()
         for row in rows:
-            end_us = ((row.until - date(1970, 1, 1)).days + 1) * _DAY_US
+            end_us = min(until_us, ((row.until - date(1970, 1, 1)).days + 1) * _DAY_US)
             wanted = {name for name in names if not _settled(found.get(name), end_us)}
             if not wanted:
                 return
             known = await get_shapes(tx, blocks.shapes_in(row.body))
             only = {shape.id for shape in known.values() if wanted & {*shape.names}}
-            for kept in blocks.unpack(row.body, known, only=only) if only else ():
+            if not only:
+                continue
+            for kept in blocks.unpack(row.body, known, end_us=until_us + 1, only=only):
                 shape = known[kept.shape]
                 for name in wanted.intersection(shape.names):
                     if name not in found or _rank(kept) >= _rank(found[name][0]):
