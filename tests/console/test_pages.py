@@ -532,7 +532,7 @@ def test_a_message_tells_which_targets_took_it(
     for value in (19.5, 44.5):
         things.send(temperature=value)
     accepted, refused, delivered = (
-        ("Modtaget", "Afvist for altid", "Leveret til")
+        ("Modtaget", "Endeligt afvist", "Leveret til")
         if mode == "danish"
         else ("Accepted", "Refused for good", "Delivered to")
     )
