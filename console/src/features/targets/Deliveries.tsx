@@ -27,7 +27,7 @@ export function Deliveries({ deviceId, position }: { deviceId: string; position:
         <Stack gap="sm">
           {found.data.items.map((one) => (
             <div key={one.targetId}>
-              <Group justify="space-between" gap="xs" wrap="nowrap" align="baseline">
+              <Group justify="space-between" gap="xs" wrap="nowrap">
                 <Anchor component={Link} to={`/targets/${one.targetId}?tab=receipts`}>
                   {one.targetName}
                 </Anchor>
