@@ -271,6 +271,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("target_id", "n", name=op.f("target_outbox_pkey")),
     )
     op.create_table(
+        "target_receipts",
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("target_id", sa.Uuid(), nullable=False),
+        sa.Column("message_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.Uuid(), nullable=False),
+        sa.Column("device", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("outcome", sa.SmallInteger(), nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        postgresql_partition_by="RANGE (at)",
+    )
+    op.create_index(
+        "target_receipts_dead",
+        "target_receipts",
+        ["target_id", "at"],
+        unique=False,
+        postgresql_where=sa.text("outcome > 0"),
+    )
+    op.create_index("target_receipts_message", "target_receipts", ["message_id"], unique=False)
+    op.create_index(
+        "target_receipts_target_at", "target_receipts", ["target_id", "at"], unique=False
+    )
+    op.create_table(
         "telemetry_history",
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
@@ -866,6 +891,7 @@ def upgrade() -> None:
         sa.Column("max_attempts", sa.Integer(), nullable=False),
         sa.Column("max_age_s", sa.Integer(), nullable=False),
         sa.Column("concurrency", sa.Integer(), nullable=False),
+        sa.Column("receipt_days", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -83,6 +86,10 @@ class Things:
         made: str = self.post(path, body)["id"]
         return made
 
+    def remove(self, path: str) -> None:
+        """Remove something."""
+        self._client.delete(f"/api/v1/{path}").raise_for_status()
+
     def send(self, **values: Any) -> None:
         """Send a message as the device."""
         answer = self._client.post(
@@ -135,6 +142,7 @@ def pages(things: Things) -> dict[str, str]:
         "targets": "/targets",
         "target-form": "/targets?new=true",
         "target": target,
+        "target-receipts": f"{target}?tab=receipts",
         "target-log": f"{target}?tab=log",
         "target-test": f"{target}?tab=test",
         "target-statement": f"{target}?tab=statement",
@@ -476,6 +484,78 @@ def test_messages_of_all_devices_are_found_and_looked_into(
     expect(whole).to_be_hidden()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("status").filter(has_text="Paused")).to_be_visible()
+    assert visitor.wrong == []
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes what is not too hot, and refuses the rest."""
+
+    def do_POST(self) -> None:
+        """Answer one message."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        hot = json.loads(body)["document"].get("temperature", 0) > 30
+        self.send_response(422 if hot else 204)
+        self.end_headers()
+
+    def log_message(self, *_words: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    """Give the address of a web service that takes messages."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("mode", ["light", "phone", "danish"])
+def test_a_message_tells_which_targets_took_it(
+    mode: str, things: Things, receiver: str, visit: Callable[..., Visitor]
+) -> None:
+    name = f"Warehouse {mode}"
+    target = things.make(
+        "targets", applicationId=things.application, name=name, kind="http",
+        settings={"url": receiver},
+    )  # fmt: skip
+    visitor = visit(mode)
+    page = visitor.page
+    visitor.go(f"/targets/{target}?tab=receipts")
+    expect(page.get_by_text("Ingen kvitteringer" if mode == "danish" else "No receipts yet")
+           ).to_be_visible()  # fmt: skip
+    visitor.look("receipts-none")
+    things.make("routes", targetId=target, name="Everything")
+    for value in (19.5, 44.5):
+        things.send(temperature=value)
+    accepted, refused, delivered = (
+        ("Modtaget", "Endeligt afvist", "Leveret til")
+        if mode == "danish"
+        else ("Accepted", "Refused for good", "Delivered to")
+    )
+
+    expect(page.get_by_text(refused)).to_be_visible()
+    expect(page.get_by_text(accepted, exact=True)).to_be_visible()
+    visitor.look("receipts")
+    if mode != "danish":
+        visitor.examine("receipts")
+    visitor.go(f"/targets/{target}?tab=receipts&outcome=dead")
+    expect(page.get_by_text(refused)).to_be_visible()
+    expect(page.get_by_text(accepted, exact=True)).to_have_count(0)
+
+    visitor.go(f"/devices/{things.device}?tab=messages")
+    page.get_by_text("temperature 44").first.click()
+    panel = page.get_by_role("region", name=delivered)
+    expect(panel.get_by_role("link", name=name)).to_be_visible()
+    expect(panel.get_by_text(refused)).to_be_visible()
+    panel.scroll_into_view_if_needed()
+    visitor.look("receipts-message")
+    if mode != "danish":
+        visitor.examine("receipts-message")
+    things.remove(f"targets/{target}")
     assert visitor.wrong == []
 
 

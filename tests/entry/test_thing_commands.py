@@ -56,6 +56,12 @@ def test_things_are_made_found_changed_and_removed_by_name(platform: Installatio
 
     changed = done(platform, "change", "devices", "bin 7", "metadata.floor=3", "serial=null")
     assert changed["metadata"] == {"floor": "3", "zone": "b"}
+    done(
+        platform, "create", "targets", "name=Open data", "application=Bins", "kind=http",
+        "settings.url=https://data.example.org/in",
+    )  # fmt: skip
+    kept = done(platform, "change", "targets", "open data", "receiptDays=7")
+    assert kept["receiptDays"] == 7
     shown = done(platform, "get", "devices", "Bin 7")
     assert shown["metadata"]["floor"] == "3"
     listed = done(platform, "get", "devices", "--where", "application=Bins", "--json")

@@ -11,6 +11,8 @@ import httpx2
 from fastapi import FastAPI
 
 from moorage import ingest
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.http import install_errors
 from moorage.targets import routes
@@ -25,8 +27,11 @@ class Signed:
         self.caller = ROOT
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        scope.setdefault("state", {})["caller"] = self.caller
+        scope.setdefault("state", {}).update(caller=self.caller, recognise=self._recognise)
         await self.app(scope, receive, send)
+
+    async def _recognise(self, _tx: Tx) -> Caller:
+        return self.caller
 
 
 @dataclass
@@ -51,7 +56,8 @@ async def an_api(world: World) -> AsyncIterator[Api]:
     app.state.outbound = NETWORK
     app.state.workshop = workshop
     app.state.deriver = ingest.Deriver(world.database, doorbells, workshop)
-    for router in (routes.router, routes.kinds_router, routes.routes_router):
+    for name in routes.__all__:
+        router = getattr(routes, name)
         app.include_router(router)
     install_errors(app)
     gate = Signed(app)

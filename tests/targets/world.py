@@ -144,6 +144,7 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
     try:
         async with database.begin(ROOT) as tx:
             await ledger.open_log(tx, 1)
+            await targets.make_days(tx)
             sealer = await load_sealer(tx, ROOT_KEY)
             new = organizations.NewOrganization(f"Town {uuid7().hex[-8:]}")
             organization = await organizations.found(tx, ROOT, new)

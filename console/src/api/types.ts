@@ -84,6 +84,8 @@ export type Suggestion = Made<'/api/v1/decoders/suggest', 200>['items'][number]
 export type Outcome = Trial['outcomes'][number]
 
 export type Target = Item<'/api/v1/targets'>
+export type Receipt = Item<'/api/v1/targets/{target_id}/receipts'>
+export type MessageDelivery = Item<'/api/v1/devices/{device_id}/messages/{position}/deliveries'>
 export type TargetKind = Item<'/api/v1/target-kinds'>
 export type TargetBody = Sent<'/api/v1/targets', 'post'>
 export type TargetPatch = Sent<'/api/v1/targets/{target_id}', 'patch'>

@@ -51,6 +51,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             sealer = await secrets.load_sealer(tx, root_key.load(settings))
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
             await telemetry.make_days(tx)
+            await targets.make_days(tx)
         outbound = Outbound(settings.reachable)
         line.adjusted.append(lambda changed: outbound.allow(changed.reachable))
         deriver = ingest.Deriver(database, doorbells, workshop)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -169,6 +170,21 @@ def _page_request(
     total: Annotated[bool, Query(description="Count all items too.")] = False,
 ) -> pages.PageRequest:
     return pages.PageRequest(limit, after, sort, total)
+
+
+# Opens a transaction, and tells who the caller is by now.
+Opened = Callable[[], AbstractAsyncContextManager[tuple[db.Tx, Caller]]]
+
+
+def opened(request: Request) -> Opened:
+    """Give what opens a transaction of its own and recognises the caller anew; for downloads."""
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[tuple[db.Tx, Caller]]:
+        async with request.app.state.database.begin() as tx:
+            yield tx, await request.scope["state"]["recognise"](tx)
+
+    return begin
 
 
 Signed = Annotated[Caller, Depends(signed)]

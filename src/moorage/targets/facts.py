@@ -63,6 +63,12 @@ class DeadLettersDiscarded(Fact):
     name = "targets.dead_letters_discarded"
 
 
+class ReceiptsExported(Fact):
+    """Somebody downloaded a target's receipts."""
+
+    name = "targets.receipts_exported"
+
+
 class ReplayAsked(Fact):
     """A period was asked to be sent again."""
 

@@ -50,6 +50,7 @@ class Target:
         max_attempts: failures of one message, while the target answers, before it is set aside.
         max_age_s: age at which an undelivered message is set aside.
         concurrency: deliveries under way at once; those of one device always follow each other.
+        receipt_days: days that receipts are kept after the one they are of; 0 for no receipts.
         pending: how many messages wait, counted up to 10,000.
     """
 
@@ -64,6 +65,7 @@ class Target:
     max_attempts: int
     max_age_s: int
     concurrency: int
+    receipt_days: int
     health: Health
     pending: int
     dead_letters: int
@@ -90,6 +92,7 @@ class NewTarget:
     max_attempts: int = 12
     max_age_s: int = 3 * 86_400
     concurrency: int = 32
+    receipt_days: int = 30
 
 
 class Source(StrEnum):
@@ -346,6 +349,83 @@ class Statement:
     pending: int
     discarded: int
     days: tuple[StatementDay, ...]
+
+
+class ReceiptOutcome(StrEnum):
+    """What a delivery came to."""
+
+    ACCEPTED = "accepted"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a delivery was accepted or given up, and when.
+
+    Of one key the last receipt counts: a dead letter that is sent again gets another one. There is
+    one at most that says accepted.
+
+    Attributes:
+        day: the day of the statement it counts for, on which it entered the outbox.
+        device: its number; `device_id` and `device_name` are None once it is removed.
+        reason: why it was given up; None if accepted.
+        attempts: how many there were, outages aside.
+    """
+
+    target_id: UUID
+    at: datetime
+    day: date
+    device: int
+    message_id: UUID
+    key: UUID
+    outcome: ReceiptOutcome
+    reason: Reason | None
+    status: int | None
+    attempts: int
+    detail: str
+    device_id: UUID | None = None
+    device_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedReceipts:
+    """Which of a target's receipts; `start` included, `end` not, by the time of settling."""
+
+    device_id: UUID | None = None
+    message_id: UUID | None = None
+    outcome: ReceiptOutcome | None = None
+    reason: Reason | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+class DeliveryState(StrEnum):
+    """How far a message is on its way to a target.
+
+    `not_connected`: no route took it. `unknown`: receipts of its time are not kept.
+    """
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    DEAD = "dead"
+    NOT_CONNECTED = "not_connected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDelivery:
+    """What became of one message at one target: it waits, or the newest receipt says it.
+
+    Attributes:
+        at: when it was accepted, given up, or began to wait.
+        receipts: the oldest first; of several routes and replays there are several.
+    """
+
+    target_id: UUID
+    target_name: str
+    state: DeliveryState
+    at: datetime | None
+    receipts: tuple[Receipt, ...]
 
 
 class ReplayState(StrEnum):

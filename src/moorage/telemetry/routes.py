@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,7 +21,7 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable
 from moorage.kit.db import Tx as Transaction
 from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
-from moorage.kit.http import Asked, PageOut, Signed, Tx, may_fail
+from moorage.kit.http import Asked, PageOut, Signed, Tx, may_fail, opened
 from moorage.ledger import PositionGone
 from moorage.organizations import PermissionMissing
 
@@ -97,7 +96,7 @@ async def get_readings(
         chosen = Selection((device_id,))
         await service.note_export(tx, caller, chosen, window)
         series = await service.series_of(tx, caller, device_id, window)
-        return _download(form, service.export(_opened(request), chosen, window), series)
+        return _download(form, service.export(opened(request), chosen, window), series)
     rows = await service.readings(tx, caller, device_id, window)
     return ReadingsOut.model_validate({"items": rows})
 
@@ -117,7 +116,7 @@ async def list_readings(
     window, chosen = asked.to_window(tx.now), asked.to_selection()
     if (form := form_of(request.headers.get("accept", ""))) is not None:
         await service.note_export(tx, caller, chosen, window)
-        return _download(form, service.export(_opened(request), chosen, window), None)
+        return _download(form, service.export(opened(request), chosen, window), None)
     return await service.readings_of_many(tx, caller, chosen, window, asked.after)
 
 
@@ -132,17 +131,6 @@ def _download(
         media_type=form.value,
         headers={"Content-Disposition": name},
     )
-
-
-def _opened(request: Request) -> service.Opened:
-    """Give what opens a transaction of its own and recognises the caller anew."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[tuple[Transaction, Caller]]:
-        async with request.app.state.database.begin() as tx:
-            yield tx, await request.scope["state"]["recognise"](tx)
-
-    return opened
 
 
 @router.get("/devices/{device_id}/messages", response_model=PageOut[MessageOut],
@@ -161,7 +149,7 @@ async def list_messages(
     """
     if NDJSON in request.headers.get("accept", ""):
         await service.note_message_export(tx, caller, device_id, start, end)
-        batches = service.export_messages(_opened(request), device_id, start, end)
+        batches = service.export_messages(opened(request), device_id, start, end)
         headers = {"Content-Disposition": 'attachment; filename="messages.ndjson"'}
         return StreamingResponse(_lines(batches), media_type=NDJSON, headers=headers)
     page = await service.messages(

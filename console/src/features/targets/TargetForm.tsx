@@ -42,6 +42,7 @@ export function TargetForm({ target, onClose, onMade }: Props) {
       maxAttempts: target?.maxAttempts ?? 12,
       maxAge: target?.maxAge ?? 'P3D',
       concurrency: target?.concurrency ?? 32,
+      receiptDays: target?.receiptDays ?? 30,
     },
     validate: {
       name: (v) => (v.trim() ? null : t('forms.nameMissing')),
@@ -129,7 +130,7 @@ export function TargetForm({ target, onClose, onMade }: Props) {
             })}
           </Stack>
           <Divider label={t('targets.delivery')} labelPosition="left" />
-          <SimpleGrid cols={{ base: 1, xs: 3 }}>
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
             <NumberInput
               label={t('targets.maxAttempts')}
               min={1}
@@ -147,6 +148,15 @@ export function TargetForm({ target, onClose, onMade }: Props) {
               min={1}
               max={256}
               {...form.getInputProps('concurrency')}
+            />
+            <NumberInput
+              label={t('receipts.days')}
+              description={t('receipts.daysHelp')}
+              inputWrapperOrder={['label', 'input', 'description', 'error']}
+              min={0}
+              max={366}
+              allowDecimal={false}
+              {...form.getInputProps('receiptDays')}
             />
           </SimpleGrid>
         </>

@@ -18,6 +18,7 @@ import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
 import { DeadLetters } from './DeadLetters'
 import { pauseTarget, removeTarget, resumeTarget, targetQuery } from './queries'
+import { Receipts } from './Receipts'
 import { Replays } from './Replays'
 import { Routes } from './Routes'
 import { Statement } from './Statement'
@@ -63,7 +64,11 @@ export function TargetPage() {
           </Group>
         )
       }
-      calls={[{ path: `/api/v1/targets/${id}` }, { path: `/api/v1/targets/${id}/log` }]}
+      calls={[
+        { path: `/api/v1/targets/${id}` },
+        { path: `/api/v1/targets/${id}/receipts` },
+        { path: `/api/v1/targets/${id}/log` },
+      ]}
       action={
         may &&
         target && (
@@ -125,6 +130,7 @@ export function TargetPage() {
           <Tabs value={tab} onChange={(next) => setAddress({ tab: next ?? undefined })}>
             <Tabs.List mb="md">
               <Tabs.Tab value="routes">{t('routes.title')}</Tabs.Tab>
+              <Tabs.Tab value="receipts">{t('receipts.title')}</Tabs.Tab>
               <Tabs.Tab value="log">{t('targets.log')}</Tabs.Tab>
               <Tabs.Tab value="dead">
                 {t('targets.deadLetters')}
@@ -139,6 +145,9 @@ export function TargetPage() {
             </Tabs.List>
             <Tabs.Panel value="routes">
               <Routes target={target} may={may} />
+            </Tabs.Panel>
+            <Tabs.Panel value="receipts">
+              <Receipts target={target} />
             </Tabs.Panel>
             <Tabs.Panel value="log">
               <TargetLog targetId={id} />

@@ -1,6 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { RouteBody, RoutePatch, TargetBody, TargetPatch } from '@/api/types'
+import type { ListPage } from '@/api/pages'
+import type { Receipt, RouteBody, RoutePatch, TargetBody, TargetPatch } from '@/api/types'
 
 export const listTargets = (filter: { q?: string; organizationId?: string }, after?: string) =>
   ok(api.GET('/api/v1/targets', { params: { query: { ...filter, after } } }))
@@ -62,6 +63,35 @@ export const statementQuery = (id: string, month: string) =>
           params: { path: { target_id: id }, query: { month } },
         }),
       ),
+  })
+
+// --- Receipts ---
+
+export interface ReceiptFilter {
+  deviceId?: string
+  outcome?: Receipt['outcome']
+  from?: string
+  to?: string
+}
+
+export const listReceipts = async (id: string, filter: ReceiptFilter, after?: string) =>
+  (await ok(
+    api.GET('/api/v1/targets/{target_id}/receipts', {
+      params: { path: { target_id: id }, query: { ...filter, after } },
+    }),
+  )) as ListPage<Receipt>
+
+/** What became of a message at each target. */
+export const deliveriesQuery = (deviceId: string, position: string) =>
+  queryOptions({
+    queryKey: ['messages', deviceId, position, 'deliveries'],
+    queryFn: () =>
+      ok(
+        api.GET('/api/v1/devices/{device_id}/messages/{position}/deliveries', {
+          params: { path: { device_id: deviceId, position } },
+        }),
+      ),
+    refetchInterval: 5_000,
   })
 
 // --- Dead letters ---

@@ -1,4 +1,4 @@
-import type { Route, Target } from '@/api/types'
+import type { MessageDelivery, Route, Target } from '@/api/types'
 import type { Tone } from '@/parts/Status'
 
 export type TargetState = Target['health']['state'] | 'paused'
@@ -17,6 +17,14 @@ export const stateOf = (target: Target): TargetState => (target.paused ? 'paused
 export const FORMS = ['document', 'own', 'raw'] as const
 
 export const formOf = (route: Route): (typeof FORMS)[number] => (route.decoderId ? 'own' : route.source)
+
+export const DELIVERY_TONE: Record<MessageDelivery['state'], Tone> = {
+  waiting: 'waiting',
+  accepted: 'good',
+  dead: 'bad',
+  not_connected: 'none',
+  unknown: 'quiet',
+}
 
 export const OUTCOME_TONE: Record<string, Tone> = {
   accepted: 'good',

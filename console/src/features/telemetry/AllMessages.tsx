@@ -227,7 +227,7 @@ function Whole({ recent }: { recent: RecentMessage }) {
         </Text>
       )}
       {message.data ? (
-        <MessageView message={message.data} document={recent.document} />
+        <MessageView deviceId={recent.deviceId} message={message.data} document={recent.document} />
       ) : message.error ? (
         <Text c="dimmed">{t('messages.goneLong')}</Text>
       ) : (

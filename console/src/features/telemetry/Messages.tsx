@@ -4,6 +4,8 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import type { Message } from '@/api/types'
+import { useSession } from '@/features/auth/session'
+import { Deliveries } from '@/features/targets/Deliveries'
 import { useAddress } from '@/parts/address'
 import { Bytes } from '@/parts/Bytes'
 import { CodeBlock } from '@/parts/Copy'
@@ -121,15 +123,22 @@ export function Messages({ deviceId }: { deviceId: string }) {
         overlayProps={{ opacity: 0.15 }}
         transitionProps={{ duration: 120 }}
       >
-        {looked && <MessageView message={looked} />}
+        {looked && <MessageView deviceId={deviceId} message={looked} />}
       </Drawer>
     </>
   )
 }
 
-/** One message: bytes, what came of them, how it travelled. */
-export function MessageView({ message, document }: { message: Message; document?: unknown }) {
+interface ViewProps {
+  deviceId: string
+  message: Message
+  document?: unknown
+}
+
+/** One message: bytes, what came of them, where they went, how it travelled. */
+export function MessageView({ deviceId, message, document }: ViewProps) {
   const { t } = useTranslation()
+  const { can } = useSession()
   const format = useFormat()
   const text = useValueText()
   const values = Object.entries(message.values)
@@ -152,6 +161,9 @@ export function MessageView({ message, document }: { message: Message; document?
         <Panel title={t('trial.document')}>
           <CodeBlock code={JSON.stringify(document, null, 2)} label={t('trial.document')} />
         </Panel>
+      )}
+      {can('targets:read') && message.messageId !== null && (
+        <Deliveries deviceId={deviceId} position={message.position} />
       )}
       <Panel title={t('messages.transport')}>
         <Facts

@@ -203,6 +203,7 @@ export const administration = {
       dead_letter_edited: 'Opgivet besked rettet',
       dead_letters_discarded: 'Opgivne beskeder kasseret',
       dead_letters_sent_again: 'Opgivne beskeder sendt igen',
+      receipts_exported: 'Kvitteringer hentet',
       replay_asked: 'Gensendelse bestilt',
       replay_cancelled: 'Gensendelse stoppet',
       route_changed: 'Rute ændret',

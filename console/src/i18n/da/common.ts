@@ -90,6 +90,7 @@ export const common = {
     photo: 'Foto',
     place: 'Sted',
     quotas: 'Kvoter',
+    receiptDays: 'Dage med kvitteringer',
     role: 'Rolle',
     roles: 'Roller',
     sampling: 'Hvor mange',

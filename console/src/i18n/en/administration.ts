@@ -203,6 +203,7 @@ export const administration = {
       dead_letter_edited: 'Given-up message edited',
       dead_letters_discarded: 'Given-up messages discarded',
       dead_letters_sent_again: 'Given-up messages sent again',
+      receipts_exported: 'Receipts downloaded',
       replay_asked: 'Replay asked',
       replay_cancelled: 'Replay stopped',
       route_changed: 'Route changed',

@@ -90,6 +90,7 @@ export const common = {
     photo: 'Photo',
     place: 'Place',
     quotas: 'Quotas',
+    receiptDays: 'Days of receipts',
     role: 'Role',
     roles: 'Roles',
     sampling: 'How many',

@@ -1,7 +1,7 @@
 """The message log: durable appends in envelopes, reading by position, days that come and go."""
 
 from .blocks import seal, stored_bytes
-from .days import day_tables, drop_old, make_day_tables, make_days
+from .days import day_tables, drop_day_table, drop_old, make_day_tables, make_days
 from .postgres import PostgresLog
 from .reading import (
     FIRST_DAY,
@@ -33,6 +33,7 @@ __all__ = [
     "after",
     "at_end",
     "day_tables",
+    "drop_day_table",
     "drop_old",
     "end_of",
     "frame_of",

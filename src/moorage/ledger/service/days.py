@@ -33,6 +33,11 @@ async def day_tables(tx: Tx, table: str) -> dict[date, str]:
     return {day: store.day_table(table, day) for day in await store.days_of(tx, table)}
 
 
+async def drop_day_table(tx: Tx, table: str, day: date) -> None:
+    """Drop a day's partition of another slice's table; waits only a second for who uses it."""
+    await store.drop_day(tx, table, day)
+
+
 async def drop_old(tx: Tx) -> None:
     """Drop what is past its retention, and days that were rewritten into blocks.
 

@@ -24,6 +24,15 @@ from .dispatch import Dispatch
 from .expand import Arrival, Routes, take_in
 from .intake import Intake
 from .letters import discard, edit_letter, get_letter, list_letters, send_again
+from .receipts import (
+    Opened,
+    deliveries_of,
+    drop_old_receipts,
+    export_receipts,
+    list_receipts,
+    make_days,
+    note_export,
+)
 from .replayer import Replayer
 from .replaying import ask_replay, cancel_replay, get_replay, list_replays
 from .routing import change_route, connect, get_route, list_routes, remove_route
@@ -36,6 +45,7 @@ __all__ = [
     "Intake",
     "Kinds",
     "Means",
+    "Opened",
     "Replayer",
     "Routes",
     "Runner",
@@ -46,18 +56,24 @@ __all__ = [
     "change_route",
     "connect",
     "count_by_health",
+    "deliveries_of",
     "discard",
+    "drop_old_receipts",
     "edit_letter",
+    "export_receipts",
     "find_kinds",
     "get",
     "get_letter",
     "get_replay",
     "get_route",
     "list_letters",
+    "list_receipts",
     "list_replays",
     "list_routes",
     "list_targets",
     "log_of",
+    "make_days",
+    "note_export",
     "pause",
     "ping",
     "remove",

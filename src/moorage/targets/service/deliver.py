@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -322,22 +323,14 @@ class _Books:
         # A crash of the database may bring a settled row back: it is sent again, same key.
         await tx.execute("SET LOCAL synchronous_commit = off")
         target_id = self._target.id
-        accepted = [s.row.n for _at, s in batch if s.result.outcome is Outcome.ACCEPTED]
-        given_up = [s for _at, s in batch if s.reason is not None]
         tried = {
             s.row.n: s.attempt
             for _at, s in batch
             if s.result.outcome is Outcome.FAILED and s.reason is None
         }
-        for what, ns in (("accepted", accepted), ("dead", [s.row.n for s in given_up])):
-            if ns:
-                gone = await store.settle(tx, target_id, ns)
-                if gone:
-                    await store.count(tx, what, {(target_id, day): c for day, c in gone.items()})
-        if given_up:
-            await store.add_letters(
-                tx, target_id, [(s.row, s.reason, s.result) for s in given_up if s.reason]
-            )
+        if ended := [(at, s) for at, s in batch if s.ended]:
+            gone = await store.settle(tx, target_id, [s.row.n for _at, s in ended])
+            await self._note_ends(tx, [(at, s) for at, s in ended if s.row.n in gone])
         if tried:
             await store.mark_failed(tx, target_id, tried)
         logged = [(at, s) for at, s in batch if self._logs(at, s)]
@@ -351,6 +344,22 @@ class _Books:
                 ],
             )
         await self._note_health(tx, batch)
+
+    async def _note_ends(self, tx: Tx, ended: Sequence[tuple[datetime, Settled]]) -> None:
+        """Count what was accepted or given up, with receipts; keep what was given up."""
+        target_id = self._target.id
+        given_up = [(s.row, s.reason, s.result) for _at, s in ended if s.reason is not None]
+        accepted = Counter(s.row.day for _at, s in ended if s.reason is None)
+        dead = Counter(row.day for row, _reason, _result in given_up)
+        for what, days in (("accepted", accepted), ("dead", dead)):
+            if days:
+                await store.count(tx, what, {(target_id, day): n for day, n in days.items()})
+        if self._target.receipt_days and ended:
+            await store.add_receipts(
+                tx, target_id, [(at, s.row, s.attempt, s.reason, s.result) for at, s in ended]
+            )
+        if given_up:
+            await store.add_letters(tx, target_id, given_up)
 
     def _logs(self, at: datetime, settled: Settled) -> bool:
         """Log failures and a sample of successes; the statement counts them all."""

@@ -203,12 +203,17 @@ async def take_in(tx: Tx, chosen: Sequence[Chosen], *, replay: UUID | None = Non
 
 
 async def _set_aside(tx: Tx, failed: Sequence[tuple[Entry, decoders.Problem]]) -> None:
-    """Keep what decoders could not do: as dead letters, in the targets' logs, for their pages."""
+    """Keep what decoders could not do: as dead letters, with receipts, in logs, for pages."""
     by_target: dict[UUID, list[tuple[Entry, Result]]] = defaultdict(list)
     for entry, problem in failed:
         result = Result(Outcome.REFUSED, detail=problem.message)
         by_target[entry.target_id].append((entry, result))
+    keep = await store.with_receipts(tx, by_target)
     for target_id, rows in by_target.items():
+        if target_id in keep:
+            await store.add_receipts(
+                tx, target_id, [(tx.now, entry, 0, Reason.DECODER, r) for entry, r in rows]
+            )
         await store.add_letters(tx, target_id, [(e, Reason.DECODER, r) for e, r in rows])
         attempts = [
             (tx.now, _content(entry.content), str(entry.key), 0, result)

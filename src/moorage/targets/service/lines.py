@@ -40,6 +40,11 @@ class Settled(NamedTuple):
     attempt: int
     reason: Reason | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the message leaves the outbox: accepted or given up."""
+        return self.reason is not None or self.result.outcome is Outcome.ACCEPTED
+
 
 @dataclass(slots=True)
 class _Line:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, exists, func, select, text, tuple_, update
+from sqlalchemy import bindparam, exists, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit.db import Tx
@@ -31,6 +31,29 @@ _CLAIM_DEVICES = text(
     " WHERE target_id = :target AND n > :after AND n <= :upto AND device = ANY(:only)"
     " ORDER BY n LIMIT :limit"
 )
+_SETTLE = (
+    b"WITH gone AS (DELETE FROM target_outbox WHERE target_id = %(target)s AND n = ANY(%(ns)s)"
+    b" RETURNING n) SELECT array_agg(n) FROM gone"
+)
+# Finds by halves the first row from an instant on, as `enqueued_at` follows `n`.
+_WAITING = text(
+    "WITH RECURSIVE halves(low, high) AS ("
+    " SELECT min(n), max(n) FROM target_outbox WHERE target_id = :target"
+    " UNION ALL"
+    " SELECT CASE WHEN at.enqueued_at < :since THEN at.n + 1 ELSE low END,"
+    "  CASE WHEN at.enqueued_at < :since THEN high ELSE (low + high) / 2 END"
+    " FROM halves CROSS JOIN LATERAL ("
+    "  SELECT n, enqueued_at FROM target_outbox"
+    "  WHERE target_id = :target AND n >= (low + high) / 2 ORDER BY n LIMIT 1"
+    " ) at WHERE low < high"
+    "), looked AS ("
+    " SELECT device, key, enqueued_at FROM target_outbox"
+    " WHERE target_id = :target AND n >= (SELECT max(low) FROM halves) ORDER BY n LIMIT :most"
+    ") SELECT min(enqueued_at) FROM looked WHERE device = :device AND key = ANY(:keys)"
+)
+# Clocks differ a little, and a transaction's begins before its lock.
+_SLACK = timedelta(seconds=5)
+LOOKED_AT = 50_000
 END = 2**63 - 1
 
 
@@ -89,19 +112,14 @@ async def claim(
     return [Pending(**row) for row in rows.mappings()]
 
 
-async def settle(tx: Tx, target_id: UUID, ns: Sequence[int]) -> Mapping[date, int]:
-    """Take rows out, and tell how many of each day there were.
+async def settle(tx: Tx, target_id: UUID, ns: Sequence[int]) -> set[int]:
+    """Take rows out, and tell which there were.
 
-    What another deliverer took out meanwhile is not counted again.
+    What another deliverer took out meanwhile is not told again.
     """
-    gone = (
-        delete(target_outbox)
-        .where(target_outbox.c.target_id == target_id, target_outbox.c.n == func.any(list(ns)))
-        .returning(target_outbox.c.day)
-        .cte("gone")
-    )
-    rows = await tx.execute(select(gone.c.day, func.count().label("number")).group_by(gone.c.day))
-    return {row.day: row.number for row in rows}
+    found = await tx.run(_SETTLE, {"target": target_id, "ns": list(ns)})
+    row = await found.fetchone()
+    return set(row[0]) if row and row[0] else set()
 
 
 async def mark_failed(tx: Tx, target_id: UUID, attempts: Mapping[int, int]) -> None:
@@ -112,6 +130,25 @@ async def mark_failed(tx: Tx, target_id: UUID, attempts: Mapping[int, int]) -> N
         .values(attempts=bindparam("tried")),
         [{"row_n": n, "tried": tried} for n, tried in attempts.items()],
     )
+
+
+async def waiting_since(
+    tx: Tx, target_id: UUID, device: int, keys: Sequence[UUID], since: datetime
+) -> datetime | None:
+    """Tell since when one of a device's deliveries waits that entered from an instant on.
+
+    The next 50,000 rows from there are looked at.
+    """
+    found: datetime | None = (
+        await tx.execute(
+            _WAITING,
+            {
+                "target": target_id, "device": device, "keys": list(keys),
+                "since": since - _SLACK, "most": LOOKED_AT,
+            },
+        )
+    ).scalar_one()  # fmt: skip
+    return found
 
 
 async def due_targets(tx: Tx, among: Iterable[UUID] | None = None) -> list[UUID]:

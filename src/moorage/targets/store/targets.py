@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -164,6 +164,17 @@ async def list_targets(
     )
 
 
+async def targets_among(
+    tx: Tx, seen: Reach, application_id: UUID, target_ids: Collection[UUID], *, most: int
+) -> list[Target]:
+    """Read an application's targets and those with an id, as far as `seen` allows, by name."""
+    query = _limited(_query(), targets, seen).where(
+        or_(targets.c.application_id == application_id, targets.c.id.in_(target_ids))
+    )
+    rows = await tx.execute(query.order_by(func.lower(targets.c.name), targets.c.id).limit(most))
+    return [_target(row) for row in rows]
+
+
 async def change(tx: Tx, target_id: UUID, changes: Mapping[str, Any]) -> Target:
     """Change columns. Raises TargetUnknown, TargetNameTaken."""
     statement = update(targets).where(targets.c.id == target_id).values(**changes, **tx.restamp())
@@ -314,6 +325,19 @@ async def enabled_routes(tx: Tx, target_id: UUID | None = None) -> Sequence[Rout
     if target_id is not None:
         query = query.where(target_routes.c.target_id == target_id)
     return [_route(row) for row in await tx.execute(query)]
+
+
+async def routes_of(tx: Tx, target_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """List the routes of targets, those too that are switched off."""
+    rows = await tx.execute(
+        select(target_routes.c.id, target_routes.c.target_id).where(
+            target_routes.c.target_id.in_(target_ids)
+        )
+    )
+    found: dict[UUID, list[UUID]] = {target_id: [] for target_id in target_ids}
+    for row in rows:
+        found[row.target_id].append(row.id)
+    return found
 
 
 async def decoders_of(tx: Tx, target_id: UUID) -> dict[UUID, UUID]:

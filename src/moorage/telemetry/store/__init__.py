@@ -1,7 +1,8 @@
 """The only SQL of readings."""
 
+from moorage.kit.copying import from_us, to_us
+
 from .blocks import Kept
-from .copying import from_us, to_us
 from .history import (
     HistoryRow,
     add_history,

@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import ARRAY, Integer, func, literal, select, text, true
 
 from moorage.kit import pages
+from moorage.kit.copying import COPY_HEAD, COPY_TAIL, EPOCH_2000_US, from_us, to_us
 from moorage.kit.db import Tx
 from moorage.kit.errors import CursorInvalid, FieldInvalid
 
@@ -24,7 +25,6 @@ from ..model import Flag, MessageRow, Quality, Row, Shape, Window
 from ..tables import history, shapes
 from . import blocks
 from .blocks import Kept
-from .copying import COPY_HEAD, COPY_TAIL, EPOCH_2000_US, from_us, to_us
 from .shapes import NO_SHAPE, unpack_values
 
 # Field count, then length and value of each: at, n, device, shape, partition, flags, values.

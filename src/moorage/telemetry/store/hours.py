@@ -18,12 +18,12 @@ import zstandard
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from moorage.kit.copying import to_us
 from moorage.kit.db import Tx
 
 from ..model import Flag, Row, Shape, Tally, Value, Window
 from ..tables import hours
 from .blocks import Kept
-from .copying import to_us
 from .history import get_shapes, kept_of, row_of
 
 HOUR_US = 3_600_000_000

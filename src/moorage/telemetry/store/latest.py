@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
+from moorage.kit.copying import from_us, to_us
 from moorage.kit.db import Tx
 
 from ..model import Latest, State
 from ..tables import latest
-from .copying import from_us, to_us
 from .renewal import newest_values
 
 _json = msgspec.json.Encoder()

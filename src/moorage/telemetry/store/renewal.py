@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import select
 
+from moorage.kit.copying import to_us
 from moorage.kit.db import Tx
 
 from ..model import Flag, Shape
 from ..tables import sealed
 from . import blocks
 from .blocks import Kept
-from .copying import to_us
 from .history import get_shapes, kept_of
 
 STALE_CHANNEL = "moorage_latest"

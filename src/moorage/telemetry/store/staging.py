@@ -8,13 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert, select
 
+from moorage.kit.copying import from_us
 from moorage.kit.db import Tx
 
 from ..model import Shape
 from ..tables import sealed, staged
 from . import blocks
 from .blocks import Kept
-from .copying import from_us
 from .history import EARLIEST, LATEST, LONGEST_BLOCK, HistoryRow, get_shapes, kept_of
 from .hours import count_anew
 from .renewal import STALE_CHANNEL

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, Strict
 
 from moorage.kit.http import Body, Duration, Id, Instant, Out, Stamped
 
-from .model import (
+from ..model import (
     Comparison,
     Condition,
     DeadLetter,
@@ -33,6 +33,9 @@ Secret = Annotated[str, Field(min_length=1, max_length=20_000)]
 Tag = Annotated[str, Field(min_length=1, max_length=100)]
 Attempts = Annotated[int, Field(ge=1, le=100)]
 Concurrency = Annotated[int, Field(ge=1, le=256)]
+ReceiptDays = Annotated[
+    int, Field(ge=0, le=366, description="Days that receipts are kept; 0 for no receipts.")
+]
 DAY_S = 86_400
 DECODER = "Decodes for this route only; null for the document as decoded for the device."
 
@@ -76,6 +79,7 @@ class TargetBody(Body):
     max_attempts: Attempts = 12
     max_age: Age = timedelta(days=3)
     concurrency: Concurrency = 32
+    receipt_days: ReceiptDays = 30
 
     def to_model(self) -> NewTarget:
         """Make the noun."""
@@ -88,6 +92,7 @@ class TargetBody(Body):
             self.max_attempts,
             int(self.max_age.total_seconds()),
             self.concurrency,
+            self.receipt_days,
         )
 
 
@@ -103,6 +108,7 @@ class TargetPatch(Body):
     max_attempts: Attempts = 12
     max_age: Age = timedelta(days=3)
     concurrency: Concurrency = 32
+    receipt_days: ReceiptDays = 30
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent, as columns."""
@@ -137,6 +143,7 @@ class TargetOut(Stamped):
     max_attempts: int
     max_age: Duration
     concurrency: int
+    receipt_days: int
     health: HealthOut
     pending: int
     dead_letters: int

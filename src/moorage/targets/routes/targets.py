@@ -20,8 +20,8 @@ from moorage.kit.secrets import Sealer
 from moorage.ledger import PositionGone
 from moorage.organizations import PermissionMissing
 
-from . import service
-from .errors import (
+from .. import service
+from ..errors import (
     DeadLetterUnknown,
     ReplayUnknown,
     RouteUnknown,
@@ -30,8 +30,8 @@ from .errors import (
     TargetUnknown,
     TargetUnreachable,
 )
-from .model import LogEntry, Reason, Replay, Result, Route, Statement, Target, Trial
-from .schemas import (
+from ..model import LogEntry, Reason, Replay, Result, Route, Statement, Target, Trial
+from ..schemas import (
     CountOut,
     DeadLetterOut,
     DeadLetterPatch,

@@ -1,0 +1,48 @@
+"""Bodies of the targets' routes, and the forms of exports."""
+
+from .bodies import (
+    CountOut,
+    DeadLetterOut,
+    DeadLetterPatch,
+    KindOut,
+    LogEntryOut,
+    ReplayBody,
+    ReplayOut,
+    ResultOut,
+    RouteBody,
+    RouteOut,
+    RoutePatch,
+    StatementOut,
+    TargetBody,
+    TargetOut,
+    TargetPatch,
+    TestBody,
+    TrialOut,
+)
+from .receipts import CSV, NDJSON, DeliveryOut, ReceiptOut, csv_of, lines_of
+
+__all__ = [
+    "CSV",
+    "NDJSON",
+    "CountOut",
+    "DeadLetterOut",
+    "DeadLetterPatch",
+    "DeliveryOut",
+    "KindOut",
+    "LogEntryOut",
+    "ReceiptOut",
+    "ReplayBody",
+    "ReplayOut",
+    "ResultOut",
+    "RouteBody",
+    "RouteOut",
+    "RoutePatch",
+    "StatementOut",
+    "TargetBody",
+    "TargetOut",
+    "TargetPatch",
+    "TestBody",
+    "TrialOut",
+    "csv_of",
+    "lines_of",
+]
