@@ -1166,6 +1166,10 @@ def upgrade() -> None:
             "result", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
         ),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("port", sa.SmallInteger(), nullable=True),
+        sa.Column("encoded", sa.LargeBinary(), nullable=True),
+        sa.Column("decoder_id", sa.Uuid(), nullable=True),
+        sa.Column("decoder_hash", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
