@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("facts_pkey")),
         sa.UniqueConstraint("number", name=op.f("facts_number_key")),
     )
+    op.create_index("facts_at", "facts", ["at"], unique=False)
     op.create_index("facts_organization", "facts", ["organization_id", "at"], unique=False)
     op.create_index("facts_subject", "facts", ["subject_id", "at"], unique=False)
     op.create_index(
@@ -189,6 +190,9 @@ def upgrade() -> None:
         sa.Column("time_zone", sa.Text(), nullable=False),
         sa.Column("keep_messages", sa.Interval(), nullable=True),
         sa.Column("keep_readings", sa.Interval(), nullable=True),
+        sa.Column("keep_summaries", sa.Interval(), nullable=True),
+        sa.Column("keep_results", sa.Interval(), nullable=True),
+        sa.Column("keep_facts", sa.Interval(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
@@ -408,6 +412,9 @@ def upgrade() -> None:
         sa.Column("units", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("keep_messages", sa.Interval(), nullable=True),
         sa.Column("keep_readings", sa.Interval(), nullable=True),
+        sa.Column("keep_summaries", sa.Interval(), nullable=True),
+        sa.Column("keep_results", sa.Interval(), nullable=True),
+        sa.Column("encode_commands", sa.Boolean(), nullable=False),
         sa.Column("silent_after", sa.Interval(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),

@@ -36,11 +36,11 @@ HOSTILE = {
     "function encodeDownlink() {\n  throw new Error('no such lamp'); }": "no such lamp (line 2)",
     "function encodeDownlink() { return {errors: ['lamp 1 to 4']}; }": "lamp 1 to 4",
     "function encodeDownlink() { return {bytes: new Array(20000).fill(1)}; }": "at most 16384",
-    "function encodeDownlink() { return {bytes: new Array(9e6).fill(1)}; }": "larger than 256 KiB",
+    "function encodeDownlink() { return {bytes: new Array(3e5).fill(1)}; }": "larger than 256 KiB",
     "function encodeDownlink() { let s = 'x'; for (;;) s += s; }": "function",
     "function encodeDownlink() { return {bytes: 'on'}; }": "must return an array of bytes",
     "function encodeDownlink() { return {bytes: [1], fPort: 900}; }": "0 to 255",
-    "function encodeDownlink() { return {errors: ['\\0 \\ud800']}; }": "reported",
+    "function encodeDownlink() { return {errors: ['\\0 \\ud800']}; }": "cannot be read",
 }
 
 
@@ -183,6 +183,17 @@ async def test_without_an_encoder_a_command_stays_json(site: Site) -> None:
         await site.ask(device_id, code="reboot")
         (down,) = await site.poll(key)
         assert (down["payload"]["code"], down.get("port")) == ("reboot", None)
+
+
+async def test_an_application_may_keep_json_and_a_command_say_otherwise(site: Site) -> None:
+    device_id = await site.device(decoderId=await site.decoder(ENCODER))
+    answer = await site.admin.patch(
+        f"/api/v1/applications/{site.application}", json={"encodeCommands": False}
+    )
+    assert answer.status_code == 200, answer.text
+    plain = await site.ask(device_id, code="interval", payload={"minutes": 1})
+    coded = await site.ask(device_id, code="interval", payload={"minutes": 1}, encode=True)
+    assert (plain["bytes"], coded["bytes"]) == (None, "ff0100")
 
 
 async def test_what_was_encoded_stays_so_when_the_decoder_changes_or_goes(site: Site) -> None:

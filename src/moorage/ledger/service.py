@@ -13,6 +13,7 @@ import structlog
 
 from moorage import devices, groups
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
+from moorage.organizations import Kept
 
 from . import store
 from .errors import DayMissing, LedgerUnavailable, PositionGone
@@ -406,7 +407,7 @@ async def drop_old(tx: Tx) -> None:
     for day in await store.days_of(tx, store.TABLE[LogName.DERIVED].name):
         if day < today - DERIVED_KEPT and (needed is None or day < needed.day):
             await store.drop_day(tx, store.TABLE[LogName.DERIVED].name, day)
-    periods = await groups.message_periods(tx)
+    periods = await groups.periods(tx, Kept.MESSAGES)
     numbers = await devices.numbers_in(tx, periods)
     for application_id, mine in numbers.items():
         await store.forget_blocks(tx, mine, (tx.now - periods[application_id]).date())

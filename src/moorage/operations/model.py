@@ -54,7 +54,8 @@ class NewOperation:
         code: the device's own word for it, such as `reboot`.
         payload: any JSON.
         port: the port of a small radio network (0 to 255) it is meant for.
-        encode: whether the device's decoder encodes it, where it can; else it goes down as JSON.
+        encode: whether the device's decoder encodes it, where it can, or it goes down as JSON; None
+            does as the device's application says.
         expires_in: not sent any more after this.
         answer_within: after delivery, a device that has not answered by then has timed out.
     """
@@ -65,7 +66,7 @@ class NewOperation:
     expires_in: timedelta = timedelta(days=1)
     answer_within: timedelta = timedelta(minutes=5)
     port: int | None = None
-    encode: bool = True
+    encode: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,12 +50,12 @@ class OperationBody(Body):
         Field(ge=0, le=255, description="The port of a small radio network it is meant for."),
     ] = None
     encode: Annotated[
-        bool,
+        bool | None,
         Field(
             description="Whether the device's decoder encodes it, where it can. If not, it goes "
-            "down as JSON."
+            "down as JSON. Null does as the application says."
         ),
-    ] = True
+    ] = None
 
     def to_model(self) -> NewOperation:
         """Make the noun."""

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from moorage import devices
+from moorage import devices, groups
 from moorage.decoders import (
     DecodeFailure,
     DecoderNotChosen,
@@ -27,7 +27,7 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import Tx, to_json
 from moorage.kit.errors import MoorageError
 from moorage.kit.facts import Fact
-from moorage.organizations import Permission, require
+from moorage.organizations import Kept, Permission, require
 
 from . import store
 from .errors import (
@@ -66,7 +66,9 @@ MOST_OPEN = 100
 MOST_CLAIMED = 500
 # What was sent and not taken is sent again after this; devices tell repeats by the id.
 AGAIN_AFTER = timedelta(seconds=30)
-KEEP_FINISHED = timedelta(days=365)
+# Where neither application nor organisation says.
+RESULTS_KEPT = timedelta(days=365)
+MOST_TRIMMED = 20_000
 _DECODES_ONLY = frozenset({DecoderNotChosen.code, EncoderMissing.code})
 
 
@@ -129,7 +131,13 @@ async def encode(
     _require_fit(new)
     async with workshop.database.begin(caller) as tx:
         found = await devices.get_many(tx, caller, device_ids, Permission.OPERATE_DEVICES)
-    able = [d for d in found if new.encode and d.decoder_id and d.state in devices.SENDING]
+        able = [d for d in found if d.decoder_id and d.state in devices.SENDING]
+        plain: set[UUID] = set()
+        if new.encode is None:
+            plain = await groups.sending_json(tx, {device.application_id for device in able})
+    if new.encode is False:
+        return {}
+    able = [device for device in able if device.application_id not in plain]
     jobs = [
         EncodeJob(
             device.organization_id,
@@ -359,8 +367,13 @@ async def end_overdue(tx: Tx) -> None:
 
 
 async def trim(tx: Tx) -> int:
-    """Forget what was finished a year ago; for the schedule only."""
-    return await store.remove_finished(tx, tx.now - KEEP_FINISHED)
+    """Forget what was finished longer ago than results are kept; for the schedule only.
+
+    One run removes so many at most; what is left goes with the next.
+    """
+    periods = await groups.periods(tx, Kept.RESULTS)
+    until = {application_id: tx.now - keep for application_id, keep in periods.items()}
+    return await store.remove_finished(tx, until, tx.now - RESULTS_KEPT, MOST_TRIMMED)
 
 
 def _fact(kind: type[Fact], operation: Operation) -> Fact:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, delete, func, literal_column, or_, select, update
+from sqlalchemy import and_, case, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.devices import Device
@@ -304,6 +304,42 @@ async def end_overdue(tx: Tx, limit: int) -> list[Operation]:
     return [_operation(row) for row in rows]
 
 
-async def remove_finished(tx: Tx, before: datetime) -> int:
-    """Delete what was finished before then; tell how many."""
-    return (await tx.execute(delete(operations).where(c.finished_at < before))).rowcount
+async def remove_finished(tx: Tx, own: Mapping[UUID, datetime], others: datetime, most: int) -> int:
+    """Delete what was finished before an application's time, at most so many; tell how many.
+
+    Args:
+        tx: the transaction.
+        own: until when, of the applications that have a time of their own.
+        others: until when, of all others.
+        most: how many rows at most.
+    """
+    removed = await tx.execute(
+        _REMOVE,
+        {
+            "applications": list(own),
+            "until": list(own.values()),
+            "others": others,
+            "most": most,
+        },
+    )
+    return removed.rowcount
+
+
+# What was finished was made before, so the index of an application's operations serves.
+_REMOVE = """
+WITH due AS (
+  SELECT found.id
+  FROM unnest(CAST(:applications AS uuid[]), CAST(:until AS timestamptz[]))
+    AS own (application_id, until)
+  CROSS JOIN LATERAL (
+    SELECT id FROM operations
+    WHERE application_id = own.application_id
+      AND created_at < own.until AND finished_at < own.until
+    LIMIT :most
+  ) AS found
+  UNION ALL
+  SELECT id FROM operations
+  WHERE finished_at < :others AND application_id <> ALL (CAST(:applications AS uuid[]))
+)
+DELETE FROM operations WHERE id IN (SELECT id FROM due LIMIT :most)
+"""

@@ -21,6 +21,7 @@ from .retention import (
     devices_after,
     erase,
     forget,
+    forget_hours,
     forget_others,
     stored_bytes,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "find_message",
     "first_at",
     "forget",
+    "forget_hours",
     "forget_others",
     "from_us",
     "get_state",
