@@ -175,7 +175,12 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
         {...form.getInputProps('encodeCommands', { type: 'checkbox' })}
       />
       <Divider label={t('applications.keeping')} labelPosition="left" />
-      <KeepingFields what={KEPT} byDefault={keptByDefault} field={(what) => form.getInputProps(what)} />
+      <KeepingFields
+        cols={2}
+        what={KEPT}
+        byDefault={keptByDefault}
+        field={(what) => form.getInputProps(what)}
+      />
       <SimpleGrid cols={{ base: 1, xs: 2 }}>
         <DurationInput
           label={t('fields.silentAfter')}

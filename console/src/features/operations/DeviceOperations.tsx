@@ -63,7 +63,7 @@ function asBody({ code, payload, expiresIn, port, asJson }: Asked): OperationBod
 function PreviewView({ of }: { of: OperationPreview }) {
   const { t } = useTranslation()
   return (
-    <Stack gap="xs" mt="sm">
+    <Stack gap="xs">
       {of.problem !== null ? (
         <>
           <Status tone="bad">{t('operations.previewFailed')}</Status>
@@ -129,7 +129,13 @@ function Ask({ deviceId }: { deviceId: string }) {
   form.watch('asJson', preview.reset)
   return (
     <Panel title={t('operations.ask')}>
-      <form onSubmit={form.onSubmit((values) => ask.mutate(values))} noValidate>
+      <form
+        onSubmit={form.onSubmit((values) => {
+          preview.reset()
+          ask.mutate(values)
+        })}
+        noValidate
+      >
         <SimpleGrid cols={{ base: 1, md: 2 }}>
           <Stack>
             <TextInput
@@ -178,14 +184,21 @@ function Ask({ deviceId }: { deviceId: string }) {
             )}
           </div>
         </SimpleGrid>
-        <FormFailure of={ask.error ?? preview.error} />
-        <div aria-live="polite">{preview.data && <PreviewView of={preview.data} />}</div>
+        <Stack gap="sm" mt="sm">
+          <FormFailure of={preview.error ?? ask.error} />
+          <div aria-live="polite">{preview.data && <PreviewView of={preview.data} />}</div>
+        </Stack>
         <Group justify="flex-end" mt="sm">
           <Button
             variant="default"
             leftSection={<IconEye size={16} />}
             loading={preview.isPending}
-            onClick={() => form.onSubmit((values) => preview.mutate(values))()}
+            onClick={() =>
+              form.onSubmit((values) => {
+                ask.reset()
+                preview.mutate(values)
+              })()
+            }
           >
             {t('operations.preview')}
           </Button>

@@ -26,17 +26,24 @@ export function useKeptByDefault(organizationId?: string) {
 interface Props {
   what: readonly Kept[]
   byDefault: (what: Kept) => string
+  cols: number
   /** Give what Mantine's forms give for a field. */
   field: (what: Kept) => { value?: string | null; onChange: (iso: string | null) => void; error?: unknown }
 }
 
 /** Set for how long things are kept; what is left empty is kept as by default. */
-export function KeepingFields({ what, byDefault, field }: Props) {
+export function KeepingFields({ what, byDefault, cols, field }: Props) {
   const { t } = useTranslation()
   return (
-    <SimpleGrid cols={{ base: 1, xs: 2 }}>
+    <SimpleGrid cols={{ base: 1, xs: cols }}>
       {what.map((one) => (
-        <DurationInput key={one} label={t(`fields.${one}`)} placeholder={byDefault(one)} {...field(one)} />
+        <DurationInput
+          key={one}
+          label={t(`fields.${one}`)}
+          placeholder={byDefault(one)}
+          usual="days"
+          {...field(one)}
+        />
       ))}
     </SimpleGrid>
   )

@@ -11,12 +11,13 @@ import { Confirm } from '@/parts/Confirm'
 import { CopyValue } from '@/parts/Copy'
 import { Failure, FormFailure } from '@/parts/Failure'
 import { changes, showProblems } from '@/parts/form'
+import { durationSeconds } from '@/parts/format'
 import { useGo } from '@/parts/go'
 import { told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
-import { KEPT_BY_ORGANIZATION, KeepingFields, useKeptByDefault } from './Keeping'
+import { KEPT, KEPT_BY_ORGANIZATION, KeepingFields, useKeptByDefault } from './Keeping'
 import { TimeZone } from './Organizations'
 import { QuotaFields, useQuotaRows } from './Quotas'
 import { changeOrganization, dissolveOrganization, organizationQuery } from './queries'
@@ -220,7 +221,15 @@ function KeepingForm({ organization, readOnly }: { organization: Tagged; readOnl
     keepResults: organization.keepResults,
     keepFacts: organization.keepFacts,
   }
-  const form = useForm({ initialValues: before })
+  const least = (days: number) => (iso: string | null) =>
+    iso && (durationSeconds(iso) ?? 0) < days * 86_400 ? t('keeping.tooShort', { count: days }) : null
+  const form = useForm({
+    initialValues: before,
+    validate: {
+      ...Object.fromEntries(KEPT.map((what) => [what, least(1)])),
+      keepFacts: least(30),
+    },
+  })
   const byDefault = useKeptByDefault()
   const save = useMutation({
     mutationFn: (values: typeof before) =>
@@ -241,6 +250,7 @@ function KeepingForm({ organization, readOnly }: { organization: Tagged; readOnl
           <KeepingFields
             what={KEPT_BY_ORGANIZATION}
             byDefault={byDefault}
+            cols={1}
             field={(what) => form.getInputProps(what)}
           />
           {!readOnly && (

@@ -22,6 +22,8 @@ export const administration = {
     },
     help: 'Hvad der er ældre, forsvinder for altid. En applikation kan sige noget andet om sit eget; revisionsloggen gemmes i mindst 30 dage.',
     title: 'Opbevaring',
+    tooShort_one: 'Mindst {{count}} dag.',
+    tooShort_other: 'Mindst {{count}} dage.',
   },
   quotas: {
     bytesPerSecond: 'Bytes i sekundet',

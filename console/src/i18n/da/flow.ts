@@ -123,7 +123,7 @@ export const flow = {
     previewReady: 'Sendes som disse bytes',
     send: 'Send',
     sent: 'Sendt',
-    sentBytes: 'Sendte bytes',
+    sentBytes: 'Bytes til enheden',
     version: 'version {{hash}}',
   },
   operationState: {

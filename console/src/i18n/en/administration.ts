@@ -22,6 +22,8 @@ export const administration = {
     },
     help: 'What is older goes for good. An application may say otherwise of its own; the audit is kept for 30 days at least.',
     title: 'Keeping',
+    tooShort_one: '{{count}} day at least.',
+    tooShort_other: '{{count}} days at least.',
   },
   quotas: {
     bytesPerSecond: 'Bytes a second',

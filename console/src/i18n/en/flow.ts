@@ -123,7 +123,7 @@ export const flow = {
     previewReady: 'Goes down as these bytes',
     send: 'Send',
     sent: 'Sent',
-    sentBytes: 'Bytes sent',
+    sentBytes: 'Bytes for the device',
     version: 'version {{hash}}',
   },
   operationState: {
