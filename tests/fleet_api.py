@@ -10,10 +10,12 @@ import httpx2
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from moorage.decoders import Workshop
 from moorage.devices.routes import applications, credentials, router, transfer
 from moorage.groups.routes import router as groups_router
 from moorage.kit.caller import Caller
 from moorage.kit.db import Database
+from moorage.kit.doorbell import Doorbells
 from moorage.kit.http import install_errors
 from moorage.notifications.routes import router as notices_router
 from moorage.operations.routes import router as operations_router
@@ -24,6 +26,7 @@ def an_app(database: Database) -> FastAPI:
     """Build the application, its routers in the order of the platform."""
     app = FastAPI()
     app.state.database = database
+    app.state.workshop = Workshop(database, Doorbells(database), {})
     app.state.settings = SimpleNamespace(
         public_url="https://iot.example.org", mqtt=SimpleNamespace(port=1883, tls_port=8883)
     )

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("facts_pkey")),
         sa.UniqueConstraint("number", name=op.f("facts_number_key")),
     )
+    op.create_index("facts_at", "facts", ["at"], unique=False)
     op.create_index("facts_organization", "facts", ["organization_id", "at"], unique=False)
     op.create_index("facts_subject", "facts", ["subject_id", "at"], unique=False)
     op.create_index(
@@ -201,6 +202,9 @@ def upgrade() -> None:
         sa.Column("time_zone", sa.Text(), nullable=False),
         sa.Column("keep_messages", sa.Interval(), nullable=True),
         sa.Column("keep_readings", sa.Interval(), nullable=True),
+        sa.Column("keep_summaries", sa.Interval(), nullable=True),
+        sa.Column("keep_results", sa.Interval(), nullable=True),
+        sa.Column("keep_facts", sa.Interval(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
@@ -445,6 +449,9 @@ def upgrade() -> None:
         sa.Column("units", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("keep_messages", sa.Interval(), nullable=True),
         sa.Column("keep_readings", sa.Interval(), nullable=True),
+        sa.Column("keep_summaries", sa.Interval(), nullable=True),
+        sa.Column("keep_results", sa.Interval(), nullable=True),
+        sa.Column("encode_commands", sa.Boolean(), nullable=False),
         sa.Column("silent_after", sa.Interval(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -1280,6 +1287,10 @@ def upgrade() -> None:
             "result", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
         ),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("port", sa.SmallInteger(), nullable=True),
+        sa.Column("encoded", sa.LargeBinary(), nullable=True),
+        sa.Column("decoder_id", sa.Uuid(), nullable=True),
+        sa.Column("decoder_hash", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),

@@ -221,6 +221,103 @@ def test_a_device_tells_what_happened_and_why(
     assert visitor.wrong == []
 
 
+def test_a_command_is_seen_as_bytes_before_and_after_it_is_sent(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    encoder = """function decodeUplink(input) { return { data: {} } }
+function encodeDownlink(input) {
+  if (input.data.level > 100) throw new Error("level is 0 to 100")
+  return { bytes: [0xa5, input.data.level], fPort: 12, warnings: ["slow lamp"] }
+}
+"""
+    decoder = things.make(
+        "decoders", organizationId=things.organization, name="Dimmer", script=encoder
+    )
+    device = things.make(
+        "devices", applicationId=things.application, name="Dimmed lamp", decoderId=decoder
+    )
+    visitor = visit()
+    visitor.go(f"/devices/{device}?tab=operations")
+    page = visitor.page
+    ask = page.get_by_role("region", name="Ask the device to do something")
+    ask.get_by_role("textbox", name="Command").fill("dim")
+    payload = ask.locator(".cm-content")
+    payload.fill('{"level": 40}')
+    ask.get_by_role("button", name="Preview").click()
+    expect(ask.get_by_text("a5 28")).to_be_visible()
+    expect(ask.get_by_text("Port: 12")).to_be_visible()
+    expect(ask.get_by_text("slow lamp")).to_be_visible()
+    visitor.look("command-preview")
+    visitor.examine("command-preview")
+    payload.fill('{"level": 400}')
+    expect(ask.get_by_text("a5 28")).to_be_hidden()
+    ask.get_by_role("button", name="Preview").click()
+    expect(ask.get_by_text("level is 0 to 100")).to_be_visible()
+    ask.get_by_role("button", name="Send").click()
+    expect(ask.get_by_role("alert")).to_contain_text("level is 0 to 100")
+    visitor.look("command-refused")
+    # The browser's own word for the 422.
+    visitor.wrong = [one for one in visitor.wrong if "422" not in one]
+    ask.get_by_role("switch", name="As JSON").click()
+    ask.get_by_role("button", name="Preview").click()
+    expect(ask.get_by_text("Goes down as JSON.")).to_be_visible()
+    ask.get_by_role("switch", name="As JSON").click()
+    payload.fill('{"level": 41}')
+    ask.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("The command is on its way.")).to_be_visible()
+    row = page.get_by_role("row").filter(has_text="dim")
+    expect(row).to_have_count(2)
+    row.filter(has_text="Waiting").click(position={"x": 40, "y": 10})
+    sent = page.get_by_role("dialog", name="dim")
+    expect(sent.get_by_text("a5 29")).to_be_visible()
+    visitor.look("command-sent")
+    visitor.examine("command-sent")
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Timeline").click()
+    line = page.get_by_role("tabpanel", name="Timeline")
+    expect(line.get_by_text("Command dim: Failed")).to_be_visible()
+    expect(line.get_by_text("level is 0 to 100")).to_be_visible()
+    expect(line.get_by_text("Command dim sent")).to_have_count(1)
+    assert visitor.wrong == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "days", "words"),
+    [
+        ("light", 400, ("Keeping", "Keep the audit for", "Save")),
+        ("danish", 500, ("Opbevaring", "Gem revisionsloggen i", "Gem")),
+    ],
+)
+def test_an_organization_says_how_long_it_keeps_things(
+    mode: str,
+    days: int,
+    words: tuple[str, str, str],
+    things: Things,
+    visit: Callable[..., Visitor],
+) -> None:
+    things.forget_language()
+    title, audit, save = words
+    visitor = visit(mode)
+    page = visitor.page
+    visitor.go(f"/organizations/{things.organization}")
+    keeping = page.get_by_role("region", name=title, exact=True)
+    keeping.get_by_role("textbox", name=audit).fill("10")
+    keeping.get_by_role("button", name=save, exact=True).click()
+    expect(keeping.get_by_text("30").first).to_be_visible()
+    visitor.look("keeping-refused")
+    keeping.get_by_role("textbox", name=audit).fill(str(days))
+    keeping.get_by_role("button", name=save, exact=True).click()
+    expect(page.locator(".mantine-Notification-root")).to_be_visible()
+    kept = things.get(f"organizations/{things.organization}")
+    assert (kept["keepFacts"], kept["keepResults"]) == (f"P{days}D", None)
+    visitor.look("keeping")
+    visitor.examine("keeping")
+    visitor.go(f"/applications/{things.application}?tab=about")
+    visitor.settle()
+    visitor.look("application-keeping")
+    assert visitor.wrong == []
+
+
 def test_a_device_has_a_photo_for_whoever_must_find_it(
     things: Things, visit: Callable[..., Visitor]
 ) -> None:

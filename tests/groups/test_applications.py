@@ -238,8 +238,8 @@ async def test_an_organisation_says_how_long_its_applications_keep_things(
         await organizations_service.change(tx, ROOT, town.organization_id, keep)
         new = groups.NewApplication(town.organization_id, "Short", keep_readings=week)
         short = await groups.make(tx, town.admin, new)
-        readings = await groups.reading_periods(tx)
-        messages = await groups.message_periods(tx)
+        readings = await groups.periods(tx, organizations.Kept.READINGS)
+        messages = await groups.periods(tx, organizations.Kept.MESSAGES)
     assert readings == {town.application_id: month, short.id: week}
     assert messages == {town.application_id: week, short.id: week}
     assert other.application_id not in readings

@@ -8,6 +8,7 @@ from fleet import ROOT, a_device, a_town
 from history import DAY, MIDNIGHT, History, a_history, regular
 from moorage import devices, groups, telemetry
 from moorage.kit.db import Database
+from moorage.organizations import service as organizations_service
 from moorage.telemetry import jobs
 
 
@@ -48,3 +49,34 @@ async def test_what_a_removed_device_sent_is_erased(database: Database) -> None:
     assert await kept.tiers() == (20, 1)
     async with database.begin() as tx:
         assert not await telemetry.states(tx, [removed.device.number])
+
+
+async def test_summaries_stay_unless_somebody_says_and_no_shorter_than_readings(
+    database: Database,
+) -> None:
+    plain = await a_history(database)
+    async with database.begin(ROOT) as tx:
+        town = await a_town(tx, "Odense")
+        others = [History(database, await devices.enrol(tx, ROOT, a_device(town)))]
+        keeps = timedelta(days=30), timedelta(days=100)
+        await organizations_service.change(
+            tx, ROOT, town.organization_id, {"keep_readings": keeps[0], "keep_summaries": keeps[1]}
+        )
+        for name, keep in (("Short", timedelta(days=7)), ("Long", timedelta(days=1000))):
+            made = await groups.make(
+                tx, ROOT, groups.NewApplication(town.organization_id, name, keep_summaries=keep)
+            )
+            device = a_device(town, name, application_id=made.id)
+            others.append(History(database, await devices.enrol(tx, ROOT, device)))
+    histories = [plain, *others]
+    for one in histories:
+        for days in (5, 20, 50, 200, 900, 2000):
+            await one.keep(regular(MIDNIGHT - days * DAY, 1, DAY))
+    await telemetry.Sealer(database).work()
+
+    async with database.begin() as tx:
+        await jobs.drop_old(tx)
+        found = await tx.execute("SELECT device, count(*) AS days FROM telemetry_hours GROUP BY 1")
+        days_left = {row.device: row.days for row in found}
+    # The default, the organisation's 100 days, 7 days lifted to the readings' 30, and 1,000.
+    assert [days_left[one.device.number] for one in histories] == [6, 3, 2, 5]

@@ -3,7 +3,8 @@ import { Problem } from './problem'
 /** A command as the device door hands it over. */
 export interface Command {
   id: string
-  payload: { code?: string; kind?: string; payload?: unknown }
+  /** Bytes where the device's decoder encoded it. */
+  payload: { code?: string; kind?: string; payload?: unknown; base64?: string }
 }
 
 /** Send a message as a device, with its own key; gives the commands that wait. Throws Problem. */

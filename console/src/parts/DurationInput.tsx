@@ -10,13 +10,23 @@ interface Props {
   value?: string | null
   onChange: (iso: string | null) => void
   error?: unknown
+  /** The unit while nothing is chosen. */
+  usual?: Unit
 }
 
 /** Choose a duration in minutes, hours or days; empty means the default. */
-export function DurationInput({ label, description, placeholder, value, onChange, error }: Props) {
+export function DurationInput({
+  label,
+  description,
+  placeholder,
+  value,
+  onChange,
+  error,
+  usual = 'hours',
+}: Props) {
   const { t } = useTranslation()
   const [amount, found] = splitDuration(value)
-  const [chosen, setChosen] = useState<Unit>(found)
+  const [chosen, setChosen] = useState<Unit>(amount === '' ? usual : found)
   const unit = amount === '' ? chosen : found
   return (
     <Group gap={6} align="flex-end" wrap="nowrap">

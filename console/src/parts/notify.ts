@@ -1,11 +1,20 @@
 import { notifications } from '@mantine/notifications'
+import i18next from 'i18next'
+
+const show = (message: string, color: string, autoClose: number) =>
+  notifications.show({
+    message,
+    color,
+    autoClose,
+    closeButtonProps: { 'aria-label': i18next.t('common.close') },
+  })
 
 /** Say in passing that something was done. */
 export function told(message: string) {
-  notifications.show({ message, color: 'teal', autoClose: 3_500 })
+  show(message, 'teal', 3_500)
 }
 
 /** Say in passing that something failed. */
 export function failed(message: string) {
-  notifications.show({ message, color: 'red', autoClose: 8_000 })
+  show(message, 'red', 8_000)
 }

@@ -29,7 +29,7 @@ async def number_facts(tx: Tx) -> int:
 
 
 async def trim(tx: Tx) -> None:
-    """Delete what is older than its retention; daily."""
+    """Delete what is older than its retention; every ten minutes."""
     await service.trim(tx)
 
 

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+# Where an organisation does not say, and of what belongs to none.
 FACTS_KEPT = timedelta(days=5 * 365)
+MOST_DROPPED = 20_000
 SYSTEM_LOG_KEPT = timedelta(days=30)
 
 

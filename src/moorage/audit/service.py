@@ -9,13 +9,14 @@ from moorage import organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Database, Tx
-from moorage.organizations import Permission
+from moorage.organizations import Kept, Permission
 
 from . import store
 from .errors import RangeEmpty
 from .facts import AuditExported
 from .model import (
     FACTS_KEPT,
+    MOST_DROPPED,
     SYSTEM_LOG_KEPT,
     FactEntry,
     NewSystemEntry,
@@ -97,8 +98,10 @@ async def keep_entries(tx: Tx, entries: Sequence[NewSystemEntry]) -> None:
 
 
 async def trim(tx: Tx) -> None:
-    """Delete what is older than its retention."""
-    await store.drop_facts(tx, tx.now - FACTS_KEPT)
+    """Delete what is older than its retention; what one run leaves goes with the next."""
+    periods = await organizations.periods(tx, Kept.FACTS)
+    until = {organization_id: tx.now - keep for organization_id, keep in periods.items()}
+    await store.drop_facts(tx, until, tx.now - FACTS_KEPT, MOST_DROPPED)
     await store.drop_entries(tx, tx.now - SYSTEM_LOG_KEPT)
 
 

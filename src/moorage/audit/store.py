@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Text, cast, delete, insert, or_, select
 
@@ -75,9 +76,36 @@ async def number_facts(tx: Tx, most: int) -> int:
     return (await tx.execute(_NUMBER, {"most": most})).rowcount
 
 
-async def drop_facts(tx: Tx, before: datetime) -> None:
-    """Delete facts older than `before`."""
-    await tx.execute(delete(facts).where(facts.c.at < before))
+async def drop_facts(tx: Tx, own: Mapping[UUID, datetime], others: datetime, most: int) -> None:
+    """Delete facts from before their organisation's time, at most so many.
+
+    Args:
+        tx: the transaction.
+        own: until when, of the organisations that have a time of their own.
+        others: until when, of all others and of what belongs to none.
+        most: how many rows at most.
+    """
+    given = {"organizations": list(own), "until": list(own.values()), "others": others}
+    await tx.execute(_DROP, {**given, "most": most})
+
+
+_DROP = """
+WITH due AS (
+  SELECT found.id
+  FROM unnest(CAST(:organizations AS uuid[]), CAST(:until AS timestamptz[]))
+    AS own (organization_id, until)
+  CROSS JOIN LATERAL (
+    SELECT id FROM facts
+    WHERE organization_id = own.organization_id AND at < own.until
+    LIMIT :most
+  ) AS found
+  UNION ALL
+  SELECT id FROM facts
+  WHERE at < :others
+    AND (organization_id IS NULL OR organization_id <> ALL (CAST(:organizations AS uuid[])))
+)
+DELETE FROM facts WHERE id IN (SELECT id FROM due LIMIT :most)
+"""
 
 
 async def add_entries(tx: Tx, entries: Sequence[NewSystemEntry]) -> None:

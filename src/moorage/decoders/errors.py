@@ -112,6 +112,16 @@ class DecoderNotChosen(MoorageError):
     message = "The device has no decoder that could encode commands. Choose one for the device."
 
 
+class EncoderMissing(MoorageError):
+    """The decoder in force decodes only."""
+
+    kind = Kind.INVALID
+    code = "decoders.encoder_missing"
+    message = (
+        "The decoder cannot encode commands: it has no function such as encodeDownlink(input)."
+    )
+
+
 class KindUnknown(MoorageError):
     """No runtime of this name is installed."""
 

@@ -59,11 +59,16 @@ class DecodeContext(msgspec.Struct, frozen=True, gc=False):
 
 
 class EncodeContext(msgspec.Struct, frozen=True, gc=False):
-    """One command on its way to a device."""
+    """One command on its way to a device.
+
+    Attributes:
+        code: the command's name, beside its `data`; empty where it has none.
+    """
 
     data: Any
     port: int | None = None
     variables: Mapping[str, str] | None = None
+    code: str = ""
 
 
 class Script(msgspec.Struct, frozen=True, gc=False):

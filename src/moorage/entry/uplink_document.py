@@ -77,8 +77,9 @@ _DOWNLINK: Final[dict[str, Any]] = {
         "topic": {"type": "string", "examples": ["v1/op/0198c0de-0000-7000-8000-000000000001"]},
         "payload": {
             "description": "The operation as MQTT gets it: `id`, `kind`, `code`, `payload`, "
-            '`expiresAt`; bytes that are no JSON as `{"base64": …}`.'
+            '`expiresAt`; or, encoded by the device\'s decoder, its bytes as `{"base64": …}`.'
         },
+        "port": {"type": "integer", "description": "The port it is meant for, if any."},
     },
 }
 _ACCEPTED: Final[dict[str, Any]] = {

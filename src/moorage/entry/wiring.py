@@ -70,7 +70,7 @@ SECOND_S, MINUTE_S, HOUR_S, DAY_S = 1.0, 60.0, 3_600.0, 86_400.0
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("audit.number_facts", 0.25, audit_jobs.number_facts),
-    Schedule("audit.trim", DAY_S, audit_jobs.trim),
+    Schedule("audit.trim", 10 * MINUTE_S, audit_jobs.trim),
     Schedule("api_gateway.clear_away", HOUR_S, api_gateway_jobs.clear_away),
     Schedule("kit.forget_retired_keys", DAY_S, secrets.forget_retired),
     Schedule("users.clear_away", HOUR_S, users_jobs.clear_away),
@@ -85,7 +85,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("sessions.end_lost", 10 * SECOND_S, sessions_jobs.end_lost),
     Schedule("sessions.trim", HOUR_S, sessions_jobs.trim),
     Schedule("operations.end_overdue", 5 * SECOND_S, operations_jobs.end_overdue),
-    Schedule("operations.trim", DAY_S, operations_jobs.trim),
+    Schedule("operations.trim", 10 * MINUTE_S, operations_jobs.trim),
     Schedule("notifications.trim", DAY_S, notifications_jobs.trim),
     Schedule("tasks.trim", DAY_S, tasks_jobs.trim),
     Schedule("ledger.make_days", HOUR_S, ledger_jobs.make_days),

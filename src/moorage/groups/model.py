@@ -40,7 +40,9 @@ class NewApplication:
     """What makes an application.
 
     `units` are UCUM codes by series name, for numbers that its devices send without a unit.
-    `keep_messages`, `keep_readings` and `silent_after` None mean the default of the platform.
+    What is kept for None is kept as long as the organisation says, else the platform.
+    `silent_after` None means the platform's default. `encode_commands` lets devices' decoders
+    encode commands.
     """
 
     organization_id: UUID
@@ -61,6 +63,9 @@ class NewApplication:
     units: Mapping[str, str] = field(default_factory=dict)
     keep_messages: timedelta | None = None
     keep_readings: timedelta | None = None
+    keep_summaries: timedelta | None = None
+    keep_results: timedelta | None = None
+    encode_commands: bool = True
     silent_after: timedelta | None = None
 
 
@@ -87,6 +92,9 @@ class Application:
     units: Mapping[str, str]
     keep_messages: timedelta | None
     keep_readings: timedelta | None
+    keep_summaries: timedelta | None
+    keep_results: timedelta | None
+    encode_commands: bool
     silent_after: timedelta | None
     device_count: int
     created_at: datetime

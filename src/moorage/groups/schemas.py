@@ -28,6 +28,10 @@ Quotas = Annotated[
     Field(description="What may be used at most, over all its devices and at each door."),
 ]
 Keep = Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=36_500))]
+EncodeCommands = Annotated[
+    bool,
+    Field(description="Whether devices' decoders encode commands where they can; else JSON."),
+]
 Silence = Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(days=3650))]
 
 
@@ -68,6 +72,9 @@ class ApplicationBody(Body):
     units: Units = {}
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None
+    keep_summaries: Keep | None = None
+    keep_results: Keep | None = None
+    encode_commands: EncodeCommands = True
     silent_after: Silence | None = None
 
     def to_model(self) -> NewApplication:
@@ -96,6 +103,9 @@ class ApplicationPatch(Body):
     units: UnitsPatch = {}
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None
+    keep_summaries: Keep | None = None
+    keep_results: Keep | None = None
+    encode_commands: EncodeCommands = True
     silent_after: Silence | None = None
 
     def to_changes(self) -> dict[str, Any]:
@@ -146,5 +156,8 @@ class ApplicationOut(Stamped):
     units: dict[str, str]
     keep_messages: Duration | None
     keep_readings: Duration | None
+    keep_summaries: Duration | None
+    keep_results: Duration | None
+    encode_commands: bool
     silent_after: Duration | None
     device_count: int

@@ -13,7 +13,7 @@ from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.facts import difference, merged
-from moorage.organizations import Permission, Quota
+from moorage.organizations import Kept, Permission, Quota
 
 from . import store
 from .errors import ApplicationUnknown, DatesReversed
@@ -171,14 +171,17 @@ async def notice_ends(tx: Tx) -> None:
     )
 
 
-async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Tell how long readings are kept, where application or organisation say so; for schedules."""
-    return await store.reading_periods(tx, await organizations.reading_periods(tx))
+async def periods(tx: Tx, what: Kept) -> dict[UUID, timedelta]:
+    """Tell by application how long something is kept, where it or its organisation says so.
+
+    For schedules only; of facts, which belong to organisations, applications say nothing.
+    """
+    return await store.periods(tx, what, await organizations.periods(tx, what))
 
 
-async def message_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Tell how long messages are kept, where application or organisation say so; for schedules."""
-    return await store.message_periods(tx, await organizations.message_periods(tx))
+async def sending_json(tx: Tx, application_ids: Iterable[UUID]) -> set[UUID]:
+    """Tell which applications have every command sent as JSON; the caller sees their devices."""
+    return await store.sending_json(tx, application_ids)
 
 
 async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:

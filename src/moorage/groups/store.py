@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, cast, column, delete, func, or_, select, table, update
+from sqlalchemy import Select, cast, column, delete, func, or_, select, table, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -16,7 +16,7 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
-from moorage.organizations import Quota, read_quotas
+from moorage.organizations import Kept, Quota, read_quotas
 
 from .errors import ApplicationNameTaken, ApplicationUnknown, DatesReversed
 from .model import (
@@ -164,10 +164,9 @@ async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:
     return {row.id: row.silent_after for row in await tx.execute(query)}
 
 
-async def _periods(
-    tx: Tx, own: ColumnElement[timedelta | None], defaults: Mapping[UUID, timedelta]
-) -> dict[UUID, timedelta]:
-    """Take an application's own period, else the default of its organisation."""
+async def periods(tx: Tx, what: Kept, defaults: Mapping[UUID, timedelta]) -> dict[UUID, timedelta]:
+    """Read how long something is kept, of the applications that say so or have a default."""
+    own = groups.c[what.value]
     query = select(groups.c.id, groups.c.organization_id, own.label("own")).where(
         or_(own.is_not(None), groups.c.organization_id.in_(defaults))
     )
@@ -177,9 +176,12 @@ async def _periods(
     }
 
 
-async def reading_periods(tx: Tx, defaults: Mapping[UUID, timedelta]) -> dict[UUID, timedelta]:
-    """Read how long readings are kept, of the applications that say so or have a default."""
-    return await _periods(tx, groups.c.keep_readings, defaults)
+async def sending_json(tx: Tx, application_ids: Iterable[UUID]) -> set[UUID]:
+    """Tell which of these applications send every command as JSON."""
+    query = select(groups.c.id).where(
+        groups.c.id.in_(list(application_ids)), ~groups.c.encode_commands
+    )
+    return {row.id for row in await tx.execute(query)}
 
 
 async def units(tx: Tx) -> dict[UUID, Mapping[str, str]]:
@@ -206,11 +208,6 @@ async def quota(tx: Tx, application_id: UUID, what: Quota) -> int | None:
     )
     found = (await tx.execute(query.with_for_update())).scalar_one_or_none()
     return None if found is None else found[what.value]
-
-
-async def message_periods(tx: Tx, defaults: Mapping[UUID, timedelta]) -> dict[UUID, timedelta]:
-    """Read how long messages are kept, of the applications that say so or have a default."""
-    return await _periods(tx, groups.c.keep_messages, defaults)
 
 
 async def names_of(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, str]:

@@ -46,6 +46,9 @@ groups = Table(
     # Null means what the organisation or the platform keeps by default.
     Column("keep_messages", Interval),
     Column("keep_readings", Interval),
+    Column("keep_summaries", Interval),
+    Column("keep_results", Interval),
+    Column("encode_commands", Boolean, nullable=False),
     Column("silent_after", Interval),
     *stamps(),
     # What owns things here refers to both columns, so that a move takes them along in one step.

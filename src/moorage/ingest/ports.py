@@ -114,6 +114,8 @@ class Wait:
 class Command:
     """An operation on its way down to one device; published to `v1/op/{id}`.
 
+    `meta` has `content_type`: `application/json`, or `application/octet-stream` for what the
+    device's decoder encoded; and `port`, where it is meant for one.
     `gateway` speaks for the device here, and takes the command at
     `v1/devices/{device_id}/op/{id}`; None where nobody does.
     """

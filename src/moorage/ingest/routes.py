@@ -286,8 +286,11 @@ def _is_operations(topic: str) -> bool:
 
 
 def _downlink(command: Command) -> dict[str, Any]:
-    payload = _payload(command.payload)
-    return {"id": str(command.id), "topic": f"v1/op/{command.id}", "payload": payload}
+    payload: Any = {"base64": base64.b64encode(command.payload).decode()}
+    if service.says_json(command.meta["content_type"]):
+        payload = msgspec.Raw(command.payload)
+    port = {"port": command.meta["port"]} if "port" in command.meta else {}
+    return {"id": str(command.id), "topic": f"v1/op/{command.id}", "payload": payload, **port}
 
 
 def _port(headers: dict[bytes, bytes], query: dict[str, list[str]]) -> int | None:
@@ -362,13 +365,6 @@ def _number(text: str) -> float | str:
         return float(text)
     except ValueError:
         return unquote(text)
-
-
-def _payload(payload: bytes) -> Any:
-    try:
-        return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {"base64": base64.b64encode(payload).decode()}
 
 
 def _problem(failure: MoorageError) -> Answer:

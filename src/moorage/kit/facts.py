@@ -41,6 +41,7 @@ facts = Table(
     Index("facts_unnumbered", "transaction", postgresql_where=text("number IS NULL")),
     Index("facts_organization", "organization_id", "at"),
     Index("facts_subject", "subject_id", "at"),
+    Index("facts_at", "at"),
 )
 
 

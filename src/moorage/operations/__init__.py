@@ -1,9 +1,10 @@
 """What devices are asked to do, and what they answered."""
 
-from .errors import OperationUnknown, ReportMalformed, ResultTooLarge
+from .errors import EncodingFailed, OperationUnknown, ReportMalformed, ResultTooLarge
 from .facts import OperationCancelled, OperationIssued, OperationReported, OperationTimedOut
 from .model import (
     Claimed,
+    Encoding,
     NewOperation,
     Operation,
     OperationFilter,
@@ -16,15 +17,20 @@ from .service import (
     delivered,
     get,
     issue,
+    issue_many,
     list_operations,
     read_report,
     report,
     report_sent,
+    send,
+    send_many,
     unclaim,
 )
 
 __all__ = [
     "Claimed",
+    "Encoding",
+    "EncodingFailed",
     "NewOperation",
     "Operation",
     "OperationCancelled",
@@ -42,9 +48,12 @@ __all__ = [
     "delivered",
     "get",
     "issue",
+    "issue_many",
     "list_operations",
     "read_report",
     "report",
     "report_sent",
+    "send",
+    "send_many",
     "unclaim",
 ]

@@ -19,6 +19,14 @@ class PayloadTooLarge(MoorageError):
     message = "The payload is {size} bytes of JSON; at most {limit} are sent to a device."
 
 
+class EncodingFailed(MoorageError):
+    """The device's decoder could not encode the command; it is kept as failed, and never sent."""
+
+    kind = Kind.INVALID
+    code = "operations.encoding_failed"
+    message = "The device's decoder cannot encode this command: {reason}"
+
+
 class ResultTooLarge(MoorageError):
     """The device's answer is larger than is kept."""
 

@@ -13,5 +13,5 @@ async def end_overdue(tx: Tx) -> None:
 
 
 async def trim(tx: Tx) -> None:
-    """Forget what was finished long ago; daily."""
+    """Forget what was finished long ago; every ten minutes."""
     await service.trim(tx)

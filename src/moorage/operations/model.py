@@ -53,6 +53,9 @@ class NewOperation:
     Attributes:
         code: the device's own word for it, such as `reboot`.
         payload: any JSON.
+        port: the port of a small radio network (0 to 255) it is meant for.
+        encode: whether the device's decoder encodes it, where it can, or it goes down as JSON; None
+            does as the device's application says.
         expires_in: not sent any more after this.
         answer_within: after delivery, a device that has not answered by then has timed out.
     """
@@ -62,11 +65,38 @@ class NewOperation:
     kind: OperationKind = OperationKind.COMMAND
     expires_in: timedelta = timedelta(days=1)
     answer_within: timedelta = timedelta(minutes=5)
+    port: int | None = None
+    encode: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What a command became, once and for good; without payload and problem it goes down as JSON.
+
+    Attributes:
+        payload: the bytes that the device's decoder made of it.
+        port: the port it is meant for, if any.
+        decoder_id, decoder_hash: the decoder and its version, where one was run.
+        problem: why the decoder made nothing, in words for a person.
+        warnings: what the encoder remarked.
+    """
+
+    payload: bytes | None = None
+    port: int | None = None
+    decoder_id: UUID | None = None
+    decoder_hash: str | None = None
+    problem: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation to one device."""
+    """One operation to one device.
+
+    Attributes:
+        port, encoded: what its decoder made of it when it was asked; `encoded` is None for JSON.
+        decoder_id, decoder_hash: that decoder and its version, which may be gone by now.
+    """
 
     id: UUID
     device_id: UUID
@@ -84,6 +114,10 @@ class Operation:
     finished_at: datetime | None
     result: Any
     problem: str | None
+    port: int | None
+    encoded: bytes | None
+    decoder_id: UUID | None
+    decoder_hash: str | None
     created_at: datetime
     updated_at: datetime
     created_by: UUID
@@ -107,9 +141,13 @@ class Claimed:
     payload: Any
     expires_at: datetime
     attempts: int
+    port: int | None
+    encoded: bytes | None
 
     def body(self) -> bytes:
-        """Give the JSON that the device is sent; the id lets it tell a repeat."""
+        """Give what the device is sent: bytes of its decoder, or JSON with the id in it."""
+        if self.encoded is not None:
+            return self.encoded
         sent = {
             "id": self.id,
             "kind": self.kind,

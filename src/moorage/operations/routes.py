@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
+from moorage.decoders import TrialsTooMany, TrialTooLong, Workshop
 from moorage.devices import DeviceUnknown
 from moorage.kit import pages
 from moorage.kit.errors import CursorInvalid, FieldInvalid
@@ -17,29 +18,51 @@ from . import service
 from .errors import (
     AlreadyFinished,
     DeviceTakesNone,
+    EncodingFailed,
     OperationUnknown,
     PayloadTooLarge,
     TooManyPending,
 )
-from .model import Operation, OperationFilter, OperationState
-from .schemas import OperationBody, OperationOut
+from .model import Encoding, Operation, OperationFilter, OperationState
+from .schemas import IssuedOut, ManyBody, OperationBody, OperationOut, PreviewOut
 
 router = APIRouter(prefix="/api/v1", tags=["operations"])
 
+
+def workshop_of(request: Request) -> Workshop:
+    """Give the workshop of this process."""
+    workshop: Workshop = request.app.state.workshop
+    return workshop
+
+
+InWorkshop = Annotated[Workshop, Depends(workshop_of)]
 States = Annotated[list[OperationState], Query(alias="state")]
 Code = Annotated[str | None, Query(max_length=100)]
 
 
 @router.post("/devices/{device_id}/operations", status_code=201, response_model=OperationOut,
              responses=may_fail(DeviceUnknown, PermissionMissing, DeviceTakesNone, PayloadTooLarge,
-                                TooManyPending))  # fmt: skip
+                                TooManyPending, EncodingFailed))  # fmt: skip
 async def issue_operation(
-    device_id: UUID, body: OperationBody, tx: Tx, caller: Signed, response: Response
+    device_id: UUID, body: OperationBody, workshop: InWorkshop, caller: Signed, response: Response
 ) -> Operation:
-    """Ask something of a device."""
-    operation = await service.issue(tx, caller, device_id, body.to_model())
+    """Ask something of a device; its decoder encodes it where it can.
+
+    What the decoder cannot encode is refused, and kept as an operation that failed.
+    """
+    operation = await service.send(workshop, caller, device_id, body.to_model())
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation
+
+
+@router.post("/devices/{device_id}/operations/preview", response_model=PreviewOut,
+             responses=may_fail(DeviceUnknown, PermissionMissing, PayloadTooLarge, TrialsTooMany,
+                                TrialTooLong))  # fmt: skip
+async def preview_operation(
+    device_id: UUID, body: OperationBody, workshop: InWorkshop, caller: Signed
+) -> Encoding:
+    """Tell what a device would be sent; nothing is sent or kept."""
+    return await service.preview(workshop, caller, device_id, body.to_model())
 
 
 @router.get("/devices/{device_id}/operations", response_model=PageOut[OperationOut],
@@ -51,6 +74,14 @@ async def list_operations_of_device(
     """List what was asked of a device, and what it answered."""
     wanted = OperationFilter(device_id=device_id, states=tuple(states), code=code)
     return await service.list_operations(tx, caller, asked, wanted)
+
+
+@router.post("/operations", status_code=201, response_model=list[IssuedOut],
+             responses=may_fail(DeviceUnknown, PermissionMissing, PayloadTooLarge))  # fmt: skip
+async def issue_operations(body: ManyBody, workshop: InWorkshop, caller: Signed) -> list[IssuedOut]:
+    """Ask the same of up to 1,000 devices, and learn for each what came of it."""
+    outcomes = await service.send_many(workshop, caller, body.device_ids, body.to_model())
+    return [IssuedOut.of(*pair) for pair in zip(body.device_ids, outcomes, strict=True)]
 
 
 @router.get("/operations", response_model=PageOut[OperationOut],

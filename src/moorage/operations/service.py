@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,17 +11,29 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from moorage import devices
+from moorage import devices, groups
+from moorage.decoders import (
+    DecodeFailure,
+    DecoderNotChosen,
+    EncodeContext,
+    Encoded,
+    EncodeJob,
+    EncoderMissing,
+    TrialTooLong,
+    Workshop,
+)
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx, to_json
+from moorage.kit.errors import MoorageError
 from moorage.kit.facts import Fact
-from moorage.organizations import Permission, require
+from moorage.organizations import Kept, Permission, require
 
 from . import store
 from .errors import (
     AlreadyFinished,
     DeviceTakesNone,
+    EncodingFailed,
     OperationUnknown,
     PayloadTooLarge,
     ReportMalformed,
@@ -33,6 +46,7 @@ from .model import (
     OPEN,
     REPORTED,
     Claimed,
+    Encoding,
     NewOperation,
     Operation,
     OperationFilter,
@@ -44,37 +58,177 @@ _json = msgspec.json.Decoder().decode
 
 MOST_PAYLOAD = 16_384
 MOST_RESULT = 65_536
+MOST_PROBLEM = 1_000
+HIGHEST_PORT = 255
+# Decoders of many devices run after one another, each bounded by its runtime.
+LONGEST_ENCODING_S = 20.0
 MOST_OPEN = 100
 MOST_CLAIMED = 500
 # What was sent and not taken is sent again after this; devices tell repeats by the id.
 AGAIN_AFTER = timedelta(seconds=30)
-KEEP_FINISHED = timedelta(days=365)
+# Where neither application nor organisation says.
+RESULTS_KEPT = timedelta(days=365)
+MOST_TRIMMED = 20_000
+_DECODES_ONLY = frozenset({DecoderNotChosen.code, EncoderMissing.code})
 
 
-async def issue(tx: Tx, caller: Caller, device_id: UUID, new: NewOperation) -> Operation:
+async def send(workshop: Workshop, caller: Caller, device_id: UUID, new: NewOperation) -> Operation:
+    """Ask something of a device, encoded by its decoder where that can encode.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, DeviceTakesNone, PayloadTooLarge, TooManyPending.
+        EncodingFailed: the decoder made no bytes of it; the operation is kept as failed.
+    """
+    (outcome,) = await send_many(workshop, caller, [device_id], new)
+    if isinstance(outcome, MoorageError):
+        raise outcome
+    if outcome.state is OperationState.ERROR:
+        raise EncodingFailed(reason=outcome.problem, operation_id=outcome.id)
+    return outcome
+
+
+async def send_many(
+    workshop: Workshop, caller: Caller, device_ids: Iterable[UUID], new: NewOperation
+) -> list[Operation | MoorageError]:
+    """Ask the same of several devices; tell for each, in their order, what came of it.
+
+    No transaction is open while decoders encode. What a decoder makes of a command is kept with the
+    operation, so it stays the same whatever becomes of the decoder; where it makes nothing, the
+    operation is an error from the start.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, PayloadTooLarge: nothing is sent to any.
+    """
+    asked = list(dict.fromkeys(device_ids))
+    encodings = await encode(workshop, caller, asked, new)
+    async with workshop.database.begin(caller) as tx:
+        return await issue_many(tx, caller, asked, new, encodings)
+
+
+async def preview(
+    workshop: Workshop, caller: Caller, device_id: UUID, new: NewOperation
+) -> Encoding:
+    """Tell what would go down, as a trial of which nothing is kept.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, PayloadTooLarge, TrialsTooMany, TrialTooLong.
+    """
+    async with workshop.turns.take(caller):
+        encodings = await encode(workshop, caller, [device_id], new)
+    return encodings.get(device_id, Encoding(port=new.port))
+
+
+async def encode(
+    workshop: Workshop, caller: Caller, device_ids: Sequence[UUID], new: NewOperation
+) -> dict[UUID, Encoding]:
+    """Encode a command for those devices whose decoders in force can encode, by device.
+
+    All that share a decoder are encoded in one batch.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, PayloadTooLarge.
+    """
+    _require_fit(new)
+    async with workshop.database.begin(caller) as tx:
+        found = await devices.get_many(tx, caller, device_ids, Permission.OPERATE_DEVICES)
+        able = [d for d in found if d.decoder_id and d.state in devices.SENDING]
+        plain: set[UUID] = set()
+        if new.encode is None:
+            plain = await groups.sending_json(tx, {device.application_id for device in able})
+    if new.encode is False:
+        return {}
+    able = [device for device in able if device.application_id not in plain]
+    jobs = [
+        EncodeJob(
+            device.organization_id,
+            device.decoder_id,
+            EncodeContext(new.payload, new.port, device.metadata, new.code),
+        )
+        for device in able
+    ]
+    try:
+        async with asyncio.timeout(LONGEST_ENCODING_S):
+            outcomes = await workshop.encode(jobs)
+    except TimeoutError:
+        slow = DecodeFailure(TrialTooLong.code, f"It took longer than {LONGEST_ENCODING_S:g} s.")
+        outcomes = [(None, slow)] * len(jobs)
+    made = {
+        device.id: _encoding(device, version, outcome, new)
+        for device, (version, outcome) in zip(able, outcomes, strict=True)
+    }
+    return {device_id: one for device_id, one in made.items() if one is not None}
+
+
+def _encoding(
+    device: devices.Device, version: str | None, outcome: Encoded | DecodeFailure, new: NewOperation
+) -> Encoding | None:
+    """Judge what a decoder made of a command; None where it only decodes."""
+    if isinstance(outcome, DecodeFailure):
+        if outcome.code in _DECODES_ONLY:
+            return None
+        where = f" (line {outcome.line})" if outcome.line else ""
+        failure = f"{outcome.message}{where}"[:MOST_PROBLEM]
+        return Encoding(None, new.port, device.decoder_id, version, failure)
+    port = new.port if outcome.port is None else outcome.port
+    problem: str | None = None
+    if len(outcome.payload) > MOST_PAYLOAD:
+        problem = f"It made {len(outcome.payload)} bytes; at most {MOST_PAYLOAD} are sent."
+    elif port is not None and not 0 <= port <= HIGHEST_PORT:
+        problem = f"Its port is {port}; a port is a number from 0 to {HIGHEST_PORT}."
+    if problem is not None:
+        return Encoding(None, new.port, device.decoder_id, version, problem)
+    return Encoding(outcome.payload, port, device.decoder_id, version, warnings=outcome.problems)
+
+
+async def issue(
+    tx: Tx, caller: Caller, device_id: UUID, new: NewOperation, encoding: Encoding | None = None
+) -> Operation:
     """Ask something of a device; it is sent as soon as the device can be reached.
 
     Raises:
         DeviceUnknown, PermissionMissing, DeviceTakesNone, PayloadTooLarge, TooManyPending.
     """
-    size = len(to_json(new.payload).encode())
-    if size > MOST_PAYLOAD:
+    encodings = {} if encoding is None else {device_id: encoding}
+    (outcome,) = await issue_many(tx, caller, [device_id], new, encodings)
+    if isinstance(outcome, MoorageError):
+        raise outcome
+    return outcome
+
+
+async def issue_many(
+    tx: Tx,
+    caller: Caller,
+    device_ids: Sequence[UUID],
+    new: NewOperation,
+    encodings: Mapping[UUID, Encoding],
+) -> list[Operation | MoorageError]:
+    """Keep an operation for each device that takes it; to those without encoding it goes as JSON.
+
+    Raises:
+        DeviceUnknown, PermissionMissing, PayloadTooLarge: for one, so none is kept.
+    """
+    _require_fit(new)
+    permission = Permission.OPERATE_DEVICES
+    found = await devices.get_many(tx, caller, device_ids, permission, lock=True)
+    waiting = await store.count_open(tx, [device.number for device in found])
+    outcomes: dict[UUID, Operation | MoorageError] = {}
+    for device in found:
+        if device.state not in devices.SENDING:
+            outcomes[device.id] = DeviceTakesNone(state=device.state.value)
+        elif waiting.get(device.number, 0) >= MOST_OPEN:
+            outcomes[device.id] = TooManyPending(limit=MOST_OPEN)
+    plain = Encoding(port=new.port)
+    taking = [(d, encodings.get(d.id, plain)) for d in found if d.id not in outcomes]
+    made = await store.add(tx, new, taking)
+    for operation in made.values():
+        tx.announce(_fact(OperationIssued, operation))
+    outcomes |= made
+    return [outcomes[device_id] for device_id in device_ids]
+
+
+def _require_fit(new: NewOperation) -> None:
+    if (size := len(to_json(new.payload).encode())) > MOST_PAYLOAD:
         raise PayloadTooLarge(size=size, limit=MOST_PAYLOAD)
-    device = await devices.get(tx, caller, device_id, Permission.OPERATE_DEVICES, lock=True)
-    if device.state not in devices.SENDING:
-        raise DeviceTakesNone(state=device.state.value)
-    if await store.count_open(tx, device.number) >= MOST_OPEN:
-        raise TooManyPending(limit=MOST_OPEN)
-    operation = await store.add(
-        tx,
-        new,
-        device_id=device_id,
-        number=device.number,
-        application_id=device.application_id,
-        organization_id=device.organization_id,
-    )
-    tx.announce(_fact(OperationIssued, operation))
-    return operation
 
 
 async def get(tx: Tx, caller: Caller, operation_id: UUID, *, lock: bool = False) -> Operation:
@@ -176,7 +330,7 @@ def read_report(body: Any) -> tuple[OperationState, Any, str | None]:
     problem = body.get("problem")
     if body["state"] not in REPORTED or not (problem is None or isinstance(problem, str)):
         raise ReportMalformed(states=", ".join(sorted(REPORTED)))
-    return OperationState(body["state"]), body.get("result"), problem and problem[:1000]
+    return OperationState(body["state"]), body.get("result"), problem and problem[:MOST_PROBLEM]
 
 
 async def report_sent(
@@ -213,8 +367,13 @@ async def end_overdue(tx: Tx) -> None:
 
 
 async def trim(tx: Tx) -> int:
-    """Forget what was finished a year ago; for the schedule only."""
-    return await store.remove_finished(tx, tx.now - KEEP_FINISHED)
+    """Forget what was finished longer ago than results are kept; for the schedule only.
+
+    One run removes so many at most; what is left goes with the next.
+    """
+    periods = await groups.periods(tx, Kept.RESULTS)
+    until = {application_id: tx.now - keep for application_id, keep in periods.items()}
+    return await store.remove_finished(tx, until, tx.now - RESULTS_KEPT, MOST_TRIMMED)
 
 
 def _fact(kind: type[Fact], operation: Operation) -> Fact:

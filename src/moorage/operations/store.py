@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, delete, func, literal_column, or_, select, update
+from sqlalchemy import and_, case, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from moorage.devices import Device
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
@@ -22,6 +23,7 @@ from .model import (
     ANSWERED,
     OPEN,
     Claimed,
+    Encoding,
     NewOperation,
     Operation,
     OperationFilter,
@@ -45,48 +47,68 @@ def _operation(row: Any) -> Operation:
 
 
 async def add(
-    tx: Tx,
-    new: NewOperation,
-    *,
-    device_id: UUID,
-    number: int,
-    application_id: UUID,
-    organization_id: UUID,
-) -> Operation:
-    """Insert one and ring for its device."""
-    row = (
-        await tx.execute(
-            insert(operations)
-            .values(
-                id=uuid7(),
-                device_id=device_id,
-                device_number=number,
-                application_id=application_id,
-                organization_id=organization_id,
-                kind=new.kind.value,
-                code=new.code,
-                payload=new.payload,
-                state=OperationState.PENDING.value,
-                attempts=0,
-                expires_at=tx.now + new.expires_in,
-                answer_within=new.answer_within,
-                **tx.stamp(),
-            )
-            .returning(operations)
-        )
-    ).one()
+    tx: Tx, new: NewOperation, asked: Sequence[tuple[Device, Encoding]]
+) -> dict[UUID, Operation]:
+    """Insert one per device, ring for them, and give them by device.
+
+    One whose encoding failed is an error from the start, and rings for nobody.
+    """
+    if not asked:
+        return {}
+    alike = {
+        "kind": new.kind.value,
+        "code": new.code,
+        "payload": new.payload,
+        "attempts": 0,
+        "expires_at": tx.now + new.expires_in,
+        "answer_within": new.answer_within,
+        **tx.stamp(),
+    }
+    rows = [
+        {
+            "id": uuid7(),
+            "device_id": device.id,
+            "device_number": device.number,
+            "application_id": device.application_id,
+            "organization_id": device.organization_id,
+            **alike,
+            **_encoded(tx, encoding),
+        }
+        for device, encoding in asked
+    ]
+    made = await tx.execute(insert(operations).returning(operations), rows)
+    found = {row.device_id: _operation(row) for row in made}
     await tx.execute(
-        "SELECT pg_notify(:channel, :number)",
-        {"channel": OPERATIONS_CHANNEL, "number": str(number)},
+        "SELECT pg_notify(:channel, number::text) FROM unnest(CAST(:numbers AS int[])) AS number",
+        {
+            "channel": OPERATIONS_CHANNEL,
+            "numbers": [device.number for device, _ in asked if found[device.id].state in OPEN],
+        },
     )
-    return _operation(row)
+    return found
 
 
-async def count_open(tx: Tx, number: int) -> int:
-    """Count what waits for a device."""
-    query = select(func.count()).where(c.device_number == number, _OPEN)
-    count: int = (await tx.execute(query)).scalar_one()
-    return count
+def _encoded(tx: Tx, encoding: Encoding) -> dict[str, Any]:
+    """Give the columns that tell how it goes down, and whether it can."""
+    failed = encoding.problem is not None
+    return {
+        "port": encoding.port,
+        "encoded": encoding.payload,
+        "decoder_id": encoding.decoder_id,
+        "decoder_hash": encoding.decoder_hash,
+        "problem": encoding.problem,
+        "state": (OperationState.ERROR if failed else OperationState.PENDING).value,
+        "finished_at": tx.now if failed else None,
+    }
+
+
+async def count_open(tx: Tx, numbers: Iterable[int]) -> dict[int, int]:
+    """Count what waits for devices, by number; those that nothing waits for are left out."""
+    query = select(c.device_number, func.count().label("waiting")).where(
+        c.device_number == func.any(list(numbers)), _OPEN
+    )
+    found = await tx.execute(query.group_by(c.device_number))
+    return {row.device_number: row.waiting for row in found}
 
 
 async def get(tx: Tx, operation_id: UUID, *, lock: bool = False) -> Operation:
@@ -165,13 +187,22 @@ async def claim(
             updated_at=tx.now,
         )
         .returning(
-            c.id, c.device_number, c.device_id, c.kind, c.code, c.payload, c.expires_at, c.attempts
+            c.id,
+            c.device_number,
+            c.device_id,
+            c.kind,
+            c.code,
+            c.payload,
+            c.expires_at,
+            c.attempts,
+            c.port,
+            c.encoded,
         )
     )
     claimed = [
         Claimed(
             row.id, row.device_number, row.device_id, OperationKind(row.kind), row.code,
-            row.payload, row.expires_at, row.attempts,
+            row.payload, row.expires_at, row.attempts, row.port, row.encoded,
         )
         for row in rows
     ]  # fmt: skip
@@ -273,6 +304,42 @@ async def end_overdue(tx: Tx, limit: int) -> list[Operation]:
     return [_operation(row) for row in rows]
 
 
-async def remove_finished(tx: Tx, before: datetime) -> int:
-    """Delete what was finished before then; tell how many."""
-    return (await tx.execute(delete(operations).where(c.finished_at < before))).rowcount
+async def remove_finished(tx: Tx, own: Mapping[UUID, datetime], others: datetime, most: int) -> int:
+    """Delete what was finished before an application's time, at most so many; tell how many.
+
+    Args:
+        tx: the transaction.
+        own: until when, of the applications that have a time of their own.
+        others: until when, of all others.
+        most: how many rows at most.
+    """
+    removed = await tx.execute(
+        _REMOVE,
+        {
+            "applications": list(own),
+            "until": list(own.values()),
+            "others": others,
+            "most": most,
+        },
+    )
+    return removed.rowcount
+
+
+# What was finished was made before, so the index of an application's operations serves.
+_REMOVE = """
+WITH due AS (
+  SELECT found.id
+  FROM unnest(CAST(:applications AS uuid[]), CAST(:until AS timestamptz[]))
+    AS own (application_id, until)
+  CROSS JOIN LATERAL (
+    SELECT id FROM operations
+    WHERE application_id = own.application_id
+      AND created_at < own.until AND finished_at < own.until
+    LIMIT :most
+  ) AS found
+  UNION ALL
+  SELECT id FROM operations
+  WHERE finished_at < :others AND application_id <> ALL (CAST(:applications AS uuid[]))
+)
+DELETE FROM operations WHERE id IN (SELECT id FROM due LIMIT :most)
+"""

@@ -10,6 +10,8 @@ from sqlalchemy import (
     Index,
     Integer,
     Interval,
+    LargeBinary,
+    SmallInteger,
     Table,
     Text,
     Uuid,
@@ -39,6 +41,10 @@ operations = Table(
     Column("finished_at", DateTime(timezone=True)),
     Column("result", JSONB(none_as_null=True)),
     Column("problem", Text),
+    Column("port", SmallInteger),
+    Column("encoded", LargeBinary),
+    Column("decoder_id", Uuid),
+    Column("decoder_hash", Text),
     *stamps(),
     # Operations follow their device when it moves, and go when it goes.
     ForeignKeyConstraint(

@@ -127,9 +127,22 @@ class Contact:
     role: str | None = None
 
 
+class Kept(StrEnum):
+    """What is kept for a time, as the field that says how long."""
+
+    MESSAGES = "keep_messages"
+    READINGS = "keep_readings"
+    SUMMARIES = "keep_summaries"
+    RESULTS = "keep_results"
+    FACTS = "keep_facts"
+
+
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """A tenant; `keep_messages` and `keep_readings` are for its applications that do not say."""
+    """A tenant; how long it keeps things holds for its applications that do not say.
+
+    None means the platform's default. Facts are the organisation's alone.
+    """
 
     id: UUID
     name: str
@@ -139,6 +152,9 @@ class Organization:
     time_zone: str
     keep_messages: timedelta | None
     keep_readings: timedelta | None
+    keep_summaries: timedelta | None
+    keep_results: timedelta | None
+    keep_facts: timedelta | None
     created_at: datetime
     updated_at: datetime
     created_by: UUID
@@ -156,6 +172,9 @@ class NewOrganization:
     time_zone: str = "Europe/Copenhagen"
     keep_messages: timedelta | None = None
     keep_readings: timedelta | None = None
+    keep_summaries: timedelta | None = None
+    keep_results: timedelta | None = None
+    keep_facts: timedelta | None = None
 
 
 class MemberKind(StrEnum):

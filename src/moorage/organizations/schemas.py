@@ -23,6 +23,8 @@ def _known_zone(name: str) -> str:
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Keep = Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=36_500))]
+# Shorter, and who changed something could be forgotten before anybody asks.
+KeepFacts = Annotated[Duration, Field(ge=timedelta(days=30), le=timedelta(days=36_500))]
 Quotas = Annotated[
     dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=10**15)]],
     Field(description="What may be used at most, over all its devices and at each door."),
@@ -54,6 +56,9 @@ class OrganizationBody(Body):
     time_zone: Zone = "Europe/Copenhagen"
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None
+    keep_summaries: Keep | None = None
+    keep_results: Keep | None = None
+    keep_facts: KeepFacts | None = None
 
     def to_model(self) -> NewOrganization:
         """Make the noun."""
@@ -61,7 +66,8 @@ class OrganizationBody(Body):
         quotas = {quota.value: most for quota, most in self.quotas.items()}
         return NewOrganization(
             self.name, contacts, self.settings, quotas, self.time_zone,
-            self.keep_messages, self.keep_readings,
+            self.keep_messages, self.keep_readings, self.keep_summaries, self.keep_results,
+            self.keep_facts,
         )  # fmt: skip
 
 
@@ -75,6 +81,9 @@ class OrganizationPatch(Body):
     time_zone: Zone = "UTC"
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None
+    keep_summaries: Keep | None = None
+    keep_results: Keep | None = None
+    keep_facts: KeepFacts | None = None
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent, as columns."""
@@ -104,6 +113,9 @@ class OrganizationOut(Stamped):
     time_zone: str
     keep_messages: Duration | None
     keep_readings: Duration | None
+    keep_summaries: Duration | None
+    keep_results: Duration | None
+    keep_facts: Duration | None
 
 
 class PermissionGroupBody(Body):

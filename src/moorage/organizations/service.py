@@ -36,6 +36,7 @@ from .facts import (
     PermissionRevoked,
 )
 from .model import (
+    Kept,
     MemberKind,
     NewOrganization,
     NewPermissionGroup,
@@ -188,16 +189,9 @@ async def make_group(tx: Tx, caller: Caller, new: NewPermissionGroup) -> Permiss
     return group
 
 
-async def message_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Tell how long messages are kept, of the organisations that say so; for schedules only."""
-    periods = await store.keep_periods(tx)
-    return {id_: keep for id_, (keep, _readings) in periods.items() if keep is not None}
-
-
-async def reading_periods(tx: Tx) -> dict[UUID, timedelta]:
-    """Tell how long readings are kept, of the organisations that say so; for schedules only."""
-    periods = await store.keep_periods(tx)
-    return {id_: keep for id_, (_messages, keep) in periods.items() if keep is not None}
+async def periods(tx: Tx, what: Kept) -> dict[UUID, timedelta]:
+    """Tell how long something is kept, of the organisations that say so; for schedules only."""
+    return await store.periods(tx, what)
 
 
 async def time_zones(tx: Tx) -> dict[UUID, ZoneInfo]:

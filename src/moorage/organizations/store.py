@@ -40,6 +40,7 @@ from .errors import (
 from .model import (
     QUOTAS_CHANNEL,
     Contact,
+    Kept,
     MemberKind,
     NewOrganization,
     NewPermissionGroup,
@@ -209,13 +210,11 @@ async def add_group(tx: Tx, new: NewPermissionGroup) -> PermissionGroup:
     return await get_group(tx, group_id)
 
 
-async def keep_periods(tx: Tx) -> dict[UUID, tuple[timedelta | None, timedelta | None]]:
-    """Read how long messages and readings are kept, of the organisations that say so."""
-    c = organizations.c
-    query = select(c.id, c.keep_messages, c.keep_readings).where(
-        func.num_nonnulls(c.keep_messages, c.keep_readings) > 0
-    )
-    return {row.id: (row.keep_messages, row.keep_readings) for row in await tx.execute(query)}
+async def periods(tx: Tx, what: Kept) -> dict[UUID, timedelta]:
+    """Read how long something is kept, of the organisations that say so."""
+    own = organizations.c[what.value]
+    query = select(organizations.c.id, own.label("keep")).where(own.is_not(None))
+    return {row.id: row.keep for row in await tx.execute(query)}
 
 
 async def time_zones(tx: Tx) -> dict[UUID, str]:

@@ -31,6 +31,9 @@ organizations = Table(
     # Null means what the platform keeps by default; an application may say otherwise.
     Column("keep_messages", Interval),
     Column("keep_readings", Interval),
+    Column("keep_summaries", Interval),
+    Column("keep_results", Interval),
+    Column("keep_facts", Interval),
     *stamps(),
 )
 Index("organizations_name_key", func.lower(organizations.c.name), unique=True)

@@ -13,7 +13,7 @@ async def make_days(tx: Tx) -> None:
 
 
 async def drop_old(tx: Tx) -> None:
-    """Delete readings past their retention; hourly."""
+    """Delete readings and summaries past their retention; hourly."""
     await service.drop_old(tx)
 
 

@@ -51,7 +51,10 @@ export function oneStream(past: Past, since = ''): Happening[] {
     if (of.clearedAt) stream.push({ what: 'noticeCleared', at: of.clearedAt, id: `${of.id}/over`, of })
   }
   for (const of of past.operations) {
-    stream.push({ what: 'commandAsked', at: of.createdAt, id: of.id, of })
+    // What could not be encoded was never on its way.
+    if (of.state !== 'error' || of.sentAt) {
+      stream.push({ what: 'commandAsked', at: of.createdAt, id: of.id, of })
+    }
     if (of.finishedAt) stream.push({ what: 'commandEnded', at: of.finishedAt, id: `${of.id}/end`, of })
   }
   return stream.filter((one) => one.at >= since).sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0))

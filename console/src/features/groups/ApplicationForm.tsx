@@ -19,6 +19,7 @@ import { useTranslation } from 'react-i18next'
 import type { Application, ApplicationPatch } from '@/api/types'
 import { holds } from '@/features/auth/holds'
 import { useSession } from '@/features/auth/session'
+import { KEPT, KeepingFields, useKeptByDefault } from '@/features/organizations/Keeping'
 import { QuotaFields } from '@/features/organizations/Quotas'
 import { foundOrganization, organizationsQuery } from '@/features/organizations/queries'
 import { DurationInput } from '@/parts/DurationInput'
@@ -65,6 +66,9 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
     units: toPairs(application?.units ?? {}),
     keepMessages: application?.keepMessages ?? null,
     keepReadings: application?.keepReadings ?? null,
+    keepSummaries: application?.keepSummaries ?? null,
+    keepResults: application?.keepResults ?? null,
+    encodeCommands: application?.encodeCommands ?? true,
     silentAfter: application?.silentAfter ?? null,
     quotas: application?.quotas ?? {},
   }
@@ -82,6 +86,7 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
     },
     validateInputOnBlur: true,
   })
+  const keptByDefault = useKeptByDefault(form.values.organizationId)
   if (!form.values.organizationId && organizations.length === 1 && organizations[0]) {
     form.setFieldValue('organizationId', organizations[0].id)
   }
@@ -164,18 +169,19 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
         description={t('applications.personalDataHelp')}
         {...form.getInputProps('personalData', { type: 'checkbox' })}
       />
+      <Switch
+        label={t('fields.encodeCommands')}
+        description={t('applications.encodeCommandsHelp')}
+        {...form.getInputProps('encodeCommands', { type: 'checkbox' })}
+      />
       <Divider label={t('applications.keeping')} labelPosition="left" />
+      <KeepingFields
+        cols={2}
+        what={KEPT}
+        byDefault={keptByDefault}
+        field={(what) => form.getInputProps(what)}
+      />
       <SimpleGrid cols={{ base: 1, xs: 2 }}>
-        <DurationInput
-          label={t('fields.keepMessages')}
-          placeholder={t('applications.default90Days')}
-          {...form.getInputProps('keepMessages')}
-        />
-        <DurationInput
-          label={t('fields.keepReadings')}
-          placeholder={t('applications.default2Years')}
-          {...form.getInputProps('keepReadings')}
-        />
         <DurationInput
           label={t('fields.silentAfter')}
           placeholder={t('applications.silentDefault')}

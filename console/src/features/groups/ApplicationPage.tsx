@@ -8,6 +8,7 @@ import { Timeline } from '@/features/audit/Timeline'
 import { useSession } from '@/features/auth/session'
 import { DeviceList } from '@/features/devices/DeviceList'
 import { NoticeList } from '@/features/notifications/NoticeList'
+import { KEPT, useKeptByDefault } from '@/features/organizations/Keeping'
 import { useQuotaRows } from '@/features/organizations/Quotas'
 import { organizationsQuery } from '@/features/organizations/queries'
 import { useAddress } from '@/parts/address'
@@ -36,6 +37,7 @@ export function ApplicationPage() {
   const [address, setAddress] = useAddress()
   const [open, setOpen] = useState<'edit' | 'move' | 'remove' | null>(null)
   const found = useQuery(applicationQuery(id))
+  const keptByDefault = useKeptByDefault(found.data?.organizationId)
   if (found.error) return <Failure of={found.error} retry={() => void found.refetch()} />
   const application = found.data
   const may = can('applications:manage', application?.organizationId)
@@ -146,24 +148,17 @@ export function ApplicationPage() {
               <Panel title={t('applications.limits')}>
                 <Facts
                   rows={[
-                    [
-                      t('fields.keepMessages'),
-                      application.keepMessages
-                        ? format.duration(application.keepMessages)
-                        : t('applications.default90Days'),
-                    ],
-                    [
-                      t('fields.keepReadings'),
-                      application.keepReadings
-                        ? format.duration(application.keepReadings)
-                        : t('applications.default2Years'),
-                    ],
+                    ...KEPT.map((what): [string, string] => [
+                      t(`fields.${what}`),
+                      application[what] ? format.duration(application[what]) : keptByDefault(what),
+                    ]),
                     [
                       t('fields.silentAfter'),
                       application.silentAfter
                         ? format.duration(application.silentAfter)
                         : t('applications.silentDefault'),
                     ],
+                    [t('fields.encodeCommands'), t(application.encodeCommands ? 'common.yes' : 'common.no')],
                     ...quotaRows(application.quotas),
                     [t('fields.id'), <CopyValue key="id" value={application.id} />],
                     [t('fields.createdAt'), <Time key="c" at={application.createdAt} />],

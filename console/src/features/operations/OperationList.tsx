@@ -7,10 +7,12 @@ import { useTranslation } from 'react-i18next'
 import type { Growing } from '@/api/pages'
 import type { Operation } from '@/api/types'
 import { useSession } from '@/features/auth/session'
+import { Bytes } from '@/parts/Bytes'
 import { CodeBlock } from '@/parts/Copy'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
 import { useFailureText } from '@/parts/Failure'
+import { fromHex } from '@/parts/hex'
 import { failed } from '@/parts/notify'
 import { Facts } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
@@ -130,6 +132,28 @@ export function OperationList({ list, name, tools, withDevice }: Props) {
   )
 }
 
+/** Show what a decoder made of a command. */
+export function SentBytes({ hex, title }: { hex: string; title: string }) {
+  return (
+    <div>
+      <Text fw={500} fz="sm" mb={4}>
+        {title}
+      </Text>
+      <Bytes bytes={fromHex(hex) ?? new Uint8Array()} />
+    </div>
+  )
+}
+
+/** Name the decoder that encoded a command, in the version that did. */
+export function EncodedBy({ id, hash }: { id: string; hash: string | null }) {
+  const { t } = useTranslation()
+  return (
+    <Anchor component={Link} to={`/decoders/${id}`} fz="sm">
+      {hash ? t('operations.version', { hash: hash.slice(0, 12) }) : t('fields.decoder')}
+    </Anchor>
+  )
+}
+
 function OperationView({ operation: o }: { operation: Operation }) {
   const { t } = useTranslation()
   return (
@@ -144,8 +168,14 @@ function OperationView({ operation: o }: { operation: Operation }) {
           [t('operations.finished'), <Time key="f" at={o.finishedAt} />],
           [t('operations.expires'), <Time key="e" at={o.expiresAt} />],
           [t('operations.attempts'), String(o.attempts)],
+          [t('operations.port'), o.port === null ? null : String(o.port)],
+          [
+            t('operations.decoder'),
+            o.decoderId && <EncodedBy key="by" id={o.decoderId} hash={o.decoderHash} />,
+          ],
         ]}
       />
+      {o.bytes !== null && <SentBytes hex={o.bytes} title={t('operations.sentBytes')} />}
       {o.payload !== null && o.payload !== undefined && (
         <CodeBlock code={JSON.stringify(o.payload, null, 2)} label={t('operations.payload')} />
       )}

@@ -26,5 +26,13 @@ export const listOperationsOf = (deviceId: string, after?: string) =>
 export const issueOperation = (deviceId: string, body: OperationBody) =>
   ok(api.POST('/api/v1/devices/{device_id}/operations', { params: { path: { device_id: deviceId } }, body }))
 
+export const previewOperation = (deviceId: string, body: OperationBody) =>
+  ok(
+    api.POST('/api/v1/devices/{device_id}/operations/preview', {
+      params: { path: { device_id: deviceId } },
+      body,
+    }),
+  )
+
 export const cancelOperation = (id: string) =>
   ok(api.POST('/api/v1/operations/{operation_id}/cancel', { params: { path: { operation_id: id } } }))

@@ -11,11 +11,13 @@ import { Confirm } from '@/parts/Confirm'
 import { CopyValue } from '@/parts/Copy'
 import { Failure, FormFailure } from '@/parts/Failure'
 import { changes, showProblems } from '@/parts/form'
+import { durationSeconds } from '@/parts/format'
 import { useGo } from '@/parts/go'
 import { told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
+import { KEPT, KEPT_BY_ORGANIZATION, KeepingFields, useKeptByDefault } from './Keeping'
 import { TimeZone } from './Organizations'
 import { QuotaFields, useQuotaRows } from './Quotas'
 import { changeOrganization, dissolveOrganization, organizationQuery } from './queries'
@@ -55,6 +57,9 @@ export function OrganizationPage() {
                   [t('fields.updatedAt'), <Time key="u" at={organization.updatedAt} />],
                 ]}
               />
+            </Panel>
+            <Panel title={t('keeping.title')}>
+              <KeepingForm key={organization.updatedAt} organization={organization} readOnly={!may} />
             </Panel>
             <Panel title={t('fields.quotas')}>
               {can('installation:manage') ? (
@@ -192,6 +197,64 @@ function OrganizationForm({ organization, readOnly }: { organization: Tagged; re
               >
                 {t('common.addContact')}
               </Button>
+              <FormFailure of={save.error} />
+              <Group justify="flex-end">
+                <Button type="submit" loading={save.isPending} disabled={!form.isDirty()}>
+                  {t('common.save')}
+                </Button>
+              </Group>
+            </>
+          )}
+        </Stack>
+      </fieldset>
+    </form>
+  )
+}
+
+function KeepingForm({ organization, readOnly }: { organization: Tagged; readOnly: boolean }) {
+  const { t } = useTranslation()
+  const client = useQueryClient()
+  const before = {
+    keepMessages: organization.keepMessages,
+    keepReadings: organization.keepReadings,
+    keepSummaries: organization.keepSummaries,
+    keepResults: organization.keepResults,
+    keepFacts: organization.keepFacts,
+  }
+  const least = (days: number) => (iso: string | null) =>
+    iso && (durationSeconds(iso) ?? 0) < days * 86_400 ? t('keeping.tooShort', { count: days }) : null
+  const form = useForm({
+    initialValues: before,
+    validate: {
+      ...Object.fromEntries(KEPT.map((what) => [what, least(1)])),
+      keepFacts: least(30),
+    },
+  })
+  const byDefault = useKeptByDefault()
+  const save = useMutation({
+    mutationFn: (values: typeof before) =>
+      changeOrganization(organization.id, organization.etag, changes(before, values)),
+    onError: (failure) => showProblems(form, failure),
+    onSuccess: () => {
+      told(t('common.saved'))
+      void client.invalidateQueries({ queryKey: ['organizations'] })
+    },
+  })
+  return (
+    <form onSubmit={form.onSubmit((values) => save.mutate(values))} noValidate>
+      <fieldset disabled={readOnly} style={{ border: 0, padding: 0, margin: 0 }}>
+        <Stack>
+          <Text fz="sm" c="dimmed">
+            {t('keeping.help')}
+          </Text>
+          <KeepingFields
+            what={KEPT_BY_ORGANIZATION}
+            byDefault={byDefault}
+            cols={1}
+            field={(what) => form.getInputProps(what)}
+          />
+          {!readOnly && (
+            <>
               <FormFailure of={save.error} />
               <Group justify="flex-end">
                 <Button type="submit" loading={save.isPending} disabled={!form.isDirty()}>

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { Problem } from '@/api/problem'
 import { answerCommand, type Command, sendUp } from '@/api/uplink'
 import { FormFailure } from '@/parts/Failure'
+import { fromBase64, toHex } from '@/parts/hex'
 import { Facts } from '@/parts/Panel'
 import type { Identity } from './identity'
 import { atOnce, followBattery, followMotion, followPlace, type Sensed, sensorsAllowed } from './sensors'
@@ -136,7 +137,7 @@ export function Sending({ identity, leave }: Props) {
               <Text span c="dimmed" fz="sm">
                 {one.at}
               </Text>{' '}
-              <b>{one.payload.code}</b>{' '}
+              <b>{one.payload.base64 ? toHex(fromBase64(one.payload.base64)) : one.payload.code}</b>{' '}
               {one.payload.payload == null ? '' : JSON.stringify(one.payload.payload)}
             </Text>
           ))}

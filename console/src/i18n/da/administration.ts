@@ -11,6 +11,20 @@ export const administration = {
     new: 'Ny organisation',
     timeZoneHelp: 'Opsummeringer og opgørelser følger dens døgn.',
   },
+  keeping: {
+    asOrganization: '{{duration}} (organisation)',
+    default: {
+      keepFacts: '5 år (standard)',
+      keepMessages: '90 dage (standard)',
+      keepReadings: '2 år (standard)',
+      keepResults: '1 år (standard)',
+      keepSummaries: 'For altid (standard)',
+    },
+    help: 'Hvad der er ældre, forsvinder for altid. En applikation kan sige noget andet om sit eget; revisionsloggen gemmes i mindst 30 dage.',
+    title: 'Opbevaring',
+    tooShort_one: 'Mindst {{count}} dag.',
+    tooShort_other: 'Mindst {{count}} dage.',
+  },
   quotas: {
     bytesPerSecond: 'Bytes i sekundet',
     devices: 'Enheder',

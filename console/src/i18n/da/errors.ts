@@ -97,6 +97,8 @@ export const errors = {
       decode_failed: 'Dekoderen fejlede: {{reason}}',
       foreign: 'Dekoderen hører til en anden organisation og er ikke delt. Vælg en anden.',
       kind_unknown: 'Dekodertypen {{name}} er ikke installeret. Vælg en af: {{known}}.',
+      encoder_missing:
+        'Dekoderen kan ikke kode kommandoer: den har ingen funktion som encodeDownlink(input).',
       not_chosen: 'Enheden har ingen dekoder, der kan indkode kommandoer. Vælg en til den.',
       out_of_memory: 'Dekoderen brugte mere end {{limit_mib}} MiB hukommelse.',
       payload_malformed: 'Bytene kan ikke læses: {{reason}}',
@@ -129,6 +131,7 @@ export const errors = {
       already_finished: 'Kommandoen er allerede afsluttet.',
       too_many_pending: 'Der venter allerede for mange kommandoer på enheden.',
       device_takes_none: 'En enhed i denne tilstand tager ikke imod kommandoer.',
+      encoding_failed: 'Ikke sendt: enhedens dekoder kan ikke kode denne kommando. {{reason}}',
       payload_too_large: 'Indholdet har {{size}} byte; højst {{limit}} sendes til en enhed.',
       report_malformed: 'Det, enheden siger om kommandoen, kan ikke forstås.',
       result_too_large: 'Svaret har {{size}} byte; højst {{limit}} gemmes.',

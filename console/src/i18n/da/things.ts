@@ -1,11 +1,11 @@
 export const things = {
   applications: {
-    default2Years: '2 år (standard)',
-    default90Days: '90 dage (standard)',
     silentDefault: 'Som platformen',
     edit: 'Rediger applikationen',
     empty: 'En applikation samler de enheder, der tjener ét formål; rettigheder og modtagere hører til den.',
     emptyTitle: 'Ingen applikationer endnu',
+    encodeCommandsHelp:
+      'Enhedernes dekodere gør kommandoer til bytes, hvor de kan; ellers er kommandoer JSON.',
     firstOrganization: 'Hvis den er: en by, et firma, en afdeling. Der er ingen endnu, så denne oprettes.',
     keeping: 'Opbevaring og tavshed',
     lead: 'Hvad enhederne er til for, og hvis de er.',

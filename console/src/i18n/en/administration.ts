@@ -11,6 +11,20 @@ export const administration = {
     new: 'New organization',
     timeZoneHelp: 'Summaries and statements follow its days.',
   },
+  keeping: {
+    asOrganization: '{{duration}} (organization)',
+    default: {
+      keepFacts: '5 years (default)',
+      keepMessages: '90 days (default)',
+      keepReadings: '2 years (default)',
+      keepResults: '1 year (default)',
+      keepSummaries: 'For ever (default)',
+    },
+    help: 'What is older goes for good. An application may say otherwise of its own; the audit is kept for 30 days at least.',
+    title: 'Keeping',
+    tooShort_one: '{{count}} day at least.',
+    tooShort_other: '{{count}} days at least.',
+  },
   quotas: {
     bytesPerSecond: 'Bytes a second',
     devices: 'Devices',

@@ -96,6 +96,8 @@ export const errors = {
       decode_failed: 'The decoder failed: {{reason}}',
       foreign: 'The decoder belongs to another organization and is not shared. Choose another one.',
       kind_unknown: 'No decoder kind {{name}} is installed. Choose one of: {{known}}.',
+      encoder_missing:
+        'The decoder cannot encode commands: it has no function such as encodeDownlink(input).',
       not_chosen: 'The device has no decoder that could encode commands. Choose one for it.',
       out_of_memory: 'The decoder used more than {{limit_mib}} MiB of memory.',
       payload_malformed: 'The bytes cannot be read: {{reason}}',
@@ -127,6 +129,7 @@ export const errors = {
       already_finished: 'The command is finished already.',
       too_many_pending: 'Too many commands wait for this device already.',
       device_takes_none: 'A device in this state takes no commands.',
+      encoding_failed: "Not sent: the device's decoder cannot encode this command. {{reason}}",
       payload_too_large: 'The payload has {{size}} bytes; at most {{limit}} are sent to a device.',
       report_malformed: 'What the device says of the command cannot be understood.',
       result_too_large: 'The answer has {{size}} bytes; at most {{limit}} are kept.',

@@ -1,11 +1,10 @@
 export const things = {
   applications: {
-    default2Years: '2 years (default)',
-    default90Days: '90 days (default)',
     silentDefault: 'As the platform',
     edit: 'Edit the application',
     empty: 'An application gathers the devices that serve one purpose; rights and targets belong to it.',
     emptyTitle: 'No applications yet',
+    encodeCommandsHelp: "Devices' decoders turn commands into bytes where they can; else commands are JSON.",
     firstOrganization: 'Whose it is: a city, a company, a department. There is none yet, so this makes it.',
     keeping: 'Keeping and silence',
     lead: 'What devices are for, and whose they are.',

@@ -66,6 +66,9 @@ class TryMessage(Body):
     payload: Payload = ""
     encoding: EncodingIn = Encoding.HEX
     data: Annotated[Any, Field(description="The command, where the direction is `encode`.")] = None
+    code: Annotated[
+        str, Field(max_length=100, description="The command's name, as `input.code`.")
+    ] = ""
     port: Port | None = None
     content_type: Annotated[str | None, Field(max_length=200)] = None
     received_at: Instant | None = None
@@ -82,7 +85,7 @@ class TryMessage(Body):
     def to_model(self, direction: Direction, index: int) -> DecodeContext | EncodeContext:
         """Make the noun. Raises FieldInvalid."""
         if direction is Direction.ENCODE:
-            return EncodeContext(self.data, self.port, self.variables)
+            return EncodeContext(self.data, self.port, self.variables, self.code)
         return DecodeContext(
             read_bytes(self.payload, self.encoding, f"/messages/{index}/payload"),
             self.received_at or datetime.now(UTC),

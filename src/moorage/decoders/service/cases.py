@@ -95,10 +95,11 @@ def command_of(case: TestCase) -> EncodeContext:
     try:
         port = msgspec.convert(given.get("fPort"), int | None)
         variables = msgspec.convert(given.get("variables"), dict[str, str] | None)
+        code = msgspec.convert(given.get("code", ""), str)
     except msgspec.ValidationError as error:
         reason = f"the input of {case.name!r} cannot be used: {error}"
         raise TestCasesInvalid(reason=reason) from error
-    return EncodeContext(given["data"], port, variables)
+    return EncodeContext(given["data"], port, variables, code)
 
 
 async def run_cases(

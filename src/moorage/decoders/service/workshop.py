@@ -25,6 +25,7 @@ from ..errors import (
     DecoderForeign,
     DecoderNotChosen,
     DecoderRemoved,
+    EncoderMissing,
     KindUnknown,
     RuntimeUnavailable,
 )
@@ -146,7 +147,10 @@ class Workshop:
     async def encode(
         self, jobs: Sequence[EncodeJob]
     ) -> list[tuple[str | None, Encoded | DecodeFailure]]:
-        """Encode every command; answer in the order of `jobs`, as `decode` does."""
+        """Encode every command; answer in the order of `jobs`, as `decode` does.
+
+        `DecoderNotChosen` and `EncoderMissing` say that there is nothing to encode with.
+        """
         no_decoder = DecodeFailure(DecoderNotChosen.code, str(DecoderNotChosen()))
         outcomes: list[tuple[str | None, Encoded | DecodeFailure]]
         outcomes = [(None, no_decoder)] * len(jobs)
@@ -240,6 +244,9 @@ async def _encode(
     contents: Sequence[EncodeContext],
     script: Script | None,
 ) -> Sequence[Encoded | DecodeFailure]:
+    outline = await runtime.outline(DecodeBatch(organization, (), script))
+    if outline.encode is None:
+        return [DecodeFailure(EncoderMissing.code, str(EncoderMissing()))] * len(contents)
     return await runtime.encode(EncodeBatch(organization, contents, script))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -81,6 +81,31 @@ async def get(
         raise DeviceUnknown(id=device_id)
     organizations.require(caller, permission, *place)
     return device
+
+
+async def get_many(
+    tx: Tx,
+    caller: Caller,
+    device_ids: Sequence[UUID],
+    permission: Permission = Permission.READ_DEVICES,
+    *,
+    lock: bool = False,
+) -> list[Device]:
+    """Read devices in the order of their ids, as `get` reads one.
+
+    Raises:
+        DeviceUnknown: one of them is not there, or the caller may not see it.
+        PermissionMissing: the caller sees one and lacks `permission` for it.
+    """
+    found = await store.registry.get_many(tx, device_ids, lock=lock)
+    for device_id in device_ids:
+        device = found.get(device_id)
+        if device is None or not caller.may(
+            Permission.READ_DEVICES, device.organization_id, device.application_id
+        ):
+            raise DeviceUnknown(id=device_id)
+        organizations.require(caller, permission, device.organization_id, device.application_id)
+    return [found[device_id] for device_id in device_ids]
 
 
 async def map_clusters(

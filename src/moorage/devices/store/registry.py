@@ -299,9 +299,11 @@ async def get(tx: Tx, device_id: UUID, *, lock: bool = False) -> Device:
     return read(row)
 
 
-async def get_many(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, Device]:
+async def get_many(tx: Tx, device_ids: Iterable[UUID], *, lock: bool = False) -> dict[UUID, Device]:
     """Read those that are there."""
     query = statement().where(devices.c.id == func.any(list(device_ids)))
+    if lock:  # In one order, so that two who lock the same devices wait for each other once.
+        query = query.order_by(devices.c.id).with_for_update(of=devices)
     return {row.id: read(row) for row in await tx.execute(query)}
 
 

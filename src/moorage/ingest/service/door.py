@@ -57,7 +57,7 @@ DISK_FULL_WAIT_S = 30
 ANSWER_RATE, ANSWER_BURST = 20, 200
 _encode = msgspec.msgpack.Encoder().encode
 _KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
-_JSON = {"content_type": "application/json"}
+_JSON, _BYTES = "application/json", "application/octet-stream"
 
 
 class Door:
@@ -501,9 +501,10 @@ class Door:
 
     def _command(self, claimed: operations.Claimed) -> Command:
         gateway = self._children.gateway_of(claimed.device)
-        return Command(
-            claimed.device, claimed.device_id, claimed.id, claimed.body(), _JSON, gateway
-        )
+        meta: dict[str, Any] = {"content_type": _JSON if claimed.encoded is None else _BYTES}
+        if claimed.port is not None:
+            meta["port"] = claimed.port
+        return Command(claimed.device, claimed.device_id, claimed.id, claimed.body(), meta, gateway)
 
     def _quotas_changed(self) -> None:
         self._quotas.changed = True

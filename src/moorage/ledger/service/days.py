@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from moorage import devices, groups
 from moorage.kit.db import Tx
+from moorage.organizations import Kept
 
 from .. import store
 from ..model import LogName
@@ -53,7 +54,7 @@ async def drop_old(tx: Tx) -> None:
     for day in await store.days_of(tx, store.TABLE[LogName.DERIVED].name):
         if day < today - DERIVED_KEPT and (needed is None or day < needed.day):
             await store.drop_day(tx, store.TABLE[LogName.DERIVED].name, day)
-    periods = await groups.message_periods(tx)
+    periods = await groups.periods(tx, Kept.MESSAGES)
     numbers = await devices.numbers_in(tx, periods)
     for application_id, mine in numbers.items():
         await store.forget_blocks(tx, mine, (tx.now - periods[application_id]).date())

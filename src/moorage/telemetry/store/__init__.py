@@ -22,6 +22,7 @@ from .retention import (
     devices_after,
     erase,
     forget,
+    forget_hours,
     forget_others,
     stored_bytes,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "find_message",
     "first_at",
     "forget",
+    "forget_hours",
     "forget_others",
     "from_us",
     "get_state",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from sqlalchemy import delete, select
@@ -30,6 +30,18 @@ async def forget_others(tx: Tx, devices: Collection[int], before: date) -> None:
     )
     await tx.execute(
         "DELETE FROM telemetry_sealed WHERE until < :before AND device <> ALL(:others)", given
+    )
+
+
+async def forget_hours(tx: Tx, before: Mapping[int, date], most: int) -> None:
+    """Delete devices' hourly summaries of days before one, by device; at most so many days."""
+    await tx.execute(
+        "DELETE FROM telemetry_hours WHERE (device, day) IN ("
+        "  SELECT kept.device, kept.day "
+        "  FROM unnest(CAST(:devices AS int[]), CAST(:before AS date[])) AS own (device, before) "
+        "  JOIN telemetry_hours AS kept ON kept.device = own.device AND kept.day < own.before "
+        "  LIMIT :most)",
+        {"devices": list(before), "before": list(before.values()), "most": most},
     )
 
 

@@ -48,7 +48,8 @@
     decode: (f, m) => f(m[0], m[1]),
     Decode: (f, m) => f(m[1], m[0], m[3]),
     Decoder: (f, m) => f(m[0], m[1]),
-    encodeDownlink: (f, m) => sent(f({ data: m[0], fPort: m[1], variables: m[2] })),
+    encodeDownlink: (f, m) => 
+      sent(f({ data: m[0], fPort: m[1], variables: m[2], code: m[3] })),
     Encode: (f, m) => sent(f(m[1], m[0], m[2])),
     Encoder: (f, m) => sent(f(m[0], m[1])),
   };

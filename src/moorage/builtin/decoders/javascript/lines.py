@@ -132,7 +132,7 @@ def _event(message: DecodeContext) -> Any:
 def encode_input(message: EncodeContext) -> bytes | DecodeFailure:
     """Write one command as the harness takes it."""
     try:
-        return _encode((message.data, message.port, message.variables or {}))
+        return _encode((message.data, message.port, message.variables or {}, message.code))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         return DecodeFailure(DecodeFailed.code, f"The command cannot be given to a script: {error}")
 

@@ -561,6 +561,8 @@ class Link(asyncio.Protocol):
         properties: Properties = {"response_topic": f"{topic}/result"}
         if content_type := command.meta.get("content_type"):
             properties["content_type"] = content_type
+        if "port" in command.meta:
+            properties["user_property"] = [("port", str(command.meta["port"]))]
         outcome = self.core.publish(
             topic,
             command.payload,
