@@ -219,7 +219,7 @@ class Gateway:
             )
 
         try:
-            async with self._state.database.begin() as tx:
+            async with self._state.database.each() as tx:
                 passage.caller = await recognise(tx)
         except users.CredentialsWrong:
             admission = self._throttle.admit(None, passage.address)

@@ -55,7 +55,7 @@ Force = Annotated[bool, Query(description="Save although test cases fail.")]
 RUNS = (ScriptInvalid, KindUnknown, RuntimeUnavailable, TrialsTooMany, TrialTooLong)
 
 
-def workshop_of(request: Request) -> service.Workshop:
+async def workshop_of(request: Request) -> service.Workshop:
     """Give the workshop of this process."""
     workshop: service.Workshop = request.app.state.workshop
     return workshop

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import select
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, cast
@@ -194,20 +194,32 @@ class Database:
             },
         )  # fmt: skip
         event.listen(self.engine.sync_engine, "checkout", _renew_if_cut)
+        self._each = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         if not durable:
             event.listen(self.engine.sync_engine, "connect", _do_not_wait_for_disk)
 
-    @asynccontextmanager
-    async def begin(self, caller: Caller = SYSTEM) -> AsyncIterator[Tx]:
+    def begin(self, caller: Caller = SYSTEM) -> AbstractAsyncContextManager[Tx]:
         """Open a transaction; commit it with its facts when the block ends without an error.
 
         Raises:
             DatabaseUnavailable: the server is gone or never answered; after the block has ended
                 it is not known whether the commit took place.
         """
+        return self._open(self.engine, caller)
+
+    def each(self) -> AbstractAsyncContextManager[Tx]:
+        """Run statements each of which is a transaction of its own.
+
+        For a few questions in a row, which need not hang together: BEGIN and COMMIT are two trips
+        to the server more. Raises DatabaseUnavailable.
+        """
+        return self._open(self._each, SYSTEM)
+
+    @asynccontextmanager
+    async def _open(self, engine: AsyncEngine, caller: Caller) -> AsyncIterator[Tx]:
         try:
             with span("database.transaction"):
-                async with self.engine.connect() as connection, connection.begin():
+                async with engine.connect() as connection, connection.begin():
                     tx = Tx(connection, caller)
                     yield tx
                     await tx.flush()

@@ -146,7 +146,7 @@ class PageOut(Out, Generic[T]):
 # --- Dependencies ---------------------------------------------------------
 
 
-def signed(request: Request) -> Caller:
+async def signed(request: Request) -> Caller:
     """Give the caller that the gateway recognised. Raises Unsigned."""
     caller = request.scope.get("state", {}).get("caller")
     if not isinstance(caller, Caller):
@@ -161,7 +161,7 @@ async def transaction(request: Request) -> AsyncIterator[db.Tx]:
         yield tx
 
 
-def _page_request(
+async def _page_request(
     limit: Annotated[int, Query(ge=1, le=500, description="At most this many items.")] = 50,
     after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
     sort: Annotated[

@@ -29,7 +29,7 @@ from .schemas import IssuedOut, ManyBody, OperationBody, OperationOut, PreviewOu
 router = APIRouter(prefix="/api/v1", tags=["operations"])
 
 
-def workshop_of(request: Request) -> Workshop:
+async def workshop_of(request: Request) -> Workshop:
     """Give the workshop of this process."""
     workshop: Workshop = request.app.state.workshop
     return workshop

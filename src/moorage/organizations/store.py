@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     Uuid,
     any_,
+    bindparam,
     cast,
     column,
     delete,
@@ -422,20 +423,24 @@ async def count_global_admins(tx: Tx) -> int:
     return count
 
 
+# Made once, since every request asks it.
+_HELD = (
+    _groups()
+    .join(
+        permission_group_members,
+        permission_group_members.c.permission_group_id == permission_groups.c.id,
+    )
+    .where(
+        permission_group_members.c.kind == bindparam("member_kind"),
+        permission_group_members.c.member_id == bindparam("member_id"),
+    )
+)
+
+
 async def grants_of(tx: Tx, kind: MemberKind, member_id: UUID) -> tuple[Grant, ...]:
     """Gather what a member holds through its groups, in one query."""
-    query = (
-        _groups()
-        .join(
-            permission_group_members,
-            permission_group_members.c.permission_group_id == permission_groups.c.id,
-        )
-        .where(
-            permission_group_members.c.kind == kind.value,
-            permission_group_members.c.member_id == member_id,
-        )
-    )
-    return tuple(grant for row in await tx.execute(query) for grant in _group(row).grants())
+    rows = await tx.execute(_HELD, {"member_kind": kind.value, "member_id": member_id})
+    return tuple(grant for row in rows for grant in _group(row).grants())
 
 
 async def foreign_applications(

@@ -219,7 +219,7 @@ class _Asked:
         return await devices.numbers_seen(tx, caller, self.wanted)
 
 
-def _asked(
+async def _asked(
     device_id: Annotated[
         list[UUID], Query(alias="deviceId", max_length=100, description="Any of these; then no "
                           "other filter counts.")] = [],  # noqa: B006

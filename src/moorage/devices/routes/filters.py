@@ -18,7 +18,7 @@ At = Annotated[
 ]
 
 
-def _filter(
+async def _filter(
     q: Annotated[
         str | None,
         Query(

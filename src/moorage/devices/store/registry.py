@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
+    bindparam,
     column,
     delete,
     func,
@@ -288,12 +289,14 @@ def _derived(device: NewDevice | Device) -> dict[str, Any]:
     }
 
 
+# Made once, since most requests about a device ask it.
+_ONE = statement().where(devices.c.id == bindparam("device_id"))
+
+
 async def get(tx: Tx, device_id: UUID, *, lock: bool = False) -> Device:
     """Read one. Raises DeviceUnknown."""
-    query = statement().where(devices.c.id == device_id)
-    if lock:
-        query = query.with_for_update(of=devices)
-    row = (await tx.execute(query)).one_or_none()
+    query = _ONE.with_for_update(of=devices) if lock else _ONE
+    row = (await tx.execute(query, {"device_id": device_id})).one_or_none()
     if row is None:
         raise DeviceUnknown(id=device_id)
     return read(row)

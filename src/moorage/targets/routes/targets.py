@@ -68,7 +68,7 @@ class Tools:
     turns: Turns
 
 
-def _tools(request: Request) -> Tools:
+async def _tools(request: Request) -> Tools:
     state = request.app.state
     return Tools(
         state.database,

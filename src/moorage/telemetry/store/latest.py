@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Integer, bindparam, func, select
 
 from moorage.kit.copying import from_us, to_us
 from moorage.kit.db import Tx
@@ -29,9 +29,12 @@ class LatestRow(msgspec.Struct, array_like=True, gc=False):
     state: dict[str, list[Any]]
 
 
+_OF = select(latest).where(latest.c.device == func.any(bindparam("devices", type_=ARRAY(Integer))))
+
+
 async def read_latest(tx: Tx, devices: Sequence[int]) -> dict[int, LatestRow]:
     """Read the latest state of devices."""
-    rows = await tx.execute(select(latest).where(latest.c.device.in_(devices)))
+    rows = await tx.execute(_OF, {"devices": list(devices)})
     return {
         r.device: LatestRow(
             r.device, to_us(r.received_at), r.message_count, r.dropped_series, r.state

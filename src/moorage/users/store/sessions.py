@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import DateTime, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit.db import Tx
@@ -75,22 +75,28 @@ async def add(
     return _session(row)
 
 
+# Made once, since every request asks it.
+_now = bindparam("now", type_=DateTime(timezone=True))
+_OPEN = (
+    select(*(c.label(f"session_{c.name}") for c in _OWN), *SHOWN)
+    .join(users, users.c.id == user_sessions.c.user_id)
+    .where(user_sessions.c.expires_at > _now, user_sessions.c.idle_until > _now)
+    .where(users.c.active, users.c.erased_at.is_(None))
+    .where(or_(users.c.expires_at.is_(None), users.c.expires_at > _now))
+)
+_BY_SECRET = _OPEN.where(user_sessions.c.digest == bindparam("digest"))
+_BY_ID = _OPEN.where(user_sessions.c.id == bindparam("id"))
+
+
 async def find(
     tx: Tx, *, digest: bytes | None = None, session_id: UUID | None = None
 ) -> tuple[Session, User] | None:
     """Find an open session of an open account, by its secret or by its id."""
-    query = (
-        select(*(c.label(f"session_{c.name}") for c in _OWN), *SHOWN)
-        .join(users, users.c.id == user_sessions.c.user_id)
-        .where(user_sessions.c.expires_at > tx.now, user_sessions.c.idle_until > tx.now)
-        .where(users.c.active, users.c.erased_at.is_(None))
-        .where(or_(users.c.expires_at.is_(None), users.c.expires_at > tx.now))
-    )
     if digest is not None:
-        query = query.where(user_sessions.c.digest == digest)
+        found = await tx.execute(_BY_SECRET, {"now": tx.now, "digest": digest})
     else:
-        query = query.where(user_sessions.c.id == session_id)
-    row = (await tx.execute(query)).one_or_none()
+        found = await tx.execute(_BY_ID, {"now": tx.now, "id": session_id})
+    row = found.one_or_none()
     return None if row is None else (_session(row, "session_"), to_user(row))
 
 
