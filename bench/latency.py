@@ -9,7 +9,9 @@ asked for at once, and the answer's arrival counts; so it includes the feed's ti
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -18,10 +20,10 @@ import sys
 import threading
 import time
 from array import array
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from queue import Queue
+from typing import Any, TypeVar
 
 from bench.generator import Job
 from bench.installation import Fleet, Installation, Meter, directory, print_spent, running
@@ -36,6 +38,8 @@ GOALS_MS = {
     "PUBACK": 5.0, "shown by the feed": 50.0, "readable by the API": 50.0, "target called": 150.0
 }  # fmt: skip
 _NUMBER = re.compile(rb'"n": ?(\d+)')
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_T = TypeVar("_T")
 
 
 def main(seconds: float) -> None:
@@ -100,18 +104,14 @@ def _measure(platform: Installation, seconds: float) -> None:
     seen: dict[str, dict[int, float]] = {
         name: {} for name in ("shown by the feed", "readable by the API", "target called")
     }
-    with (
-        _target(platform, fleet, seen["target called"]),
-        Load(job) as load,
-        _Follower(platform, fleet, seen) as follower,
-    ):
+    with Load(job) as load, _Watcher(platform, fleet, seen) as watcher:
         meter = Meter(platform)
         load.start()
         result = load.result()
         drained_at = platform.drain()
         time.sleep(2)
-        follower.stop()
         parts = meter.spent()
+        parts["who watches and is called"] = watcher.spent()
     parts["generator"] = Spent(*result.cpu_s)
     both = array("d", times.read_bytes())
     due, acknowledged = both[: len(both) // 2], both[len(both) // 2 :]
@@ -129,107 +129,128 @@ def _measure(platform: Installation, seconds: float) -> None:
     print_spent(parts, result.accepted, drained_at - result.began)
 
 
-class _Follower:
-    """Somebody who looks at the feed of one application, and asks for one device's values."""
+class _Watcher:
+    """Somebody who looks at the feed of one application, asks for one device's values, is called.
+
+    A lean client and a lean server in one thread, since what they spend is spent beside the
+    platform: their processor time is printed with the rest.
+    """
 
     def __init__(
         self, platform: Installation, fleet: Fleet, seen: dict[str, dict[int, float]]
     ) -> None:
-        self._feed_client, self._api_client = platform.client(), platform.client()
-        self._application = str(fleet.application_ids[0])
-        self._device = str(fleet.ids[0])
-        self._seen = seen
-        self._ask: Queue[int | None] = Queue()
-        self._following = threading.Event()
-        self._done = False
-        self._threads = [threading.Thread(target=work) for work in (self._follow, self._look)]
+        self._platform, self._fleet, self._seen = platform, fleet, seen
+        self._client = platform.client()
+        cookies = "; ".join(f"{c.name}={c.value}" for c in self._client.cookies.jar)
+        self._head = f"Host: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n"
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._wanted: asyncio.Queue[int] = asyncio.Queue()
+        self._tasks: list[Future[None]] = []
+        self._began = 0.0
 
-    def _follow(self) -> None:
-        shown = self._seen["shown by the feed"]
-        query = {"applicationId": self._application}
-        with self._feed_client.stream("GET", "/api/v1/feed", params=query) as answer:
-            self._following.set()
-            for line in answer.iter_lines():
-                if self._done:
-                    break
-                if not line.startswith("data:"):
-                    continue
-                now = time.monotonic()
-                if (number := _NUMBER.search(line.encode())) is not None:
-                    n = int(number[1])
-                    shown[n] = now
-                    if n % CONNECTIONS == 0:
-                        self._ask.put(n)
-
-    def _look(self) -> None:
-        readable = self._seen["readable by the API"]
-        path = f"/api/v1/devices/{self._device}/latest"
-        while (wanted := self._ask.get()) is not None:
-            while not self._ask.empty():
-                newer = self._ask.get()
-                if newer is None:
-                    return
-                wanted = newer
-            for _ in range(20):
-                answer = self._api_client.get(path).raise_for_status().json()
-                now = time.monotonic()
-                values = {one["series"]: one["value"] for one in answer["latest"]}
-                if values.get("n", -1) >= wanted:
-                    readable[wanted] = now
-                    break
-
-    def stop(self) -> None:
-        """Look no more; the feed's next sign of life ends the following."""
-        self._done = True
-        self._ask.put(None)
-
-    def __enter__(self) -> _Follower:
+    def __enter__(self) -> _Watcher:
         """Begin, and wait until the feed is there."""
-        for thread in self._threads:
-            thread.daemon = True
-            thread.start()
-        self._following.wait(10)
+        self._thread.start()
+        server = self._do(asyncio.start_server(self._serve, "127.0.0.1", 0)).result(10)
+        self._route(server.sockets[0].getsockname()[1])
+        following = threading.Event()
+        # Kept, as a loop holds its tasks but weakly.
+        self._tasks = [self._do(self._follow(following)), self._do(self._look())]
+        following.wait(10)
+        self._began = time.process_time()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End."""
-        self.stop()
-        self._threads[1].join(10)
-        self._threads[0].join(20)
+        with contextlib.suppress(TimeoutError):
+            self._do(self._end()).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._client.close()
+
+    async def _end(self) -> None:
+        own = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in own:
+            task.cancel()
+        await asyncio.gather(*own, return_exceptions=True)
+
+    def _do(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _route(self, port: int) -> None:
+        """Have the watched application's messages sent to us."""
+        body = {
+            "applicationId": str(self._fleet.application_ids[0]), "name": "Bench", "kind": "http",
+            "settings": {"url": f"http://127.0.0.1:{port}/"},
+        }  # fmt: skip
+        made = self._client.post("/api/v1/targets", json=body).raise_for_status().json()
+        route = {"targetId": made["id"], "name": "Bench"}
+        self._client.post("/api/v1/routes", json=route).raise_for_status()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        called = self._seen["target called"]
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                _status, body = await _message(reader)
+                now = time.monotonic()
+                for number in _NUMBER.findall(body):
+                    called.setdefault(int(number), now)
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async def _ask(self, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._platform.api_port)
+        writer.write(f"GET {path} HTTP/1.1\r\n{self._head}".encode())
+        return reader, writer
+
+    async def _follow(self, following: threading.Event) -> None:
+        shown = self._seen["shown by the feed"]
+        application = self._fleet.application_ids[0]
+        reader, writer = await self._ask(f"/api/v1/feed?applicationId={application}")
+        try:
+            while line := await reader.readline():
+                following.set()
+                if line.startswith(b"data:") and (number := _NUMBER.search(line)) is not None:
+                    n = int(number[1])
+                    shown[n] = time.monotonic()
+                    if n % CONNECTIONS == 0:
+                        self._wanted.put_nowait(n)
+        finally:
+            writer.close()
+
+    async def _look(self) -> None:
+        """Ask for the device's values until what the feed has shown is there."""
+        readable = self._seen["readable by the API"]
+        path = f"/api/v1/devices/{self._fleet.ids[0]}/latest"
+        reader, writer = await self._ask(path)
+        await _message(reader)
+        try:
+            while True:
+                wanted = await self._wanted.get()
+                while not self._wanted.empty():
+                    wanted = self._wanted.get_nowait()
+                for _ in range(20):
+                    writer.write(f"GET {path} HTTP/1.1\r\n{self._head}".encode())
+                    status, body = await _message(reader)
+                    now = time.monotonic()
+                    if not status.startswith(b"HTTP/1.1 200"):
+                        raise RuntimeError(f"{path}: {status!r}")
+                    latest = json.loads(body)["latest"]
+                    if any(one["series"] == "n" and one["value"] >= wanted for one in latest):
+                        readable[wanted] = now
+                        break
+        finally:
+            writer.close()
+
+    def spent(self) -> Spent:
+        """Give what watching has spent since the start."""
+        return Spent(time.process_time() - self._began, 0)
 
 
-@contextlib.contextmanager
-def _target(platform: Installation, fleet: Fleet, called: dict[int, float]) -> Iterator[None]:
-    """Serve a target on this machine, with a route of the watched application's messages."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            now = time.monotonic()
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            for number in _NUMBER.findall(body):
-                called.setdefault(int(number), now)
-            self.send_response(204)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        with contextlib.closing(platform.client()) as client:
-            body = {
-                "applicationId": str(fleet.application_ids[0]), "name": "Bench", "kind": "http",
-                "settings": {"url": f"http://127.0.0.1:{server.server_port}/"},
-            }  # fmt: skip
-            made = client.post("/api/v1/targets", json=body).raise_for_status().json()
-            route = {"targetId": made["id"], "name": "Bench"}
-            client.post("/api/v1/routes", json=route).raise_for_status()
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
+async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Read an HTTP message: its first line and its body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    body = await reader.readexactly(int(length[1])) if length else b""
+    return head.partition(b"\r\n")[0], body
