@@ -168,7 +168,7 @@ async def test_an_inbox_takes_no_more_than_it_may_hold(
 
 
 async def test_newcomers_are_let_in_at_a_measured_pace(town: Town) -> None:
-    while town.door._newcomers.take(UUID(town.application_id)) == 0:
+    while town.door._senders.newcomers.take(UUID(town.application_id)) == 0:
         pass
     assert await town.post("one", {}) == 401
     assert any("at once" in detail for detail in await town.refusals())

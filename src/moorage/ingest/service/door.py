@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -20,51 +19,36 @@ from moorage.kit.doorbell import Doorbells
 from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
 
-from ..errors import DiskFull, Overloaded, SenderUnknown, TooFast, TooManyAttempts
-from ..ports import Command, Credentials, Done, Presence, Print, Refusal, Uplink, Wait
+from ..errors import DiskFull, Overloaded, TooFast
+from ..ports import Command, Done, Presence, Print, Refusal, Uplink, Wait
 from ..settings import IngestSettings
 from . import topics
 from .allowance import Allowance
-from .children import Children
-from .claims import (
-    CacheKey,
-    InboxClaim,
-    cache_key,
-    claims_of,
-    inbox_claims_of,
-    inbox_key,
-    is_meant,
-    still_valid,
-)
 from .notes import Notes
 from .process import CONSUMER
-from .quotas import SHARE_EVERY_S, Quotas
+from .quotas import Quotas
 from .room import Room
+from .senders import Senders
 from .topics import is_answer
 
 log = structlog.get_logger()
 
-# A door that has not heard of the database for this long takes no new connection.
-CUT_OFF_S = 10.0
 WRITE_EVERY_S = 0.25
 BEAT_EVERY_S = 10.0
 # As many as a device may have under way (the receive maximum of the MQTT door).
 REPEAT_DEPTH = 200
-LONGEST_LOOK_UP_S = 8.0
 LONGEST_COMMIT_S = 10.0
 DISK_FULL_WAIT_S = 30
 # Answers to operations, of a device: more than it may have open operations at once.
 ANSWER_RATE, ANSWER_BURST = 20, 200
 _encode = msgspec.msgpack.Encoder().encode
-_KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
 _JSON, _BYTES = "application/json", "application/octet-stream"
 
 
 class Door:
     """The `Host` of every transport in one process.
 
-    Identities are cached and dropped as soon as the doorbell tells of a change; what is turned
-    away and who comes and goes is gathered and written four times a second.
+    What is turned away, and who comes and goes, is gathered and written four times a second.
     """
 
     def __init__(
@@ -79,19 +63,23 @@ class Door:
     ) -> None:
         self._database = database
         self._name = name
-        self._doorbells = doorbells
         self.settings = settings
         self._writers = [
             ledger.Writer(database, partition=partition) for partition in range(partitions)
         ]
-        self._senders: dict[CacheKey, devices.Sender] = {}
-        self._by_number: dict[int, devices.Sender] = {}
+        self._senders = Senders(
+            database,
+            doorbells,
+            refused=self.refused,
+            appeared=self.look_for_commands,
+            cut=self._cut,
+        )
+        self.identify = self._senders.identify
+        self.speaker = self._senders.speaker
+        self.children = self._senders.children
         self._allowance = Allowance(settings.device_rate, settings.device_burst)
         self._answer_allowance = Allowance(ANSWER_RATE, ANSWER_BURST)
         self._quotas = Quotas()
-        self._children = Children()
-        self._attempts = Allowance(rate=20, burst=200)
-        self._newcomers = Allowance(rate=1, burst=30)
         self._room = room or Room()
         self._notes = Notes()
         self._followers: list[
@@ -101,14 +89,8 @@ class Door:
                 Callable[[Sequence[int]], None],
             ]
         ] = []
-        # Set from the start: no identity is cached before it is known where changes begin.
-        self._changed = asyncio.Event()
-        self._changed.set()
         self._commands = asyncio.Event()
-        self._mark: int | None = None
-        self._turn = 0
-        doorbells.on("moorage_devices", lambda _payload: self._changed.set())
-        doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas_changed())
+        doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas.changed.set())
         doorbells.on("moorage_operations", lambda _payload: self._commands.set())
         self._listener: UUID | None = None
         self._id = uuid7()
@@ -124,10 +106,11 @@ class Door:
         async with asyncio.TaskGroup() as tasks:
             for writer in self._writers:
                 tasks.create_task(writer.run())
-            tasks.create_task(self._follow_changes())
+            tasks.create_task(self._senders.follow_changes())
             tasks.create_task(self._follow_commands())
             tasks.create_task(self._write_notes())
-            tasks.create_task(self._share_quotas())
+            tasks.create_task(self._quotas.follow(self._database))
+            tasks.create_task(self._quotas.share_for_ever(self._database, self._id))
             tasks.create_task(self._room.watch(self._database))
             if self._name is not None:
                 tasks.create_task(self._beat(self._name))
@@ -148,122 +131,6 @@ class Door:
                 continue
             await asyncio.sleep(BEAT_EVERY_S)
 
-    # --- Who ------------------------------------------------------------------
-
-    async def identify(self, credentials: Credentials) -> devices.Sender:
-        """Recognise a device.
-
-        Raises:
-            SenderUnknown: nobody we know.
-            TooManyAttempts: too many wrong credentials came from this address.
-            DatabaseUnavailable: it cannot be told just now.
-        """
-        if self._doorbells.cut_off_s > CUT_OFF_S:
-            raise DatabaseUnavailable
-        inbox_claims = inbox_claims_of(credentials)
-        keys = map(cache_key, claims_of(credentials))
-        for key in chain(keys, map(inbox_key, inbox_claims)):
-            known = self._senders.get(key)
-            if known is not None and still_valid(known) and is_meant(credentials, key, known):
-                return known
-        # Only failures count: many devices may share an address and all come back at once.
-        if wait_s := self._attempts.wait_s(credentials.address):
-            self._refuse_credentials(credentials, "Too many attempts from this address.")
-            raise TooManyAttempts(retry_after_s=ceil(wait_s))
-        sender = await self._look_up(credentials)
-        if sender is None:
-            self._attempts.take(credentials.address)
-            self._refuse_credentials(credentials, "No device has these credentials.")
-            raise SenderUnknown
-        if not sender.may_send:
-            detail = f"The device is {sender.state.value}; set it to active to let it in."
-            self._refuse_credentials(credentials, detail, sender.number)
-            raise SenderUnknown
-        return sender
-
-    async def _look_up(self, credentials: Credentials) -> devices.Sender | None:
-        """Find a sender.
-
-        A database that hangs cannot be asked to let go, so the question is left behind.
-        """
-        asked = asyncio.ensure_future(self._ask_until_settled(credentials))
-        done, _ = await asyncio.wait([asked], timeout=LONGEST_LOOK_UP_S)
-        if not done:
-            asked.add_done_callback(_ignore)
-            raise DatabaseUnavailable
-        return asked.result()
-
-    async def _ask_until_settled(self, credentials: Credentials) -> devices.Sender | None:
-        while True:
-            turn = self._turn
-            async with self._database.begin() as tx:
-                found = await self._ask(tx, credentials)
-                children = await devices.children_of(tx, found[1]) if found else {}
-            # A change that was told of meanwhile may have made this answer old: ask again.
-            if turn == self._turn and (self._mark is None or not self._changed.is_set()):
-                return self._remember(*found, children) if found else None
-            await asyncio.sleep(0.01)
-
-    def _remember(
-        self, key: CacheKey, sender: devices.Sender, children: Mapping[str, devices.Sender]
-    ) -> devices.Sender:
-        """Keep who a sender is until a change is told of."""
-        self._by_number[sender.number] = sender
-        if sender.may_send and self._mark is not None:
-            self._senders[key] = sender
-        if sender.may_send and sender.is_gateway:
-            self._put_children(sender, children)
-        return sender
-
-    def _put_children(
-        self, gateway: devices.Sender, children: Mapping[str, devices.Sender]
-    ) -> bool:
-        """Take up who stands behind a gateway; tell whether somebody stands there no more."""
-        for child in children.values():
-            self._by_number[child.number] = child
-        self._commands.set()
-        return self._children.put(gateway, children)
-
-    async def _ask(
-        self, tx: Tx, credentials: Credentials
-    ) -> tuple[CacheKey, devices.Sender] | None:
-        for claim in claims_of(credentials):
-            found, key = await devices.find_sender(tx, *claim), cache_key(claim)
-            if found is not None and is_meant(credentials, key, found):
-                return key, found
-        for claimed in inbox_claims_of(credentials):
-            if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
-                sender = await self._arrive(tx, inbox, claimed, credentials)
-                return inbox_key(claimed), sender
-        return None
-
-    async def _arrive(
-        self, tx: Tx, inbox: devices.Inbox, claim: InboxClaim, credentials: Credentials
-    ) -> devices.Sender:
-        """Let somebody in by an inbox key. Raises SenderUnknown."""
-        _secret, called, name = claim
-        kind = _KINDS.get(credentials.protocol, devices.DeviceKind.OTHER)
-        if called == devices.DEV_EUI:
-            kind = devices.DeviceKind.LORAWAN
-
-        def may_add() -> bool:
-            return self._newcomers.take(inbox.application_id) == 0
-
-        try:
-            return await devices.arrive(tx, inbox, name, kind, may_add, called=called)
-        except devices.InboxRefuses as refused:
-            self._refuse_credentials(credentials, str(refused))
-            raise SenderUnknown from refused
-
-    def _refuse_credentials(
-        self, credentials: Credentials, detail: str, device: int | None = None
-    ) -> None:
-        # A user name without a password may be a token: it is not shown.
-        hint = credentials.username if credentials.password else None
-        hint = (hint or credentials.client_id or credentials.dev_eui)[:64]
-        protocol, address = credentials.protocol, credentials.address
-        self.refused(Refusal("credentials", detail, protocol, address, hint, device))
-
     # --- Where to -------------------------------------------------------------
 
     def uplink(self, sender: devices.Sender, topic: str) -> Uplink | None:
@@ -275,19 +142,6 @@ class Door:
                 return None
             sender, topic = speaker, "v1/" + rest
         return topics.uplink(sender, topic)
-
-    def speaker(self, sender: devices.Sender, name: str) -> devices.Sender | None:
-        """Give the device of a name, an id or a devEui, that the sender may speak for.
-
-        A device may speak for itself by its id, a gateway for those behind it as well.
-        """
-        if name == str(sender.device_id):
-            return sender
-        return self._children.of(sender.number).get(name) if sender.is_gateway else None
-
-    def children(self, sender: devices.Sender) -> Mapping[str, devices.Sender]:
-        """Give whom the sender may speak for besides itself; the same value till it changes."""
-        return self._children.of(sender.number)
 
     def may_subscribe(self, sender: devices.Sender, topic_filter: str) -> bool:
         """Tell whether the sender may subscribe to the filter."""
@@ -310,7 +164,7 @@ class Door:
                 wait = Wait("device's", "answers a second", self._answer_allowance.rate, wait_s)
         elif wait_s := self._allowance.take(device, count):
             wait = Wait("device's", "messages a second", self.settings.device_rate, wait_s)
-        elif self._quotas and (sender := self._by_number.get(device)) is not None:
+        elif self._quotas and (sender := self._senders.by_number.get(device)) is not None:
             owners = (
                 ("application's", sender.application_id),
                 ("organization's", sender.organization_id),
@@ -447,23 +301,7 @@ class Door:
             await self._write_once()
 
     async def _write_once(self) -> None:
-        await self._notes.write(self._database, self._by_number, self._listener)
-
-    async def _share_quotas(self) -> None:
-        """Share the quotas with the other doors, once a second."""
-        told_at = time.monotonic()
-        while True:
-            await asyncio.sleep(SHARE_EVERY_S)
-            if not self._quotas:
-                told_at = time.monotonic()
-                continue
-            now = time.monotonic()
-            try:
-                async with self._database.begin() as tx:
-                    await self._quotas.share(tx, self._id, now - told_at)
-            except DatabaseUnavailable:
-                continue
-            told_at = now
+        await self._notes.write(self._database, self._senders.by_number, self._listener)
 
     # --- Down -----------------------------------------------------------------
 
@@ -500,64 +338,11 @@ class Door:
         self._notes.taken(command_id)
 
     def _command(self, claimed: operations.Claimed) -> Command:
-        gateway = self._children.gateway_of(claimed.device)
+        gateway = self._senders.gateway_of(claimed.device)
         meta: dict[str, Any] = {"content_type": _JSON if claimed.encoded is None else _BYTES}
         if claimed.port is not None:
             meta["port"] = claimed.port
         return Command(claimed.device, claimed.device_id, claimed.id, claimed.body(), meta, gateway)
-
-    def _quotas_changed(self) -> None:
-        self._quotas.changed = True
-        self._changed.set()
-
-    async def _follow_changes(self) -> None:
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            try:
-                async with self._database.begin() as tx:
-                    await self._quotas.read(tx)
-                    changes = await devices.senders_changed(tx, self._mark)
-                    parents = await self._parents(tx, changes.numbers)
-            except DatabaseUnavailable:
-                await asyncio.sleep(0.5)
-                self._quotas_changed()
-                continue
-            is_first, self._mark = self._mark is None, changes.next
-            self._turn += 1
-            changed = set(changes.numbers)
-            if changed:
-                for key, sender in list(self._senders.items()):
-                    if sender.number in changed:
-                        del self._senders[key]
-                self._children.forget(changed)
-                self._cut(list(changed))
-            if is_first:
-                # Who signed in before it was known where changes begin.
-                await self._renew_children(self._children.gateways())
-            elif changed:
-                await self._renew_children(self._children.touched(changed, parents))
-
-    async def _parents(self, tx: Tx, changed: Sequence[int]) -> Sequence[int]:
-        """Find which gateways may have new children, if any gateway is here."""
-        if not changed or not self._children.gateways():
-            return ()
-        return await devices.gateways_of(tx, changed)
-
-    async def _renew_children(self, gateways: Sequence[devices.Sender]) -> None:
-        """Read anew who stands behind gateways; those that have lost somebody are cut."""
-        while gateways:
-            try:
-                async with self._database.begin() as tx:
-                    found = [await devices.children_of(tx, gateway) for gateway in gateways]
-            except DatabaseUnavailable:
-                await asyncio.sleep(0.5)
-                continue
-            pairs = zip(gateways, found, strict=True)
-            lost = [gateway.number for gateway, own in pairs if self._put_children(gateway, own)]
-            if lost:
-                self._cut(lost)
-            return
 
     def _cut(self, numbers: Sequence[int]) -> None:
         for _connected, _deliver, cut in self._followers:
@@ -597,12 +382,6 @@ def _settle(kept: asyncio.Future[None], error: Exception | None) -> None:
         kept.set_result(None)
     else:
         kept.set_exception(error)
-
-
-def _ignore(asked: asyncio.Future[Any]) -> None:
-    """Take the error of a question that nobody waits for any more."""
-    if not asked.cancelled():
-        asked.exception()
 
 
 def print_of(message: ledger.RawMessage) -> Print:

@@ -8,12 +8,14 @@ measured by a job.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
 from moorage import devices, groups, ledger, organizations, telemetry
-from moorage.kit.db import Tx
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.organizations import QUOTAS_CHANNEL, Quota
 
 from .. import store
@@ -72,17 +74,43 @@ class Quotas:
     def __init__(self) -> None:
         self._buckets: dict[UUID, dict[Quota, Bucket]] = {}
         self._full: dict[UUID, tuple[Quota, int]] = {}
-        self.changed = True
-        """Whether they have to be read."""
+        # They have to be read.
+        self.changed = asyncio.Event()
+        self.changed.set()
 
     def __bool__(self) -> bool:
         return bool(self._buckets or self._full)
 
+    async def follow(self, database: Database) -> None:
+        """Read the quotas when they have changed, until cancelled."""
+        while True:
+            await self.changed.wait()
+            self.changed.clear()
+            try:
+                async with database.begin() as tx:
+                    await self.read(tx)
+            except DatabaseUnavailable:
+                await asyncio.sleep(0.5)
+                self.changed.set()
+
+    async def share_for_ever(self, database: Database, door: UUID) -> None:
+        """Share the quotas with the other doors once a second, until cancelled."""
+        told_at = time.monotonic()
+        while True:
+            await asyncio.sleep(SHARE_EVERY_S)
+            if not self:
+                told_at = time.monotonic()
+                continue
+            now = time.monotonic()
+            try:
+                async with database.begin() as tx:
+                    await self.share(tx, door, now - told_at)
+            except DatabaseUnavailable:
+                continue
+            told_at = now
+
     async def read(self, tx: Tx) -> None:
-        """Read the quotas, if they have changed."""
-        if not self.changed:
-            return
-        self.changed = False
+        """Read the quotas, and who has used up theirs."""
         stored = await _stored(tx)
         self._buckets = {
             owner: buckets

@@ -1,0 +1,257 @@
+"""Who devices are: asked once, kept until a change is told of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from math import ceil
+from typing import Any
+
+from moorage import devices
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
+from moorage.kit.doorbell import Doorbells
+
+from ..errors import SenderUnknown, TooManyAttempts
+from ..ports import Credentials, Refusal
+from .allowance import Allowance
+from .children import Children
+from .claims import (
+    CacheKey,
+    InboxClaim,
+    cache_key,
+    claims_of,
+    inbox_claims_of,
+    inbox_key,
+    is_meant,
+    still_valid,
+)
+
+# A door that has not heard of the database for this long takes no new connection.
+CUT_OFF_S = 10.0
+LONGEST_LOOK_UP_S = 8.0
+_KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
+
+
+class Senders:
+    """The identities of one process's devices, and whom its gateways speak for.
+
+    They are dropped as soon as the doorbell tells of a change.
+
+    Args:
+        database: where they are asked for.
+        doorbells: tell of changes.
+        refused: is told of wrong credentials.
+        appeared: is called when commands may have found their device.
+        cut: is given whose connections must end.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        doorbells: Doorbells,
+        *,
+        refused: Callable[[Refusal], None],
+        appeared: Callable[[], None],
+        cut: Callable[[Sequence[int]], None],
+    ) -> None:
+        self._database = database
+        self._doorbells = doorbells
+        self._refused, self._appeared, self._cut = refused, appeared, cut
+        self._senders: dict[CacheKey, devices.Sender] = {}
+        self._children = Children()
+        self._attempts = Allowance(rate=20, burst=200)
+        self.newcomers = Allowance(rate=1, burst=30)
+        self.by_number: dict[int, devices.Sender] = {}
+        # Set from the start: no identity is cached before it is known where changes begin.
+        self._changed = asyncio.Event()
+        self._changed.set()
+        self._mark: int | None = None
+        self._turn = 0
+        doorbells.on("moorage_devices", lambda _payload: self._changed.set())
+
+    async def identify(self, credentials: Credentials) -> devices.Sender:
+        """Recognise a device.
+
+        Raises:
+            SenderUnknown: nobody we know.
+            TooManyAttempts: too many wrong credentials came from this address.
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        if self._doorbells.cut_off_s > CUT_OFF_S:
+            raise DatabaseUnavailable
+        inbox_claims = inbox_claims_of(credentials)
+        keys = map(cache_key, claims_of(credentials))
+        for key in chain(keys, map(inbox_key, inbox_claims)):
+            known = self._senders.get(key)
+            if known is not None and still_valid(known) and is_meant(credentials, key, known):
+                return known
+        # Only failures count: many devices may share an address and all come back at once.
+        if wait_s := self._attempts.wait_s(credentials.address):
+            self._refuse(credentials, "Too many attempts from this address.")
+            raise TooManyAttempts(retry_after_s=ceil(wait_s))
+        sender = await self._look_up(credentials)
+        if sender is None:
+            self._attempts.take(credentials.address)
+            self._refuse(credentials, "No device has these credentials.")
+            raise SenderUnknown
+        if not sender.may_send:
+            detail = f"The device is {sender.state.value}; set it to active to let it in."
+            self._refuse(credentials, detail, sender.number)
+            raise SenderUnknown
+        return sender
+
+    async def _look_up(self, credentials: Credentials) -> devices.Sender | None:
+        """Find a sender.
+
+        A database that hangs cannot be asked to let go, so the question is left behind.
+        """
+        asked = asyncio.ensure_future(self._ask_until_settled(credentials))
+        done, _ = await asyncio.wait([asked], timeout=LONGEST_LOOK_UP_S)
+        if not done:
+            asked.add_done_callback(_ignore)
+            raise DatabaseUnavailable
+        return asked.result()
+
+    async def _ask_until_settled(self, credentials: Credentials) -> devices.Sender | None:
+        while True:
+            turn = self._turn
+            async with self._database.begin() as tx:
+                found = await self._ask(tx, credentials)
+                children = await devices.children_of(tx, found[1]) if found else {}
+            # A change that was told of meanwhile may have made this answer old: ask again.
+            if turn == self._turn and (self._mark is None or not self._changed.is_set()):
+                return self._remember(*found, children) if found else None
+            await asyncio.sleep(0.01)
+
+    def _remember(
+        self, key: CacheKey, sender: devices.Sender, children: Mapping[str, devices.Sender]
+    ) -> devices.Sender:
+        """Keep who a sender is until a change is told of."""
+        self.by_number[sender.number] = sender
+        if sender.may_send and self._mark is not None:
+            self._senders[key] = sender
+        if sender.may_send and sender.is_gateway:
+            self._put_children(sender, children)
+        return sender
+
+    def _put_children(
+        self, gateway: devices.Sender, children: Mapping[str, devices.Sender]
+    ) -> bool:
+        """Take up who stands behind a gateway; tell whether somebody stands there no more."""
+        for child in children.values():
+            self.by_number[child.number] = child
+        self._appeared()
+        return self._children.put(gateway, children)
+
+    async def _ask(
+        self, tx: Tx, credentials: Credentials
+    ) -> tuple[CacheKey, devices.Sender] | None:
+        for claim in claims_of(credentials):
+            found, key = await devices.find_sender(tx, *claim), cache_key(claim)
+            if found is not None and is_meant(credentials, key, found):
+                return key, found
+        for claimed in inbox_claims_of(credentials):
+            if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
+                sender = await self._arrive(tx, inbox, claimed, credentials)
+                return inbox_key(claimed), sender
+        return None
+
+    async def _arrive(
+        self, tx: Tx, inbox: devices.Inbox, claim: InboxClaim, credentials: Credentials
+    ) -> devices.Sender:
+        """Let somebody in by an inbox key. Raises SenderUnknown."""
+        _secret, called, name = claim
+        kind = _KINDS.get(credentials.protocol, devices.DeviceKind.OTHER)
+        if called == devices.DEV_EUI:
+            kind = devices.DeviceKind.LORAWAN
+
+        def may_add() -> bool:
+            return self.newcomers.take(inbox.application_id) == 0
+
+        try:
+            return await devices.arrive(tx, inbox, name, kind, may_add, called=called)
+        except devices.InboxRefuses as refused:
+            self._refuse(credentials, str(refused))
+            raise SenderUnknown from refused
+
+    def _refuse(self, credentials: Credentials, detail: str, device: int | None = None) -> None:
+        # A user name without a password may be a token: it is not shown.
+        hint = credentials.username if credentials.password else None
+        hint = (hint or credentials.client_id or credentials.dev_eui)[:64]
+        protocol, address = credentials.protocol, credentials.address
+        self._refused(Refusal("credentials", detail, protocol, address, hint, device))
+
+    def speaker(self, sender: devices.Sender, name: str) -> devices.Sender | None:
+        """Give the device of a name, an id or a devEui, that the sender may speak for.
+
+        A device may speak for itself by its id, a gateway for those behind it as well.
+        """
+        if name == str(sender.device_id):
+            return sender
+        return self._children.of(sender.number).get(name) if sender.is_gateway else None
+
+    def children(self, sender: devices.Sender) -> Mapping[str, devices.Sender]:
+        """Give whom the sender may speak for besides itself; the same value till it changes."""
+        return self._children.of(sender.number)
+
+    def gateway_of(self, child: int) -> int | None:
+        """Give the gateway that speaks for a device here."""
+        return self._children.gateway_of(child)
+
+    # --- Changes --------------------------------------------------------------
+
+    async def follow_changes(self) -> None:
+        """Forget and cut off senders that changed, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                async with self._database.begin() as tx:
+                    changes = await devices.senders_changed(tx, self._mark)
+                    parents = await self._parents(tx, changes.numbers)
+            except DatabaseUnavailable:
+                await asyncio.sleep(0.5)
+                self._changed.set()
+                continue
+            is_first, self._mark = self._mark is None, changes.next
+            self._turn += 1
+            changed = set(changes.numbers)
+            if changed:
+                for key, sender in list(self._senders.items()):
+                    if sender.number in changed:
+                        del self._senders[key]
+                self._children.forget(changed)
+                self._cut(list(changed))
+            if is_first:
+                # Who signed in before it was known where changes begin.
+                await self._renew_children(self._children.gateways())
+            elif changed:
+                await self._renew_children(self._children.touched(changed, parents))
+
+    async def _parents(self, tx: Tx, changed: Sequence[int]) -> Sequence[int]:
+        """Find which gateways may have new children, if any gateway is here."""
+        if not changed or not self._children.gateways():
+            return ()
+        return await devices.gateways_of(tx, changed)
+
+    async def _renew_children(self, gateways: Sequence[devices.Sender]) -> None:
+        """Read anew who stands behind gateways; those that have lost somebody are cut."""
+        while gateways:
+            try:
+                async with self._database.begin() as tx:
+                    found = [await devices.children_of(tx, gateway) for gateway in gateways]
+            except DatabaseUnavailable:
+                await asyncio.sleep(0.5)
+                continue
+            pairs = zip(gateways, found, strict=True)
+            lost = [gateway.number for gateway, own in pairs if self._put_children(gateway, own)]
+            if lost:
+                self._cut(lost)
+            return
+
+
+def _ignore(asked: asyncio.Future[Any]) -> None:
+    """Take the error of a question that nobody waits for any more."""
+    if not asked.cancelled():
+        asked.exception()
