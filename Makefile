@@ -61,7 +61,7 @@ test: install console ## Check and test everything
 	scripts/node npm --prefix console run --silent check
 	scripts/node npm --prefix console run --silent test
 	$(BIN)/pytest
-	$(BIN)/pytest tests/console $(ALONE)
+	$(BIN)/pytest tests/console $(ALONE) -n 2
 
 test-peers: install ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers
