@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import select
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -165,6 +165,10 @@ class Tx:
         await self.execute(
             "SELECT pg_notify(:channel, :names)", {"channel": FACTS_CHANNEL, "names": names[:7000]}
         )
+
+
+# Opens a transaction, and tells who the caller is by now; for what outlasts a request.
+Opened = Callable[[], AbstractAsyncContextManager[tuple[Tx, Caller]]]
 
 
 class Database:

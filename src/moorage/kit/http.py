@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -172,11 +172,7 @@ async def _page_request(
     return pages.PageRequest(limit, after, sort, total)
 
 
-# Opens a transaction, and tells who the caller is by now.
-Opened = Callable[[], AbstractAsyncContextManager[tuple[db.Tx, Caller]]]
-
-
-def opened(request: Request) -> Opened:
+def opened(request: Request) -> db.Opened:
     """Give what opens a transaction of its own and recognises the caller anew; for downloads."""
 
     @asynccontextmanager

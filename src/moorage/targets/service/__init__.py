@@ -25,7 +25,6 @@ from .expand import Arrival, Routes, take_in
 from .intake import Intake
 from .letters import discard, edit_letter, get_letter, list_letters, send_again
 from .receipts import (
-    Opened,
     deliveries_of,
     drop_old_receipts,
     export_receipts,
@@ -45,7 +44,6 @@ __all__ = [
     "Intake",
     "Kinds",
     "Means",
-    "Opened",
     "Replayer",
     "Routes",
     "Runner",

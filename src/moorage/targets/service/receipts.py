@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from moorage import devices, ledger, telemetry
 from moorage.kit import pages
 from moorage.kit.caller import Caller
-from moorage.kit.db import Tx
+from moorage.kit.copying import from_us
+from moorage.kit.db import Opened, Tx
 from moorage.organizations import Permission
 
 from .. import store
@@ -29,8 +29,6 @@ from .expand import key_of
 
 EXPORTED_AT_ONCE = 5_000
 MOST_TARGETS = 500
-# Opens a transaction, and tells who the caller is by now.
-Opened = Callable[[], AbstractAsyncContextManager[tuple[Tx, Caller]]]
 
 
 async def list_receipts(
@@ -100,7 +98,7 @@ async def deliveries_of(
     """
     _row, raw = await telemetry.message(tx, caller, device_id, partition, n)
     device = await devices.get(tx, caller, device_id)
-    message_id, received_at = UUID(bytes=raw.id), _instant(raw.received_us)
+    message_id, received_at = UUID(bytes=raw.id), from_us(raw.received_us)
     by_target: dict[UUID, list[Receipt]] = {}
     # A door's clock may be a little ahead.
     for receipt in await store.receipts_of(tx, message_id, received_at - timedelta(hours=1)):
@@ -194,7 +192,3 @@ async def drop_old_receipts(tx: Tx) -> None:
             await ledger.drop_day_table(tx, store.RECEIPTS_TABLE, day)
         elif past := [one for one in present if not kept.get(one) or age > kept[one]]:
             await store.forget_receipts(tx, day, past)
-
-
-def _instant(us: int) -> datetime:
-    return datetime.fromtimestamp(us / 1_000_000, UTC)

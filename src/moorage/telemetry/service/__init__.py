@@ -12,7 +12,6 @@ from .feed import (
     write_id,
 )
 from .many import (
-    Opened,
     export,
     export_messages,
     latest_of_many,
@@ -46,7 +45,6 @@ __all__ = [
     "Follower",
     "Keeper",
     "Messages",
-    "Opened",
     "Place",
     "Sealer",
     "count_series",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +12,7 @@ from moorage import devices, organizations
 from moorage.devices import Named
 from moorage.kit import pages
 from moorage.kit.caller import Caller
-from moorage.kit.db import Tx
+from moorage.kit.db import Opened, Tx
 from moorage.kit.errors import CursorInvalid
 from moorage.organizations import Permission
 
@@ -33,8 +32,6 @@ _NOTHING = State(None, 0, ())
 
 # The device and the instant to go on from; no device means the first.
 Where = tuple[UUID | None, datetime]
-# Opens a transaction, and tells who the caller is by now.
-Opened = Callable[[], AbstractAsyncContextManager[tuple[Tx, Caller]]]
 
 
 async def latest_of_many(
