@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -26,7 +26,7 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@contextmanager
+@contextlib.contextmanager
 def supervised(data_dir: Path, *kinds: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen([sys.executable, SUPERVISE, str(data_dir), *kinds])
     try:
@@ -106,6 +106,35 @@ def test_a_killed_part_and_a_killed_database_come_back(data_dir: Path) -> None:
         assert part(data_dir, "one").pid == one.pid
         with psycopg.connect(postgres.url_of(data_dir) or "") as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_database_whose_recovery_is_killed_comes_back(data_dir: Path) -> None:
+    with supervised(data_dir, "one") as process:
+        until((data_dir / "welcome").exists, process)
+        postmaster = psutil.Process(part(data_dir, "postgres").pid)
+        until(lambda: kill_recovery_of(postmaster), process)
+        until(lambda: is_ready(data_dir, "postgres", not_pid=postmaster.pid), process)
+        with psycopg.connect(postgres.url_of(data_dir) or "") as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def kill_recovery_of(postmaster: psutil.Process) -> bool:
+    """Make a database recover and kill what recovers it; False if that was quicker."""
+    for title in "walwriter", "startup":
+        deadline = time.monotonic() + 1
+        while not (found := [child for child in postmaster.children() if title in title_of(child)]):
+            if time.monotonic() > deadline:
+                return False
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found[0].kill()
+            found[0].wait()
+    return not any("walwriter" in title_of(child) for child in postmaster.children())
+
+
+def title_of(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def test_a_part_that_hangs_is_killed_and_started_again(data_dir: Path) -> None:

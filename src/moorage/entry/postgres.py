@@ -155,6 +155,21 @@ class Server:
             if found is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
+    def is_abandoned(self) -> bool:
+        """Tell whether nobody writes the log any more, and nobody recovers it.
+
+        If the process that recovers after a crash is killed itself, PostgreSQL 18 waits for it
+        for ever and refuses every connection. For a moment it looks so at each recovery.
+        """
+        if self.process.poll() is not None or not self.ready():
+            return False
+        titles = [_title(process) for process in psutil.Process(self.pid).children()]
+        return not any(" walwriter" in title or " startup" in title for title in titles)
+
+    def halt(self) -> None:
+        """Stop as if the power had gone; `ready` then tells that it has ended."""
+        self.process.send_signal(signal.SIGQUIT)
+
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End every connection and stop cleanly; pull the plug after `timeout_s`."""
         _end(psutil.Process(self.pid) if self.process.poll() is None else None, timeout_s)
@@ -398,6 +413,13 @@ def _works_in(process: psutil.Process, directory: Path) -> bool:
         return process.cwd() == str(directory.resolve())
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def _end(process: psutil.Process | None, timeout_s: float) -> None:

@@ -122,6 +122,7 @@ class Supervisor:
         self._written: state.State | None = None
         self._housekeeping_at = 0.0
         self._disk_low = False
+        self._abandoned = False
 
     def run(self) -> None:
         """Supervise until a signal asks to stop.
@@ -380,6 +381,10 @@ class Supervisor:
         if self._server is not None:
             with contextlib.suppress(OSError):
                 self._server.trim_log()
+            before, self._abandoned = self._abandoned, self._server.is_abandoned()
+            if before and self._abandoned:
+                log.warning("database_abandoned", pid=self._server.pid)
+                self._server.halt()
         found = disk.measure(self._plan.data_dir)
         low = found.used_share >= self._plan.warn_share
         if low != self._disk_low:
