@@ -170,13 +170,18 @@ async def a_permission_group(north: North) -> str:
 
 @thing("user_id", "member_id")
 async def a_user(north: North) -> str:
+    group_id = UUID(north.ids["/api/v1/permissions/{group_id}"])
+    return str((await north.world.user(f"{MARK}-user@example.org", group_id)).id)
+
+
+@thing("invitation_id")
+async def an_invitation(north: North) -> str:
     body = {
-        "email": f"{MARK}-user@example.org",
-        "name": f"{MARK} user",
+        "email": f"{MARK}-invited@example.org",
+        "name": f"{MARK} invited",
         "permissionGroupIds": [north.ids["/api/v1/permissions/{group_id}"]],
     }
-    made = await north.make("/users", body)
-    return str(made["id"])
+    return str((await north.make("/invitations", body))["id"])
 
 
 @thing("/api/v1/permissions/{group_id}/members/{kind}")

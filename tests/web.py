@@ -88,7 +88,7 @@ class World:
         """Make a user."""
         new = NewUser(email, email.partition("@")[0].title(), permission_group_ids=group_ids)
         async with self.database.begin(OPERATOR) as tx:
-            return (await users.invite(tx, OPERATOR, new))[0]
+            return (await users.add(tx, OPERATOR, new))[0]
 
     async def person(self, email: str, organization_id: UUID | None, *roles: Role) -> AsyncClient:
         """Make a user with roles in an organisation, signed in."""

@@ -544,6 +544,49 @@ def upgrade() -> None:
         postgresql_nulls_not_distinct=True,
     )
     op.create_table(
+        "user_invitations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("account_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("user_invitations_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("user_invitations_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("user_invitations_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("user_invitations_digest_key")),
+    )
+    op.create_index(
+        "user_invitations_email_key",
+        "user_invitations",
+        ["organization_id", sa.literal_column("lower(email)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_index(
+        op.f("user_invitations_expires_at_idx"), "user_invitations", ["expires_at"], unique=False
+    )
+    op.create_index(
+        op.f("user_invitations_user_id_idx"), "user_invitations", ["user_id"], unique=False
+    )
+    op.create_table(
         "user_links",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -970,6 +1013,32 @@ def upgrade() -> None:
         ["created_at"],
         unique=False,
         postgresql_where=sa.text("state IN ('waiting', 'running')"),
+    )
+    op.create_table(
+        "user_invitation_groups",
+        sa.Column("invitation_id", sa.Uuid(), nullable=False),
+        sa.Column("permission_group_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invitation_id"],
+            ["user_invitations.id"],
+            name=op.f("user_invitation_groups_invitation_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["permission_group_id"],
+            ["permission_groups.id"],
+            name=op.f("user_invitation_groups_permission_group_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "invitation_id", "permission_group_id", name=op.f("user_invitation_groups_pkey")
+        ),
+    )
+    op.create_index(
+        op.f("user_invitation_groups_permission_group_id_idx"),
+        "user_invitation_groups",
+        ["permission_group_id"],
+        unique=False,
     )
     op.create_table(
         "user_spent_tokens",

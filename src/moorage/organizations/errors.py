@@ -85,6 +85,17 @@ class MemberUnknown(MoorageError):
     message = "There is no {kind} {id} that you may see. Invite people by their e-mail address."
 
 
+class MemberForeign(MoorageError):
+    """The person belongs to another organization and has to be asked."""
+
+    kind = Kind.FORBIDDEN
+    code = "organizations.member_foreign"
+    message = (
+        "This person belongs to another organization whose users you do not manage. Invite them "
+        "by their e-mail address (POST /api/v1/invitations), or ask a GlobalAdmin."
+    )
+
+
 class LastAdmin(MoorageError):
     """Nobody would be left to administer the installation."""
 

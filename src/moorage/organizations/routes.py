@@ -16,6 +16,7 @@ from .errors import (
     ApplicationForeign,
     GrantTooWide,
     LastAdmin,
+    MemberForeign,
     MemberUnknown,
     OrganizationInUse,
     OrganizationNameTaken,
@@ -165,8 +166,8 @@ async def list_members(group_id: UUID, tx: Tx, caller: Signed) -> list[MemberOut
 
 
 @permissions.post("/{group_id}/members", status_code=204,
-                  responses=may_fail(PermissionGroupUnknown, MemberUnknown, PermissionMissing,
-                                     GrantTooWide))  # fmt: skip
+                  responses=may_fail(PermissionGroupUnknown, MemberUnknown, MemberForeign,
+                                     PermissionMissing, GrantTooWide))  # fmt: skip
 async def add_member(group_id: UUID, body: MemberBody, tx: Tx, caller: Signed) -> None:
     """Put a user or API key into a permission group."""
     await service.add_member(tx, caller, group_id, body.kind, body.id)

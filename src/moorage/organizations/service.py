@@ -20,6 +20,7 @@ from .errors import (
     ApplicationForeign,
     GrantTooWide,
     LastAdmin,
+    MemberForeign,
     MemberUnknown,
     OrganizationUnknown,
     PermissionGroupUnknown,
@@ -274,11 +275,19 @@ async def add_member(
 
     Raises:
         PermissionGroupUnknown, MemberUnknown, PermissionMissing, GrantTooWide.
+        MemberForeign: the person is not in this organisation yet, and has another one that the
+            caller does not administer the users of: they have to be asked.
     """
-    await get_group(tx, caller, group_id)
+    group = await get_group(tx, caller, group_id)
     seen = caller.reach(Permission.READ_USERS)
     if not await store.member_is_seen(tx, kind, member_id, seen):
         raise MemberUnknown(kind=kind.value, id=member_id)
+    if kind is MemberKind.USER:
+        homes = await store.homes_of(tx, member_id)
+        if group.organization_id not in homes and not all(
+            may(caller, Permission.MANAGE_USERS, home) for home in homes
+        ):
+            raise MemberForeign
     await grant(tx, caller, group_id, kind, member_id)
 
 
@@ -288,12 +297,34 @@ async def grant(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member
     Raises:
         PermissionGroupUnknown, PermissionMissing, GrantTooWide.
     """
+    group = await givable(tx, caller, group_id)
+    await _take_in(tx, group, kind, member_id)
+
+
+async def givable(tx: Tx, caller: Caller, group_id: UUID) -> PermissionGroup:
+    """Read a permission group that the caller may put members into.
+
+    Raises:
+        PermissionGroupUnknown, PermissionMissing, GrantTooWide.
+    """
     group = await get_group(tx, caller, group_id)
     require(caller, Permission.MANAGE_USERS, group.organization_id)
     _refuse_wider(caller, group.grants())
-    if await store.add_member(tx, group_id, kind, member_id):
-        member = {"kind": kind.value, "id": str(member_id)}
-        tx.announce(PermissionGranted(group_id, group.organization_id, after=member))
+    return group
+
+
+async def admit(tx: Tx, group_id: UUID, user_id: UUID) -> None:
+    """Put a user into a group that was `givable` to the one who invited them.
+
+    Raises:
+        PermissionGroupUnknown: it is gone.
+    """
+    await _take_in(tx, await store.get_group(tx, group_id, lock=True), MemberKind.USER, user_id)
+
+
+async def homes_of(tx: Tx, user_id: UUID) -> list[UUID | None]:
+    """List the organisations a user is a member of; None stands for the installation."""
+    return await store.homes_of(tx, user_id)
 
 
 async def revoke(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member_id: UUID) -> None:
@@ -328,9 +359,7 @@ async def make_first_admin(tx: Tx, user_id: UUID) -> None:
             tx, NewPermissionGroup(None, "Global administrators", (Role.GLOBAL_ADMIN,))
         )
         tx.announce(PermissionGroupMade(group.id, None, after=_group_view(group)))
-    if await store.add_member(tx, group.id, MemberKind.USER, user_id):
-        member = {"kind": MemberKind.USER.value, "id": str(user_id)}
-        tx.announce(PermissionGranted(group.id, None, after=member))
+    await _take_in(tx, group, MemberKind.USER, user_id)
 
 
 async def refuse_without_admin(tx: Tx) -> None:
@@ -352,6 +381,12 @@ async def hand_over_application(tx: Tx, organization_id: UUID, application_id: U
     """Take a moved application out of its old organisation's groups, into the new one's."""
     await store.remove_application(tx, application_id)
     await store.add_application_where_wanted(tx, organization_id, application_id)
+
+
+async def _take_in(tx: Tx, group: PermissionGroup, kind: MemberKind, member_id: UUID) -> None:
+    if await store.add_member(tx, group.id, kind, member_id):
+        member = {"kind": kind.value, "id": str(member_id)}
+        tx.announce(PermissionGranted(group.id, group.organization_id, after=member))
 
 
 def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:

@@ -373,6 +373,24 @@ async def member_is_seen(tx: Tx, kind: MemberKind, member_id: UUID, seen: Reach)
     return (await tx.execute(query.limit(1))).first() is not None
 
 
+async def homes_of(tx: Tx, user_id: UUID) -> list[UUID | None]:
+    """List the organisations a user is a member of; None stands for the installation."""
+    rows = await tx.execute(
+        select(permission_groups.c.organization_id)
+        .join(
+            permission_group_members,
+            permission_group_members.c.permission_group_id == permission_groups.c.id,
+        )
+        .where(
+            permission_group_members.c.kind == MemberKind.USER.value,
+            permission_group_members.c.member_id == user_id,
+        )
+        .distinct()
+        .order_by(permission_groups.c.organization_id)
+    )
+    return [row.organization_id for row in rows]
+
+
 async def remove_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) -> bool:
     """Take a member out; tell whether it was in."""
     result = await tx.execute(

@@ -5,6 +5,7 @@ from .facts import ApiKeyIssued, ApiKeyRevoked, SignInRefused, UserChanged, User
 from .model import Link, NewApiKey, NewUser, User, Visitor
 from .service import (
     SigningKeys,
+    add,
     add_from_command_line,
     csrf_token,
     deactivate,
@@ -12,7 +13,6 @@ from .service import (
     first_link,
     grant_admin,
     identify,
-    invite,
     issue_key,
     link_for,
     list_keys,
@@ -37,6 +37,7 @@ __all__ = [
     "UserSignedIn",
     "UserUnknown",
     "Visitor",
+    "add",
     "add_from_command_line",
     "csrf_token",
     "deactivate",
@@ -44,7 +45,6 @@ __all__ = [
     "first_link",
     "grant_admin",
     "identify",
-    "invite",
     "issue_key",
     "link_for",
     "list_keys",

@@ -60,6 +60,50 @@ class UserOutranks(MoorageError):
     )
 
 
+class UserShared(MoorageError):
+    """The account is not the caller's alone to change."""
+
+    kind = Kind.FORBIDDEN
+    code = "users.shared"
+    message = (
+        "This person belongs to more than the organizations whose users you manage, so the account "
+        "is not yours alone to change. You can take them out of your organization and end their "
+        "sessions; for the rest ask a GlobalAdmin."
+    )
+
+
+class InvitationNeeded(MoorageError):
+    """Only a GlobalAdmin lets people in without asking them."""
+
+    kind = Kind.FORBIDDEN
+    code = "users.invitation_needed"
+    message = (
+        "Only a GlobalAdmin makes an account at once. Invite the person instead: POST "
+        "/api/v1/invitations with the same fields."
+    )
+
+
+class InvitationUnknown(MoorageError):
+    """No such invitation that is open, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "users.invitation_unknown"
+    message = (
+        "There is no invitation {id} for you to see: it was answered, withdrawn or has expired."
+    )
+
+
+class AccountExists(MoorageError):
+    """The link of an invitation leads to an account that is there already."""
+
+    kind = Kind.CONFLICT
+    code = "users.account_exists"
+    message = (
+        "There is an account with the e-mail address of this invitation already, and the link does "
+        "not sign you in to it. Sign in as usual; the invitation waits for you there."
+    )
+
+
 class SessionUnknown(MoorageError):
     """No such session of the caller."""
 
@@ -85,11 +129,11 @@ class ApiKeyNameTaken(MoorageError):
 
 
 class GroupForeign(MoorageError):
-    """A permission group belongs to another organization than the key."""
+    """The permission groups of a key or an invitation are not of one organization."""
 
     kind = Kind.INVALID
     code = "users.group_foreign"
-    message = "Permission group {id} does not belong to the organization of the key."
+    message = "Permission group {id} belongs to another organization than the rest."
 
 
 class PersonNeeded(MoorageError):

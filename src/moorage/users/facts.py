@@ -4,9 +4,39 @@ from moorage.kit.facts import Fact
 
 
 class UserInvited(Fact):
-    """A user was made or joined further permission groups."""
+    """A user was made by a GlobalAdmin or the operator."""
 
     name = "users.invited"
+
+
+class InvitationMade(Fact):
+    """An organization invited a person; the subject is the invitation, elsewhere the person."""
+
+    name = "users.invitation_made"
+
+
+class InvitationAccepted(Fact):
+    """A person accepted an invitation, perhaps by making an account with it."""
+
+    name = "users.invitation_accepted"
+
+
+class InvitationDeclined(Fact):
+    """A person declined; the subject is the invitation, elsewhere the person."""
+
+    name = "users.invitation_declined"
+
+
+class InvitationWithdrawn(Fact):
+    """An organization withdrew an invitation; the subject is it, elsewhere the person."""
+
+    name = "users.invitation_withdrawn"
+
+
+class UserTakenOut(Fact):
+    """A user was taken out of an organization."""
+
+    name = "users.taken_out"
 
 
 class UserChanged(Fact):

@@ -77,13 +77,51 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """Whom to invite, and into which permission groups; without a language, as the browser."""
+    """Whom to let in, and into which permission groups; without a language, as the browser."""
 
     email: str
     name: str
     language: str | None = None
     expires_at: datetime | None = None
     permission_group_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What an organisation has asked somebody, as it sees it: nothing of an account there may be.
+
+    Attributes:
+        organization_id: None is the installation.
+        email, name, language, account_expires_at: as the inviter gave them; all but the address
+            are for a new account only.
+        expires_at: of the invitation.
+    """
+
+    id: UUID
+    organization_id: UUID | None
+    email: str
+    name: str
+    language: str | None
+    account_expires_at: datetime | None
+    permission_group_ids: tuple[UUID, ...]
+    expires_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedInvitation:
+    """An invitation, as the one who is invited sees it."""
+
+    id: UUID
+    organization_id: UUID | None
+    organization_name: str | None
+    permission_groups: tuple[str, ...]
+    invited_by: str | None
+    created_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

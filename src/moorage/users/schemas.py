@@ -105,7 +105,7 @@ class SessionOut(Out):
 
 
 class UserBody(Body):
-    """Whom to invite, and into which permission groups."""
+    """Whom to let in, and into which permission groups."""
 
     email: Email
     name: Name
@@ -120,6 +120,29 @@ class UserBody(Body):
             self.name,
             self.language,
             self.expires_at,
+            tuple(dict.fromkeys(self.permission_group_ids)),
+        )
+
+
+class InvitationBody(Body):
+    """Whom to ask, and into which permission groups of one organization.
+
+    Name, language and end of the account are for an account that the person has yet to make.
+    """
+
+    email: Email
+    name: Name
+    language: Language | None = None
+    account_expires_at: Instant | None = None
+    permission_group_ids: Annotated[list[Id], Field(max_length=100)] = []
+
+    def to_model(self) -> NewUser:
+        """Make the noun."""
+        return NewUser(
+            self.email,
+            self.name,
+            self.language,
+            self.account_expires_at,
             tuple(dict.fromkeys(self.permission_group_ids)),
         )
 
@@ -142,10 +165,44 @@ class LinkOut(Out):
     expires_at: Instant
 
 
-class InvitedOut(UserOut):
-    """The invited person; `link` is there if the account is new."""
+class AddedOut(UserOut):
+    """The new user, with the link that lets them in."""
 
-    link: LinkOut | None
+    link: LinkOut
+
+
+class InvitationOut(Stamped):
+    """What was asked of somebody; `expiresAt` is when it ends unanswered."""
+
+    id: UUID
+    organization_id: UUID | None
+    email: str
+    name: str
+    language: str | None
+    account_expires_at: Instant | None
+    permission_group_ids: list[UUID]
+    expires_at: Instant
+
+
+class InvitedOut(InvitationOut):
+    """A new invitation with its link, which is shown this once.
+
+    The link makes an account; who has one already signs in to it and finds the invitation.
+    """
+
+    link: LinkOut
+
+
+class ReceivedInvitationOut(Out):
+    """An invitation to you; no organization means the whole installation."""
+
+    id: UUID
+    organization_id: UUID | None
+    organization_name: str | None
+    permission_groups: list[str]
+    invited_by: str | None
+    created_at: Instant
+    expires_at: Instant
 
 
 class ApiKeyBody(Body):

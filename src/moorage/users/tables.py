@@ -88,6 +88,45 @@ user_links = Table(
     CheckConstraint("kind IN ('signIn', 'invitation')", name="kind"),
 )
 
+# Whom an organisation has asked to join it, until they accept, decline or a week has passed.
+user_invitations = Table(
+    "user_invitations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE")),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("language", Text),
+    Column("account_expires_at", DateTime(timezone=True)),
+    # Who may accept it signed in: the one whose address it was when it was made, or when the link
+    # was opened. Whoever takes the address later needs the link.
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    *stamps(),
+)
+Index(
+    "user_invitations_email_key",
+    user_invitations.c.organization_id,
+    func.lower(user_invitations.c.email),
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+)
+
+user_invitation_groups = Table(
+    "user_invitation_groups",
+    metadata,
+    Column(
+        "invitation_id", ForeignKey("user_invitations.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column(
+        "permission_group_id",
+        ForeignKey("permission_groups.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+)
+
 user_failures = Table(
     "user_failures",
     metadata,

@@ -1,7 +1,8 @@
 """HTTP of people, their sessions and keys."""
 
 from .auth import router as auth
+from .invitations import router as invitations
 from .keys import router as keys
 from .people import router as people
 
-ROUTERS = (auth, people, keys)
+ROUTERS = (auth, people, invitations, keys)

@@ -7,25 +7,37 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import JsonValue
 
+from moorage.kit import pages
 from moorage.kit.caller import Caller, CallerKind
-from moorage.kit.http import Signed, Tx, Unsigned, may_fail
+from moorage.kit.errors import CursorInvalid, FieldInvalid
+from moorage.kit.http import Asked, PageOut, Signed, Tx, Unsigned, may_fail
 
 from .. import service
 from ..errors import (
+    AccountExists,
     CredentialsWrong,
+    InvitationUnknown,
     PasswordWeak,
     PersonNeeded,
     PreferencesTooLarge,
     SessionUnknown,
     TooManyFailures,
 )
-from ..model import CONSOLE_ABSOLUTE, SessionKind, SignedIn, Tokens, Visitor
+from ..model import (
+    CONSOLE_ABSOLUTE,
+    ReceivedInvitation,
+    SessionKind,
+    SignedIn,
+    Tokens,
+    Visitor,
+)
 from ..schemas import (
     GrantOut,
     LinkBody,
     MeOut,
     PasswordBody,
     Preference,
+    ReceivedInvitationOut,
     RefreshBody,
     SessionOut,
     SignInBody,
@@ -72,9 +84,10 @@ async def sign_in(body: SignInBody, request: Request, response: Response) -> Non
     _let_in(request, response, signed_in)
 
 
-@router.post("/link", status_code=204, responses=may_fail(CredentialsWrong, TooManyFailures))
+@router.post("/link", status_code=204,
+             responses=may_fail(CredentialsWrong, TooManyFailures, AccountExists))  # fmt: skip
 async def sign_in_by_link(body: LinkBody, request: Request, response: Response) -> None:
-    """Sign in to the console with a one-time link."""
+    """Sign in to the console with a one-time link; an invitation's makes the account first."""
     signed_in = await service.sign_in_by_link(
         request.app.state.database, _visitor(request), body.token
     )
@@ -184,6 +197,29 @@ async def list_sessions(tx: Tx, caller: Signed) -> list[SessionOut]:
         )
         for s in await service.my_sessions(tx, caller)
     ]  # fmt: skip
+
+
+@router.get("/invitations", response_model=PageOut[ReceivedInvitationOut],
+            responses=may_fail(CursorInvalid, FieldInvalid, PersonNeeded))  # fmt: skip
+async def list_my_invitations(
+    tx: Tx, caller: Signed, asked: Asked
+) -> pages.Page[ReceivedInvitation]:
+    """List the invitations to you that wait for an answer."""
+    return await service.my_invitations(tx, caller, asked)
+
+
+@router.post("/invitations/{invitation_id}/accept", status_code=204,
+             responses=may_fail(InvitationUnknown, PersonNeeded))  # fmt: skip
+async def accept_invitation(invitation_id: UUID, tx: Tx, caller: Signed) -> None:
+    """Join the permission groups that you are invited to."""
+    await service.accept(tx, caller, invitation_id)
+
+
+@router.post("/invitations/{invitation_id}/decline", status_code=204,
+             responses=may_fail(InvitationUnknown, PersonNeeded))  # fmt: skip
+async def decline_invitation(invitation_id: UUID, tx: Tx, caller: Signed) -> None:
+    """Refuse an invitation."""
+    await service.decline(tx, caller, invitation_id)
 
 
 @router.delete("/sessions/{session_id}", status_code=204,

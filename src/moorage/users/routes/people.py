@@ -18,14 +18,21 @@ from moorage.organizations import (
 )
 
 from .. import service
-from ..errors import EmailTaken, PersonNeeded, UserOutranks, UserUnknown
+from ..errors import (
+    EmailTaken,
+    InvitationNeeded,
+    PersonNeeded,
+    UserOutranks,
+    UserShared,
+    UserUnknown,
+)
 from ..model import Link, User
-from ..schemas import InvitedOut, LinkOut, UserBody, UserOut, UserPatch
+from ..schemas import AddedOut, LinkOut, UserBody, UserOut, UserPatch
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
 
 
-def _link(request: Request, link: Link) -> LinkOut:
+def link_out(request: Request, link: Link) -> LinkOut:
     url = f"{request.app.state.public_url}/sign-in#token={link.token}"
     return LinkOut(kind=link.kind, url=url, expires_at=link.expires_at)
 
@@ -43,20 +50,19 @@ async def list_users(
     )
 
 
-@router.post("", status_code=201, response_model=InvitedOut,
-             responses=may_fail(EmailTaken, PermissionMissing, PermissionGroupUnknown,
-                                GrantTooWide, FieldInvalid))  # fmt: skip
-async def invite_user(
+@router.post("", status_code=201, response_model=AddedOut,
+             responses=may_fail(InvitationNeeded, EmailTaken, PermissionGroupUnknown,
+                                GrantTooWide))  # fmt: skip
+async def add_user(
     body: UserBody, tx: Tx, caller: Signed, request: Request, response: Response
-) -> InvitedOut:
-    """Invite a person; the link is for you to pass on."""
-    user, link = await service.invite(tx, caller, body.to_model())
+) -> AddedOut:
+    """Make a user at once, as a GlobalAdmin; the link is for you to pass on."""
+    user, link = await service.add(tx, caller, body.to_model())
     response.headers["Location"] = f"/api/v1/users/{user.id}"
+    response.headers["Cache-Control"] = "no-store"
     tag(response, user.updated_at)
     shown = UserOut.model_validate(user)
-    return InvitedOut(
-        **shown.model_dump(by_alias=False), link=_link(request, link) if link else None
-    )
+    return AddedOut(**shown.model_dump(by_alias=False), link=link_out(request, link))
 
 
 @router.get("/{user_id}", response_model=UserOut, responses=may_fail(UserUnknown))
@@ -68,8 +74,8 @@ async def get_user(user_id: UUID, tx: Tx, caller: Signed, response: Response) ->
 
 
 @router.patch("/{user_id}", response_model=UserOut,
-              responses=may_fail(UserUnknown, PermissionMissing, UserOutranks, EmailTaken,
-                                 LastAdmin, VersionStale))  # fmt: skip
+              responses=may_fail(UserUnknown, PermissionMissing, UserShared, UserOutranks,
+                                 EmailTaken, LastAdmin, VersionStale))  # fmt: skip
 async def change_user(
     user_id: UUID, body: UserPatch, tx: Tx, caller: Signed, response: Response,
     if_match: IfMatch = None,
@@ -82,18 +88,26 @@ async def change_user(
 
 
 @router.delete("/{user_id}", status_code=204,
-               responses=may_fail(UserUnknown, PermissionMissing, LastAdmin))  # fmt: skip
+               responses=may_fail(UserUnknown, PermissionMissing, UserShared,
+                                  LastAdmin))  # fmt: skip
 async def erase_user(user_id: UUID, tx: Tx, caller: Signed) -> None:
     """Erase a user; the audit keeps a pseudonym."""
     await service.erase(tx, caller, user_id)
 
 
+@router.delete("/{user_id}/organizations/{organization_id}", status_code=204,
+               responses=may_fail(UserUnknown, PermissionMissing))  # fmt: skip
+async def take_user_out(user_id: UUID, organization_id: UUID, tx: Tx, caller: Signed) -> None:
+    """Take a user out of every permission group of an organization; it acts at once."""
+    await service.take_out(tx, caller, user_id, organization_id)
+
+
 @router.post("/{user_id}/link", status_code=201, response_model=LinkOut,
-             responses=may_fail(UserUnknown, PermissionMissing, UserOutranks,
+             responses=may_fail(UserUnknown, PermissionMissing, UserShared, UserOutranks,
                                 PersonNeeded))  # fmt: skip
 async def make_link(user_id: UUID, tx: Tx, caller: Signed, request: Request) -> LinkOut:
     """Make a link that signs a user in once; earlier links stop working."""
-    return _link(request, await service.make_link(tx, caller, user_id))
+    return link_out(request, await service.make_link(tx, caller, user_id))
 
 
 @router.post("/{user_id}/end-sessions", status_code=204,

@@ -1,7 +1,17 @@
 """The rules of people: signing in, being recognised, being invited, making keys."""
 
+from .invitations import (
+    accept,
+    decline,
+    get_invitation,
+    invite,
+    list_invitations,
+    my_invitations,
+    withdraw,
+)
 from .keys import change_key, get_key, issue_key, list_keys, revoke_key
 from .people import (
+    add,
     add_from_command_line,
     change,
     clear_away,
@@ -12,10 +22,11 @@ from .people import (
     first_link,
     get,
     grant_admin,
-    invite,
     link_for,
     list_users,
     make_link,
+    my_user,
+    take_out,
 )
 from .preferences import my_preferences, prefer
 from .sign_in import (
@@ -24,7 +35,6 @@ from .sign_in import (
     give_tokens,
     identify,
     my_sessions,
-    my_user,
     refresh,
     sign_in,
     sign_in_by_link,
@@ -34,6 +44,8 @@ from .tokens import SigningKeys, csrf_token, load_signing_keys, seal_anew
 
 __all__ = [
     "SigningKeys",
+    "accept",
+    "add",
     "add_from_command_line",
     "change",
     "change_key",
@@ -41,12 +53,14 @@ __all__ = [
     "clear_away",
     "csrf_token",
     "deactivate",
+    "decline",
     "end_my_session",
     "end_sessions",
     "erase",
     "everybody",
     "first_link",
     "get",
+    "get_invitation",
     "get_key",
     "give_tokens",
     "grant_admin",
@@ -54,10 +68,12 @@ __all__ = [
     "invite",
     "issue_key",
     "link_for",
+    "list_invitations",
     "list_keys",
     "list_users",
     "load_signing_keys",
     "make_link",
+    "my_invitations",
     "my_preferences",
     "my_sessions",
     "my_user",
@@ -68,4 +84,6 @@ __all__ = [
     "sign_in",
     "sign_in_by_link",
     "sign_out",
+    "take_out",
+    "withdraw",
 ]

@@ -11,15 +11,15 @@ from moorage import organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller, CallerKind, Reach
 from moorage.kit.db import Tx
-from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference
 from moorage.kit.secrets import digest, make_token
 from moorage.organizations import MemberKind, Permission
 
-from ..errors import EmailTaken, PersonNeeded, UserOutranks, UserUnknown
-from ..facts import LinkMade, SessionEnded, UserChanged, UserErased, UserInvited
+from ..errors import InvitationNeeded, PersonNeeded, UserOutranks, UserShared, UserUnknown
+from ..facts import LinkMade, SessionEnded, UserChanged, UserErased, UserInvited, UserTakenOut
 from ..model import INVITATION, SIGN_IN_LINK, Link, LinkKind, NewUser, User
-from ..store import people, sessions
+from ..store import invitations, people, sessions
+from .homes import tell
 
 OWN_FIELDS = frozenset({"name", "language"})
 
@@ -34,6 +34,13 @@ async def get(tx: Tx, caller: Caller, user_id: UUID, *, lock: bool = False) -> U
     if user_id != caller.id and not await people.shares_organization(tx, user_id, seen):
         raise UserUnknown(id=user_id)
     return await people.get(tx, user_id, lock=lock)
+
+
+async def my_user(tx: Tx, caller: Caller) -> User:
+    """Read the person who asks. Raises PersonNeeded."""
+    if caller.kind is not CallerKind.PERSON:
+        raise PersonNeeded
+    return await people.get(tx, caller.id)
 
 
 async def list_users(
@@ -54,41 +61,23 @@ async def list_users(
     )
 
 
-async def invite(tx: Tx, caller: Caller, new: NewUser) -> tuple[User, Link | None]:
-    """Make a user with an invitation, or let a person known elsewhere join permission groups.
-
-    Returns:
-        The user, and the invitation's link where the account is new.
+async def add(tx: Tx, caller: Caller, new: NewUser) -> tuple[User, Link]:
+    """Make a user at once, with a link for seven days; others than GlobalAdmins invite.
 
     Raises:
-        EmailTaken: the caller sees a user with this address already.
-        FieldInvalid: only a GlobalAdmin makes users without a permission group.
-        PermissionGroupUnknown, PermissionMissing, GrantTooWide: a group is not the caller's to
-            give.
+        InvitationNeeded: the caller is no GlobalAdmin.
+        EmailTaken, PermissionGroupUnknown, GrantTooWide.
     """
-    if not new.permission_group_ids and not caller.may(Permission.MANAGE_USERS, None):
-        raise FieldInvalid("/permissionGroupIds", "must name at least one permission group.")
-    found = await people.find_by_email(tx, new.email)
-    if found is not None:
-        user = found[0]
-        seen = caller.reach(Permission.READ_USERS)
-        if not new.permission_group_ids or await people.shares_organization(tx, user.id, seen):
-            raise EmailTaken(email=new.email)
-    else:
-        user = await people.add(
-            tx,
-            email=new.email,
-            name=new.name,
-            language=new.language,
-            expires_at=new.expires_at,
-        )
+    if not caller.may(Permission.MANAGE_USERS, None):
+        raise InvitationNeeded
+    user = await people.add(
+        tx, email=new.email, name=new.name, language=new.language, expires_at=new.expires_at
+    )
     for group_id in new.permission_group_ids:
         await organizations.grant(tx, caller, group_id, MemberKind.USER, user.id)
     view = {**_view(user), "permission_group_ids": new.permission_group_ids}
-    tx.announce(UserInvited(user.id, await _home(tx, user.id), after=view))
-    # A link of an account that exists would let the inviter in as somebody else.
-    link = None if found else await _make_link(tx, user.id, LinkKind.INVITATION)
-    return user, link
+    await tell(tx, UserInvited, user.id, after=view)
+    return user, await _make_link(tx, user.id, LinkKind.INVITATION)
 
 
 async def change(tx: Tx, caller: Caller, user_id: UUID, changes: Mapping[str, Any]) -> User:
@@ -97,7 +86,7 @@ async def change(tx: Tx, caller: Caller, user_id: UUID, changes: Mapping[str, An
     One may change one's own name and language, and give an e-mail address where there is none.
 
     Raises:
-        UserUnknown, PermissionMissing, EmailTaken, LastAdmin.
+        UserUnknown, PermissionMissing, UserShared, EmailTaken, LastAdmin.
         UserOutranks: the e-mail address of somebody who holds more is not the caller's to change.
     """
     before = await get(tx, caller, user_id)
@@ -111,33 +100,49 @@ async def change(tx: Tx, caller: Caller, user_id: UUID, changes: Mapping[str, An
         await _refuse_last_admin(tx, user_id)
         await sessions.remove_all(tx, user_id)
     was, now = difference(_view(before), _view(after))
-    tx.announce(UserChanged(user_id, await _home(tx, user_id), was, now))
+    await tell(tx, UserChanged, user_id, before=was, after=now)
     return after
+
+
+async def take_out(tx: Tx, caller: Caller, user_id: UUID, organization_id: UUID) -> None:
+    """Take a user out of every permission group of an organisation.
+
+    Raises:
+        UserUnknown: the caller sees no such user, or not in this organisation.
+        PermissionMissing.
+    """
+    await get(tx, caller, user_id)
+    homes = await organizations.homes_of(tx, user_id)
+    if organization_id not in homes or not (
+        user_id == caller.id or caller.may(Permission.READ_USERS, organization_id)
+    ):
+        raise UserUnknown(id=user_id)
+    organizations.require(caller, Permission.MANAGE_USERS, organization_id)
+    await _leave_groups(tx, caller, user_id, organization_id)
+    left = {"organization_id": organization_id}
+    await tell(tx, UserTakenOut, user_id, homes=homes, before=left)
 
 
 async def erase(tx: Tx, caller: Caller, user_id: UUID) -> None:
     """Remove everything personal of a user; the audit keeps a pseudonym.
 
     Raises:
-        UserUnknown, PermissionMissing, LastAdmin.
+        UserUnknown, PermissionMissing, UserShared, LastAdmin.
     """
     user = await get(tx, caller, user_id)
     await _require_manage(tx, caller, user_id)
-    home = await _home(tx, user_id)
-    asked = pages.PageRequest(limit=500)
-    groups = await organizations.list_groups(tx, caller, asked, member_id=user_id)
-    for group in groups.items:
-        await organizations.revoke(tx, caller, group.id, MemberKind.USER, user_id)
+    homes = await organizations.homes_of(tx, user_id)
+    await _leave_groups(tx, caller, user_id)
     pseudonym = f"erased user {user_id.hex[-8:]}"
     await people.erase(tx, user, pseudonym)
-    tx.announce(UserErased(user_id, home, after={"name": pseudonym}))
+    await tell(tx, UserErased, user_id, homes=homes, after={"name": pseudonym})
 
 
 async def make_link(tx: Tx, caller: Caller, user_id: UUID) -> Link:
     """Make a link that signs a user in once, within fifteen minutes (an invitation: seven days).
 
     Raises:
-        UserUnknown, PermissionMissing.
+        UserUnknown, PermissionMissing, UserShared.
         PersonNeeded: an API key cannot let people in.
         UserOutranks: the user holds more than the caller, who would gain it by the link.
     """
@@ -151,13 +156,18 @@ async def make_link(tx: Tx, caller: Caller, user_id: UUID) -> Link:
 
 
 async def end_sessions(tx: Tx, caller: Caller, user_id: UUID) -> None:
-    """End every session of a user. Raises UserUnknown, PermissionMissing."""
+    """End every session of a user, who may sign in again.
+
+    Raises:
+        UserUnknown.
+        PermissionMissing: the caller manages the users of none of the person's organisations.
+    """
     await get(tx, caller, user_id)
     if user_id != caller.id:
-        await _require_manage(tx, caller, user_id)
+        await _managed(tx, caller, user_id)
     ended = await sessions.remove_all(tx, user_id)
     view = {"sessions": [str(session_id) for session_id in ended]}
-    tx.announce(SessionEnded(user_id, await _home(tx, user_id), before=view))
+    await tell(tx, SessionEnded, user_id, before=view)
 
 
 # --- For the command line and the first start -----------------------------
@@ -217,7 +227,7 @@ async def deactivate(tx: Tx, email: str) -> User:
     await _refuse_last_admin(tx, user.id)
     await sessions.remove_all(tx, user.id)
     was, now = difference(_view(user), _view(after))
-    tx.announce(UserChanged(user.id, await _home(tx, user.id), was, now))
+    await tell(tx, UserChanged, user.id, before=was, after=now)
     return after
 
 
@@ -228,8 +238,9 @@ async def everybody(tx: Tx, asked: pages.PageRequest) -> pages.Page[User]:
 
 
 async def clear_away(tx: Tx) -> None:
-    """Delete sessions, links and counts that are over."""
+    """Delete sessions, links, invitations and counts that are over."""
     await sessions.drop_expired(tx)
+    await invitations.drop_expired(tx)
     await people.drop_expired_links(tx)
     await people.drop_old_failures(tx)
 
@@ -242,7 +253,7 @@ async def _make_link(tx: Tx, user_id: UUID, kind: LinkKind) -> Link:
     holds = INVITATION if kind is LinkKind.INVITATION else SIGN_IN_LINK
     link = await people.add_link(tx, user_id, kind, token, digest(token), holds)
     after = {"kind": kind.value, "expires_at": link.expires_at, "token": "***"}
-    tx.announce(LinkMade(user_id, await _home(tx, user_id), after=after))
+    await tell(tx, LinkMade, user_id, after=after)
     return link
 
 
@@ -259,8 +270,34 @@ async def _by_email(tx: Tx, email: str | None) -> User:
 
 async def _require_manage(tx: Tx, caller: Caller, user_id: UUID) -> None:
     """Refuse unless the caller administers the users of every organisation the user is in."""
-    for home in await people.homes_of(tx, user_id) or [None]:
-        organizations.require(caller, Permission.MANAGE_USERS, home)
+    if not await _managed(tx, caller, user_id):
+        raise UserShared
+
+
+async def _managed(tx: Tx, caller: Caller, user_id: UUID) -> bool:
+    """Tell whether the caller administers the users of all of a user's organisations, or some.
+
+    Raises:
+        PermissionMissing: of none.
+    """
+    homes = await organizations.homes_of(tx, user_id) or [None]
+    # The refusal becomes a fact of an organisation that the caller is in.
+    homes.sort(key=lambda home: not caller.may(Permission.READ_USERS, home))
+    managed = [home for home in homes if caller.may(Permission.MANAGE_USERS, home)]
+    if not managed:
+        organizations.require(caller, Permission.MANAGE_USERS, homes[0])
+    return len(managed) == len(homes)
+
+
+async def _leave_groups(
+    tx: Tx, caller: Caller, user_id: UUID, organization_id: UUID | None = None
+) -> None:
+    asked = pages.PageRequest(limit=500)
+    groups = await organizations.list_groups(
+        tx, caller, asked, organization_id=organization_id, member_id=user_id
+    )
+    for group in groups.items:
+        await organizations.revoke(tx, caller, group.id, MemberKind.USER, user_id)
 
 
 async def _refuse_outranked(tx: Tx, caller: Caller, user_id: UUID) -> None:
@@ -281,13 +318,8 @@ async def _refuse_outranked(tx: Tx, caller: Caller, user_id: UUID) -> None:
 
 async def _refuse_last_admin(tx: Tx, user_id: UUID) -> None:
     """Refuse a change of this user, made just now, that leaves no administrator."""
-    if None in await people.homes_of(tx, user_id):
+    if None in await organizations.homes_of(tx, user_id):
         await organizations.refuse_without_admin(tx)
-
-
-async def _home(tx: Tx, user_id: UUID) -> UUID | None:
-    homes = await people.homes_of(tx, user_id)
-    return homes[0] if len(homes) == 1 else None
 
 
 def _view(user: User) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from moorage.kit.db import Tx
 
 from ..errors import PreferencesTooLarge
 from ..store import people, preferences
-from .sign_in import my_user
+from .people import my_user
 
 MOST_BYTES = 65_536
 

@@ -12,13 +12,20 @@ from moorage.kit.db import Database, Tx
 from moorage.kit.secrets import digest, make_token
 from moorage.organizations import MemberKind
 
-from ..errors import CredentialsWrong, PersonNeeded, SessionUnknown, TooManyFailures, UserUnknown
+from ..errors import (
+    AccountExists,
+    CredentialsWrong,
+    SessionUnknown,
+    TooManyFailures,
+    UserUnknown,
+)
 from ..facts import PasswordChanged, SessionEnded, SignInRefused, UserSignedIn
 from ..model import (
     ACCESS_TOKEN,
     API_KEY_PREFIX,
     SIGN_IN_LINK,
     ApiKey,
+    LinkKind,
     Session,
     SessionKind,
     SignedIn,
@@ -29,6 +36,9 @@ from ..model import (
 from ..store import keys as key_store
 from ..store import people, sessions
 from . import passwords
+from .homes import tell
+from .invitations import take_up
+from .people import my_user
 from .tokens import SigningKeys, make_access_token, read_access_token
 
 NOBODY = UUID(int=0)
@@ -59,13 +69,8 @@ async def sign_in(
             if visitor.address:
                 await people.take_back_attempt(tx, "address", visitor.address)
             return await _open(tx, user, kind, visitor, by="password")
-        tx.announce(
-            SignInRefused(
-                user.id if user else NOBODY,
-                await _home(tx, user.id) if user else None,
-                after={"email": email.lower()[:254], "origin": visitor.address},
-            )
-        )
+        refused = {"email": email.lower()[:254], "origin": visitor.address}
+        await tell(tx, SignInRefused, user.id if user else NOBODY, after=refused)
     raise CredentialsWrong
 
 
@@ -75,21 +80,24 @@ async def sign_in_by_link(database: Database, visitor: Visitor, token: str) -> S
     Raises:
         TooManyFailures: the address has to wait.
         CredentialsWrong: the link was used, replaced or has expired, or the account is closed.
+        AccountExists: it is an invitation's, and the person has an account to sign in to.
     """
     await _attempt(database, visitor, None)
     async with database.begin() as tx:
         taken = await people.take_link(tx, digest(token))
-        user = await _still(tx, taken[0]) if taken else None
-        if taken and user and user.may_sign_in(tx.now):
-            tx.caller = _visitor_caller(user, user.label, visitor)
-            if visitor.address:
-                await people.take_back_attempt(tx, "address", visitor.address)
-            return await _open(tx, user, SessionKind.CONSOLE, visitor, by=taken[1].value)
+        if taken is not None:
+            user, lets_in = await _still(tx, taken[0]), True
+        else:
+            user, lets_in = await take_up(tx, digest(token))
         tx.caller = _visitor_caller(user, "one-time link", visitor)
-        home = await _home(tx, user.id) if user else None
+        if user is not None and visitor.address:
+            await people.take_back_attempt(tx, "address", visitor.address)
+        if user is not None and lets_in and user.may_sign_in(tx.now):
+            by = taken[1] if taken else LinkKind.INVITATION
+            return await _open(tx, user, SessionKind.CONSOLE, visitor, by=by.value)
         refused = {"link": True, "origin": visitor.address}
-        tx.announce(SignInRefused(user.id if user else NOBODY, home, after=refused))
-    raise CredentialsWrong
+        await tell(tx, SignInRefused, user.id if user else NOBODY, after=refused)
+    raise CredentialsWrong if user is None or lets_in else AccountExists
 
 
 async def give_tokens(database: Database, keys: SigningKeys, signed_in: SignedIn) -> Tokens:
@@ -120,8 +128,7 @@ async def refresh(
             user = await _still(tx, ended.user_id)
             tx.caller = _visitor_caller(user, "refresh token", visitor)
             reason = {"session": str(ended.id), "reason": "refresh token used twice"}
-            home = await _home(tx, ended.user_id)
-            tx.announce(SessionEnded(ended.user_id, home, before=reason))
+            await tell(tx, SessionEnded, ended.user_id, before=reason)
     raise CredentialsWrong
 
 
@@ -130,7 +137,7 @@ async def sign_out(tx: Tx, caller: Caller) -> None:
     if caller.session_id is not None:
         await sessions.remove(tx, caller.session_id)
         view = {"session": str(caller.session_id)}
-        tx.announce(SessionEnded(caller.id, await _home(tx, caller.id), before=view))
+        await tell(tx, SessionEnded, caller.id, before=view)
 
 
 # --- Recognising ----------------------------------------------------------
@@ -189,13 +196,6 @@ async def identify(
 # --- What a person does with their own account ----------------------------
 
 
-async def my_user(tx: Tx, caller: Caller) -> User:
-    """Read the person who asks. Raises PersonNeeded."""
-    if caller.kind is not CallerKind.PERSON:
-        raise PersonNeeded
-    return await people.get(tx, caller.id)
-
-
 async def my_sessions(tx: Tx, caller: Caller) -> list[Session]:
     """List where the person who asks is signed in. Raises PersonNeeded."""
     await my_user(tx, caller)
@@ -208,7 +208,7 @@ async def end_my_session(tx: Tx, caller: Caller, session_id: UUID) -> None:
     if await sessions.remove(tx, session_id, user_id=caller.id) is None:
         raise SessionUnknown(id=session_id)
     view = {"session": str(session_id)}
-    tx.announce(SessionEnded(caller.id, await _home(tx, caller.id), before=view))
+    await tell(tx, SessionEnded, caller.id, before=view)
 
 
 async def change_password(
@@ -242,7 +242,7 @@ async def change_password(
         await people.forget_failures(tx, "account", user.label)
         ended = await sessions.remove_all(tx, user.id, but=caller.session_id)
         after = {"password": "***", "sessionsEnded": len(ended)}
-        tx.announce(PasswordChanged(user.id, await _home(tx, user.id), after=after))
+        await tell(tx, PasswordChanged, user.id, after=after)
 
 
 # --- Inside ---------------------------------------------------------------
@@ -272,7 +272,7 @@ async def _open(tx: Tx, user: User, kind: SessionKind, visitor: Visitor, *, by: 
     )
     await people.note_sign_in(tx, user.id)
     after = {"session": str(session.id), "kind": kind.value, "by": by, "origin": visitor.address}
-    tx.announce(UserSignedIn(user.id, await _home(tx, user.id), after=after))
+    await tell(tx, UserSignedIn, user.id, after=after)
     return SignedIn(user, session, secret)
 
 
@@ -300,12 +300,6 @@ async def _still(tx: Tx, user_id: UUID) -> User | None:
         return await people.get(tx, user_id)
     except UserUnknown:
         return None
-
-
-async def _home(tx: Tx, user_id: UUID) -> UUID | None:
-    """Give the organisation whose audit shows a person's facts: theirs, if it is just one."""
-    homes = await people.homes_of(tx, user_id)
-    return homes[0] if len(homes) == 1 else None
 
 
 def _visitor_caller(user: User | None, label: str, visitor: Visitor) -> Caller:

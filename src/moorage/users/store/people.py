@@ -41,12 +41,26 @@ from ..model import (
     LinkKind,
     User,
 )
-from ..tables import user_failures, user_links, user_preferences, user_sessions, users
+from ..tables import (
+    user_failures,
+    user_invitations,
+    user_links,
+    user_preferences,
+    user_sessions,
+    users,
+)
 
 # Membership belongs to the slice of organisations; lists must filter by it within the statement.
 _groups = table("permission_groups", column("id"), column("organization_id"))
 _members = table(
     "permission_group_members", column("permission_group_id"), column("kind"), column("member_id")
+)
+# Facts that have an address in them and another subject than the person.
+_TELL_ADDRESS = (
+    "users.sign_in_refused",
+    "users.invitation_made",
+    "users.invitation_declined",
+    "users.invitation_withdrawn",
 )
 SHOWN = (
     users.c.id,
@@ -70,7 +84,13 @@ def to_user(row: Any) -> User:
 
 
 async def add(
-    tx: Tx, *, email: str | None, name: str, language: str | None, expires_at: datetime | None
+    tx: Tx,
+    *,
+    email: str | None,
+    name: str,
+    language: str | None,
+    expires_at: datetime | None,
+    by: UUID | None = None,
 ) -> User:
     """Insert a user without a password. Raises EmailTaken."""
     row = (
@@ -83,7 +103,7 @@ async def add(
                 language=language,
                 active=True,
                 expires_at=expires_at,
-                **tx.stamp(),
+                **tx.stamp(by),
             )
             .on_conflict_do_nothing(index_elements=[func.lower(users.c.email)])
             .returning(*SHOWN)
@@ -173,17 +193,6 @@ async def shares_organization(tx: Tx, user_id: UUID, seen: Reach) -> bool:
     return bool((await tx.execute(query)).scalar_one())
 
 
-async def homes_of(tx: Tx, user_id: UUID) -> list[UUID | None]:
-    """List the organisations the user is a member of; None stands for the installation."""
-    rows = await tx.execute(
-        select(_groups.c.organization_id)
-        .join(_members, _members.c.permission_group_id == _groups.c.id)
-        .where(_members.c.kind == "user", _members.c.member_id == user_id)
-        .distinct()
-    )
-    return [row.organization_id for row in rows]
-
-
 async def change(tx: Tx, user_id: UUID, changes: Mapping[str, Any]) -> User:
     """Change fields. Raises UserUnknown, EmailTaken."""
     statement = (
@@ -235,16 +244,19 @@ async def erase(tx: Tx, user: User, pseudonym: str) -> None:
     await tx.execute(delete(user_preferences).where(user_preferences.c.user_id == user.id))
     by_user = and_(facts.c.caller_kind == "person", facts.c.caller_id == user.id)
     await tx.execute(update(facts).where(by_user).values(caller_label=pseudonym, origin=None))
+    invited = user_invitations.c.user_id == user.id
     about = facts.c.subject_id == user.id
     if user.email is not None:
         await forget_failures(tx, "account", user.email)
+        invited |= func.lower(user_invitations.c.email) == user.email.lower()
         about = or_(
             about,
             and_(
-                facts.c.name == "users.sign_in_refused",
-                facts.c.after["email"].astext == user.email.lower(),
+                facts.c.name.in_(_TELL_ADDRESS),
+                func.lower(facts.c.after["email"].astext) == user.email.lower(),
             ),
         )
+    await tx.execute(delete(user_invitations).where(invited))
     for column_ in (facts.c.before, facts.c.after):
         for key in ("name", "email", "origin"):
             await tx.execute(
