@@ -152,10 +152,34 @@ async def test_a_weak_password_is_refused_in_words(world: World) -> None:
         "qwertyuiopasdf",
         "123456789012345",
         "abcabcabcabcabc",
+        "passwordpassword",
+        "welcomewelcome",
+        "letmeinletmein",
+        "passwordadmin",
+        "adminpassword1",
+        "kommunesommer2026",
+        "velkommen-2026!",
+        "correcthorsebattery",
+        "correct horse battery",
+        "example.org1234",
+        "4@8({[</369&#!1|0$57%2/4" * 10 + "x" * 30,
     ):
         answer = await client.post("/api/v1/auth/password", json={"newPassword": password})
         assert answer.status_code == 422, password
         assert answer.json()["errors"][0]["pointer"] == "/newPassword"
+
+
+async def test_words_that_do_not_belong_together_make_a_password(world: World) -> None:
+    await world.user("anna.larsen@example.org")
+    client = await world.sign_in("anna.larsen@example.org")
+    for password in (
+        "gul cykel under broen",
+        "lantern gravel otter 42",
+        "vXq8!mZr2#Lp",
+        "ubåd honning lygte " * 13,
+    ):
+        answer = await client.post("/api/v1/auth/password", json={"newPassword": password})
+        assert answer.status_code == 204, (password, answer.text)
 
 
 async def test_changing_the_password_needs_the_current_one_and_ends_other_sessions(

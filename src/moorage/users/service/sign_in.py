@@ -230,7 +230,7 @@ async def change_password(
         by_link = (
             found is not None and found[0].by_link and tx.now - found[0].created_at < SIGN_IN_LINK
         )
-    passwords.check(new, user.email, user.name, pointer="/newPassword")
+    await passwords.check(new, user.email, user.name, pointer="/newPassword")
     if password_hash is not None and not by_link:
         await _attempt(database, visitor, user.label)
         right, _ = await passwords.matches(current or "", password_hash)
