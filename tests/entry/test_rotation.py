@@ -6,6 +6,8 @@ import asyncio
 import base64
 import json
 import os
+import pwd
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -31,10 +33,16 @@ def text(key: bytes) -> str:
 def moorage_keys(
     database_url: str, data_dir: Path, *words: str, given: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
+    return moorage(database_url, data_dir, "keys", *words, given=given, **variables)
+
+
+def moorage(
+    database_url: str, data_dir: Path, *words: str, given: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("MOORAGE_")}
     where = {"MOORAGE_DATABASE_URL": database_url, "MOORAGE_DATA_DIR": str(data_dir)}
     return subprocess.run(
-        [sys.executable, "-P", "-m", "moorage.entry.cli", "keys", *words],
+        [sys.executable, "-P", "-m", "moorage.entry.cli", *words],
         env=ours | where | variables,
         input=given,
         capture_output=True,
@@ -42,6 +50,18 @@ def moorage_keys(
         timeout=60,
         check=False,
     )
+
+
+async def told(url: str, prefix: str) -> list[tuple[str, str, str | None]]:
+    """Read name, who and from where of the facts whose names begin so."""
+    database = Database(url, pool_size=1)
+    try:
+        async with database.begin() as tx:
+            query = "SELECT * FROM facts WHERE starts_with(name, :prefix) ORDER BY id"
+            rows = await tx.execute(query, {"prefix": prefix})
+            return [(row.name, row.caller_label, row.origin) for row in rows]
+    finally:
+        await database.close()
 
 
 def names_in(directory: Path) -> list[str]:
@@ -87,6 +107,8 @@ async def test_what_was_sealed_outlives_the_key_that_sealed_it(world: World) -> 
             await users.seal_anew(tx, running)
             await targets.seal_anew(tx, running)
             await secrets.retire_keys(tx, made.id)
+    names = [name for name, _, _ in await told(world.database.url, "keys.")]
+    assert names == ["keys.sealing_key_made", "keys.sealing_keys_retired"]
     async with world.database.begin() as tx:
         await tx.execute("UPDATE sealing_keys SET retired_at = now() - interval '3 days'"
                          " WHERE retired_at IS NOT NULL")  # fmt: skip
@@ -141,11 +163,35 @@ async def test_the_file_of_the_root_key_is_replaced(database_url: str, tmp_path:
     with pytest.raises(RootKeyWrong):
         await opens(database_url, ROOT_KEY)
 
+    who = f"{pwd.getpwuid(os.getuid()).pw_name} on the command line", socket.gethostname()
+    assert await told(database_url, "keys.") == [
+        ("keys.root_key_announced", *who),
+        ("keys.root_key_settled", *who),
+    ]
+
     listed = moorage_keys(database_url, tmp_path, "list")
     assert listed.returncode == 0
     assert listed.stdout.count("\n") == 2
     (key,) = json.loads(moorage_keys(database_url, tmp_path, "list", "--json").stdout)
     assert (key["id"] in listed.stdout, key["retired"]) == (True, "")
+
+
+async def test_the_audit_tells_who_typed_a_command(database_url: str, tmp_path: Path) -> None:
+    who = f"anna as {pwd.getpwuid(os.getuid()).pw_name} on the command line", socket.gethostname()
+    for words in (
+        ("add", "bo@example.org", "Bo", "--admin"),
+        ("add", "cy@example.org", "Cy"),
+        ("link", "cy@example.org"),
+        ("deactivate", "cy@example.org"),
+    ):
+        done = moorage(database_url, tmp_path, "user", *words, SUDO_USER="anna")
+        assert done.returncode == 0, done.stderr
+    facts = await told(database_url, "users.")
+    assert [name for name, *_ in facts] == [
+        "users.invited", "users.link_made", "users.invited", "users.link_made",
+        "users.link_made", "users.changed",
+    ]  # fmt: skip
+    assert {tuple(by) for _, *by in facts} == {who}
 
 
 async def test_a_rotation_that_broke_off_can_be_run_again(

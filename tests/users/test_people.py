@@ -181,7 +181,16 @@ async def test_what_the_console_remembers_is_the_persons_own(world: World) -> No
     large = await anna.patch(path, json={"views.devices": ["x" * 70_000]})
     assert (large.status_code, large.json()["code"]) == (413, "users.preferences_too_large")
     assert (await anna.patch(path, json={"Views of mine": []})).status_code == 422
+    assert (await anna.patch(path, json={"views.devices": [view]})).status_code == 200
     assert (await anna.get(path)).json() == {"views.devices": [view]}
+
+    told = await (await world.admin()).get(
+        "/api/v1/audit", params={"name": "users.preferences_changed", "sort": "at"}
+    )
+    assert [fact["after"] for fact in told.json()["items"]] == [
+        {"changed": ["columns.devices", "views.devices"]},
+        {"changed": ["columns.devices"]},
+    ]
 
 
 async def test_an_api_key_is_nobody_to_remember_things_for(world: World) -> None:

@@ -25,8 +25,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Column, DateTime, LargeBinary, Table, Uuid, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from moorage.kit.caller import SYSTEM_ID
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.errors import Kind, MoorageError
+from moorage.kit.facts import Fact
 from moorage.kit.ids import uuid7
 from moorage.kit.tables import metadata
 
@@ -49,6 +51,30 @@ sealing_keys = Table(
     Column("retired_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
+
+
+class SealingKeyMade(Fact):
+    """A new sealing key was made; the subject is its id."""
+
+    name = "keys.sealing_key_made"
+
+
+class SealingKeysRetired(Fact):
+    """All that lasts was sealed anew; the subject is the sealing key that is left."""
+
+    name = "keys.sealing_keys_retired"
+
+
+class RootKeyAnnounced(Fact):
+    """A second root key opens the sealing keys from now on."""
+
+    name = "keys.root_key_announced"
+
+
+class RootKeySettled(Fact):
+    """One root key alone opens the sealing keys from now on."""
+
+    name = "keys.root_key_settled"
 
 
 class RootKeyWrong(MoorageError):
@@ -172,7 +198,9 @@ async def add_key(tx: Tx, root_key: bytes) -> SealingKey:
     """Make a new sealing key; it is in use half a minute later. Raises RootKeyWrong."""
     await _lock(tx)
     await read_keys(tx, root_key)
-    return await _add_key(tx, root_key, tx.now + UNUSED_AT_FIRST)
+    made = await _add_key(tx, root_key, tx.now + UNUSED_AT_FIRST)
+    tx.announce(SealingKeyMade(made.id, after={"from_at": made.from_at}))
+    return made
 
 
 async def retire_keys(tx: Tx, newest: UUID) -> None:
@@ -182,6 +210,7 @@ async def retire_keys(tx: Tx, newest: UUID) -> None:
         .where(sealing_keys.c.id < newest, sealing_keys.c.retired_at.is_(None))
         .values(retired_at=tx.now)
     )
+    tx.announce(SealingKeysRetired(newest))
 
 
 async def forget_retired(tx: Tx) -> None:
@@ -204,6 +233,7 @@ async def seal_for_next_root(tx: Tx, root_key: bytes, next_root_key: bytes) -> N
             .where(sealing_keys.c.id == key.id)
             .values(sealed=_sealed(present, key), sealed_next=_sealed(following, key))
         )
+    tx.announce(RootKeyAnnounced(SYSTEM_ID))
 
 
 async def settle_root(tx: Tx, root_key: bytes) -> None:
@@ -216,6 +246,7 @@ async def settle_root(tx: Tx, root_key: bytes) -> None:
             .where(sealing_keys.c.id == key.id)
             .values(sealed=_sealed(root, key), sealed_next=None)
         )
+    tx.announce(RootKeySettled(SYSTEM_ID))
 
 
 async def _lock(tx: Tx) -> None:

@@ -75,6 +75,12 @@ class PasswordChanged(Fact):
     name = "users.password_changed"
 
 
+class PreferencesChanged(Fact):
+    """Somebody's saved views or chosen columns changed; their names are told, not what is in."""
+
+    name = "users.preferences_changed"
+
+
 class SessionEnded(Fact):
     """A session was ended, by its person, an administrator or the reuse of a refresh token."""
 

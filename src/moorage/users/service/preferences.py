@@ -1,6 +1,6 @@
 """What the console remembers for a person: chosen columns, saved views.
 
-Nobody else sees it and it gives nobody any right, so changing it is no fact of the audit.
+Nobody else sees it, so the fact of a change has the names of what was changed only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 
 from ..errors import PreferencesTooLarge
+from ..facts import PreferencesChanged
 from ..store import people, preferences
+from .homes import tell
 from .people import my_user
 
 MOST_BYTES = 65_536
@@ -38,5 +40,8 @@ async def prefer(tx: Tx, caller: Caller, changes: Mapping[str, Any]) -> dict[str
     after = {k: v for k, v in {**before, **changes}.items() if v is not None}
     if len(json.dumps(after).encode()) > MOST_BYTES:
         raise PreferencesTooLarge(limit=MOST_BYTES)
-    await preferences.put(tx, caller.id, after)
+    changed = sorted(name for name in changes if before.get(name) != after.get(name))
+    if changed:
+        await preferences.put(tx, caller.id, after)
+        await tell(tx, PreferencesChanged, caller.id, after={"changed": changed})
     return after
