@@ -115,6 +115,7 @@ def build_app(
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+            app.state.probe.stop()
             await workshop.close()
 
     app = Application(
@@ -131,6 +132,7 @@ def build_app(
     app.state.settings = settings
     app.state.public_url = settings.public_url
     app.state.database = database
+    app.state.probe = databases.Probe()
     app.state.sealer = sealer
     app.state.doorbells = doorbells
     app.state.workshop = workshop
@@ -177,10 +179,7 @@ async def find_not_ready(app: FastAPI) -> dict[str, str]:
         not_ready = found.not_ready
         # Whoever answers this works, whatever its supervisor has heard so far.
         not_ready.pop("api", None)
-    try:
-        async with asyncio.timeout(HEALTH_TIMEOUT_S), app.state.database.begin() as tx:
-            await tx.execute("SELECT 1")
-    except (DatabaseUnavailable, TimeoutError):
+    if not await app.state.probe.answers(app.state.database, HEALTH_TIMEOUT_S):
         not_ready["database"] = "does not answer"
     return not_ready
 
@@ -242,6 +241,9 @@ async def _serve(settings: Settings, app: FastAPI, line: Lifeline) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Unset, uvicorn believes what anybody on this machine says about addresses.
+            proxy_headers=bool(settings.api.trusted_proxies),
+            forwarded_allow_ips=settings.api.trusted_proxies,
             # Longer than proxies keep theirs, so that they, not we, end an idle connection.
             timeout_keep_alive=75,
             timeout_graceful_shutdown=STOP_TIMEOUT_S,

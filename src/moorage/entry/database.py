@@ -58,12 +58,39 @@ def shares_of(settings: Settings) -> dict[str, float]:
     return {"warn_share": settings.disk.warn_share, "refuse_share": settings.disk.refuse_share}
 
 
+class Probe:
+    """Asks the database whether it answers, one question at a time.
+
+    Whoever asks meanwhile waits for the same answer. A question to a server that hangs cannot be
+    given up quickly, since its connection is rolled back first; so it is left to itself.
+    """
+
+    def __init__(self) -> None:
+        self._asking: asyncio.Task[None] | None = None
+
+    async def answers(self, database: Database, within_s: float) -> bool:
+        """Tell whether the database answers within so many seconds."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(_ask(database))
+        done, _ = await asyncio.wait({self._asking}, timeout=within_s)
+        return bool(done) and not self._asking.cancelled() and self._asking.exception() is None
+
+    def stop(self) -> None:
+        """Give up a question that is still open."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+
+async def _ask(database: Database) -> None:
+    async with database.begin() as tx:
+        await tx.execute("SELECT 1")
+
+
 async def await_answer(database: Database, line: Lifeline) -> bool:
     """Wait until the database answers; False if told to stop before."""
     while not line.stop.is_set():
         with contextlib.suppress(DatabaseUnavailable):
-            async with database.begin() as tx:
-                await tx.execute("SELECT 1")
+            await _ask(database)
             return True
         line.waiting("database")
         with contextlib.suppress(TimeoutError):

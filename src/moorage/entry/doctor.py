@@ -136,6 +136,27 @@ def _ports(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, Health.GOOD, f"{host}:{port} is free")
 
 
+def _proxy(settings: Settings) -> Iterator[Finding]:
+    trusted = settings.api.trusted_proxies
+    if any(network.endswith("/0") for network in trusted):
+        yield Finding(
+            "reverse proxy",
+            Health.BAD,
+            "everybody is trusted to say from where they come",
+            "Name only the proxies' own addresses in api.trusted_proxies.",
+        )
+    elif trusted:
+        yield Finding("reverse proxy", Health.GOOD, f"trusted: {', '.join(trusted)}")
+    elif settings.public_url.startswith("https:"):
+        yield Finding(
+            "reverse proxy",
+            Health.DOUBTFUL,
+            "none is trusted, though public_url is https, which a proxy must serve: to lock-out "
+            "and audit everybody comes from the proxy's address",
+            "Name the proxy's address in api.trusted_proxies.",
+        )
+
+
 def _parts(settings: Settings) -> Iterator[Finding]:
     running = state.read(settings.data_dir)
     if running is None:
@@ -247,6 +268,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _disk_space,
     _disk_speed,
     _ports,
+    _proxy,
     _parts,
     _database,
     _decoder_jail,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -44,6 +45,13 @@ def _collector(url: str) -> str:
     return url
 
 
+def _networks(texts: list[str]) -> list[str]:
+    try:
+        return [str(ip_network(text, strict=False)) for text in texts]
+    except ValueError as wrong:
+        raise ValueError(f"write addresses or networks, as 10.0.0.0/8: {wrong}") from wrong
+
+
 class ApiSettings(Section):
     """The console and the API."""
 
@@ -52,6 +60,11 @@ class ApiSettings(Section):
         description="address the console and API listen on; several are divided by commas",
     )
     port: Port = Field(default=8080, description="port of the console and API")
+    trusted_proxies: Annotated[list[str], AfterValidator(_networks)] = Field(
+        default=[],
+        description="addresses and networks of reverse proxies, whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed",
+    )
 
 
 class MqttSettings(Section):
