@@ -137,3 +137,65 @@ def test_what_is_wrong_is_said(platform: Installation, words: list[str], said: s
     assert ended.returncode != 0
     assert said in ended.stderr + ended.stdout
     assert "Traceback" not in ended.stderr
+
+
+def test_whatever_the_api_does_to_a_thing_is_a_verb(platform: Installation) -> None:
+    organization = done(platform, "create", "organizations", "name=Verbs")["id"]
+    for name in ("Carts", "Sheds"):
+        done(platform, "create", "applications", f"name={name}", f"organizationId={organization}")
+    made = done(platform, "create", "devices", "name=Cart 1", "application=Carts")
+    done(
+        platform, "create", "targets", "name=Verbs out", "application=Carts", "kind=http",
+        'settings={"url": "http://127.0.0.1:9/x", "authentication": "none"}', "secrets={}",
+    )  # fmt: skip
+
+    moved = done(platform, "do", "devices", "cart 1", "move", "application=Sheds")
+    assert moved["applicationId"] != made["applicationId"]
+    key = done(platform, "do", "devices", "Cart 1", "credentials")
+    rotated = done(
+        platform, "do", "devices", made["id"], "rotate-credential",
+        f"credentialId={key['credential']['id']}",
+    )  # fmt: skip
+    assert rotated["secret"] != key["secret"]
+    held = done(platform, "get", "devices", "Cart 1", "credentials")
+    ids = [one["id"] for one in held]
+    assert rotated["credential"]["id"] in ids
+    for each in ids:
+        done(platform, "do", "devices", "Cart 1", f"credentials/{each}", "--delete")
+    assert done(platform, "get", "devices", "Cart 1", "credentials") == []
+
+    asked = done(
+        platform, "do", "devices", "Cart 1", "operations", "--file", "-", given='{"code": "reboot"}'
+    )
+    assert asked["code"] == "reboot"
+    done(platform, "do", "operations", asked["id"], "cancel")
+    assert done(platform, "get", "operations", asked["id"])["state"] == "cancelled"
+
+    done(platform, "do", "targets", "Verbs out", "pause")
+    assert done(platform, "get", "targets", "Verbs out")["paused"] is True
+    period = ("from=2026-01-01T00:00:00Z", "to=2026-01-02T00:00:00Z")
+    replay = done(platform, "do", "targets", "Verbs out", "replay", *period)
+    assert replay["id"]
+
+
+def test_what_can_be_done_is_listed_and_a_typo_gets_the_nearest_name(
+    platform: Installation,
+) -> None:
+    rows = done(platform, "do", "targets", "--json")
+    assert {row["kind"] for row in rows} == {"targets"}
+    verbs = {row["verb"]: row for row in rows}
+    assert verbs["replay"]["fields"] == "from* to*"
+    assert "dead-letters/LETTER_ID --delete" in verbs
+    assert "rotate-credential" in done(platform, "do")
+    for words, says in (
+        (("target",), "Did you mean targets?"),
+        (("devices", "Cart 1", "rotate-credentials"), "Did you mean rotate-credential"),
+        (("targets", "Verbs out", "dead-letters"), "dead-letters --delete"),
+        (("targets", "Verbs out", "pause", "now=true"), "pause takes no fields."),
+        (("targets", "No such", "pause"), "None of the targets is named No such."),
+        (("devices", "Cart 1", "move"), "applicationId"),
+    ):
+        refused = moorage(platform, "do", *words)
+        assert refused.returncode == 2, refused.stdout
+        assert refused.stderr.count("\n") == 1, refused.stderr
+        assert says in refused.stderr

@@ -35,6 +35,7 @@ app.command("moorage.entry.cli_client:decode", name="decode")
 for verb in ("get", "create", "change", "remove", "export"):
     app.command(f"moorage.entry.cli_things:{verb}", name=verb)
 app.command("moorage.entry.cli_things:import_", name="import")
+app.command("moorage.entry.cli_do:do", name="do")
 app.command("moorage.entry.cli_keys:app", name="keys")
 app.command("moorage.entry.cli_phone:phone", name="phone")
 app.command("moorage.entry.cli_user:app", name="user")

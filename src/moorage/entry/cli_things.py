@@ -24,12 +24,13 @@ from moorage.entry.rows import AsJson, show
 from moorage.kit.errors import FieldInvalid
 
 Kind = Literal[
-    "api-keys", "applications", "audit", "decoders", "devices", "inbox", "notices", "operations",
-    "organizations", "permissions", "refusals", "routes", "system-log", "targets", "tasks", "users",
+    "api-keys", "applications", "audit", "decoders", "devices", "inbox", "invitations", "notices",
+    "operations", "organizations", "permissions", "refusals", "routes", "system-log", "targets",
+    "tasks", "users",
 ]  # fmt: skip
 Made = Literal[
-    "api-keys", "applications", "decoders", "devices", "organizations", "permissions", "routes",
-    "targets", "users",
+    "api-keys", "applications", "decoders", "devices", "invitations", "organizations",
+    "permissions", "routes", "targets", "users",
 ]  # fmt: skip
 COLUMNS = {
     "api-keys": "id name scopes expiresAt usedAt",
@@ -38,6 +39,7 @@ COLUMNS = {
     "decoders": "id name kind version deviceCount failures",
     "devices": "id name kind state connectivity lastSeenAt",
     "inbox": "id sender kind messageCount lastSeenAt",
+    "invitations": "id email name expiresAt",
     "notices": "openedAt kind subjectName state",
     "operations": "id code state deviceId createdAt",
     "organizations": "id name timeZone",
@@ -67,6 +69,7 @@ File = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 def get(
     kind: Kind,
     name: str | None = None,
+    part: str | None = None,
     *,
     where: Annotated[list[str] | None, Parameter(consume_multiple=False)] = None,
     columns: str = "",
@@ -81,6 +84,7 @@ def get(
     Args:
         kind: what to list.
         name: id or name of one; it is shown whole, as JSON.
+        part: what is below it, such as credentials of a device; shown as JSON.
         where: a filter of the API's, such as state=active or application=Bins; all must hold.
         columns: fields to show, separated by commas.
         limit: how many at most.
@@ -91,11 +95,17 @@ def get(
     """
     with client_of(url, api_key, data_dir) as client:
         if name is not None:
-            _print(find(client, kind, name))
+            found_one = find(client, kind, name)
+            if part is None:
+                print_json(found_one)
+                return
+            path = f"/api/v1/{kind}/{found_one['id']}/{part}"
+            query = QueryParams(tuple(_query(client, where or [])))
+            print_json(ok(client.get(path, params=query)).json())
             return
         found = list(_pages(client, kind, _query(client, where or []), limit))
     if as_json:
-        _print(found)
+        print_json(found)
         return
     shown = columns.split(",") if columns else COLUMNS[kind].split()
     show(
@@ -125,8 +135,8 @@ def create(
         data_dir: directory of everything the installation keeps.
     """
     with client_of(url, api_key, data_dir) as client:
-        body = _body(client, fields, file)
-        _print(ok(client.post(f"/api/v1/{kind}", json=body)).json())
+        body = body_of(client, fields, file)
+        print_json(ok(client.post(f"/api/v1/{kind}", json=body)).json())
 
 
 def change(
@@ -154,8 +164,8 @@ def change(
         path = f"/api/v1/{kind}/{find(client, kind, name)['id']}"
         was = ok(client.get(path))
         headers = {"If-Match": was.headers["ETag"]} if "ETag" in was.headers else {}
-        body = _body(client, fields, file, was.json())
-        _print(ok(client.patch(path, json=body, headers=headers)).json())
+        body = body_of(client, fields, file, was.json())
+        print_json(ok(client.patch(path, json=body, headers=headers)).json())
 
 
 def remove(
@@ -316,10 +326,19 @@ def _reference(client: Client, name: str, value: str) -> tuple[str, str]:
     return name, value
 
 
-def _body(
-    client: Client, fields: Sequence[str], file: Path | None, was: dict[str, Any] | None = None
+def body_of(
+    client: Client,
+    fields: Sequence[str],
+    file: Path | None,
+    was: dict[str, Any] | None = None,
+    *,
+    needed: bool = True,
 ) -> dict[str, Any]:
-    """Make a request's body; a field within another changes that one of what was."""
+    """Make a request's body; a field within another changes that one of what was.
+
+    Raises:
+        FieldInvalid: something is not written as it must be, or nothing is given though needed.
+    """
     body: dict[str, Any] = {}
     if file is not None:
         try:
@@ -328,7 +347,7 @@ def _body(
             raise FieldInvalid("--file", f"is not JSON: {wrong}") from wrong
         if not isinstance(body, dict):
             raise FieldInvalid("--file", "is not a JSON object")
-    if not fields and not body:
+    if needed and not fields and not body:
         raise FieldInvalid("FIELDS", "are missing; write them as name=value")
     for one in fields:
         name, value = _reference(client, *_pair(one))
@@ -383,5 +402,6 @@ def _progress() -> Progress:
     )  # fmt: skip
 
 
-def _print(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Print an answer."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
