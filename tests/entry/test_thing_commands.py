@@ -139,31 +139,32 @@ def test_what_is_wrong_is_said(platform: Installation, words: list[str], said: s
     assert "Traceback" not in ended.stderr
 
 
-def test_whatever_the_api_does_to_a_thing_is_a_verb(platform: Installation) -> None:
-    organization = done(platform, "create", "organizations", "name=Verbs")["id"]
-    for name in ("Carts", "Sheds"):
-        done(platform, "create", "applications", f"name={name}", f"organizationId={organization}")
-    made = done(platform, "create", "devices", "name=Cart 1", "application=Carts")
-    done(
-        platform, "create", "targets", "name=Verbs out", "application=Carts", "kind=http",
-        'settings={"url": "http://127.0.0.1:9/x", "authentication": "none"}', "secrets={}",
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def cart(platform: Installation) -> str:
+    organization_id = platform.organization("Verbs")
+    platform.application(organization_id, "Sheds")
+    return platform.device(platform.application(organization_id, "Carts"), "Cart 1").id
 
-    moved = done(platform, "do", "devices", "cart 1", "move", "application=Sheds")
-    assert moved["applicationId"] != made["applicationId"]
-    key = done(platform, "do", "devices", "Cart 1", "credentials")
-    rotated = done(
-        platform, "do", "devices", made["id"], "rotate-credential",
-        f"credentialId={key['credential']['id']}",
-    )  # fmt: skip
+
+def test_credentials_of_a_device_are_made_changed_and_taken_back(
+    platform: Installation, cart: str
+) -> None:
+    key = done(platform, "do", "devices", "cart 1", "credentials")
+    named = f"credentialId={key['credential']['id']}"
+    rotated = done(platform, "do", "devices", cart, "rotate-credential", named)
     assert rotated["secret"] != key["secret"]
-    held = done(platform, "get", "devices", "Cart 1", "credentials")
-    ids = [one["id"] for one in held]
-    assert rotated["credential"]["id"] in ids
-    for each in ids:
-        done(platform, "do", "devices", "Cart 1", f"credentials/{each}", "--delete")
-    assert done(platform, "get", "devices", "Cart 1", "credentials") == []
+    held = {one["id"] for one in done(platform, "get", "devices", "Cart 1", "credentials")}
+    last = rotated["credential"]["id"]
+    assert last in held
+    done(platform, "do", "devices", "Cart 1", f"credentials/{last}", "--delete")
+    left = {one["id"] for one in done(platform, "get", "devices", "Cart 1", "credentials")}
+    assert left == held - {last}
 
+
+def test_a_device_is_moved_and_asked_to_do_something(platform: Installation, cart: str) -> None:
+    moved = done(platform, "do", "devices", "Cart 1", "move", "application=Sheds")
+    sheds = done(platform, "get", "applications", "Sheds")
+    assert (moved["id"], moved["applicationId"]) == (cart, sheds["id"])
     asked = done(
         platform, "do", "devices", "Cart 1", "operations", "--file", "-", given='{"code": "reboot"}'
     )
@@ -171,15 +172,20 @@ def test_whatever_the_api_does_to_a_thing_is_a_verb(platform: Installation) -> N
     done(platform, "do", "operations", asked["id"], "cancel")
     assert done(platform, "get", "operations", asked["id"])["state"] == "cancelled"
 
+
+def test_a_target_is_paused_and_sent_to_again(platform: Installation, cart: str) -> None:
+    done(
+        platform, "create", "targets", "name=Verbs out", "application=Carts", "kind=http",
+        'settings={"url": "http://127.0.0.1:9/x", "authentication": "none"}', "secrets={}",
+    )  # fmt: skip
     done(platform, "do", "targets", "Verbs out", "pause")
     assert done(platform, "get", "targets", "Verbs out")["paused"] is True
     period = ("from=2026-01-01T00:00:00Z", "to=2026-01-02T00:00:00Z")
-    replay = done(platform, "do", "targets", "Verbs out", "replay", *period)
-    assert replay["id"]
+    assert done(platform, "do", "targets", "Verbs out", "replay", *period)["id"]
 
 
 def test_what_can_be_done_is_listed_and_a_typo_gets_the_nearest_name(
-    platform: Installation,
+    platform: Installation, cart: str
 ) -> None:
     rows = done(platform, "do", "targets", "--json")
     assert {row["kind"] for row in rows} == {"targets"}
@@ -190,8 +196,8 @@ def test_what_can_be_done_is_listed_and_a_typo_gets_the_nearest_name(
     for words, says in (
         (("target",), "Did you mean targets?"),
         (("devices", "Cart 1", "rotate-credentials"), "Did you mean rotate-credential"),
-        (("targets", "Verbs out", "dead-letters"), "dead-letters --delete"),
-        (("targets", "Verbs out", "pause", "now=true"), "pause takes no fields."),
+        (("targets", "No such", "dead-letters"), "dead-letters --delete"),
+        (("targets", cart, "pause", "now=true"), "pause takes no fields."),
         (("targets", "No such", "pause"), "None of the targets is named No such."),
         (("devices", "Cart 1", "move"), "applicationId"),
     ):

@@ -36,7 +36,8 @@ export type Role = PermissionGroup['roles'][number]
 export type Member = Item<'/api/v1/permissions/{group_id}/members'>
 
 export type User = Item<'/api/v1/users'>
-export type UserBody = Sent<'/api/v1/users', 'post'>
+export type Invitation = Item<'/api/v1/invitations'>
+export type InvitationBody = Sent<'/api/v1/invitations', 'post'>
 export type UserPatch = Sent<'/api/v1/users/{user_id}', 'patch'>
 export type ApiKey = Item<'/api/v1/api-keys'>
 export type ApiKeyBody = Sent<'/api/v1/api-keys', 'post'>

@@ -37,6 +37,7 @@ import { useFormat } from '@/parts/format'
 import { DiskBanner } from './DiskBanner'
 import { SECTIONS } from './destinations'
 import classes from './Frame.module.css'
+import { InvitationBanner } from './InvitationBanner'
 import { Mark } from './Mark'
 import { OrganizationSwitch } from './OrganizationSwitch'
 import { Palette } from './Palette'
@@ -131,6 +132,7 @@ export function Frame() {
       </AppShell.Navbar>
       <AppShell.Main id="page" tabIndex={-1} className={classes.main}>
         <DiskBanner />
+        <InvitationBanner />
         <Outlet />
       </AppShell.Main>
       {palette && <Palette onClose={shut} />}

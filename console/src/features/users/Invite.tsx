@@ -9,11 +9,10 @@ import { DayInput } from '@/parts/DayInput'
 import { FormModal } from '@/parts/FormModal'
 import { showProblems } from '@/parts/form'
 import { useFormat } from '@/parts/format'
-import { told } from '@/parts/notify'
 import { SecretModal } from '@/parts/Secret'
-import { inviteUser } from './queries'
+import { invite } from './queries'
 
-/** Invite a person into permission groups; the link is shown once. */
+/** Ask a person into permission groups; the link is shown once. */
 export function Invite({ onClose }: { onClose: () => void }) {
   const { t, i18n } = useTranslation()
   const format = useFormat()
@@ -26,7 +25,7 @@ export function Invite({ onClose }: { onClose: () => void }) {
       email: '',
       name: '',
       language: (i18n.language === 'da' ? 'da' : 'en') as 'da' | 'en',
-      expiresAt: null as string | null,
+      accountExpiresAt: null as string | null,
       permissionGroupIds: [] as string[],
     },
     validate: {
@@ -35,23 +34,18 @@ export function Invite({ onClose }: { onClose: () => void }) {
     },
     validateInputOnBlur: true,
   })
-  const invite = useMutation({
-    mutationFn: inviteUser,
+  const ask = useMutation({
+    mutationFn: invite,
     onError: (failure) => showProblems(form, failure),
     onSuccess: (made) => {
-      void client.invalidateQueries({ queryKey: ['users'] })
-      void client.invalidateQueries({ queryKey: ['permissions'] })
-      if (made.link) setLink(made.link)
-      else {
-        told(t('users.added', { name: made.name }))
-        onClose()
-      }
+      void client.invalidateQueries({ queryKey: ['invitations'] })
+      setLink(made.link)
     },
   })
   if (link) {
     return (
-      <SecretModal title={t('users.linkTitle')} secret={link.url} onClose={onClose}>
-        {t('users.linkHelp', { until: format.instant(link.expiresAt, false) })}
+      <SecretModal title={t('invitations.linkTitle')} secret={link.url} onClose={onClose}>
+        {t('invitations.linkHelp', { until: format.instant(link.expiresAt, false) })}
       </SecretModal>
     )
   }
@@ -60,10 +54,10 @@ export function Invite({ onClose }: { onClose: () => void }) {
       title={t('users.invite')}
       action={t('users.inviteAction')}
       size="md"
-      onSubmit={form.onSubmit((values) => invite.mutate(values))}
+      onSubmit={form.onSubmit((values) => ask.mutate(values))}
       onClose={onClose}
-      pending={invite.isPending}
-      failure={invite.error}
+      pending={ask.isPending}
+      failure={ask.error}
     >
       <Stack>
         <TextInput label={t('fields.name')} data-autofocus withAsterisk {...form.getInputProps('name')} />
@@ -80,7 +74,7 @@ export function Invite({ onClose }: { onClose: () => void }) {
         <DayInput
           label={t('users.lastDay')}
           description={t('users.lastDayHelp')}
-          {...form.getInputProps('expiresAt')}
+          {...form.getInputProps('accountExpiresAt')}
         />
         <MultiSelect
           label={t('places.permissions')}

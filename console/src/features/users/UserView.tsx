@@ -17,18 +17,19 @@ import { Facts } from '@/parts/Panel'
 import { SecretModal } from '@/parts/Secret'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
-import { changeUser, endSessionsOf, linkFor, removeUser } from './queries'
+import { changeUser, endSessionsOf, linkFor, removeUser, takeOut } from './queries'
 import { USER_TONE, userState } from './Users'
 
 /** One person: what they hold, their account, its end. */
 export function UserView({ user, onGone }: { user: User; onGone: () => void }) {
   const { t } = useTranslation()
   const format = useFormat()
-  const { can, me } = useSession()
+  const { can, me, organizationId } = useSession()
   const client = useQueryClient()
   const text = useFailureText()
   const [link, setLink] = useState<{ url: string; expiresAt: string } | null>(null)
   const [removing, setRemoving] = useState(false)
+  const [leaving, setLeaving] = useState(false)
   const groups = useQuery(groupsOfMemberQuery(user.id)).data?.items ?? []
   const may = can('users:manage')
   const self = me.id === user.id
@@ -87,6 +88,11 @@ export function UserView({ user, onGone }: { user: User; onGone: () => void }) {
               {user.active ? t('users.close') : t('users.reopen')}
             </Button>
           )}
+          {organizationId && groups.length > 0 && (
+            <Button variant="light" color="red" onClick={() => setLeaving(true)}>
+              {t('users.takeOut')}
+            </Button>
+          )}
           {!self && (
             <Button variant="light" color="red" onClick={() => setRemoving(true)}>
               {t('common.remove')}
@@ -98,6 +104,21 @@ export function UserView({ user, onGone }: { user: User; onGone: () => void }) {
         <SecretModal title={t('users.linkTitle')} secret={link.url} onClose={() => setLink(null)}>
           {t('users.linkHelp', { until: format.instant(link.expiresAt, false) })}
         </SecretModal>
+      )}
+      {leaving && organizationId && (
+        <Confirm
+          title={t('users.takeOut')}
+          action={t('users.takeOut')}
+          act={() => takeOut(user.id, organizationId)}
+          onClose={() => setLeaving(false)}
+          onDone={() => {
+            void client.invalidateQueries({ queryKey: ['permissions'] })
+            refresh()
+            onGone()
+          }}
+        >
+          {t('users.takeOutAsk', { name: user.name })}
+        </Confirm>
       )}
       {removing && (
         <Confirm

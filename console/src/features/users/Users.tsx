@@ -12,6 +12,7 @@ import { Filters } from '@/parts/Filters'
 import { Page } from '@/parts/Page'
 import { Status, type Tone } from '@/parts/Status'
 import { Time } from '@/parts/Time'
+import { Invitations } from './Invitations'
 import { Invite } from './Invite'
 import { listUsers } from './queries'
 import { UserView } from './UserView'
@@ -60,6 +61,7 @@ export function Users() {
       action={invite}
       calls={[{ path: '/api/v1/users', query: filter }]}
     >
+      <Invitations />
       <DataList
         name="users"
         label={t('places.users')}

@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ok } from '@/api/client'
-import type { ApiKeyBody, ApiKeyPatch, UserBody, UserPatch } from '@/api/types'
+import type { ApiKeyBody, ApiKeyPatch, InvitationBody, UserPatch } from '@/api/types'
 
 export const listUsers = (
   filter: { q?: string; organizationId?: string; active?: boolean },
@@ -19,7 +19,24 @@ export const usersQuery = queryOptions({
 
 const at = (id: string) => ({ params: { path: { user_id: id } } })
 
-export const inviteUser = (body: UserBody) => ok(api.POST('/api/v1/users', { body }))
+/** Who was asked in and has not answered yet. */
+export const invitationsQuery = (organizationId?: string) =>
+  queryOptions({
+    queryKey: ['invitations', organizationId],
+    queryFn: () => ok(api.GET('/api/v1/invitations', { params: { query: { organizationId, limit: 500 } } })),
+  })
+
+export const invite = (body: InvitationBody) => ok(api.POST('/api/v1/invitations', { body }))
+
+export const withdraw = (id: string) =>
+  ok(api.DELETE('/api/v1/invitations/{invitation_id}', { params: { path: { invitation_id: id } } }))
+
+export const takeOut = (id: string, organizationId: string) =>
+  ok(
+    api.DELETE('/api/v1/users/{user_id}/organizations/{organization_id}', {
+      params: { path: { user_id: id, organization_id: organizationId } },
+    }),
+  )
 
 export const changeUser = (id: string, body: UserPatch) =>
   ok(api.PATCH('/api/v1/users/{user_id}', { ...at(id), body }))
@@ -51,6 +68,20 @@ export const removeApiKey = (id: string) =>
   ok(api.DELETE('/api/v1/api-keys/{key_id}', { params: { path: { key_id: id } } }))
 
 // --- Oneself ---
+
+/** Organizations that ask one in. */
+export const myInvitationsQuery = queryOptions({
+  queryKey: ['my-invitations'],
+  queryFn: () => ok(api.GET('/api/v1/auth/invitations', { params: { query: {} } })),
+  refetchInterval: 60_000,
+})
+
+export const answerInvitation = (id: string, answer: 'accept' | 'decline') =>
+  ok(
+    api.POST(`/api/v1/auth/invitations/{invitation_id}/${answer}`, {
+      params: { path: { invitation_id: id } },
+    }),
+  )
 
 export const sessionsQuery = queryOptions({
   queryKey: ['sessions'],

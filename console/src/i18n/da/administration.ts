@@ -90,7 +90,6 @@ export const administration = {
   },
   users: {
     accounts: 'Konto',
-    added: '{{name}} er nu i de valgte grupper.',
     close: 'Luk kontoen',
     closed: 'Lukket',
     empty: 'Invitér dem, der passer jeres enheder.',
@@ -114,6 +113,25 @@ export const administration = {
     removeAsk: 'Personen slettes; revisionssporet kan stadig læses uden navnet.',
     reopen: 'Åbn kontoen igen',
     sessionsEnded: 'Alle sessioner er afsluttet.',
+    takeOut: 'Tag ud af organisationen',
+    takeOutAsk: '{{name}} forlader straks alle rettighedsgrupper i denne organisation. Kontoen består.',
+  },
+  invitations: {
+    accept: 'Acceptér',
+    accepted: 'Du er med. Den nye organisation står øverst i menuen.',
+    by: 'fra {{who}}',
+    decline: 'Afslå',
+    declined: 'Du har afslået.',
+    groups: 'som {{groups}}',
+    installation: 'Hele installationen',
+    linkHelp:
+      'Giv det videre ad en vej, du stoler på. Den, der ingen konto har, laver en med det, én gang, indtil {{until}}; den, der har en, logger ind som sædvanlig og bliver spurgt dér.',
+    linkTitle: 'Invitation',
+    received: '{{organization}} inviterer dig',
+    title: 'Inviteret, ikke besvaret endnu',
+    until: 'indtil {{until}}',
+    withdraw: 'Træk tilbage',
+    withdrawAsk: '{{email}} kan ikke længere acceptere, og linket virker ikke mere.',
   },
   userState: {
     active: 'Aktiv',
@@ -180,6 +198,12 @@ export const administration = {
     critical: 'Kritisk',
   },
   facts: {
+    keys: {
+      root_key_announced: 'Anden rodnøgle sat',
+      root_key_settled: 'Rodnøgle skiftet',
+      sealing_key_made: 'Forseglingsnøgle lavet',
+      sealing_keys_retired: 'Hemmeligheder forseglet på ny',
+    },
     users: {
       api_key_changed: 'API-nøgle ændret',
       api_key_issued: 'API-nøgle lavet',
@@ -190,7 +214,13 @@ export const administration = {
       sign_in_refused: 'Login afvist',
       changed: 'Bruger ændret',
       erased: 'Bruger slettet',
-      invited: 'Bruger inviteret',
+      invitation_accepted: 'Invitation accepteret',
+      invitation_declined: 'Invitation afslået',
+      invitation_made: 'Bruger inviteret',
+      invitation_withdrawn: 'Invitation trukket tilbage',
+      preferences_changed: 'Gemte visninger ændret',
+      taken_out: 'Bruger taget ud af en organisation',
+      invited: 'Bruger oprettet',
       signed_in: 'Bruger logget ind',
     },
     groups: {

@@ -31,10 +31,16 @@ export const errors = {
       outranks: 'Brugeren har flere rettigheder end dig, så du kan ikke ændre dem.',
       api_key_unknown: 'Der er ingen sådan API-nøgle, som du må se.',
       api_key_name_taken: 'En anden API-nøgle har dette navn.',
-      group_foreign: 'En rettighedsgruppe hører til en anden organisation end nøglen.',
       preferences_too_large:
         'Serveren gemmer ikke flere visninger og kolonner for dig. Fjern en visning først.',
       person_needed: 'Kun en person, der er logget ind, kan gøre dette.',
+      shared:
+        'Personen hører også til andre organisationer, så kontoen er ikke kun din at ændre. Tag personen ud af din organisation, eller spørg en global administrator.',
+      invitation_needed: 'Kun en global administrator laver en konto straks. Invitér personen i stedet.',
+      invitation_unknown: 'Invitationen er besvaret, trukket tilbage eller udløbet.',
+      account_exists:
+        'Du har allerede en konto med denne e-mailadresse. Log ind; invitationen venter på dig dér.',
+      group_foreign: 'En rettighedsgruppe hører til en anden organisation end resten.',
       session_unknown: 'Denne session er allerede slut.',
     },
     organizations: {
@@ -47,6 +53,7 @@ export const errors = {
       grant_too_wide: 'Du kan ikke give mere, end du selv har dér.',
       last_admin: 'Dette er den sidste globale administrator. Udpeg en anden først.',
       application_foreign: 'En nævnt applikation hører til en anden organisation.',
+      member_foreign: 'Personen hører til en anden organisation. Invitér personen med e-mailadressen.',
       member_unknown: 'Der er ingen sådan bruger eller nøgle, som du må se.',
       quota_reached:
         'Kvoten på {{most}} er nået. Fjern nogle, eller bed en administrator om en højere kvote.',

@@ -90,7 +90,6 @@ export const administration = {
   },
   users: {
     accounts: 'Account',
-    added: '{{name}} is in the chosen groups now.',
     close: 'Close the account',
     closed: 'Closed',
     empty: 'Invite the people who look after your devices.',
@@ -114,6 +113,25 @@ export const administration = {
     removeAsk: 'The person is erased; the audit stays readable without the name.',
     reopen: 'Open the account again',
     sessionsEnded: 'All sessions have ended.',
+    takeOut: 'Take out of the organization',
+    takeOutAsk: '{{name}} leaves all permission groups of this organization at once. The account stays.',
+  },
+  invitations: {
+    accept: 'Accept',
+    accepted: 'You are in. The new organization is at the top of the menu.',
+    by: 'from {{who}}',
+    decline: 'Decline',
+    declined: 'You have declined.',
+    groups: 'as {{groups}}',
+    installation: 'The whole installation',
+    linkHelp:
+      'Hand it over by a way you trust. Who has no account makes one with it, once, until {{until}}; who has one signs in as usual and is asked there.',
+    linkTitle: 'Invitation',
+    received: '{{organization}} invites you',
+    title: 'Invited, not answered yet',
+    until: 'until {{until}}',
+    withdraw: 'Withdraw',
+    withdrawAsk: '{{email}} can no longer accept, and the link stops working.',
   },
   userState: {
     active: 'Active',
@@ -180,6 +198,12 @@ export const administration = {
     critical: 'Critical',
   },
   facts: {
+    keys: {
+      root_key_announced: 'Second root key set',
+      root_key_settled: 'Root key changed',
+      sealing_key_made: 'Sealing key made',
+      sealing_keys_retired: 'Secrets sealed anew',
+    },
     users: {
       api_key_changed: 'API key changed',
       api_key_issued: 'API key made',
@@ -190,7 +214,13 @@ export const administration = {
       sign_in_refused: 'Sign-in refused',
       changed: 'User changed',
       erased: 'User erased',
-      invited: 'User invited',
+      invitation_accepted: 'Invitation accepted',
+      invitation_declined: 'Invitation declined',
+      invitation_made: 'User invited',
+      invitation_withdrawn: 'Invitation withdrawn',
+      preferences_changed: 'Saved views changed',
+      taken_out: 'User taken out of an organization',
+      invited: 'User made',
       signed_in: 'User signed in',
     },
     groups: {

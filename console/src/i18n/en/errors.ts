@@ -31,9 +31,15 @@ export const errors = {
       outranks: 'This user holds more than you do, so you cannot change them.',
       api_key_unknown: 'There is no such API key that you may see.',
       api_key_name_taken: 'Another API key has this name.',
-      group_foreign: 'A permission group belongs to another organization than the key.',
       preferences_too_large: 'The server keeps no more saved views and columns for you. Remove a view first.',
       person_needed: 'Only a signed-in person can do this.',
+      shared:
+        'This person belongs to other organizations too, so the account is not yours alone to change. Take them out of your organization, or ask a global administrator.',
+      invitation_needed: 'Only a global administrator makes an account at once. Invite the person instead.',
+      invitation_unknown: 'This invitation was answered or withdrawn, or has expired.',
+      account_exists:
+        'You have an account with this e-mail address already. Sign in; the invitation waits for you there.',
+      group_foreign: 'A permission group belongs to another organization than the rest.',
       session_unknown: 'This session has ended already.',
     },
     organizations: {
@@ -46,6 +52,7 @@ export const errors = {
       grant_too_wide: 'You cannot give more than you hold yourself there.',
       last_admin: 'This is the last global administrator. Make another one first.',
       application_foreign: 'A listed application belongs to another organization.',
+      member_foreign: 'This person belongs to another organization. Invite them by their e-mail address.',
       member_unknown: 'There is no such user or key that you may see.',
       quota_reached:
         'The quota of {{most}} is reached. Remove some, or ask an administrator for a higher quota.',
