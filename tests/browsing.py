@@ -33,9 +33,9 @@ class Platform:
         )
         return done.stdout
 
-    def link(self) -> str:
-        """Make a sign-in link for the administrator."""
-        return self.moorage("user", "link", "anna@example.org").split()[-1]
+    def link(self, email: str = "anna@example.org") -> str:
+        """Make a sign-in link, for the administrator unless it says for whom."""
+        return self.moorage("user", "link", email).split()[-1]
 
     def client(self) -> Client:
         """Give a signed-in client of the API."""

@@ -72,7 +72,7 @@ def visit(browser: Browser, platform: Platform) -> Iterator[Any]:
     """Give a function that signs in with a one-time link, in light, dark, phone or Danish."""
     contexts: list[BrowserContext] = []
 
-    def enter(mode: str = "light") -> Visitor:
+    def enter(mode: str = "light", email: str = "anna@example.org") -> Visitor:
         phone = mode == "phone"
         context = browser.new_context(
             viewport={"width": 360, "height": 780} if phone else {"width": 1360, "height": 860},
@@ -92,7 +92,7 @@ def visit(browser: Browser, platform: Platform) -> Iterator[Any]:
                 visitor.wrong.append(f"console: {message.text[:300]}")
 
         page.on("pageerror", lambda error: visitor.wrong.append(f"script: {error}"))
-        page.goto(platform.link())
+        page.goto(platform.link(email))
         page.locator("h1").first.wait_for()
         page.wait_for_url(platform.url + "/")
         page.locator("#page h1").first.wait_for()

@@ -1,4 +1,4 @@
-import { Button, Group, Stack, Text } from '@mantine/core'
+import { Box, Button, Group, Stack, Text } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -23,46 +23,48 @@ export function Invitations() {
   if (open.length === 0) return null
   const nameOf = (id: string) => groups.find((group) => group.id === id)?.name ?? '…'
   return (
-    <Panel title={t('invitations.title')}>
-      <Stack gap="sm" component="ul" m={0} p={0} style={{ listStyle: 'none' }}>
-        {open.map((one) => (
-          <Group key={one.id} component="li" justify="space-between" gap="xs">
-            <Stack gap={0} miw={0} flex="1 1 260px">
-              <Group gap="xs">
-                <Text fw={550} style={{ overflowWrap: 'anywhere' }}>
-                  {one.email}
+    <Box mb="md">
+      <Panel title={t('invitations.title')}>
+        <Stack gap="sm" component="ul" m={0} p={0} style={{ listStyle: 'none' }}>
+          {open.map((one) => (
+            <Group key={one.id} component="li" justify="space-between" gap="xs">
+              <Stack gap={0} miw={0} flex="1 1 260px">
+                <Group gap="xs">
+                  <Text fw={550} style={{ overflowWrap: 'anywhere' }}>
+                    {one.email}
+                  </Text>
+                  <Status tone="waiting">{t('userState.invited')}</Status>
+                </Group>
+                <Text fz="sm" c="dimmed">
+                  {[
+                    one.name,
+                    one.permissionGroupIds.map(nameOf).join(', '),
+                    t('invitations.until', { until: format.instant(one.expiresAt, false) }),
+                  ]
+                    .filter(Boolean)
+                    .join(' · ')}
                 </Text>
-                <Status tone="waiting">{t('userState.invited')}</Status>
-              </Group>
-              <Text fz="sm" c="dimmed">
-                {[
-                  one.name,
-                  one.permissionGroupIds.map(nameOf).join(', '),
-                  t('invitations.until', { until: format.instant(one.expiresAt, false) }),
-                ]
-                  .filter(Boolean)
-                  .join(' · ')}
-              </Text>
-            </Stack>
-            {can('users:manage', one.organizationId) && (
-              <Button size="compact-sm" variant="subtle" color="red" onClick={() => setEnding(one)}>
-                {t('invitations.withdraw')}
-              </Button>
-            )}
-          </Group>
-        ))}
-      </Stack>
-      {ending && (
-        <Confirm
-          title={t('invitations.withdraw')}
-          action={t('invitations.withdraw')}
-          act={() => withdraw(ending.id)}
-          onClose={() => setEnding(null)}
-          onDone={() => void client.invalidateQueries({ queryKey: ['invitations'] })}
-        >
-          {t('invitations.withdrawAsk', { email: ending.email })}
-        </Confirm>
-      )}
-    </Panel>
+              </Stack>
+              {can('users:manage', one.organizationId) && (
+                <Button size="compact-sm" variant="subtle" color="red" onClick={() => setEnding(one)}>
+                  {t('invitations.withdraw')}
+                </Button>
+              )}
+            </Group>
+          ))}
+        </Stack>
+        {ending && (
+          <Confirm
+            title={t('invitations.withdraw')}
+            action={t('invitations.withdraw')}
+            act={() => withdraw(ending.id)}
+            onClose={() => setEnding(null)}
+            onDone={() => void client.invalidateQueries({ queryKey: ['invitations'] })}
+          >
+            {t('invitations.withdrawAsk', { email: ending.email })}
+          </Confirm>
+        )}
+      </Panel>
+    </Box>
   )
 }
