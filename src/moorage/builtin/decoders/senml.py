@@ -22,9 +22,11 @@ from moorage.plugin import (
     Location,
     Readings,
     Value,
+    number_of,
+    read_cbor,
 )
 
-from .values import document_of, malformed, read_cbor
+from .values import document_of, malformed
 
 # RFC 8428, table 4.
 _LABELS: Final[dict[Any, str]] = {
@@ -101,6 +103,8 @@ def _resolve(
             if each is None:
                 continue
             count += 1
+            if type(each) in {int, float}:
+                each = number_of(each)
             if count > 5000 or not key.isprintable() or len(key) > 128 or not _fits(each):
                 dropped += 1
                 continue
@@ -129,7 +133,7 @@ def _value(record: dict[str, Any], base: dict[str, Any]) -> Any:
 def _fits(value: Any) -> bool:
     if isinstance(value, str):
         return len(value.encode("utf-8", "replace")) <= _LONGEST and "\0" not in value
-    return isinstance(value, bool) or (isinstance(value, int | float) and value - value == 0)
+    return value is not None
 
 
 def _time(seconds: float, received_at: datetime) -> datetime | None:
