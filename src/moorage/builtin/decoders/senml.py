@@ -99,12 +99,11 @@ def _resolve(
         total = record.get("s")
         if total is not None or base["bs"] is not None:
             total = (total or 0) + (base["bs"] or 0)
-        for key, each in ((series, value), (series + ".sum", total)):
-            if each is None:
+        for key, given in ((series, value), (series + ".sum", total)):
+            if given is None:
                 continue
             count += 1
-            if type(each) in {int, float}:
-                each = number_of(each)
+            each: Any = number_of(given) if type(given) in {int, float} else given
             if count > 5000 or not key.isprintable() or len(key) > 128 or not _fits(each):
                 dropped += 1
                 continue
