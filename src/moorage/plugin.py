@@ -25,6 +25,7 @@ from moorage.decoders import (
     ScriptOutline,
     Trace,
     Value,
+    number_of,
     take_readings,
 )
 from moorage.devices import Sender
@@ -45,6 +46,7 @@ from moorage.ingest import (
     split,
 )
 from moorage.kit.errors import FieldInvalid, Kind, MoorageError
+from moorage.kit.formats import read_cbor
 from moorage.kit.ids import uuid7, uuid7_bytes
 from moorage.kit.outbound import AddressForbidden, HostUnknown, Outbound
 from moorage.kit.template import Into, Template, TemplateInvalid, ValueMissing
@@ -133,8 +135,10 @@ __all__ = [
     "ValueMissing",
     "Wait",
     "message_key",
+    "number_of",
     "pack",
     "print_of",
+    "read_cbor",
     "read_port",
     "split",
     "take_readings",

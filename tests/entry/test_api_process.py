@@ -91,6 +91,17 @@ def test_the_process_serves_lets_in_by_a_printed_link_and_stops_in_peace(
     assert process.wait(30) == 0
 
 
+def test_it_ends_for_another_start_if_what_it_does_beside_requests_has_failed(
+    environment: dict[str, str], api: tuple[subprocess.Popen[bytes], Client]
+) -> None:
+    process, _client = api
+    with psycopg.connect(environment["MOORAGE_DATABASE_URL"], autocommit=True) as database:
+        database.execute("ALTER TABLE ingest_usage RENAME TO elsewhere")
+        database.execute("SELECT pg_notify('moorage_quotas', '')")
+        assert process.wait(30) == 1
+        database.execute("ALTER TABLE elsewhere RENAME TO ingest_usage")
+
+
 def test_a_command_that_cannot_be_done_says_why_in_one_line(
     environment: dict[str, str],
 ) -> None:

@@ -167,15 +167,28 @@ def test_a_report_of_an_impossible_state_is_refused() -> None:
         operations.read_report({"state": "expired"})
 
 
+async def test_a_failure_stays_one_whatever_its_words_hold(database: Database) -> None:
+    async with database.begin() as tx:
+        town, device = await a_bin(tx)
+        issued = await operations.issue(tx, town.admin, device.id, NewOperation("open"))
+        await operations.claim(tx, [device.number])
+        body = b'{"state": "error", "problem": "jammed\\u0000", "result": {"n": 1e400}}'
+        await operations.report_sent(tx, device.number, f"op/{issued.id}/result", body)
+        found = await operations.get(tx, town.admin, issued.id)
+    assert (found.state, found.problem) == (OperationState.ERROR, "jammed")
+    assert found.result == {"n": None}
+
+
 async def test_an_answer_is_kept_whatever_it_holds_and_progress_waits_its_turn(
     database: Database,
 ) -> None:
     bodies: dict[bytes, object] = {
         b'{"state": "completed", "result": {"lid": "open"}}': {"lid": "open"},
         b"done": "done",
-        b'"a\\u0000b"': '"ab"',
+        b'"a\\u0000b"': "ab",
         b"\xff\x00": "\N{REPLACEMENT CHARACTER}",
-        b'{"half": "\\ud800"}': '{"half": "\\ud800"}',
+        b'{"half": "\\ud800", "huge": 1e400}': {"half": "?", "huge": None},
+        b"[" * 70 + b"]" * 70: "[" * 70 + "]" * 70,
     }
     async with database.begin() as tx:
         town, device = await a_bin(tx)

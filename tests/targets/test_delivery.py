@@ -6,12 +6,15 @@ import asyncio
 import functools
 import json
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from moorage import notifications
 from moorage.kit.pages import PageRequest
 from moorage.notifications import Notice, NoticeFilter, NoticeState
 from moorage.targets import Target, service
-from moorage.targets.model import HealthState, Outcome, Reason
+from moorage.targets.model import Delivery, HealthState, Outcome, Reason, Result, Source
+from moorage.targets.service.catalogue import Kinds
 from moorage.targets.service.expand import key_of
 from targets.servers import Answer, HttpServer, Request, free_port, http_server
 from targets.world import ROOT, World, a_message, a_worker, documents, message_id
@@ -119,6 +122,73 @@ async def test_what_fails_again_and_again_is_set_aside_after_its_attempts(
     statement = await world.statement(target)
     assert (statement.sent, statement.accepted, statement.dead) == (2, 1, 1)
     assert statement.discarded == 1
+
+
+async def test_what_no_header_can_carry_is_left_out_not_the_message(
+    world: World, server: HttpServer
+) -> None:
+    device = await world.a_device("Bin")
+    target = await world.a_target(server.url)
+    await world.a_route(target, source=Source.RAW)
+    async with a_worker(world):
+        for said in "日本/x", "text/plain\r\nX-Evil: 1", "text/plain; charset=utf-8":
+            await world.receive(device, b"payload", content_type=said)
+        requests = await server.wait_for(3)
+    types = [request.headers["content-type"] for request in requests]
+    assert types == ["application/octet-stream"] * 2 + ["text/plain; charset=utf-8"]
+    assert [request.body for request in requests] == [b"payload"] * 3
+
+
+class Faulty:
+    """A kind of target, by somebody else, that cannot cope with some messages."""
+
+    api_version, title, batch = 1, "Faulty", 1
+    schema: Mapping[str, Any] = {}
+    secrets: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+
+    def check(self, settings: Mapping[str, Any], secrets: frozenset[str]) -> None:
+        """Take any."""
+
+    async def open(self, *_: object) -> Faulty:
+        return self
+
+    async def send(self, batch: Sequence[Delivery]) -> Sequence[Result]:
+        (delivery,) = batch
+        n = json.loads(delivery.content.document or b"")["n"]
+        if n == 1:
+            raise KeyError(f"a word it \0 does not know: {n}")
+        self.sent.append(n)
+        return [Result(Outcome.ACCEPTED)]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+async def test_a_sender_that_breaks_is_seen_in_health_log_and_dead_letters(
+    world: World, server: HttpServer
+) -> None:
+    faulty = Faulty()
+    first, second = await world.a_device("First"), await world.a_device("Second")
+    target = await world.a_target(server.url, max_attempts=2)
+    await world.a_route(target)
+    async with world.database.begin(ROOT) as tx:
+        await tx.execute("UPDATE targets SET kind = 'faulty'")
+    async with a_worker(world, Kinds({"faulty": faulty})):
+        await world.derive(
+            a_message(first, {"n": 1}), a_message(second, {"n": 2}), a_message(first, {"n": 3})
+        )
+        async with asyncio.timeout(30):
+            while len(faulty.sent) < 2:
+                await asyncio.sleep(0.05)
+        await world.until_pending(target)
+    assert faulty.sent == [2, 3]
+    (letter,) = await world.letters(target)
+    assert letter.reason is Reason.ATTEMPTS
+    assert "KeyError" in (letter.detail or "")
+    assert "KeyError" in ((await world.get(target)).health.error or "")
 
 
 async def test_a_dead_target_delays_no_other(world: World, server: HttpServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -96,6 +97,7 @@ async def test_a_disabled_route_takes_nothing_and_one_message_may_take_two_route
         (Condition("document.site", Comparison.EXISTS), [2]),
         (Condition("document.site", Comparison.EXISTS, False), [1, 3]),
         (Condition("document.kinds", Comparison.CONTAINS, "b"), [3]),
+        (Condition("document.site.name", Comparison.CONTAINS, 5), []),
         (Condition("channel", Comparison.EQUAL, "alarm"), [1]),
         (Condition("readings.nothing", Comparison.LESS, 5), []),
     ],
@@ -317,3 +319,32 @@ async def test_a_target_removed_while_messages_are_under_way_is_no_trouble(world
     await an_intake(world).step()
     assert await numbers(world, kept) == [1]
     assert (await world.statement(kept)).days[-1].sent == 2
+
+
+async def test_a_route_that_cannot_be_applied_holds_up_nobody(world: World) -> None:
+    first, second = await world.a_device("First"), await world.a_device("Second")
+    bad, good = await world.a_target(), await world.a_target()
+    route = await world.a_route(
+        bad, device_ids=(first.id,), conditions=(Condition("readings.n", Comparison.EXISTS),)
+    )
+    await world.a_route(good, device_ids=(second.id,))
+    async with world.database.begin() as tx:
+        broken = json.dumps(
+            [{"field": "readings.n", "comparison": Comparison.GREATER, "value": "text"}]
+        )
+        await tx.execute(
+            "UPDATE target_routes SET conditions = CAST(:broken AS jsonb) WHERE id = :id",
+            {"broken": broken, "id": route.id},
+        )
+    await world.derive(*(a_message(first if n in {3, 8} else second, {"n": n}) for n in range(12)))
+    running = asyncio.create_task(an_intake(world).run())
+    try:
+        async with asyncio.timeout(30):
+            while len(await numbers(world, good)) < 10:
+                await asyncio.sleep(0.05)
+    finally:
+        running.cancel()
+    assert await numbers(world, good) == [n for n in range(12) if n not in {3, 8}]
+    letters = await world.letters(bad)
+    assert [json.loads(letter.content.document or b"")["n"] for letter in letters] == [8, 3]
+    assert {letter.detail for letter in letters} == {"The platform could not send this message on."}

@@ -22,6 +22,7 @@ from moorage.kit.ids import uuid7, uuid7_bytes
 from moorage.kit.outbound import LOOPBACK, Outbound
 from moorage.kit.secrets import Sealer, load_sealer
 from moorage.targets import service
+from moorage.targets.service.catalogue import Kinds
 
 ROOT = Caller(CallerKind.PERSON, uuid7(), "root", (Grant(frozenset(organizations.Permission)),))
 KINDS = targets.find_kinds()
@@ -83,6 +84,7 @@ class World:
             message.payload = payload
             message.received_us = others.get("received_us", time.time_ns() // 1000)
             message.channel, message.meta = others.get("channel", ""), others.get("meta")
+            message.content_type = others.get("content_type", "")
             n = await past.put(self.database, past.TODAY, message)
             made.append(
                 telemetry.Derived(
@@ -157,13 +159,13 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
 
 
 @contextlib.asynccontextmanager
-async def a_worker(world: World) -> AsyncIterator[targets.Intake]:
+async def a_worker(world: World, kinds: Kinds = KINDS) -> AsyncIterator[targets.Intake]:
     """Run what the worker process runs of targets."""
     doorbells = Doorbells(world.database)
     workshop = a_workshop(world.database, doorbells)
     deriver = ingest.Deriver(world.database, doorbells, workshop)
     intake = targets.Intake(world.database, doorbells, 0, deriver)
-    means = targets.Means(world.database, KINDS, world.sealer, NETWORK, deriver)
+    means = targets.Means(world.database, kinds, world.sealer, NETWORK, deriver)
     dispatch = targets.Dispatch(means, doorbells)
     tasks = [asyncio.create_task(part.run()) for part in (doorbells, intake, dispatch)]
     try:

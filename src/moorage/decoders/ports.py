@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from .errors import ScriptInvalid
+import structlog
+
+from .errors import DecoderCrashed, ScriptInvalid
 from .model import (
     DecodeBatch,
     DecodeContext,
@@ -16,6 +18,10 @@ from .model import (
     Encoded,
     ScriptOutline,
 )
+
+log = structlog.get_logger()
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 class DecoderRuntime(Protocol):
@@ -73,8 +79,7 @@ class FunctionRuntime:
 
     async def decode(self, batch: DecodeBatch) -> list[Decoded | DecodeFailure]:
         """Decode every message."""
-        decode_one = self.decode_one
-        return [decode_one(message) for message in batch.messages]
+        return [_attempt(self.decode_one, message) for message in batch.messages]
 
     async def encode(self, batch: EncodeBatch) -> list[Encoded | DecodeFailure]:
         """Encode every command."""
@@ -83,7 +88,17 @@ class FunctionRuntime:
                 ScriptInvalid.code, f"{self.name} only decodes; it cannot encode."
             )
             return [failure] * len(batch.messages)
-        return [encode_one(message) for message in batch.messages]
+        return [_attempt(encode_one, message) for message in batch.messages]
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def _attempt(function: Callable[[_In], _Out | DecodeFailure], message: _In) -> _Out | DecodeFailure:
+    """Do one message: whatever goes wrong with it is not the others'."""
+    try:
+        return function(message)
+    except Exception as failed:
+        log.exception("decoder_function_failed")
+        words = f"The decoder cannot do this one ({type(failed).__name__})."
+        return DecodeFailure(DecoderCrashed.code, words)

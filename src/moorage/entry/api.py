@@ -108,6 +108,8 @@ def build_app(
                 keep_learning(database, sealer, functools.partial(root_key.load, settings)),
             )
         ]
+        for task in running:
+            task.add_done_callback(functools.partial(_ended, app))
         try:
             async with system_log_kept(database, part="api"):
                 yield
@@ -130,6 +132,7 @@ def build_app(
         generate_unique_id_function=operation_id,
     )
     app.state.settings = settings
+    app.state.broken = asyncio.Event()
     app.state.public_url = settings.public_url
     app.state.database = database
     app.state.probe = databases.Probe()
@@ -150,6 +153,13 @@ def build_app(
     app.router.default = Console()
     app.add_middleware(Gateway, state=app.state, limits=limits or Limits())
     return app
+
+
+def _ended(app: FastAPI, task: asyncio.Task[None]) -> None:
+    """Have the process end, and be started again, if what it does beside requests has failed."""
+    if not task.cancelled():
+        log.critical("part_broken", exc_info=task.exception())
+        app.state.broken.set()
 
 
 def operation_id(route: APIRoute) -> str:
@@ -179,6 +189,8 @@ async def find_not_ready(app: FastAPI) -> dict[str, str]:
         not_ready = found.not_ready
         # Whoever answers this works, whatever its supervisor has heard so far.
         not_ready.pop("api", None)
+    if app.state.broken.is_set():
+        not_ready["api"] = "starts again"
     if not await app.state.probe.answers(app.state.database, HEALTH_TIMEOUT_S):
         not_ready["database"] = "does not answer"
     return not_ready
@@ -262,12 +274,15 @@ async def _serve(settings: Settings, app: FastAPI, line: Lifeline) -> None:
         ]
         serving = asyncio.create_task(server.serve(listening))
         watching = asyncio.create_task(_watch(server, app, line))
-        stopping = asyncio.create_task(line.stop.wait())
-        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        ending = [asyncio.create_task(e.wait()) for e in (line.stop, app.state.broken)]
+        await asyncio.wait((serving, *ending), return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
-        stopping.cancel()
+        for task in ending:
+            task.cancel()
         await serving
         watching.cancel()
+    if app.state.broken.is_set():
+        raise RuntimeError("The API cannot go on by itself.")
 
 
 async def _watch(server: uvicorn.Server, app: FastAPI, line: Lifeline) -> None:

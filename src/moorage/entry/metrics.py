@@ -87,7 +87,7 @@ async def _stored(tx: db.Tx) -> list[Metric]:
         _refusals(await ingest.count_refusals(tx)),
         _counter(
             "moorage_messages_shed",
-            "Messages that the doors did not take.",
+            "Messages that were not stored, or not again.",
             "reason",
             await ingest.count_shed(tx),
         ),

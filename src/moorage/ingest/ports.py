@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from moorage.devices import Sender
+from moorage.kit.text import storable
 from moorage.ledger import RawMessage
 
 Done = Callable[[Exception | None], None]
@@ -56,6 +57,10 @@ class Refusal:
     address: str = ""
     hint: str = ""
     device: int | None = None
+
+    def __post_init__(self) -> None:
+        # What a stranger calls himself may be text that cannot be kept.
+        object.__setattr__(self, "hint", storable(self.hint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ class Host(Protocol):
         ...
 
     def shed(self, reason: str, count: int = 1) -> None:
-        """Count messages that are not taken: `rate`, `overload`, `disk`."""
+        """Count messages that are not stored: `rate`, `overload`, `disk`, `repeat`."""
         ...
 
     def accept(self, messages: Sequence[RawMessage], done: Done) -> None:

@@ -22,7 +22,7 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Query, Response
 
-from moorage import decoders, devices, ledger
+from moorage import devices, ledger
 from moorage.decoders import DecoderUnknown
 from moorage.devices import DeviceUnknown
 from moorage.groups import ApplicationUnknown
@@ -215,21 +215,20 @@ class UplinkDoor:
         query: dict[str, list[str]],
     ) -> list[ledger.RawMessage]:
         content_type = headers.get(b"content-type", b"").decode("latin-1")
-        if service.says_json(content_type):
-            service.check_json(payload)
+        service.check(payload, content_type)
         parts = service.split(payload, content_type)
         largest = self.door.settings.largest_message
         if (size := max((len(part.payload) for part in parts), default=0)) > largest:
             raise MessageTooLarge(size=size, limit=largest)
         key = headers.get(b"idempotency-key")
-        at = decoders.instant_of(_number(query["at"][0])) if "at" in query else None
-        device_us = None if at is None else int(at.timestamp() * 1_000_000)
+        device_us = service.device_us(_number(query["at"][0])) if "at" in query else None
         port = _port(headers, query)
         messages = []
         for index, part in enumerate(parts):
             if part.own_id is None and key is not None:
                 part.own_id = f"{key.decode('latin-1')}:{index}"
-            part.device_us = part.device_us or device_us
+            if part.device_us is None:
+                part.device_us = device_us
             own_port = port if part.port is None else part.port
             meta = {} if own_port is None else {"port": own_port}
             messages.append(self._message(device, channel, part, content_type, meta))
@@ -344,20 +343,18 @@ async def _body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> by
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit:
         raise MessageTooLarge(size=int(declared), limit=limit)
-    event = await receive()
-    body: bytes = event.get("body", b"")
-    if not event.get("more_body"):
-        return body
-    parts, size = [body], len(body)
-    while event.get("more_body"):
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
         event = await receive()
         if event["type"] == "http.disconnect":
-            break
+            raise MessageMalformed(format="HTTP", reason="the connection ended before the message")
+        more = event.get("more_body", False)
         parts.append(event.get("body", b""))
         size += len(parts[-1])
         if size > limit:
             raise MessageTooLarge(size=size, limit=limit)
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _number(text: str) -> float | str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import structlog
 
 from moorage import devices, groups
@@ -27,6 +28,8 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import Tx, to_json
 from moorage.kit.errors import MoorageError
 from moorage.kit.facts import Fact
+from moorage.kit.formats import is_too_deep
+from moorage.kit.text import storable
 from moorage.organizations import Kept, Permission, require
 
 from . import store
@@ -54,7 +57,6 @@ from .model import (
 )
 
 log = structlog.get_logger()
-_json = msgspec.json.Decoder().decode
 
 MOST_PAYLOAD = 16_384
 MOST_RESULT = 65_536
@@ -351,13 +353,23 @@ async def report_sent(
 
 
 def _body(payload: bytes) -> Any:
-    """Read a report's body: JSON, or text if it is none; without NUL, which no column takes."""
+    """Read a report's body: JSON, or text if it is none; what no column takes is left out."""
     text = payload.replace(b"\0", b"").decode("utf-8", "replace")
     try:
-        body = _json(text)
-    except (msgspec.DecodeError, RecursionError):
+        return text if is_too_deep(payload) else _storable(json.loads(text))
+    except (ValueError, RecursionError):
         return text
-    return text.replace("\\u0000", "") if "\\u0000" in text else body
+
+
+def _storable(body: Any) -> Any:
+    """Leave out NUL, and make numbers that are not finite null."""
+    if isinstance(body, str):
+        return storable(body.replace("\0", ""))
+    if isinstance(body, list):
+        return [_storable(item) for item in body]
+    if isinstance(body, dict):
+        return {_storable(key): _storable(value) for key, value in body.items()}
+    return None if isinstance(body, float) and not isfinite(body) else body
 
 
 async def end_overdue(tx: Tx) -> None:

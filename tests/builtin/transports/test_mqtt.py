@@ -81,10 +81,19 @@ class RawClient:
 class House:
     """A running door with its host."""
 
-    def __init__(self, host: MemoryHost, door: MqttDoor) -> None:
+    def __init__(
+        self, host: MemoryHost, door: MqttDoor, trusting: ssl.SSLContext | None = None
+    ) -> None:
         self.host = host
         self.door = door
+        self.trusting = trusting
+        """With it, clients come over TLS."""
         self.clients: list[RawClient] = []
+
+    async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection, encrypted or not."""
+        port = self.door.ports[0 if self.trusting is None else 1]
+        return await asyncio.open_connection("127.0.0.1", port, ssl=self.trusting)
 
     def command(self, payload: bytes, meta: dict[str, Any] | None = None) -> Command:
         """Make a command for the first device."""
@@ -93,7 +102,7 @@ class House:
 
     async def open(self, name: str = "dev", version: int = V5, **more: Any) -> RawClient:
         """Connect a socket and send CONNECT."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.door.ports[0])
+        reader, writer = await self.dial()
         password = more.pop("password", name[::-1].encode())
         core = ClientConnection(
             more.pop("client_id", name), now=0.0, version=version, username=name, password=password,
@@ -112,6 +121,39 @@ class House:
         return client
 
 
+def a_certificate(directory: Path) -> tuple[Path, ssl.SSLContext]:
+    """Make a self-signed certificate of 127.0.0.1; gives its file and a server's context."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    path, key_path = directory / "server.pem", directory / "server.key"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, key_path)
+    return path, context
+
+
 async def until(true: Callable[[], object], timeout_s: float = 5.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not true():
@@ -119,13 +161,13 @@ async def until(true: Callable[[], object], timeout_s: float = 5.0) -> None:
 
 
 @asynccontextmanager
-async def a_house(**settings: Any) -> AsyncIterator[House]:
+async def a_house(trusting: ssl.SSLContext | None = None, **settings: Any) -> AsyncIterator[House]:
     host = MemoryHost()
     door = MqttDoor(replace(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0), **settings))
     ready = asyncio.Event()
     running = asyncio.create_task(door.run(host, ready.set))
     await ready.wait()
-    house = House(host, door)
+    house = House(host, door, trusting)
     try:
         yield house
     finally:
@@ -136,9 +178,15 @@ async def a_house(**settings: Any) -> AsyncIterator[House]:
             client.writer.close()
 
 
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    async with a_house() as one:
+@pytest.fixture(params=["tcp", "tls"])
+async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    """Give a door that is spoken to in the clear, then one over TLS: it is the same door."""
+    trusting = context = None
+    if request.param == "tls":
+        authority, context = a_certificate(tmp_path)
+        trusting = ssl.create_default_context(cafile=authority)
+        trusting.check_hostname = False
+    async with a_house(trusting, tls=context) as one:
         one.host.add_device("dev")
         yield one
 
@@ -312,7 +360,7 @@ async def test_presence_tells_who_came_how_and_why_it_left(house: House, version
         True,
         "dev",
         "127.0.0.1",
-        False,
+        house.trusting is not None,
     )
     assert came.version == ("5" if version == V5 else "3.1.1")
     assert (went.connected, went.cause) == (False, "client")
@@ -335,7 +383,7 @@ async def test_who_does_not_connect_is_closed(house: House) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", quick.door.ports[0])
         assert await reader.read() == b""
         writer.close()
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.door.ports[0])
+    reader, writer = await house.dial()
     writer.write(b"GET / HTTP/1.1\r\n\r\n")
     assert await reader.read() == b""
     writer.close()
@@ -589,39 +637,6 @@ async def test_changed_rights_cut_the_connection_at_once(house: House, version: 
 
 
 # --- Other people's clients -----------------------------------------------------------------------
-
-
-def a_certificate(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    """Make a self-signed certificate of 127.0.0.1; gives its file and a server's context."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    path, key_path = directory / "server.pem", directory / "server.key"
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path, key_path)
-    return path, context
 
 
 async def run(*command: str) -> str:

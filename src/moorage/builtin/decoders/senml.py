@@ -22,9 +22,11 @@ from moorage.plugin import (
     Location,
     Readings,
     Value,
+    number_of,
+    read_cbor,
 )
 
-from .values import document_of, malformed, read_cbor
+from .values import document_of, malformed
 
 # RFC 8428, table 4.
 _LABELS: Final[dict[Any, str]] = {
@@ -97,10 +99,11 @@ def _resolve(
         total = record.get("s")
         if total is not None or base["bs"] is not None:
             total = (total or 0) + (base["bs"] or 0)
-        for key, each in ((series, value), (series + ".sum", total)):
-            if each is None:
+        for key, given in ((series, value), (series + ".sum", total)):
+            if given is None:
                 continue
             count += 1
+            each: Any = number_of(given) if type(given) in {int, float} else given
             if count > 5000 or not key.isprintable() or len(key) > 128 or not _fits(each):
                 dropped += 1
                 continue
@@ -129,7 +132,7 @@ def _value(record: dict[str, Any], base: dict[str, Any]) -> Any:
 def _fits(value: Any) -> bool:
     if isinstance(value, str):
         return len(value.encode("utf-8", "replace")) <= _LONGEST and "\0" not in value
-    return isinstance(value, bool) or (isinstance(value, int | float) and value - value == 0)
+    return value is not None
 
 
 def _time(seconds: float, received_at: datetime) -> datetime | None:

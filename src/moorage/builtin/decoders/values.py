@@ -18,6 +18,7 @@ from moorage.plugin import (
     Decoded,
     DecodeFailure,
     PayloadMalformed,
+    read_cbor,
     take_readings,
 )
 
@@ -57,8 +58,11 @@ class _Shaper:
         self.seen += 1
         if depth > _DEPTH or self.seen > _MOST:
             raise ValueError("it is nested too deeply or holds too many values")
-        if value is None or isinstance(value, bool | int):
+        if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, int):
+            # JSON has no end of digits; those who read it have.
+            return value if abs(value) < 2**63 else float(value)
         if isinstance(value, str):
             return value.encode("utf-8", "replace").decode()
         if isinstance(value, float | Decimal):
@@ -90,20 +94,12 @@ class _Shaper:
         return str(self.shape(key, _DEPTH))
 
 
-def read_cbor(payload: bytes) -> Any:
-    """Read one CBOR item. Raises ValueError."""
-    try:
-        return cbor2.loads(payload)
-    except (cbor2.CBORDecodeError, RecursionError, MemoryError, OverflowError) as error:
-        raise ValueError(f"it is not CBOR: {error}") from error
-
-
 def decode_json(message: DecodeContext) -> Decoded | DecodeFailure:
     """Take a JSON payload as its own document."""
     payload = message.payload
     try:
         value = _read_json(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return malformed(f"it is not JSON: {error}")
     readings, dropped = take_readings(value)
     return Decoded(payload, readings, dropped=dropped)

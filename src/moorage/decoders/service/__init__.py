@@ -21,7 +21,7 @@ from .catalogue import (
     restore,
     set_cases,
 )
-from .readings import instant_of, take_readings, units_of
+from .readings import instant_of, number_of, take_readings, units_of
 from .trial import run_cases, suggest, try_out
 from .turns import Turns
 from .watch import watch
@@ -47,6 +47,7 @@ __all__ = [
     "look",
     "make",
     "note_problems",
+    "number_of",
     "read_cases",
     "remove",
     "restore",

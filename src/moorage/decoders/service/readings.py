@@ -21,6 +21,8 @@ MOST: Final = 5_000
 """Readings taken from one message; the rest is counted as dropped."""
 LONGEST_TEXT: Final = 256
 LONGEST_NAME: Final = 128
+EXACT: Final = 9_007_199_254_740_992
+"""2 ** 53: up to here a double holds every integer."""
 _DEPTH: Final = 20
 _TIMES: Final = ("at", "time", "timestamp", "ts")
 _LATITUDES: Final = ("lat", "latitude")
@@ -55,10 +57,7 @@ def take_readings(document: Any) -> tuple[tuple[Readings, ...], int]:
                     if value - value == 0.0 and len(key) <= LONGEST_NAME and key.isprintable():
                         continue
                 elif (
-                    (
-                        (kind is int and -9007199254740992 <= value <= 9007199254740992)
-                        or kind is bool
-                    )
+                    ((kind is int and -EXACT <= value <= EXACT) or kind is bool)
                     and len(key) <= LONGEST_NAME
                     and key.isprintable()
                 ):
@@ -206,7 +205,7 @@ def _add(taking: _Taking, values: dict[str, Value], name: str, value: Any) -> No
     if kind is bool:
         good = value
     elif kind is int or kind is float:
-        good = _number(value)
+        good = number_of(value)
     elif kind is str:
         if len(value) <= LONGEST_TEXT and len(value.encode("utf-8", "replace")) <= LONGEST_TEXT:
             good = value
@@ -226,12 +225,15 @@ def _add(taking: _Taking, values: dict[str, Value], name: str, value: Any) -> No
     values[name] = good
 
 
-def _number(value: float) -> float | None:
+def number_of(value: float) -> float | None:
+    """Take a number that is finite; integers that a double cannot tell apart as a double."""
     try:
         number = float(value)
     except OverflowError:
         return None
-    return value if isfinite(number) else None
+    if not isfinite(number):
+        return None
+    return value if abs(number) <= EXACT else number
 
 
 def _is_broken(text: str) -> bool:

@@ -18,6 +18,7 @@ from moorage.kit import plugins
 from moorage.kit.db import FACTS_CHANNEL, Database
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.errors import MoorageError
+from moorage.kit.text import storable
 
 from .. import store
 from ..errors import (
@@ -290,14 +291,10 @@ def _storable(result: Result | DecodeFailure) -> Result | DecodeFailure:
     One such word would else break off the transaction of a whole batch, again and again.
     """
     if isinstance(result, DecodeFailure):
-        return replace(result, message=_text(result.message))
+        return replace(result, message=storable(result.message))
     if result.problems:
-        return replace(result, problems=tuple(_text(problem) for problem in result.problems))
+        return replace(result, problems=tuple(storable(problem) for problem in result.problems))
     return result
-
-
-def _text(words: str) -> str:
-    return words.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def hash_of(kind: str, source: str) -> str:

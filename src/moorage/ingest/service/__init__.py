@@ -23,7 +23,7 @@ from .quotas import measure as measure_quotas
 from .redecode import KIND as RE_DECODE
 from .redecode import ReDecoder, apply, ask, discard
 from .room import Room
-from .split import Part, check_json, read_port, says_json, split
+from .split import Part, check, device_us, read_port, says_json, split
 
 __all__ = [
     "CONSUMER",
@@ -38,9 +38,10 @@ __all__ = [
     "Room",
     "apply",
     "ask",
-    "check_json",
+    "check",
     "count_refusals",
     "count_shed",
+    "device_us",
     "discard",
     "forget_refusals",
     "is_peers",

@@ -13,10 +13,8 @@ from typing import Any
 
 import msgspec
 
-from moorage import decoders
-
 from ..errors import MessageMalformed
-from .split import Part, is_port
+from .split import Part, check, device_us, is_port
 
 UPLINK = "up"
 _EVENT = re.compile(r"[a-z]{1,20}")
@@ -50,6 +48,7 @@ def unwrap(body: bytes, event: str) -> Event:
     Raises:
         MessageMalformed: it is no such event.
     """
+    check(body, "application/json")
     try:
         told = msgspec.json.decode(body)
         msgspec.msgpack.encode(told)  # As it is kept; not every JSON can be, such as huge numbers.
@@ -62,19 +61,18 @@ def unwrap(body: bytes, event: str) -> Event:
         raise _malformed("deviceInfo.devEui is not 16 hexadecimal digits")
     if not _EVENT.fullmatch(event):
         raise _malformed("the query does not name an event, such as ?event=up")
-    at = decoders.instant_of(told.get("time"))
-    device_us = None if at is None else int(at.timestamp() * 1_000_000)
+    at_us = None if told.get("time") is None else device_us(told["time"])
     own_id = told.get("deduplicationId")
     if not (isinstance(own_id, str) and 1 <= len(own_id) <= 128):
         own_id = None
     if event != UPLINK:
         # One uplink may be told of by several events: each is a message.
         own_id = own_id and f"{own_id}:{event}"
-        return Event(dev_eui, f"network/{event}", Part(body, own_id, device_us), {})
+        return Event(dev_eui, f"network/{event}", Part(body, own_id, at_us), {})
     meta = {"event": told}
     if is_port(told.get("fPort")):
         meta["port"] = told["fPort"]
-    return Event(dev_eui, "", Part(_bytes(told.get("data")), own_id, device_us), meta)
+    return Event(dev_eui, "", Part(_bytes(told.get("data")), own_id, at_us), meta)
 
 
 def _bytes(data: Any) -> bytes:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from moorage import decoders, devices, groups, ledger, telemetry
 from moorage.kit.db import Tx
+from moorage.kit.formats import DEEPEST, is_too_deep
 
 PAST_US = 30 * 86_400 * 1_000_000
 FUTURE_US = 600 * 1_000_000
@@ -21,6 +22,7 @@ NOBODY = UUID(int=0)
 NO_TELEMETRY = ("op/", "twin/", "network/")
 NO_READINGS = decoders.Decoded(None)
 _CLOCK, _PROBLEM = int(telemetry.Flag.CLOCK), int(telemetry.Flag.PROBLEM)
+_TOO_DEEP = f"The document is nested deeper than {DEEPEST} levels."
 _ENVELOPE = {"at", "id", "port", "values"}
 _WSO2_ENVELOPE = {"event"}
 _json = msgspec.json.Decoder().decode
@@ -231,10 +233,9 @@ def derive(
     received_us = message.received_us
     own_us, flags = _settle(message.device_us, received_us)
     if isinstance(result, decoders.DecodeFailure):
-        return telemetry.Derived(
-            n, message.device, message.id, received_us, own_us, message.channel, decoder,
-            None, [], None, result.message, flags | _PROBLEM,
-        )  # fmt: skip
+        return _failed(n, message, decoder, result.message, own_us, flags)
+    if result.document is not None and is_too_deep(result.document):
+        return _failed(n, message, decoder, _TOO_DEEP, own_us, flags)
     points = []
     location = None
     at_us = own_us
@@ -258,6 +259,20 @@ def derive(
         n, message.device, message.id, received_us, at_us, message.channel, decoder,
         result.document, points, location, problem,
         flags | (_PROBLEM if problem else 0),
+    )  # fmt: skip
+
+
+def failed(n: int, message: ledger.RawMessage, why: str) -> telemetry.Derived:
+    """Make the entry of a message of which nothing can be kept but the bytes."""
+    return _failed(n, message, None, why, *_settle(message.device_us, message.received_us))
+
+
+def _failed(
+    n: int, message: ledger.RawMessage, decoder: str | None, why: str, at_us: int, flags: int
+) -> telemetry.Derived:
+    return telemetry.Derived(
+        n, message.device, message.id, message.received_us, at_us, message.channel, decoder,
+        None, [], None, why, flags | _PROBLEM,
     )  # fmt: skip
 
 

@@ -65,7 +65,8 @@ class Door:
         self._name = name
         self.settings = settings
         self._writers = [
-            ledger.Writer(database, partition=partition) for partition in range(partitions)
+            ledger.Writer(database, partition=partition, repeated=partial(self.shed, "repeat"))
+            for partition in range(partitions)
         ]
         self._senders = Senders(
             database,
@@ -173,7 +174,7 @@ class Door:
         return wait
 
     def shed(self, reason: str, count: int = 1) -> None:
-        """Count messages that are not taken, so that what was sent can be accounted for."""
+        """Count messages that are not stored, so that what was sent can be accounted for."""
         self._notes.shed(reason, count)
 
     def _require_allowance(
@@ -244,12 +245,17 @@ class Door:
             raise Overloaded(retry_after_s=1)
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        self.accept(messages, partial(_settle, kept))
+        def settled(error: Exception | None) -> None:
+            # Also after the sender was told to try again: it counts as shed only if it was.
+            if error is not None:
+                self.shed("overload", len(messages))
+            _settle(kept, error)
+
+        self.accept(messages, settled)
         try:
             async with asyncio.timeout(LONGEST_COMMIT_S):
                 await kept
         except TimeoutError as late:
-            self.shed("overload", len(messages))
             raise Overloaded(retry_after_s=5) from late
 
     def refuses(self, channel: str) -> bool:

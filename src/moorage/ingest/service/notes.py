@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
+
+import structlog
 
 from moorage import devices, ledger, operations, sessions
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 
 from .. import store
 from ..ports import Presence, Refusal
+
+log = structlog.get_logger()
 
 MOST_REFUSALS = 10_000
 
@@ -62,42 +67,64 @@ class Notes:
         """
         if not self:
             return
-        noted = Notes()
-        noted._refusals, self._refusals = self._refusals, {}
-        noted._shed, self._shed = self._shed, {}
-        noted._presence, self._presence = self._presence, []
-        noted._taken, self._taken = self._taken, []
-        noted._answers, self._answers = self._answers, []
-        try:
-            async with database.begin() as tx:
-                await noted._put(tx, senders, listener)
-        except DatabaseUnavailable:
-            for refusal, count in noted._refusals.items():
+        refusals, self._refusals = self._refusals, {}
+        shed, self._shed = self._shed, {}
+        presence, self._presence = self._presence, []
+        taken, self._taken = self._taken, []
+        answers, self._answers = self._answers, []
+        # Each kind by itself, so that what cannot be written takes nothing else with it.
+        if refusals and not await _written(database, partial(_put_refusals, refusals, senders)):
+            for refusal, count in refusals.items():
                 self.refused(refusal, count)
-            for reason, count in noted._shed.items():
+        if shed and not await _written(database, partial(_put_shed, shed)):
+            for reason, count in shed.items():
                 self.shed(reason, count)
-            self._presence = noted._presence + self._presence
-            self._taken = noted._taken + self._taken
+        if taken and not await _written(database, partial(_put_taken, taken)):
+            self._taken = taken + self._taken
+        if answers:
+            await _written(database, partial(_put_answers, answers))
+        if presence and listener is not None:
+            put = partial(_put_presence, presence, listener)
+            if not await _written(database, put):
+                self._presence = presence + self._presence
 
-    async def _put(
-        self, tx: Tx, senders: Mapping[int, devices.Sender], listener: UUID | None
-    ) -> None:
-        if self._refusals:
-            counted = {
-                refusal: (count, senders.get(refusal.device or 0))
-                for refusal, count in self._refusals.items()
-            }
-            await store.count_refusals(tx, counted)
-        if self._shed:
-            await store.add_shed(tx, self._shed)
-        if self._taken:
-            await operations.delivered(tx, self._taken)
-        for one in self._answers:
-            await operations.report_sent(
-                tx, one.device, one.channel, one.payload, only_answers=True
-            )
-        if self._presence and listener is not None:
-            await sessions.record(tx, listener, [_event(p) for p in self._presence])
+
+async def _written(database: Database, put: Callable[[Tx], Awaitable[None]]) -> bool:
+    """Write one kind of notes; False if the database is away, so that it must be tried again."""
+    try:
+        async with database.begin() as tx:
+            await put(tx)
+    except DatabaseUnavailable:
+        return False
+    except Exception:  # Tried again it would fail again, and stop all that is noted after it.
+        log.exception("notes_lost")
+    return True
+
+
+async def _put_refusals(
+    refusals: Mapping[Refusal, int], senders: Mapping[int, devices.Sender], tx: Tx
+) -> None:
+    counted = {
+        refusal: (count, senders.get(refusal.device or 0)) for refusal, count in refusals.items()
+    }
+    await store.count_refusals(tx, counted)
+
+
+async def _put_shed(shed: Mapping[str, int], tx: Tx) -> None:
+    await store.add_shed(tx, shed)
+
+
+async def _put_taken(taken: Sequence[UUID], tx: Tx) -> None:
+    await operations.delivered(tx, taken)
+
+
+async def _put_answers(answers: Sequence[ledger.RawMessage], tx: Tx) -> None:
+    for one in answers:
+        await operations.report_sent(tx, one.device, one.channel, one.payload, only_answers=True)
+
+
+async def _put_presence(presence: Sequence[Presence], listener: UUID, tx: Tx) -> None:
+    await sessions.record(tx, listener, [_event(p) for p in presence])
 
 
 def _event(presence: Presence) -> sessions.PresenceEvent:

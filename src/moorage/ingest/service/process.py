@@ -19,7 +19,7 @@ from moorage.kit import trace
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
-from .decoding import Decoding, instant
+from .decoding import Decoding, failed, instant
 
 log = structlog.get_logger()
 
@@ -30,6 +30,7 @@ BATCH = 4_000
 GATHER_S, BUSY_GATHER_S = 0.006, 0.05
 BUSY_RATE = 10_000
 CONTACT_EVERY_US = 5_000_000
+_GIVEN_UP = "The platform could not take this message in; its bytes are kept."
 Entries = Sequence[tuple[int, ledger.RawMessage]]
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -52,6 +53,8 @@ class Process:
         self._position: ledger.Position | None = None
         self._stale = True
         self._noted: dict[int, int] = {}
+        # How many messages a batch may hold; fewer after one that failed.
+        self._most = BATCH
         self.processed = 0
         doorbells.on(ledger.CHANNEL[ledger.LogName.RAW], lambda _payload: self._bell.set())
         doorbells.on("moorage_devices", lambda _payload: self._look_again())
@@ -70,7 +73,7 @@ class Process:
                 since = now
                 if count < BATCH:
                     await asyncio.sleep(BUSY_GATHER_S if busy else GATHER_S)
-                if ledger.at_end(count):
+                if self._most == BATCH and ledger.at_end(count):
                     async with asyncio.timeout(1):
                         await self._bell.wait()
             except TimeoutError:
@@ -79,6 +82,22 @@ class Process:
                 log.warning("process_interrupted", partition=self._partition, error=str(lost))
                 self._start_over()
                 await asyncio.sleep(0.5)
+            except Exception:
+                await self._get_past()
+
+    async def _get_past(self) -> None:
+        """Go on after a batch that failed for a reason nobody knows.
+
+        No message may hold up those behind it: batches are halved until the one is found that is to
+        blame, and of that one only the bytes are kept. Raises what is no message's fault.
+        """
+        log.exception("batch_failed", partition=self._partition, most=self._most)
+        self._start_over()
+        if self._most > 1:
+            self._most //= 2
+            return
+        await self.step(give_up=True)
+        self._start_over()
 
     def _look_again(self) -> None:
         self._decoding.look_again()
@@ -95,38 +114,56 @@ class Process:
         self._decoding.contexts.clear()
         self._noted.clear()
 
-    async def step(self) -> int:
-        """Process what has come in since; give the number of messages."""
+    async def step(self, *, give_up: bool = False) -> int:
+        """Process what has come in since; give the number of messages.
+
+        With `give_up` nothing is decoded: the messages become problems.
+        """
         self._bell.clear()
         if self._stale:
             await self._renew_latest()
         async with self._database.begin() as tx:
             was = await self._where(tx)
-            envelopes = await ledger.read(tx, ledger.LogName.RAW, self._partition, was, BATCH)
+            envelopes = await ledger.read(tx, ledger.LogName.RAW, self._partition, was, self._most)
             if not envelopes:
+                self._most = BATCH
                 return 0
             entries, now = opened(envelopes, was)
+            if len(entries) > self._most < BATCH:
+                entries = entries[: self._most]
+                now = ledger.Position(entries[-1][0] + 1, was.day)
             links = traces_of(entries) if trace.is_on() else ()
             with trace.span("messages.process", links=links, messages=len(entries)):
-                await self._keep(tx, entries, was, now)
+                if give_up:
+                    derived = [failed(n, message, _GIVEN_UP) for n, message in entries]
+                else:
+                    derived = await self._decode(tx, entries)
+                    await self._report_operations(tx, entries)
+                await self._keep(tx, derived, was, now)
         self._position = now
+        self._most = min(BATCH, self._most * 2)
         self.processed += len(entries)
         return len(entries)
 
-    async def _keep(
-        self, tx: Tx, entries: Entries, was: ledger.Position, now: ledger.Position
-    ) -> None:
-        """Decode a batch and keep what it says."""
+    async def _decode(self, tx: Tx, entries: Entries) -> list[telemetry.Derived]:
         await self._decoding.learn(tx, entries)
         self._decoding.failures.clear()
-        derived = await self._decoding.decode(entries)
+        return await self._decoding.decode(entries)
+
+    async def _keep(
+        self,
+        tx: Tx,
+        derived: Sequence[telemetry.Derived],
+        was: ledger.Position,
+        now: ledger.Position,
+    ) -> None:
+        """Keep what a batch says."""
         await ledger.move(tx, CONSUMER, ledger.LogName.RAW, self._partition, was, now)
         await self._keeper.append(tx, derived)
         await ledger.place(
             tx, ledger.LogName.DERIVED, self._partition, [_encode(d) for d in derived]
         )
         await self._note_contacts(tx, derived)
-        await self._report_operations(tx, entries)
         await decoders.note_problems(tx, self._decoding.failures)
         await self._locate(tx, derived)
         await self._judge(tx, derived)

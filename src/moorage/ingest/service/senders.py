@@ -90,7 +90,10 @@ class Senders:
         if wait_s := self._attempts.wait_s(credentials.address):
             self._refuse(credentials, "Too many attempts from this address.")
             raise TooManyAttempts(retry_after_s=ceil(wait_s))
-        sender = await self._look_up(credentials)
+        called = credentials.username, credentials.client_id, credentials.dev_eui
+        # No name in the database holds a NUL, and none can be looked for.
+        nameless = any("\0" in name for name in called if name)
+        sender = None if nameless else await self._look_up(credentials)
         if sender is None:
             self._attempts.take(credentials.address)
             self._refuse(credentials, "No device has these credentials.")

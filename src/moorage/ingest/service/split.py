@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from moorage import decoders
+from moorage.kit.formats import DEEPEST, is_too_deep, read_cbor
 
 from ..errors import MessageMalformed
 
@@ -36,6 +37,10 @@ class Part(msgspec.Struct, gc=False):
 _items = msgspec.json.Decoder(list[Item])
 _item = msgspec.json.Decoder(Item)
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
+_raw_json = msgspec.json.Decoder(msgspec.Raw)
+_raw_messagepack = msgspec.msgpack.Decoder(msgspec.Raw)
+# What reading may end with; msgspec's own errors are ValueErrors, and so is UnicodeDecodeError.
+_UNREADABLE = (ValueError, RecursionError)
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -53,7 +58,7 @@ def split(payload: bytes, content_type: str = "") -> list[Part]:
             return [Part(payload)]
         try:
             return [_part(payload, _item.decode(payload))]
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             return [Part(payload)]
     if first != b"[":
         return [Part(payload)]
@@ -66,7 +71,7 @@ def split(payload: bytes, content_type: str = "") -> list[Part]:
         if b'"values"' not in payload:
             return [Part(body) for body in bodies]
         items = _items.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return [Part(payload)]
     return [_part(body, item) for body, item in zip(bodies, items, strict=True)]
 
@@ -75,9 +80,14 @@ def _part(payload: bytes, item: Item) -> Part:
     if item.values is msgspec.UNSET:
         return Part(payload)
     own_id = None if item.id is None else str(item.id)
-    at = None if item.at is None else decoders.instant_of(item.at)
-    device_us = None if at is None else int(at.timestamp() * 1_000_000)
-    return Part(payload, own_id, device_us, item.port if is_port(item.port) else None)
+    at_us = None if item.at is None else device_us(item.at)
+    return Part(payload, own_id, at_us, item.port if is_port(item.port) else None)
+
+
+def device_us(said: Any) -> int | None:
+    """Read the time that a sender gave; one that is none is 1970, which nobody believes."""
+    at = decoders.instant_of(said)
+    return 0 if at is None else int(at.timestamp() * 1_000_000)
 
 
 def is_port(value: Any) -> bool:
@@ -90,12 +100,25 @@ def read_port(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 4 and int(text) <= 255 else None
 
 
-def check_json(payload: bytes) -> None:
-    """Refuse what is said to be JSON and is not. Raises MessageMalformed."""
+def check(payload: bytes, content_type: str) -> None:
+    """Refuse what is not what its content type says. Raises MessageMalformed.
+
+    JSON, CBOR and MessagePack are looked at; of others it cannot be told.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
     try:
-        msgspec.json.decode(payload, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
-        raise MessageMalformed(format="JSON", reason=str(wrong)) from wrong
+        if "json" in media_type:
+            _raw_json.decode(payload)
+            if not payload.isascii():
+                payload.decode()
+            if is_too_deep(payload):
+                raise ValueError(f"it is nested deeper than {DEEPEST} levels")
+        elif media_type.endswith("cbor"):
+            read_cbor(payload)
+        elif media_type.endswith("msgpack"):
+            _raw_messagepack.decode(payload)
+    except _UNREADABLE as wrong:
+        raise MessageMalformed(format=media_type, reason=str(wrong)) from wrong
 
 
 def _is_json(content_type: str) -> bool:

@@ -41,7 +41,15 @@ class Writer:
     nothing is kept twice.
     """
 
-    def __init__(self, database: Database, log_name: LogName = LogName.RAW, partition: int = 0):
+    def __init__(
+        self,
+        database: Database,
+        log_name: LogName = LogName.RAW,
+        partition: int = 0,
+        *,
+        repeated: Callable[[int], None] | None = None,
+    ) -> None:
+        """Take up nothing yet; `repeated` is told how many frames were known already."""
         self._database = database
         self._pen = store.Pen(database, log_name, partition)
         self._waiting: list[tuple[Sequence[Frame], Done]] = []
@@ -51,7 +59,7 @@ class Writer:
         self.frames = 0
         self.bytes = 0
         self.overloaded = False
-        self.committed = 0
+        self._repeated = repeated
 
     def put(self, frames: Sequence[Frame], done: Done) -> None:
         """Queue frames; `done(None)` follows their durable commit, and that of all before."""
@@ -104,7 +112,6 @@ class Writer:
             return 0
         if frames:
             await self._keep(frames)
-        self.committed += len(frames)
         for _frames, done in batch:
             done(None)
         if self.overloaded and self.frames < LOW_WATER_FRAMES and self.bytes < LOW_WATER_BYTES:
@@ -138,7 +145,9 @@ class Writer:
         pause_s = 0.05
         while True:
             try:
-                await self._pen.append(frames)
+                appended = await self._pen.append(frames)
+                if appended.repeats and self._repeated is not None:
+                    self._repeated(len(appended.repeats))
                 return
             except DayMissing:
                 # The machine slept over midnight, or the schedule did not run.

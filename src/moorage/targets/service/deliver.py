@@ -19,6 +19,7 @@ from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.errors import MoorageError
 from moorage.kit.outbound import Outbound
 from moorage.kit.secrets import Sealer
+from moorage.kit.text import storable
 
 from .. import store
 from ..errors import TargetUnknown
@@ -240,21 +241,31 @@ class Runner:
         try:
             while batch:
                 with trace.span("messages.deliver", messages=len(batch)):
-                    traceparent = trace.current()
-                    results = await sender.send(
-                        [
-                            Delivery(str(row.key), _content(row.content), attempt, traceparent)
-                            for row, attempt in batch
-                        ]
-                    )
+                    results = await _sent(sender, batch)
                 now = time.monotonic()
                 books.add(lines.settle(batch, results, now, time.time()))
                 batch = [] if self._stale or self._stopping else lines.next(now)
                 if lines.room > ROOM_TO_FILL and self._more:
                     self._wake.set()
-        except Exception as failed:  # A plugin's bug must stop this target's loop, not vanish.
+        except Exception as failed:  # A bug must stop this target's loop, not vanish.
             self._failed = failed
         self._wake.set()
+
+
+async def _sent(sender: TargetSender, batch: Sequence[tuple[Pending, int]]) -> Sequence[Result]:
+    """Send a batch; what its kind of target cannot cope with has failed, and is seen to have."""
+    traceparent = trace.current()
+    try:
+        return await sender.send(
+            [
+                Delivery(str(row.key), _content(row.content), attempt, traceparent)
+                for row, attempt in batch
+            ]
+        )
+    except Exception as failed:
+        log.exception("target_sender_failed", messages=len(batch))
+        why = f"The message could not be sent ({type(failed).__name__}: {failed})"[:500]
+        return [Result(Outcome.FAILED, detail=storable(why))] * len(batch)
 
 
 class _Books:

@@ -260,7 +260,9 @@ def _holds(names: tuple[str, ...], condition: Condition, scope: Mapping[str, Any
     if comparison is Comparison.UNEQUAL:
         return bool(found != wanted)
     if comparison is Comparison.CONTAINS:
-        return isinstance(found, str | list) and wanted in found
+        if isinstance(found, str):
+            return isinstance(wanted, str) and wanted in found
+        return isinstance(found, list) and wanted in found
     number = isinstance(found, int | float) and not isinstance(found, bool)
     return number and _ORDERS[comparison](found, wanted)
 
@@ -332,7 +334,7 @@ def _entries(tx: Tx, passed: Sequence[Chosen], replay: UUID | None) -> list[Entr
         form = id(arrival), plan.raw, problem is not None
         content = packed.get(form)
         if content is None:
-            as_it_came = plan.raw or problem is not None
+            as_it_came = (plan.raw or problem is not None) and arrival.received is not None
             content = packed[form] = _encode(
                 as_received(arrival, undecoded=not plan.raw) if as_it_came else arrival.content
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 
 import structlog
 
@@ -12,7 +13,7 @@ from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
 from .decoding import Deriver, content_of, decode
-from .expand import Arrival, Plan, Routes, take_in
+from .expand import Arrival, Chosen, Plan, Routes, take_in
 
 log = structlog.get_logger()
 
@@ -50,9 +51,13 @@ class Sources:
         tx: Tx,
         partition: int,
         envelopes: Sequence[ledger.Envelope],
-        was: ledger.Position,
+        start: int,
+        end: int,
     ) -> list[Arrival]:
-        """Make arrivals of what some route may want; of the rest no more than devices is read."""
+        """Make arrivals of what some route may want; of the rest no more than devices is read.
+
+        Only what stands from position `start` to before `end` is looked at.
+        """
         await self.routes.refresh(tx)
         if self.routes.empty:
             return []
@@ -61,7 +66,7 @@ class Sources:
             message
             for envelope in envelopes
             for n, message in telemetry.entries_among(envelope, plans.keys())
-            if n >= was.next
+            if start <= n < end
         ]
         return await self._made(tx, partition, wanted, plans)
 
@@ -132,6 +137,8 @@ class Intake:
         self._partition = partition
         self._sources = Sources(doorbells)
         self._position: ledger.Position | None = None
+        # How many messages a batch may hold; fewer after one that failed.
+        self._most = BATCH
         self._bell = asyncio.Event()
         doorbells.on(ledger.CHANNEL[ledger.LogName.DERIVED], lambda _payload: self._bell.set())
 
@@ -142,7 +149,7 @@ class Intake:
             try:
                 count = await self.step()
                 await asyncio.sleep(GATHER_S)
-                if ledger.at_end(count):
+                if self._most == BATCH and ledger.at_end(count):
                     async with asyncio.timeout(1):
                         await self._bell.wait()
             except TimeoutError:
@@ -151,24 +158,61 @@ class Intake:
                 log.warning("intake_interrupted", partition=self._partition, error=str(lost))
                 self._position = None
                 await asyncio.sleep(0.5)
+            except Exception:
+                await self._get_past()
 
-    async def step(self) -> int:
-        """Take in what was derived since; give the number of messages read."""
+    async def _get_past(self) -> None:
+        """Go on after a batch that failed for a reason nobody knows.
+
+        Batches are halved until the message is found that is to blame; it becomes a dead letter of
+        each route it was meant for. Raises what is no message's fault.
+        """
+        log.exception("intake_failed", partition=self._partition, most=self._most)
+        self._position = None
+        if self._most > 1:
+            self._most //= 2
+        else:
+            await self.step(give_up=True)
+
+    async def step(self, *, give_up: bool = False) -> int:
+        """Take in what was derived since; give the number of messages read.
+
+        With `give_up` nothing is decoded or filtered: the messages become dead letters.
+        """
         self._bell.clear()
         derived = ledger.LogName.DERIVED
         async with self._database.begin() as tx:
             was = self._position or await ledger.position_of(tx, CONSUMER, derived, self._partition)
-            envelopes = await ledger.read(tx, derived, self._partition, was, BATCH)
+            envelopes = await ledger.read(tx, derived, self._partition, was, self._most)
             if not envelopes:
+                self._most = BATCH
                 return 0
             now = ledger.after(envelopes[-1])
-            arrivals = await self._sources.arrivals(tx, self._partition, envelopes, was)
-            chosen = await decode(self._deriver, self._sources.routes.choose(arrivals))
+            if now.next - was.next > self._most < BATCH:
+                now = ledger.Position(was.next + self._most, was.day)
+            arrivals = await self._sources.arrivals(
+                tx, self._partition, envelopes, was.next, now.next
+            )
+            found = self._sources.routes.choose(arrivals)
             await ledger.move(tx, CONSUMER, derived, self._partition, was, now)
-            await take_in(tx, chosen)
-            await decoders.note_problems(tx, [one.problem for one in chosen if one.problem])
+            if give_up:
+                await take_in(tx, [_given_up(one) for one in found])
+            else:
+                chosen = await decode(self._deriver, found)
+                await take_in(tx, chosen)
+                await decoders.note_problems(tx, [one.problem for one in chosen if one.problem])
         self._position = now
+        self._most = min(BATCH, self._most * 2)
         return now.next - was.next
+
+
+def _given_up(one: Chosen) -> Chosen:
+    at = datetime.fromtimestamp(one.arrival.content.received_us / 1_000_000, UTC)
+    why = "The platform could not send this message on."
+    problem = decoders.Problem(
+        one.plan.decoder_id or one.plan.id, one.arrival.device, at, None, "targets.given_up", why
+    )
+    return Chosen(one.arrival, one.plan, problem)
 
 
 def _arrival(

@@ -194,7 +194,7 @@ class HttpSender:
         else:
             body, content_type = self._body.render(scope).encode(), "application/json"
         headers = dict(self._headers)
-        headers["Content-Type"] = self._given.content_type or content_type.translate(_NO_BREAKS)
+        headers["Content-Type"] = self._given.content_type or _media_type(content_type)
         headers["Idempotency-Key"] = delivery.key
         if delivery.traceparent is not None:
             headers["traceparent"] = delivery.traceparent
@@ -267,7 +267,9 @@ class HttpSender:
         return text
 
 
-_NO_BREAKS = {ord(c): " " for c in "\r\n\0"}
+def _media_type(said: str) -> str:
+    """Give what a device said its payload is, if a header can carry it (RFC 9110, section 5.5)."""
+    return said if said.isascii() and said.isprintable() else "application/octet-stream"
 
 
 def _ms(began: float) -> float:

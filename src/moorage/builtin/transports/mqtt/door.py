@@ -14,9 +14,10 @@ import structlog
 from moorage.plugin import Command, Host, Presence, RawMessage, Refusal, Sender, uuid7
 from moorage_mqtt import V5, Publish, ReasonCode, Will
 
-from . import porch, subscriptions
+from . import subscriptions
 from .link import OVERLOAD, Link
 from .messages import to_messages
+from .porch import Porch
 from .sessions import Kept, Sessions
 from .settings import DoorSettings
 from .wheel import Wheel
@@ -43,31 +44,24 @@ class MqttDoor:
         """Serve until cancelled. Raises OSError if a port cannot be listened on."""
         settings, loop = self.settings, asyncio.get_running_loop()
         door = Door(settings, host)
-        plain: asyncio.Server | None = None
-        accepting: list[asyncio.Task[None]] = []
+        servers: list[asyncio.Server] = []
+
+        async def listen(made: Callable[[], asyncio.Protocol], hosts: str, port: int) -> None:
+            server = await loop.create_server(made, hosts.split(","), port, backlog=_BACKLOG)
+            servers.append(server)
+            self.ports.append(server.sockets[0].getsockname()[1])
+
         try:
-            plain = await loop.create_server(
-                lambda: Link(door, tls=False),
-                settings.host.split(","),
-                settings.port,
-                backlog=_BACKLOG,
-            )
-            self.ports = [plain.sockets[0].getsockname()[1]]
-            if settings.tls is not None:
-                listening = await porch.listen(settings.tls_host, settings.tls_port, _BACKLOG)
-                self.ports.append(listening[0].getsockname()[1])
-                accepting += [
-                    loop.create_task(porch.accept(door, one, settings.tls)) for one in listening
-                ]
+            self.ports = []
+            await listen(lambda: Link(door, tls=False), settings.host, settings.port)
+            if (tls := settings.tls) is not None:
+                await listen(lambda: Porch(door, tls), settings.tls_host, settings.tls_port)
             host.follow(door.commanded, door.deliver, door.cut)
             ready()
             await door.serve()
         finally:
-            if plain is not None:
-                plain.close()
-            for task in accepting:
-                task.cancel()
-            await asyncio.gather(*accepting, return_exceptions=True)
+            for server in servers:
+                server.close()
             await door.close()
 
 
@@ -81,8 +75,8 @@ class Door:
         self.time = self._loop.time
         self.sessions = Sessions(settings.sessions_per_device, self.time(), self._publish_will)
         self._links: set[Link] = set()
-        self.handshakes = 0
-        """TLS handshakes under way."""
+        self.handshakes: set[Porch] = set()
+        """Connections that are not through with TLS."""
         self._wheel: Wheel[Link] = Wheel(self.time())
         self._tasks: set[asyncio.Task[None]] = set()
         # Messages of this turn of the event loop, and where each came from.
@@ -96,7 +90,7 @@ class Door:
 
     def has_room(self, address: str) -> bool:
         """Tell whether one more connection may come; if not, that is listed."""
-        if len(self._links) + self.handshakes < self.settings.connections:
+        if len(self._links) + len(self.handshakes) < self.settings.connections:
             return True
         text = f"More than {self.settings.connections} connections at once."
         self.host.refused(Refusal("overload", text, "mqtt", address))
@@ -176,6 +170,8 @@ class Door:
         await self._until(lambda: not self._links, _GOODBYE_S)
         for link in list(self._links):
             link.transport.abort()
+        for porch in list(self.handshakes):
+            porch.abort()
 
     async def _until(self, done: Callable[[], bool], timeout_s: float) -> None:
         with suppress(TimeoutError):

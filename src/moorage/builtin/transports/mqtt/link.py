@@ -389,6 +389,7 @@ class Link(asyncio.Protocol):
         if print_of(last) not in stored.get(uplink.device, ()):
             return False
         self.core.acknowledge(publish.packet_id)
+        self.door.host.shed("repeat")
         return True
 
     def _let_go(self) -> None:
