@@ -1,10 +1,11 @@
 import type { UseFormReturnType } from '@mantine/form'
 import { formErrors } from '@/api/problem'
+import { failureText } from '@/i18n'
 
 /** Put the server's findings beside the fields they are about. */
 // biome-ignore lint/suspicious/noExplicitAny: any form will do.
 export function showProblems(form: UseFormReturnType<any>, failure: unknown) {
-  form.setErrors(formErrors(failure))
+  form.setErrors(formErrors(failure, failureText(failure)))
 }
 
 /** Give only what differs from what was there: the members of a merge patch. */

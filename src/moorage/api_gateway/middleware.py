@@ -176,7 +176,7 @@ class Gateway:
                 await self._once(passage, passage.caller, key, body, receive, send)
                 return
         except MoorageError as refused:
-            await _problem(refused)(scope, receive, send)
+            await http.refusal(refused)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -295,8 +295,10 @@ class Gateway:
             raise IdempotencyKeyInvalid
         database, sealer = self._state.database, self._state.sealer
         digest = service.request_digest(caller, passage.path, key)
+        content_type = passage.headers.get("content-type", "")
+        content = service.content_digest(passage.scope["query_string"], content_type, body)
         async with database.begin(caller) as tx:
-            kept = await service.begin_once(tx, sealer, digest, body)
+            kept = await service.begin_once(tx, sealer, digest, content)
         if kept is not None:
             await _send_again(kept, send)
             return
@@ -390,6 +392,3 @@ def _too_many(admission: Admission) -> TooManyRequests:
         bucket=admission.bucket, retry_after_s=max(1, round(admission.retry_after_s))
     )
 
-
-def _problem(refused: MoorageError) -> Any:
-    return http.problem(http.STATUS[refused.kind], refused.code, str(refused), **refused.public)

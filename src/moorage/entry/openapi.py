@@ -53,7 +53,8 @@ IDEMPOTENCY_KEY = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
-    "description": "Repeats with the same key and body get the first answer again, for 24 hours.",
+    "description": "Repeats with the same key, query and body get the first answer again, for 24 "
+    "hours.",
 }
 
 

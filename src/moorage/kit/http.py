@@ -28,7 +28,7 @@ from starlette.exceptions import HTTPException
 
 from moorage.kit import db, pages
 from moorage.kit.caller import Caller
-from moorage.kit.errors import Kind, MoorageError, VersionStale
+from moorage.kit.errors import FieldInvalid, Kind, MoorageError, VersionStale
 from moorage.kit.ucum import LONGEST, is_unit
 
 STATUS = {
@@ -250,7 +250,7 @@ def problem(
 ) -> JSONResponse:
     """Make a problem answer."""
     body = {
-        k: v if isinstance(v, str | int | float | bool | list | dict) or v is None else str(v)
+        to_camel(k): v if isinstance(v, str | int | float | bool | list | dict | None) else str(v)
         for k, v in public.items()
     }
     body |= {
@@ -263,6 +263,16 @@ def problem(
     if status in (429, 503):
         headers["Retry-After"] = str(max(1, round(public.get("retry_after_s", 1))))
     return JSONResponse(body, status, headers, PROBLEM)
+
+
+def refusal(failure: MoorageError) -> JSONResponse:
+    """Make the problem answer of an expected failure."""
+    public, errors = dict(failure.public), None
+    if failure.pointer is not None:
+        errors = [{"pointer": failure.pointer, "detail": str(failure)}]
+    if isinstance(failure, FieldInvalid):
+        errors = [{"pointer": public.pop("pointer"), "detail": public.pop("reason")}]
+    return problem(STATUS[failure.kind], failure.code, str(failure), errors=errors, **public)
 
 
 def may_fail(*errors: type[MoorageError]) -> dict[int | str, dict[str, Any]]:
@@ -296,11 +306,7 @@ def install_errors(app: FastAPI) -> None:
         if failure.kind is Kind.FORBIDDEN:
             # Whoever stands around the routes may want to tell of it.
             request.scope.setdefault("state", {})["refused"] = failure
-        public = dict(failure.public)
-        errors = None
-        if "pointer" in public and "reason" in public:
-            errors = [{"pointer": public.pop("pointer"), "detail": public.pop("reason")}]
-        return problem(STATUS[failure.kind], failure.code, str(failure), errors=errors, **public)
+        return refusal(failure)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, failure: RequestValidationError) -> JSONResponse:

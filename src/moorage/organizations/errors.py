@@ -31,6 +31,7 @@ class OrganizationNameTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "organizations.name_taken"
+    pointer = "/name"
     message = "Another organization is already named {name}. Choose another name."
 
 
@@ -66,6 +67,7 @@ class PermissionGroupNameTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "organizations.permission_group_name_taken"
+    pointer = "/name"
     message = "Another permission group of the organization is already named {name}."
 
 
@@ -98,4 +100,5 @@ class ApplicationForeign(MoorageError):
 
     kind = Kind.INVALID
     code = "organizations.application_foreign"
+    pointer = "/applicationIds"
     message = "Application {id} is not one of this organization."

@@ -15,7 +15,7 @@ export const errors = {
       origin_foreign:
         'This address is not the one the server knows as its own. Open the console at its public address, or set MOORAGE_PUBLIC_URL.',
       answer_too_long: 'This was done already, but its answer was too long to be kept. Reload the page.',
-      body_too_large: 'What was sent is larger than {{most_bytes}} bytes. Send it in parts.',
+      body_too_large: 'What was sent is larger than {{mostBytes}} bytes. Send it in parts.',
       body_too_slow: 'What was sent did not arrive in time. Check your connection and try again.',
       idempotency_key_invalid:
         'The request carries a mark of repetition that cannot be used. Reload the page.',
@@ -24,7 +24,7 @@ export const errors = {
     },
     users: {
       credentials_wrong: 'E-mail, password or link are not right, or the link was used already.',
-      too_many_failures: 'Too many wrong tries. Wait {{retry_after_s}} seconds.',
+      too_many_failures: 'Too many wrong tries. Wait {{retryAfterS}} seconds.',
       password_weak: 'This password is too easy to guess. {{reason}}',
       unknown: 'There is no such user that you may see.',
       email_taken: 'There is already a user with this e-mail address.',
@@ -99,20 +99,20 @@ export const errors = {
       encoder_missing:
         'The decoder cannot encode commands: it has no function such as encodeDownlink(input).',
       not_chosen: 'The device has no decoder that could encode commands. Choose one for it.',
-      out_of_memory: 'The decoder used more than {{limit_mib}} MiB of memory.',
+      out_of_memory: 'The decoder used more than {{limitMib}} MiB of memory.',
       payload_malformed: 'The bytes cannot be read: {{reason}}',
       removed: 'The decoder was removed. Choose another one for the device.',
       resting: 'The decoder took too long again and again and rests. Mend it, then decode again.',
-      result_too_large: 'What the decoder returned is larger than {{limit_kib}} KiB.',
+      result_too_large: 'What the decoder returned is larger than {{limitKib}} KiB.',
       runtime_unavailable: 'The decoder process did not start: {{reason}}',
       script_invalid: 'The script cannot be used: {{reason}}',
       script_not_wanted: 'Decoders of kind {{name}} have no script.',
       test_cases_failed:
         '{{failed}} of {{total}} test cases fail, so nothing was saved. Mend the script or the cases.',
       test_cases_invalid: 'The test cases cannot be used: {{reason}}',
-      timed_out: 'The decoder took longer than {{limit_s}} s. Look for a loop that never ends.',
-      trial_too_long: 'The trial was stopped after {{limit_s}} s. Try fewer messages, or mend the script.',
-      trials_too_many: 'Trying decoders takes turns, and yours is over. Try again in {{retry_after_s}} s.',
+      timed_out: 'The decoder took longer than {{limitS}} s. Look for a loop that never ends.',
+      trial_too_long: 'The trial was stopped after {{limitS}} s. Try fewer messages, or mend the script.',
+      trials_too_many: 'Trying decoders takes turns, and yours is over. Try again in {{retryAfterS}} s.',
       version_unknown: 'The decoder has no version {{n}}.',
     },
     targets: {
@@ -154,11 +154,11 @@ export const errors = {
       message_malformed: 'The message is not valid {{format}}: {{reason}}',
       message_too_large: 'The message has {{size}} bytes; at most {{limit}} are taken.',
       nothing_to_decode: 'None of these devices uses the decoder. Choose it for them first.',
-      overloaded: 'More messages come in than can be stored. Try again in {{retry_after_s}} s.',
+      overloaded: 'More messages come in than can be stored. Try again in {{retryAfterS}} s.',
       re_decode_not_ready: 'The re-decode has no result that could be applied or discarded.',
       sender_unknown: 'No device has these credentials.',
-      too_fast: 'The allowance of {{rate}} {{unit}} a second is used up. Try again in {{retry_after_s}} s.',
-      too_many_attempts: 'Too many attempts with wrong credentials. Try again in {{retry_after_s}} s.',
+      too_fast: 'The allowance of {{most}} {{unit}} is used up. Try again in {{retryAfterS}} s.',
+      too_many_attempts: 'Too many attempts with wrong credentials. Try again in {{retryAfterS}} s.',
       topic_refused: 'The device may not publish to {{topic}}.',
     },
     ledger: {
