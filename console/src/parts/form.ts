@@ -18,11 +18,19 @@ export function changes<T extends object>(before: T, after: T): Partial<T> {
   ) as Partial<T>
 }
 
-/** Give the merge patch that turns one map into another: null removes a key. */
-export function mergedMap(
-  before: Record<string, string>,
-  after: Record<string, string>,
-): Record<string, string | null> {
-  const gone = Object.keys(before).filter((key) => !(key in after))
-  return { ...after, ...Object.fromEntries(gone.map((key) => [key, null])) }
+/** Give the merge patch that turns one object into another: null removes a member (RFC 7396). */
+export function mergePatch<V>(
+  before: Record<string, V>,
+  after: Record<string, V>,
+): Record<string, V | null> {
+  const kept = Object.entries(after).map(([key, value]) => [
+    key,
+    isObject(value) ? mergePatch(asObject(before[key]), value) : value,
+  ])
+  const gone = Object.keys(before).filter((key) => after[key] === undefined)
+  return { ...Object.fromEntries(kept), ...Object.fromEntries(gone.map((key) => [key, null])) }
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const asObject = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {})

@@ -7,7 +7,6 @@ import re
 import time
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -391,4 +390,3 @@ def _too_many(admission: Admission) -> TooManyRequests:
     return TooManyRequests(
         bucket=admission.bucket, retry_after_s=max(1, round(admission.retry_after_s))
     )
-

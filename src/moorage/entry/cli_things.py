@@ -154,7 +154,7 @@ def change(
         path = f"/api/v1/{kind}/{find(client, kind, name)['id']}"
         was = ok(client.get(path))
         headers = {"If-Match": was.headers["ETag"]} if "ETag" in was.headers else {}
-        body = _body(client, fields, file, was.json())
+        body = _body(client, fields, file)
         _print(ok(client.patch(path, json=body, headers=headers)).json())
 
 
@@ -316,10 +316,8 @@ def _reference(client: Client, name: str, value: str) -> tuple[str, str]:
     return name, value
 
 
-def _body(
-    client: Client, fields: Sequence[str], file: Path | None, was: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Make a request's body; a field within another changes that one of what was."""
+def _body(client: Client, fields: Sequence[str], file: Path | None) -> dict[str, Any]:
+    """Make a request's body."""
     body: dict[str, Any] = {}
     if file is not None:
         try:
@@ -334,9 +332,9 @@ def _body(
         name, value = _reference(client, *_pair(one))
         outer, _, inner = name.partition(".")
         if inner:
-            within = body.get(outer) or (was or {}).get(outer) or {}
             # Metadata are texts, whatever they look like.
-            body[outer] = {**within, inner: value if outer == "metadata" else _value(value)}
+            told = value if outer == "metadata" and value != "null" else _value(value)
+            body[outer] = {**(body.get(outer) or {}), inner: told}
         else:
             body[outer] = _value(value)
     return body

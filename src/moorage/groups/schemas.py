@@ -23,9 +23,14 @@ Day = Annotated[date, Strict(False)]
 Key = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Value = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 Metadata = Annotated[dict[Key, Value], Field(max_length=100)]
+_Quota = Annotated[Quota, Strict(False)]
+_Most = Annotated[int, Field(ge=1, le=10**15)]
 Quotas = Annotated[
-    dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=10**15)]],
+    dict[_Quota, _Most],
     Field(description="What may be used at most, over all its devices and at each door."),
+]
+QuotasPatch = Annotated[
+    dict[_Quota, _Most | None], Field(description="Quotas to set; null removes one.")
 ]
 Keep = Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=36_500))]
 EncodeCommands = Annotated[
@@ -99,7 +104,7 @@ class ApplicationPatch(Body):
     controlled_properties: Words = []
     device_kinds: Words = []
     metadata: Annotated[dict[Key, Value | None], Field(max_length=100)] = {}
-    quotas: Quotas = {}
+    quotas: QuotasPatch = {}
     units: UnitsPatch = {}
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
@@ -21,6 +21,7 @@ from pydantic import (
     PlainSerializer,
     Strict,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from sqlalchemy.exc import DataError
@@ -105,16 +106,36 @@ UnitsPatch = Annotated[
 ]
 
 
+DEEPEST = 64
+
+
 class Body(BaseModel):
-    """A request body: strict, camelCase, unknown fields refused."""
+    """A request body: strict, camelCase, unknown fields refused, as are more than 64 levels."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _shallow(cls, value: Any) -> Any:
+        level = [value]
+        for _ in range(DEEPEST):
+            level = [inner for one in level for inner in _within(one)]
+        if level:
+            # What is deeper could be read, and then not be written.
+            raise ValueError(f"is nested deeper than {DEEPEST} levels")
+        return value
+
     def given(self) -> dict[str, Any]:
         """Give only what the client sent: the members of a JSON Merge Patch (RFC 7396)."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 class Out(BaseModel):

@@ -65,9 +65,13 @@ async def latest_of_many(
         state = states.get(device.number, nothing)
         items.append(
             DeviceLatest(
-                device.id, device.name, state.received_at, state.message_count, state.latest,
+                device.id,
+                device.name,
+                state.received_at,
+                state.message_count,
+                state.latest,
                 state.dropped_values,
-            )  # fmt: skip
+            )
         )
     more = len(found) > len(shown)
     return pages.Page(items, pages.encode_cursor([found[-1].id]) if more else None)
