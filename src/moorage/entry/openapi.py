@@ -41,9 +41,11 @@ COMMON = {
     "400": "`body_malformed`, `api.idempotency_key_invalid`: the request cannot be read.",
     "401": "`unsigned`, `users.credentials_wrong`: nobody we know asks.",
     "403": "`api.csrf_token_wrong`, `api.origin_foreign`: the session cookie alone is not enough.",
+    "406": "`form_not_offered`: the answer has no form that `Accept` names.",
     "409": "`api.request_underway`, `api.answer_too_long`: the Idempotency-Key was seen before.",
     "413": "`api.body_too_large`: the body is too long.",
-    "422": "`invalid`: some fields are not right; `errors` names them.",
+    "422": "`invalid`, `field_invalid`: some fields or parameters are not right; `errors` names "
+    "them.",
     "429": "`api.too_many_requests`: the caller's bucket is empty; see Retry-After.",
     "503": "`database_unavailable`: the database does not answer just now.",
 }
@@ -98,9 +100,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if not path.startswith("/api/"):
         return
     public = path in PUBLIC
-    common = {"429", "503"}
-    if operation.get("parameters") or operation.get("requestBody"):
-        common.add("422")
+    common = {"422", "429", "503"}
+    if "204" not in responses:
+        common.add("406")
     if operation.get("requestBody"):
         common.add("400")
     if not public:
@@ -110,7 +112,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         common |= {"403", "413"}
         if method == "POST" and not public:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-            common |= {"400", "409", "422"}
+            common |= {"400", "409"}
     for status in common:
         entry = responses.setdefault(status, {"description": ""})
         if entry["description"] == "Validation Error":

@@ -14,6 +14,7 @@ class Kind(Enum):
     UNSIGNED = "unsigned"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    NOT_ACCEPTABLE = "not_acceptable"
     CONFLICT = "conflict"
     STALE = "stale"
     TOO_LARGE = "too_large"

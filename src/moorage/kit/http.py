@@ -37,6 +37,7 @@ STATUS = {
     Kind.UNSIGNED: 401,
     Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
+    Kind.NOT_ACCEPTABLE: 406,
     Kind.CONFLICT: 409,
     Kind.STALE: 412,
     Kind.TOO_LARGE: 413,
@@ -255,8 +256,8 @@ class Problem(Out):
 PROBLEM = "application/problem+json"
 TITLES = {
     400: "Bad request", 401: "Not signed in", 403: "Not allowed", 404: "Not found",
-    405: "Method not allowed", 409: "Conflict", 412: "Changed since", 413: "Too large",
-    415: "Unsupported media type", 422: "Invalid", 429: "Too many requests",
+    405: "Method not allowed", 406: "Not acceptable", 409: "Conflict", 412: "Changed since",
+    413: "Too large", 415: "Unsupported media type", 422: "Invalid", 429: "Too many requests",
     500: "Internal error", 502: "Upstream failed", 503: "Unavailable",
 }  # fmt: skip
 

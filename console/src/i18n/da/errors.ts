@@ -5,6 +5,7 @@ export const errors = {
     server_failed: 'Serveren fejlede her. Det står i systemloggen; prøv igen om lidt.',
     cursor_invalid: 'Listen har ændret sig. Genindlæs siden.',
     field_invalid: 'Et felt kan ikke bruges, som det er: {{detail}}',
+    form_not_offered: 'Svaret findes ikke i den form, der blev bedt om. Der er: {{offered}}.',
     unsigned: 'Du er ikke længere logget ind. Log ind igen.',
     invalid: 'Nogle felter er ikke rigtige; de er markeret.',
     version_stale: 'En anden har ændret dette imens. Genindlæs, og gentag din ændring.',

@@ -5,6 +5,7 @@ export const errors = {
     server_failed: 'The server failed at this. It is in the system log; try again in a moment.',
     cursor_invalid: 'The list has changed. Reload the page.',
     field_invalid: 'A field cannot be used as it is: {{detail}}',
+    form_not_offered: 'The answer does not come in the form asked for. There are: {{offered}}.',
     unsigned: 'You are not signed in any more. Sign in again.',
     invalid: 'Some fields are not right; they are marked.',
     version_stale: 'Somebody else changed this meanwhile. Reload it and repeat your change.',

@@ -88,8 +88,8 @@ async def _change(tx: Tx, caller: Caller, row: ImportRow) -> RowResult:
     return RowResult(row.line, action, before.id, after.name, was, now)
 
 
-def export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> AsyncIterator[Device]:
-    """Read every device the caller may see that `wanted` asks for, in order of name."""
+def export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> AsyncIterator[list[Device]]:
+    """Read every device the caller may see that `wanted` asks for, in order of name, in batches."""
     return store.listing.stream(tx, past.seen_by(caller), wanted)
 
 
