@@ -36,11 +36,13 @@ class North:
     organization_id: str
     ids: dict[str, str] = field(default_factory=dict)
     device_key: str = ""
+    located: dict[str, str | None] = field(default_factory=dict)
 
     async def make(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create a thing by its route."""
         answer = await self.admin.post(f"/api/v1{path}", json=body)
         assert answer.status_code == 201, (path, answer.text)
+        self.located[path] = answer.headers.get("Location")
         made: dict[str, Any] = answer.json()
         return made
 

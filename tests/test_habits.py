@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from borders import North, filled, settle
+from borders import MARK, North, filled, settle
 from moorage.kit.asking import JSON
 from moorage.kit.exports import CSV, DOWNLOADS, NDJSON, PARQUET
 from web import World
@@ -229,3 +230,132 @@ async def test_what_is_nested_too_deep_is_refused(north: North, levels: int) -> 
         answer = await north.admin.request(method, filled(path, north.ids), json=body)
         assert answer.status_code == 422, (path, answer.text)
         assert "deeper than 64" in answer.json()["errors"][0]["detail"]
+
+
+async def test_what_is_made_lies_where_the_answer_and_the_document_say(
+    world: World, north: North
+) -> None:
+    paths = world.app.openapi()["paths"]
+    told = 0
+    for path, location in north.located.items():
+        template = next(
+            one for one in paths
+            if "post" in paths[one]
+            and re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(one)), f"/api/v1{path}")
+        )  # fmt: skip
+        headers = paths[template]["post"]["responses"]["201"]["headers"]
+        assert ("Location" in headers) == (location is not None), (template, location)
+        if location is not None:
+            told += 1
+            assert (await north.admin.get(location)).status_code == 200, location
+    assert told >= 8
+
+
+# --- Refusals -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code", "pointer"),
+    [
+        ("/organizations", {"name": f" {MARK} Organization "}, "organizations.name_taken", "/name"),
+        ("/users", {"email": f"{MARK}@example.org", "name": "x"}, "users.email_taken", "/email"),
+        (
+            "/applications",
+            {"name": f"{MARK} application "},
+            "groups.application_name_taken",
+            "/name",
+        ),
+        (
+            "/applications",
+            {"name": "x", "startDate": "2026-02-01", "endDate": "2026-01-01"},
+            "groups.dates_reversed",
+            "/endDate",
+        ),
+        (
+            "/decoders",
+            {"name": f"{MARK} decoder", "script": "x"},
+            "decoders.script_invalid",
+            "/script",
+        ),
+        ("/api-keys", {"name": f" {MARK} key"}, "users.api_key_name_taken", "/name"),
+        (
+            "/api-keys",
+            {"name": "x", "expiresAt": "2020-01-01T00:00:00Z"},
+            "field_invalid",
+            "/expiresAt",
+        ),
+        (
+            "/permissions",
+            {"name": f"{MARK} group "},
+            "organizations.permission_group_name_taken",
+            "/name",
+        ),
+        (
+            "/targets",
+            {
+                "name": f"{MARK} target\t",
+                "kind": "http",
+                "settings": {"url": "http://localhost:9/"},
+            },
+            "targets.name_taken",
+            "/name",
+        ),
+        (
+            "/targets",
+            {"name": "x", "kind": "none", "settings": {}},
+            "targets.kind_unknown",
+            "/kind",
+        ),
+        ("/devices", {"name": "x", "serial": "S1"}, "devices.serial_taken", "/serial"),
+    ],
+)
+async def test_a_refusal_names_the_field_it_is_about(
+    world: World, north: North, path: str, body: dict[str, Any], code: str, pointer: str
+) -> None:
+    admin = await world.admin()
+    owned = {
+        "/users": {},
+        "/organizations": {},
+        "/devices": {"applicationId": north.ids["application_id"]},
+        "/targets": {"applicationId": north.ids["application_id"]},
+    }.get(path, {"organizationId": north.organization_id})
+    if path == "/api-keys":
+        owned["permissionGroupIds"] = [north.ids["/api/v1/permissions/{group_id}"]]
+    if path == "/devices":
+        assert (await admin.post("/api/v1/devices", json={**owned, **body})).status_code == 201
+    answer = await admin.post(f"/api/v1{path}", json={**owned, **body})
+    assert answer.json()["code"] == code, answer.text
+    (told,) = answer.json()["errors"]
+    assert told["pointer"] == pointer
+    assert told["detail"]
+
+
+async def test_members_of_a_problem_are_camel_case(world: World) -> None:
+    admin = await world.admin()
+    north = await world.organization("North")
+    path = f"/api/v1/organizations/{north.id}"
+    stale = await admin.patch(path, json={"name": "x"}, headers={"If-Match": '"0"'})
+    assert stale.status_code == 412
+    assert stale.json()["updatedAt"].endswith("Z")
+    assert not [name for name in stale.json() if "_" in name]
+    large = await world.client().post("/api/v1/auth/link", content=b"x" * 2_000_000)
+    assert (large.status_code, large.json()["mostBytes"] > 1) == (413, True)
+
+
+async def test_names_are_kept_without_the_spaces_around_them(world: World) -> None:
+    admin = await world.admin()
+    made = (await admin.post("/api/v1/organizations", json={"name": "  pad\t"})).json()
+    assert made["name"] == "pad"
+    other = (await admin.post("/api/v1/organizations", json={"name": "other"})).json()
+    taken = await admin.patch(f"/api/v1/organizations/{other['id']}", json={"name": " pad "})
+    assert (taken.status_code, taken.json()["errors"][0]["pointer"]) == (409, "/name")
+    blank = await admin.post("/api/v1/organizations", json={"name": "   "})
+    assert blank.status_code == 422
+
+
+async def test_what_is_for_the_whole_installation_says_so(world: World, north: North) -> None:
+    refused = await north.admin.get("/api/v1/system-log")
+    assert (refused.status_code, refused.json()["code"]) == (403, "organizations.installation_only")
+    assert "audit:read" in refused.json()["detail"]
+    assert "whole installation" in refused.json()["detail"]
+    assert (await north.admin.get("/api/v1/audit")).status_code == 200

@@ -12,7 +12,7 @@ from moorage.kit.asking import AsForm
 from moorage.kit.errors import CursorInvalid, FieldInvalid
 from moorage.kit.exports import DOWNLOADS, download, written
 from moorage.kit.http import Asked, Instant, PageOut, Signed, Tx, may_fail
-from moorage.organizations import PermissionMissing
+from moorage.organizations import InstallationOnly
 
 from . import service
 from .errors import RangeEmpty
@@ -51,7 +51,7 @@ async def list_facts(
 
 
 @router.get("/system-log", response_model=PageOut[SystemEntryOut],
-            responses=may_fail(PermissionMissing, CursorInvalid, FieldInvalid,
+            responses=may_fail(InstallationOnly, CursorInvalid, FieldInvalid,
                                RangeEmpty))  # fmt: skip
 async def list_system_log(
     tx: Tx, caller: Signed, asked: Asked,

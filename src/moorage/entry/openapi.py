@@ -49,6 +49,7 @@ COMMON = {
     "429": "`api.too_many_requests`: the caller's bucket is empty; see Retry-After.",
     "503": "`database_unavailable`: the database does not answer just now.",
 }
+LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it is read."}}
 REQUEST_ID = {"X-Request-Id": {"schema": {"type": "string"}, "description": "Names the request."}}
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -91,11 +92,11 @@ def completed(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
-            _complete(path, method.upper(), operation)
+            _complete(path, method.upper(), operation, schemas)
     return made
 
 
-def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+def _complete(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
     if not path.startswith("/api/"):
         return
@@ -119,10 +120,18 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             entry["description"] = ""
         entry["description"] = (entry["description"] + "\n\n" + COMMON[status]).strip()
     for status, entry in responses.items():
-        entry["headers"] = {**entry.get("headers", {}), **REQUEST_ID}
+        located = LOCATION if status in ("201", "202") and _has_id(entry, schemas) else {}
+        entry["headers"] = {**entry.get("headers", {}), **located, **REQUEST_ID}
         if status >= "400":
             entry["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _has_id(answer: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """Tell whether an answer is a thing of its own, so that it lies somewhere."""
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    name = schema.get("$ref", "").rsplit("/", 1)[-1]
+    return "id" in schemas.get(name, {}).get("properties", {})
 
 
 def main() -> None:

@@ -8,12 +8,11 @@ from uuid import UUID
 
 from pydantic import Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Out, Stamped, Units, UnitsPatch
+from moorage.kit.http import Body, Duration, Id, Name, Out, Stamped, Units, UnitsPatch
 from moorage.organizations import Quota
 
 from .model import ApplicationStatus, ContactPerson, NewApplication
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Line = Annotated[str, Field(max_length=100)]
 Text = Annotated[str, Field(max_length=4000)]
 Word = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9]*$")]

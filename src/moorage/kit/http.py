@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     Strict,
+    StringConstraints,
     WithJsonSchema,
     model_validator,
 )
@@ -95,6 +96,10 @@ def _unit(code: str) -> str:
     return code
 
 
+# Spaces around a name would make two of what nobody can tell apart.
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"\S")
+]
 Unit = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_unit)]
 SeriesName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
 Units = Annotated[

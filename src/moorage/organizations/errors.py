@@ -18,6 +18,16 @@ class PermissionMissing(MoorageError):
     organization_id: UUID | None = None
 
 
+class InstallationOnly(PermissionMissing):
+    """The caller may not do this to the whole installation."""
+
+    code = "organizations.installation_only"
+    message = (
+        "This is about the whole installation, so the permission {permission} of one organization "
+        "does not do. Ask a GlobalAdmin."
+    )
+
+
 class OrganizationUnknown(MoorageError):
     """No such organization, or none the caller may see."""
 

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Out, Stamped
+from moorage.kit.http import Body, Duration, Id, Name, Out, Stamped
 
 from .model import Contact, MemberKind, NewOrganization, NewPermissionGroup, Permission, Quota, Role
 
@@ -20,7 +20,6 @@ def _known_zone(name: str) -> str:
     return name
 
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Keep = Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=36_500))]
 # Shorter, and who changed something could be forgotten before anybody asks.

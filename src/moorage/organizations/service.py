@@ -19,6 +19,7 @@ from . import store
 from .errors import (
     ApplicationForeign,
     GrantTooWide,
+    InstallationOnly,
     LastAdmin,
     MemberUnknown,
     OrganizationUnknown,
@@ -70,9 +71,11 @@ def require(
 
     Raises:
         PermissionMissing: it is not held.
+        InstallationOnly: the whole installation is meant, and it is not held for that.
     """
     if not caller.may(permission, organization_id, application_id):
-        refused = PermissionMissing(permission=permission.value)
+        missing = PermissionMissing if organization_id is not None else InstallationOnly
+        refused = missing(permission=permission.value)
         refused.organization_id = organization_id
         raise refused
 

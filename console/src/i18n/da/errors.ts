@@ -39,6 +39,7 @@ export const errors = {
       session_unknown: 'Denne session er allerede slut.',
     },
     organizations: {
+      installation_only: 'Dette gælder hele installationen. Spørg en global administrator.',
       permission_missing: 'Du mangler rettigheden til dette. Spørg en brugeradministrator i organisationen.',
       unknown: 'Der er ingen sådan organisation, som du må se.',
       name_taken: 'En anden organisation har dette navn.',

@@ -38,6 +38,7 @@ export const errors = {
       session_unknown: 'This session has ended already.',
     },
     organizations: {
+      installation_only: 'This is for the whole installation. Ask a global administrator.',
       permission_missing: 'You lack the permission for this. Ask a user administrator of the organization.',
       unknown: 'There is no such organization that you may see.',
       name_taken: 'Another organization has this name.',

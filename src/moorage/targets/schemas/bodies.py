@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from pydantic import AfterValidator, Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Instant, Out, Stamped
+from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, Stamped
 
 from ..model import (
     Comparison,
@@ -29,7 +29,6 @@ from ..model import (
     Source,
 )
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Secret = Annotated[str, Field(min_length=1, max_length=20_000)]
 Tag = Annotated[str, Field(min_length=1, max_length=100)]
 Attempts = Annotated[int, Field(ge=1, le=100)]
