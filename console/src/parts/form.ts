@@ -19,10 +19,7 @@ export function changes<T extends object>(before: T, after: T): Partial<T> {
 }
 
 /** Give the merge patch that turns one object into another: null removes a member (RFC 7396). */
-export function mergePatch<V>(
-  before: Record<string, V>,
-  after: Record<string, V>,
-): Record<string, V | null> {
+export function mergePatch<V>(before: Record<string, V>, after: Record<string, V>): Record<string, V | null> {
   const kept = Object.entries(after).map(([key, value]) => [
     key,
     isObject(value) ? mergePatch(asObject(before[key]), value) : value,

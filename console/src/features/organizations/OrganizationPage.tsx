@@ -274,7 +274,8 @@ function QuotaForm({ organization }: { organization: Tagged }) {
   const client = useQueryClient()
   const [quotas, setQuotas] = useState(organization.quotas)
   const save = useMutation({
-    mutationFn: () => changeOrganization(organization.id, organization.etag, {
+    mutationFn: () =>
+      changeOrganization(organization.id, organization.etag, {
         quotas: mergePatch(organization.quotas, quotas),
       }),
     onSuccess: () => {

@@ -115,8 +115,7 @@ export const errors = {
       test_cases_invalid: 'Testtilfældene kan ikke bruges: {{reason}}',
       timed_out: 'Dekoderen brugte mere end {{limitS}} s. Se efter en løkke, der aldrig slutter.',
       trial_too_long: 'Prøven blev stoppet efter {{limitS}} s. Prøv færre beskeder, eller ret scriptet.',
-      trials_too_many:
-        'At prøve dekodere går på skift, og din tur er ovre. Prøv igen om {{retryAfterS}} s.',
+      trials_too_many: 'At prøve dekodere går på skift, og din tur er ovre. Prøv igen om {{retryAfterS}} s.',
       version_unknown: 'Dekoderen har ingen version {{n}}.',
     },
     targets: {
@@ -162,8 +161,7 @@ export const errors = {
       re_decode_not_ready: 'Genafkodningen har intet resultat, der kan anvendes eller kasseres.',
       sender_unknown: 'Ingen enhed har disse adgangsoplysninger.',
       too_fast: 'De {{most}} {{unit}} er brugt op. Prøv igen om {{retryAfterS}} s.',
-      too_many_attempts:
-        'For mange forsøg med forkerte adgangsoplysninger. Prøv igen om {{retryAfterS}} s.',
+      too_many_attempts: 'For mange forsøg med forkerte adgangsoplysninger. Prøv igen om {{retryAfterS}} s.',
       topic_refused: 'Enheden må ikke sende til {{topic}}.',
     },
     ledger: {
