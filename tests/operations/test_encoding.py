@@ -233,7 +233,7 @@ async def test_what_cannot_be_encoded_is_told_kept_and_never_sent(
     refused = await site.admin.post(path, json={"code": "lamp", "payload": {"n": 9}})
     assert (refused.status_code, refused.json()["code"]) == (422, "operations.encoding_failed")
     (kept,) = (await site.admin.get(path)).json()["items"]
-    assert kept["id"] == refused.json()["operation_id"]
+    assert kept["id"] == refused.json()["operationId"]
     assert (kept["state"], kept["bytes"]) == ("error", None)
     assert kept["finishedAt"] == kept["createdAt"]
     if reason != "function":

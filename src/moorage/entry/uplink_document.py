@@ -133,7 +133,7 @@ _DEVICE: Final = {
     "in": "path",
     "required": True,
     "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-    "description": "A device behind this gateway: its id, or an identifier of it.",
+    "description": "The id or devEui of a device behind this gateway, or the sender's own id.",
 }
 _OPERATION: Final = {
     "name": "operation_id",
