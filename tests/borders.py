@@ -20,6 +20,7 @@ from moorage.kit.ids import uuid7
 from moorage.notifications import NewNotice, NoticeKind, SubjectKind
 from moorage.organizations import Permission, Role
 from moorage.targets import Content
+from moorage.targets import jobs as targets
 from web import OPERATOR, World
 
 # Stands in every name made here, and must stand in no answer to somebody else.
@@ -35,11 +36,13 @@ class North:
     organization_id: str
     ids: dict[str, str] = field(default_factory=dict)
     device_key: str = ""
+    located: dict[str, str | None] = field(default_factory=dict)
 
     async def make(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create a thing by its route."""
         answer = await self.admin.post(f"/api/v1{path}", json=body)
         assert answer.status_code == 201, (path, answer.text)
+        self.located[path] = answer.headers.get("Location")
         made: dict[str, Any] = answer.json()
         return made
 
@@ -79,6 +82,7 @@ async def settle(world: World) -> North:
         if factory not in made:
             made[factory] = await factory(north)
         north.ids[name] = made[factory]
+    await leave(north)
     return north
 
 
@@ -218,7 +222,12 @@ async def a_decoder(north: North) -> str:
         "name": f"{MARK} decoder",
         "script": "function decodeUplink(input) { return { data: { n: input.bytes.length } }; }",
     }
-    return str((await north.make("/decoders", body))["id"])
+    decoder_id = str((await north.make("/decoders", body))["id"])
+    case = {"name": MARK, "input": {"bytes": "01"}, "expected": {"data": {"n": 1}}}
+    path = f"/api/v1/decoders/{decoder_id}/test-cases"
+    answer = await north.admin.put(path, json=[case])
+    assert answer.status_code == 200, answer.text
+    return decoder_id
 
 
 @thing("/api/v1/decoders/{decoder_id}/versions/{n}")
@@ -228,7 +237,11 @@ async def a_version(_north: North) -> str:
 
 @thing("device_id")
 async def a_device(north: North) -> str:
-    body = {"applicationId": north.ids["application_id"], "name": f"{MARK} device"}
+    body = {
+        "applicationId": north.ids["application_id"],
+        "name": f"{MARK} device",
+        "location": {"type": "Point", "coordinates": [10.2, 56.15]},
+    }
     device_id = str((await north.make("/devices", body))["id"])
     photo = bytes.fromhex("89504e470d0a1a0a0000000d49484452")
     answer = await north.admin.put(f"/api/v1/devices/{device_id}/photo", content=photo)
@@ -352,3 +365,45 @@ async def a_dead_letter(north: North) -> str:
             },
         )
     return str(letter_id)
+
+
+# --- What processes write ----------------------------------------------------
+
+# In no path, yet in some list: as a listener, a worker and the doors leave it.
+LEFT = (
+    "INSERT INTO session_presence (number, client_id, listener_id, connected, connected_at,"
+    " last_contact_at, protocol, version, address, tls) SELECT number, :mark, :id, true, now(),"
+    " now(), 'mqtt', '5.0', '192.0.2.1', true FROM devices WHERE id = :device",
+    "INSERT INTO decoder_problems (decoder_id, device_number, day, count, last_at, hash, code,"
+    " message) SELECT :decoder, number, current_date, 1, now(), NULL, 'decoders.crashed', :mark"
+    " FROM devices WHERE id = :device",
+    "INSERT INTO ingest_refusals (id, digest, reason, detail, protocol, address, hint, device_id,"
+    " organization_id, application_id, first_at, last_at, count) VALUES (:id, 'x', 'malformed',"
+    " :mark, 'http', '192.0.2.1', '', :device, :organization, :application, now(), now(), 1)",
+    "INSERT INTO target_receipts (at, target_id, message_id, key, device, day, status, outcome,"
+    " attempts, detail) SELECT now(), :target, :id, :id, number, current_date, 200, 0, 1, :mark"
+    " FROM devices WHERE id = :device",
+    "INSERT INTO target_log (target_id, at, outcome, device_id, message_id, key, attempt, status,"
+    " latency_ms, detail, answer) VALUES (:target, now(), 'accepted', :device, '', '', 1, 200, 1.5,"
+    " :mark, '')",
+    "INSERT INTO system_log (at, part, component, level, event, detail) VALUES (now(), 'api',"
+    " 'moorage.api', 'warning', :mark, '{}')",
+)
+
+
+async def leave(north: North) -> None:
+    """Leave what the processes write about the organisation's things."""
+    given = {
+        "id": uuid7(),
+        "mark": MARK,
+        "organization": UUID(north.organization_id),
+        **{
+            name: UUID(north.ids[f"{name}_id"])
+            for name in ("application", "device", "decoder", "target")
+        },
+    }
+    async with north.world.database.begin() as tx:
+        await targets.make_days(tx)
+        for statement in LEFT:
+            wanted = {name: value for name, value in given.items() if f":{name}" in statement}
+            await tx.execute(statement, wanted)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pydantic.alias_generators import to_camel
+
 import moorage
 from moorage.entry.settings import Settings
 from moorage.kit.errors import MoorageError
@@ -71,7 +73,8 @@ def _said(thing: type) -> str:
 
 
 def _message(error: type[MoorageError]) -> str:
-    return re.sub(r"\{(\w+)(:[^}]*)?\}", r"*\1*", error.message).replace("\n", " ")
+    named = re.sub(r"\{(\w+)(:[^}]*)?\}", lambda m: f"*{to_camel(m[1])}*", error.message)
+    return named.replace("\n", " ")
 
 
 def main() -> None:

@@ -41,6 +41,12 @@ async def test_the_document_says_how_to_sign_in_and_how_each_operation_fails(
                 assert answer["description"], where
                 if status >= "400" and path.startswith("/api/"):
                     assert list(answer["content"]) == ["application/problem+json"], where
+    door = {path.removeprefix("/ingest/v1/") for path in document["paths"] if "/ingest/" in path}
+    behind = {f"devices/{{device_id}}/{rest}" for rest in (
+        "up", "up/{channel}", "op", "op/{operation_id}/result",
+    )}  # fmt: skip
+    own = {"up", "up/{channel}", "op", "op/{operation_id}/result", "chirpstack"}
+    assert door == own | behind
     sign_in = document["paths"]["/api/v1/auth/sign-in"]["post"]
     assert "security" not in sign_in
     assert "`users.too_many_failures`" in sign_in["responses"]["429"]["description"]

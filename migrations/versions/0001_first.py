@@ -17,7 +17,7 @@ def upgrade() -> None:
     op.create_table(
         "api_answers",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("body_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("content_digest", sa.LargeBinary(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),

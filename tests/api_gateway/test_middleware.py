@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from httpx2 import AsyncClient
+from httpx2 import AsyncClient, Response
 
 import web
 from moorage import users
@@ -101,6 +101,22 @@ async def test_a_repeated_post_is_done_once_and_answered_the_same(world: World) 
     assert await count_organizations(admin) == 1
     other = await admin.post("/api/v1/organizations", json={"name": "South"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "api.idempotency_key_reused")
+
+
+async def test_a_repeat_with_another_query_or_content_type_is_refused(world: World) -> None:
+    admin = await world.admin()
+    headers = {"Idempotency-Key": "import", "Content-Type": "text/csv"}
+
+    async def ask(preview: str, **others: str) -> Response:
+        return await admin.post(
+            "/api/v1/devices/import", params={"preview": preview}, content="name\nOne\n",
+            headers=headers | others,
+        )  # fmt: skip
+
+    assert (await ask("true")).json()["preview"] is True
+    for refused in (await ask("false"), await ask("true", **{"Content-Type": "application/json"})):
+        assert (refused.status_code, refused.json()["code"]) == (422, "api.idempotency_key_reused")
+    assert (await ask("true")).headers["Idempotency-Replayed"] == "true"
 
 
 async def test_repeats_at_once_do_not_both_run(world: World) -> None:

@@ -282,6 +282,29 @@ function encodeDownlink(input) {
 
 
 @pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("phone", ("New organization", "Name", "Create", "Another organization has this name.")),
+        ("danish", ("Ny organisation", "Navn", "Opret", "En anden organisation har dette navn.")),
+    ],
+)
+def test_a_refusal_stands_beside_the_field_it_is_about(
+    mode: str, words: tuple[str, str, str, str], things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.forget_language()
+    new, name, create, taken = words
+    visitor = visit(mode)
+    visitor.go("/organizations")
+    visitor.page.get_by_role("button", name=new).first.click()
+    dialog = visitor.page.get_by_role("dialog")
+    field = dialog.get_by_role("textbox", name=name)
+    field.fill(" harbour city ")
+    dialog.get_by_role("button", name=create, exact=True).click()
+    expect(field).to_have_accessible_description(taken)
+    visitor.look("name-taken")
+
+
+@pytest.mark.parametrize(
     ("mode", "days", "words"),
     [
         ("light", 400, ("Keeping", "Keep the audit for", "Save")),

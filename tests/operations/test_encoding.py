@@ -18,6 +18,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import event
 
 from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
+from moorage.kit.ids import uuid7
 from moorage.organizations import Role
 from web import World
 
@@ -232,7 +233,7 @@ async def test_what_cannot_be_encoded_is_told_kept_and_never_sent(
     refused = await site.admin.post(path, json={"code": "lamp", "payload": {"n": 9}})
     assert (refused.status_code, refused.json()["code"]) == (422, "operations.encoding_failed")
     (kept,) = (await site.admin.get(path)).json()["items"]
-    assert kept["id"] == refused.json()["operation_id"]
+    assert kept["id"] == refused.json()["operationId"]
     assert (kept["state"], kept["bytes"]) == ("error", None)
     assert kept["finishedAt"] == kept["createdAt"]
     if reason != "function":
@@ -334,18 +335,34 @@ async def test_one_command_to_many_devices_takes_as_many_steps_as_to_few(site: S
     assert len(few) == 7
 
 
-async def test_many_are_refused_as_one_where_one_is_not_the_callers(site: Site) -> None:
+async def test_each_of_many_devices_is_answered_for_itself(site: Site) -> None:
     mine = await site.device()
     other = (await site.make("/organizations", name="Odense"))["id"]
     far = (await site.make("/applications", organizationId=other, name="Bins"))["id"]
     theirs = (await site.make("/devices", applicationId=far, name="Theirs"))["id"]
+    nobodys = str(uuid7())
 
-    person = await site.world.person(
-        "p@example.org", UUID(site.organization), Role.APPLICATION_ADMIN
-    )
-    both = {"deviceIds": [mine, theirs], "code": "x"}
-    refused = await person.post("/api/v1/operations", json=both)
-    assert (refused.status_code, refused.json()["code"]) == (404, "devices.unknown")
-    assert (await person.get("/api/v1/operations")).json()["items"] == []
+    organization_id = UUID(site.organization)
+    person = await site.world.person("p@example.org", organization_id, Role.APPLICATION_ADMIN)
+    some = {"deviceIds": [theirs, mine, nobodys], "code": "x"}
+    answer = await person.post("/api/v1/operations", json=some)
+    assert answer.status_code == 201, answer.text
+    first, second, third = answer.json()
+    assert [row["deviceId"] for row in answer.json()] == some["deviceIds"]
+    assert (first["code"], third["code"]) == ("devices.unknown", "devices.unknown")
+    assert first["problem"].replace(theirs, nobodys) == third["problem"]
+    assert (second["state"], second["code"]) == ("pending", None)
+    (kept,) = (await person.get("/api/v1/operations")).json()["items"]
+    assert kept["id"] == second["operationId"]
+
+    reader = await site.world.person("r@example.org", organization_id, Role.READ)
+    (seen, unseen) = (
+        await reader.post("/api/v1/operations", json={"deviceIds": [mine, theirs], "code": "x"})
+    ).json()
+    assert (seen["code"], unseen["code"]) == (
+        "organizations.permission_missing", "devices.unknown",
+    )  # fmt: skip
+    alone = await reader.post(f"/api/v1/devices/{mine}/operations", json={"code": "x"})
+    assert (alone.status_code, alone.json()["code"]) == (403, "organizations.permission_missing")
     twice = await person.post("/api/v1/operations", json={"deviceIds": [mine, mine], "code": "x"})
     assert twice.status_code == 422

@@ -271,7 +271,7 @@ def test_wrong_settings_are_named(
 ) -> None:
     with pytest.raises(FieldInvalid) as refused:
         KIND.check(settings, frozenset(secrets))
-    assert refused.value.public["pointer"] == pointer
+    assert refused.value.pointer == pointer
 
 
 @contextlib.asynccontextmanager

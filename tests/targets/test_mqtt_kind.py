@@ -252,4 +252,4 @@ async def test_a_wrong_password_is_named(tmp_path: Path) -> None:
 def test_wrong_settings_are_named(settings: Mapping[str, Any], pointer: str) -> None:
     with pytest.raises(FieldInvalid) as refused:
         KIND.check(settings, frozenset())
-    assert refused.value.public["pointer"] == pointer
+    assert refused.value.pointer == pointer

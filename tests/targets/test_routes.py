@@ -199,7 +199,7 @@ async def test_a_route_is_made_changed_and_removed(
     made = await api("POST", "/routes", 201, json=body)
     assert made["sampling"] == {"every": None, "interval": "PT5M"}
     changed = await api("PATCH", f"/routes/{made['id']}", 200,
-                        json={"enabled": False, "sampling": {"every": 2},
+                        json={"enabled": False, "sampling": {"every": 2, "interval": None},
                               "conditions": []})  # fmt: skip
     assert (changed["enabled"], changed["conditions"]) == (False, [])
     assert changed["sampling"] == {"every": 2, "interval": None}

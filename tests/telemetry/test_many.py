@@ -250,6 +250,24 @@ async def test_downloads_hold_every_value_with_its_unit(world: World, tmp_path: 
     assert seen[-1][0] == fleet[0].device.id
 
 
+async def test_latest_values_are_read_by_every_filter(world: World) -> None:
+    admin = await world.admin()
+    town, fleet = await a_fleet(world.database, "Aarhus")
+    first = str(fleet[0].device.id)
+    alone = (await admin.get(f"/api/v1/devices/{first}/latest")).json()
+    for query in (
+        {}, {"deviceId": first}, {"applicationId": str(town.application_id)},
+        {"organizationId": str(town.organization_id)},
+    ):  # fmt: skip
+        answer = await admin.get("/api/v1/latest", params=query)
+        assert answer.status_code == 200, answer.text
+        shown = answer.json()["items"]
+        assert len(shown) == (1 if "deviceId" in query else 3)
+        assert alone | {"deviceId": first, "deviceName": "Aarhus 0"} in shown
+    then = await admin.get("/api/v1/latest", params={"at": MIDNIGHT.isoformat()})
+    assert then.status_code == 200, then.text
+
+
 async def test_messages_are_downloaded_as_they_were_received(world: World) -> None:
     admin = await world.admin()
     aarhus = await world.organization("Aarhus")

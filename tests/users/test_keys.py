@@ -69,7 +69,7 @@ async def test_a_key_never_holds_more_than_its_maker(world: World) -> None:
         (north.id, stronger, "organizations.grant_too_wide"),
         (north.id, foreign, "organizations.permission_group_unknown"),
         (south.id, foreign, "organizations.unknown"),
-        (None, stronger, "organizations.permission_missing"),
+        (None, stronger, "organizations.installation_only"),
     ):
         body = {
             **base,

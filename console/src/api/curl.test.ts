@@ -26,6 +26,15 @@ test('wrong fields become form errors', () => {
   expect(formErrors(problem)).toEqual({ 'contacts.0.name': 'is too short' })
 })
 
+test('a refusal with words of its own says them beside its field', () => {
+  const problem = Problem.of(409, {
+    code: 'users.email_taken',
+    detail: 'There is already a user with this address.',
+    errors: [{ pointer: '/email', detail: 'There is already a user with this address.' }],
+  })
+  expect(formErrors(problem, 'Adressen er i brug.')).toEqual({ email: 'Adressen er i brug.' })
+})
+
 test('an answer without a code is still a problem', () => {
   expect(Problem.of(502, '<html>').code).toBe('server_failed')
 })

@@ -29,10 +29,14 @@ export class Problem extends Error {
   }
 }
 
-/** Turn the wrong fields into form errors: `/contacts/0/name` becomes `contacts.0.name`. */
-export function formErrors(failure: unknown): Record<string, string> {
+/**
+ * Turn the wrong fields into form errors: `/contacts/0/name` becomes `contacts.0.name`. A failure that
+ * has a code of its own says it in `words`, beside the field it is about.
+ */
+export function formErrors(failure: unknown, words?: string): Record<string, string> {
   if (!(failure instanceof Problem)) return {}
+  const own = ['invalid', 'field_invalid'].includes(failure.code) ? undefined : words
   return Object.fromEntries(
-    failure.fields.map((f) => [f.pointer.replace(/^\//, '').replaceAll('/', '.'), f.detail]),
+    failure.fields.map((f) => [f.pointer.replace(/^\//, '').replaceAll('/', '.'), own ?? f.detail]),
   )
 }

@@ -30,6 +30,7 @@ export type Permission = Item<'/api/v1/permissions'>['permissions'][number]
 
 export type Organization = Item<'/api/v1/organizations'>
 export type OrganizationBody = Sent<'/api/v1/organizations', 'post'>
+export type OrganizationPatch = Sent<'/api/v1/organizations/{organization_id}', 'patch'>
 export type PermissionGroup = Item<'/api/v1/permissions'>
 export type PermissionGroupBody = Sent<'/api/v1/permissions', 'post'>
 export type Role = PermissionGroup['roles'][number]

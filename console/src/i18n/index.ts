@@ -1,5 +1,6 @@
 import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
+import { Problem } from '@/api/problem'
 import type { en } from './en'
 
 export const LANGUAGES = ['en', 'da'] as const
@@ -46,4 +47,11 @@ export async function chooseLanguage(language: Language): Promise<void> {
   }
   await i18next.changeLanguage(language)
   document.documentElement.lang = language
+}
+
+/** Give the words for a failure, by its code; the server's own sentence where no catalogue has one. */
+export function failureText(failure: unknown): string {
+  if (!(failure instanceof Problem)) return i18next.t('failure.unexpected')
+  const key = `errors.${failure.code}`
+  return i18next.exists(key) ? String(i18next.t(key as never, failure.given as never)) : failure.message
 }

@@ -3,15 +3,12 @@ import { IconAlertTriangle, IconCloudOff, IconLock, IconMapPinOff } from '@table
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { Problem } from '@/api/problem'
+import { failureText } from '@/i18n'
 
 /** Give the words for a failure, by its code; the server's own sentence where no catalogue has one. */
 export function useFailureText() {
-  const { t, i18n } = useTranslation()
-  return (failure: unknown): string => {
-    if (!(failure instanceof Problem)) return t('failure.unexpected')
-    const key = `errors.${failure.code}`
-    return i18n.exists(key) ? String(t(key as never, failure.given as never)) : failure.message
-  }
+  useTranslation() // Asked again when the language changes.
+  return failureText
 }
 
 /** Fill a page or panel with what failed and a way on. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { asDuration, splitDuration } from './duration'
-import { changes, mergedMap } from './form'
+import { changes, mergePatch } from './form'
 import { durationSeconds, durationWords, relative } from './format'
 import { withGaps } from './gaps'
 import { asText, fromBase64, fromHex, toHex } from './hex'
@@ -38,7 +38,11 @@ test('bytes are read however people write them', () => {
 
 test('a patch holds only what changed, and removes what is gone', () => {
   expect(changes({ name: 'a', tags: ['x'] }, { name: 'a', tags: ['x', 'y'] })).toEqual({ tags: ['x', 'y'] })
-  expect(mergedMap({ a: '1', b: '2' }, { b: '3' })).toEqual({ a: null, b: '3' })
+  expect(mergePatch({ a: '1', b: '2' }, { b: '3' })).toEqual({ a: null, b: '3' })
+  expect(mergePatch<unknown>({ a: { b: 1, c: [1] }, d: 1 }, { a: { c: [2] }, d: { e: 1 } })).toEqual({
+    a: { b: null, c: [2] },
+    d: { e: 1 },
+  })
 })
 
 test('an instant is written for the address and for its field, and the slider reaches it', () => {

@@ -58,11 +58,11 @@ class IdempotencyKeyInvalid(MoorageError):
 
 
 class IdempotencyKeyReused(MoorageError):
-    """The same idempotency key came with another body."""
+    """The same idempotency key came with another query, content type or body."""
 
     kind = Kind.INVALID
     code = "api.idempotency_key_reused"
-    message = "This Idempotency-Key was used for another body. Make a new key for a new request."
+    message = "This Idempotency-Key was used for another request. Make a new key for a new one."
 
 
 class RequestUnderway(MoorageError):

@@ -7,7 +7,6 @@ import re
 import time
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -176,7 +175,7 @@ class Gateway:
                 await self._once(passage, passage.caller, key, body, receive, send)
                 return
         except MoorageError as refused:
-            await _problem(refused)(scope, receive, send)
+            await http.refusal(refused)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -295,8 +294,10 @@ class Gateway:
             raise IdempotencyKeyInvalid
         database, sealer = self._state.database, self._state.sealer
         digest = service.request_digest(caller, passage.path, key)
+        content_type = passage.headers.get("content-type", "")
+        content = service.content_digest(passage.scope["query_string"], content_type, body)
         async with database.begin(caller) as tx:
-            kept = await service.begin_once(tx, sealer, digest, body)
+            kept = await service.begin_once(tx, sealer, digest, content)
         if kept is not None:
             await _send_again(kept, send)
             return
@@ -389,7 +390,3 @@ def _too_many(admission: Admission) -> TooManyRequests:
     return TooManyRequests(
         bucket=admission.bucket, retry_after_s=max(1, round(admission.retry_after_s))
     )
-
-
-def _problem(refused: MoorageError) -> Any:
-    return http.problem(http.STATUS[refused.kind], refused.code, str(refused), **refused.public)

@@ -88,19 +88,25 @@ def request_digest(caller: Caller, path: str, key: str) -> bytes:
     return digest_of(f"{caller.kind}\n{caller.id}\n{path}\n{key}")
 
 
-async def begin_once(tx: Tx, sealer: Sealer, digest: bytes, body: bytes) -> Answer | None:
+def content_digest(query: bytes, content_type: str, body: bytes) -> bytes:
+    """Name what a request says: its query, its content type and its body."""
+    return digest_of(b"\n".join((query, content_type.encode(), body)))
+
+
+async def begin_once(tx: Tx, sealer: Sealer, digest: bytes, content: bytes) -> Answer | None:
     """Begin a request that is to be done once; gives the answer if it was done before.
 
+    `content` is the `content_digest` of the request.
+
     Raises:
-        IdempotencyKeyReused: the key came with another body.
+        IdempotencyKeyReused: the key came with another query, content type or body.
         RequestUnderway: the request is being worked on.
         AnswerTooLong: the answer was not kept.
     """
-    body_digest = digest_of(body)
-    kept = await store.claim(tx, digest, body_digest)
+    kept = await store.claim(tx, digest, content)
     if kept is None:
         return None
-    if kept.body_digest != body_digest:
+    if kept.content_digest != content:
         raise IdempotencyKeyReused
     if kept.finished_at is None:
         raise RequestUnderway

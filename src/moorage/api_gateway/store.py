@@ -18,26 +18,26 @@ from .tables import api_answers
 class Kept:
     """What stands under a digest."""
 
-    body_digest: bytes
+    content_digest: bytes
     finished_at: datetime | None
     sealed: bytes | None
 
 
-async def claim(tx: Tx, digest: bytes, body_digest: bytes) -> Kept | None:
+async def claim(tx: Tx, digest: bytes, content_digest: bytes) -> Kept | None:
     """Begin a request; gives what stands there if it was begun before."""
     old = api_answers.c
     left = and_(
         old.finished_at.is_(None),
         old.started_at < tx.now - UNDERWAY_AT_MOST,
-        old.body_digest == body_digest,
+        old.content_digest == content_digest,
     )
     begun = await tx.execute(
         insert(api_answers)
-        .values(digest=digest, body_digest=body_digest, started_at=tx.now)
+        .values(digest=digest, content_digest=content_digest, started_at=tx.now)
         .on_conflict_do_update(
             index_elements=[old.digest],
             set_={
-                "body_digest": body_digest,
+                "content_digest": content_digest,
                 "started_at": tx.now,
                 "finished_at": None,
                 "sealed": None,
@@ -48,13 +48,13 @@ async def claim(tx: Tx, digest: bytes, body_digest: bytes) -> Kept | None:
     )
     if begun.one_or_none() is not None:
         return None
-    query = select(old.body_digest, old.finished_at, old.sealed).where(old.digest == digest)
+    query = select(old.content_digest, old.finished_at, old.sealed).where(old.digest == digest)
     row = (await tx.execute(query)).one_or_none()
     # Gone in between: whoever worked on it failed just now, and the client may ask again.
     return (
-        Kept(body_digest, None, None)
+        Kept(content_digest, None, None)
         if row is None
-        else Kept(row.body_digest, row.finished_at, row.sealed)
+        else Kept(row.content_digest, row.finished_at, row.sealed)
     )
 
 

@@ -11,7 +11,7 @@ api_answers = Table(
     metadata,
     # Digest of caller, path and idempotency key.
     Column("digest", LargeBinary, primary_key=True),
-    Column("body_digest", LargeBinary, nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False, index=True),
     Column("finished_at", DateTime(timezone=True)),
     # Sealed, since answers may hold secrets that are shown once; null if too long to keep.

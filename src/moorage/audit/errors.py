@@ -8,4 +8,5 @@ class RangeEmpty(MoorageError):
 
     kind = Kind.INVALID
     code = "audit.range_empty"
+    pointer = "/to"
     message = "`to` must be later than `from`."

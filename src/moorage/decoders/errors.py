@@ -66,6 +66,7 @@ class ScriptInvalid(MoorageError):
 
     kind = Kind.INVALID
     code = "decoders.script_invalid"
+    pointer = "/script"
     message = "The script is not usable: {reason}"
 
 
@@ -90,6 +91,7 @@ class DecoderRemoved(MoorageError):
 
     kind = Kind.INVALID
     code = "decoders.removed"
+    pointer = "/decoderId"
     message = "The decoder {id} was removed. Choose another one."
 
 
@@ -98,6 +100,7 @@ class DecoderForeign(MoorageError):
 
     kind = Kind.INVALID
     code = "decoders.foreign"
+    pointer = "/decoderId"
     message = (
         "The decoder {id} belongs to another organization and is not shared. Choose another one, "
         "or ask its owner to share it."
@@ -127,6 +130,7 @@ class KindUnknown(MoorageError):
 
     kind = Kind.INVALID
     code = "decoders.kind_unknown"
+    pointer = "/kind"
     message = (
         "No decoder kind {name} is installed. Choose one of: {known}, or install the plugin that "
         "brings it."
@@ -138,6 +142,7 @@ class DecoderNameTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "decoders.name_taken"
+    pointer = "/name"
     message = "Another decoder of the organization is already named {name}. Choose another name."
 
 
@@ -165,6 +170,7 @@ class ScriptNotWanted(MoorageError):
 
     kind = Kind.INVALID
     code = "decoders.script_not_wanted"
+    pointer = "/script"
     message = "Decoders of kind {name} have no script; leave `source` out."
 
 

@@ -16,6 +16,7 @@ class SerialTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "devices.serial_taken"
+    pointer = "/serial"
     message = "Another device of the organization already has the serial {serial}."
 
 
@@ -24,6 +25,7 @@ class IdentifierTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "devices.identifier_taken"
+    pointer = "/identifiers"
     # Whose it is stays untold: it may be another organisation's.
     message = (
         "The {identifier_kind} {value} already belongs to a device of this installation. Check it, "
@@ -36,6 +38,7 @@ class StateNotAllowed(MoorageError):
 
     kind = Kind.CONFLICT
     code = "devices.state_not_allowed"
+    pointer = "/state"
     message = "A device that is {state} cannot become {wanted}; it can become {allowed}."
 
 
@@ -44,6 +47,7 @@ class GatewayUnfit(MoorageError):
 
     kind = Kind.INVALID
     code = "devices.gateway_unfit"
+    pointer = "/gatewayId"
     message = "Device {id} is not a gateway of the same organization."
 
 
@@ -71,6 +75,7 @@ class UserNameTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "devices.user_name_taken"
+    pointer = "/userName"
     message = "The user name {user_name} is already in use. Choose another, or leave it out."
 
 
@@ -79,6 +84,7 @@ class SecretTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "devices.secret_taken"
+    pointer = "/secret"
     message = (
         "Another credential has this secret. Let the server make one, and give the device that."
     )
@@ -169,6 +175,7 @@ class PastNotKept(MoorageError):
 
     kind = Kind.INVALID
     code = "devices.past_not_kept"
+    pointer = "/at"
     message = "What devices were is kept since {since}. Ask for a later `at`."
 
 

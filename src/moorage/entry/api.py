@@ -29,7 +29,7 @@ from moorage.entry.lifeline import Lifeline
 from moorage.entry.settings import Settings
 from moorage.entry.wiring import ROUTERS
 from moorage.ingest.routes import UplinkDoor, is_door
-from moorage.kit import http
+from moorage.kit import asking, http
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.http import Out
@@ -144,9 +144,9 @@ def build_app(
     app.state.outbound = Outbound(settings.reachable)
     app.state.uplink, app.state.room = uplink, room
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=asking.CHECKS)
+    app.include_router(authority.router, dependencies=asking.CHECKS)
     app.include_router(metrics.router)
-    app.include_router(authority.router)
     http.install_errors(app)
     _add_health(app)
     openapi.install(app)

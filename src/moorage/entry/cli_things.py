@@ -164,7 +164,7 @@ def change(
         path = f"/api/v1/{kind}/{find(client, kind, name)['id']}"
         was = ok(client.get(path))
         headers = {"If-Match": was.headers["ETag"]} if "ETag" in was.headers else {}
-        body = body_of(client, fields, file, was.json())
+        body = body_of(client, fields, file)
         print_json(ok(client.patch(path, json=body, headers=headers)).json())
 
 
@@ -327,14 +327,9 @@ def _reference(client: Client, name: str, value: str) -> tuple[str, str]:
 
 
 def body_of(
-    client: Client,
-    fields: Sequence[str],
-    file: Path | None,
-    was: dict[str, Any] | None = None,
-    *,
-    needed: bool = True,
+    client: Client, fields: Sequence[str], file: Path | None, *, needed: bool = True
 ) -> dict[str, Any]:
-    """Make a request's body; a field within another changes that one of what was.
+    """Make a request's body; a field within another changes that one alone.
 
     Raises:
         FieldInvalid: something is not written as it must be, or nothing is given though needed.
@@ -353,9 +348,9 @@ def body_of(
         name, value = _reference(client, *_pair(one))
         outer, _, inner = name.partition(".")
         if inner:
-            within = body.get(outer) or (was or {}).get(outer) or {}
             # Metadata are texts, whatever they look like.
-            body[outer] = {**within, inner: value if outer == "metadata" else _value(value)}
+            told = value if outer == "metadata" and value != "null" else _value(value)
+            body[outer] = {**(body.get(outer) or {}), inner: told}
         else:
             body[outer] = _value(value)
     return body

@@ -41,19 +41,23 @@ COMMON = {
     "400": "`body_malformed`, `api.idempotency_key_invalid`: the request cannot be read.",
     "401": "`unsigned`, `users.credentials_wrong`: nobody we know asks.",
     "403": "`api.csrf_token_wrong`, `api.origin_foreign`: the session cookie alone is not enough.",
+    "406": "`form_not_offered`: the answer has no form that `Accept` names.",
     "409": "`api.request_underway`, `api.answer_too_long`: the Idempotency-Key was seen before.",
     "413": "`api.body_too_large`: the body is too long.",
-    "422": "`invalid`: some fields are not right; `errors` names them.",
+    "422": "`invalid`, `field_invalid`: some fields or parameters are not right; `errors` names "
+    "them.",
     "429": "`api.too_many_requests`: the caller's bucket is empty; see Retry-After.",
     "503": "`database_unavailable`: the database does not answer just now.",
 }
+LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it is read."}}
 REQUEST_ID = {"X-Request-Id": {"schema": {"type": "string"}, "description": "Names the request."}}
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
-    "description": "Repeats with the same key and body get the first answer again, for 24 hours.",
+    "description": "Repeats with the same key, query and body get the first answer again, for 24 "
+    "hours.",
 }
 
 
@@ -88,18 +92,18 @@ def completed(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
-            _complete(path, method.upper(), operation)
+            _complete(path, method.upper(), operation, schemas)
     return made
 
 
-def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+def _complete(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
     if not path.startswith("/api/"):
         return
     public = path in PUBLIC
-    common = {"429", "503"}
-    if operation.get("parameters") or operation.get("requestBody"):
-        common.add("422")
+    common = {"422", "429", "503"}
+    if "204" not in responses:
+        common.add("406")
     if operation.get("requestBody"):
         common.add("400")
     if not public:
@@ -109,17 +113,25 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         common |= {"403", "413"}
         if method == "POST" and not public:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-            common |= {"400", "409", "422"}
+            common |= {"400", "409"}
     for status in common:
         entry = responses.setdefault(status, {"description": ""})
         if entry["description"] == "Validation Error":
             entry["description"] = ""
         entry["description"] = (entry["description"] + "\n\n" + COMMON[status]).strip()
     for status, entry in responses.items():
-        entry["headers"] = {**entry.get("headers", {}), **REQUEST_ID}
+        located = LOCATION if status in ("201", "202") and _has_id(entry, schemas) else {}
+        entry["headers"] = {**entry.get("headers", {}), **located, **REQUEST_ID}
         if status >= "400":
             entry["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _has_id(answer: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """Tell whether an answer is a thing of its own, so that it lies somewhere."""
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    name = schema.get("$ref", "").rsplit("/", 1)[-1]
+    return "id" in schemas.get(name, {}).get("properties", {})
 
 
 def main() -> None:

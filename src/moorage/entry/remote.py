@@ -104,7 +104,11 @@ def ok(answer: Response) -> Response:
     except ValueError:
         problem = {}
     what = problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"
-    wrong = [f"{one['pointer']} {one['detail']}" for one in problem.get("errors", ())]
+    wrong = [
+        f"{one['pointer']} {one['detail']}"
+        for one in problem.get("errors", ())
+        if one["detail"] != what
+    ]
     raise Refused(what="; ".join(wrong) or what)
 
 

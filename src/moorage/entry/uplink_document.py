@@ -55,10 +55,6 @@ _BODY: Final[dict[str, Any]] = {
                 "values": {"value": {"temperature": 21.5, "battery_v": 3.6}},
                 "one": {"value": {"at": "2026-11-22T03:15:00Z", "id": "7", "values": {"t": 21.5}}},
                 "several": {"value": [{"at": 1795317300, "values": {"t": 21.5}}, {"t": 21.6}]},
-                "answer": {
-                    "summary": "To `/op/{id}/result`.",
-                    "value": {"state": "completed", "result": {"open": True}},
-                },
             },
         },
         "application/octet-stream": {"schema": _ANYTHING},
@@ -98,7 +94,7 @@ _REFUSED: Final = {
     "400": "`ingest.message_malformed`: the body is not what its content type says.",
     "401": "`ingest.sender_unknown`: no device has this key.",
     "403": "`ingest.topic_refused`: a device may not send to this channel.",
-    "405": "`method_not_allowed`: send messages by POST.",
+    "405": "`method_not_allowed`: messages are sent by POST, operations asked for by GET.",
     "413": "`ingest.message_too_large`: a message, or all of them, are too long.",
     "429": "`ingest.too_fast`, `ingest.too_many_attempts`: the answer names the bucket; see "
     "Retry-After.",
@@ -124,23 +120,58 @@ _HEADERS: Final = (
 )
 
 
-def _operation(name: str, summary: str, *, channel: bool) -> dict[str, Any]:
-    parameters: list[dict[str, Any]] = [
+_PROBLEM: Final = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_CHANNEL: Final = {
+    "name": "channel",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "description": "Kept with the message; may hold slashes.",
+}
+_DEVICE: Final = {
+    "name": "device_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "description": "The id or devEui of a device behind this gateway, or the sender's own id.",
+}
+_OPERATION: Final = {
+    "name": "operation_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+_EVENT: Final = {
+    "name": "event",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string", "examples": ["up", "join", "status", "location"]},
+    "description": "What a ChirpStack server adds by itself.",
+}
+_TAKEN: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["downlinks"],
+    "properties": {"downlinks": {"type": "array", "items": _DOWNLINK}},
+}
+
+
+def _operation(
+    name: str,
+    summary: str,
+    *parameters: dict[str, Any],
+    body: dict[str, Any] | None = _BODY,
+    common: bool = True,
+) -> dict[str, Any]:
+    """Describe a way in; without `body` it takes what waits."""
+    given = [
         {"name": n, "in": where, "required": False, "schema": schema, "description": text}
-        for where, given in (("query", _QUERY), ("header", _HEADERS))
-        for n, schema, text in given
+        for where, some in (("query", _QUERY), ("header", _HEADERS))
+        for n, schema, text in some
     ]
-    if channel:
-        named = {
-            "name": "channel",
-            "in": "path",
-            "required": True,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-            "description": "Kept with the message; may hold slashes. `op/{id}/result` is the "
-            "answer to an operation.",
-        }
-        parameters.insert(0, named)
-    problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    status, told, schema = (
+        ("202", "Stored.", _ACCEPTED) if body else ("200", "What waited, claimed by this.", _TAKEN)
+    )
+    answers = {status: {"description": told, "content": {"application/json": {"schema": schema}}}}
     return {
         "tags": ["devices' door"],
         "operationId": name,
@@ -148,26 +179,74 @@ def _operation(name: str, summary: str, *, channel: bool) -> dict[str, Any]:
         "description": "Answers once everything is on disk. A device asks here with its own key; "
         "what people and programs sign in with is no key of a device.",
         "security": [{scheme: []} for scheme in DEVICE_SCHEMES],
-        "parameters": parameters,
-        "requestBody": _BODY,
-        "responses": {
-            "202": {
-                "description": "Stored.",
-                "content": {"application/json": {"schema": _ACCEPTED}},
-            },
-            **{
-                status: {"description": text, "content": problem}
-                for status, text in _REFUSED.items()
-            },
-        },
+        "parameters": [*parameters, *(given if body and common else [])],
+        **({"requestBody": body} if body else {}),
+        "responses": answers
+        | {code: {"description": text, "content": _PROBLEM} for code, text in _REFUSED.items()},
     }
 
 
-PATHS: Final[dict[str, Any]] = {
-    "/ingest/v1/up": {
-        "post": _operation("send_messages", "Send a message or several.", channel=False)
-    },
-    "/ingest/v1/up/{channel}": {
-        "post": _operation("send_messages_to", "Send to a channel.", channel=True)
+_RESULT: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["state"],
+                "properties": {
+                    "state": {
+                        "type": "string",
+                        "enum": ["inProgress", "notNow", "completed", "error", "repeated"],
+                    },
+                    "result": {"description": "What came of it."},
+                    "problem": {"type": "string"},
+                },
+            },
+            "examples": {"done": {"value": {"state": "completed", "result": {"open": True}}}},
+        }
     },
 }
+_ANY_OBJECT: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
+
+PATHS: Final[dict[str, Any]] = {
+    "/ingest/v1/up": {"post": _operation("send_messages", "Send a message or several.")},
+    "/ingest/v1/up/{channel}": {
+        "post": _operation("send_messages_to", "Send to a channel.", _CHANNEL)
+    },
+    "/ingest/v1/op": {
+        "get": _operation("take_operations", "Take the operations that wait.", body=None)
+    },
+    "/ingest/v1/op/{operation_id}/result": {
+        "post": _operation("report_result", "Answer an operation.", _OPERATION, body=_RESULT)
+    },
+    "/ingest/v1/devices/{device_id}/up": {
+        "post": _operation("send_for_device", "Send for a device behind a gateway.", _DEVICE)
+    },
+    "/ingest/v1/devices/{device_id}/up/{channel}": {
+        "post": _operation(
+            "send_for_device_to", "Send to a channel of a device behind a gateway.",
+            _DEVICE, _CHANNEL,
+        )
+    },
+    "/ingest/v1/devices/{device_id}/op": {
+        "get": _operation(
+            "take_operations_for", "Take the operations of a device behind a gateway.", _DEVICE,
+            body=None,
+        )
+    },
+    "/ingest/v1/devices/{device_id}/op/{operation_id}/result": {
+        "post": _operation(
+            "report_result_for", "Answer an operation of a device behind a gateway.",
+            _DEVICE, _OPERATION, body=_RESULT,
+        )
+    },
+    "/ingest/v1/chirpstack": {
+        "post": _operation(
+            "send_event", "Send an event of a ChirpStack server's HTTP integration.", _EVENT,
+            body=_ANY_OBJECT, common=False,
+        )
+    },
+}  # fmt: skip

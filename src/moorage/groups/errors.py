@@ -16,6 +16,7 @@ class ApplicationNameTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "groups.application_name_taken"
+    pointer = "/name"
     message = "Another application of the organization is already named {name}."
 
 
@@ -35,4 +36,5 @@ class DatesReversed(MoorageError):
 
     kind = Kind.INVALID
     code = "groups.dates_reversed"
+    pointer = "/endDate"
     message = "endDate lies before startDate. Change one of them."

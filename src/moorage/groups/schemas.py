@@ -8,12 +8,11 @@ from uuid import UUID
 
 from pydantic import Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Out, Stamped, Units, UnitsPatch
+from moorage.kit.http import Body, Duration, Id, Name, Out, Stamped, Units, UnitsPatch
 from moorage.organizations import Quota
 
 from .model import ApplicationStatus, ContactPerson, NewApplication
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Line = Annotated[str, Field(max_length=100)]
 Text = Annotated[str, Field(max_length=4000)]
 Word = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
@@ -23,9 +22,14 @@ Day = Annotated[date, Strict(False)]
 Key = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Value = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 Metadata = Annotated[dict[Key, Value], Field(max_length=100)]
+_Quota = Annotated[Quota, Strict(False)]
+_Most = Annotated[int, Field(ge=1, le=10**15)]
 Quotas = Annotated[
-    dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=10**15)]],
+    dict[_Quota, _Most],
     Field(description="What may be used at most, over all its devices and at each door."),
+]
+QuotasPatch = Annotated[
+    dict[_Quota, _Most | None], Field(description="Quotas to set; null removes one.")
 ]
 Keep = Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=36_500))]
 EncodeCommands = Annotated[
@@ -99,7 +103,7 @@ class ApplicationPatch(Body):
     controlled_properties: Words = []
     device_kinds: Words = []
     metadata: Annotated[dict[Key, Value | None], Field(max_length=100)] = {}
-    quotas: Quotas = {}
+    quotas: QuotasPatch = {}
     units: UnitsPatch = {}
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None

@@ -60,7 +60,7 @@ async def list_applications(
 async def change(
     tx: Tx, caller: Caller, application_id: UUID, changes: Mapping[str, Any]
 ) -> Application:
-    """Change an application's fields; metadata and units are merged, where None removes a key.
+    """Change an application's fields; metadata, units and quotas are merged.
 
     Its quotas are for those who manage all applications of the organisation.
 
@@ -73,9 +73,9 @@ async def change(
     )
     if "quotas" in changes:  # Not for whoever manages this one application only.
         organizations.require(caller, Permission.MANAGE_APPLICATIONS, before.organization_id)
-    for name, known in (("metadata", before.metadata), ("units", before.units)):
+    for name in ("metadata", "units", "quotas"):
         if name in changes:
-            changes = {**changes, name: merged(known, changes[name])}
+            changes = {**changes, name: merged(getattr(before, name), changes[name])}
     after = await store.change(tx, application_id, changes)
     if "quotas" in changes:
         await organizations.ring_for_quotas(tx)

@@ -127,6 +127,8 @@ class UplinkDoor:
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
         credentials = _credentials(headers, query, address, scope["scheme"])
         if topic == CHIRPSTACK:
+            if credentials.password is None:
+                raise SenderUnknown  # Who it is for stands in the body, which nobody may send.
             body = await _body(receive, headers, self.door.settings.largest_message)
             return await self._take_event(credentials, body, query, known)
         sender = await self.door.identify(credentials)

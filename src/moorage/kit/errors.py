@@ -14,6 +14,7 @@ class Kind(Enum):
     UNSIGNED = "unsigned"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    NOT_ACCEPTABLE = "not_acceptable"
     CONFLICT = "conflict"
     STALE = "stale"
     TOO_LARGE = "too_large"
@@ -26,12 +27,14 @@ class MoorageError(Exception):
     """A failure that callers can expect and act upon.
 
     Subclasses set `kind`, a stable `code` (`slice.state_found`) and a `message` that says
-    what is wrong and how to mend it; it is formatted with the attributes given.
+    what is wrong and how to mend it; it is formatted with the attributes given. One that is about
+    a single field of what was asked names it in `pointer` (RFC 6901).
     """
 
     kind: ClassVar[Kind]
     code: ClassVar[str]
     message: ClassVar[str]
+    pointer: str | None = None
     registry: ClassVar[dict[str, type[MoorageError]]] = {}
 
     def __init__(self, **public: Any) -> None:
@@ -55,6 +58,7 @@ class FieldInvalid(MoorageError):
 
     def __init__(self, pointer: str, reason: str) -> None:
         super().__init__(pointer=pointer, reason=reason)
+        self.pointer = pointer
 
 
 class VersionStale(MoorageError):

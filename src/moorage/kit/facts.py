@@ -79,5 +79,14 @@ def difference(
 
 
 def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge one level of a JSON Merge Patch (RFC 7396): None removes a member."""
-    return {k: v for k, v in {**before, **patch}.items() if v is not None}
+    """Merge a JSON Merge Patch into an object (RFC 7396): None removes a member, at any depth."""
+    made = dict(before)
+    for name, value in patch.items():
+        if value is None:
+            made.pop(name, None)
+        elif isinstance(value, Mapping):
+            known = made.get(name)
+            made[name] = merged(known if isinstance(known, Mapping) else {}, value)
+        else:
+            made[name] = value
+    return made

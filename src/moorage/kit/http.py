@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
@@ -20,7 +20,9 @@ from pydantic import (
     Field,
     PlainSerializer,
     Strict,
+    StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from sqlalchemy.exc import DataError
@@ -28,7 +30,7 @@ from starlette.exceptions import HTTPException
 
 from moorage.kit import db, pages
 from moorage.kit.caller import Caller
-from moorage.kit.errors import Kind, MoorageError, VersionStale
+from moorage.kit.errors import FieldInvalid, Kind, MoorageError, VersionStale
 from moorage.kit.ucum import LONGEST, is_unit
 
 STATUS = {
@@ -36,6 +38,7 @@ STATUS = {
     Kind.UNSIGNED: 401,
     Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
+    Kind.NOT_ACCEPTABLE: 406,
     Kind.CONFLICT: 409,
     Kind.STALE: 412,
     Kind.TOO_LARGE: 413,
@@ -93,6 +96,10 @@ def _unit(code: str) -> str:
     return code
 
 
+# Spaces around a name would make two of what nobody can tell apart.
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"\S")
+]
 Unit = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_unit)]
 SeriesName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
 Units = Annotated[
@@ -105,16 +112,36 @@ UnitsPatch = Annotated[
 ]
 
 
+DEEPEST = 64
+
+
 class Body(BaseModel):
-    """A request body: strict, camelCase, unknown fields refused."""
+    """A request body: strict, camelCase, unknown fields refused, as are more than 64 levels."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _shallow(cls, value: Any) -> Any:
+        level = [value]
+        for _ in range(DEEPEST):
+            level = [inner for one in level for inner in _within(one)]
+        if level:
+            # What is deeper could be read, and then not be written.
+            raise ValueError(f"is nested deeper than {DEEPEST} levels")
+        return value
+
     def given(self) -> dict[str, Any]:
         """Give only what the client sent: the members of a JSON Merge Patch (RFC 7396)."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 class Out(BaseModel):
@@ -234,8 +261,8 @@ class Problem(Out):
 PROBLEM = "application/problem+json"
 TITLES = {
     400: "Bad request", 401: "Not signed in", 403: "Not allowed", 404: "Not found",
-    405: "Method not allowed", 409: "Conflict", 412: "Changed since", 413: "Too large",
-    415: "Unsupported media type", 422: "Invalid", 429: "Too many requests",
+    405: "Method not allowed", 406: "Not acceptable", 409: "Conflict", 412: "Changed since",
+    413: "Too large", 415: "Unsupported media type", 422: "Invalid", 429: "Too many requests",
     500: "Internal error", 502: "Upstream failed", 503: "Unavailable",
 }  # fmt: skip
 
@@ -250,7 +277,7 @@ def problem(
 ) -> JSONResponse:
     """Make a problem answer."""
     body = {
-        k: v if isinstance(v, str | int | float | bool | list | dict) or v is None else str(v)
+        to_camel(k): v if isinstance(v, str | int | float | bool | list | dict | None) else str(v)
         for k, v in public.items()
     }
     body |= {
@@ -263,6 +290,16 @@ def problem(
     if status in (429, 503):
         headers["Retry-After"] = str(max(1, round(public.get("retry_after_s", 1))))
     return JSONResponse(body, status, headers, PROBLEM)
+
+
+def refusal(failure: MoorageError) -> JSONResponse:
+    """Make the problem answer of an expected failure."""
+    public, errors = dict(failure.public), None
+    if failure.pointer is not None:
+        errors = [{"pointer": failure.pointer, "detail": str(failure)}]
+    if isinstance(failure, FieldInvalid):
+        errors = [{"pointer": public.pop("pointer"), "detail": public.pop("reason")}]
+    return problem(STATUS[failure.kind], failure.code, str(failure), errors=errors, **public)
 
 
 def may_fail(*errors: type[MoorageError]) -> dict[int | str, dict[str, Any]]:
@@ -296,11 +333,7 @@ def install_errors(app: FastAPI) -> None:
         if failure.kind is Kind.FORBIDDEN:
             # Whoever stands around the routes may want to tell of it.
             request.scope.setdefault("state", {})["refused"] = failure
-        public = dict(failure.public)
-        errors = None
-        if "pointer" in public and "reason" in public:
-            errors = [{"pointer": public.pop("pointer"), "detail": public.pop("reason")}]
-        return problem(STATUS[failure.kind], failure.code, str(failure), errors=errors, **public)
+        return refusal(failure)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, failure: RequestValidationError) -> JSONResponse:

@@ -16,6 +16,7 @@ class PayloadTooLarge(MoorageError):
 
     kind = Kind.TOO_LARGE
     code = "operations.payload_too_large"
+    pointer = "/payload"
     message = "The payload is {size} bytes of JSON; at most {limit} are sent to a device."
 
 

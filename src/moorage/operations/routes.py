@@ -77,7 +77,7 @@ async def list_operations_of_device(
 
 
 @router.post("/operations", status_code=201, response_model=list[IssuedOut],
-             responses=may_fail(DeviceUnknown, PermissionMissing, PayloadTooLarge))  # fmt: skip
+             responses=may_fail(PayloadTooLarge))  # fmt: skip
 async def issue_operations(body: ManyBody, workshop: InWorkshop, caller: Signed) -> list[IssuedOut]:
     """Ask the same of up to 1,000 devices, and learn for each what came of it."""
     outcomes = await service.send_many(workshop, caller, body.device_ids, body.to_model())

@@ -99,7 +99,7 @@ async def send_many(
     operation is an error from the start.
 
     Raises:
-        DeviceUnknown, PermissionMissing, PayloadTooLarge: nothing is sent to any.
+        PayloadTooLarge: nothing is sent to any.
     """
     asked = list(dict.fromkeys(device_ids))
     encodings = await encode(workshop, caller, asked, new)
@@ -115,6 +115,10 @@ async def preview(
     Raises:
         DeviceUnknown, PermissionMissing, PayloadTooLarge, TrialsTooMany, TrialTooLong.
     """
+    async with workshop.database.begin(caller) as tx:
+        found = await devices.find_many(tx, caller, [device_id], Permission.OPERATE_DEVICES)
+    if isinstance(refused := found[device_id], MoorageError):
+        raise refused
     async with workshop.turns.take(caller):
         encodings = await encode(workshop, caller, [device_id], new)
     return encodings.get(device_id, Encoding(port=new.port))
@@ -125,15 +129,22 @@ async def encode(
 ) -> dict[UUID, Encoding]:
     """Encode a command for those devices whose decoders in force can encode, by device.
 
-    All that share a decoder are encoded in one batch.
+    All that share a decoder are encoded in one batch. Devices that the caller may not operate are
+    passed over.
 
     Raises:
-        DeviceUnknown, PermissionMissing, PayloadTooLarge.
+        PayloadTooLarge.
     """
     _require_fit(new)
     async with workshop.database.begin(caller) as tx:
-        found = await devices.get_many(tx, caller, device_ids, Permission.OPERATE_DEVICES)
-        able = [d for d in found if d.decoder_id and d.state in devices.SENDING]
+        found = await devices.find_many(tx, caller, device_ids, Permission.OPERATE_DEVICES)
+        able = [
+            device
+            for device in found.values()
+            if isinstance(device, devices.Device)
+            and device.decoder_id
+            and device.state in devices.SENDING
+        ]
         plain: set[UUID] = set()
         if new.encode is None:
             plain = await groups.sending_json(tx, {device.application_id for device in able})
@@ -207,13 +218,16 @@ async def issue_many(
     """Keep an operation for each device that takes it; to those without encoding it goes as JSON.
 
     Raises:
-        DeviceUnknown, PermissionMissing, PayloadTooLarge: for one, so none is kept.
+        PayloadTooLarge: nothing is kept for any.
     """
     _require_fit(new)
     permission = Permission.OPERATE_DEVICES
-    found = await devices.get_many(tx, caller, device_ids, permission, lock=True)
+    asked = await devices.find_many(tx, caller, device_ids, permission, lock=True)
+    found = [one for one in asked.values() if isinstance(one, devices.Device)]
     waiting = await store.count_open(tx, [device.number for device in found])
-    outcomes: dict[UUID, Operation | MoorageError] = {}
+    outcomes: dict[UUID, Operation | MoorageError] = {
+        device_id: one for device_id, one in asked.items() if isinstance(one, MoorageError)
+    }
     for device in found:
         if device.state not in devices.SENDING:
             outcomes[device.id] = DeviceTakesNone(state=device.state.value)

@@ -2,6 +2,7 @@
 
 from .errors import (
     GrantTooWide,
+    InstallationOnly,
     LastAdmin,
     OrganizationInUse,
     OrganizationUnknown,
@@ -58,6 +59,7 @@ from .service import (
 __all__ = [
     "QUOTAS_CHANNEL",
     "GrantTooWide",
+    "InstallationOnly",
     "Kept",
     "LastAdmin",
     "MemberKind",

@@ -18,6 +18,16 @@ class PermissionMissing(MoorageError):
     organization_id: UUID | None = None
 
 
+class InstallationOnly(PermissionMissing):
+    """The caller may not do this to the whole installation."""
+
+    code = "organizations.installation_only"
+    message = (
+        "This is about the whole installation, so the permission {permission} of one organization "
+        "does not do. Ask a GlobalAdmin."
+    )
+
+
 class OrganizationUnknown(MoorageError):
     """No such organization, or none the caller may see."""
 
@@ -31,6 +41,7 @@ class OrganizationNameTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "organizations.name_taken"
+    pointer = "/name"
     message = "Another organization is already named {name}. Choose another name."
 
 
@@ -66,6 +77,7 @@ class PermissionGroupNameTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "organizations.permission_group_name_taken"
+    pointer = "/name"
     message = "Another permission group of the organization is already named {name}."
 
 
@@ -109,4 +121,5 @@ class ApplicationForeign(MoorageError):
 
     kind = Kind.INVALID
     code = "organizations.application_foreign"
+    pointer = "/applicationIds"
     message = "Application {id} is not one of this organization."

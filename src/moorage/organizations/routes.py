@@ -15,6 +15,7 @@ from . import service
 from .errors import (
     ApplicationForeign,
     GrantTooWide,
+    InstallationOnly,
     LastAdmin,
     MemberForeign,
     MemberUnknown,
@@ -42,7 +43,7 @@ permissions = APIRouter(prefix="/api/v1/permissions", tags=["permissions"])
 
 
 @router.post("", status_code=201, response_model=OrganizationOut,
-             responses=may_fail(PermissionMissing, OrganizationNameTaken))  # fmt: skip
+             responses=may_fail(InstallationOnly, OrganizationNameTaken, FieldInvalid))  # fmt: skip
 async def found_organization(
     body: OrganizationBody, tx: Tx, caller: Signed, response: Response
 ) -> Organization:
@@ -75,8 +76,8 @@ async def get_organization(
 
 
 @router.patch("/{organization_id}", response_model=OrganizationOut,
-              responses=may_fail(OrganizationUnknown, PermissionMissing, OrganizationNameTaken,
-                                 VersionStale))  # fmt: skip
+              responses=may_fail(OrganizationUnknown, PermissionMissing, InstallationOnly,
+                                 OrganizationNameTaken, FieldInvalid, VersionStale))  # fmt: skip
 async def change_organization(
     organization_id: UUID, body: OrganizationPatch, tx: Tx, caller: Signed, response: Response,
     if_match: IfMatch = None,
@@ -89,7 +90,7 @@ async def change_organization(
 
 
 @router.delete("/{organization_id}", status_code=204,
-               responses=may_fail(OrganizationUnknown, PermissionMissing,
+               responses=may_fail(OrganizationUnknown, InstallationOnly,
                                   OrganizationInUse))  # fmt: skip
 async def dissolve_organization(organization_id: UUID, tx: Tx, caller: Signed) -> None:
     """Remove an organization that owns nothing any more."""
@@ -97,8 +98,8 @@ async def dissolve_organization(organization_id: UUID, tx: Tx, caller: Signed) -
 
 
 @permissions.post("", status_code=201, response_model=PermissionGroupOut,
-                  responses=may_fail(OrganizationUnknown, PermissionMissing, GrantTooWide,
-                                     PermissionGroupNameTaken, ApplicationForeign,
+                  responses=may_fail(OrganizationUnknown, PermissionMissing, InstallationOnly,
+                                     GrantTooWide, PermissionGroupNameTaken, ApplicationForeign,
                                      FieldInvalid))  # fmt: skip
 async def make_permission_group(
     body: PermissionGroupBody, tx: Tx, caller: Signed, response: Response

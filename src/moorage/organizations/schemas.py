@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Out, Stamped
+from moorage.kit.http import Body, Duration, Id, Name, Out, Stamped
 
 from .model import Contact, MemberKind, NewOrganization, NewPermissionGroup, Permission, Quota, Role
 
@@ -20,14 +20,18 @@ def _known_zone(name: str) -> str:
     return name
 
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Keep = Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=36_500))]
 # Shorter, and who changed something could be forgotten before anybody asks.
 KeepFacts = Annotated[Duration, Field(ge=timedelta(days=30), le=timedelta(days=36_500))]
+_Quota = Annotated[Quota, Strict(False)]
+_Most = Annotated[int, Field(ge=1, le=10**15)]
 Quotas = Annotated[
-    dict[Annotated[Quota, Strict(False)], Annotated[int, Field(ge=1, le=10**15)]],
+    dict[_Quota, _Most],
     Field(description="What may be used at most, over all its devices and at each door."),
+]
+QuotasPatch = Annotated[
+    dict[_Quota, _Most | None], Field(description="Quotas to set; null removes one.")
 ]
 RoleIn = Annotated[Role, Strict(False)]
 PermissionIn = Annotated[Permission, Strict(False)]
@@ -46,11 +50,14 @@ class ContactBody(Body):
         return Contact(**self.model_dump())
 
 
+Contacts = Annotated[list[ContactBody], Field(max_length=50)]
+
+
 class OrganizationBody(Body):
     """A new organization."""
 
     name: Name
-    contacts: list[ContactBody] = []
+    contacts: Contacts = []
     settings: dict[str, Any] = {}
     quotas: Quotas = {}
     time_zone: Zone = "Europe/Copenhagen"
@@ -75,9 +82,9 @@ class OrganizationPatch(Body):
     """Fields of an organization to change (JSON Merge Patch)."""
 
     name: Name = ""
-    contacts: list[ContactBody] = []
+    contacts: Contacts = []
     settings: dict[str, Any] = {}
-    quotas: Quotas = {}
+    quotas: QuotasPatch = {}
     time_zone: Zone = "UTC"
     keep_messages: Keep | None = None
     keep_readings: Keep | None = None

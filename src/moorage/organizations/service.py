@@ -11,14 +11,15 @@ from zoneinfo import ZoneInfo
 
 from moorage.kit import pages
 from moorage.kit.caller import Caller, Grant, Reach
-from moorage.kit.db import Tx
+from moorage.kit.db import Tx, to_json
 from moorage.kit.errors import FieldInvalid
-from moorage.kit.facts import difference
+from moorage.kit.facts import difference, merged
 
 from . import store
 from .errors import (
     ApplicationForeign,
     GrantTooWide,
+    InstallationOnly,
     LastAdmin,
     MemberForeign,
     MemberUnknown,
@@ -49,6 +50,8 @@ from .model import (
     grants_of,
 )
 
+# Of one organisation's settings, as JSON; each list of organisations carries them.
+MOST_SETTINGS_BYTES = 16_384
 READY_MADE = (
     ("Readers", (Role.READ,)),
     ("Application administrators", (Role.APPLICATION_ADMIN, Role.READ)),
@@ -69,9 +72,11 @@ def require(
 
     Raises:
         PermissionMissing: it is not held.
+        InstallationOnly: the whole installation is meant, and it is not held for that.
     """
     if not caller.may(permission, organization_id, application_id):
-        refused = PermissionMissing(permission=permission.value)
+        missing = PermissionMissing if organization_id is not None else InstallationOnly
+        refused = missing(permission=permission.value)
         refused.organization_id = organization_id
         raise refused
 
@@ -92,8 +97,10 @@ async def found(tx: Tx, caller: Caller, new: NewOrganization) -> Organization:
     Raises:
         PermissionMissing: only a GlobalAdmin founds organisations.
         OrganizationNameTaken: the name is in use.
+        FieldInvalid: the settings are too large.
     """
     require(caller, Permission.MANAGE_INSTALLATION, None)
+    _check_settings(new.settings)
     organization = await store.add(tx, new)
     if new.quotas:
         await store.ring_for_quotas(tx)
@@ -123,15 +130,22 @@ async def list_organizations(
 async def change(
     tx: Tx, caller: Caller, organization_id: UUID, changes: Mapping[str, Any]
 ) -> Organization:
-    """Change an organisation's fields; quotas are for GlobalAdmins.
+    """Change an organisation's fields; settings and quotas are merged, where None removes one.
+
+    Quotas are for GlobalAdmins.
 
     Raises:
         OrganizationUnknown, PermissionMissing, OrganizationNameTaken.
+        FieldInvalid: the settings are too large.
     """
-    before = await get(tx, caller, organization_id)
+    before = await get(tx, caller, organization_id, lock=True)
     require(caller, Permission.MANAGE_ORGANIZATION, organization_id)
     if "quotas" in changes:
         require(caller, Permission.MANAGE_INSTALLATION, None)
+    for name in ("settings", "quotas"):
+        if name in changes:
+            changes = {**changes, name: merged(getattr(before, name), changes[name])}
+    _check_settings(changes.get("settings", {}))
     after = await store.change(tx, organization_id, changes)
     if "quotas" in changes:
         await store.ring_for_quotas(tx)
@@ -398,6 +412,14 @@ def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:
             if wish.application_ids is not None and wish.application_ids <= reach.application_ids:
                 continue
             raise GrantTooWide(permission=permission)
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    if (size := len(to_json(settings).encode())) > MOST_SETTINGS_BYTES:
+        raise FieldInvalid(
+            "/settings",
+            f"would be {size} bytes of JSON; at most {MOST_SETTINGS_BYTES} are kept.",
+        )
 
 
 def _check_scope(group: PermissionGroup | NewPermissionGroup) -> None:

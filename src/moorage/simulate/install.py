@@ -67,8 +67,7 @@ async def install_target(platform: Platform, organization_id: str, plan: Plan, u
         made = await platform.call("POST", "/targets", body)
         await platform.call("POST", "/routes", {"targetId": made["id"], "name": "Everything"})
     elif found["settings"]["url"] != url:
-        settings = {**found["settings"], "url": url}
-        await platform.call("PATCH", f"/targets/{found['id']}", {"settings": settings})
+        await platform.call("PATCH", f"/targets/{found['id']}", {"settings": {"url": url}})
 
 
 async def _decoders(platform: Platform, organization_id: str, plan: Plan) -> dict[str, str]:

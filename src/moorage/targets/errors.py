@@ -16,6 +16,7 @@ class TargetNameTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "targets.name_taken"
+    pointer = "/name"
     message = "A target named {name} exists in this application already. Choose another name."
 
 
@@ -24,6 +25,7 @@ class TargetKindUnknown(MoorageError):
 
     kind = Kind.INVALID
     code = "targets.kind_unknown"
+    pointer = "/kind"
     message = "There is no target kind {kind}. Installed are: {known}."
 
 

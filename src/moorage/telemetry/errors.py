@@ -19,4 +19,5 @@ class RangeReversed(MoorageError):
 
     kind = Kind.INVALID
     code = "telemetry.range_reversed"
+    pointer = "/to"
     message = "`to` must be later than `from`."

@@ -156,6 +156,7 @@ class DeviceLatest:
     received_at: datetime | None
     message_count: int | None
     latest: tuple[Latest, ...]
+    dropped_values: int | None
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,29 +17,28 @@ from moorage import devices
 from moorage.devices import DeviceUnknown, NotThereThen, PastNotKept, RemovedSince
 from moorage.groups import ApplicationUnknown
 from moorage.kit import pages
+from moorage.kit.asking import AsForm
 from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable
 from moorage.kit.db import Tx as Transaction
 from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
+from moorage.kit.exports import DOWNLOADS, download, written
 from moorage.kit.http import Asked, PageOut, Signed, Tx, may_fail, opened
 from moorage.ledger import PositionGone
 from moorage.organizations import PermissionMissing
 
 from . import service
 from .errors import RangeReversed, RangeTooWide
-from .model import Derived, DeviceLatest, DeviceRow, Selection, State
+from .model import Derived, DeviceLatest, Selection, State
 from .schemas import (
-    NDJSON,
     DeviceLatestOut,
     DeviceRowOut,
-    Form,
     ManyQuery,
     MessageOut,
     ReadingsOut,
     RecentOut,
     StateOut,
     WindowQuery,
-    form_of,
     instant,
     message_out,
     recent_out,
@@ -47,7 +46,6 @@ from .schemas import (
 )
 
 router = APIRouter(prefix="/api/v1", tags=["readings"])
-DOWNLOADS: dict[str, Any] = {form.value: {"schema": {"type": "string"}} for form in Form}
 At = Annotated[AwareDatetime | None, Query(description="As it was then (RFC 3339).")]
 HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 0.5
@@ -84,7 +82,7 @@ async def list_latest(
             responses={200: {"content": DOWNLOADS},
                        **may_fail(DeviceUnknown, RangeTooWide, RangeReversed)})  # fmt: skip
 async def get_readings(
-    device_id: UUID, tx: Tx, caller: Signed, request: Request,
+    device_id: UUID, tx: Tx, caller: Signed, request: Request, form: AsForm,
     asked: Annotated[WindowQuery, Query()],
 ) -> Any:  # fmt: skip
     """Read a device's readings of a period; by `Accept` as a download without a limit.
@@ -92,11 +90,12 @@ async def get_readings(
     CSV has a column a series. JSON lines and Parquet are as for several devices.
     """
     window = asked.to_window(tx.now)
-    if (form := form_of(request.headers.get("accept", ""))) is not None:
+    if form in DOWNLOADS:
         chosen = Selection((device_id,))
         await service.note_export(tx, caller, chosen, window)
         series = await service.series_of(tx, caller, device_id, window)
-        return _download(form, service.export(opened(request), chosen, window), series)
+        batches = service.export(opened(request), chosen, window)
+        return download(form, "readings", tables_of(form, batches, series))
     rows = await service.readings(tx, caller, device_id, window)
     return ReadingsOut.model_validate({"items": rows})
 
@@ -106,7 +105,7 @@ async def get_readings(
                        **may_fail(ApplicationUnknown, DeviceUnknown, RangeTooWide, RangeReversed,
                                   CursorInvalid)})  # fmt: skip
 async def list_readings(
-    tx: Tx, caller: Signed, request: Request, asked: Annotated[ManyQuery, Query()]
+    tx: Tx, caller: Signed, request: Request, form: AsForm, asked: Annotated[ManyQuery, Query()]
 ) -> Any:
     """Read readings of several devices, device by device; by `Accept` all of them as a download.
 
@@ -114,54 +113,40 @@ async def list_readings(
     and still have a `next`, which keeps to the period of the first.
     """
     window, chosen = asked.to_window(tx.now), asked.to_selection()
-    if (form := form_of(request.headers.get("accept", ""))) is not None:
+    if form in DOWNLOADS:
         await service.note_export(tx, caller, chosen, window)
-        return _download(form, service.export(opened(request), chosen, window), None)
+        batches = service.export(opened(request), chosen, window)
+        return download(form, "readings", tables_of(form, batches, None))
     return await service.readings_of_many(tx, caller, chosen, window, asked.after)
 
 
-def _download(
-    form: Form,
-    batches: AsyncIterator[Sequence[DeviceRow]],
-    series: Mapping[str, str | None] | None,
-) -> StreamingResponse:
-    name = f'attachment; filename="readings.{form.name.lower()}"'
-    return StreamingResponse(
-        tables_of(form, batches, series),
-        media_type=form.value,
-        headers={"Content-Disposition": name},
-    )
-
-
 @router.get("/devices/{device_id}/messages", response_model=PageOut[MessageOut],
-            responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}},
+            responses={200: {"content": DOWNLOADS},
                        **may_fail(DeviceUnknown, PermissionMissing, CursorInvalid,
                                   FieldInvalid, RangeReversed)})  # fmt: skip
 async def list_messages(
-    device_id: UUID, tx: Tx, caller: Signed, asked: Asked, request: Request,
+    device_id: UUID, tx: Tx, caller: Signed, asked: Asked, request: Request, form: AsForm,
     problems: Annotated[bool, Query(description="Only messages with a problem.")] = False,
     start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
     end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
 ) -> Any:  # fmt: skip
     """List a device's messages, newest first, with their bytes.
 
-    As `application/x-ndjson` all of them are downloaded, the oldest first.
+    As a download all of them come, the oldest first.
     """
-    if NDJSON in request.headers.get("accept", ""):
+    if form in DOWNLOADS:
         await service.note_message_export(tx, caller, device_id, start, end)
-        batches = service.export_messages(opened(request), device_id, start, end)
-        headers = {"Content-Disposition": 'attachment; filename="messages.ndjson"'}
-        return StreamingResponse(_lines(batches), media_type=NDJSON, headers=headers)
+        batches = _shown(service.export_messages(opened(request), device_id, start, end))
+        return download(form, "messages", written(form, MessageOut, batches))
     page = await service.messages(
         tx, caller, device_id, asked, problems_only=problems, start=start, end=end
     )
     return pages.Page([message_out(row, raw) for row, raw in page.items], page.next, page.total)
 
 
-async def _lines(batches: AsyncIterator[service.Messages]) -> AsyncIterator[bytes]:
+async def _shown(batches: AsyncIterator[service.Messages]) -> AsyncIterator[list[MessageOut]]:
     async for batch in batches:
-        shown = (message_out(row, raw).model_dump_json(by_alias=True) for row, raw in batch)
-        yield "".join(f"{line}\n" for line in shown).encode()
+        yield [message_out(row, raw) for row, raw in batch]
 
 
 @router.get("/messages", response_model=PageOut[RecentOut],

@@ -30,7 +30,8 @@ class PasswordWeak(MoorageError):
     message = "{reason}"
 
     def __init__(self, reason: str, pointer: str = "/password") -> None:
-        super().__init__(pointer=pointer, reason=reason)
+        super().__init__(reason=reason)
+        self.pointer = pointer
 
 
 class UserUnknown(MoorageError):
@@ -46,6 +47,7 @@ class EmailTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "users.email_taken"
+    pointer = "/email"
     message = "There is already a user with the e-mail address {email}."
 
 
@@ -125,6 +127,7 @@ class ApiKeyNameTaken(MoorageError):
 
     kind = Kind.CONFLICT
     code = "users.api_key_name_taken"
+    pointer = "/name"
     message = "Another API key of the organization is already named {name}."
 
 
@@ -133,6 +136,7 @@ class GroupForeign(MoorageError):
 
     kind = Kind.INVALID
     code = "users.group_foreign"
+    pointer = "/permissionGroupIds"
     message = "Permission group {id} belongs to another organization than the rest."
 
 

@@ -8,13 +8,12 @@ from uuid import UUID
 from pydantic import Field, Strict
 
 from moorage.kit.caller import CallerKind
-from moorage.kit.http import Body, Id, Instant, Out, Stamped
+from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped
 from moorage.organizations import Permission
 
 from .model import LONGEST_PASSWORD, LinkKind, NewApiKey, NewUser, SessionKind
 
 Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 # What is typed; the rules for a new password answer in words.
 Password = Annotated[str, Field(min_length=1, max_length=LONGEST_PASSWORD)]
 Language = Literal["en", "da"]

@@ -28,7 +28,7 @@ import { useAddress } from '@/parts/address'
 import { Code } from '@/parts/Code'
 import { Confirm } from '@/parts/Confirm'
 import { Failure, FormFailure } from '@/parts/Failure'
-import { changes, mergedMap, showProblems } from '@/parts/form'
+import { changes, mergePatch, showProblems } from '@/parts/form'
 import { useGo } from '@/parts/go'
 import { fromPairs, KeyValues, toPairs } from '@/parts/KeyValues'
 import { told } from '@/parts/notify'
@@ -204,7 +204,7 @@ function Details({ decoder, readOnly }: { decoder: Tagged; readOnly: boolean }) 
   const save = useMutation({
     mutationFn: (values: typeof before) => {
       const { units, ...others } = changes(before, values)
-      const patch = units ? { ...others, units: mergedMap(decoder.units, fromPairs(units)) } : others
+      const patch = units ? { ...others, units: mergePatch(decoder.units, fromPairs(units)) } : others
       return changeDecoder(decoder.id, decoder.etag, patch, false)
     },
     onError: (failure) => showProblems(form, failure),

@@ -16,7 +16,7 @@ import { useTranslation } from 'react-i18next'
 import type { Device, DevicePatch } from '@/api/types'
 import { DecoderChoice } from '@/features/decoders/DecoderChoice'
 import { FormFailure } from '@/parts/Failure'
-import { changes, mergedMap, showProblems } from '@/parts/form'
+import { changes, mergePatch, showProblems } from '@/parts/form'
 import { fromPairs, KeyValues, toPairs } from '@/parts/KeyValues'
 import { told } from '@/parts/notify'
 import { Panel } from '@/parts/Panel'
@@ -66,7 +66,7 @@ export function DeviceForm({ device }: { device: Tagged }) {
       return changeDevice(device.id, device.etag, {
         ...rest,
         ...(serial !== undefined && { serial: serial || null }),
-        ...(metadata && { metadata: mergedMap(device.metadata, fromPairs(metadata)) }),
+        ...(metadata && { metadata: mergePatch(device.metadata, fromPairs(metadata)) }),
         ...(moved && {
           location:
             values.longitude === '' || values.latitude === ''

@@ -7,13 +7,14 @@ import { useSession } from '@/features/auth/session'
 import { useAddress } from '@/parts/address'
 import { Page } from '@/parts/Page'
 import { DeviceList } from './DeviceList'
+import { asked } from './queries'
 
 /** Every device in reach. */
 export function Devices() {
   const { t } = useTranslation()
   const { can, organizationId } = useSession()
   const [address] = useAddress()
-  const query = { ...address, organizationId }
+  const query = asked({ ...address, organizationId })
   return (
     <Page
       title={t('places.devices')}

@@ -23,7 +23,8 @@ export interface DeviceFilter {
 const one = <T extends string>(value: string | undefined): T[] | undefined =>
   value ? [value as T] : undefined
 
-const asked = ({ q, organizationId, decoderId, at, ...filter }: DeviceFilter) => ({
+/** Give the parameters of a filter. */
+export const asked = ({ q, organizationId, decoderId, at, ...filter }: DeviceFilter) => ({
   q,
   at,
   organizationId,

@@ -24,7 +24,7 @@ import { QuotaFields } from '@/features/organizations/Quotas'
 import { foundOrganization, organizationsQuery } from '@/features/organizations/queries'
 import { DurationInput } from '@/parts/DurationInput'
 import { FormModal } from '@/parts/FormModal'
-import { changes, mergedMap, showProblems } from '@/parts/form'
+import { changes, mergePatch, showProblems } from '@/parts/form'
 import { fromPairs, KeyValues, toPairs } from '@/parts/KeyValues'
 import { told } from '@/parts/notify'
 import { changeApplication, makeApplication, type Status } from './queries'
@@ -101,8 +101,9 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
       const changed = changes(before, rest)
       return changeApplication(application.id, application.etag, {
         ...changed,
-        ...(changed.metadata && { metadata: mergedMap(application.metadata, metadata) }),
-        ...(changed.units && { units: mergedMap(application.units, units) }),
+        ...(changed.metadata && { metadata: mergePatch(application.metadata, metadata) }),
+        ...(changed.units && { units: mergePatch(application.units, units) }),
+        ...(changed.quotas && { quotas: mergePatch(application.quotas, changed.quotas) }),
       } as ApplicationPatch)
     },
     onError: (failure) => showProblems(form, failure),

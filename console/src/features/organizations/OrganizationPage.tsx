@@ -10,7 +10,7 @@ import { useSession } from '@/features/auth/session'
 import { Confirm } from '@/parts/Confirm'
 import { CopyValue } from '@/parts/Copy'
 import { Failure, FormFailure } from '@/parts/Failure'
-import { changes, showProblems } from '@/parts/form'
+import { changes, mergePatch, showProblems } from '@/parts/form'
 import { durationSeconds } from '@/parts/format'
 import { useGo } from '@/parts/go'
 import { told } from '@/parts/notify'
@@ -274,7 +274,10 @@ function QuotaForm({ organization }: { organization: Tagged }) {
   const client = useQueryClient()
   const [quotas, setQuotas] = useState(organization.quotas)
   const save = useMutation({
-    mutationFn: () => changeOrganization(organization.id, organization.etag, { quotas }),
+    mutationFn: () =>
+      changeOrganization(organization.id, organization.etag, {
+        quotas: mergePatch(organization.quotas, quotas),
+      }),
     onSuccess: () => {
       told(t('common.saved'))
       void client.invalidateQueries({ queryKey: ['organizations'] })

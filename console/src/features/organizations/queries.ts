@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { OrganizationBody, PermissionGroupBody } from '@/api/types'
+import type { OrganizationBody, OrganizationPatch, PermissionGroupBody } from '@/api/types'
 
 /** The organizations in reach, for choosing one. */
 export const organizationsQuery = queryOptions({
@@ -26,7 +26,7 @@ export const organizationQuery = (id: string) =>
 
 export const foundOrganization = (body: OrganizationBody) => ok(api.POST('/api/v1/organizations', { body }))
 
-export const changeOrganization = (id: string, etag: string | null, body: Partial<OrganizationBody>) =>
+export const changeOrganization = (id: string, etag: string | null, body: OrganizationPatch) =>
   ok(
     api.PATCH('/api/v1/organizations/{organization_id}', {
       params: { path: { organization_id: id } },

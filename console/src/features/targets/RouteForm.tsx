@@ -80,12 +80,10 @@ export function RouteForm({ target, route, onClose }: Props) {
           comparison: one.comparison,
           value: one.comparison === 'exists' ? null : typedValue(one.value),
         })),
-        sampling:
-          values.sampling === 'every'
-            ? { every: values.every }
-            : values.sampling === 'interval'
-              ? { interval: values.interval }
-              : {},
+        sampling: {
+          every: values.sampling === 'every' ? values.every : null,
+          interval: values.sampling === 'interval' ? values.interval : null,
+        },
       }
       return route ? changeRoute(route.id, body) : makeRoute({ ...body, targetId: target.id })
     },

@@ -16,7 +16,7 @@ import type { Target } from '@/api/types'
 import { ApplicationChoice } from '@/features/groups/ApplicationChoice'
 import { DurationInput } from '@/parts/DurationInput'
 import { FormModal } from '@/parts/FormModal'
-import { showProblems } from '@/parts/form'
+import { mergePatch, showProblems } from '@/parts/form'
 import { told } from '@/parts/notify'
 import { type Schema, SchemaForm, type Settings } from '@/parts/SchemaForm'
 import { changeTarget, makeRoute, makeTarget, targetKindsQuery } from './queries'
@@ -54,7 +54,10 @@ export function TargetForm({ target, onClose, onMade }: Props) {
     mutationFn: async (values: typeof form.values) => {
       const secrets = Object.fromEntries(Object.entries(values.secrets).filter(([, secret]) => secret))
       const { applicationId, kind: chosen, ...rest } = values
-      if (target) return changeTarget(target.id, target.etag, { ...rest, secrets })
+      if (target) {
+        const settings = mergePatch(target.settings as Settings, rest.settings)
+        return changeTarget(target.id, target.etag, { ...rest, settings, secrets })
+      }
       const made = await makeTarget({ ...rest, applicationId, kind: chosen, secrets })
       await makeRoute({ targetId: made.id, name: t('routes.everything') })
       return made

@@ -5,6 +5,7 @@ export const errors = {
     server_failed: 'Serveren fejlede her. Det står i systemloggen; prøv igen om lidt.',
     cursor_invalid: 'Listen har ændret sig. Genindlæs siden.',
     field_invalid: 'Et felt kan ikke bruges, som det er: {{detail}}',
+    form_not_offered: 'Svaret findes ikke i den form, der blev bedt om. Der er: {{offered}}.',
     unsigned: 'Du er ikke længere logget ind. Log ind igen.',
     invalid: 'Nogle felter er ikke rigtige; de er markeret.',
     version_stale: 'En anden har ændret dette imens. Genindlæs, og gentag din ændring.',
@@ -16,7 +17,7 @@ export const errors = {
         'Adressen er ikke den, serveren kender som sin egen. Åbn konsollen på dens offentlige adresse, eller sæt MOORAGE_PUBLIC_URL.',
       answer_too_long:
         'Dette er allerede gjort, men svaret var for langt til at blive gemt. Genindlæs siden.',
-      body_too_large: 'Det sendte er større end {{most_bytes}} byte. Send det i dele.',
+      body_too_large: 'Det sendte er større end {{mostBytes}} byte. Send det i dele.',
       body_too_slow: 'Det sendte nåede ikke frem i tide. Tjek din forbindelse, og prøv igen.',
       idempotency_key_invalid: 'Forespørgslen har et gentagelsesmærke, der ikke kan bruges. Genindlæs siden.',
       idempotency_key_reused: 'Dette er sendt før med andet indhold. Genindlæs siden, og prøv igen.',
@@ -24,7 +25,7 @@ export const errors = {
     },
     users: {
       credentials_wrong: 'E-mail, password eller link er ikke rigtigt, eller linket er allerede brugt.',
-      too_many_failures: 'For mange forkerte forsøg. Vent {{retry_after_s}} sekunder.',
+      too_many_failures: 'For mange forkerte forsøg. Vent {{retryAfterS}} sekunder.',
       password_weak: 'Passwordet er for let at gætte. {{reason}}',
       unknown: 'Der er ingen sådan bruger, som du må se.',
       email_taken: 'Der er allerede en bruger med denne e-mailadresse.',
@@ -44,6 +45,7 @@ export const errors = {
       session_unknown: 'Denne session er allerede slut.',
     },
     organizations: {
+      installation_only: 'Dette gælder hele installationen. Spørg en global administrator.',
       permission_missing: 'Du mangler rettigheden til dette. Spørg en brugeradministrator i organisationen.',
       unknown: 'Der er ingen sådan organisation, som du må se.',
       name_taken: 'En anden organisation har dette navn.',
@@ -107,21 +109,20 @@ export const errors = {
       encoder_missing:
         'Dekoderen kan ikke kode kommandoer: den har ingen funktion som encodeDownlink(input).',
       not_chosen: 'Enheden har ingen dekoder, der kan indkode kommandoer. Vælg en til den.',
-      out_of_memory: 'Dekoderen brugte mere end {{limit_mib}} MiB hukommelse.',
+      out_of_memory: 'Dekoderen brugte mere end {{limitMib}} MiB hukommelse.',
       payload_malformed: 'Bytene kan ikke læses: {{reason}}',
       removed: 'Dekoderen er fjernet. Vælg en anden til enheden.',
       resting: 'Dekoderen brugte for lang tid gang på gang og hviler. Ret den, og afkod så igen.',
-      result_too_large: 'Det, dekoderen gav, er større end {{limit_kib}} KiB.',
+      result_too_large: 'Det, dekoderen gav, er større end {{limitKib}} KiB.',
       runtime_unavailable: 'Dekoderprocessen startede ikke: {{reason}}',
       script_invalid: 'Scriptet kan ikke bruges: {{reason}}',
       script_not_wanted: 'Dekodere af typen {{name}} har intet script.',
       test_cases_failed:
         '{{failed}} af {{total}} testtilfælde fejler, så intet blev gemt. Ret scriptet eller tilfældene.',
       test_cases_invalid: 'Testtilfældene kan ikke bruges: {{reason}}',
-      timed_out: 'Dekoderen brugte mere end {{limit_s}} s. Se efter en løkke, der aldrig slutter.',
-      trial_too_long: 'Prøven blev stoppet efter {{limit_s}} s. Prøv færre beskeder, eller ret scriptet.',
-      trials_too_many:
-        'At prøve dekodere går på skift, og din tur er ovre. Prøv igen om {{retry_after_s}} s.',
+      timed_out: 'Dekoderen brugte mere end {{limitS}} s. Se efter en løkke, der aldrig slutter.',
+      trial_too_long: 'Prøven blev stoppet efter {{limitS}} s. Prøv færre beskeder, eller ret scriptet.',
+      trials_too_many: 'At prøve dekodere går på skift, og din tur er ovre. Prøv igen om {{retryAfterS}} s.',
       version_unknown: 'Dekoderen har ingen version {{n}}.',
     },
     targets: {
@@ -163,12 +164,11 @@ export const errors = {
       message_malformed: 'Beskeden er ikke gyldig {{format}}: {{reason}}',
       message_too_large: 'Beskeden har {{size}} byte; højst {{limit}} tages imod.',
       nothing_to_decode: 'Ingen af disse enheder bruger dekoderen. Vælg den til dem først.',
-      overloaded: 'Der kommer flere beskeder ind, end der kan gemmes. Prøv igen om {{retry_after_s}} s.',
+      overloaded: 'Der kommer flere beskeder ind, end der kan gemmes. Prøv igen om {{retryAfterS}} s.',
       re_decode_not_ready: 'Genafkodningen har intet resultat, der kan anvendes eller kasseres.',
       sender_unknown: 'Ingen enhed har disse adgangsoplysninger.',
-      too_fast: 'De {{rate}} {{unit}} i sekundet er brugt op. Prøv igen om {{retry_after_s}} s.',
-      too_many_attempts:
-        'For mange forsøg med forkerte adgangsoplysninger. Prøv igen om {{retry_after_s}} s.',
+      too_fast: 'De {{most}} {{unit}} er brugt op. Prøv igen om {{retryAfterS}} s.',
+      too_many_attempts: 'For mange forsøg med forkerte adgangsoplysninger. Prøv igen om {{retryAfterS}} s.',
       topic_refused: 'Enheden må ikke sende til {{topic}}.',
     },
     ledger: {

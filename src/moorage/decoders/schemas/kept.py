@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, Strict
 
-from moorage.kit.http import Body, Id, Instant, Out, Stamped, Units, UnitsPatch
+from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Units, UnitsPatch
 
 from ..model import (
     Direction,
@@ -35,7 +35,6 @@ def _storable(value: Any) -> Any:
 
 
 Storable = AfterValidator(_storable)
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S"), Storable]
 Text = Annotated[str, Field(max_length=10_000), Storable]
 ScriptText = Annotated[
     str,

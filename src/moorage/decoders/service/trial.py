@@ -168,7 +168,7 @@ async def _load(
     runtime = workshop.runtime_of(attempt.kind)
     wanted = Permission.MANAGE_DECODERS if runtime.needs_script else Permission.READ_DECODERS
     if not caller.reach(wanted):
-        organizations.require(caller, wanted, None)
+        raise organizations.PermissionMissing(permission=wanted.value)
     source = attempt.source or ""
     if source and not runtime.needs_script:
         raise ScriptNotWanted(name=attempt.kind)

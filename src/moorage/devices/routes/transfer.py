@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
+from moorage.kit.asking import AsForm
 from moorage.kit.caller import Caller
 from moorage.kit.errors import FieldInvalid
+from moorage.kit.exports import CSV, DOWNLOADS, download, written
 from moorage.kit.http import Signed, Tx, may_fail
 
 from ..errors import ImportTooLarge, ImportUnreadable, PastNotKept, PastNotKnown
@@ -21,44 +23,34 @@ from ..service import transfer as service
 from .filters import Wanted
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
-CSV = "text/csv"
-NDJSON = "application/x-ndjson"
 MOST_BYTES = 10_000_000
 
 
 @router.get("/export", response_class=StreamingResponse,
-            responses={200: {"content": {CSV: {}, NDJSON: {}}},
+            responses={200: {"content": DOWNLOADS},
                        **may_fail(FieldInvalid, PastNotKept, PastNotKnown)})  # fmt: skip
 async def export_devices(
-    tx: Tx, caller: Signed, request: Request, wanted: Wanted,
-    accept: Annotated[str, Header()] = CSV,
+    tx: Tx, caller: Signed, request: Request, wanted: Wanted, form: AsForm,
 ) -> StreamingResponse:  # fmt: skip
-    """Download the devices you may see as CSV, or as JSON lines; never with a secret.
+    """Download the devices you may see as CSV, JSON lines or Parquet; never with a secret.
 
     Cells that a spreadsheet would run as a formula begin with an apostrophe, which an import takes
     off again.
     """
     service.note_export(tx, caller, wanted)
-    lines = NDJSON in accept
-    kind, suffix = (NDJSON, "ndjson") if lines else (f"{CSV}; charset=utf-8", "csv")
-    headers = {"Content-Disposition": f'attachment; filename="devices.{suffix}"'}
-    return StreamingResponse(
-        _pieces(request, caller, wanted, lines=lines), media_type=kind, headers=headers
-    )
+    return download(form, "devices", _pieces(request, caller, wanted, form))
 
 
 async def _pieces(
-    request: Request, caller: Caller, wanted: DeviceFilter, *, lines: bool
+    request: Request, caller: Caller, wanted: DeviceFilter, form: str
 ) -> AsyncIterator[bytes]:
     # The request's transaction ends before the answer begins, so the answer has one of its own.
     async with request.app.state.database.begin(caller) as tx:
         devices = service.export(tx, caller, wanted)
-        if not lines:
-            async for piece in table.write(devices):
-                yield piece
-            return
-        async for device in devices:
-            yield DeviceOut.model_validate(device).model_dump_json(by_alias=True).encode() + b"\n"
+        # As CSV they come as an import reads them.
+        pieces = table.write(devices) if form == CSV else written(form, DeviceOut, devices)
+        async for piece in pieces:
+            yield piece
 
 
 @router.post("/import", response_model=ImportReportOut,

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from moorage.kit.http import Body, Duration, Id, Instant, Out, PageOut, Stamped
+from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, PageOut, Stamped
 
 from ..model import (
     Connectivity,
@@ -36,12 +36,9 @@ from ..model import (
     make_identifier,
 )
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\S")]
 Line = Annotated[str, Field(max_length=100)]
 Text = Annotated[str, Field(max_length=4000)]
-Serial = Annotated[
-    str, StringConstraints(min_length=1, max_length=100, pattern=r"\S", strip_whitespace=True)
-]
+Serial = Name
 Key = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Value = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^;\s][^;]*$")]

@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from moorage.kit.db import duration
+from moorage.kit.exports import FORMULA
+from moorage.kit.exports import table as csv_of
 from moorage.kit.http import pointer
 
 from ..errors import ImportUnreadable
@@ -28,18 +30,16 @@ _TOLD = frozenset(
     {"connectivity", "lastSeenAt", "createdAt", "updatedAt", "organizationId", "photoAt"}
 )
 _PLACE = ("longitude", "latitude", "altitudeM")
-# A spreadsheet runs a cell that begins like this as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def neutral(cell: str) -> str:
     """Put an apostrophe before what a spreadsheet would run; `natural` takes it off again."""
-    return f"'{cell}" if cell.startswith((*_FORMULA, "'")) else cell
+    return f"'{cell}" if cell.startswith((*FORMULA, "'")) else cell
 
 
 def natural(cell: str) -> str:
     """Undo `neutral`."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith((*_FORMULA, "'")) else cell
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith((*FORMULA, "'")) else cell
 
 
 def _cells(device: Device) -> list[str]:
@@ -72,20 +72,11 @@ def _cells(device: Device) -> list[str]:
     return [neutral(c) for c in text] + numbers + [neutral(c) for c in more]
 
 
-async def write(devices: AsyncIterator[Device]) -> AsyncIterator[bytes]:
-    """Write devices as CSV in UTF-8, in pieces of some hundred rows; never a secret."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(COLUMNS)
-    rows = 0
-    async for device in devices:
-        writer.writerow(_cells(device))
-        rows += 1
-        if rows % 500 == 0:
-            yield buffer.getvalue().encode()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue().encode()
+async def write(batches: AsyncIterator[list[Device]]) -> AsyncIterator[bytes]:
+    """Write devices as CSV in UTF-8, piece by piece; never a secret."""
+    yield csv_of([COLUMNS])
+    async for batch in batches:
+        yield csv_of(_cells(device) for device in batch)
 
 
 def read_csv(content: bytes, application_id: str | None) -> list[ImportRow]:

@@ -14,7 +14,7 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference, merged
-from moorage.organizations import Permission, Quota, QuotaReached
+from moorage.organizations import Permission, PermissionMissing, Quota, QuotaReached
 
 from .. import store
 from ..errors import DecoderStays, DeviceUnknown, GatewayUnfit, PhotoUnfit, StateNotAllowed
@@ -83,29 +83,35 @@ async def get(
     return device
 
 
-async def get_many(
+async def find_many(
     tx: Tx,
     caller: Caller,
     device_ids: Sequence[UUID],
-    permission: Permission = Permission.READ_DEVICES,
+    permission: Permission,
     *,
     lock: bool = False,
-) -> list[Device]:
-    """Read devices in the order of their ids, as `get` reads one.
+) -> dict[UUID, Device | DeviceUnknown | PermissionMissing]:
+    """Read devices by their ids, as `get` reads one; for each that may not be had, tell why.
 
-    Raises:
-        DeviceUnknown: one of them is not there, or the caller may not see it.
-        PermissionMissing: the caller sees one and lacks `permission` for it.
+    DeviceUnknown: it is not there, or the caller may not see it. PermissionMissing: the caller
+    sees it and lacks `permission` for it.
     """
     found = await store.registry.get_many(tx, device_ids, lock=lock)
+    had: dict[UUID, Device | DeviceUnknown | PermissionMissing] = {}
     for device_id in device_ids:
         device = found.get(device_id)
         if device is None or not caller.may(
             Permission.READ_DEVICES, device.organization_id, device.application_id
         ):
-            raise DeviceUnknown(id=device_id)
-        organizations.require(caller, permission, device.organization_id, device.application_id)
-    return [found[device_id] for device_id in device_ids]
+            had[device_id] = DeviceUnknown(id=device_id)
+            continue
+        try:
+            organizations.require(caller, permission, device.organization_id, device.application_id)
+        except PermissionMissing as missing:
+            had[device_id] = missing
+        else:
+            had[device_id] = device
+    return had
 
 
 async def map_clusters(

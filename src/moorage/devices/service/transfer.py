@@ -69,8 +69,7 @@ async def _take_in(tx: Tx, caller: Caller, row: ImportRow) -> RowResult:
                 return RowResult(row.line, RowAction.CREATE, device.id, device.name)
             return await _change(tx, caller, row)
     except MoorageError as refused:
-        pointer = refused.public.get("pointer")
-        column = pointer.strip("/") if isinstance(pointer, str) else None
+        column = None if refused.pointer is None else refused.pointer.strip("/")
         problem = ImportProblem(refused.code, str(refused), column)
         return RowResult(row.line, RowAction.ERROR, row.device_id, problem=problem)
 
@@ -89,8 +88,8 @@ async def _change(tx: Tx, caller: Caller, row: ImportRow) -> RowResult:
     return RowResult(row.line, action, before.id, after.name, was, now)
 
 
-def export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> AsyncIterator[Device]:
-    """Read every device the caller may see that `wanted` asks for, in order of name."""
+def export(tx: Tx, caller: Caller, wanted: DeviceFilter) -> AsyncIterator[list[Device]]:
+    """Read every device the caller may see that `wanted` asks for, in order of name, in batches."""
     return store.listing.stream(tx, past.seen_by(caller), wanted)
 
 

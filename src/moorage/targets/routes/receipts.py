@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from moorage.devices import DeviceUnknown
 from moorage.kit import pages
+from moorage.kit.asking import AsForm
 from moorage.kit.errors import CursorInvalid, FieldInvalid
+from moorage.kit.exports import DOWNLOADS, download, written
 from moorage.kit.http import PageOut, Signed, Tx, may_fail, opened
 from moorage.ledger import PositionGone
 from moorage.organizations import PermissionMissing
@@ -20,11 +21,10 @@ from moorage.telemetry import Place
 from .. import service
 from ..errors import TargetUnknown
 from ..model import MessageDelivery, Reason, ReceiptOutcome, WantedReceipts
-from ..schemas import CSV, NDJSON, DeliveryOut, ReceiptOut, csv_of, lines_of
+from ..schemas import DeliveryOut, ReceiptOut
 
 router = APIRouter(prefix="/api/v1/targets", tags=["targets"])
 deliveries = APIRouter(prefix="/api/v1/devices", tags=["targets"])
-DOWNLOADS: dict[str, Any] = {form: {"schema": {"type": "string"}} for form in (CSV, NDJSON)}
 
 
 @router.get("/{target_id}/receipts", response_model=PageOut[ReceiptOut],
@@ -32,7 +32,7 @@ DOWNLOADS: dict[str, Any] = {form: {"schema": {"type": "string"}} for form in (C
                        **may_fail(TargetUnknown, DeviceUnknown, CursorInvalid,
                                   FieldInvalid)})  # fmt: skip
 async def list_receipts(
-    target_id: UUID, tx: Tx, caller: Signed, request: Request,
+    target_id: UUID, tx: Tx, caller: Signed, request: Request, form: AsForm,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     after: Annotated[str | None, Query(max_length=2000, description="The `next` before.")] = None,
     device_id: Annotated[UUID | None, Query(alias="deviceId")] = None,
@@ -49,17 +49,13 @@ async def list_receipts(
     """List what a target accepted and what was given up, newest first.
 
     A page may be short, even empty, and still have a `next`: so much is looked at per question. As
-    `text/csv` or `application/x-ndjson` all of them are downloaded, the oldest first.
+    a download all of them come, the oldest first.
     """
     wanted = WantedReceipts(device_id, message_id, outcome, reason, start, end)
-    accept = request.headers.get("accept", "")
-    for form, write in ((NDJSON, lines_of), (CSV, csv_of)):
-        if form in accept:
-            await service.note_export(tx, caller, target_id, wanted)
-            batches = service.export_receipts(opened(request), target_id, wanted)
-            name = f"receipts.{'csv' if form == CSV else 'ndjson'}"
-            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-            return StreamingResponse(write(batches), media_type=form, headers=headers)
+    if form in DOWNLOADS:
+        await service.note_export(tx, caller, target_id, wanted)
+        batches = service.export_receipts(opened(request), target_id, wanted)
+        return download(form, "receipts", written(form, ReceiptOut, batches))
     asked = pages.PageRequest(limit, after)
     return await service.list_receipts(tx, caller, target_id, wanted, asked)
 

@@ -1,4 +1,4 @@
-"""Bodies of the targets' routes, and the forms of exports."""
+"""Bodies of the targets' routes."""
 
 from .bodies import (
     CountOut,
@@ -19,11 +19,9 @@ from .bodies import (
     TestBody,
     TrialOut,
 )
-from .receipts import CSV, NDJSON, DeliveryOut, ReceiptOut, csv_of, lines_of
+from .receipts import DeliveryOut, ReceiptOut
 
 __all__ = [
-    "CSV",
-    "NDJSON",
     "CountOut",
     "DeadLetterOut",
     "DeadLetterPatch",
@@ -43,6 +41,4 @@ __all__ = [
     "TargetPatch",
     "TestBody",
     "TrialOut",
-    "csv_of",
-    "lines_of",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 import msgspec
 from pydantic import AfterValidator, Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Instant, Out, Stamped
+from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, Stamped
 
 from ..model import (
     Comparison,
@@ -28,7 +29,6 @@ from ..model import (
     Source,
 )
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Secret = Annotated[str, Field(min_length=1, max_length=20_000)]
 Tag = Annotated[str, Field(min_length=1, max_length=100)]
 Attempts = Annotated[int, Field(ge=1, le=100)]
@@ -99,7 +99,7 @@ class TargetBody(Body):
 class TargetPatch(Body):
     """Fields of a target to change (JSON Merge Patch).
 
-    `settings` are replaced whole; `secrets` are merged by name, null removes one.
+    Of `secrets` null removes one.
     """
 
     name: Name = ""
@@ -172,8 +172,15 @@ class SamplingBody(Body):
 
     def to_model(self) -> Sampling:
         """Make the noun."""
-        seconds = None if self.interval is None else int(self.interval.total_seconds())
-        return Sampling(self.every, seconds)
+        return replace(Sampling(), **self.to_changes())
+
+    def to_changes(self) -> dict[str, Any]:
+        """Give the fields sent, as the noun has them."""
+        changes = self.given()
+        if "interval" in changes:
+            interval = changes.pop("interval")
+            changes["interval_s"] = None if interval is None else int(interval.total_seconds())
+        return changes
 
 
 class RouteBody(Body):
@@ -222,7 +229,7 @@ class RoutePatch(Body):
         if "conditions" in changes:
             changes["conditions"] = tuple(c.to_model() for c in self.conditions)
         if "sampling" in changes:
-            changes["sampling"] = self.sampling.to_model()
+            changes["sampling"] = self.sampling.to_changes()
         return changes
 
 

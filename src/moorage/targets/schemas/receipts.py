@@ -1,23 +1,16 @@
-"""Receipts, one by one and as exports."""
+"""Receipts, and what became of a message."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
 from moorage.kit.http import Instant, Out
 
-from ..model import DeliveryState, Reason, Receipt, ReceiptOutcome
-
-NDJSON = "application/x-ndjson"
-CSV = "text/csv"
-_Batches = AsyncIterator[Sequence[Receipt]]
+from ..model import DeliveryState, Reason, ReceiptOutcome
 
 
 class ReceiptOut(Out):
@@ -48,34 +41,3 @@ class DeliveryOut(Out):
     state: DeliveryState
     at: Instant | None
     receipts: list[ReceiptOut]
-
-
-_COLUMNS = list(ReceiptOut.model_json_schema(by_alias=True)["properties"])
-
-
-async def lines_of(batches: _Batches) -> AsyncIterator[bytes]:
-    """Write an export as JSON lines."""
-    async for batch in batches:
-        shown = (ReceiptOut.model_validate(one).model_dump_json(by_alias=True) for one in batch)
-        yield "".join(f"{line}\n" for line in shown).encode()
-
-
-async def csv_of(batches: _Batches) -> AsyncIterator[bytes]:
-    """Write an export as CSV (RFC 4180)."""
-    yield _csv([_COLUMNS])
-    async for batch in batches:
-        shown = (ReceiptOut.model_validate(r).model_dump(mode="json", by_alias=True) for r in batch)
-        yield _csv([[_cell(one[column]) for column in _COLUMNS] for one in shown])
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
-    out = io.StringIO()
-    csv.writer(out).writerows(rows)
-    return out.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    """Keep a spreadsheet from taking a text for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value

@@ -16,7 +16,7 @@ from moorage.kit import pages, plugins
 from moorage.kit.caller import SYSTEM, SYSTEM_ID, Caller, CallerKind, Grant
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
-from moorage.kit.facts import difference
+from moorage.kit.facts import difference, merged
 from moorage.kit.ids import uuid7
 from moorage.kit.outbound import Outbound
 from moorage.kit.secrets import Sealer
@@ -127,7 +127,7 @@ async def change(
     kinds: Kinds,
     sealer: Sealer,
 ) -> Target:
-    """Change a target; `secrets` are merged by name, None removes one.
+    """Change a target; `settings` and `secrets` are merged, where None removes a member.
 
     Raises:
         TargetUnknown, PermissionMissing, FieldInvalid, TargetNameTaken.
@@ -137,9 +137,9 @@ async def change(
     renewed: list[str] = []
     if "settings" in columns or "secrets" in columns:
         patch = columns.pop("secrets", {})
-        secrets = {**await secrets_of(tx, target_id, sealer), **patch}
-        secrets = {name: value for name, value in secrets.items() if value is not None}
-        _check(kinds, before.kind, columns.get("settings", before.settings), secrets)
+        secrets = merged(await secrets_of(tx, target_id, sealer), patch)
+        columns["settings"] = merged(before.settings, columns.get("settings", {}))
+        _check(kinds, before.kind, columns["settings"], secrets)
         if patch:
             renewed = sorted(patch)
             columns["secret_names"] = sorted(secrets)

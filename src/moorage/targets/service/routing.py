@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
@@ -72,7 +72,11 @@ async def list_routes(
 
 
 async def change_route(tx: Tx, caller: Caller, route_id: UUID, changes: Mapping[str, Any]) -> Route:
-    """Change a route. Raises RouteUnknown, PermissionMissing, FieldInvalid, DecoderUnknown."""
+    """Change a route; its sampling is merged.
+
+    Raises:
+        RouteUnknown, PermissionMissing, FieldInvalid, DecoderUnknown.
+    """
     before = await _to_manage(tx, caller, route_id)
     _check(changes.get("conditions", ()))
     decoder_id = changes.get("decoder_id", before.decoder_id)
@@ -80,6 +84,8 @@ async def change_route(tx: Tx, caller: Caller, route_id: UUID, changes: Mapping[
     if decoder_id is not None and decoder_id != before.decoder_id:
         await decoders.hold_usable(tx, before.organization_id, decoder_id)
     columns = dict(changes)
+    if "sampling" in columns:
+        columns["sampling"] = replace(before.sampling, **columns["sampling"])
     for name in ("conditions", "sampling"):
         if name in columns:
             columns[name] = asdict_deep(columns[name])

@@ -13,20 +13,17 @@ from .bodies import (
     message_out,
     recent_out,
 )
-from .exports import NDJSON, Form, form_of, tables_of
+from .exports import tables_of
 
 __all__ = [
-    "NDJSON",
     "DeviceLatestOut",
     "DeviceRowOut",
-    "Form",
     "ManyQuery",
     "MessageOut",
     "ReadingsOut",
     "RecentOut",
     "StateOut",
     "WindowQuery",
-    "form_of",
     "instant",
     "message_out",
     "recent_out",

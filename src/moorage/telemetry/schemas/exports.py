@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator, Mapping, Sequence
-from enum import Enum
-from typing import Any
 
 import msgspec
 
+from moorage.kit.exports import NDJSON, PARQUET, cell, table
 from moorage.kit.parquet import Kind, ParquetWriter
 
 from ..model import DeviceRow, Value
 
-NDJSON = "application/x-ndjson"
 _json = msgspec.json.Encoder().encode
 _LONG = ("deviceId", "device", "at", "series", "value", "unit", "quality")
 # A value stands in the column of its kind.
@@ -32,45 +28,32 @@ _COLUMNS = {
 _Batches = AsyncIterator[Sequence[DeviceRow]]
 
 
-class Form(Enum):
-    """What a download may be, by media type."""
-
-    CSV = "text/csv"
-    NDJSON = "application/x-ndjson"
-    PARQUET = "application/vnd.apache.parquet"
-
-
-def form_of(accept: str) -> Form | None:
-    """Read which form a client asked for; None means the page as JSON."""
-    return next((form for form in Form if form.value in accept), None)
-
-
 def tables_of(
-    form: Form, batches: _Batches, series: Mapping[str, str | None] | None
+    form: str, batches: _Batches, series: Mapping[str, str | None] | None
 ) -> AsyncIterator[bytes]:
     """Write an export; `series` with their units make a CSV of one device, a column each."""
-    if form is Form.PARQUET:
+    if form == PARQUET:
         return _parquet(batches)
-    if form is Form.NDJSON:
+    if form == NDJSON:
         return _lines(batches)
     return _long(batches) if series is None else _wide(batches, series)
 
 
 async def _wide(batches: _Batches, series: Mapping[str, str | None]) -> AsyncIterator[bytes]:
     titles = [f"{name} ({unit})" if unit else name for name, unit in series.items()]
-    yield _csv([["at", "quality", *map(_cell, titles)]])
+    yield table([["at", "quality", *map(cell, titles)]])
     async for rows in batches:
-        yield _csv(
-            [_text(row), row.quality.value, *(_cell(row.values.get(name, "")) for name in series)]
+        yield table(
+            [_text(row), row.quality.value, *(cell(row.values.get(name, "")) for name in series)]
             for row in rows
         )
 
 
 async def _long(batches: _Batches) -> AsyncIterator[bytes]:
-    yield _csv([_LONG])
+    yield table([_LONG])
     async for rows in batches:
-        yield _csv(
-            (row.device_id, _cell(row.device_name), _text(row), _cell(name), _cell(value),
+        yield table(
+            (row.device_id, cell(row.device_name), _text(row), cell(name), cell(value),
              row.units.get(name), row.quality.value)
             for row in rows for name, value in row.values.items()
         )  # fmt: skip
@@ -114,19 +97,5 @@ def _kinds(value: Value) -> tuple[float | None, bool | None, str | None]:
     return (None, None, value) if isinstance(value, str) else (float(value), None, None)
 
 
-def _csv(rows: Any) -> bytes:
-    """Write rows as CSV (RFC 4180)."""
-    out = io.StringIO()
-    csv.writer(out).writerows(rows)
-    return out.getvalue().encode()
-
-
 def _text(row: DeviceRow) -> str:
     return row.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _cell(value: Any) -> Any:
-    """Keep a spreadsheet from taking a text for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value

@@ -65,7 +65,12 @@ async def latest_of_many(
         state = states.get(device.number, nothing)
         items.append(
             DeviceLatest(
-                device.id, device.name, state.received_at, state.message_count, state.latest
+                device.id,
+                device.name,
+                state.received_at,
+                state.message_count,
+                state.latest,
+                state.dropped_values,
             )
         )
     more = len(found) > len(shown)

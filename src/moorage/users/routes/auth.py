@@ -147,7 +147,7 @@ async def get_preferences(tx: Tx, caller: Signed) -> dict[str, JsonValue]:
 async def change_preferences(
     body: dict[Preference, JsonValue], tx: Tx, caller: Signed
 ) -> dict[str, JsonValue]:
-    """Remember things by name, whole; null forgets one, what is not named stays."""
+    """Remember things by name (JSON Merge Patch); null forgets one, what is not named stays."""
     return await service.prefer(tx, caller, body)
 
 

@@ -12,6 +12,7 @@ from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
 from moorage.kit.http import Asked, IfMatch, PageOut, Signed, Tx, check_match, may_fail, tag
 from moorage.organizations import (
     GrantTooWide,
+    InstallationOnly,
     OrganizationUnknown,
     PermissionGroupUnknown,
     PermissionMissing,
@@ -37,9 +38,9 @@ async def list_api_keys(
 
 
 @router.post("", status_code=201, response_model=IssuedKeyOut,
-             responses=may_fail(OrganizationUnknown, PermissionMissing, PersonNeeded,
-                                PermissionGroupUnknown, GrantTooWide, GroupForeign,
-                                ApiKeyNameTaken))  # fmt: skip
+             responses=may_fail(OrganizationUnknown, PermissionMissing, InstallationOnly,
+                                PersonNeeded, PermissionGroupUnknown, GrantTooWide, GroupForeign,
+                                ApiKeyNameTaken, FieldInvalid))  # fmt: skip
 async def issue_api_key(
     body: ApiKeyBody, tx: Tx, caller: Signed, response: Response
 ) -> IssuedKeyOut:

@@ -11,6 +11,7 @@ from moorage import organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.db import Tx
+from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference
 from moorage.kit.secrets import digest, make_token
 from moorage.organizations import MemberKind, Permission, PermissionGroupUnknown
@@ -28,11 +29,14 @@ async def issue_key(tx: Tx, caller: Caller, new: NewApiKey) -> tuple[ApiKey, str
         PersonNeeded: keys do not make keys.
         OrganizationUnknown, PermissionMissing, PermissionGroupUnknown, GrantTooWide,
         GroupForeign, ApiKeyNameTaken.
+        FieldInvalid: it would have expired already.
     """
     _refuse_program(caller)
     if new.organization_id is not None:
         await organizations.get(tx, caller, new.organization_id)
     organizations.require(caller, Permission.MANAGE_USERS, new.organization_id)
+    if new.expires_at is not None and new.expires_at <= tx.now:
+        raise FieldInvalid("/expiresAt", "must lie in the future.")
     secret = make_token(API_KEY_PREFIX, 32)
     key_id = await store.add(tx, new, digest(secret))
     await _join(tx, caller, key_id, new.organization_id, new.permission_group_ids)

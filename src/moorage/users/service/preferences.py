@@ -11,6 +11,7 @@ from typing import Any
 
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
+from moorage.kit.facts import merged
 
 from ..errors import PreferencesTooLarge
 from ..facts import PreferencesChanged
@@ -28,7 +29,7 @@ async def my_preferences(tx: Tx, caller: Caller) -> dict[str, Any]:
 
 
 async def prefer(tx: Tx, caller: Caller, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Remember some things for the caller in place of those of the same names; None forgets one.
+    """Remember some things for the caller (JSON Merge Patch).
 
     Raises:
         PersonNeeded.
@@ -37,7 +38,7 @@ async def prefer(tx: Tx, caller: Caller, changes: Mapping[str, Any]) -> dict[str
     await my_user(tx, caller)
     await people.get(tx, caller.id, lock=True)
     before = await preferences.get(tx, caller.id)
-    after = {k: v for k, v in {**before, **changes}.items() if v is not None}
+    after = merged(before, changes)
     if len(json.dumps(after).encode()) > MOST_BYTES:
         raise PreferencesTooLarge(limit=MOST_BYTES)
     changed = sorted(name for name in changes if before.get(name) != after.get(name))
