@@ -1,5 +1,13 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import type { Narrowed } from './Filters'
+
+/** Between the words of one filter in the address. */
+export const BETWEEN = '\n'
+
+/** Give the words that were typed into a filter without options. */
+export const wordsOf = (value: string | undefined): string[] =>
+  value ? value.split(BETWEEN).filter((word) => word.trim()) : []
+
+export type Narrowed = Record<string, string | undefined>
 
 /** Keep a page's filters, sort and tab in its address; the time that is looked at stays. */
 export function useAddress(): [Narrowed, (next: Narrowed) => void] {

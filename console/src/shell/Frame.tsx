@@ -1,6 +1,5 @@
 import {
   ActionIcon,
-  AppShell,
   Avatar,
   Badge,
   Burger,
@@ -8,7 +7,6 @@ import {
   Indicator,
   Menu,
   NavLink,
-  ScrollArea,
   Text,
   Tooltip,
   UnstyledButton,
@@ -27,7 +25,7 @@ import {
 } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
-import { useEffect } from 'react'
+import { lazy, Suspense, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { meQuery, signOut } from '@/features/auth/queries'
 import { useSession } from '@/features/auth/session'
@@ -39,7 +37,8 @@ import { SECTIONS } from './destinations'
 import classes from './Frame.module.css'
 import { Mark } from './Mark'
 import { OrganizationSwitch } from './OrganizationSwitch'
-import { Palette } from './Palette'
+
+const Palette = lazy(() => import('./Palette'))
 
 /** The rail, the top bar and the page between. */
 export function Frame() {
@@ -53,17 +52,11 @@ export function Frame() {
   useHotkeys([['mod+K', open]], [])
   const narrow = useMediaQuery('(max-width: 48em)')
   return (
-    <AppShell
-      layout="alt"
-      header={{ height: 52 }}
-      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }}
-      padding={0}
-      transitionDuration={120}
-    >
+    <div className={classes.frame}>
       <a className="skip" href="#page">
         {t('frame.skip')}
       </a>
-      <AppShell.Header className={classes.header}>
+      <header className={classes.header}>
         <Group h="100%" px="sm" gap="xs" wrap="nowrap" justify="space-between">
           <Group gap="xs" wrap="nowrap" miw={0} flex={1}>
             <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t('frame.menu')} />
@@ -85,8 +78,8 @@ export function Frame() {
             <Person />
           </Group>
         </Group>
-      </AppShell.Header>
-      <AppShell.Navbar className={classes.rail} aria-label={t('frame.main')}>
+      </header>
+      <nav className={classes.rail} data-opened={opened || undefined} aria-label={t('frame.main')}>
         <Group className={classes.brand} wrap="nowrap" gap={10}>
           <Mark />
           <Text fw={650} fz="lg">
@@ -102,7 +95,7 @@ export function Frame() {
           />
         </Group>
         <OrganizationSwitch />
-        <ScrollArea flex={1} type="auto" scrollbarSize={6}>
+        <div className={classes.places}>
           {SECTIONS.map((section) => {
             const places = section.places.filter((place) => !place.needs || can(place.needs))
             return (
@@ -127,14 +120,18 @@ export function Frame() {
               )
             )
           })}
-        </ScrollArea>
-      </AppShell.Navbar>
-      <AppShell.Main id="page" tabIndex={-1} className={classes.main}>
+        </div>
+      </nav>
+      <main id="page" tabIndex={-1} className={classes.main}>
         <DiskBanner />
         <Outlet />
-      </AppShell.Main>
-      {palette && <Palette onClose={shut} />}
-    </AppShell>
+      </main>
+      {palette && (
+        <Suspense>
+          <Palette onClose={shut} />
+        </Suspense>
+      )}
+    </div>
   )
 }
 

@@ -45,7 +45,7 @@ const ACTIONS = [
 ] as const
 
 /** Find things and go to places from the keyboard. */
-export function Palette({ onClose }: { onClose: () => void }) {
+export default function Palette({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation()
   const go = useGo()
   const [text, setText] = useState('')

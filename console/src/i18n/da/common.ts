@@ -20,7 +20,7 @@ export const common = {
     removeName: 'Fjern {{name}}',
     save: 'Gem',
     saved: 'Gemt.',
-    typeName: 'Skriv <b>{{name}}</b> for at bekræfte',
+    typeName: 'Skriv “{{name}}” for at bekræfte',
     unit: 'Enhed',
     value: 'Værdi',
     yes: 'Ja',

@@ -311,7 +311,7 @@ export const things = {
     key: 'Indbakkenøgle',
     keyHelp:
       'Én nøgle til mange enheder, som endnu ikke er kendt. Hvem der sender med den, venter i indbakken, til nogen optager den.',
-    keyKnown: 'Der er en nøgle, der ender på {{hint}}, lavet <time></time>.',
+    keyKnown: 'Der er en nøgle, der ender på {{hint}}, lavet {{at}}.',
     lastMessage: 'Dens seneste besked',
     lead: 'Afsendere, som ingen kender endnu, venter her, og det, de sender, gemmes.',
     makeAnother: 'Lav en ny, som afløser denne',

@@ -20,7 +20,7 @@ export const common = {
     removeName: 'Remove {{name}}',
     save: 'Save',
     saved: 'Saved.',
-    typeName: 'Type <b>{{name}}</b> to confirm',
+    typeName: 'Type “{{name}}” to confirm',
     unit: 'Unit',
     value: 'Value',
     yes: 'Yes',

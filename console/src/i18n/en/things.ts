@@ -307,7 +307,7 @@ export const things = {
     key: 'Inbox key',
     keyHelp:
       'One key for many devices that are not known yet. Whoever sends with it waits in the inbox until somebody adopts it.',
-    keyKnown: 'There is a key that ends in {{hint}}, made <time></time>.',
+    keyKnown: 'There is a key that ends in {{hint}}, made {{at}}.',
     lastMessage: 'Its last message',
     lead: 'Senders that nobody knows yet wait here, and what they send is kept.',
     makeAnother: 'Make another, which ends this one',
