@@ -23,3 +23,9 @@ export function useAddress(): [Narrowed, (next: Narrowed) => void] {
     })
   return [search, set]
 }
+
+/** Keep in the address whether something new is being made, so that links and the palette can begin it. */
+export function useMaking(): [boolean, (making: boolean) => void] {
+  const [address, setAddress] = useAddress()
+  return [!!address.new, (making) => setAddress({ ...address, new: making ? 'true' : undefined })]
+}

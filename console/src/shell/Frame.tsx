@@ -23,12 +23,12 @@ import {
   IconSun,
   IconUser,
 } from '@tabler/icons-react'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
-import { meQuery, signOut } from '@/features/auth/queries'
 import { useSession } from '@/features/auth/session'
+import { useSignOut } from '@/features/auth/signOut'
 import { countWaitingQuery } from '@/features/ingest/queries'
 import { openNoticesQuery } from '@/features/notifications/queries'
 import { useFormat } from '@/parts/format'
@@ -169,15 +169,8 @@ function Bell() {
 function Person() {
   const { t } = useTranslation()
   const { me } = useSession()
-  const client = useQueryClient()
   const { colorScheme, setColorScheme } = useMantineColorScheme()
-  const leave = useMutation({
-    mutationFn: signOut,
-    onSettled: () => {
-      client.setQueryData(meQuery.queryKey, null)
-      client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'me' })
-    },
-  })
+  const leave = useSignOut()
   const name = me.user?.name ?? me.label
   const dark = colorScheme === 'dark'
   return (
@@ -208,7 +201,7 @@ function Person() {
         >
           {dark ? t('frame.light') : t('frame.dark')}
         </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => leave.mutate()}>
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => leave()}>
           {t('frame.signOut')}
         </Menu.Item>
       </Menu.Dropdown>
