@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,48 @@ async def test_every_path_of_the_console_gives_its_page_and_hashed_files_are_kep
         for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/assets/../../secret.txt"):
             assert "outside" not in (await client.get(path)).text
         assert (await client.post("/devices")).status_code == 404
+
+
+async def test_a_file_of_the_console_travels_in_the_smallest_copy_the_client_understands(
+    built: Path,
+) -> None:
+    script = built / "assets" / "app-1a2b.js"
+    script.write_text("console.log('quay');" * 200)
+    copies = {"br": b"as brotli", "gzip": gzip.compress(script.read_bytes())}
+    script.with_name("app-1a2b.js.br").write_bytes(copies["br"])
+    script.with_name("app-1a2b.js.gz").write_bytes(copies["gzip"])
+    tags = set()
+    async with client_of(built) as client:
+        for accepts, encoding in (
+            ("gzip, deflate, br, zstd", "br"),
+            ("gzip", "gzip"),
+            ("br;q=0, *", "gzip"),
+            ("identity", None),
+            ("", None),
+            ("gzip;q=0.0, br; q=0", None),
+        ):
+            headers = {"Accept-Encoding": accepts}
+            async with client.stream("GET", "/assets/app-1a2b.js", headers=headers) as answer:
+                body = b"".join([chunk async for chunk in answer.aiter_raw()])
+            assert answer.status_code == 200
+            assert answer.headers.get("Content-Encoding") == encoding
+            assert answer.headers["Vary"] == "Accept-Encoding"
+            assert answer.headers["Content-Type"].startswith("text/javascript")
+            assert "immutable" in answer.headers["Cache-Control"]
+            expected = copies[encoding] if encoding else script.read_bytes()
+            assert body == expected
+            tags.add(answer.headers["ETag"])
+
+            head = await client.head("/assets/app-1a2b.js", headers=headers)
+            assert head.headers["Content-Length"] == str(len(expected))
+            known = {**headers, "If-None-Match": answer.headers["ETag"]}
+            same = await client.get("/assets/app-1a2b.js", headers=known)
+            assert (same.status_code, same.headers["Vary"]) == (304, "Accept-Encoding")
+            part = {**headers, "Range": "bytes=0-3"}
+            async with client.stream("GET", "/assets/app-1a2b.js", headers=part) as answer:
+                body = b"".join([chunk async for chunk in answer.aiter_raw()])
+            assert (answer.status_code, body) == (206, expected[:4])
+    assert len(tags) == 3
 
 
 async def test_without_a_build_the_console_says_how_to_make_it(tmp_path: Path) -> None:

@@ -1,7 +1,4 @@
 import { MantineProvider } from '@mantine/core'
-import '@mantine/core/styles.css'
-import { Notifications } from '@mantine/notifications'
-import '@mantine/notifications/styles.css'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
@@ -9,6 +6,7 @@ import { createRoot } from 'react-dom/client'
 import { Problem } from '@/api/problem'
 import { startLanguage } from '@/i18n'
 import { makeRouter } from './router'
+import './mantine.css'
 import './styles.css'
 import { useTheme } from './theme'
 
@@ -37,7 +35,6 @@ function Console() {
   return (
     <MantineProvider theme={useTheme()} defaultColorScheme="auto">
       <QueryClientProvider client={client}>
-        <Notifications position="bottom-right" limit={4} />
         <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>

@@ -8,9 +8,10 @@ import {
 } from '@tanstack/react-router'
 import type { ComponentType } from 'react'
 import { meQuery } from '@/features/auth/queries'
+import { SignIn } from '@/features/auth/SignIn'
 import { preferencesQuery } from '@/parts/preferences'
 import { Lost } from '@/shell/Lost'
-import { Root, SignedIn } from '@/shell/Root'
+import { Root } from '@/shell/Root'
 
 const root = createRootRouteWithContext<{ client: QueryClient }>()({
   component: Root,
@@ -20,7 +21,7 @@ const root = createRootRouteWithContext<{ client: QueryClient }>()({
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
-  component: lazyRouteComponent(() => import('@/features/auth/SignIn'), 'SignIn'),
+  component: SignIn,
 })
 
 const phone = createRoute({
@@ -32,7 +33,7 @@ const phone = createRoute({
 const inside = createRoute({
   getParentRoute: () => root,
   id: 'inside',
-  component: SignedIn,
+  component: lazyRouteComponent(() => import('@/shell/SignedIn'), 'SignedIn'),
   beforeLoad: async ({ context, location }) => {
     const me = await context.client.ensureQueryData(meQuery)
     if (!me) throw redirect({ to: '/sign-in', search: { to: location.href } as never })

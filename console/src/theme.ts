@@ -1,13 +1,13 @@
 import {
-  ActionIcon,
-  Button,
+  type ActionIconProps,
+  type ButtonProps,
   createTheme,
   type MantineColorsTuple,
-  Modal,
+  type ModalProps,
   mergeThemeOverrides,
-  Table,
-  Tabs,
-  Tooltip,
+  type TableProps,
+  type TabsProps,
+  type TooltipProps,
 } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 
@@ -80,17 +80,25 @@ const base = createTheme({
     md: '0 8px 24px rgb(16 30 50 / 14%)',
   },
   respectReducedMotion: true,
+  // Types only: the components themselves are loaded by the pages that show them.
   components: {
-    Button: Button.extend({ defaultProps: { size: 'sm' } }),
-    ActionIcon: ActionIcon.extend({ defaultProps: { variant: 'subtle', color: 'gray' } }),
-    Tooltip: Tooltip.extend({
-      defaultProps: { openDelay: 250, withArrow: true, transitionProps: { duration: 100 } },
-    }),
-    Modal: Modal.extend({
-      defaultProps: { transitionProps: { duration: 120 }, overlayProps: { opacity: 0.4 } },
-    }),
-    Table: Table.extend({ defaultProps: { verticalSpacing: 8 } }),
-    Tabs: Tabs.extend({ defaultProps: { keepMounted: false } }),
+    Button: { defaultProps: { size: 'sm' } satisfies Partial<ButtonProps> },
+    ActionIcon: { defaultProps: { variant: 'subtle', color: 'gray' } satisfies Partial<ActionIconProps> },
+    Tooltip: {
+      defaultProps: {
+        openDelay: 250,
+        withArrow: true,
+        transitionProps: { duration: 100 },
+      } satisfies Partial<TooltipProps>,
+    },
+    Modal: {
+      defaultProps: {
+        transitionProps: { duration: 120 },
+        overlayProps: { opacity: 0.4 },
+      } satisfies Partial<ModalProps>,
+    },
+    Table: { defaultProps: { verticalSpacing: 8 } satisfies Partial<TableProps> },
+    Tabs: { defaultProps: { keepMounted: false } satisfies Partial<TabsProps> },
   },
 })
 

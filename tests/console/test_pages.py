@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -216,7 +217,7 @@ def test_a_device_tells_what_happened_and_why(
     page.get_by_role("tab", name="Timeline").click()
     line = page.get_by_role("tabpanel", name="Timeline")
     expect(line.get_by_text("The quay is flooded")).to_be_visible()
-    expect(line.get_by_text("Command dim sent")).to_be_visible()
+    expect(line.get_by_text("Operation dim sent")).to_be_visible()
     expect(line.get_by_text("Device enrolled")).to_be_visible()
     assert visitor.wrong == []
 
@@ -240,7 +241,7 @@ function encodeDownlink(input) {
     visitor.go(f"/devices/{device}?tab=operations")
     page = visitor.page
     ask = page.get_by_role("region", name="Ask the device to do something")
-    ask.get_by_role("textbox", name="Command").fill("dim")
+    ask.get_by_role("textbox", name="Operation").fill("dim")
     payload = ask.locator(".cm-content")
     payload.fill('{"level": 40}')
     ask.get_by_role("button", name="Preview").click()
@@ -264,7 +265,7 @@ function encodeDownlink(input) {
     ask.get_by_role("switch", name="As JSON").click()
     payload.fill('{"level": 41}')
     ask.get_by_role("button", name="Send").click()
-    expect(page.get_by_text("The command is on its way.")).to_be_visible()
+    expect(page.get_by_text("The operation is on its way.")).to_be_visible()
     row = page.get_by_role("row").filter(has_text="dim")
     expect(row).to_have_count(2)
     row.filter(has_text="Waiting").click(position={"x": 40, "y": 10})
@@ -275,9 +276,9 @@ function encodeDownlink(input) {
     page.keyboard.press("Escape")
     page.get_by_role("tab", name="Timeline").click()
     line = page.get_by_role("tabpanel", name="Timeline")
-    expect(line.get_by_text("Command dim: Failed")).to_be_visible()
+    expect(line.get_by_text("Operation dim: Failed")).to_be_visible()
     expect(line.get_by_text("level is 0 to 100")).to_be_visible()
-    expect(line.get_by_text("Command dim sent")).to_have_count(1)
+    expect(line.get_by_text("Operation dim sent")).to_have_count(1)
     assert visitor.wrong == []
 
 
@@ -417,6 +418,90 @@ def test_a_saved_view_is_there_in_every_browser_of_the_person(
     expect(other.get_by_role("row")).to_have_count(2)
     expect(other.get_by_role("row").filter(has_text="Lamp 1")).to_be_visible()
     assert visitor.wrong + elsewhere.wrong == []
+
+
+def test_a_phone_selects_sorts_and_changes_many(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit("phone")
+    visitor.go("/devices?q=Lamp")
+    page = visitor.page
+    page.get_by_role("button", name="Sort").click()
+    page.get_by_role("menuitemradio", name="Last seen").click()
+    page.wait_for_url("**sort=lastSeenAt*")
+    page.get_by_role("button", name="Sort").click()
+    expect(page.get_by_role("menuitemradio", name="Last seen")).to_be_checked()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Choose columns").click()
+    expect(page.get_by_role("menuitemcheckbox", name="State")).to_be_checked()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+    page.get_by_role("button", name="Select some").click()
+    page.get_by_role("checkbox", name="Lamp 1").check()
+    # A tap anywhere on the card selects, and opens nothing.
+    page.get_by_role("listitem").filter(has_text="Lamp 2").get_by_text("Last seen").click()
+    expect(page.get_by_role("checkbox", name="Lamp 2")).to_be_checked()
+    visitor.look("devices-selected")
+    visitor.examine("devices-selected")
+    bar = page.get_by_role("toolbar")
+    expect(bar).to_contain_text("2 selected")
+    bar.get_by_role("button", name="Add tags").click()
+    form = page.get_by_role("dialog", name="Add tags")
+    form.get_by_role("combobox", name="Tags").fill("north")
+    page.keyboard.press("Enter")
+    form.get_by_role("button", name="Add").click()
+    expect(form).to_be_hidden()
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+    for device in (things.device, things.bare):
+        assert "north" in things.get(f"devices/{device}")["tags"]
+    assert visitor.wrong == []
+
+
+def test_the_palette_begins_what_is_done_every_day(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    page = visitor.page
+
+    def do(words: str, name: str) -> None:
+        page.keyboard.press("Control+K")
+        page.get_by_role("combobox", name="Type a name").fill(words)
+        page.get_by_role("option").filter(has_text=name).first.click()
+
+    do("register", "Register a device")
+    expect(page.get_by_label("Name of the device")).to_be_visible()
+    for words in ("New API key", "New decoder", "New permission group", "Invite a user"):
+        do(words.lower(), words)
+        form = page.get_by_role("dialog", name=words)
+        expect(form).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(form).to_be_hidden()
+    visitor.go(f"/devices/{things.device}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Lamp 1")
+    do("ask the device", "Lamp 1")
+    expect(page.get_by_role("region", name="Ask the device to do something")).to_be_visible()
+    do("dark", "Dark colours")
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    do("sign out", "Sign out")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to Moorage")
+    # The browser's own word for what it asks just after the session has ended.
+    assert [one for one in visitor.wrong if "401" not in one] == []
+
+
+def test_a_device_shows_the_numbers_that_matter_above_its_tabs(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.send(temperature=19.25, humidity=51, battery_v=3.6, rssi_dbm=-71)
+    visitor = visit()
+    visitor.go(f"/devices/{things.device}?tab=timeline")
+    page = visitor.page
+    for label, value in (
+        ("temperature", "19.25"), ("humidity", "51"), ("Battery", "3.6"), ("Signal", "-71"),
+        ("Last seen", re.compile("now|ago")),
+    ):  # fmt: skip
+        term = page.locator("#page dl > div").filter(has=page.get_by_text(label, exact=True))
+        expect(term.filter(has_text=value).first).to_be_visible()
+    assert visitor.wrong == []
 
 
 def test_a_chosen_language_goes_with_the_person(

@@ -98,3 +98,4 @@ export type RouteBody = Sent<'/api/v1/routes', 'post'>
 export type RoutePatch = Sent<'/api/v1/routes/{route_id}', 'patch'>
 
 export type Fact = Extract<Got<'/api/v1/audit'>, object>['items'][number]
+export type Demo = Got<'/api/v1/demo'>

@@ -7,7 +7,7 @@ import { holds } from './auth/holds'
 import { linkToken } from './auth/link'
 import { asTrial } from './decoders/trials'
 import { cellOf } from './devices/MapPage'
-import { isUnknown, withMessage } from './telemetry/latest'
+import { isUnknown, vitalsOf, withMessage } from './telemetry/latest'
 import { boundsOf } from './telemetry/period'
 import { unitText } from './telemetry/units'
 
@@ -104,4 +104,25 @@ test('a closer look at a cluster keeps it in the middle', () => {
   const [[west, south], [east, north]] = cellOf(item, { west: 0, south: 50, east: 18, north: 68 }, 12)
   expect([(west + east) / 2, (south + north) / 2]).toEqual([10, 56])
   expect([east - west, north - south]).toEqual([2, 2])
+})
+
+test('a device is told by its limited and newest numbers, its battery and its signal', () => {
+  const value = (series: string, at: string, value: number | string = 1): Latest => ({
+    series,
+    value,
+    at: `2026-01-01T${at}:00.000Z`,
+    unit: null,
+  })
+  const latest = [
+    value('battery_v', '12:00'),
+    value('humidity', '12:00'),
+    value('linkRssi', '12:00'),
+    value('mode', '12:00', 'auto'),
+    value('noise', '11:00'),
+    value('temperature', '10:00'),
+  ]
+  const told = vitalsOf(latest, ['temperature'])
+  expect(told.values.map((one) => one.series)).toEqual(['temperature', 'humidity', 'noise'])
+  expect([told.battery?.series, told.signal?.series]).toEqual(['battery_v', 'linkRssi'])
+  expect(vitalsOf([], [])).toEqual({ values: [], battery: undefined, signal: undefined })
 })

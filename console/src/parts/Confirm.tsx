@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
-import { Trans, useTranslation } from 'react-i18next'
+import { useTranslation } from 'react-i18next'
 import { FormFailure } from './Failure'
 
 interface Props {
@@ -41,7 +41,7 @@ export function Confirm({ title, children, action, name, act, onClose, onDone }:
             <TextInput
               data-autofocus
               autoComplete="off"
-              label={<Trans i18nKey="common.typeName" values={{ name }} components={{ b: <b /> }} />}
+              label={t('common.typeName', { name })}
               value={typed}
               onChange={(event) => setTyped(event.currentTarget.value)}
             />

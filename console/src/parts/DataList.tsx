@@ -1,6 +1,6 @@
-import { ActionIcon, Checkbox, Group, Menu, Skeleton, Text, Tooltip } from '@mantine/core'
+import { ActionIcon, Checkbox, Menu, Skeleton, Text, Tooltip } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
-import { IconArrowDown, IconArrowUp, IconColumns3 } from '@tabler/icons-react'
+import { IconArrowDown, IconArrowsSort, IconArrowUp, IconChecklist, IconColumns3 } from '@tabler/icons-react'
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -50,6 +50,8 @@ export function DataList<T>(props: Props<T>) {
     columns.filter((c) => !c.extra).map((c) => c.key),
   )
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
+  // On a phone a tap opens; checkboxes come when they are asked for.
+  const [selecting, setSelecting] = useState(false)
   const shown = columns.filter((c, i) => i === 0 || chosen.includes(c.key))
   const picked = list.items.filter((row) => selected.has(rowKey(row)))
   const body = useRef<HTMLDivElement>(null)
@@ -76,13 +78,40 @@ export function DataList<T>(props: Props<T>) {
     if (!next.delete(key)) next.add(key)
     setSelected(next)
   }
+  const clear = () => {
+    setSelected(new Set())
+    setSelecting(false)
+  }
+  const all = (
+    <Checkbox
+      size="xs"
+      aria-label={t('list.selectAll')}
+      label={narrow && t('list.selectAll')}
+      checked={picked.length > 0 && picked.length === list.items.length}
+      indeterminate={picked.length > 0 && picked.length < list.items.length}
+      onChange={() => setSelected(picked.length ? new Set() : new Set(list.items.map(rowKey)))}
+    />
+  )
   const bar = (
-    <Group className={classes.tools} gap="xs" wrap="nowrap" align="flex-start">
+    <div className={classes.tools}>
       <div className={classes.filters}>{tools}</div>
-      {!narrow && columns.length > 3 && (
-        <ColumnMenu columns={columns} chosen={chosen} setChosen={setChosen} />
+      {narrow && bulk && (
+        <Tooltip label={t('list.selectSome')}>
+          <ActionIcon
+            variant={selecting ? 'filled' : 'default'}
+            color={selecting ? 'harbour' : undefined}
+            size={34}
+            aria-label={t('list.selectSome')}
+            aria-pressed={selecting}
+            onClick={() => (selecting ? clear() : setSelecting(true))}
+          >
+            <IconChecklist size={17} />
+          </ActionIcon>
+        </Tooltip>
       )}
-    </Group>
+      {narrow && onSort && <SortMenu columns={columns} sort={sort} onSort={onSort} />}
+      {columns.length > 3 && <ColumnMenu columns={columns} chosen={chosen} setChosen={setChosen} />}
+    </div>
   )
   if (list.error) return <Failure of={list.error} retry={list.again} />
   if (!searching && list.items.length === 0) {
@@ -102,12 +131,19 @@ export function DataList<T>(props: Props<T>) {
         {narrow ? (
           <ul className={classes.cards} aria-label={label} aria-busy={searching}>
             {searching && <Bones count={6} />}
+            {selecting && <li className={classes.all}>{all}</li>}
             <li style={{ height: above }} aria-hidden="true" />
             {visible.map((item) => {
               const row = list.items[item.index] as T
               return (
                 <li key={item.key} ref={rows.measureElement} data-index={item.index}>
-                  <Card row={row} columns={shown} onOpen={onOpen} />
+                  <Card
+                    row={row}
+                    columns={shown}
+                    onOpen={onOpen}
+                    selected={selecting ? selected.has(item.key as string) : undefined}
+                    onToggle={() => toggle(item.key as string)}
+                  />
                 </li>
               )
             })}
@@ -119,15 +155,7 @@ export function DataList<T>(props: Props<T>) {
               <tr>
                 {bulk && (
                   <th scope="col" className={classes.pick}>
-                    <Checkbox
-                      size="xs"
-                      aria-label={t('list.selectAll')}
-                      checked={picked.length > 0 && picked.length === list.items.length}
-                      indeterminate={picked.length > 0 && picked.length < list.items.length}
-                      onChange={() =>
-                        setSelected(picked.length ? new Set() : new Set(list.items.map(rowKey)))
-                      }
-                    />
+                    {all}
                   </th>
                 )}
                 {shown.map((column) => (
@@ -191,7 +219,7 @@ export function DataList<T>(props: Props<T>) {
       {bulk && picked.length > 0 && (
         <div className={classes.bulk} role="toolbar" aria-label={t('list.bulk')}>
           <Text fw={600}>{t('list.selected', { count: picked.length })}</Text>
-          {bulk(picked, () => setSelected(new Set()))}
+          {bulk(picked, clear)}
         </div>
       )}
     </>
@@ -211,6 +239,57 @@ function walk(event: KeyboardEvent<HTMLTableRowElement>, open: () => void, pick:
   else if (event.key === 'ArrowUp') (row.previousElementSibling as HTMLElement | null)?.focus()
   else return
   event.preventDefault()
+}
+
+/** What a click on a sortable column asks for: the other way round where it is sorted by already. */
+function nextSort(field: string, sort: string | undefined): string {
+  return sort === field ? `-${field}` : field
+}
+
+interface SortMenuProps<T> {
+  columns: Column<T>[]
+  sort?: string
+  onSort: (sort: string) => void
+}
+
+/** The heads of the columns, where there is no room for them. */
+function SortMenu<T>({ columns, sort, onSort }: SortMenuProps<T>) {
+  const { t } = useTranslation()
+  return (
+    <Menu position="bottom-end" shadow="md">
+      <Menu.Target>
+        <Tooltip label={t('list.sort')}>
+          <ActionIcon variant="default" size={34} aria-label={t('list.sort')}>
+            <IconArrowsSort size={17} />
+          </ActionIcon>
+        </Tooltip>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {columns.map(({ key, label, sort: field }) => {
+          if (!field) return null
+          const on = sort?.replace(/^-/, '') === field
+          return (
+            <Menu.RadioItem
+              key={key}
+              value={field}
+              checked={on}
+              checkIcon={<Arrow down={sort === `-${field}`} />}
+              closeMenuOnClick
+              onChange={() => onSort(nextSort(field, sort))}
+            >
+              {label}
+            </Menu.RadioItem>
+          )
+        })}
+      </Menu.Dropdown>
+    </Menu>
+  )
+}
+
+function Arrow({ down }: { down: boolean }) {
+  const { t } = useTranslation()
+  const Icon = down ? IconArrowDown : IconArrowUp
+  return <Icon size={13} aria-label={t(down ? 'list.descending' : 'list.ascending')} role="img" />
 }
 
 interface HeadProps<T> {
@@ -233,7 +312,7 @@ function Head<T>({ column, sort, onSort }: HeadProps<T>) {
         <button
           type="button"
           className={classes.sorter}
-          onClick={() => onSort(active && !down ? `-${column.sort}` : (column.sort ?? ''))}
+          onClick={() => onSort(nextSort(column.sort ?? '', sort))}
         >
           {column.label}
           {active && (down ? <IconArrowDown size={13} /> : <IconArrowUp size={13} />)}
@@ -266,15 +345,15 @@ function ColumnMenu<T>({ columns, chosen, setChosen }: ColumnMenuProps<T>) {
         {columns.slice(1).map((column) => {
           const on = chosen.includes(column.key)
           return (
-            <Menu.Item
+            <Menu.CheckboxItem
               key={column.key}
-              role="menuitemcheckbox"
-              aria-checked={on}
-              leftSection={<Checkbox.Indicator size="xs" checked={on} />}
-              onClick={() => setChosen(on ? chosen.filter((k) => k !== column.key) : [...chosen, column.key])}
+              checked={on}
+              onChange={() =>
+                setChosen(on ? chosen.filter((k) => k !== column.key) : [...chosen, column.key])
+              }
             >
               {column.label}
-            </Menu.Item>
+            </Menu.CheckboxItem>
           )
         })}
       </Menu.Dropdown>
@@ -282,13 +361,31 @@ function ColumnMenu<T>({ columns, chosen, setChosen }: ColumnMenuProps<T>) {
   )
 }
 
-function Card<T>({ row, columns, onOpen }: { row: T; columns: Column<T>[]; onOpen?: (row: T) => void }) {
+interface CardProps<T> {
+  row: T
+  columns: Column<T>[]
+  onOpen?: (row: T) => void
+  /** Whether it is selected; undefined where nothing is being selected. */
+  selected?: boolean
+  onToggle: () => void
+}
+
+function Card<T>({ row, columns, onOpen, selected, onToggle }: CardProps<T>) {
   const [first, ...rest] = columns
+  const tapped = selected === undefined ? onOpen && (() => onOpen(row)) : onToggle
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the button inside does the same by keyboard.
     // biome-ignore lint/a11y/noStaticElementInteractions: a larger target around that button.
-    <div className={classes.card} onClick={onOpen && ((event) => opens(event.target) && onOpen(row))}>
-      {onOpen ? (
+    <div
+      className={classes.card}
+      data-selected={selected || undefined}
+      onClick={tapped && ((event) => opens(event.target) && tapped())}
+    >
+      {selected !== undefined ? (
+        <div className={classes.cardTitle}>
+          <Checkbox size="sm" label={first?.cell(row)} checked={selected} onChange={onToggle} />
+        </div>
+      ) : onOpen ? (
         <button type="button" className={classes.cardTitle} onClick={() => onOpen(row)}>
           {first?.cell(row)}
         </button>

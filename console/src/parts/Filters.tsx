@@ -3,6 +3,7 @@ import { useDebouncedCallback } from '@mantine/hooks'
 import { IconBookmark, IconChevronDown, IconPlus, IconSearch, IconTrash, IconX } from '@tabler/icons-react'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { BETWEEN, type Narrowed, wordsOf } from './address'
 import classes from './Filters.module.css'
 import { useKept } from './preferences'
 
@@ -17,15 +18,6 @@ export interface Filter {
   /** Offered under "More filters" until it is used. */
   extra?: boolean
 }
-
-/** Between the words of one filter in the address. */
-const BETWEEN = '\n'
-
-/** Give the words that were typed into a filter without options. */
-export const wordsOf = (value: string | undefined): string[] =>
-  value ? value.split(BETWEEN).filter((word) => word.trim()) : []
-
-export type Narrowed = Record<string, string | undefined>
 
 interface Props {
   /** The list's name in the person's saved views. */

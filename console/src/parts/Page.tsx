@@ -30,6 +30,8 @@ interface Props {
   title: string
   /** What stands beside the title: a state, say. */
   beside?: ReactNode
+  /** The numbers that matter most. */
+  figures?: ReactNode
   /** One sentence on what this page is for. */
   lead?: ReactNode
   crumbs?: Crumb[]
@@ -43,7 +45,17 @@ interface Props {
 }
 
 /** The frame of a page: where one is, what it is, what one can do. */
-export function Page({ title, beside, lead, crumbs = [], action, calls = [], past, children }: Props) {
+export function Page({
+  title,
+  beside,
+  figures,
+  lead,
+  crumbs = [],
+  action,
+  calls = [],
+  past,
+  children,
+}: Props) {
   useDocumentTitle(`${title} · Moorage`)
   const { t } = useTranslation()
   const page = useRef<HTMLDivElement>(null)
@@ -80,6 +92,7 @@ export function Page({ title, beside, lead, crumbs = [], action, calls = [], pas
             {action}
           </Group>
         </Group>
+        {figures}
         {lead && (
           <Text c="dimmed" maw={720}>
             {lead}

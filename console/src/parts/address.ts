@@ -1,5 +1,13 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import type { Narrowed } from './Filters'
+
+/** Between the words of one filter in the address. */
+export const BETWEEN = '\n'
+
+/** Give the words that were typed into a filter without options. */
+export const wordsOf = (value: string | undefined): string[] =>
+  value ? value.split(BETWEEN).filter((word) => word.trim()) : []
+
+export type Narrowed = Record<string, string | undefined>
 
 /** Keep a page's filters, sort and tab in its address; the time that is looked at stays. */
 export function useAddress(): [Narrowed, (next: Narrowed) => void] {
@@ -14,4 +22,10 @@ export function useAddress(): [Narrowed, (next: Narrowed) => void] {
       replace: true,
     })
   return [search, set]
+}
+
+/** Keep in the address whether something new is being made, so that links and the palette can begin it. */
+export function useMaking(): [boolean, (making: boolean) => void] {
+  const [address, setAddress] = useAddress()
+  return [!!address.new, (making) => setAddress({ ...address, new: making ? 'true' : undefined })]
 }

@@ -1,6 +1,5 @@
 import {
   ActionIcon,
-  AppShell,
   Avatar,
   Badge,
   Burger,
@@ -8,7 +7,6 @@ import {
   Indicator,
   Menu,
   NavLink,
-  ScrollArea,
   Text,
   Tooltip,
   UnstyledButton,
@@ -25,12 +23,12 @@ import {
   IconSun,
   IconUser,
 } from '@tabler/icons-react'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
-import { useEffect } from 'react'
+import { lazy, Suspense, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
-import { meQuery, signOut } from '@/features/auth/queries'
 import { useSession } from '@/features/auth/session'
+import { useSignOut } from '@/features/auth/signOut'
 import { countWaitingQuery } from '@/features/ingest/queries'
 import { openNoticesQuery } from '@/features/notifications/queries'
 import { useFormat } from '@/parts/format'
@@ -40,7 +38,8 @@ import classes from './Frame.module.css'
 import { InvitationBanner } from './InvitationBanner'
 import { Mark } from './Mark'
 import { OrganizationSwitch } from './OrganizationSwitch'
-import { Palette } from './Palette'
+
+const Palette = lazy(() => import('./Palette'))
 
 /** The rail, the top bar and the page between. */
 export function Frame() {
@@ -54,17 +53,11 @@ export function Frame() {
   useHotkeys([['mod+K', open]], [])
   const narrow = useMediaQuery('(max-width: 48em)')
   return (
-    <AppShell
-      layout="alt"
-      header={{ height: 52 }}
-      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }}
-      padding={0}
-      transitionDuration={120}
-    >
+    <div className={classes.frame}>
       <a className="skip" href="#page">
         {t('frame.skip')}
       </a>
-      <AppShell.Header className={classes.header}>
+      <header className={classes.header}>
         <Group h="100%" px="sm" gap="xs" wrap="nowrap" justify="space-between">
           <Group gap="xs" wrap="nowrap" miw={0} flex={1}>
             <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t('frame.menu')} />
@@ -86,8 +79,8 @@ export function Frame() {
             <Person />
           </Group>
         </Group>
-      </AppShell.Header>
-      <AppShell.Navbar className={classes.rail} aria-label={t('frame.main')}>
+      </header>
+      <nav className={classes.rail} data-opened={opened || undefined} aria-label={t('frame.main')}>
         <Group className={classes.brand} wrap="nowrap" gap={10}>
           <Mark />
           <Text fw={650} fz="lg">
@@ -103,7 +96,7 @@ export function Frame() {
           />
         </Group>
         <OrganizationSwitch />
-        <ScrollArea flex={1} type="auto" scrollbarSize={6}>
+        <div className={classes.places}>
           {SECTIONS.map((section) => {
             const places = section.places.filter((place) => !place.needs || can(place.needs))
             return (
@@ -128,15 +121,19 @@ export function Frame() {
               )
             )
           })}
-        </ScrollArea>
-      </AppShell.Navbar>
-      <AppShell.Main id="page" tabIndex={-1} className={classes.main}>
+        </div>
+      </nav>
+      <main id="page" tabIndex={-1} className={classes.main}>
         <DiskBanner />
         <InvitationBanner />
         <Outlet />
-      </AppShell.Main>
-      {palette && <Palette onClose={shut} />}
-    </AppShell>
+      </main>
+      {palette && (
+        <Suspense>
+          <Palette onClose={shut} />
+        </Suspense>
+      )}
+    </div>
   )
 }
 
@@ -174,15 +171,8 @@ function Bell() {
 function Person() {
   const { t } = useTranslation()
   const { me } = useSession()
-  const client = useQueryClient()
   const { colorScheme, setColorScheme } = useMantineColorScheme()
-  const leave = useMutation({
-    mutationFn: signOut,
-    onSettled: () => {
-      client.setQueryData(meQuery.queryKey, null)
-      client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'me' })
-    },
-  })
+  const leave = useSignOut()
   const name = me.user?.name ?? me.label
   const dark = colorScheme === 'dark'
   return (
@@ -213,7 +203,7 @@ function Person() {
         >
           {dark ? t('frame.light') : t('frame.dark')}
         </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => leave.mutate()}>
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => leave()}>
           {t('frame.signOut')}
         </Menu.Item>
       </Menu.Dropdown>

@@ -1,4 +1,4 @@
-import { Menu, ScrollArea, TextInput, UnstyledButton } from '@mantine/core'
+import { Menu, TextInput, UnstyledButton } from '@mantine/core'
 import { IconBuilding, IconCheck, IconSearch, IconSelector } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -38,7 +38,7 @@ export function OrganizationSwitch() {
             mb={4}
           />
         )}
-        <ScrollArea.Autosize mah={340}>
+        <div className={classes.organizations}>
           {known.length !== 1 && !text && (
             <Menu.Item
               onClick={() => choose(undefined)}
@@ -56,7 +56,7 @@ export function OrganizationSwitch() {
               {organization.name}
             </Menu.Item>
           ))}
-        </ScrollArea.Autosize>
+        </div>
       </Menu.Dropdown>
     </Menu>
   )

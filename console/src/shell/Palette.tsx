@@ -7,7 +7,6 @@ import {
   IconCode,
   IconCornerDownLeft,
   IconCpu,
-  IconPlus,
   IconSearch,
   IconSend2,
   IconUser,
@@ -25,27 +24,18 @@ import { findOrganizations, listGroups } from '@/features/organizations/queries'
 import { findTargets } from '@/features/targets/queries'
 import { findUsers } from '@/features/users/queries'
 import { useGo } from '@/parts/go'
+import { type Action, useActions, useDeviceActions } from './actions'
 import { OTHERS, SECTIONS } from './destinations'
 import classes from './Palette.module.css'
 
-interface Hit {
-  key: string
-  icon: Icon
-  label: string
+interface Hit extends Action {
   kind: string
-  to: string
 }
 
 const MOST = 6
 
-/** What can be begun from here. */
-const ACTIONS = [
-  { to: '/applications?new=true', label: 'applications.new', needs: 'applications:manage' },
-  { to: '/targets?new=true', label: 'targets.new', needs: 'targets:manage' },
-] as const
-
-/** Find things and go to places from the keyboard. */
-export function Palette({ onClose }: { onClose: () => void }) {
+/** Find things, go to places and do what is done every day, from the keyboard. */
+export default function Palette({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation()
   const go = useGo()
   const [text, setText] = useState('')
@@ -54,7 +44,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const open = (hit: Hit | undefined) => {
     if (!hit) return
     onClose()
-    go(hit.to)
+    hit.act?.()
+    if (hit.to) go(hit.to)
   }
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
@@ -166,16 +157,13 @@ function useHits(text: string): Hit[] {
       kind: t('palette.page'),
       to: place.to,
     }))
-  const actions = ACTIONS.filter((one) => can(one.needs)).map((one) => ({
-    key: one.to,
-    icon: IconPlus,
-    label: t(one.label),
-    kind: t('palette.action'),
-    to: one.to,
-  }))
+  const here = useDeviceActions()
+  const ofDevice = here.actions.map((one) => ({ ...one, kind: here.name }))
+  const actions = useActions().map((one) => ({ ...one, kind: t('palette.action') }))
   const hits = (icon: Icon, kind: string, room: string, found: { id: string; name: string }[]): Hit[] =>
     found.map(({ id, name }) => ({ key: id, icon, label: name, kind, to: `${room}/${id}` }))
   return [
+    ...ofDevice.filter(matches),
     ...hits(IconCpu, t('palette.device'), '/devices', devices),
     ...hits(IconApps, t('palette.application'), '/applications', applications),
     ...hits(IconCode, t('palette.decoder'), '/decoders', decoders),
@@ -189,6 +177,6 @@ function useHits(text: string): Hit[] {
       to: `/users?q=${encodeURIComponent(user.email ?? user.name)}&user=${user.id}`,
     })),
     ...hits(IconUsersGroup, t('palette.group'), '/permissions', groups).filter(matches).slice(0, MOST),
-    ...[...places, ...actions].filter(matches),
+    ...[...actions, ...places].filter(matches),
   ]
 }

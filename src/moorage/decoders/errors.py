@@ -112,7 +112,7 @@ class DecoderNotChosen(MoorageError):
 
     kind = Kind.INVALID
     code = "decoders.not_chosen"
-    message = "The device has no decoder that could encode commands. Choose one for the device."
+    message = "The device has no decoder that could encode operations. Choose one for the device."
 
 
 class EncoderMissing(MoorageError):

@@ -31,6 +31,7 @@ from starlette.exceptions import HTTPException
 from moorage.kit import db, pages
 from moorage.kit.caller import Caller
 from moorage.kit.errors import FieldInvalid, Kind, MoorageError, VersionStale
+from moorage.kit.formats import DEEPEST
 from moorage.kit.ucum import LONGEST, is_unit
 
 STATUS = {
@@ -112,9 +113,6 @@ UnitsPatch = Annotated[
 ]
 
 
-DEEPEST = 64
-
-
 class Body(BaseModel):
     """A request body: strict, camelCase, unknown fields refused, as are more than 64 levels."""
 
@@ -128,10 +126,10 @@ class Body(BaseModel):
         level = [value]
         for _ in range(DEEPEST):
             level = [inner for one in level for inner in _within(one)]
-        if level:
-            # What is deeper could be read, and then not be written.
-            raise ValueError(f"is nested deeper than {DEEPEST} levels")
-        return value
+            if not level:
+                return value
+        # What is deeper could be read, and then not be written.
+        raise ValueError(f"is nested deeper than {DEEPEST} levels")
 
     def given(self) -> dict[str, Any]:
         """Give only what the client sent: the members of a JSON Merge Patch (RFC 7396)."""

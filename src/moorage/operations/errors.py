@@ -25,7 +25,7 @@ class EncodingFailed(MoorageError):
 
     kind = Kind.INVALID
     code = "operations.encoding_failed"
-    message = "The device's decoder cannot encode this command: {reason}"
+    message = "The device's decoder cannot encode this operation: {reason}"
 
 
 class ResultTooLarge(MoorageError):

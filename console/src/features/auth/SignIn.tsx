@@ -1,10 +1,9 @@
 import { Alert, Button, Center, Loader, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
-import { useForm } from '@mantine/form'
 import { useDocumentTitle } from '@mantine/hooks'
 import { IconInfoCircle } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useRouter, useSearch } from '@tanstack/react-router'
-import { useEffect, useRef, useState } from 'react'
+import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { FormFailure } from '@/parts/Failure'
 import { LanguageChoice } from '@/parts/LanguageChoice'
@@ -39,13 +38,18 @@ export function SignIn() {
     // Only a path of this console: never another host's address.
     if (signedIn) router.history.push(/^\/(?!\/)/.test(to) ? to : '/')
   }, [signedIn, to, router])
-  const form = useForm({
-    initialValues: { email: '', password: '' },
-    validate: {
-      email: (value) => (/^[^@\s]+@[^@\s]+$/.test(value) ? null : t('signIn.emailWrong')),
-      password: (value) => (value ? null : t('signIn.passwordMissing')),
-    },
-  })
+  const [email, setEmail] = useState('')
+  const [secret, setSecret] = useState('')
+  const [tried, setTried] = useState(false)
+  const wrong = {
+    email: /^[^@\s]+@[^@\s]+$/.test(email) ? null : t('signIn.emailWrong'),
+    password: secret ? null : t('signIn.passwordMissing'),
+  }
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    setTried(true)
+    if (!wrong.email && !wrong.password) password.mutate({ email, password: secret })
+  }
   if (link.isPending || link.isSuccess) {
     return (
       <Center mih="100dvh" role="status">
@@ -68,20 +72,24 @@ export function SignIn() {
             <Text c="dimmed">{t('signIn.lead')}</Text>
           </Stack>
           <FormFailure of={link.error ?? password.error} />
-          <form onSubmit={form.onSubmit((values) => password.mutate(values))} noValidate>
+          <form onSubmit={submit} noValidate>
             <Stack>
               <TextInput
                 label={t('signIn.email')}
                 type="email"
                 autoComplete="username"
                 size="md"
-                {...form.getInputProps('email')}
+                value={email}
+                onChange={(event) => setEmail(event.currentTarget.value)}
+                error={tried && wrong.email}
               />
               <PasswordInput
                 label={t('signIn.password')}
                 autoComplete="current-password"
                 size="md"
-                {...form.getInputProps('password')}
+                value={secret}
+                onChange={(event) => setSecret(event.currentTarget.value)}
+                error={tried && wrong.password}
               />
               <Button type="submit" size="md" loading={password.isPending} fullWidth>
                 {t('signIn.action')}

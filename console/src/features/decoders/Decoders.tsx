@@ -2,12 +2,11 @@ import { Badge, Button, Group, Select, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { IconCode, IconPlus } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import { useSession } from '@/features/auth/session'
 import { organizationsQuery } from '@/features/organizations/queries'
-import { useAddress } from '@/parts/address'
+import { useAddress, useMaking } from '@/parts/address'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
 import { Filters } from '@/parts/Filters'
@@ -29,7 +28,7 @@ export function Decoders() {
   const { can, organizationId } = useSession()
   const go = useGo()
   const [address, setAddress] = useAddress()
-  const [making, setMaking] = useState(false)
+  const [making, setMaking] = useMaking()
   const filter = { q: address.q, organizationId }
   const list = usePages(['decoders', 'list', filter], (after) => listDecoders(filter, after), {
     refetchInterval: 15_000,

@@ -13,6 +13,7 @@ import { Live } from '@/features/telemetry/Live'
 import { Messages } from '@/features/telemetry/Messages'
 import { Readings } from '@/features/telemetry/Readings'
 import { Then } from '@/features/telemetry/Then'
+import { Vitals } from '@/features/telemetry/Vitals'
 import { useAddress } from '@/parts/address'
 import { CopyValue } from '@/parts/Copy'
 import { Failure } from '@/parts/Failure'
@@ -94,6 +95,7 @@ export function DevicePage() {
           </Group>
         )
       }
+      figures={device && <Vitals device={device} at={at} />}
       calls={[
         { path: `/api/v1/devices/${id}`, query: { at } },
         { path: `/api/v1/devices/${id}/latest`, query: { at } },

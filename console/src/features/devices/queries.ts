@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
 import type { CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
-import { wordsOf } from '@/parts/Filters'
+import { wordsOf } from '@/parts/address'
 
 export interface DeviceFilter {
   q?: string

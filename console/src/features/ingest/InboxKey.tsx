@@ -2,17 +2,18 @@ import { Alert, Button, Group, Modal, Skeleton, Stack, Tabs, Text } from '@manti
 import { IconKey } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { Trans, useTranslation } from 'react-i18next'
+import { useTranslation } from 'react-i18next'
 import type { ShownInboxKey } from '@/api/types'
 import { ApplicationChoice } from '@/features/groups/ApplicationChoice'
 import { CodeBlock } from '@/parts/Copy'
 import { FormFailure } from '@/parts/Failure'
-import { Time } from '@/parts/Time'
+import { useFormat } from '@/parts/format'
 import { closeInbox, inboxKeyQuery, makeInboxKey } from './queries'
 
 /** Make an application's inbox key, or take it back. */
 export function InboxKey({ application = '', onClose }: { application?: string; onClose: () => void }) {
   const { t } = useTranslation()
+  const format = useFormat()
   const client = useQueryClient()
   const [applicationId, setApplicationId] = useState(application)
   const known = useQuery(inboxKeyQuery(applicationId))
@@ -45,11 +46,10 @@ export function InboxKey({ application = '', onClose }: { application?: string; 
           {applicationId !== '' && known.isPending && <Skeleton height={20} />}
           {known.data && (
             <Text c="dimmed">
-              <Trans
-                i18nKey="inbox.keyKnown"
-                values={{ hint: known.data.hint }}
-                components={{ time: <Time at={known.data.createdAt} span c="dimmed" /> }}
-              />
+              {t('inbox.keyKnown', {
+                hint: known.data.hint,
+                at: format.instant(known.data.createdAt, false),
+              })}
             </Text>
           )}
           <FormFailure of={known.error ?? make.error ?? end.error} />

@@ -1,35 +1,18 @@
 import { Anchor, Button } from '@mantine/core'
 import { IconCircleCheck } from '@tabler/icons-react'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
-import type { Notice } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { useAddress } from '@/parts/address'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
-import { useFailureText } from '@/parts/Failure'
 import { Filters } from '@/parts/Filters'
-import { failed, told } from '@/parts/notify'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
-import { acknowledgeNotice, listNotices } from './queries'
+import { useAcknowledge } from './acknowledge'
+import { listNotices } from './queries'
 import { NOTICE_TONE, placeOf, useNoticeText } from './words'
-
-/** Take notices up, one or many. */
-export function useAcknowledge() {
-  const { t } = useTranslation()
-  const client = useQueryClient()
-  const text = useFailureText()
-  return useMutation({
-    mutationFn: (notices: Notice[]) =>
-      Promise.all(notices.filter((n) => n.state === 'open').map((n) => acknowledgeNotice(n.id))),
-    onSuccess: (done) => told(t('notices.acknowledged', { count: done.length })),
-    onError: (failure) => failed(text(failure)),
-    onSettled: () => void client.invalidateQueries({ queryKey: ['notices'] }),
-  })
-}
 
 interface Props {
   applicationId?: string

@@ -2,11 +2,10 @@ import { Button, Select, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { IconBuilding, IconPlus } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import { useSession } from '@/features/auth/session'
-import { useAddress } from '@/parts/address'
+import { useAddress, useMaking } from '@/parts/address'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
 import { Filters } from '@/parts/Filters'
@@ -24,7 +23,7 @@ export function Organizations() {
   const { can } = useSession()
   const go = useGo()
   const [address, setAddress] = useAddress()
-  const [making, setMaking] = useState(false)
+  const [making, setMaking] = useMaking()
   const list = usePages(['organizations', 'list', address.q], (after) => listOrganizations(address.q, after))
   const may = can('installation:manage')
   const make = may && (
@@ -82,7 +81,6 @@ function NewOrganization({ onClose }: { onClose: () => void }) {
     onSuccess: (made) => {
       void client.invalidateQueries({ queryKey: ['organizations'] })
       told(t('common.made', { name: made.name }))
-      onClose()
       go(`/organizations/${made.id}`)
     },
   })

@@ -1,10 +1,10 @@
 import { Badge, Button, Group } from '@mantine/core'
 import { IconPlus, IconUsersGroup } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import { useSession } from '@/features/auth/session'
+import { useMaking } from '@/parts/address'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
 import { useGo } from '@/parts/go'
@@ -17,7 +17,7 @@ export function PermissionGroups() {
   const { t } = useTranslation()
   const { can, organizationId } = useSession()
   const go = useGo()
-  const [making, setMaking] = useState(false)
+  const [making, setMaking] = useMaking()
   const list = usePages(['permissions', 'list', organizationId], (after) => listGroups(organizationId, after))
   const organizations = useQuery(organizationsQuery).data?.items ?? []
   const make = can('users:manage') && (

@@ -3,6 +3,7 @@ import { IconShip } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { Demo } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { countDevicesQuery } from '@/features/devices/queries'
 import { Confirm } from '@/parts/Confirm'
@@ -111,12 +112,9 @@ function RemoveDemo() {
   )
 }
 
-/** Say on the overview that what is seen is the demo, and offer to be rid of it. */
-export function DemoBanner() {
+/** Say that what is seen is the demo, and offer to be rid of it. */
+export function DemoBanner({ demo }: { demo: Demo }) {
   const { t } = useTranslation()
-  const { can, organizationId } = useSession()
-  const demo = useQuery({ ...demoQuery, enabled: can('installation:manage') }).data
-  if (!demo?.organizationId || (organizationId && organizationId !== demo.organizationId)) return null
   return (
     <Alert role="note" icon={<IconShip size={18} />} color="harbour" variant="light">
       <Group justify="space-between" gap="sm">

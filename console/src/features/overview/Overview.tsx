@@ -2,12 +2,13 @@ import { Anchor, Button, Group, SimpleGrid, Skeleton, Stack, Text } from '@manti
 import { IconCircleCheckFilled } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSession } from '@/features/auth/session'
 import { decodersQuery } from '@/features/decoders/queries'
 import { countDevicesQuery } from '@/features/devices/queries'
 import { applicationsQuery } from '@/features/groups/queries'
-import { useAcknowledge } from '@/features/notifications/NoticeList'
+import { useAcknowledge } from '@/features/notifications/acknowledge'
 import { openNoticesQuery } from '@/features/notifications/queries'
 import { NOTICE_TONE, placeOf, useNoticeText } from '@/features/notifications/words'
 import { targetsQuery } from '@/features/targets/queries'
@@ -17,9 +18,12 @@ import { Page } from '@/parts/Page'
 import { Panel } from '@/parts/Panel'
 import { Status, type Tone } from '@/parts/Status'
 import { Time } from '@/parts/Time'
-import { DemoBanner } from './Demo'
+import { demoQuery } from './demo'
 import classes from './Overview.module.css'
-import { Welcome } from './Welcome'
+
+// Loaded where there is a demo or nothing yet.
+const DemoBanner = lazy(() => import('./Demo').then((module) => ({ default: module.DemoBanner })))
+const WelcomePage = lazy(() => import('./Welcome').then((module) => ({ default: module.Welcome })))
 
 /** What is wrong, where, and what to do; the three ways in where there is nothing yet. */
 export function Overview() {
@@ -27,9 +31,14 @@ export function Overview() {
   const { can, organizationId } = useSession()
   const reads = can('devices:read')
   const all = useQuery({ ...countDevicesQuery({ organizationId }), enabled: reads })
-  if (!reads) return <Welcome />
+  const welcome = (
+    <Suspense>
+      <WelcomePage />
+    </Suspense>
+  )
+  if (!reads) return welcome
   if (all.error) return <Failure of={all.error} retry={() => void all.refetch()} />
-  if (all.data === 0) return <Welcome />
+  if (all.data === 0) return welcome
   return (
     <Page
       title={t('places.overview')}
@@ -39,7 +48,7 @@ export function Overview() {
       ]}
     >
       <Stack>
-        <DemoBanner />
+        <DemoShown />
         <Numbers total={all.data} />
         <SimpleGrid cols={{ base: 1, lg: 2 }} style={{ alignItems: 'start' }}>
           <Attention />
@@ -50,6 +59,17 @@ export function Overview() {
         </SimpleGrid>
       </Stack>
     </Page>
+  )
+}
+
+function DemoShown() {
+  const { can, organizationId } = useSession()
+  const demo = useQuery({ ...demoQuery, enabled: can('installation:manage') }).data
+  if (!demo?.organizationId || (organizationId && organizationId !== demo.organizationId)) return null
+  return (
+    <Suspense>
+      <DemoBanner demo={demo} />
+    </Suspense>
   )
 }
 

@@ -9,6 +9,7 @@ import type { ApiKey, Permission } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { groupsQuery, organizationsQuery } from '@/features/organizations/queries'
 import { PERMISSIONS } from '@/features/organizations/words'
+import { useMaking } from '@/parts/address'
 import { Confirm } from '@/parts/Confirm'
 import { CodeBlock } from '@/parts/Copy'
 import { DataList } from '@/parts/DataList'
@@ -29,7 +30,7 @@ export function ApiKeys() {
   const format = useFormat()
   const client = useQueryClient()
   const { can, organizationId } = useSession()
-  const [making, setMaking] = useState(false)
+  const [making, setMaking] = useMaking()
   const [shown, setShown] = useState<string | null>(null)
   const [editing, setEditing] = useState<ApiKey | null>(null)
   const [removing, setRemoving] = useState<ApiKey | null>(null)

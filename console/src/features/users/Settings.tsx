@@ -17,7 +17,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { User } from '@/api/types'
 import { useSession } from '@/features/auth/session'
-import { chooseLanguage, type Language } from '@/i18n'
+import type { Language } from '@/i18n'
 import { Failure, FormFailure, useFailureText } from '@/parts/Failure'
 import { changes, showProblems } from '@/parts/form'
 import { failed, told } from '@/parts/notify'
@@ -25,6 +25,7 @@ import { Page } from '@/parts/Page'
 import { Panel } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
 import { keepTileUrl, tileUrl } from '@/parts/tiles'
+import { useLanguage } from './language'
 import { changePassword, changeUser, endSession, sessionsQuery } from './queries'
 
 /** One's own account and how the console looks here. */
@@ -101,18 +102,8 @@ function You({ user }: { user: User }) {
 
 function Appearance() {
   const { t, i18n } = useTranslation()
-  const { me } = useSession()
-  const client = useQueryClient()
-  const text = useFailureText()
   const { colorScheme, setColorScheme } = useMantineColorScheme()
-  const choose = useMutation({
-    mutationFn: async (language: Language) => {
-      await chooseLanguage(language)
-      await changeUser(me.id, { language })
-    },
-    onError: (failure) => failed(text(failure)),
-    onSettled: () => client.invalidateQueries({ queryKey: ['me'] }),
-  })
+  const choose = useLanguage()
   const [tiles, setTiles] = useState(tileUrl())
   return (
     <Panel title={t('settings.appearance')}>
@@ -124,7 +115,7 @@ function Appearance() {
           <SegmentedControl
             aria-label={t('frame.language')}
             value={i18n.language}
-            onChange={(language) => choose.mutate(language as Language)}
+            onChange={(language) => choose(language as Language)}
             data={[
               { value: 'en', label: 'English' },
               { value: 'da', label: 'Dansk' },

@@ -1,11 +1,10 @@
 import { Button, Drawer, Text } from '@mantine/core'
 import { IconPlus, IconUsers } from '@tabler/icons-react'
-import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import type { User } from '@/api/types'
 import { useSession } from '@/features/auth/session'
-import { useAddress } from '@/parts/address'
+import { useAddress, useMaking } from '@/parts/address'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
 import { Filters } from '@/parts/Filters'
@@ -40,7 +39,7 @@ export function Users() {
   const { t } = useTranslation()
   const { can, organizationId } = useSession()
   const [address, setAddress] = useAddress()
-  const [inviting, setInviting] = useState(false)
+  const [inviting, setInviting] = useMaking()
   const setLooked = (id: string | undefined) => setAddress({ ...address, user: id })
   const filter = {
     q: address.q,

@@ -79,7 +79,7 @@ export const administration = {
     applications_manage: 'Administrere applikationer',
     devices_read: 'Se enheder',
     devices_manage: 'Administrere enheder',
-    devices_operate: 'Sende kommandoer',
+    devices_operate: 'Sende operationer',
     messages_read: 'Se beskeder',
     decoders_read: 'Se dekodere',
     decoders_manage: 'Administrere dekodere',
@@ -267,10 +267,10 @@ export const administration = {
       notice_acknowledged: 'Varsel taget op',
     },
     operations: {
-      cancelled: 'Kommando kaldt tilbage',
-      issued: 'Kommando afsendt',
-      reported: 'Kommando besvaret',
-      timed_out: 'Kommando ikke besvaret',
+      cancelled: 'Operation kaldt tilbage',
+      issued: 'Operation afsendt',
+      reported: 'Operation besvaret',
+      timed_out: 'Operation ikke besvaret',
     },
     organizations: {
       changed: 'Organisation ændret',

@@ -5,7 +5,7 @@ export const things = {
     empty: 'En applikation samler de enheder, der tjener ét formål; rettigheder og modtagere hører til den.',
     emptyTitle: 'Ingen applikationer endnu',
     encodeCommandsHelp:
-      'Enhedernes dekodere gør kommandoer til bytes, hvor de kan; ellers er kommandoer JSON.',
+      'Enhedernes dekodere gør operationer til bytes, hvor de kan; ellers er operationer JSON.',
     firstOrganization: 'Hvis den er: en by, et firma, en afdeling. Der er ingen endnu, så denne oprettes.',
     keeping: 'Opbevaring og tavshed',
     lead: 'Hvad enhederne er til for, og hvis de er.',
@@ -65,6 +65,8 @@ export const things = {
     dedicated: 'Til én opgave',
   },
   devices: {
+    battery: 'Batteri',
+    signal: 'Signal',
     addTags: 'Tilføj mærker',
     address: 'Adresse',
     become: {
@@ -135,11 +137,11 @@ export const things = {
   },
   timeline: {
     byYou: 'af dig',
-    commandAsked: 'Kommandoen {{code}} sendt',
-    commandEnded: 'Kommandoen {{code}}: {{state}}',
+    commandAsked: 'Operationen {{code}} sendt',
+    commandEnded: 'Operationen {{code}}: {{state}}',
     connected: 'Forbundet',
     disconnected: 'Forbindelsen sluttede',
-    empty: 'Ændringer, forbindelser, varsler og kommandoer viser sig her.',
+    empty: 'Ændringer, forbindelser, varsler og operationer viser sig her.',
     emptyTitle: 'Der er intet sket endnu',
     noticeCleared: 'ovre',
     noticeOpened: 'varsel åbnet',
@@ -225,14 +227,14 @@ export const things = {
     aPhone: 'Telefon',
     already: 'Denne browser er allerede enheden {{name}}.',
     become: 'Bliv en enhed',
-    commands: 'Kommandoer',
+    commands: 'Operationer',
     gone: 'Telefonen er ikke længere en enhed',
     goneHelp:
       'Dens nøgle er trukket tilbage, eller enheden er fjernet. Stop her, og åbn et nyt link for at begynde igen.',
     insecure:
       'Browsere giver kun batteri, bevægelse og position over https. Over almindelig http sendes knappen, skyderen, din tekst, skærm og netværk.',
     last: 'Sendt sidst',
-    lead: 'Browseren sender så, hvad den mærker, så længe siden er åben, og viser kommandoer. Nøglen bliver i denne browser.',
+    lead: 'Browseren sender så, hvad den mærker, så længe siden er åben, og viser operationer. Nøglen bliver i denne browser.',
     leave: 'Stop, og glem nøglen',
     motion: 'Send bevægelse',
     noCommands: 'Der er ikke kommet nogen endnu.',
@@ -311,7 +313,7 @@ export const things = {
     key: 'Indbakkenøgle',
     keyHelp:
       'Én nøgle til mange enheder, som endnu ikke er kendt. Hvem der sender med den, venter i indbakken, til nogen optager den.',
-    keyKnown: 'Der er en nøgle, der ender på {{hint}}, lavet <time></time>.',
+    keyKnown: 'Der er en nøgle, der ender på {{hint}}, lavet {{at}}.',
     lastMessage: 'Dens seneste besked',
     lead: 'Afsendere, som ingen kender endnu, venter her, og det, de sender, gemmes.',
     makeAnother: 'Lav en ny, som afløser denne',

@@ -79,7 +79,7 @@ export const administration = {
     applications_manage: 'Manage applications',
     devices_read: 'See devices',
     devices_manage: 'Manage devices',
-    devices_operate: 'Send commands',
+    devices_operate: 'Send operations',
     messages_read: 'See messages',
     decoders_read: 'See decoders',
     decoders_manage: 'Manage decoders',
@@ -267,10 +267,10 @@ export const administration = {
       notice_acknowledged: 'Notice taken up',
     },
     operations: {
-      cancelled: 'Command called back',
-      issued: 'Command sent',
-      reported: 'Command answered',
-      timed_out: 'Command not answered',
+      cancelled: 'Operation called back',
+      issued: 'Operation sent',
+      reported: 'Operation answered',
+      timed_out: 'Operation not answered',
     },
     organizations: {
       changed: 'Organization changed',
