@@ -12,7 +12,7 @@ from httpx2 import AsyncClient, Response
 from moorage.ingest import store
 from moorage.ingest.service.quotas import Quotas, measure
 from moorage.kit.ids import uuid7
-from moorage.organizations import Role
+from moorage.organizations import Quota, Role
 from web import World
 
 
@@ -47,8 +47,9 @@ class Town:
         return await self.world.client().post("/ingest/v1/up", json=body, headers=headers)
 
     async def set_quotas(self, path: str, **quotas: int) -> Response:
-        client = self.admin
-        return await client.patch(f"/api/v1{path}", json={"quotas": quotas})
+        """Set these quotas, and no others."""
+        every = dict.fromkeys(Quota) | quotas
+        return await self.admin.patch(f"/api/v1{path}", json={"quotas": every})
 
     async def refused_by(self, count: int, text: str = "") -> dict[str, Any]:
         """Send until refused, which a fresh quota does within a second; give the answer."""

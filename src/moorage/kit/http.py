@@ -97,9 +97,28 @@ def _unit(code: str) -> str:
     return code
 
 
+def _storable(value: Any) -> Any:
+    """Refuse texts that UTF-8 or PostgreSQL cannot hold."""
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+            raise ValueError("must hold no NUL character and no half of a surrogate pair")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _storable(key)
+            _storable(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _storable(inner)
+    return value
+
+
+Storable = AfterValidator(_storable)
+
 # Spaces around a name would make two of what nobody can tell apart.
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"\S")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"\S"),
+    Storable,
 ]
 Unit = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_unit)]
 SeriesName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import Field, Strict
 
-from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Units, UnitsPatch
+from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable, Units, UnitsPatch
 
 from ..model import (
     Direction,
@@ -19,22 +19,6 @@ LONGEST_SCRIPT = 512 * 1024
 MOST_CASES = 500
 
 
-def _storable(value: Any) -> Any:
-    """Refuse texts that UTF-8 or PostgreSQL cannot hold."""
-    if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-            raise ValueError("must hold no NUL character and no half of a surrogate pair")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            _storable(key)
-            _storable(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _storable(inner)
-    return value
-
-
-Storable = AfterValidator(_storable)
 Text = Annotated[str, Field(max_length=10_000), Storable]
 ScriptText = Annotated[
     str,
