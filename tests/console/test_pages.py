@@ -674,6 +674,11 @@ def test_messages_of_all_devices_are_found_and_looked_into(
     page = visitor.page
     page.get_by_role("combobox", name="Device").fill("Lamp 1")
     page.get_by_role("option", name="Lamp 1").click()
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as kept:
+        page.get_by_role("menuitem", name="JSON lines").click()
+    lines = kept.value.path().read_text().splitlines()
+    assert any("over here" in line for line in lines)
     page.get_by_role("row").filter(has_text="note over here").first.click(
         position={"x": 40, "y": 10}
     )

@@ -1,21 +1,19 @@
-import { Anchor, Button, Drawer, Group, Menu, Stack, Text, TextInput } from '@mantine/core'
-import { IconDownload, IconReceipt, IconReceiptOff } from '@tabler/icons-react'
+import { Anchor, Drawer, Group, Stack, Text, TextInput } from '@mantine/core'
+import { IconReceipt, IconReceiptOff } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { queryString } from '@/api/curl'
-import { download } from '@/api/download'
 import { usePages } from '@/api/pages'
 import type { Receipt, Target } from '@/api/types'
 import { DeviceSearch } from '@/features/devices/DeviceSearch'
 import { boundsOf } from '@/features/telemetry/period'
 import { useAddress } from '@/parts/address'
 import { DataList } from '@/parts/DataList'
+import { Download } from '@/parts/Download'
 import { Empty } from '@/parts/Empty'
-import { useFailureText } from '@/parts/Failure'
 import { Filters } from '@/parts/Filters'
 import { useFormat } from '@/parts/format'
-import { failed } from '@/parts/notify'
 import { Facts } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
 import { listReceipts } from './queries'
@@ -23,16 +21,11 @@ import { ReceiptStatus } from './ReceiptStatus'
 
 const PERIODS = ['quarter', 'hour', 'day', 'between'] as const
 const OUTCOMES = ['accepted', 'dead'] as const
-const FORMS = [
-  ['CSV', 'text/csv', 'csv'],
-  ['NDJSON', 'application/x-ndjson', 'ndjson'],
-] as const
 
 /** What the target took and what was given up, message by message. */
 export function Receipts({ target }: { target: Target }) {
   const { t } = useTranslation()
   const format = useFormat()
-  const text = useFailureText()
   const [address, setAddress] = useAddress()
   const [looked, setLooked] = useState<Receipt | null>(null)
   const { deviceId, outcome, period, from, to } = address
@@ -91,29 +84,11 @@ export function Receipts({ target }: { target: Target }) {
                   onChange={(event) => setAddress({ ...address, [bound]: event.currentTarget.value })}
                 />
               ))}
-            <Menu position="bottom-end" shadow="md">
-              <Menu.Target>
-                <Button variant="subtle" size="compact-sm" leftSection={<IconDownload size={16} />}>
-                  {t('readings.download')}
-                </Button>
-              </Menu.Target>
-              <Menu.Dropdown>
-                {FORMS.map(([name, type, suffix]) => (
-                  <Menu.Item
-                    key={suffix}
-                    onClick={() =>
-                      void download(
-                        `/api/v1/targets/${target.id}/receipts${queryString(chosen())}`,
-                        type,
-                        `receipts.${suffix}`,
-                      ).catch((failure) => failed(text(failure)))
-                    }
-                  >
-                    {name}
-                  </Menu.Item>
-                ))}
-              </Menu.Dropdown>
-            </Menu>
+            <Download
+              path={() => `/api/v1/targets/${target.id}/receipts${queryString(chosen())}`}
+              name="receipts"
+              forms={['csv', 'ndjson']}
+            />
           </Group>
         }
         columns={[

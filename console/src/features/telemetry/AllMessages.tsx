@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { queryString } from '@/api/curl'
 import { usePages } from '@/api/pages'
 import type { RecentMessage } from '@/api/types'
 import { useSession } from '@/features/auth/session'
@@ -14,6 +15,7 @@ import { applicationsQuery } from '@/features/groups/queries'
 import { useAddress } from '@/parts/address'
 import { CodeBlock } from '@/parts/Copy'
 import { DataList } from '@/parts/DataList'
+import { Download } from '@/parts/Download'
 import { Empty } from '@/parts/Empty'
 import { Filters } from '@/parts/Filters'
 import { Page } from '@/parts/Page'
@@ -124,6 +126,13 @@ export function AllMessages() {
                   onChange={(event) => setAddress({ ...address, [bound]: event.currentTarget.value })}
                 />
               ))}
+            {deviceId && (
+              <Download
+                path={() => `/api/v1/devices/${deviceId}/messages${queryString(bounds())}`}
+                name="messages"
+                forms={['ndjson']}
+              />
+            )}
           </Group>
         }
         columns={[

@@ -1,4 +1,4 @@
-import { Drawer, Stack, Text } from '@mantine/core'
+import { Drawer, Group, Stack, Text } from '@mantine/core'
 import { IconMessage2 } from '@tabler/icons-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -10,6 +10,7 @@ import { useAddress } from '@/parts/address'
 import { Bytes } from '@/parts/Bytes'
 import { CodeBlock } from '@/parts/Copy'
 import { DataList } from '@/parts/DataList'
+import { Download } from '@/parts/Download'
 import { Empty } from '@/parts/Empty'
 import { Filters } from '@/parts/Filters'
 import { useFormat } from '@/parts/format'
@@ -43,18 +44,25 @@ export function Messages({ deviceId }: { deviceId: string }) {
         rowKey={(m) => m.position}
         onOpen={setLooked}
         tools={
-          <Filters
-            name="device-messages"
-            value={{ problems: address.problems }}
-            onChange={(next) => setAddress({ ...address, problems: next.problems })}
-            filters={[
-              {
-                key: 'problems',
-                label: t('messages.show'),
-                options: [{ value: 'true', label: t('messages.onlyProblems') }],
-              },
-            ]}
-          />
+          <Group gap="xs">
+            <Filters
+              name="device-messages"
+              value={{ problems: address.problems }}
+              onChange={(next) => setAddress({ ...address, problems: next.problems })}
+              filters={[
+                {
+                  key: 'problems',
+                  label: t('messages.show'),
+                  options: [{ value: 'true', label: t('messages.onlyProblems') }],
+                },
+              ]}
+            />
+            <Download
+              path={() => `/api/v1/devices/${deviceId}/messages`}
+              name="messages"
+              forms={['ndjson']}
+            />
+          </Group>
         }
         columns={[
           {

@@ -1,27 +1,21 @@
-import { Button, Group, Menu, MultiSelect, SegmentedControl, Skeleton, Stack, Text } from '@mantine/core'
-import { IconChartLine, IconDownload, IconZoomReset } from '@tabler/icons-react'
+import { Button, Group, MultiSelect, SegmentedControl, Skeleton, Stack, Text } from '@mantine/core'
+import { IconChartLine, IconZoomReset } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { queryString } from '@/api/curl'
-import { download } from '@/api/download'
 import type { Latest } from '@/api/types'
 import { Chart } from '@/parts/Chart'
+import { Download } from '@/parts/Download'
 import { Empty } from '@/parts/Empty'
-import { Failure, useFailureText } from '@/parts/Failure'
+import { Failure } from '@/parts/Failure'
 import { useFormat } from '@/parts/format'
-import { failed } from '@/parts/notify'
 import { Panel } from '@/parts/Panel'
 import { latestQuery, readingsQuery, type Span } from './queries'
 import { unitText } from './units'
 
 const PERIODS = { hour: 3_600, day: 86_400, week: 604_800, month: 2_592_000, year: 31_536_000 } as const
 type Period = keyof typeof PERIODS
-const FORMS = [
-  ['CSV', 'text/csv', 'csv'],
-  ['JSON', 'application/x-ndjson', 'ndjson'],
-  ['Parquet', 'application/vnd.apache.parquet', 'parquet'],
-] as const
 
 const spanOf = (period: Period, end: number): Span => ({
   from: new Date(end - PERIODS[period] * 1000).toISOString(),
@@ -32,7 +26,6 @@ const spanOf = (period: Period, end: number): Span => ({
 export function Readings({ deviceId, at }: { deviceId: string; at?: string }) {
   const { t } = useTranslation()
   const format = useFormat()
-  const text = useFailureText()
   const state = useQuery(latestQuery(deviceId, at))
   const numeric = (state.data?.latest ?? []).filter((one) => typeof one.value === 'number')
   const [picked, setPicked] = useState<string[] | null>(null)
@@ -91,29 +84,11 @@ export function Readings({ deviceId, at }: { deviceId: string; at?: string }) {
         <Text fz="sm" c="dimmed">
           {format.instant(span.from, false)} – {format.instant(span.to, false)} · {t('readings.help')}
         </Text>
-        <Menu position="bottom-end" shadow="md">
-          <Menu.Target>
-            <Button variant="subtle" size="compact-sm" leftSection={<IconDownload size={16} />}>
-              {t('readings.download')}
-            </Button>
-          </Menu.Target>
-          <Menu.Dropdown>
-            {FORMS.map(([name, type, suffix]) => (
-              <Menu.Item
-                key={suffix}
-                onClick={() =>
-                  void download(
-                    `/api/v1/devices/${deviceId}/readings${queryString({ series, ...span })}`,
-                    type,
-                    `readings.${suffix}`,
-                  ).catch((failure) => failed(text(failure)))
-                }
-              >
-                {name}
-              </Menu.Item>
-            ))}
-          </Menu.Dropdown>
-        </Menu>
+        <Download
+          path={() => `/api/v1/devices/${deviceId}/readings${queryString({ series, ...span })}`}
+          name="readings"
+          forms={['csv', 'ndjson', 'parquet']}
+        />
       </Group>
       {readings.error && <Failure of={readings.error} retry={() => void readings.refetch()} />}
       {readings.isPending && series.length > 0 && <Skeleton height={240} />}
