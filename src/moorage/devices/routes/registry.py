@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -180,10 +181,16 @@ async def set_photo(device_id: UUID, request: Request, tx: Tx, caller: Signed) -
 @router.get("/{device_id}/photo", response_class=Response,
             responses={**may_fail(DeviceUnknown, PhotoUnknown),
                        200: {"content": {"image/*": {}}}})  # fmt: skip
-async def get_photo(device_id: UUID, tx: Tx, caller: Signed) -> Response:
+async def get_photo(
+    device_id: UUID, tx: Tx, caller: Signed,
+    at: Annotated[datetime | None, Query(
+        description="The device's `photoAt`: an address that changes with the photo may be kept.",
+    )] = None,
+) -> Response:  # fmt: skip
     """Read a device's photo."""
     kind, content = await service.photo_of(tx, caller, device_id)
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache"}
+    kept = "no-cache" if at is None else "max-age=3600"
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": f"private, {kept}"}
     return Response(content, media_type=kind, headers=headers)
 
 
