@@ -112,6 +112,7 @@ class Process:
         self._stale = True
         self._keeper = telemetry.Keeper(self._partition)
         self._decoding.contexts.clear()
+        self._decoding.failures.clear()
         self._noted.clear()
 
     async def step(self, *, give_up: bool = False) -> int:

@@ -107,7 +107,7 @@ def check(payload: bytes, content_type: str) -> None:
     """
     media_type = content_type.partition(";")[0].strip().lower()
     try:
-        if "json" in media_type:
+        if says_json(content_type):
             _raw_json.decode(payload)
             if not payload.isascii():
                 payload.decode()

@@ -167,11 +167,15 @@ class Porch(asyncio.Protocol):
         """Send bytes; nothing if the connection is closing."""
         if self._socket.is_closing():
             return
-        if (sent := self._tls.write(data)) < len(data):
-            # A record at a time.
-            rest = memoryview(data)[sent:]
-            while rest:
-                rest = rest[self._tls.write(rest) :]
+        try:
+            if (sent := self._tls.write(data)) < len(data):
+                # A record at a time.
+                rest = memoryview(data)[sent:]
+                while rest:
+                    rest = rest[self._tls.write(rest) :]
+        except ssl.SSLError:  # Nothing more can be told to this one; others wait for their answers.
+            self._socket.abort()
+            return
         self._flush()
 
     def close(self) -> None:
