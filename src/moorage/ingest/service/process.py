@@ -53,7 +53,8 @@ class Process:
         self._position: ledger.Position | None = None
         self._stale = True
         self._noted: dict[int, int] = {}
-        # How many messages a batch may hold; fewer after one that failed.
+        # How many messages a batch may hold; fewer after one that failed. 0: one, and that one is
+        # given up.
         self._most = BATCH
         self.processed = 0
         doorbells.on(ledger.CHANNEL[ledger.LogName.RAW], lambda _payload: self._bell.set())
@@ -83,21 +84,19 @@ class Process:
                 self._start_over()
                 await asyncio.sleep(0.5)
             except Exception:
-                await self._get_past()
+                if self._most == 0:
+                    raise
+                self._get_past()
 
-    async def _get_past(self) -> None:
+    def _get_past(self) -> None:
         """Go on after a batch that failed for a reason nobody knows.
 
         No message may hold up those behind it: batches are halved until the one is found that is to
-        blame, and of that one only the bytes are kept. Raises what is no message's fault.
+        blame, and of that one only the bytes are kept.
         """
         log.exception("batch_failed", partition=self._partition, most=self._most)
         self._start_over()
-        if self._most > 1:
-            self._most //= 2
-            return
-        await self.step(give_up=True)
-        self._start_over()
+        self._most //= 2
 
     def _look_again(self) -> None:
         self._decoding.look_again()
@@ -115,23 +114,24 @@ class Process:
         self._decoding.failures.clear()
         self._noted.clear()
 
-    async def step(self, *, give_up: bool = False) -> int:
+    async def step(self) -> int:
         """Process what has come in since; give the number of messages.
 
-        With `give_up` nothing is decoded: the messages become problems.
+        What is given up is not decoded: it becomes a problem.
         """
+        give_up, most = self._most == 0, max(1, self._most)
         self._bell.clear()
         if self._stale:
             await self._renew_latest()
         async with self._database.begin() as tx:
             was = await self._where(tx)
-            envelopes = await ledger.read(tx, ledger.LogName.RAW, self._partition, was, self._most)
+            envelopes = await ledger.read(tx, ledger.LogName.RAW, self._partition, was, most)
             if not envelopes:
                 self._most = BATCH
                 return 0
             entries, now = opened(envelopes, was)
-            if len(entries) > self._most < BATCH:
-                entries = entries[: self._most]
+            if len(entries) > most < BATCH:
+                entries = entries[:most]
                 now = ledger.Position(entries[-1][0] + 1, was.day)
             links = traces_of(entries) if trace.is_on() else ()
             with trace.span("messages.process", links=links, messages=len(entries)):
@@ -142,7 +142,7 @@ class Process:
                     await self._report_operations(tx, entries)
                 await self._keep(tx, derived, was, now)
         self._position = now
-        self._most = min(BATCH, self._most * 2)
+        self._most = min(BATCH, most * 2)
         self.processed += len(entries)
         return len(entries)
 

@@ -137,7 +137,8 @@ class Intake:
         self._partition = partition
         self._sources = Sources(doorbells)
         self._position: ledger.Position | None = None
-        # How many messages a batch may hold; fewer after one that failed.
+        # How many messages a batch may hold; fewer after one that failed. 0: one, and that one is
+        # given up.
         self._most = BATCH
         self._bell = asyncio.Event()
         doorbells.on(ledger.CHANNEL[ledger.LogName.DERIVED], lambda _payload: self._bell.set())
@@ -159,37 +160,37 @@ class Intake:
                 self._position = None
                 await asyncio.sleep(0.5)
             except Exception:
-                await self._get_past()
+                if self._most == 0:
+                    raise
+                self._get_past()
 
-    async def _get_past(self) -> None:
+    def _get_past(self) -> None:
         """Go on after a batch that failed for a reason nobody knows.
 
         Batches are halved until the message is found that is to blame; it becomes a dead letter of
-        each route it was meant for. Raises what is no message's fault.
+        each route it was meant for.
         """
         log.exception("intake_failed", partition=self._partition, most=self._most)
         self._position = None
-        if self._most > 1:
-            self._most //= 2
-        else:
-            await self.step(give_up=True)
+        self._most //= 2
 
-    async def step(self, *, give_up: bool = False) -> int:
+    async def step(self) -> int:
         """Take in what was derived since; give the number of messages read.
 
-        With `give_up` nothing is decoded or filtered: the messages become dead letters.
+        What is given up is neither decoded nor filtered: it becomes dead letters.
         """
+        give_up, most = self._most == 0, max(1, self._most)
         self._bell.clear()
         derived = ledger.LogName.DERIVED
         async with self._database.begin() as tx:
             was = self._position or await ledger.position_of(tx, CONSUMER, derived, self._partition)
-            envelopes = await ledger.read(tx, derived, self._partition, was, self._most)
+            envelopes = await ledger.read(tx, derived, self._partition, was, most)
             if not envelopes:
                 self._most = BATCH
                 return 0
             now = ledger.after(envelopes[-1])
-            if now.next - was.next > self._most < BATCH:
-                now = ledger.Position(was.next + self._most, was.day)
+            if now.next - was.next > most < BATCH:
+                now = ledger.Position(was.next + most, was.day)
             arrivals = await self._sources.arrivals(
                 tx, self._partition, envelopes, was.next, now.next
             )
@@ -202,7 +203,7 @@ class Intake:
                 await take_in(tx, chosen)
                 await decoders.note_problems(tx, [one.problem for one in chosen if one.problem])
         self._position = now
-        self._most = min(BATCH, self._most * 2)
+        self._most = min(BATCH, most * 2)
         return now.next - was.next
 
 
