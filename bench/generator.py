@@ -152,22 +152,23 @@ def packet(first: int, body: bytes) -> bytes:
     return bytes([first]) + _length(len(body)) + body
 
 
-def _text(value: bytes) -> bytes:
+def text(value: bytes) -> bytes:
+    """Frame an MQTT string."""
     return len(value).to_bytes(2, "big") + value
 
 
 def connect_packet(client_id: str, key: str, *, five: bool) -> bytes:
     """Make a CONNECT of MQTT 3.1.1, or 5 when `five`: clean, kept alive 300 s, key as user name."""
-    head = _text(b"MQTT") + bytes([5 if five else 4, 0x82]) + (300).to_bytes(2, "big")
+    head = text(b"MQTT") + bytes([5 if five else 4, 0x82]) + (300).to_bytes(2, "big")
     return packet(
-        0x10, head + (b"\0" if five else b"") + _text(client_id.encode()) + _text(key.encode())
+        0x10, head + (b"\0" if five else b"") + text(client_id.encode()) + text(key.encode())
     )
 
 
 def publish_packet(payload: bytes, packet_id: int = 1, *, five: bool = False) -> bytes:
     """Make a PUBLISH of QoS 1."""
     return packet(
-        0x32, _text(TOPIC) + packet_id.to_bytes(2, "big") + (b"\0" if five else b"") + payload
+        0x32, text(TOPIC) + packet_id.to_bytes(2, "big") + (b"\0" if five else b"") + payload
     )
 
 
@@ -295,8 +296,8 @@ def closed(job: Job, connections: Sequence[Connection]) -> Result:
     seconds[-1] = (answered - marked) * share
     return Result(
         began=began, ended=ended, sent=sent * share, accepted=answered * share,
-        refused=refused * share, seconds=seconds, latency_ms=_percentiles(latencies),
-        cpu_s=_cpu_since(before),
+        refused=refused * share, seconds=seconds, latency_ms=percentiles(latencies),
+        cpu_s=cpu_since(before),
     )  # fmt: skip
 
 
@@ -341,7 +342,7 @@ def paced(job: Job, connections: Sequence[Connection]) -> Result:
         Path(job.times).write_bytes(due.tobytes() + acknowledged.tobytes())
     return Result(
         began=began, ended=ended, sent=sent, accepted=answered,
-        latency_ms=_percentiles(latencies), cpu_s=_cpu_since(before),
+        latency_ms=percentiles(latencies), cpu_s=cpu_since(before),
     )  # fmt: skip
 
 
@@ -400,7 +401,7 @@ def flood(job: Job, connections: Sequence[Connection]) -> Result:
             marked, tick = accepted, tick + 1
     return Result(
         began=began, ended=clock(), sent=sent, accepted=accepted, refused=refused,
-        held_back=held_back, seconds=seconds, cpu_s=_cpu_since(before),
+        held_back=held_back, seconds=seconds, cpu_s=cpu_since(before),
     )  # fmt: skip
 
 
@@ -481,14 +482,16 @@ def _complain(answer: bytes) -> None:
         sys.stderr.write(f"generator: {answer[:400].decode('latin-1')}\n")
 
 
-def _percentiles(latencies: array[float]) -> list[float]:
+def percentiles(latencies: array[float]) -> list[float]:
+    """Give p50, p95, p99 of seconds, in milliseconds."""
     ordered = sorted(latencies)
     if not ordered:
         return [math.nan] * 3
     return [1000 * ordered[min(len(ordered) - 1, int(len(ordered) * q))] for q in (0.5, 0.95, 0.99)]
 
 
-def _cpu_since(before: Any) -> list[float]:
+def cpu_since(before: Any) -> list[float]:
+    """Give user and system seconds spent since `before`."""
     now = resource.getrusage(resource.RUSAGE_SELF)
     return [now.ru_utime - before.ru_utime, now.ru_stime - before.ru_stime]
 

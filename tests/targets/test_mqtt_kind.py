@@ -18,7 +18,7 @@ from moorage.builtin.targets.mqtt import KIND
 from moorage.kit.errors import FieldInvalid
 from moorage.targets import Delivery, Outcome, Result
 from moorage.testing.targets import CHECKS, NETWORK, Bench, Received, a_delivery
-from targets.authority import Authority
+from moorage.testing.authority import Authority
 from targets.servers import free_port, mosquitto, until_listening
 
 

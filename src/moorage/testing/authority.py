@@ -1,4 +1,4 @@
-"""A private certificate authority for tests."""
+"""A private certificate authority, for tests and measurements."""
 
 from __future__ import annotations
 

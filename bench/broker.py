@@ -1,0 +1,235 @@
+"""The broker beside Mosquitto: the same load on both, in turns, in one run.
+
+`moorage listen --lab` is what is measured: the door's own broker and sockets, open to everybody and
+without a database, so that neither side keeps anything. What it costs to keep (a message in the
+ledger before its PUBACK) is measured by `mqtt`. Every row is measured `ROUNDS` times on each side,
+one after the other; what is printed are medians, and the ratio of Moorage to Mosquitto.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.installation import NotReady, directory, free_ports
+from bench.load import Swarm
+from bench.machine import proportional_bytes, times
+from bench.swarm import Outcome, Task
+from moorage.testing.authority import Authority
+
+ROUNDS = 3
+START_S = 20.0
+IDLE = 10_000
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker under load."""
+
+    name: str
+    pid: int
+    port: int
+    tls_port: int
+
+    def processes(self) -> list[int]:
+        """Give its processes."""
+        own = psutil.Process(self.pid)
+        return [self.pid, *(child.pid for child in own.children(recursive=True))]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    Attributes:
+        name: as it is printed.
+        task: without its port.
+        figure: what counts, of an outcome and the broker's CPU seconds.
+        unit: of the figure.
+        more_is_better: else less is.
+    """
+
+    name: str
+    task: dict[str, object]
+    figure: Callable[[Outcome, float], float]
+    unit: str
+    more_is_better: bool = True
+
+
+def _rate(outcome: Outcome, _cpu_s: float) -> float:
+    return outcome.count / (outcome.ended - outcome.began)
+
+
+def _p99(outcome: Outcome, _cpu_s: float) -> float:
+    return outcome.latency_ms[2]
+
+
+def _publish(name: str, **task: object) -> Row:
+    return Row(name, {"mode": "publish", **task}, _rate, "messages/s")
+
+
+def rows(authority: str, certificate: str, key: str) -> list[Row]:
+    """Give what is measured, in order."""
+    tls = {"authority": authority}
+    mutual = {**tls, "certificate": certificate, "key": key}
+    return [
+        _publish("QoS 0 in, 50 clients", publishers=50),
+        _publish("QoS 1 in, 50 clients", publishers=50, qos=1),
+        _publish("QoS 2 in, 50 clients", publishers=50, qos=2),
+        _publish("QoS 1 in over TLS, 50 clients", publishers=50, qos=1, **tls),
+        _publish("fan-out to 1, QoS 0", publishers=1, subscribers=1),
+        _publish("fan-out to 10, QoS 0", publishers=1, subscribers=10),
+        _publish("fan-out to 100, QoS 0", publishers=1, subscribers=100),
+        _publish("fan-out to 1,000, QoS 0", publishers=1, subscribers=1_000),
+        _publish("fan-out to 100, QoS 1", publishers=1, subscribers=100, qos=1),
+        _publish("50 to 20, QoS 0", publishers=50, subscribers=20),
+        _publish("50 to 20, QoS 1", publishers=50, subscribers=20, qos=1),
+        Row("connects, plain", {"mode": "connect", "publishers": 50}, _rate, "a second"),
+        Row("connects, TLS", {"mode": "connect", "publishers": 20, **tls}, _rate, "a second"),
+        Row("connects, TLS resumed", {"mode": "connect", "publishers": 20, "resume": True, **tls},
+            _rate, "a second"),
+        Row("connects, mutual TLS", {"mode": "connect", "publishers": 20, **mutual}, _rate,
+            "a second"),
+        Row("10,000 messages/s to 1, QoS 1: p99",
+            {"mode": "paced", "publishers": 100, "qos": 1, "rate": 10_000.0}, _p99, "ms", False),
+    ]  # fmt: skip
+
+
+def main(seconds: float) -> None:
+    """Measure every row, then a storm of connections and their memory."""
+    if shutil.which("mosquitto", path="/usr/sbin:/usr/bin") is None:
+        print("  not measured: Mosquitto is not installed (apt-get install mosquitto)")
+        return
+    with directory() as made, contextlib.ExitStack() as stack:
+        authority = Authority(made)
+        trust = made / "authority.crt"
+        trust.write_text(authority.certificate)
+        authority.files("localhost")
+        certificate, key = authority.files("client")
+        ours = stack.enter_context(_moorage(made))
+        theirs = stack.enter_context(_mosquitto(made))
+        print(f"  {'':<36}{'Moorage':>12}{'Mosquitto':>12}{'':<12}{'ratio':>8}"
+              f"{'CPU µs each':>16}{'ratio':>8}")  # fmt: skip
+        for row in rows(str(trust), str(certificate), str(key)):
+            _compare(row, seconds, ours, theirs)
+        for name, trusted in (("plain", None), ("TLS resumed", str(trust))):
+            _storm(name, trusted, ours, theirs)
+
+
+def _compare(row: Row, seconds: float, *brokers: Broker) -> None:
+    figures: dict[str, list[float]] = {broker.name: [] for broker in brokers}
+    costs: dict[str, list[float]] = {broker.name: [] for broker in brokers}
+    lost: dict[str, int] = {broker.name: 0 for broker in brokers}
+    for _ in range(ROUNDS):
+        for broker in brokers:
+            outcome, cpu_s = _run(row.task, seconds, broker)
+            figures[broker.name].append(row.figure(outcome, cpu_s))
+            costs[broker.name].append(cpu_s / max(outcome.count, 1) * 1e6)
+            lost[broker.name] += outcome.lost
+    ours, theirs = (statistics.median(figures[broker.name]) for broker in brokers)
+    our_cost, their_cost = (statistics.median(costs[broker.name]) for broker in brokers)
+    digits = 0 if row.more_is_better else 2
+    print(f"  {row.name:<36}{ours:>12,.{digits}f}{theirs:>12,.{digits}f} {row.unit:<11}"
+          f"{ours / theirs:>8.2f}{our_cost:>8.2f}{their_cost:>8.2f}"
+          f"{our_cost / max(their_cost, 0.01):>8.2f}")  # fmt: skip
+    for name, count in lost.items():
+        if count:
+            print(f"    {name} did not deliver {count:,} messages")
+
+
+def _run(task: dict[str, object], seconds: float, broker: Broker) -> tuple[Outcome, float]:
+    port = broker.tls_port if task.get("authority") else broker.port
+    wanted = Task(port=port, seconds=seconds, **task)  # type: ignore[arg-type]
+    with Swarm(wanted) as load:
+        before = _cpu(broker)
+        load.start()
+        outcome = load.result()
+        return outcome, _cpu(broker) - before
+
+
+def _storm(name: str, authority: str | None, *brokers: Broker) -> None:
+    """Print how fast `IDLE` clients are back, and what each takes of a broker's memory."""
+    for broker in brokers:
+        port = broker.tls_port if authority else broker.port
+        before = proportional_bytes(broker.processes())
+        task = Task(
+            mode="connect", port=port, seconds=0, publishers=200, stay=IDLE, authority=authority,
+            resume=authority is not None,
+        )  # fmt: skip
+        with Swarm(task) as load:
+            load.start()
+            outcome = load.result()
+            taken = proportional_bytes(broker.processes()) - before
+        took = outcome.ended - outcome.began
+        print(f"  {IDLE:,} clients come at once, {name}, {broker.name}: all there after "
+              f"{took:.1f} s; {taken / IDLE / 1024:.2f} KiB each")  # fmt: skip
+        time.sleep(2)
+
+
+def _cpu(broker: Broker) -> float:
+    return sum(spent.total_s for spent in times(dict.fromkeys(broker.processes(), "")).values())
+
+
+@contextlib.contextmanager
+def _moorage(made: Path) -> Iterator[Broker]:
+    port, tls_port = free_ports(2)
+    command = [
+        *(sys.executable, "-P", "-m", "moorage.entry.cli", "listen", "--lab"),
+        *("--mqtt-port", str(port), "--mqtt-tls-port", str(tls_port)),
+        *("--certificate", str(made / "localhost.crt"), "--key", str(made / "localhost.key")),
+        *("--authority", str(made / "authority.crt")),
+    ]
+    with _process(command, made / "moorage.log", port) as pid:
+        yield Broker("Moorage", pid, port, tls_port)
+
+
+@contextlib.contextmanager
+def _mosquitto(made: Path) -> Iterator[Broker]:
+    port, tls_port = free_ports(2)
+    configuration = made / "mosquitto.conf"
+    configuration.write_text(
+        f"user root\nlog_type error\nmax_queued_messages 0\nmax_inflight_messages 0\n"
+        f"listener {port} 127.0.0.1\nallow_anonymous true\n"
+        f"listener {tls_port} 127.0.0.1\nallow_anonymous true\n"
+        f"cafile {made}/authority.crt\n"
+        f"certfile {made}/localhost.crt\nkeyfile {made}/localhost.key\n"
+    )
+    command = ["/usr/sbin/mosquitto", "-c", str(configuration)]
+    with _process(command, made / "mosquitto.log", port) as pid:
+        yield Broker("Mosquitto", pid, port, tls_port)
+
+
+@contextlib.contextmanager
+def _process(command: list[str], output: Path, port: int) -> Iterator[int]:
+    with output.open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _wait(port, process, output)
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
+    until = time.monotonic() + START_S
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise NotReady(f"The broker did not start:\n{output.read_text(encoding='utf-8')[-2000:]}")
