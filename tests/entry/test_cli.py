@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.entry import ports, root_key
+from moorage.entry import cli, ports, root_key
 from moorage.entry.settings import read
 
 
@@ -147,3 +147,17 @@ def test_bash_completes_commands_and_their_options(tmp_path: Path) -> None:
     assert completed("moorage", "user", "gr") == ["grant-admin"]
     assert completed("moorage", "run", "--la") == ["--lan"]
     assert "--json" in completed("moorage", "user", "list", "--")
+
+
+def test_each_command_is_listed_with_its_own_first_sentence() -> None:
+    for name in (name for name in cli.app if not name.startswith("-")):
+        command = cli.app[name]
+        function = command.default_command
+        told = (function.__doc__ if function is not None else "") or command.help
+        assert command.help.split("\n")[0].strip() == told.strip().split("\n")[0].strip(), name
+
+
+def test_a_command_for_another_installation_waits_for_no_database_library() -> None:
+    code = "import sys, moorage.entry.cli_things; print('sqlalchemy' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from installation import Installation, running
+from installation import Installation, ok, running
 
 COMMAND = [sys.executable, "-P", "-m", "moorage.entry.cli"]
 
@@ -22,6 +22,23 @@ COMMAND = [sys.executable, "-P", "-m", "moorage.entry.cli"]
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with running(tmp_path_factory.mktemp("things") / "data") as made:
         yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def elsewhere(platform: Installation) -> None:
+    """Let commands in with a key, as from another machine."""
+    groups = ok(platform.admin.get("/api/v1/permissions")).json()["items"]
+    (admins,) = (group["id"] for group in groups if group["organizationId"] is None)
+    body = {"name": "Commands", "permissionGroupIds": [admins]}
+    key = ok(platform.admin.post("/api/v1/api-keys", json=body)).json()["key"]
+    platform.settings = {**platform.settings, "URL": platform.url, "API_KEY": key}
+
+
+@pytest.fixture
+def here(platform: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands in as the administrator of this machine, as without a key."""
+    others = {k: v for k, v in platform.settings.items() if k not in ("URL", "API_KEY")}
+    monkeypatch.setattr(platform, "settings", others)
 
 
 def moorage(
@@ -78,6 +95,7 @@ def test_things_are_made_found_changed_and_removed_by_name(platform: Installatio
     assert "None of the devices is named Bin 7." in gone.stderr
 
 
+@pytest.mark.usefixtures("here")
 def test_a_key_is_made_from_a_file_and_shown_once(platform: Installation, tmp_path: Path) -> None:
     east = done(platform, "create", "organizations", "name=East")
     groups = done(platform, "get", "permissions", "--where", "organization=East", "--json")
@@ -128,7 +146,7 @@ def test_devices_go_out_and_come_in_as_csv(platform: Installation, tmp_path: Pat
         (["create", "organizations"], "name=value"),
         (["create", "organizations", "--file", "/nowhere"], "cannot be read"),
         (["create", "organizations", "name=X", "colour=red"], "colour"),
-        (["change", "organizations", "North", "--url", "http://127.0.0.1:1"], "api-key"),
+        (["get", "devices", "--api-key", "wrong"], "not right"),
         (["import", "devices", "/dev/null"], "is empty"),
     ],
 )
@@ -137,6 +155,12 @@ def test_what_is_wrong_is_said(platform: Installation, words: list[str], said: s
     assert ended.returncode != 0
     assert said in ended.stderr + ended.stdout
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.usefixtures("here")
+def test_another_installation_wants_a_key(platform: Installation) -> None:
+    ended = moorage(platform, "get", "devices", "--url", "http://127.0.0.1:1")
+    assert "api-key" in ended.stderr
 
 
 @pytest.fixture(scope="module")

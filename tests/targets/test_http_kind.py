@@ -20,8 +20,8 @@ from moorage.builtin.targets.http import KIND
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.outbound import Outbound
 from moorage.targets import Delivery, Outcome, Result
-from moorage.testing.targets import CHECKS, NETWORK, Bench, Received, a_delivery
 from moorage.testing.authority import Authority
+from moorage.testing.targets import CHECKS, NETWORK, Bench, Received, a_delivery
 from targets.servers import Answer, HttpServer, Request, free_port, http_server
 
 

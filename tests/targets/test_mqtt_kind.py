@@ -17,8 +17,8 @@ import moorage_mqtt as mqtt
 from moorage.builtin.targets.mqtt import KIND
 from moorage.kit.errors import FieldInvalid
 from moorage.targets import Delivery, Outcome, Result
-from moorage.testing.targets import CHECKS, NETWORK, Bench, Received, a_delivery
 from moorage.testing.authority import Authority
+from moorage.testing.targets import CHECKS, NETWORK, Bench, Received, a_delivery
 from targets.servers import free_port, mosquitto, until_listening
 
 

@@ -71,6 +71,8 @@ export type ShownInboxKey = Made<'/api/v1/applications/{application_id}/inbox-ke
 
 export type Operation = Item<'/api/v1/operations'>
 export type OperationBody = Sent<'/api/v1/devices/{device_id}/operations', 'post'>
+export type OperationsBody = Sent<'/api/v1/operations', 'post'>
+export type Issued = Made<'/api/v1/operations'>[number]
 export type OperationPreview = Made<'/api/v1/devices/{device_id}/operations/preview', 200>
 export type Task = Item<'/api/v1/tasks'>
 export type Notice = Item<'/api/v1/notices'>

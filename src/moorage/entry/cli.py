@@ -1,26 +1,18 @@
-"""The `moorage` command line."""
+"""The `moorage` command line: which command stands in which module.
+
+A module is loaded when its command is asked for, so that no command waits for what it does not use.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import gc
-import importlib
-import os
 import sys
-import webbrowser
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from moorage.entry import settings as configuration
-from moorage.entry.settings import Settings
-from moorage.kit import log, trace
 from moorage.kit.errors import Kind, MoorageError
-from moorage.kit.settings import Loaded, shown, variable_of
+
+# Whose function has another name.
+NAMED = {"import": "import_", "decoder": "app", "keys": "app", "user": "app"}
 
 app = App(
     name="moorage",
@@ -28,283 +20,67 @@ app = App(
     version_flags=["--version"],
 )
 app.register_install_completion_command(help="Install the completion of your shell.")
-app.command("moorage.entry.cli_decoder:app", name="decoder")
-app.command("moorage.entry.cli_client:tail", name="tail")
-app.command("moorage.entry.cli_client:send", name="send")
-app.command("moorage.entry.cli_client:decode", name="decode")
-for verb in ("get", "create", "change", "remove", "export"):
-    app.command(f"moorage.entry.cli_things:{verb}", name=verb)
-app.command("moorage.entry.cli_things:import_", name="import")
-app.command("moorage.entry.cli_do:do", name="do")
-app.command("moorage.entry.cli_keys:app", name="keys")
-app.command("moorage.entry.cli_phone:phone", name="phone")
-app.command("moorage.entry.cli_user:app", name="user")
-app.command("moorage.entry.cli_simulate:demo", name="demo")
-app.command("moorage.entry.cli_simulate:simulate", name="simulate")
+for module, commands in {
+    "run": {
+        "run": "Start the whole platform on this machine and watch over it.",
+        "api": "Serve the console and the API, against a database that is there.",
+        "listen": "Take devices' connections, against a database that is there.",
+        "work": "Decode, keep and forward what came in, against a database that is there.",
+        "migrate": "Bring the database to the shape this version needs.",
+    },
+    "check": {
+        "doctor": "Check this deployment and say what to mend; ends with 1 if something is bad.",
+        "config": "Show every setting in force and where it came from; secrets stay hidden.",
+        "plugins": "List the installed plugins, and those that do not fit; ends with 1 if "
+        "there are such.",
+        "reload": "Have the running platform take on what changed in its TOML file, as far as "
+        "it can.",
+    },
+    "client": {
+        "tail": "Follow what devices send, as it is decoded, until Ctrl-C.",
+        "send": "Send one message as a device, over HTTP.",
+        "decode": "Decode bytes with a decoder of the platform; without one, show which make "
+        "sense of them.",
+    },
+    "things": {
+        "get": "List things, or show one.",
+        "create": "Make a thing and print it, with the secret that is shown only now if it "
+        "has one.",
+        "change": "Change fields of a thing and print it as it is now; refused if it changed "
+        "meanwhile.",
+        "remove": "Remove a thing.",
+        "export": "Write devices or audit entries to standard output as CSV; never a secret.",
+        "import": "Enrol and change devices from a CSV file; bad rows are named and left out "
+        "(exit code 1).",
+    },
+    "do": {
+        "do": "Do something to a thing and print the answer; without a verb, list what can be "
+        "done.\n\n"
+        "Such as: moorage do devices 'Bin 7' operations code=reboot; "
+        "moorage do targets City pause."
+    },
+    "phone": {
+        "phone": "Show a QR code; the phone that opens it, once and within fifteen minutes, "
+        "becomes a device."
+    },
+    "simulate": {
+        "demo": "Add a harbour town of simulated devices to the running installation, and "
+        "play it.\n\n"
+        "It goes on where it stopped; what it kept lies in `demo.json` in the data directory.",
+        "simulate": "Simulate a fleet of devices against any installation, and tell how it "
+        "goes.\n\n"
+        "The devices are made in an application of their own, and removed again at the end.",
+    },
+    "decoder": {"decoder": "Run and test decoders without a server."},
+    "keys": {"keys": "Show and rotate the keys that seal stored secrets."},
+    "user": {"user": "Let people in, list them, close their accounts."},
+}.items():
+    for name, what in commands.items():
+        app.command(f"moorage.entry.cli_{module}:{NAMED.get(name, name)}", name=name, help=what)
 
-# The module of each part offers `async def serve(settings, line)`: it works until `line.stop`.
-PARTS = {
-    "api": "moorage.entry.api",
-    "listen": "moorage.entry.listener",
-    "work": "moorage.entry.worker",
-}
 # Trying again cannot mend this failure; the supervisor does not restart what ends so.
 EXIT_REFUSED = 2
 EXIT_FAILED = 1
-# New objects between two looks for unreachable cycles.
-GARBAGE_EVERY = 50_000
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Everywhere:
-    """Options that every command knows.
-
-    Attributes:
-        data_dir: directory of everything the installation keeps.
-        log_level: debug, info, warning or error.
-    """
-
-    data_dir: Path | None = None
-    log_level: str | None = None
-
-    def options(self) -> dict[str, object]:
-        """Give the settings that were given, by dotted name."""
-        return _given({"data_dir": self.data_dir, "log_level": self.log_level})
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Doors:
-    """Options for where the platform listens.
-
-    Attributes:
-        host: address of the console and API.
-        port: port of the console and API.
-        mqtt_host: address of MQTT without encryption.
-        mqtt_port: port of MQTT without encryption.
-        mqtt_tls_host: address of MQTT over TLS.
-        mqtt_tls_port: port of MQTT over TLS.
-        public_url: address under which people and devices reach the platform.
-    """
-
-    host: str | None = None
-    port: int | None = None
-    mqtt_host: str | None = None
-    mqtt_port: int | None = None
-    mqtt_tls_host: str | None = None
-    mqtt_tls_port: int | None = None
-    public_url: str | None = None
-
-    def options(self) -> dict[str, object]:
-        """Give the settings that were given, by dotted name."""
-        return _given(
-            {
-                "api.host": self.host,
-                "api.port": self.port,
-                "mqtt.host": self.mqtt_host,
-                "mqtt.port": self.mqtt_port,
-                "mqtt.tls_host": self.mqtt_tls_host,
-                "mqtt.tls_port": self.mqtt_tls_port,
-                "public_url": self.public_url,
-            }
-        )
-
-
-NOWHERE = Doors()
-PLAIN = Everywhere()
-
-
-@app.command
-def run(
-    *,
-    everywhere: Everywhere = PLAIN,
-    doors: Doors = NOWHERE,
-    demo: bool = False,
-    lan: bool | str = False,
-) -> None:
-    """Start the whole platform on this machine and watch over it.
-
-    Args:
-        everywhere: options of every command.
-        doors: where to listen.
-        lan: listen in this machine's network as well, and show a QR code that makes a phone a
-            device; an address may follow, otherwise it is that of the default route.
-        demo: add a simulated fleet; it goes on at the next starts, until it is removed.
-    """
-    from moorage.entry import data_directory, ports, postgres, supervisor
-    from moorage.entry import lan as lans
-    from moorage.entry import reload as reload_
-
-    options = everywhere.options() | doors.options()
-    if lan is not False:
-        options = lans.open_to(lan, options)
-    loaded = _start("supervisor", options)
-    settings = loaded.settings
-    environment = {
-        **os.environ,
-        **{variable_of(name): shown(value) for name, value in options.items()},
-        "MOORAGE_DATA_DIR": str(settings.data_dir),
-    }
-
-    def database() -> postgres.Server:
-        return postgres.launch(settings.data_dir, options=settings.postgres.options)
-
-    with data_directory.locked(settings.data_dir):
-        ports.check(settings)
-        reload_.remember(loaded)
-        wish = data_directory.demo_wish(settings.data_dir)
-        if demo:
-            wish.touch()
-        plan = supervisor.Plan(
-            data_dir=settings.data_dir,
-            environment=environment,
-            database=database if settings.database_url is None else None,
-            prepare=_command("migrate"),
-            parts=_parts(settings),
-            wishes={"simulate": wish},
-            warn_share=settings.disk.warn_share,
-        )
-        welcome = _welcome if lan is False else _welcome_in_network
-        supervisor.Supervisor(plan, welcome).run()
-
-
-@app.command
-def api(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE) -> None:
-    """Serve the console and the API, against a database that is there."""
-    _serve("api", everywhere.options() | doors.options())
-
-
-@app.command
-def listen(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE) -> None:
-    """Take devices' connections, against a database that is there."""
-    _serve("listen", everywhere.options() | doors.options())
-
-
-@app.command
-def work(*, everywhere: Everywhere = PLAIN) -> None:
-    """Decode, keep and forward what came in, against a database that is there."""
-    _serve("work", everywhere.options())
-
-
-@app.command
-def migrate(*, everywhere: Everywhere = PLAIN) -> None:
-    """Bring the database to the shape this version needs."""
-    from moorage.entry import database
-    from moorage.entry import migrate as migrations
-
-    settings = _start("migrate", everywhere.options()).settings
-    stood = migrations.migrate(database.url_of(settings))
-    if stood.current == stood.head:
-        _say(f"The database is at {stood.head} already.")
-    else:
-        _say(f"The database went from {stood.current or 'nothing'} to {stood.head}.")
-
-
-@app.command
-def doctor(
-    *,
-    everywhere: Everywhere = PLAIN,
-    doors: Doors = NOWHERE,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
-) -> int:
-    """Check this deployment and say what to mend; ends with 1 if something is bad.
-
-    Args:
-        everywhere: options of every command.
-        doors: where the platform listens.
-        as_json: print JSON instead of a table.
-    """
-    from moorage.entry import doctor as checks
-    from moorage.entry import rows as rows_
-
-    settings = configuration.read(options=everywhere.options() | doors.options()).settings
-    findings = list(checks.examine(settings))
-    rows = [
-        {"check": f.name, "health": f.health.value, "found": f.found, "mend": f.mend}
-        for f in findings
-    ]
-    colours = {"good": "green", "doubtful": "yellow", "bad": "red"}
-    rows_.show(rows, as_json=as_json, colour=lambda row: colours[row["health"]])
-    return int(any(finding.health is checks.Health.BAD for finding in findings))
-
-
-@app.command
-def config(
-    *,
-    everywhere: Everywhere = PLAIN,
-    doors: Doors = NOWHERE,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
-) -> None:
-    """Show every setting in force and where it came from; secrets stay hidden.
-
-    Args:
-        everywhere: options of every command.
-        doors: where the platform listens.
-        as_json: print JSON instead of a table.
-    """
-    from moorage.entry import rows as rows_
-
-    loaded = configuration.read(options=everywhere.options() | doors.options())
-    rows = [
-        {
-            "setting": setting.name,
-            "value": setting.value,
-            "from": setting.origin,
-            "taken on": "at once" if setting.live else "at start",
-            "meaning": setting.description,
-            **({"variable": setting.variable} if as_json else {}),
-        }
-        for setting in loaded.listed()
-    ]
-    rows_.show(rows, as_json=as_json, colour=lambda row: "" if row["from"] == "default" else "bold")
-
-
-@app.command(name="plugins")
-def list_plugins(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
-    """List the installed plugins, and those that do not fit; ends with 1 if there are such.
-
-    Args:
-        as_json: print JSON instead of a table.
-    """
-    from moorage.entry import rows as rows_
-    from moorage.kit import plugins
-
-    log.configure("critical", part="plugins")
-    rows: list[dict[str, str]] = []
-    found = {group: plugins.find(group) for group in plugins.GROUPS}
-    for group, those in found.items():
-        for name, distribution in those.distributions.items():
-            rows.append({"kind": group, "name": name, "from": distribution, "left out": ""})
-        rows += [
-            {"kind": group, "name": one.name, "from": one.distribution, "left out": one.reason}
-            for one in those.bad
-        ]
-    rows_.show(rows, as_json=as_json, colour=lambda row: "red" if row["left out"] else "")
-    return int(any(those.bad for those in found.values()))
-
-
-@app.command
-def reload(*, everywhere: Everywhere = PLAIN) -> None:
-    """Have the running platform take on what changed in its TOML file, as far as it can.
-
-    Args:
-        everywhere: options of every command.
-    """
-    from moorage.entry import reload as reload_
-
-    options = everywhere.options()
-    data_dir = configuration.read(options=options).settings.data_dir
-    changes = reload_.ask(data_dir)
-    for names, fate in (
-        (changes.live, "taken on"),
-        (changes.at_start, "taken on at the next start"),
-        (changes.hidden, "without effect: a variable or an option stands above the file"),
-    ):
-        for name in names:
-            _say(f"{name}: {fate}")
-    if not (changes.live or changes.at_start or changes.hidden):
-        _say("Nothing has changed in the file; certificates are read again.")
 
 
 @app.command
@@ -312,7 +88,7 @@ def version() -> None:
     """Print the version."""
     from importlib.metadata import version as installed
 
-    _say(installed("moorage"))
+    sys.stdout.write(f"{installed('moorage')}\n")
 
 
 def main() -> None:
@@ -324,98 +100,6 @@ def main() -> None:
         sys.exit(EXIT_FAILED if failed.kind is Kind.UNAVAILABLE else EXIT_REFUSED)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _given(options: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _start(part: str, options: Mapping[str, object]) -> Loaded[Settings]:
-    loaded = configuration.read(options=options)
-    log.configure(loaded.settings.log_level, part=part)
-    return loaded
-
-
-def _serve(part: str, options: Mapping[str, object]) -> None:
-    """Run one part until it is told to stop."""
-    import uvloop
-
-    from moorage.entry import reload as reload_
-    from moorage.entry.lifeline import lifeline
-
-    settings = _start(part, options).settings
-    if settings.tracing.endpoint is not None:
-        trace.configure(settings.tracing.endpoint, settings.tracing.share, part=part)
-    read = functools.partial(configuration.read, options=options)
-    # A batch's objects die with the batch. To look for cycles among them every 700 allocations,
-    # Python's default, took half of the time of decoding them.
-    gc.set_threshold(GARBAGE_EVERY)
-
-    async def serve() -> None:
-        async with lifeline() as line:
-            module: Any = await asyncio.to_thread(importlib.import_module, PARTS[part])
-            gc.freeze()
-            following = asyncio.create_task(reload_.follow(line, read))
-            try:
-                await module.serve(settings, line)
-            finally:
-                following.cancel()
-
-    uvloop.run(serve())
-
-
-def _command(*words: str) -> list[str]:
-    # -P: a directory named moorage where we were started must not stand in for the package.
-    return [sys.executable, "-P", "-m", "moorage.entry.cli", *words]
-
-
-def _parts(settings: Settings) -> dict[str, list[str]]:
-    parts = {"api": _command("api"), "listen": _command("listen"), "simulate": _command("demo")}
-    for number in range(1, settings.workers + 1):
-        name = "work" if settings.workers == 1 else f"work-{number}"
-        parts[name] = _command("work")
-    return parts
-
-
-def _welcome(environment: Mapping[str, str]) -> None:
-    """Say that everything works, and open the sign-in link where there is a screen."""
-    settings = configuration.read(environment).settings
-    # It brings the database libraries with it, which nothing else here needs.
-    first_run: Any = importlib.import_module("moorage.entry.first_run")
-    _say(f"\nMoorage is ready at {settings.public_url}")
-    try:
-        link: str | None = first_run.sign_in_link(settings)
-    except MoorageError as failed:
-        _say(f"No sign-in link: {failed} `moorage user link` makes one.\n")
-        return
-    if link is None:
-        return
-    _say(f"Sign in, once and within fifteen minutes: {link}\n")
-    if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        webbrowser.open(link)
-
-
-def _welcome_in_network(environment: Mapping[str, str]) -> None:
-    """Say who is let in now, and how a phone becomes a device."""
-    from moorage.entry import lan as lans
-
-    _welcome(environment)
-    settings = configuration.read(environment).settings
-    _say(lans.warning(settings))
-    phone: Any = importlib.import_module("moorage.entry.phone")
-    try:
-        link: str = phone.link(settings)
-    except MoorageError as failed:
-        _say(f"No link for a phone: {failed} `moorage phone --lan` makes one.\n")
-        return
-    _say("\nA phone becomes a device with this, once and within fifteen minutes:")
-    _say(lans.qr_code(link))
-    _say(f"{link}\nAnother one: moorage phone --lan\n")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

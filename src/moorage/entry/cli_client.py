@@ -24,8 +24,7 @@ from moorage.entry.remote import (
     find,
     ok,
     opened,
-    settings_of,
-    url_of,
+    own_url,
 )
 from moorage.kit.errors import FieldInvalid
 
@@ -97,7 +96,7 @@ def send(
     kind = "application/json" if is_json else "application/octet-stream"
     path = "/ingest/v1/up" + (f"/{channel.strip('/')}" if channel else "")
     headers = {"Authorization": f"Bearer {key}", "Content-Type": kind}
-    with opened(url_of(url, settings_of(data_dir))) as client:
+    with opened(url or own_url(data_dir)) as client:
         answer = ok(client.post(path, content=content, headers=headers))
     _say(f"{answer.status_code} {answer.text}")
 

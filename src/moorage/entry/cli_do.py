@@ -26,8 +26,7 @@ from moorage.entry.remote import (
     find,
     ok,
     opened,
-    settings_of,
-    url_of,
+    own_url,
 )
 from moorage.entry.rows import AsJson, show
 
@@ -93,7 +92,7 @@ def do(
         api_key: who you are; on the machine of the installation you are its first administrator.
         data_dir: directory of everything the installation keeps.
     """
-    with opened(url_of(url, settings_of(data_dir))) as client:
+    with opened(url or own_url(data_dir)) as client:
         verbs = list(_verbs(ok(client.get("/openapi.json")).json()))
     if kind is not None:
         kinds = {one.kind for one in verbs}

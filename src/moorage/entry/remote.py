@@ -10,10 +10,6 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from httpx2 import Client, HTTPError, Response
 
-from moorage import users
-from moorage.entry import settings as configuration
-from moorage.entry.first_run import in_transaction
-from moorage.entry.settings import Settings
 from moorage.kit.errors import FieldInvalid, Kind, MoorageError
 
 ApiKey = Annotated[str | None, Parameter(env_var="MOORAGE_API_KEY")]
@@ -42,16 +38,14 @@ class Unreachable(MoorageError):
 @contextlib.contextmanager
 def client_of(url: str, api_key: str | None, data_dir: Path | None) -> Iterator[Client]:
     """Open the API as somebody: an API key, or the first administrator of this machine's own."""
-    settings = settings_of(data_dir)
-    with opened(url_of(url, settings)) as client:
+    with opened(url or own_url(data_dir)) as client:
         if api_key is not None:
             client.headers["X-API-KEY"] = api_key
             yield client
             return
         if url:
             raise FieldInvalid("--api-key", "is needed for another installation")
-        _, link = in_transaction(settings, lambda tx: users.link_for(tx, None))
-        ok(client.post("/api/v1/auth/link", json={"token": link.token}))
+        ok(client.post("/api/v1/auth/link", json={"token": _sign_in_token(data_dir)}))
         client.headers["X-CSRF-Token"] = ok(client.get("/api/v1/auth/me")).json()["csrfToken"]
         try:
             yield client
@@ -112,14 +106,22 @@ def ok(answer: Response) -> Response:
     raise Refused(what="; ".join(wrong) or what)
 
 
-def url_of(url: str, settings: Settings) -> str:
-    """Give the address; on this machine the API's own, whatever stands before it."""
-    if url:
-        return url
-    host = configuration.reachable_host(settings.api.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api.port}"
+def own_url(data_dir: Path | None) -> str:
+    """Give the address of this machine's own API, whatever stands before it."""
+    # Here and below: what a command for an installation elsewhere need not wait for.
+    from moorage.entry import settings as configuration
+
+    api = configuration.read(options={"data_dir": data_dir}).settings.api
+    host = configuration.reachable_host(api.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{api.port}"
 
 
-def settings_of(data_dir: Path | None) -> Settings:
-    """Read the settings of this machine's installation."""
-    return configuration.read(options={"data_dir": data_dir}).settings
+def _sign_in_token(data_dir: Path | None) -> str:
+    """Make a link for the first administrator, as only who reads the database can."""
+    from moorage import users
+    from moorage.entry import settings as configuration
+    from moorage.entry.first_run import in_transaction
+
+    settings = configuration.read(options={"data_dir": data_dir}).settings
+    _, link = in_transaction(settings, lambda tx: users.link_for(tx, None))
+    return link.token

@@ -21,6 +21,7 @@ import type { Device } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { decodersQuery } from '@/features/decoders/queries'
 import { applicationsQuery } from '@/features/groups/queries'
+import { AskMany } from '@/features/operations/AskMany'
 import { useAddress } from '@/parts/address'
 import { Confirm } from '@/parts/Confirm'
 import { type Column, DataList } from '@/parts/DataList'
@@ -159,7 +160,7 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
         sort={sort}
         onSort={(next) => setAddress({ ...address, sort: next })}
         bulk={
-          can('devices:manage') && !at
+          (can('devices:manage') || can('devices:operate')) && !at
             ? (selected, clear) => <Bulk selected={selected} clear={clear} />
             : undefined
         }
@@ -268,10 +269,11 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
   )
 }
 
-type BulkAction = 'move' | 'tag' | 'remove'
+type BulkAction = 'ask' | 'move' | 'tag' | 'remove'
 
 function Bulk({ selected, clear }: { selected: Device[]; clear: () => void }) {
   const { t } = useTranslation()
+  const { can } = useSession()
   const client = useQueryClient()
   const text = useFailureText()
   const [open, setOpen] = useState<BulkAction | null>(null)
@@ -293,29 +295,48 @@ function Bulk({ selected, clear }: { selected: Device[]; clear: () => void }) {
   })
   return (
     <Group gap="xs">
-      <Menu position="top" shadow="md">
-        <Menu.Target>
-          <Button size="compact-sm" variant="default" rightSection={<IconChevronDown size={13} />}>
-            {t('devices.setState')}
+      {can('devices:operate') && (
+        <Button size="compact-sm" variant="default" onClick={() => setOpen('ask')}>
+          {t('devices.ask')}
+        </Button>
+      )}
+      {can('devices:manage') && (
+        <>
+          <Menu position="top" shadow="md">
+            <Menu.Target>
+              <Button size="compact-sm" variant="default" rightSection={<IconChevronDown size={13} />}>
+                {t('devices.setState')}
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown>
+              {STATES.map((state: State) => (
+                <Menu.Item key={state} onClick={() => setNext(state)}>
+                  {t(`deviceState.${state}`)}
+                </Menu.Item>
+              ))}
+            </Menu.Dropdown>
+          </Menu>
+          <Button size="compact-sm" variant="default" onClick={() => setOpen('tag')}>
+            {t('devices.addTags')}
           </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {STATES.map((state: State) => (
-            <Menu.Item key={state} onClick={() => setNext(state)}>
-              {t(`deviceState.${state}`)}
-            </Menu.Item>
-          ))}
-        </Menu.Dropdown>
-      </Menu>
-      <Button size="compact-sm" variant="default" onClick={() => setOpen('tag')}>
-        {t('devices.addTags')}
-      </Button>
-      <Button size="compact-sm" variant="default" onClick={() => setOpen('move')}>
-        {t('common.move')}
-      </Button>
-      <Button size="compact-sm" variant="light" color="red" onClick={() => setOpen('remove')}>
-        {t('common.remove')}
-      </Button>
+          <Button size="compact-sm" variant="default" onClick={() => setOpen('move')}>
+            {t('common.move')}
+          </Button>
+          <Button size="compact-sm" variant="light" color="red" onClick={() => setOpen('remove')}>
+            {t('common.remove')}
+          </Button>
+        </>
+      )}
+      {open === 'ask' && (
+        <AskMany
+          devices={selected}
+          onClose={() => setOpen(null)}
+          onSent={() => {
+            setOpen(null)
+            clear()
+          }}
+        />
+      )}
       {next && (
         <StateModal
           state={next}

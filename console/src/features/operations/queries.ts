@@ -1,5 +1,5 @@
 import { api, ok } from '@/api/client'
-import type { Operation, OperationBody } from '@/api/types'
+import type { Operation, OperationBody, OperationsBody } from '@/api/types'
 
 export interface OperationFilter {
   state?: string
@@ -25,6 +25,8 @@ export const listOperationsOf = (deviceId: string, after?: string) =>
 
 export const issueOperation = (deviceId: string, body: OperationBody) =>
   ok(api.POST('/api/v1/devices/{device_id}/operations', { params: { path: { device_id: deviceId } }, body }))
+
+export const issueOperations = (body: OperationsBody) => ok(api.POST('/api/v1/operations', { body }))
 
 export const previewOperation = (deviceId: string, body: OperationBody) =>
   ok(

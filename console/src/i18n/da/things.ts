@@ -68,6 +68,7 @@ export const things = {
     battery: 'Batteri',
     signal: 'Signal',
     addTags: 'Tilføj mærker',
+    ask: 'Send en operation',
     address: 'Adresse',
     become: {
       active: 'Gør aktiv',

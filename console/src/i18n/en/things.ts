@@ -67,6 +67,7 @@ export const things = {
     battery: 'Battery',
     signal: 'Signal',
     addTags: 'Add tags',
+    ask: 'Send an operation',
     address: 'Address',
     become: {
       active: 'Set active',
