@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from httpx2 import Client, ConnectError, ReadError
 from playwright.sync_api import Page, expect
+
+from cluster import fresh_database
 
 ROOT = Path(__file__).parents[1]
 SCREENSHOTS = ROOT / "console" / "screenshots"
@@ -66,6 +71,36 @@ def wait_until_ready(url: str, processes: list[subprocess.Popen[bytes]]) -> None
             except (ConnectError, ReadError):
                 pass
             time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def new_platform(server_url: str, directory: Path) -> Iterator[Platform]:
+    """Run a platform nobody has used yet, with one administrator."""
+    api, mqtt, mqtt_tls = free_ports(3)
+    with fresh_database(server_url) as database_url:
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("MOORAGE_")},
+            "MOORAGE_DATABASE_URL": database_url,
+            "MOORAGE_DATA_DIR": str(directory),
+            "MOORAGE_API_PORT": str(api),
+            "MOORAGE_MQTT_PORT": str(mqtt),
+            "MOORAGE_MQTT_TLS_PORT": str(mqtt_tls),
+            "MOORAGE_PUBLIC_URL": f"http://localhost:{api}",
+        }
+        made = Platform(f"http://localhost:{api}", environment)
+        made.moorage("user", "add", "anna@example.org", "Anna", "--admin")
+        processes = [
+            subprocess.Popen([*COMMAND, part], env=environment)
+            for part in ("api", "listen", "work")
+        ]
+        try:
+            wait_until_ready(made.url, processes)
+            yield made
+        finally:
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.wait()
 
 
 @dataclass

@@ -1,17 +1,14 @@
-"""A platform nobody has used yet, a browser, and visitors."""
+"""A platform, a browser, and visitors."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
 
-from browsing import COMMAND, Platform, Visitor, free_ports, wait_until_ready
-from cluster import fresh_database
+from browsing import Platform, Visitor, new_platform
 
 CHROMIUM = "/usr/bin/chromium"
 # Reached over plain HTTP, as in a LAN: browsers trust only this machine's own name without TLS.
@@ -28,34 +25,11 @@ expect.set_options(timeout=PATIENCE_MS)
 NOT_OURS = ("GPU stall due to ReadPixels", "Automatic fallback to software WebGL")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Give a platform nobody has used yet, with one administrator."""
-    api, mqtt, mqtt_tls = free_ports(3)
-    with fresh_database(server_url) as database_url:
-        environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("MOORAGE_")},
-            "MOORAGE_DATABASE_URL": database_url,
-            "MOORAGE_DATA_DIR": str(tmp_path_factory.mktemp("platform")),
-            "MOORAGE_API_PORT": str(api),
-            "MOORAGE_MQTT_PORT": str(mqtt),
-            "MOORAGE_MQTT_TLS_PORT": str(mqtt_tls),
-            "MOORAGE_PUBLIC_URL": f"http://localhost:{api}",
-        }
-        made = Platform(f"http://localhost:{api}", environment)
-        made.moorage("user", "add", "anna@example.org", "Anna", "--admin")
-        processes = [
-            subprocess.Popen([*COMMAND, part], env=environment)
-            for part in ("api", "listen", "work")
-        ]
-        try:
-            wait_until_ready(made.url, processes)
-            yield made
-        finally:
-            for process in processes:
-                process.kill()
-            for process in processes:
-                process.wait()
+    """Give a platform with one administrator; what tests leave there bothers none of them."""
+    with new_platform(server_url, tmp_path_factory.mktemp("platform")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

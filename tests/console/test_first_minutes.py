@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from httpx2 import Client
 from playwright.sync_api import expect
 
-from browsing import Platform, Visitor
+from browsing import Platform, Visitor, new_platform
 
 pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Give a platform nobody has used yet."""
+    with new_platform(server_url, tmp_path_factory.mktemp("unused")) as made:
+        yield made
 
 
 def test_a_newcomer_gets_from_the_link_to_a_live_value(

@@ -82,6 +82,11 @@ class Things:
         me = self.get("auth/me")["id"]
         self._client.patch(f"/api/v1/users/{me}", json={"language": None}).raise_for_status()
 
+    def remove_from_service(self, device: str) -> None:
+        """Let a device take no operations any more."""
+        body = {"state": "retired"}
+        self._client.patch(f"/api/v1/devices/{device}", json=body).raise_for_status()
+
     def make(self, path: str, **body: Any) -> str:
         """Make something and give its id."""
         made: str = self.post(path, body)["id"]
@@ -167,6 +172,38 @@ DARK = {"overview", "devices", "device-readings", "map", "decoder", "target-form
         "inbox", "messages"}  # fmt: skip
 DANISH = {"overview", "devices", "device-live", "target-form", "permissions", "settings",
           "inbox", "messages", "start"}  # fmt: skip
+
+
+def test_the_same_is_asked_of_many_devices(things: Things, visit: Callable[..., Visitor]) -> None:
+    application = things.make("applications", organizationId=things.organization, name="Siren row")
+    east, west, old = (
+        things.make("devices", applicationId=application, name=f"Siren {name}")
+        for name in ("east", "west", "old")
+    )
+    things.remove_from_service(old)
+    visitor = visit()
+    visitor.go(f"/applications/{application}")
+    page = visitor.page
+    expect(page.get_by_text("Siren east")).to_be_visible()
+    page.get_by_role("checkbox", name="Select all shown").check()
+    page.get_by_role("toolbar").get_by_role("button", name="Send an operation").click()
+    dialog = page.get_by_role("dialog", name="Ask 3 devices to do something")
+    dialog.get_by_role("textbox", name="Operation").fill("test alarm")
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    expect(dialog.get_by_text("One word of letters")).to_be_visible()
+    visitor.examine("ask-many")
+    dialog.get_by_role("textbox", name="Operation").fill("test-alarm")
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    expect(dialog.get_by_text("1 device was sent nothing")).to_be_visible()
+    expect(dialog.get_by_text("Siren old: ")).to_be_visible()
+    visitor.look("ask-many")
+    dialog.get_by_role("button", name="Close").last.click()
+    asked = things.get(f"operations?applicationId={application}")["items"]
+    assert {(one["deviceId"], one["code"]) for one in asked} == {
+        (east, "test-alarm"),
+        (west, "test-alarm"),
+    }
+    assert visitor.wrong == []
 
 
 @pytest.mark.parametrize("mode", ["light", "dark", "phone", "danish"])

@@ -35,7 +35,7 @@ def buoy(platform: Platform) -> Iterator[str]:
             assert answer.status_code == 201, answer.text
             return str(answer.json()["id"])
 
-        organization = make("organizations", name="Harbour City")
+        organization = make("organizations", name="Fairway City")
         application = make("applications", organizationId=organization, name="Fairway")
         at = {"type": "Point", "coordinates": [10.2, 56.15]}
         device = make("devices", applicationId=application, name="Buoy 1", location=at)
