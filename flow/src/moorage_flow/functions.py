@@ -15,7 +15,7 @@ from .errors import AppInvalid, EvaluationFailed
 from .events import StateEvent
 from .expressions import Compiled, Compiler
 from .language.syntax import Attribute, Call, Type
-from .values import NUMERIC, text, to_type, type_of
+from .values import NUMERIC, own_type, text, to_type, type_of
 
 if TYPE_CHECKING:
     from .extensions import FunctionMaker, StreamFunctionMaker
@@ -101,22 +101,7 @@ def _cast(_compiler: Compiler, call: Call, arguments: list[Compiled]) -> Compile
     kind = _converter(call, arguments).type
     source = arguments[0]
     get = source.get
-    if source.type is kind:
-        return Compiled(get, kind)
-
-    def checked(event: Any) -> Any:
-        value = get(event)
-        if value is None:
-            return None
-        found = source.type if source.type is not Type.OBJECT else type_of(value)
-        if kind is Type.STRING:
-            return text(value, found)
-        number = found in NUMERIC and kind in NUMERIC
-        if found is not kind and not number:
-            raise EvaluationFailed(f"cannot cast {value!r} to {kind.value}")
-        return to_type(value, kind)
-
-    return Compiled(checked, kind)
+    return Compiled(get, kind)
 
 
 def _coalesce(_compiler: Compiler, call: Call, arguments: list[Compiled]) -> Compiled:
@@ -156,7 +141,9 @@ def _instance_of(kind: Type) -> FunctionMaker:
             value = get(event)
             if value is None:
                 return False
-            return (type_of(value) if declared is Type.OBJECT else declared) is kind
+            if declared is Type.OBJECT or own_type(value) is not None:
+                return type_of(value) is kind
+            return declared is kind
 
         return Compiled(holds, Type.BOOL)
 

@@ -209,6 +209,7 @@ class Runtime:
         rows: Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]],
         *,
         ts: int | Sequence[int] | None = None,
+        checked: bool = True,
     ) -> None:
         """Send events as one batch.
 
@@ -216,6 +217,8 @@ class Runtime:
             stream: the stream's name.
             rows: rows in the order of the stream's attributes, or columns by name, all of one length.
             ts: milliseconds since 1970, one for all events or one each; None takes the clock's time.
+            checked: False lets rows in that do not fit, as Siddhi itself does: missing values are null, spare
+                ones are dropped, values of another type stay as they are.
 
         Raises:
             EventInvalid: no such stream, or a row that does not fit it.
@@ -227,7 +230,8 @@ class Runtime:
             self.start()
         if isinstance(rows, Mapping):
             rows = self._from_columns(target, rows)
-        data = [self._row(target, row) for row in rows]
+        fit = self._row if checked else _pad
+        data = [fit(target, row) for row in rows]
         if not data:
             return
         clock = self.flow.clock
@@ -365,6 +369,11 @@ class Runtime:
         self._heartbeat = None
         if on and idle_ms is not None and increment_ms is not None:
             self._heartbeat = Heartbeat(self.flow.clock, idle_ms, increment_ms)
+
+
+def _pad(stream: Stream, row: Sequence[Any]) -> list[Any]:
+    width = len(stream.attributes)
+    return [*row, *[None] * (width - len(row))][:width]
 
 
 _WORDS: dict[s.Type, type | tuple[type, ...]] = {

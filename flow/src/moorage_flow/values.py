@@ -119,8 +119,39 @@ def _scientific(value: float) -> tuple[str, str, str]:
     return repr(value), "e", "0"
 
 
+class Int(int):
+    """An int where the attribute's type does not say so."""
+
+
+class Long(int):
+    """A long where the attribute's type does not say so."""
+
+
+class Float(float):
+    """A float where the attribute's type does not say so."""
+
+
+class Double(float):
+    """A double where the attribute's type does not say so."""
+
+
+_TYPED: dict[Type, type] = {Type.INT: Int, Type.LONG: Long, Type.FLOAT: Float, Type.DOUBLE: Double}
+
+
+def typed(value: Any, kind: Type) -> Any:
+    """Let a number carry its type, for `object` attributes and values that are not of the declared type."""
+    return _TYPED[kind](value)
+
+
+def own_type(value: Any) -> Type | None:
+    """Give the type a number carries; None where it carries none."""
+    return next((kind for kind, cls in _TYPED.items() if type(value) is cls), None)
+
+
 def type_of(value: Any) -> Type:
-    """Guess the type of a bare Python value."""
+    """Give the type of a value that its attribute's type does not tell."""
+    if (own := own_type(value)) is not None:
+        return own
     if isinstance(value, bool):
         return Type.BOOL
     if isinstance(value, int):
