@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Any
 
 
-class Kind(IntEnum):
-    """What an event means to the operators behind it."""
+Kind = int
+"""What an event means to the operators behind it."""
 
-    CURRENT = 0
-    EXPIRED = 1
-    TIMER = 2
-    RESET = 3
-
-
-CURRENT, EXPIRED, TIMER, RESET = Kind.CURRENT, Kind.EXPIRED, Kind.TIMER, Kind.RESET
+CURRENT, EXPIRED, TIMER, RESET = range(4)
 
 
 class Event:

@@ -163,18 +163,35 @@ class Compiler:
             if not self.may_aggregate:
                 raise AppInvalid(f"{key} aggregates, and this is no place for it", call.place)
             self.aggregates = True
-            arguments = self._arguments(call)
+            arguments = self.arguments(call)
             compiled = maker(self, call, arguments)
             return Compiled(compiled.get, compiled.type, aggregate=True)
+        if key == "eventTimestamp" and (stream := self._stream_argument(call)) is not None:
+            pick = self.scope.chain(*stream)
+            return Compiled(lambda e: None if (v := pick(e)) is None else v.ts, Type.LONG)
         if (function := extensions.functions.get(key)) is not None:
-            return function(self, call, self._arguments(call))
+            return function(self, call, self.arguments(call))
         raise FunctionUnknown(
             f"no function or aggregator is called {key}"
             f"{nearest(key, [*extensions.functions, *extensions.aggregators])}",
             call.place,
         )
 
-    def _arguments(self, call: Call) -> list[Compiled]:
+    def _stream_argument(self, call: Call) -> tuple[int, int | None] | None:
+        """Give the position and index of the one argument, where it names an event of the inputs."""
+        if len(call.arguments) != 1 or not self.scope.state:
+            return None
+        argument = call.arguments[0]
+        if not isinstance(argument, Variable):
+            return None
+        if argument.attribute == "":
+            at = self.scope.position(argument.stream or "")
+            return None if at is None else (at, argument.index)
+        at = self.scope.position(argument.attribute) if argument.stream is None else None
+        return None if at is None else (at, None)
+
+    def arguments(self, call: Call) -> list[Compiled]:
+        """Compile a call's arguments; `*` stands for every attribute."""
         if not call.star:
             return [self.compile(argument) for argument in call.arguments]
         return [

@@ -180,8 +180,6 @@ def _current_time(compiler: Compiler, call: Call, arguments: list[Compiled]) -> 
 
 
 def _event_timestamp(compiler: Compiler, call: Call, arguments: list[Compiled]) -> Compiled:
-    if len(call.arguments) == 1 and arguments[0].type is Type.OBJECT:
-        return Compiled(lambda e: None if (v := arguments[0].get(e)) is None else v.ts, Type.LONG)
     expect(call, arguments, 0)
     return Compiled(lambda e: e.ts, Type.LONG)
 

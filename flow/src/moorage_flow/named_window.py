@@ -60,5 +60,5 @@ def make_window(setting: Setting, call: s.Call) -> Operator:
     maker = windows.get(key)
     if maker is None:
         raise FunctionUnknown(f"no window is called {key}{nearest(key, windows)}", call.place)
-    arguments = [setting.compiler.compile(argument) for argument in call.arguments]
+    arguments = setting.compiler.arguments(call)
     return maker(setting, call, arguments)

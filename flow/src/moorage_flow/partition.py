@@ -9,6 +9,7 @@ from .errors import AppInvalid
 from .events import Chunk
 from .expressions import Compiler
 from .language import syntax as s
+from .named_window import NamedWindow
 from .scheduler import Scheduler
 from .scope import Frame, Scope
 from .streams import Stream
@@ -58,7 +59,7 @@ class PartitionRuntime:
 
     def _key_of(self, key: s.ValueKey | s.RangeKey) -> KeysOf:
         source = self._rt.readable(key.stream)
-        if not isinstance(source, Stream):
+        if not isinstance(source, Stream | NamedWindow):
             raise AppInvalid(f"a partition is over streams; {key.stream} is none", self.syntax.place)
         frame = Frame(key.stream, list(source.attributes))
         compiler = Compiler(Scope([frame]), self._flow, self._rt.extensions, self._rt.tables)

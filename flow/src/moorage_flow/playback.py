@@ -56,6 +56,6 @@ class Heartbeat:
 
 def _time(written: str) -> int:
     parsed = parse_expression(written)
-    if not isinstance(parsed, s.Constant) or parsed.type not in {s.Type.INT, s.Type.LONG}:
+    if not isinstance(parsed, s.Constant) or not parsed.time:
         raise AppInvalid(f"{written!r} is no time")
     return int(parsed.value)

@@ -172,7 +172,7 @@ class QueryBuilder:
         maker = functions.get(key)
         if maker is None:
             raise FunctionUnknown(f"no stream function is called {key}{nearest(key, functions)}", call.place)
-        arguments = [compiler.compile(argument) for argument in call.arguments]
+        arguments = compiler.arguments(call)
         added, values = maker(compiler, call, arguments)
         for attribute in added:
             if frame.find(attribute.name) is not None:
@@ -280,6 +280,8 @@ class QueryBuilder:
                 setting = Setting(self._flow, self._compiler(Scope([frames[at]])), True, True)
                 chains[at] = ([*operators, NoWindow(setting)], None)
         scope = Scope(frames, state=True)
+        itself = isinstance(sources[0], NamedWindow) and sources[0] is sources[1]
+        trigger = "left" if itself and join.trigger == "all" else join.trigger
 
         def connect(selector: Selector) -> None:
             ends = [
@@ -287,7 +289,7 @@ class QueryBuilder:
                     selector,
                     at,
                     outer=join.kind in {"full", ("left", "right")[at]},
-                    triggers=join.trigger in {"all", ("left", "right")[at]} and not stores[at],
+                    triggers=trigger in {"all", ("left", "right")[at]} and not stores[at],
                 )
                 for at in (0, 1)
             ]

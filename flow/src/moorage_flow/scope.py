@@ -102,7 +102,11 @@ class Scope:
 
     def chain(self, at: int, index: int | None) -> Callable[[AnyEvent], Any]:
         """Give a getter of the event at an index of a frame's chain."""
-        index = self.default_index if index is None else index if index >= 0 else index + 1
+        if index is None:
+            index = self.default_index
+        elif index < 0 and not (at == self.current and self.default_index < 0):
+            # A position's own condition sees its candidate at the end of the chain: `last` is before it.
+            index += 1
         if index >= 0:
 
             def nth(event: Any) -> Any:

@@ -83,9 +83,8 @@ def compile_select(compiler: Compiler, select: s.Select) -> Selection:
         selection.having = inner.condition(select.having)
         compiler.aggregates = compiler.aggregates or inner.aggregates
     selection.has_aggregates = compiler.aggregates
-    output = Scope([], output=attributes)
     selection.order = [
-        (output.resolve(variable)[0], descending) for variable, descending in select.order_by
+        (after.resolve(variable)[0], descending) for variable, descending in select.order_by
     ]
     selection.limit = _count(compiler, select.limit, "limit")
     selection.offset = _count(compiler, select.offset, "offset")

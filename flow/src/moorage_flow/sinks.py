@@ -7,8 +7,9 @@ from .events import Chunk, Event
 from .expressions import Compiler, Match, compile_match
 from .language import syntax as s
 from .output import Sink
-from .scope import Frame, Scope
+from .scope import Frame, Getter, Scope
 from .table import Assignments, Table
+from .values import NUMERIC, to_type
 
 
 def expect_same(
@@ -95,7 +96,11 @@ def _assignments(
             )
         column = known.index(variable.attribute)
         value = merged.compile(assignment.expression)
-        if value.type is not table.attributes[column].type:
+        wanted = table.attributes[column].type
+        if value.type in NUMERIC and wanted in NUMERIC:
+            result.append((column, _converted(value.get, wanted)))
+            continue
+        if value.type is not wanted:
             raise AppInvalid(
                 f"{variable.attribute} is a {table.attributes[column].type.value}, not a {value.type.value}",
                 variable.place,
@@ -104,5 +109,9 @@ def _assignments(
     return result
 
 
-def _of_event(at: int):  # type: ignore[no-untyped-def]
+def _converted(get: Getter, kind: s.Type) -> Getter:
+    return lambda paired: to_type(get(paired), kind)
+
+
+def _of_event(at: int) -> Getter:
     return lambda paired: paired.streams[0][0].data[at]

@@ -148,32 +148,37 @@ class Table:
     def update(self, match: Match, assignments: Assignments, event: Any) -> bool:
         """Change the rows that match; tell whether there were any."""
         paired = match.pair(event)
-        found = self._matching(match, paired)
-        for number, row in found:
+        changed: dict[int, Event] = {}
+        for number, row in self._matching(match, paired):
             paired.streams[match.size - 1] = [row]
             data = list(row.data)
             for column, value in assignments:
                 data[column] = value(paired)
-            if not self._rekey(number, row.data, data):
-                continue
-            self._unindex(number, row.data)
-            self._index(number, data)
-            self.rows[number] = Event(row.ts, data)
-        return bool(found)
+            changed[number] = Event(row.ts, data)
+        if self._keys and not self._rekey(changed):
+            return True
+        for number, row in changed.items():
+            self._unindex(number, self.rows[number].data)
+            self._index(number, row.data)
+            self.rows[number] = row
+        return bool(changed)
 
-    def _rekey(self, number: int, before: list[Any], after: list[Any]) -> bool:
-        if not self._keys:
+    def _rekey(self, changed: dict[int, Event]) -> bool:
+        """Move changed rows to their new keys; refuse them all if two would share one."""
+        old = {self._key_of(self.rows[number]): number for number in changed}
+        new = {self._key_of(row): number for number, row in changed.items()}
+        if old.keys() == new.keys() and len(new) == len(changed):
             return True
-        old = self._joined([before[column] for column in self._keys])
-        new = self._joined([after[column] for column in self._keys])
-        if old == new:
-            return True
-        if new in self._by_key:
+        if len(new) < len(changed) or any(key in self._by_key for key in new.keys() - old.keys()):
             log.error("flow_row_refused", extra={"table": self.id, "reason": "primary key taken"})
             return False
-        del self._by_key[old]
-        self._by_key[new] = number
+        for key in old:
+            del self._by_key[key]
+        self._by_key.update(new)
         return True
+
+    def _key_of(self, row: Event) -> Any:
+        return self._joined([row.data[column] for column in self._keys])
 
     # --- Snapshots ---
 

@@ -30,7 +30,9 @@ class Trigger:
         if self._at_start:
             self._send()
         else:
-            self._wait(self._flow.clock.now)
+            now = self._flow.clock.now
+            # The second that runs counts, as it does with Quartz.
+            self._wait(now if self._cron is None else now - now % 1000 - 1000)
 
     def _wait(self, since: int) -> None:
         due = since + self._every if self._every is not None else None

@@ -390,7 +390,9 @@ class Player:
         match kind:
             case "in_events" | "in_events_current":
                 return sum(len(b.came) for b in batches)
-            case "remove_events":
+            case "remove_events_current":
+                return 0
+            case "remove_events" | "remove_events_expired":
                 return sum(len(b.left) for b in batches)
             case "in_events_expired":
                 return 0

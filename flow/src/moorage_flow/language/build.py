@@ -201,6 +201,8 @@ class Builder(Transformer[Any, Any]):
 
     def join_side(self, children: list[Any]) -> s.Single:
         single, _, alias = children
+        if single.window is not None and not isinstance(single.handlers[-1], s.Window):
+            raise SyntaxInvalid("in a join nothing follows the window", single.window.call.place)
         return dataclasses.replace(single, alias=str(alias) if alias else None)
 
     def join_kind(self, children: list[Token]) -> str:

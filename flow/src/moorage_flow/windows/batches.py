@@ -216,10 +216,11 @@ class CronBatch(WindowOperator):
 
     def start(self) -> None:
         """Wait for the first of the times."""
-        self._wait()
+        now = self.clock.now
+        self._wait(now - now % 1000 - 1000)
 
-    def _wait(self) -> None:
-        due = self._cron.after(self.clock.now)
+    def _wait(self, since: int) -> None:
+        due = self._cron.after(since)
         if due is not None:
             self._timers.notify_at(due)
 
@@ -239,7 +240,7 @@ class CronBatch(WindowOperator):
             self.flow.partition = partition
             self.next.process(out)
         self.flow.partition = ""
-        self._wait()
+        self._wait(now)
 
 
 class ExternalBatch:

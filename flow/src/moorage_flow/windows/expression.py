@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import AppInvalid, EvaluationFailed
 from ..events import CURRENT, EXPIRED, RESET, Chunk, Event, StateEvent
 from ..expressions import Compiled, Compiler
+from ..flow import Holder
 from ..language.parser import parse_expression
 from ..language.syntax import Call, Type
 from ..scope import Frame, Getter, Scope
@@ -30,6 +33,7 @@ class _Judge(WindowOperator):
         super().__init__(setting, Retained)
         self._varying: Getter | None = None
         self._compiled: dict[str, Getter] = {}
+        self._holders: dict[str, list[Holder[Any]]] = {}
         if argument.constant:
             self._fixed = str(argument.value)
             self._compile(self._fixed)
@@ -51,6 +55,7 @@ class _Judge(WindowOperator):
             tracks=True,
             may_aggregate=True,
         )
+        known = len(self.flow.holders)
         owner, self.flow.owner = self.flow.owner, f"{self.flow.owner or 'window'}?{text}"
         try:
             compiled = compiler.compile(parse_expression(text))
@@ -59,6 +64,7 @@ class _Judge(WindowOperator):
         if compiled.type is not Type.BOOL:
             raise AppInvalid(f"the expression {text!r} gives no bool")
         self._compiled[text] = compiled.get
+        self._holders[text] = list(self.flow.holders.values())[known:]
         return compiled.get
 
     def _changed(self, state: Retained, event: Event) -> bool:
@@ -72,6 +78,9 @@ class _Judge(WindowOperator):
         if text == state.text:
             return False
         state.text = text
+        self._compile(text)
+        for holder in self._holders[text]:
+            holder.drop(self.flow.partition)
         return True
 
     def _judge(self, state: Retained, event: Event, first: Event, last: Event, kind: int) -> bool:
@@ -141,8 +150,8 @@ class ExpressionBatch(_Judge):
                 self._stream(state, event, chunks, output=True)
             else:
                 self._gather(state, event, chunks)
-        if chunks:
-            self.next.process_chunks(chunks)
+        for out in chunks:
+            self.next.process(out)
 
     def _judge_again(self, state: Retained, chunks: list[Chunk]) -> None:
         if self._streams:
