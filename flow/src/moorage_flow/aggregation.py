@@ -78,6 +78,8 @@ class Aggregation:
 
         self.id = definition.id
         self.definition = definition
+        if s.annotation(definition.annotations, "PartitionById") is not None:
+            raise AppInvalid("@PartitionById: an aggregation is not shared between servers", definition.place)
         self._flow = runtime.flow
         self._durations = definition.durations
         builder = QueryBuilder(runtime)
@@ -188,8 +190,6 @@ class Aggregation:
                 raise AppInvalid(f"'within' takes a long or a string, not a {part.type.value}")
         if per.type is not s.Type.STRING:
             raise AppInvalid(f"'per' takes a string, not a {per.type.value}")
-        if per.constant and calendars.per(per.value) not in self._durations:
-            raise AppInvalid(f"{self.id} is not aggregated per {per.value}")
         if start.constant and (end is None or end.constant):
             calendars.within(start.value, end.value if end is not None else None)
 

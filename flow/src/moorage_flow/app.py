@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from .errors import AnnotationRepeated
@@ -24,6 +25,17 @@ class App:
         if len(names) > 1:
             raise AnnotationRepeated("an application has one name")
         return cls(text, syntax)
+
+    def sandbox(self) -> App:
+        """Give the application without its sources, sinks and stores, to try it with events sent by hand."""
+        outside = {"source", "sink", "store"}
+        definitions = tuple(
+            dataclasses.replace(
+                d, annotations=tuple(a for a in d.annotations if a.name.lower() not in outside)
+            )
+            for d in self.syntax.definitions
+        )
+        return App(self.text, dataclasses.replace(self.syntax, definitions=definitions))
 
     @property
     def name(self) -> str | None:

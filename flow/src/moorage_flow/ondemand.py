@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .aggregation import Aggregation
-from .errors import AppInvalid, QueryInvalid, nearest
+from .errors import AppInvalid, EvaluationFailed, QueryInvalid, nearest
 from .events import Event
 from .expressions import Compiler, compile_match
 from .language import syntax as s
@@ -31,6 +31,8 @@ def ask(runtime: Runtime, query: s.OnDemandQuery) -> list[Event]:
         raise
     except AppInvalid as error:
         raise QueryInvalid(error.reason, error.place) from error
+    except EvaluationFailed as error:
+        raise QueryInvalid(str(error)) from error
     finally:
         flow.owner = outer
         for name in set(flow.holders) - known:

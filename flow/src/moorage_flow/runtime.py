@@ -116,7 +116,8 @@ class Runtime:
                     if start is not None:
                         self.starts.append(start)
             case s.TriggerDefinition():
-                stream = self.add_stream(s.StreamDefinition(definition.id, TRIGGERED))
+                known = self.streams.get(definition.id)
+                stream = known or self.add_stream(s.StreamDefinition(definition.id, TRIGGERED))
                 self.triggers[definition.id] = Trigger(self.flow, definition, stream)
             case s.AggregationDefinition():
                 self.aggregations[definition.id] = Aggregation(self, definition)
@@ -139,8 +140,11 @@ class Runtime:
             before: Any = known.get(definition.id)
             if before is None:
                 continue
-            same = isinstance(definition, kind) and getattr(before, "attributes", None) == attributes
-            if not same or isinstance(definition, s.TriggerDefinition | s.AggregationDefinition):
+            if isinstance(definition, s.TriggerDefinition):
+                same = kind is s.StreamDefinition and before.attributes == TRIGGERED
+            else:
+                same = isinstance(definition, kind) and before.attributes == attributes
+            if not same or isinstance(definition, s.AggregationDefinition):
                 raise DefinitionRepeated(f"{definition.id} is defined twice", definition.place)
 
     def _define_function(self, definition: s.FunctionDefinition) -> None:
@@ -154,6 +158,7 @@ class Runtime:
 
     def add_stream(self, definition: s.StreamDefinition) -> Stream:
         """Add a stream, and its fault stream where `@OnError(action='stream')` asks for one."""
+        _check_async(definition)
         stream = self.streams[definition.id] = Stream(self.flow, definition)
         on_error = s.annotation(definition.annotations, "OnError")
         if on_error is not None and (on_error.get("action") or "log").lower() == "stream":
@@ -198,6 +203,11 @@ class Runtime:
             query.start()
         for trigger in self.triggers.values():
             trigger.start()
+
+    def stop(self) -> None:
+        """Stop: timers no longer fire; `start` begins again with the state there is."""
+        self.started = False
+        self.flow.clock.clear()
 
     def advance(self, to: int) -> None:
         """Move the clock to a wall time in milliseconds, firing what is due until then."""
@@ -369,6 +379,16 @@ class Runtime:
         self._heartbeat = None
         if on and idle_ms is not None and increment_ms is not None:
             self._heartbeat = Heartbeat(self.flow.clock, idle_ms, increment_ms)
+
+
+def _check_async(definition: s.StreamDefinition) -> None:
+    """Check `@async`, which needs no more: events are processed as they are sent."""
+    annotation = s.annotation(definition.annotations, "async")
+    for name, value in annotation.elements if annotation is not None else ():
+        if (name or "").lower() not in {"buffer.size", "workers", "batch.size.max"}:
+            raise AppInvalid(f"@async has no {name}", definition.place)
+        if not value.strip().isdigit() or int(value) < 1:
+            raise AppInvalid(f"@async: {name} is a positive number, not {value!r}", definition.place)
 
 
 def _pad(stream: Stream, row: Sequence[Any]) -> list[Any]:

@@ -39,6 +39,12 @@ class Clock:
         self._turn += 1
         heapq.heappush(self._due, (max(time, self.wall), self._turn, action))
 
+    def clear(self) -> None:
+        """Forget every timer that waits by wall time."""
+        self._due.clear()
+        for scheduler in self.schedulers:
+            scheduler.clear()
+
     def next_due(self) -> int | None:
         """Tell when the next timer fires, by wall time."""
         return self._due[0][0] if self._due else None
@@ -127,6 +133,11 @@ class Scheduler:
         for partition, queue in self.queues.items():
             if queue:
                 self._wake(partition)
+
+    def clear(self) -> None:
+        """Forget every time asked for."""
+        self.queues.clear()
+        self._waking.clear()
 
     def restore(self, queues: dict[str, list[int]]) -> None:
         """Wait for what a snapshot had asked for, and for nothing else."""

@@ -264,6 +264,8 @@ class Builder(Transformer[Any, Any]):
         absent = [x for x in (left, right) if isinstance(x, s.AbsentState)]
         if any(x.for_ms is None for x in absent) and (op.lower() == "or" or len(absent) == 2):
             raise SyntaxInvalid("'not' needs 'for' and a time here", _place(op), ("for",))
+        if isinstance(right, s.AbsentState) and not isinstance(left, s.AbsentState):
+            left, right = right, left  # Siddhi's own order: what is absent stands first.
         return s.LogicalState(left, op.lower(), right)
 
     def pattern(self, children: list[Any]) -> tuple[bool, s.State]:

@@ -315,8 +315,6 @@ class CountAfter(After):
         if self.before.sequence:
             if self.next_state is not None:
                 self.next_state.add(match)
-            elif self.selector is not None:
-                self.returned = True
             if count != self.before.most:
                 self.before.add(match)
         elif count == self.before.least:
