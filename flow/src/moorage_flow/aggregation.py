@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import calendars
 from .aggregators import Average, Count, DistinctCount, Extreme, Sum
-from .errors import AppInvalid, FunctionUnknown
+from .errors import AppInvalid, EvaluationFailed, FunctionUnknown
 from .events import Chunk, Event
 from .expressions import Compiled, Compiler, key_of
 from .functions import expect, expect_type
@@ -78,8 +78,11 @@ class Aggregation:
 
         self.id = definition.id
         self.definition = definition
-        if s.annotation(definition.annotations, "PartitionById") is not None:
-            raise AppInvalid("@PartitionById: an aggregation is not shared between servers", definition.place)
+        shared = s.annotation(definition.annotations, "PartitionById")
+        if shared is not None and (shared.get("enable") or "true").lower() != "false":
+            raise AppInvalid(
+                "@PartitionById: an aggregation is not shared between servers", definition.place
+            )
         self._flow = runtime.flow
         self._durations = definition.durations
         builder = QueryBuilder(runtime)
@@ -136,7 +139,9 @@ class Aggregation:
             return lambda event: int(event.ts)
         compiled = compiler.compile(by)
         if compiled.type not in {s.Type.LONG, s.Type.STRING}:
-            raise AppInvalid(f"'aggregate by' takes a long or a string, not a {compiled.type.value}", by.place)
+            raise AppInvalid(
+                f"'aggregate by' takes a long or a string, not a {compiled.type.value}", by.place
+            )
         get = compiled.get
         return lambda event: calendars.instant(get(event))
 
@@ -171,11 +176,15 @@ class Aggregation:
     def rows(self, start: int, end: int, duration: str) -> list[Event]:
         """Give the buckets that begin from `start` to before `end`. Raises AppInvalid."""
         if duration not in self._durations:
-            raise AppInvalid(f"{self.id} is not aggregated by {duration}: {', '.join(self._durations)}")
+            raise AppInvalid(
+                f"{self.id} is not aggregated by {duration}: {', '.join(self._durations)}"
+            )
         held = self._states.get().by_duration.get(duration, {})
         types = [a.type for a, _, _ in self._outputs]
         return [
-            Event(begin, [begin, *(to_type(v, t) for v, t in zip(bucket.values, types, strict=True))])
+            Event(
+                begin, [begin, *(to_type(v, t) for v, t in zip(bucket.values, types, strict=True))]
+            )
             for (begin, _), bucket in sorted(held.items(), key=lambda item: item[0][0])
             if start <= begin < end
         ]
@@ -190,11 +199,18 @@ class Aggregation:
                 raise AppInvalid(f"'within' takes a long or a string, not a {part.type.value}")
         if per.type is not s.Type.STRING:
             raise AppInvalid(f"'per' takes a string, not a {per.type.value}")
-        if start.constant and (end is None or end.constant):
-            calendars.within(start.value, end.value if end is not None else None)
+        try:
+            if per.constant:
+                calendars.per(per.value)
+            if start.constant and (end is None or end.constant):
+                calendars.within(start.value, end.value if end is not None else None)
+        except EvaluationFailed as error:
+            raise AppInvalid(str(error), self.definition.place) from None
 
         def find(event: Any) -> list[Event]:
-            low, high = calendars.within(start.get(event), end.get(event) if end is not None else None)
+            low, high = calendars.within(
+                start.get(event), end.get(event) if end is not None else None
+            )
             return self.rows(low, high, calendars.per(per.get(event)))
 
         return find
@@ -234,7 +250,10 @@ class Aggregation:
                 continue
             kept = self._written_time(value)
             if kept < _LEAST_RETENTION[duration]:
-                raise AppInvalid(f"@retentionPeriod: {name} is kept for longer than {value}", self.definition.place)
+                raise AppInvalid(
+                    f"@retentionPeriod: {name} is kept for longer than {value}",
+                    self.definition.place,
+                )
             retention[duration] = kept
 
     def _written_time(self, written: str) -> int:

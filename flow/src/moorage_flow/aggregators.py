@@ -297,6 +297,7 @@ def _count(compiler: Compiler, call: Call, arguments: list[Compiled]) -> Compile
 
 def _distinct_count(compiler: Compiler, call: Call, arguments: list[Compiled]) -> Compiled:
     expect(call, arguments, 1)
+    expect_type(call, arguments[0], 0, *NUMERIC, Type.STRING)
     return aggregator(compiler, arguments[0], DistinctCount, Type.LONG)
 
 

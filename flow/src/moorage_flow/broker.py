@@ -15,7 +15,9 @@ class Broker:
     def __init__(self) -> None:
         self._topics: dict[str, list[tuple[object, Subscriber]]] = {}
 
-    def subscribe(self, topic: str, subscriber: Subscriber, owner: object = None) -> Callable[[], None]:
+    def subscribe(
+        self, topic: str, subscriber: Subscriber, owner: object = None
+    ) -> Callable[[], None]:
         """Take what a topic carries; give what ends it."""
         entry = (owner, subscriber)
         self._topics.setdefault(topic, []).append(entry)

@@ -53,7 +53,9 @@ def per(written: str) -> str:
     word = written.strip().lower()
     duration = PER.get(word) or PER.get(word.rstrip("s"))
     if duration is None:
-        raise EvaluationFailed(f"{written!r} is no duration: seconds, minutes, hours, days, months or years")
+        raise EvaluationFailed(
+            f"{written!r} is no duration: seconds, minutes, hours, days, months or years"
+        )
     return duration
 
 
@@ -76,7 +78,9 @@ def instant(written: object) -> int:
         return written
     match = _INSTANT.fullmatch(str(written).strip())
     if match is None:
-        raise EvaluationFailed(f"{written!r} is no time: yyyy-MM-dd HH:mm:ss, with ±hh:mm or without")
+        raise EvaluationFailed(
+            f"{written!r} is no time: yyyy-MM-dd HH:mm:ss, with ±hh:mm or without"
+        )
     try:
         parts = [int(x) for x in match.groups()[:6]]
         return milliseconds(datetime(*parts, tzinfo=_zone(*match.groups()[6:])))  # type: ignore[arg-type,misc]

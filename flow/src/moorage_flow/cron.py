@@ -23,7 +23,9 @@ class Cron:
     def __init__(self, text: str, place: Place = NOWHERE) -> None:
         fields = text.split()
         if len(fields) not in {6, 7}:
-            raise AppInvalid(f"a cron expression has 6 or 7 fields, not {len(fields)}: {text!r}", place)
+            raise AppInvalid(
+                f"a cron expression has 6 or 7 fields, not {len(fields)}: {text!r}", place
+            )
         try:
             self._seconds = _numbers(fields[0], 0, 59)
             self._minutes = _numbers(fields[1], 0, 59)
@@ -31,7 +33,9 @@ class Cron:
             self._day = fields[3].upper()
             self._months = _numbers(fields[4].upper(), 1, 12, _MONTHS)
             self._weekday = fields[5].upper()
-            self._years = _numbers(fields[6], _YEARS.start, _YEARS.stop - 1) if len(fields) == 7 else None
+            self._years = (
+                _numbers(fields[6], _YEARS.start, _YEARS.stop - 1) if len(fields) == 7 else None
+            )
             self._matches_day(datetime(2024, 1, 1, tzinfo=UTC))
         except ValueError as error:
             raise AppInvalid(f"{text!r} is no cron expression: {error}", place) from None
@@ -64,7 +68,9 @@ class Cron:
         if self._day.startswith("L"):
             back = int(self._day[2:]) if "-" in self._day else 0
             day = last - back
-            return moment.day == (_weekday_near(moment, day, last) if self._day.endswith("W") else day)
+            return moment.day == (
+                _weekday_near(moment, day, last) if self._day.endswith("W") else day
+            )
         if self._day.endswith("W"):
             return moment.day == _weekday_near(moment, min(int(self._day[:-1]), last), last)
         return moment.day in _numbers(self._day, 1, 31)

@@ -118,7 +118,9 @@ class Compiler:
         left, right = self.compile(expression.left), self.compile(expression.right)
         for side in (left, right):
             if side.type not in NUMERIC:
-                raise AppInvalid(f"{expression.op} needs numbers, not {_a(side.type)}", expression.place)
+                raise AppInvalid(
+                    f"{expression.op} needs numbers, not {_a(side.type)}", expression.place
+                )
         kind = wider(left.type, right.type)
         return Compiled(_operate(expression.op, kind, left.get, right.get), kind)
 
@@ -225,7 +227,12 @@ class Match:
 
 
 def compile_match(
-    compiler: Compiler, condition: Expression, table: Table, *, row_first: bool = False, alias: str | None = None
+    compiler: Compiler,
+    condition: Expression,
+    table: Table,
+    *,
+    row_first: bool = False,
+    alias: str | None = None,
 ) -> Match:
     """Compile a condition over a table's rows. Raises AppInvalid."""
     scope = compiler.scope

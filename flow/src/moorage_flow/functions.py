@@ -37,7 +37,8 @@ def expect_type(call: Call, argument: Compiled, at: int, *types: Type) -> None:
     if argument.type not in types:
         wanted = " or ".join(t.value for t in types)
         raise AppInvalid(
-            f"argument {at + 1} of {call.name} is of type {wanted}, not {argument.type.value}", call.place
+            f"argument {at + 1} of {call.name} is of type {wanted}, not {argument.type.value}",
+            call.place,
         )
 
 
@@ -264,13 +265,13 @@ def _log(
         if level not in _LEVELS:
             raise AppInvalid(f"{level} is no level of the log", call.place)
     if rest:
-        if len(arguments) == 1 and rest[0].constant and str(rest[0].value).upper() in _LEVELS:
-            level = str(rest[0].value).upper()
-        else:
-            message = rest[0].get
-    number = {"FATAL": logging.CRITICAL, "WARN": logging.WARNING, "TRACE": logging.DEBUG, "OFF": 0}.get(
-        level, getattr(logging, level, logging.INFO)
-    )
+        message = rest[0].get
+    number = {
+        "FATAL": logging.CRITICAL,
+        "WARN": logging.WARNING,
+        "TRACE": logging.DEBUG,
+        "OFF": 0,
+    }.get(level, getattr(logging, level, logging.INFO))
 
     def write(event: Any) -> list[Any]:
         data = event.out if isinstance(event, StateEvent) else event.data

@@ -18,7 +18,11 @@ def java_hash(value: Any) -> int:
         return 1231 if value else 1237
     if isinstance(value, int):
         bits = value & 0xFFFF_FFFF_FFFF_FFFF
-        return bits & 0xFFFF_FFFF if -(1 << 31) <= value < 1 << 31 else (bits ^ (bits >> 32)) & 0xFFFF_FFFF
+        return (
+            bits & 0xFFFF_FFFF
+            if -(1 << 31) <= value < 1 << 31
+            else (bits ^ (bits >> 32)) & 0xFFFF_FFFF
+        )
     if isinstance(value, float):
         bits = struct.unpack("<Q", struct.pack("<d", value))[0]
         return (bits ^ (bits >> 32)) & 0xFFFF_FFFF

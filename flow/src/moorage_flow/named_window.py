@@ -30,7 +30,9 @@ class NamedWindow(Operator):
         }[output]
         scope = Scope([Frame(definition.id, list(definition.attributes))])
         compiler = Compiler(scope, flow, extensions)
-        setting = Setting(flow, compiler, expects_expired=output is not s.Events.CURRENT, searched=True)
+        setting = Setting(
+            flow, compiler, expects_expired=output is not s.Events.CURRENT, searched=True
+        )
         self.window = make_window(setting, definition.window)
         self.window.next = self
 

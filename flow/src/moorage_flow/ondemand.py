@@ -61,7 +61,9 @@ def _find(runtime: Runtime, query: s.OnDemandQuery) -> list[Event]:
         if store.on is None:
             rows = source.all()
         else:
-            empty = Compiler(Scope([], state=True), runtime.flow, runtime.extensions, runtime.tables)
+            empty = Compiler(
+                Scope([], state=True), runtime.flow, runtime.extensions, runtime.tables
+            )
             match = compile_match(empty, store.on, source, row_first=True, alias=store.alias)
             rows = source.find(match, Event(runtime.flow.clock.now, []))
     else:

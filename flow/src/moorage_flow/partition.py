@@ -60,7 +60,9 @@ class PartitionRuntime:
     def _key_of(self, key: s.ValueKey | s.RangeKey) -> KeysOf:
         source = self._rt.readable(key.stream)
         if not isinstance(source, Stream | NamedWindow):
-            raise AppInvalid(f"a partition is over streams; {key.stream} is none", self.syntax.place)
+            raise AppInvalid(
+                f"a partition is over streams; {key.stream} is none", self.syntax.place
+            )
         frame = Frame(key.stream, list(source.attributes))
         compiler = Compiler(Scope([frame]), self._flow, self._rt.extensions, self._rt.tables)
         if isinstance(key, s.ValueKey):

@@ -171,12 +171,16 @@ class QueryBuilder:
         functions = self._rt.extensions.stream_functions
         maker = functions.get(key)
         if maker is None:
-            raise FunctionUnknown(f"no stream function is called {key}{nearest(key, functions)}", call.place)
+            raise FunctionUnknown(
+                f"no stream function is called {key}{nearest(key, functions)}", call.place
+            )
         arguments = compiler.arguments(call)
         added, values = maker(compiler, call, arguments)
         for attribute in added:
             if frame.find(attribute.name) is not None:
-                raise AppInvalid(f"{frame.name} already has an attribute {attribute.name}", call.place)
+                raise AppInvalid(
+                    f"{frame.name} already has an attribute {attribute.name}", call.place
+                )
         frame.attributes.extend(added)
         return values
 
@@ -270,9 +274,7 @@ class QueryBuilder:
                 join.right.source.place,
             )
         chains = [
-            ([], None)
-            if stored
-            else self._handlers(side, frame, True, searched=True)
+            ([], None) if stored else self._handlers(side, frame, True, searched=True)
             for side, frame, stored in zip(sides, frames, stores, strict=True)
         ]
         for at, (operators, window) in enumerate(chains):
@@ -296,7 +298,9 @@ class QueryBuilder:
             for at in (0, 1):
                 other = 1 - at
                 if not stores[at]:
-                    ends[at].find_other = self._finder(join, scope, other, sources[other], chains[other])
+                    ends[at].find_other = self._finder(
+                        join, scope, other, sources[other], chains[other]
+                    )
             for at in (0, 1):
                 source, (operators, window) = sources[at], chains[at]
                 if isinstance(source, Stream | NamedWindow):
@@ -364,9 +368,7 @@ class QueryBuilder:
 
     # --- Output ---
 
-    def _sink(
-        self, output: s.Output, given: list[s.Attribute], compiler: Compiler
-    ) -> Sink | None:
+    def _sink(self, output: s.Output, given: list[s.Attribute], compiler: Compiler) -> Sink | None:
         if isinstance(output, s.Return):
             return None
         target = output.target

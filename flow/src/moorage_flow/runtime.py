@@ -105,7 +105,9 @@ class Runtime:
                     self.add_stream(definition)
             case s.TableDefinition():
                 if s.annotation(definition.annotations, "store") is not None:
-                    raise FunctionUnknown("tables are kept in memory: there is no @store", definition.place)
+                    raise FunctionUnknown(
+                        "tables are kept in memory: there is no @store", definition.place
+                    )
                 if definition.id not in self.tables:
                     self.tables[definition.id] = Table(definition)
             case s.WindowDefinition():
@@ -128,7 +130,9 @@ class Runtime:
         names: set[str] = set()
         for attribute in attributes:
             if attribute.name in names:
-                raise AttributeRepeated(f"{definition.id} has {attribute.name} twice", definition.place)
+                raise AttributeRepeated(
+                    f"{definition.id} has {attribute.name} twice", definition.place
+                )
             names.add(attribute.name)
         for kind, known in (
             (s.StreamDefinition, self.streams),
@@ -366,11 +370,11 @@ class Runtime:
 
     def explain(self) -> list[tuple[str, str, str]]:
         """Give each query's name, the path it runs on, and why."""
-        return [
-            (name, "reference", "there is no columnar path yet") for name in self.queries
-        ]
+        return [(name, "reference", "there is no columnar path yet") for name in self.queries]
 
-    def playback(self, on: bool, *, idle_ms: int | None = None, increment_ms: int | None = None) -> None:
+    def playback(
+        self, on: bool, *, idle_ms: int | None = None, increment_ms: int | None = None
+    ) -> None:
         """Run on the time of the events, or go back to the clock.
 
         With `idle_ms`, time goes on by `increment_ms` whenever no event has come for so long.
@@ -388,7 +392,9 @@ def _check_async(definition: s.StreamDefinition) -> None:
         if (name or "").lower() not in {"buffer.size", "workers", "batch.size.max"}:
             raise AppInvalid(f"@async has no {name}", definition.place)
         if not value.strip().isdigit() or int(value) < 1:
-            raise AppInvalid(f"@async: {name} is a positive number, not {value!r}", definition.place)
+            raise AppInvalid(
+                f"@async: {name} is a positive number, not {value!r}", definition.place
+            )
 
 
 def _pad(stream: Stream, row: Sequence[Any]) -> list[Any]:

@@ -112,7 +112,11 @@ class Scheduler:
 
     def fire_due(self) -> None:
         """Serve every partition whose first time has come, earliest first."""
-        due = [(q[0], at, p) for at, (p, q) in enumerate(self.queues.items()) if q and q[0] <= self.clock.now]
+        due = [
+            (q[0], at, p)
+            for at, (p, q) in enumerate(self.queues.items())
+            if q and q[0] <= self.clock.now
+        ]
         for _, _, partition in sorted(due):
             self._serve(partition)
             if not self.queues.get(partition):

@@ -177,7 +177,9 @@ class Selector(Operator):
                 self._reset(event)
         if last is None:
             return None
-        shown = not self.selection.offset and (self.selection.limit is None or self.selection.limit > 0)
+        shown = not self.selection.offset and (
+            self.selection.limit is None or self.selection.limit > 0
+        )
         return [last] if shown else []
 
     def _grouped(self, chunk: Chunk) -> Chunk | None:

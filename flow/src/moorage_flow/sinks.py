@@ -32,7 +32,9 @@ def into_table(table: Table) -> Sink:
     return insert
 
 
-def change_table(compiler: Compiler, output: s.Output, table: Table, given: list[s.Attribute]) -> Sink:
+def change_table(
+    compiler: Compiler, output: s.Output, table: Table, given: list[s.Attribute]
+) -> Sink:
     """Delete, update, or update or insert, by each row of the query. Raises AppInvalid."""
     scope = Scope([Frame("", given)], current=0)
     inner = compiler.within(scope)

@@ -76,7 +76,14 @@ def load(runtime: Runtime, data: bytes) -> None:
         raise StateInvalid("the snapshot is of another application")
     try:
         content = _Unpickler(io.BytesIO(data[head + 9 :])).load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, TypeError, ValueError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        AttributeError,
+        IndexError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise StateInvalid(f"the snapshot is damaged: {error}") from None
     flow = runtime.flow
     for name, states in content["holders"].items():

@@ -53,7 +53,9 @@ class Table:
                         self.definition.place,
                     )
                 if known.index(attribute) in columns:
-                    raise AppInvalid(f"{self.id} has {attribute} in two indexes", self.definition.place)
+                    raise AppInvalid(
+                        f"{self.id} has {attribute} in two indexes", self.definition.place
+                    )
                 columns.append(known.index(attribute))
         return columns
 
@@ -118,7 +120,9 @@ class Table:
         if self._keys:
             key = self._joined([data[column] for column in self._keys])
             if key in self._by_key:
-                log.error("flow_row_refused", extra={"table": self.id, "reason": "primary key taken"})
+                log.error(
+                    "flow_row_refused", extra={"table": self.id, "reason": "primary key taken"}
+                )
                 return False
             self._by_key[key] = self._next
         self._index(self._next, data)

@@ -152,6 +152,10 @@ def _logger(runtime: Runtime, stream: Stream, annotation: s.Annotation) -> Calla
     def receive(chunk: Chunk) -> None:
         for event in chunk:
             if level:
-                log.log(level, "event", extra={"flow_prefix": prefix, "flow_event": (event.ts, event.data)})
+                log.log(
+                    level,
+                    "event",
+                    extra={"flow_prefix": prefix, "flow_event": (event.ts, event.data)},
+                )
 
     return receive

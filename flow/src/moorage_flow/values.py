@@ -106,7 +106,9 @@ def _float_text(value: float) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         plain = repr(value)
         return format(value, "f") if "e" in plain else plain
-    mantissa, _, exponent = f"{value!r}".partition("e") if "e" in repr(value) else _scientific(value)
+    mantissa, _, exponent = (
+        f"{value!r}".partition("e") if "e" in repr(value) else _scientific(value)
+    )
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{int(exponent)}"
 
 

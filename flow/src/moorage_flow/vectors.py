@@ -187,7 +187,11 @@ class Player:
 
     def do_publish(self, step: dict[str, Any]) -> None:
         payload = step["payload"]
-        rows = payload if isinstance(payload, list) and payload and isinstance(payload[0], list) else [payload]
+        rows = (
+            payload
+            if isinstance(payload, list) and payload and isinstance(payload[0], list)
+            else [payload]
+        )
         self.broker.publish(step["topic"], [list(r) for r in rows])
 
     def do_sleep(self, step: dict[str, Any]) -> None:
@@ -432,7 +436,9 @@ class Player:
                 found = [row for b in batches for row in getattr(b, own)]
                 if self._has_hashed_store():
                     found = _as_recorded(wanted, found)
-                _compare_rows(f"callback {number} {what}", [r for rows in wanted for r in rows], found)
+                _compare_rows(
+                    f"callback {number} {what}", [r for rows in wanted for r in rows], found
+                )
         for key, rows in golden.get("queries", {}).items():
             found = self.queries.get(int(key), [])
             if _bag(rows) != _bag(found):
@@ -465,7 +471,9 @@ def _compare_rows(where: str, wanted: list[Any], found: list[Any]) -> None:
             raise Mismatch(f"{where}, row {at}: wanted {want}, found {have}")
     if len(wanted) != len(found):
         more = (wanted if len(wanted) > len(found) else found)[min(len(wanted), len(found))]
-        raise Mismatch(f"{where}: wanted {len(wanted)} rows, found {len(found)}; the next is {more}")
+        raise Mismatch(
+            f"{where}: wanted {len(wanted)} rows, found {len(found)}; the next is {more}"
+        )
 
 
 def _same_row(want: list[Any], have: list[Any]) -> bool:
@@ -501,7 +509,9 @@ def _same(want: Any, have: Any) -> bool:
 def _bag(rows: Any) -> list[str]:
     def cell(value: Any) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return repr(to_float32(float(value))) if isinstance(value, float) else repr(float(value))
+            return (
+                repr(to_float32(float(value))) if isinstance(value, float) else repr(float(value))
+            )
         return repr(value)
 
     return sorted("|".join(cell(v) for v in row) for row in rows or [])

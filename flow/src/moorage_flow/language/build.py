@@ -215,7 +215,11 @@ class Builder(Transformer[Any, Any]):
 
     def join_right(self, children: list[Any]) -> s.Join:
         left, kind, right = children[:3]
-        trigger = "right" if isinstance(children[3], Token) and children[3].type == "UNIDIRECTIONAL" else "all"
+        trigger = (
+            "right"
+            if isinstance(children[3], Token) and children[3].type == "UNIDIRECTIONAL"
+            else "all"
+        )
         return s.Join(left, right, kind, trigger, children[-2], children[-1])
 
     def join_left(self, children: list[Any]) -> s.Join:
@@ -228,7 +232,9 @@ class Builder(Transformer[Any, Any]):
         return s.StreamState(_without_window(children[0]))
 
     def named(self, children: list[Any]) -> s.StreamState:
-        return s.StreamState(dataclasses.replace(_without_window(children[1]), alias=str(children[0])))
+        return s.StreamState(
+            dataclasses.replace(_without_window(children[1]), alias=str(children[0]))
+        )
 
     def every(self, children: list[Any]) -> s.EveryState:
         return s.EveryState(children[1])
@@ -289,7 +295,9 @@ class Builder(Transformer[Any, Any]):
         if len(children) == 3:
             return s.OutputAttribute(expression, str(children[2]), place)
         if not isinstance(expression, s.Variable):
-            raise SyntaxInvalid("an expression needs a name: 'as' and the attribute", place, ("as",))
+            raise SyntaxInvalid(
+                "an expression needs a name: 'as' and the attribute", place, ("as",)
+            )
         return s.OutputAttribute(expression, expression.attribute, place)
 
     def select(self, children: list[Any]) -> s.Select:

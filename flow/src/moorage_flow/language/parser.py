@@ -66,7 +66,9 @@ _SYMBOLS = {
     "$END": "the end",
 }
 
-_SKIPPED = re.compile(r"\"\"\".*?\"\"\"|'[^'\r\n]*'|\"[^\"\r\n]*\"|--[^\r\n]*|/\*.*?\*/|\{", re.DOTALL)
+_SKIPPED = re.compile(
+    r"\"\"\".*?\"\"\"|'[^'\r\n]*'|\"[^\"\r\n]*\"|--[^\r\n]*|/\*.*?\*/|\{", re.DOTALL
+)
 _BRACES = re.compile(r"\"[^\"]*\"|//[^\r\n]*|[{}]")
 
 
@@ -119,7 +121,9 @@ def _lift_scripts(text: str) -> tuple[str, list[str]]:
                 end = brace.end()
                 break
         body = text[found.start() + 1 : end - 1]
-        parts.append(text[at : found.start() + 1] + re.sub(r"[^\r\n]", " ", body) + text[end - 1 : end])
+        parts.append(
+            text[at : found.start() + 1] + re.sub(r"[^\r\n]", " ", body) + text[end - 1 : end]
+        )
         bodies.append(body)
         at = end
     parts.append(text[at:])

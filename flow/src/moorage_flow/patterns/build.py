@@ -114,7 +114,13 @@ class Builder:
         least = 0 if state.least == s.ANY else state.least
         most = UNBOUNDED if state.most == s.ANY else state.most
         before = CountBefore(
-            self._flow, position, len(self._frames), least, most, sequence=self._sequence, start=start
+            self._flow,
+            position,
+            len(self._frames),
+            least,
+            most,
+            sequence=self._sequence,
+            start=start,
         )
         after = CountAfter(position)
         return self._link(state.stream, before, after)

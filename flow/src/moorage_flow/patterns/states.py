@@ -44,7 +44,9 @@ class Before:
     after: After
     last: After
 
-    def __init__(self, flow: Flow, position: int, size: int, *, sequence: bool, start: bool) -> None:
+    def __init__(
+        self, flow: Flow, position: int, size: int, *, sequence: bool, start: bool
+    ) -> None:
         self.flow = flow
         self.position = position
         self.size = size
@@ -237,7 +239,15 @@ class CountBefore(Before):
     after: CountAfter
 
     def __init__(
-        self, flow: Flow, position: int, size: int, least: int, most: int, *, sequence: bool, start: bool
+        self,
+        flow: Flow,
+        position: int,
+        size: int,
+        least: int,
+        most: int,
+        *,
+        sequence: bool,
+        start: bool,
     ) -> None:
         super().__init__(flow, position, size, sequence=sequence, start=start)
         self.least = least

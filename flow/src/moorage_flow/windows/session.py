@@ -43,13 +43,9 @@ class SessionWindow(WindowOperator):
     def __init__(self, setting: Setting, call: Call, arguments: list[Compiled]) -> None:
         expect_count(call, arguments, 1, 3)
         self._gap = duration(call, arguments, 0)
-        self._latency = 0
-        rest = list(range(1, len(arguments)))
-        self._key = None
-        if rest and (len(arguments) == 3 or arguments[1].variable is not None):
-            self._key = attribute(call, arguments, rest.pop(0), Type.STRING).get
-        if rest:
-            self._latency = duration(call, arguments, rest[0])
+        self._key = attribute(call, arguments, 1, Type.STRING).get if len(arguments) > 1 else None
+        self._latency = duration(call, arguments, 2) if len(arguments) > 2 else 0
+        if self._latency:
             if self._latency > self._gap:
                 raise AppInvalid("the latency of a session is not greater than its gap", call.place)
         super().__init__(setting, Sessions)

@@ -52,7 +52,9 @@ def expect_count(call: Call, arguments: list[Compiled], low: int, high: int | No
     high = low if high is None else high
     if not low <= len(arguments) <= high:
         wanted = str(low) if low == high else f"{low} to {high}"
-        raise AppInvalid(f"window {call.name} takes {wanted} parameters, not {len(arguments)}", call.place)
+        raise AppInvalid(
+            f"window {call.name} takes {wanted} parameters, not {len(arguments)}", call.place
+        )
 
 
 def constant(call: Call, arguments: list[Compiled], at: int, *types: Type) -> Any:
@@ -62,7 +64,8 @@ def constant(call: Call, arguments: list[Compiled], at: int, *types: Type) -> An
     if not argument.constant or argument.type not in types:
         found = argument.type.value if argument.constant else "something that varies"
         raise AppInvalid(
-            f"parameter {at + 1} of window {call.name} is a constant {wanted}, not {found}", call.place
+            f"parameter {at + 1} of window {call.name} is a constant {wanted}, not {found}",
+            call.place,
         )
     return argument.value
 
@@ -78,5 +81,7 @@ def attribute(call: Call, arguments: list[Compiled], at: int, *types: Type) -> C
     argument = arguments[at]
     if argument.variable is None or (types and argument.type not in types):
         wanted = f" of type {' or '.join(t.value for t in types)}" if types else ""
-        raise AppInvalid(f"parameter {at + 1} of window {call.name} is an attribute{wanted}", call.place)
+        raise AppInvalid(
+            f"parameter {at + 1} of window {call.name} is an attribute{wanted}", call.place
+        )
     return argument
