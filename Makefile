@@ -20,9 +20,9 @@ $(VENV)/uv.stamp: requirements/bootstrap.lock scripts/system-packages
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.lock
 	touch $@
 
-$(VENV)/python.stamp: $(VENV)/uv.stamp requirements/dev.lock pyproject.toml mqtt/pyproject.toml
+$(VENV)/python.stamp: $(VENV)/uv.stamp requirements/dev.lock pyproject.toml mqtt/pyproject.toml flow/pyproject.toml
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/bootstrap.lock requirements/dev.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e mqtt -e .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e flow -e mqtt -e .
 	touch $@
 
 CONSOLE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/screenshots/*' 2>/dev/null)
@@ -54,7 +54,7 @@ demo: install console ## Start the platform with a simulated fleet
 # do not bear, and heavy servers do not share a machine.
 ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q"
 
-.PHONY: test test-peers check format
+.PHONY: test test-peers vectors check format
 test: install console ## Check and test everything
 	scripts/system-packages test
 	$(MAKE) --no-print-directory check
@@ -66,6 +66,11 @@ test: install console ## Check and test everything
 test-peers: install ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers
 	$(BIN)/pytest tests/peers $(ALONE) --timeout=600
+
+VECTORS ?= ../shared/vectors/siddhi
+
+vectors: install ## Run the engine's conformance vectors from the folder VECTORS
+	$(BIN)/moorage-flow verify $(VECTORS)/*.json
 
 check: install ## Style, types, import contracts
 	$(BIN)/ruff format --check --quiet .
@@ -93,5 +98,6 @@ lock: $(VENV)/uv.stamp ## Renew the lock files
 
 wheel: install console ## Build the wheels into dist/
 	rm -rf dist
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist flow
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist mqtt
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .

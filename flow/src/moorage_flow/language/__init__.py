@@ -1,0 +1,1 @@
+"""The Siddhi query language: text to syntax tree."""

@@ -1,0 +1,193 @@
+"""Text to syntax tree: an LALR parser over `grammar.lark`, built at its first use."""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SyntaxInvalid
+from .syntax import AppSyntax, Definition, Expression, OnDemandQuery, Partition, Place, Query
+
+if TYPE_CHECKING:
+    import lark
+
+STARTS = (
+    "app",
+    "query",
+    "partition",
+    "on_demand",
+    "expression",
+    "stream_definition",
+    "table_definition",
+    "window_definition",
+    "trigger_definition",
+    "function_definition",
+    "aggregation_definition",
+)
+
+_SYMBOLS = {
+    "LPAR": "'('",
+    "RPAR": "')'",
+    "LSQB": "'['",
+    "RSQB": "']'",
+    "SEMICOLON": "';'",
+    "COMMA": "','",
+    "EQUAL": "'='",
+    "AT_SIGN": "'@'",
+    "__ANON_0": "'...'",
+    "__ANON_1": "'->'",
+    "LT": "'<'",
+    "GT": "'>'",
+    "LE": "'<='",
+    "GE": "'>='",
+    "EQ": "'=='",
+    "NE": "'!='",
+    "STAR": "'*'",
+    "PLUS": "'+'",
+    "MINUS": "'-'",
+    "SLASH": "'/'",
+    "PERCENT": "'%'",
+    "QUESTION": "'?'",
+    "DOT": "'.'",
+    "COLON": "':'",
+    "HASH": "'#'",
+    "SIGIL": "'!'",
+    "ID": "a name",
+    "STRING": "a string",
+    "INT": "a number",
+    "LONG": "a number",
+    "FLOAT": "a number",
+    "DOUBLE": "a number",
+    "SCRIPT": "a body in braces",
+    "TYPE": "a type",
+    "TIME_UNIT": "a unit of time",
+    "$END": "the end",
+}
+
+_SKIPPED = re.compile(
+    r"\"\"\".*?\"\"\"|'[^'\r\n]*'|\"[^\"\r\n]*\"|--[^\r\n]*|/\*.*?\*/|\{", re.DOTALL
+)
+_BRACES = re.compile(r"\"[^\"]*\"|//[^\r\n]*|[{}]")
+
+
+@functools.cache
+def _lark() -> lark.Lark:
+    import lark
+
+    from .build import Builder
+
+    grammar = resources.files(__package__).joinpath("grammar.lark").read_text("utf-8")
+    return lark.Lark(
+        grammar,
+        parser="lalr",
+        lexer="contextual",
+        start=list(STARTS),
+        transformer=Builder(),
+        maybe_placeholders=True,
+    )
+
+
+def _parse(text: str, start: str) -> Any:
+    import lark
+
+    from . import build
+
+    text, scripts = _lift_scripts(text)
+    try:
+        with build.scripts(scripts):
+            return _lark().parse(text, start=start)
+    except lark.exceptions.UnexpectedInput as error:
+        raise _refusal(error, text) from None
+    except lark.exceptions.VisitError as error:
+        raise error.orig_exc from None
+
+
+def _lift_scripts(text: str) -> tuple[str, list[str]]:
+    """Blank the bodies of functions, whose braces nest, keeping every position."""
+    parts: list[str] = []
+    bodies: list[str] = []
+    at = 0
+    while (found := _SKIPPED.search(text, at)) is not None:
+        if found.group() != "{":
+            parts.append(text[at : found.end()])
+            at = found.end()
+            continue
+        depth, end = 0, len(text)
+        for brace in _BRACES.finditer(text, found.start()):
+            depth += {"{": 1, "}": -1}.get(brace.group(), 0)
+            if depth == 0:
+                end = brace.end()
+                break
+        body = text[found.start() + 1 : end - 1]
+        parts.append(
+            text[at : found.start() + 1] + re.sub(r"[^\r\n]", " ", body) + text[end - 1 : end]
+        )
+        bodies.append(body)
+        at = end
+    parts.append(text[at:])
+    return "".join(parts), bodies
+
+
+def _refusal(error: lark.exceptions.UnexpectedInput, text: str) -> SyntaxInvalid:
+    names: set[str] = set(getattr(error, "expected", None) or getattr(error, "allowed", None) or ())
+    expected = tuple(sorted({_SYMBOLS.get(n, n.lower()) for n in names}))
+    token = getattr(error, "token", None)
+    if token is None and error.pos_in_stream is not None:
+        found = repr(text[error.pos_in_stream])
+    else:
+        found = "the end" if token is None or token.type == "$END" else repr(str(token))
+    line, column = error.line, error.column
+    if line < 1:
+        lines = text.rstrip().split("\n")
+        line, column = len(lines), len(lines[-1]) + 1
+    wanted = f", expected {_listed(expected)}" if expected else ""
+    return SyntaxInvalid(f"found {found}{wanted}", Place(line, column), expected)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = names[:12]
+    more = f" or {len(names) - 12} others" if len(names) > 12 else ""
+    return ", ".join(shown) + more
+
+
+def parse_app(text: str) -> AppSyntax:
+    """Parse a whole application. Raises SyntaxInvalid."""
+    result: AppSyntax = _parse(text, "app")
+    return result
+
+
+def parse_query(text: str) -> Query:
+    """Parse one query. Raises SyntaxInvalid."""
+    result: Query = _parse(_without_end(text), "query")
+    return result
+
+
+def parse_partition(text: str) -> Partition:
+    """Parse one partition. Raises SyntaxInvalid."""
+    result: Partition = _parse(_without_end(text), "partition")
+    return result
+
+
+def parse_on_demand(text: str) -> OnDemandQuery:
+    """Parse an on-demand query. Raises SyntaxInvalid."""
+    result: OnDemandQuery = _parse(_without_end(text), "on_demand")
+    return result
+
+
+def parse_expression(text: str) -> Expression:
+    """Parse an expression. Raises SyntaxInvalid."""
+    result: Expression = _parse(text, "expression")
+    return result
+
+
+def parse_definition(text: str, kind: str) -> Definition:
+    """Parse one definition of `kind` (stream, table, window, …). Raises SyntaxInvalid."""
+    result: Definition = _parse(_without_end(text), f"{kind}_definition")
+    return result
+
+
+def _without_end(text: str) -> str:
+    stripped = text.rstrip()
+    return stripped[:-1] if stripped.endswith(";") else text

@@ -1,0 +1,165 @@
+"""Partitions: the same queries once for each value of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .errors import AppInvalid
+from .events import Chunk
+from .expressions import Compiler
+from .language import syntax as s
+from .named_window import NamedWindow
+from .scheduler import Scheduler
+from .scope import Frame, Scope
+from .streams import Stream
+from .values import text
+
+if TYPE_CHECKING:
+    from .query import QueryRuntime
+    from .runtime import Runtime
+
+KeysOf = Callable[[Any], list[str]]
+
+
+class Alive:
+    """The keys there are, with the time each was last seen."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, int] = {}
+
+
+class PartitionRuntime:
+    """A running partition."""
+
+    def __init__(self, runtime: Runtime, syntax: s.Partition, name: str) -> None:
+        from .query import QueryBuilder
+
+        self.name = name
+        self.syntax = syntax
+        self._rt = runtime
+        self._flow = runtime.flow
+        self.inner: dict[str, Stream] = {}
+        self.queries: list[QueryRuntime] = []
+        self._keys: dict[str, KeysOf] = {}
+        self._listeners: dict[str, list[Callable[[Chunk], None]]] = {}
+        self._flow.owner = name
+        self._alive = self._flow.holder(Alive)
+        for key in syntax.keys:
+            self._keys[key.stream] = self._key_of(key)
+        builder = QueryBuilder(runtime, self)
+        known = set(self._flow.holders), len(self._flow.clock.schedulers)
+        for query in syntax.queries:
+            built = builder.build(query, runtime.query_name(query))
+            self.queries.append(built)
+            runtime.queries[built.name] = built
+        self._holders = [h for n, h in self._flow.holders.items() if n not in known[0]]
+        self._schedulers = self._flow.clock.schedulers[known[1] :]
+        self._purge()
+
+    def _key_of(self, key: s.ValueKey | s.RangeKey) -> KeysOf:
+        source = self._rt.readable(key.stream)
+        if not isinstance(source, Stream | NamedWindow):
+            raise AppInvalid(
+                f"a partition is over streams; {key.stream} is none", self.syntax.place
+            )
+        frame = Frame(key.stream, list(source.attributes))
+        compiler = Compiler(Scope([frame]), self._flow, self._rt.extensions, self._rt.tables)
+        if isinstance(key, s.ValueKey):
+            compiled = compiler.compile(key.expression)
+            get, kind = compiled.get, compiled.type
+            return lambda event: [] if (v := get(event)) is None else [text(v, kind)]
+        ranges = [(compiler.condition(condition), label) for condition, label in key.ranges]
+        return lambda event: [label for holds, label in ranges if holds(event) is True]
+
+    def subscribe(self, stream: Stream, receiver: Callable[[Chunk], None]) -> None:
+        """Let a query of the partition listen to a stream."""
+        if stream.inner:
+            stream.receivers.append(receiver)
+            return
+        listeners = self._listeners.get(stream.id)
+        if listeners is None:
+            listeners = self._listeners[stream.id] = []
+            keys_of = self._keys.get(stream.id)
+            if keys_of is None:
+                stream.receivers.append(lambda chunk: self._to_all(listeners, chunk))
+            else:
+                stream.receivers.append(lambda chunk: self._by_key(listeners, keys_of, chunk))
+        listeners.append(receiver)
+
+    def _to_all(self, listeners: list[Callable[[Chunk], None]], chunk: Chunk) -> None:
+        for key in list(self._alive.get().keys):
+            self._run(listeners, key, chunk)
+
+    def _by_key(
+        self, listeners: list[Callable[[Chunk], None]], keys_of: KeysOf, chunk: Chunk
+    ) -> None:
+        run: Chunk = []
+        current: str | None = None
+        for event in chunk:
+            for key in keys_of(event):
+                if key != current and run:
+                    assert current is not None
+                    self._run(listeners, current, run)
+                    run = []
+                current = key
+                run.append(event)
+        if run and current is not None:
+            self._run(listeners, current, run)
+
+    def _run(self, listeners: list[Callable[[Chunk], None]], key: str, chunk: Chunk) -> None:
+        alive = self._alive.get().keys
+        flow = self._flow
+        outer, flow.partition = flow.partition, key
+        try:
+            if key not in alive:
+                alive[key] = flow.clock.now
+                for query in self.queries:
+                    query.start()
+            alive[key] = flow.clock.now
+            for listener in listeners:
+                listener([event.copy() for event in chunk])
+        finally:
+            flow.partition = outer
+
+    # --- Purge ---
+
+    def _purge(self) -> None:
+        purge = s.annotation(self.syntax.annotations, "purge")
+        if purge is None:
+            return
+        enabled, interval, idle = (purge.get(k) for k in ("enable", "interval", "idle.period"))
+        if enabled is None or enabled.lower() not in {"true", "false"}:
+            raise AppInvalid("@purge needs enable='true' or 'false'", self.syntax.place)
+        if enabled.lower() == "false":
+            return
+        if idle is None:
+            raise AppInvalid("@purge needs an idle.period", self.syntax.place)
+        idle_ms = self._time(idle)
+        interval_ms = self._time(interval) if interval else 1000
+        scheduler: Scheduler
+
+        def sweep(ts: int) -> None:
+            now = self._flow.clock.now
+            alive = self._alive.get().keys
+            for key in [k for k, seen in alive.items() if now - seen >= idle_ms]:
+                self._drop(key)
+            scheduler.notify_at(ts + interval_ms)
+
+        scheduler = Scheduler(self._flow.clock, self._flow, sweep)
+        self._rt.starts.append(lambda: scheduler.notify_at(self._flow.clock.now + interval_ms))
+
+    def _time(self, written: str) -> int:
+        from .language.parser import parse_expression
+
+        parsed = parse_expression(written)
+        if not isinstance(parsed, s.Constant) or parsed.type not in {s.Type.INT, s.Type.LONG}:
+            raise AppInvalid(f"{written!r} is no time", self.syntax.place)
+        return int(parsed.value)
+
+    def _drop(self, key: str) -> None:
+        del self._alive.get().keys[key]
+        for holder in self._holders:
+            holder.drop(key)
+        for scheduler in self._schedulers:
+            scheduler.drop(key)

@@ -1,0 +1,430 @@
+"""A running application: events in, rows out, questions answered, state kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from . import ondemand, state
+from .aggregation import Aggregation
+from .app import App
+from .errors import (
+    AppInvalid,
+    AttributeRepeated,
+    DefinitionRepeated,
+    DefinitionUnknown,
+    EventInvalid,
+    FunctionUnknown,
+    QueryInvalid,
+    SyntaxInvalid,
+    nearest,
+)
+from .events import CURRENT, EXPIRED, Chunk, Event
+from .expressions import Compiled, Compiler
+from .extensions import Extensions, FunctionMaker, builtin
+from .flow import Flow
+from .language import syntax as s
+from .language.parser import parse_on_demand
+from .named_window import NamedWindow
+from .partition import PartitionRuntime
+from .playback import Heartbeat
+from .query import QueryBuilder, QueryRuntime, Readable
+from .scheduler import Clock
+from .streams import Stream
+from .table import Table
+from .trigger import TRIGGERED, Trigger
+from .values import to_type
+
+Row = tuple[Any, ...]
+RowsCallback = Callable[[int, list[Row], list[Row]], None]
+"""Takes a time, the rows that came and the rows that left."""
+ColumnsCallback = Callable[[dict[str, list[Any]]], None]
+
+
+class Runtime:
+    """One running application.
+
+    Everything happens inside the calls of its methods: `send` and `advance` process events and fire timers, and callbacks are
+    called before they return. It is not safe for several threads at once.
+    """
+
+    def __init__(
+        self, app: App | str, *, clock: Clock | None = None, extensions: Extensions | None = None
+    ) -> None:
+        """Build the application. Raises AppInvalid and its subclasses."""
+        self.app = App.parse(app) if isinstance(app, str) else app
+        self.flow = Flow(clock or Clock())
+        self.extensions = builtin().merged(extensions)
+        self.streams: dict[str, Stream] = {}
+        self.tables: dict[str, Table] = {}
+        self.windows: dict[str, NamedWindow] = {}
+        self.aggregations: dict[str, Aggregation] = {}
+        self.triggers: dict[str, Trigger] = {}
+        self.queries: dict[str, QueryRuntime] = {}
+        self.partitions: list[PartitionRuntime] = []
+        self.starts: list[Callable[[], None]] = []
+        self.started = False
+        self._heartbeat: Heartbeat | None = None
+        self._plain: list[QueryRuntime] = []
+        self._build()
+
+    # --- Building ---
+
+    def _build(self) -> None:
+        syntax = self.app.syntax
+        for definition in syntax.definitions:
+            if isinstance(definition, s.FunctionDefinition):
+                self._define_function(definition)
+        for definition in syntax.definitions:
+            if not isinstance(definition, s.FunctionDefinition | s.AggregationDefinition):
+                self._define(definition)
+        for definition in syntax.definitions:
+            if isinstance(definition, s.AggregationDefinition):
+                self._define(definition)
+        builder = QueryBuilder(self)
+        for execution in syntax.executions:
+            if isinstance(execution, s.Query):
+                query = builder.build(execution, self.query_name(execution))
+                self.queries[query.name] = query
+                self._plain.append(query)
+            else:
+                name = f"partition-{len(self.partitions)}"
+                self.partitions.append(PartitionRuntime(self, execution, name))
+        playback = s.annotation(syntax.annotations, "app:playback")
+        if playback is not None:
+            self._heartbeat = Heartbeat.read(self.flow.clock, playback)
+            self.flow.clock.use_event_time(True)
+
+    def _define(self, definition: s.Definition) -> None:
+        self._check(definition)
+        owner = self.flow.owner
+        self.flow.owner = definition.id
+        match definition:
+            case s.StreamDefinition():
+                if definition.id not in self.streams:
+                    self.add_stream(definition)
+            case s.TableDefinition():
+                if s.annotation(definition.annotations, "store") is not None:
+                    raise FunctionUnknown(
+                        "tables are kept in memory: there is no @store", definition.place
+                    )
+                if definition.id not in self.tables:
+                    self.tables[definition.id] = Table(definition)
+            case s.WindowDefinition():
+                if definition.id not in self.windows:
+                    window = NamedWindow(self.flow, definition, self.extensions)
+                    self.windows[definition.id] = window
+                    start = getattr(window.window, "start", None)
+                    if start is not None:
+                        self.starts.append(start)
+            case s.TriggerDefinition():
+                known = self.streams.get(definition.id)
+                stream = known or self.add_stream(s.StreamDefinition(definition.id, TRIGGERED))
+                self.triggers[definition.id] = Trigger(self.flow, definition, stream)
+            case s.AggregationDefinition():
+                self.aggregations[definition.id] = Aggregation(self, definition)
+        self.flow.owner = owner
+
+    def _check(self, definition: s.Definition) -> None:
+        attributes: tuple[s.Attribute, ...] = getattr(definition, "attributes", ())
+        names: set[str] = set()
+        for attribute in attributes:
+            if attribute.name in names:
+                raise AttributeRepeated(
+                    f"{definition.id} has {attribute.name} twice", definition.place
+                )
+            names.add(attribute.name)
+        for kind, known in (
+            (s.StreamDefinition, self.streams),
+            (s.TableDefinition, self.tables),
+            (s.WindowDefinition, self.windows),
+            (s.TriggerDefinition, self.triggers),
+            (s.AggregationDefinition, self.aggregations),
+        ):
+            before: Any = known.get(definition.id)
+            if before is None:
+                continue
+            if isinstance(definition, s.TriggerDefinition):
+                same = kind is s.StreamDefinition and before.attributes == TRIGGERED
+            else:
+                same = isinstance(definition, kind) and before.attributes == attributes
+            if not same or isinstance(definition, s.AggregationDefinition):
+                raise DefinitionRepeated(f"{definition.id} is defined twice", definition.place)
+
+    def _define_function(self, definition: s.FunctionDefinition) -> None:
+        if definition.id in self.extensions.functions:
+            raise DefinitionRepeated(f"{definition.id} is a function already", definition.place)
+        engine = self.extensions.scripts.get(definition.language.lower())
+        if engine is None:
+            raise FunctionUnknown(f"no engine runs {definition.language}", definition.place)
+        run = engine(definition.id, definition.body, definition.returns)
+        self.extensions.functions[definition.id] = _script(run, definition.returns)
+
+    def add_stream(self, definition: s.StreamDefinition) -> Stream:
+        """Add a stream, and its fault stream where `@OnError(action='stream')` asks for one."""
+        _check_async(definition)
+        stream = self.streams[definition.id] = Stream(self.flow, definition)
+        on_error = s.annotation(definition.annotations, "OnError")
+        if on_error is not None and (on_error.get("action") or "log").lower() == "stream":
+            attributes = (*definition.attributes, s.Attribute("_error", s.Type.OBJECT))
+            fault = s.StreamDefinition(f"!{definition.id}", attributes)
+            stream.fault = self.streams[fault.id] = Stream(self.flow, fault)
+        return stream
+
+    def query_name(self, query: s.Query) -> str:
+        """Give a query's name: that of its `@info`, else a number."""
+        info = s.annotation(query.annotations, "info")
+        name = info.get("name") if info is not None else None
+        if name is None:
+            name = f"query-{len(self.queries) + 1}"
+        elif name in self.queries:
+            raise AppInvalid(f"two queries are called {name}", query.place)
+        return name
+
+    def readable(self, name: str) -> Readable | None:
+        """Find a stream, table, window or aggregation."""
+        return (
+            self.streams.get(name)
+            or self.tables.get(name)
+            or self.windows.get(name)
+            or self.aggregations.get(name)
+        )
+
+    def names(self) -> list[str]:
+        """Give every name that can be read."""
+        return [*self.streams, *self.tables, *self.windows, *self.aggregations]
+
+    # --- Running ---
+
+    def start(self) -> None:
+        """Begin: triggers, periodic output and absent patterns count from now."""
+        if self.started:
+            return
+        self.started = True
+        for start in self.starts:
+            start()
+        for query in self._plain:
+            query.start()
+        for trigger in self.triggers.values():
+            trigger.start()
+
+    def stop(self) -> None:
+        """Stop: timers no longer fire; `start` begins again with the state there is."""
+        self.started = False
+        self.flow.clock.clear()
+
+    def advance(self, to: int) -> None:
+        """Move the clock to a wall time in milliseconds, firing what is due until then."""
+        self.flow.clock.advance(to)
+
+    def send(
+        self,
+        stream: str,
+        rows: Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]],
+        *,
+        ts: int | Sequence[int] | None = None,
+        checked: bool = True,
+    ) -> None:
+        """Send events as one batch.
+
+        Args:
+            stream: the stream's name.
+            rows: rows in the order of the stream's attributes, or columns by name, all of one length.
+            ts: milliseconds since 1970, one for all events or one each; None takes the clock's time.
+            checked: False lets rows in that do not fit, as Siddhi itself does: missing values are null, spare
+                ones are dropped, values of another type stay as they are.
+
+        Raises:
+            EventInvalid: no such stream, or a row that does not fit it.
+        """
+        target = self.streams.get(stream)
+        if target is None:
+            raise EventInvalid(f"no stream is called {stream}{nearest(stream, self.streams)}")
+        if not self.started:
+            self.start()
+        if isinstance(rows, Mapping):
+            rows = self._from_columns(target, rows)
+        fit = self._row if checked else _pad
+        data = [fit(target, row) for row in rows]
+        if not data:
+            return
+        clock = self.flow.clock
+        times = [ts] * len(data) if ts is None or isinstance(ts, int) else list(ts)
+        if len(times) != len(data):
+            raise EventInvalid(f"{len(data)} events, but {len(times)} times")
+        if clock.event_time and times[-1] is not None:
+            clock.jump(times[-1])
+            if self._heartbeat is not None:
+                self._heartbeat.beat()
+        now = clock.now
+        target.send(
+            [Event(now if t is None else t, row) for t, row in zip(times, data, strict=True)]
+        )
+
+    @staticmethod
+    def _from_columns(stream: Stream, columns: Mapping[str, Sequence[Any]]) -> list[Row]:
+        try:
+            return list(zip(*(columns[a.name] for a in stream.attributes), strict=True))
+        except KeyError as missing:
+            raise EventInvalid(f"{stream.id} needs a column {missing.args[0]}") from None
+        except ValueError:
+            raise EventInvalid("the columns differ in length") from None
+
+    @staticmethod
+    def _row(stream: Stream, row: Sequence[Any]) -> list[Any]:
+        if len(row) != len(stream.attributes):
+            raise EventInvalid(
+                f"an event of {stream.id} has {len(stream.attributes)} values, not {len(row)}"
+            )
+        return [_fit(a, value) for a, value in zip(stream.attributes, row, strict=True)]
+
+    # --- Listening ---
+
+    def subscribe(self, name: str, callback: RowsCallback) -> Callable[[], None]:
+        """Call back with the rows of a query or stream as they come; give what ends it.
+
+        A query tells what came and what left of its window; a stream only what came.
+
+        Raises:
+            EventInvalid: nothing has this name.
+        """
+        if name in self.queries:
+
+            def of_query(chunk: Chunk) -> None:
+                came = [tuple(e.out) for e in chunk if e.kind == CURRENT]
+                left = [tuple(e.out) for e in chunk if e.kind == EXPIRED]
+                callback(chunk[-1].ts if chunk else self.flow.clock.now, came, left)
+
+            callbacks = self.queries[name].limiter.callbacks
+            callbacks.append(of_query)
+            return lambda: callbacks.remove(of_query)
+
+        def of_stream(chunk: Chunk) -> None:
+            callback(chunk[-1].ts, [tuple(e.data) for e in chunk], [])
+
+        receivers = self._stream(name).receivers
+        receivers.append(of_stream)
+        return lambda: receivers.remove(of_stream)
+
+    def subscribe_columns(self, name: str, callback: ColumnsCallback) -> Callable[[], None]:
+        """Call back with a query's or stream's new rows as columns by name. Raises EventInvalid."""
+        if name in self.queries:
+            names = [a.name for a in self.queries[name].attributes]
+        else:
+            names = [a.name for a in self._stream(name).attributes]
+
+        def in_columns(_ts: int, came: list[Row], _left: list[Row]) -> None:
+            if came:
+                callback({n: list(c) for n, c in zip(names, zip(*came, strict=True), strict=True)})
+
+        return self.subscribe(name, in_columns)
+
+    def _stream(self, name: str) -> Stream:
+        if name in self.windows:
+            return self.windows[name].stream
+        stream = self.streams.get(name)
+        if stream is None:
+            raise EventInvalid(
+                f"no query or stream is called {name}{nearest(name, [*self.streams, *self.queries])}"
+            )
+        return stream
+
+    # --- Asking ---
+
+    def query(self, text: str) -> list[Row]:
+        """Answer an on-demand query. Raises SyntaxInvalid, QueryInvalid."""
+        try:
+            parsed = parse_on_demand(text)
+        except SyntaxInvalid:
+            raise
+        except AppInvalid as error:
+            raise QueryInvalid(error.reason, error.place) from error
+        return [tuple(event.out) for event in ondemand.ask(self, parsed)]
+
+    def attributes(self, name: str) -> list[s.Attribute]:
+        """Give the attributes of a query, stream, table, window or aggregation. Raises DefinitionUnknown."""
+        if name in self.queries:
+            return list(self.queries[name].attributes)
+        found = self.readable(name)
+        if found is None:
+            raise DefinitionUnknown(f"{name} is not defined{nearest(name, self.names())}")
+        return list(found.attributes)
+
+    # --- State ---
+
+    def snapshot(self) -> bytes:
+        """Give everything the application remembers; the same state gives the same bytes."""
+        return state.save(self)
+
+    def restore(self, data: bytes) -> None:
+        """Go on from a snapshot of the same application. Raises StateInvalid."""
+        state.load(self, data)
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """Give how many events each stream has carried and how many rows and keys are held."""
+        return {
+            "streams": {name: stream.count for name, stream in self.streams.items()},
+            "tables": {name: len(table.rows) for name, table in self.tables.items()},
+            "states": {name: len(h.states) for name, h in self.flow.holders.items() if h.states},
+        }
+
+    def explain(self) -> list[tuple[str, str, str]]:
+        """Give each query's name, the path it runs on, and why."""
+        return [(name, "reference", "there is no columnar path yet") for name in self.queries]
+
+    def playback(
+        self, on: bool, *, idle_ms: int | None = None, increment_ms: int | None = None
+    ) -> None:
+        """Run on the time of the events, or go back to the clock.
+
+        With `idle_ms`, time goes on by `increment_ms` whenever no event has come for so long.
+        """
+        self.flow.clock.use_event_time(on)
+        self._heartbeat = None
+        if on and idle_ms is not None and increment_ms is not None:
+            self._heartbeat = Heartbeat(self.flow.clock, idle_ms, increment_ms)
+
+
+def _check_async(definition: s.StreamDefinition) -> None:
+    """Check `@async`, which needs no more: events are processed as they are sent."""
+    annotation = s.annotation(definition.annotations, "async")
+    for name, value in annotation.elements if annotation is not None else ():
+        if (name or "").lower() not in {"buffer.size", "workers", "batch.size.max"}:
+            raise AppInvalid(f"@async has no {name}", definition.place)
+        if not value.strip().isdigit() or int(value) < 1:
+            raise AppInvalid(
+                f"@async: {name} is a positive number, not {value!r}", definition.place
+            )
+
+
+def _pad(stream: Stream, row: Sequence[Any]) -> list[Any]:
+    width = len(stream.attributes)
+    return [*row, *[None] * (width - len(row))][:width]
+
+
+_WORDS: dict[s.Type, type | tuple[type, ...]] = {
+    s.Type.STRING: str,
+    s.Type.BOOL: bool,
+    s.Type.INT: int,
+    s.Type.LONG: int,
+    s.Type.FLOAT: (int, float),
+    s.Type.DOUBLE: (int, float),
+}
+
+
+def _fit(attribute: s.Attribute, value: Any) -> Any:
+    kind = attribute.type
+    if value is None or kind is s.Type.OBJECT:
+        return value
+    number = kind not in {s.Type.STRING, s.Type.BOOL}
+    if not isinstance(value, _WORDS[kind]) or (number and isinstance(value, bool)):
+        raise EventInvalid(f"{attribute.name} is a {kind.value}, not {value!r}")
+    return to_type(value, kind) if number else value
+
+
+def _script(run: Callable[[list[Any]], Any], returns: s.Type) -> FunctionMaker:
+    def make(_compiler: Compiler, _call: s.Call, arguments: list[Compiled]) -> Compiled:
+        getters = [a.get for a in arguments]
+        return Compiled(lambda e: to_type(run([get(e) for get in getters]), returns), returns)
+
+    return make

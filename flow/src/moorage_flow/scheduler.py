@@ -1,0 +1,154 @@
+"""The one clock of an application: it moves when told to, and fires what is due on its way."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .flow import Flow
+
+TimerHandler = Callable[[int], None]
+"""Takes the time that was asked for, in milliseconds since 1970."""
+
+
+class Clock:
+    """Milliseconds since 1970; `wall` moves only by `advance`, and timers fire in the order of their times.
+
+    On event time, `now` is the time of the last event instead: the clock jumps to each event's time
+    and fires what has come due, as a replay does.
+    """
+
+    def __init__(self, now: int = 0) -> None:
+        self.wall = now
+        self.event_time = False
+        self.schedulers: list[Scheduler] = []
+        self._event_now = -1
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._turn = 0
+
+    @property
+    def now(self) -> int:
+        """The time operators see."""
+        return self._event_now if self.event_time else self.wall
+
+    def wake(self, time: int, action: Callable[[], None]) -> None:
+        """Do something at a wall time; a time that has passed means with the next advance."""
+        self._turn += 1
+        heapq.heappush(self._due, (max(time, self.wall), self._turn, action))
+
+    def clear(self) -> None:
+        """Forget every timer that waits by wall time."""
+        self._due.clear()
+        for scheduler in self.schedulers:
+            scheduler.clear()
+
+    def next_due(self) -> int | None:
+        """Tell when the next timer fires, by wall time."""
+        return self._due[0][0] if self._due else None
+
+    def advance(self, to: int) -> None:
+        """Move forward to a wall time, firing every timer due until then."""
+        while self._due and self._due[0][0] <= to:
+            time, _, action = heapq.heappop(self._due)
+            self.wall = max(self.wall, time)
+            action()
+        self.wall = max(self.wall, to)
+
+    def jump(self, to: int) -> None:
+        """Move event time to an event's, then fire what has come due; never goes back."""
+        if to < self._event_now:
+            return
+        self._event_now = to
+        for scheduler in list(self.schedulers):
+            scheduler.fire_due()
+
+    def use_event_time(self, on: bool) -> None:
+        """Switch between event time and wall time."""
+        self.event_time = on
+        for scheduler in self.schedulers:
+            scheduler.resume()
+
+
+class Scheduler:
+    """One operator's timers: for each partition, times served in the order they were asked for."""
+
+    def __init__(self, clock: Clock, flow: Flow, handler: TimerHandler) -> None:
+        self.clock = clock
+        self._flow = flow
+        self._handler = handler
+        self.queues: dict[str, deque[int]] = {}
+        self._waking: set[str] = set()
+        clock.schedulers.append(self)
+
+    def notify_at(self, time: int) -> None:
+        """Call the handler at a time for the partition being worked on."""
+        partition = self._flow.partition
+        queue = self.queues.get(partition)
+        if queue is None:
+            queue = self.queues[partition] = deque()
+        queue.append(time)
+        if len(queue) == 1:
+            self._wake(partition)
+
+    def _wake(self, partition: str) -> None:
+        if self.clock.event_time or partition in self._waking:
+            return
+        self._waking.add(partition)
+        self.clock.wake(self.queues[partition][0], lambda: self._fire(partition))
+
+    def _fire(self, partition: str) -> None:
+        if self.clock.event_time:
+            self._waking.discard(partition)
+            return
+        self._serve(partition)
+        self._waking.discard(partition)
+        if self.queues.get(partition):
+            self._wake(partition)
+        else:
+            self.queues.pop(partition, None)
+
+    def fire_due(self) -> None:
+        """Serve every partition whose first time has come, earliest first."""
+        due = [
+            (q[0], at, p)
+            for at, (p, q) in enumerate(self.queues.items())
+            if q and q[0] <= self.clock.now
+        ]
+        for _, _, partition in sorted(due):
+            self._serve(partition)
+            if not self.queues.get(partition):
+                self.queues.pop(partition, None)
+
+    def _serve(self, partition: str) -> None:
+        outer, self._flow.partition = self._flow.partition, partition
+        try:
+            queue = self.queues.get(partition)
+            while queue and queue[0] <= self.clock.now:
+                self._handler(queue.popleft())
+                queue = self.queues.get(partition)
+        finally:
+            self._flow.partition = outer
+
+    def resume(self) -> None:
+        """Wait again for what was asked for."""
+        for partition, queue in self.queues.items():
+            if queue:
+                self._wake(partition)
+
+    def clear(self) -> None:
+        """Forget every time asked for."""
+        self.queues.clear()
+        self._waking.clear()
+
+    def restore(self, queues: dict[str, list[int]]) -> None:
+        """Wait for what a snapshot had asked for, and for nothing else."""
+        self.queues = {partition: deque(times) for partition, times in queues.items()}
+        self.resume()
+
+    def drop(self, partition: str) -> None:
+        """Forget a partition's times."""
+        if partition in self.queues:
+            self.queues[partition].clear()

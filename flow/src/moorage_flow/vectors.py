@@ -1,0 +1,517 @@
+"""Runs conformance vectors: recorded apps and steps, with the rows another engine gave for them.
+
+The format is a JSON list of vectors; each has apps (texts), steps, callbacks, variables and `golden`, the recorded trace. A
+vector passes when every step that must fail fails and no other, every check holds, and every callback gets the recorded rows
+in the recorded order. All of it runs on a clock that only `sleep` and `wait` move.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .app import App
+from .broker import Broker
+from .errors import FlowError, QueryInvalid, StateInvalid
+from .events import CURRENT, EXPIRED, Chunk
+from .language import parser
+from .language.syntax import Type
+from .runtime import Runtime
+from .scheduler import Clock
+from .transports import connect
+from .values import NUMERIC, to_float32, to_type, typed
+
+START = 1_700_000_000_123
+"""The clock's first time where the vector does not record one."""
+
+
+class Mismatch(Exception):
+    """What a vector wanted and did not get."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one call of a callback brought."""
+
+    came: list[list[Any]]
+    left: list[list[Any]]
+    expired: list[bool] = field(default_factory=list)
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """Read a file of vectors."""
+    vectors: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    return vectors
+
+
+def run(vector: dict[str, Any]) -> None:
+    """Run one vector. Raises Mismatch with the first difference."""
+    Player(vector).play()
+
+
+class Player:
+    """Plays the steps of one vector."""
+
+    def __init__(self, vector: dict[str, Any]) -> None:
+        self.vector = vector
+        golden = vector["golden"]
+        self.clock = Clock(golden.get("t0") or START)
+        self.broker = Broker()
+        self.runtimes: dict[int, Runtime] = {}
+        self.batches: dict[int, list[Batch]] = {c["id"]: [] for c in vector["callbacks"]}
+        self.ends: dict[int, Callable[[], None]] = {}
+        self.queries: dict[int, list[list[Any]]] = {}
+        self.nows: dict[int, int] = {}
+        self.snapshots: dict[int, bytes] = {}
+        self.store: dict[str, bytes] | None = None
+        self.vars: dict[str, Any] = {}
+        self.fails = {error["step"] for error in golden.get("errors", [])}
+
+    def play(self) -> None:
+        """Run every step, then compare."""
+        with contextlib.suppress(_Failed):  # The recorded run ended with the failure, too.
+            self._steps(self.vector["steps"])
+        self._compare()
+
+    def _steps(self, steps: list[dict[str, Any]]) -> None:
+        for at, step in enumerate(steps):
+            must_fail = at in self.fails and steps is self.vector["steps"]
+            try:
+                getattr(self, f"do_{step['op']}")(step)
+            except FlowError as error:
+                if must_fail:
+                    raise _Failed from error
+                if step.get("expect_error"):
+                    continue
+                raise Mismatch(f"step {at} ({step['op']}) failed: {error}") from error
+            if must_fail:
+                raise Mismatch(f"step {at} ({step['op']}) should have failed")
+
+    # --- Steps ---
+
+    def do_create(self, step: dict[str, Any]) -> None:
+        app = App.parse(self.vector["apps"][step["app"]])
+        runtime = Runtime(app, clock=self._new_clock())
+        connect(runtime, self.broker)
+        self.runtimes[step["rt"]] = runtime
+
+    def _new_clock(self) -> Clock:
+        clock = Clock(self.clock.wall)
+        return clock
+
+    def do_create_sandbox(self, step: dict[str, Any]) -> None:
+        app = App.parse(self.vector["apps"][step["app"]]).sandbox()
+        self.runtimes[step["rt"]] = Runtime(app, clock=self._new_clock())
+
+    def do_validate(self, step: dict[str, Any]) -> None:
+        Runtime(self.vector["apps"][step["app"]], clock=self._new_clock())
+
+    def do_start(self, step: dict[str, Any]) -> None:
+        self._runtime(step).start()
+
+    def _runtime(self, step: dict[str, Any]) -> Runtime:
+        try:
+            return self.runtimes[step["rt"]]
+        except KeyError:
+            raise StateInvalid(f"there is no runtime {step['rt']}") from None
+
+    def do_callback(self, step: dict[str, Any]) -> None:
+        callback = next(c for c in self.vector["callbacks"] if c["id"] == step["cb"])
+        number = callback["id"]
+        batches = self.batches[number]
+        if callback["kind"] == "broker":
+            self.ends[number] = self.broker.subscribe(
+                callback["name"], lambda rows: batches.append(Batch([list(r) for r in rows], []))
+            )
+            return
+        runtime = self.runtimes[callback["rt"]]
+        name = callback["name"]
+        if callback["kind"] == "query":
+            if name not in runtime.queries:
+                raise QueryInvalid(f"there is no query {name}")
+
+            def of_query(chunk: Chunk) -> None:
+                came = [list(e.out) for e in chunk if e.kind == CURRENT]
+                left = [list(e.out) for e in chunk if e.kind == EXPIRED]
+                batches.append(Batch(came, left))
+
+            listening = runtime.queries[name].limiter.callbacks
+            listening.append(of_query)
+            self.ends[number] = lambda: listening.remove(of_query)
+        else:
+
+            def of_stream(_ts: int, came: list[Any], _left: list[Any]) -> None:
+                batches.append(Batch([list(row) for row in came], []))
+
+            self.ends[number] = runtime.subscribe(name, of_stream)
+
+    def do_remove_callback(self, step: dict[str, Any]) -> None:
+        self.ends[step["cb"]]()
+
+    def do_send(self, step: dict[str, Any]) -> None:
+        runtime = self._runtime(step)
+        row = self._cells(runtime, step["stream"], step)
+        runtime.send(step["stream"], [row], ts=self._time(step.get("ts")), checked=False)
+
+    def do_send_batch(self, step: dict[str, Any]) -> None:
+        events = step["events"]
+        times = [self._time(e.get("ts")) for e in events]
+        runtime = self._runtime(step)
+        rows = [self._cells(runtime, step["stream"], event) for event in events]
+        filled = [runtime.flow.clock.now if t is None else t for t in times]
+        runtime.send(step["stream"], rows, ts=filled, checked=False)
+
+    def _cells(self, runtime: Runtime, stream: str, event: dict[str, Any]) -> list[Any]:
+        """Give a row's values; a number that is not of its attribute's type keeps its own."""
+        declared = [a.type for a in runtime.attributes(stream)]
+        row: list[Any] = []
+        for at, (value, letter) in enumerate(zip(event["row"], event["types"], strict=True)):
+            kind = _LETTERS.get(letter)
+            if isinstance(value, dict):
+                value = self._time(value)
+            if value is not None and kind in NUMERIC:
+                value = to_type(value, kind)
+                if at >= len(declared) or declared[at] is not kind:
+                    value = typed(value, kind)
+            row.append(value)
+        return row
+
+    def _time(self, ts: Any) -> int | None:
+        if isinstance(ts, dict):
+            return self.nows[ts["$now"]] + int(ts.get("plus", 0))
+        return None if ts is None else int(ts)
+
+    def do_publish(self, step: dict[str, Any]) -> None:
+        payload = step["payload"]
+        rows = (
+            payload
+            if isinstance(payload, list) and payload and isinstance(payload[0], list)
+            else [payload]
+        )
+        self.broker.publish(step["topic"], [list(r) for r in rows])
+
+    def do_sleep(self, step: dict[str, Any]) -> None:
+        self._advance(self.clock.wall + step["ms"])
+
+    def _advance(self, to: int) -> None:
+        while True:
+            dues = [d for r in self.runtimes.values() if (d := r.flow.clock.next_due()) is not None]
+            due = min(dues, default=None)
+            if due is None or due > to:
+                break
+            self._move(due)
+        self._move(to)
+
+    def _move(self, to: int) -> None:
+        self.clock.advance(to)
+        for runtime in self.runtimes.values():
+            runtime.flow.clock.advance(to)
+
+    def do_wait(self, step: dict[str, Any]) -> None:
+        start = self.clock.wall
+        end = start + step["timeout_ms"]
+        if "min_ms" in step:
+            self._advance(min(end, start + step["min_ms"]))
+        while not self.value(step["expr"]) and self.clock.wall < end:
+            dues = [d for r in self.runtimes.values() if (d := r.flow.clock.next_due()) is not None]
+            self._advance(min([*dues, end]))
+
+    def do_now(self, step: dict[str, Any]) -> None:
+        self.nows[step["id"]] = self.clock.wall
+
+    def do_query(self, step: dict[str, Any]) -> None:
+        self.queries[step["id"]] = [list(row) for row in self._runtime(step).query(step["text"])]
+
+    def do_parse(self, step: dict[str, Any]) -> None:
+        kind, text = step["kind"], step["text"]
+        if kind == "Query":
+            parser.parse_query(text)
+        elif kind == "Partition":
+            parser.parse_partition(text)
+        elif kind in {"OnDemandQuery", "StoreQuery"}:
+            parser.parse_on_demand(text)
+        elif kind.endswith("Definition"):
+            parser.parse_definition(text, kind.removesuffix("Definition").lower())
+        else:
+            App.parse(text)
+
+    def do_persistence_store(self, _step: dict[str, Any]) -> None:
+        self.store = {}
+
+    def do_persist(self, step: dict[str, Any]) -> None:
+        if self.store is None:
+            raise StateInvalid("there is no store of snapshots")
+        runtime = self._runtime(step)
+        self.store[self._stored(runtime)] = runtime.snapshot()
+
+    @staticmethod
+    def _stored(runtime: Runtime) -> str:
+        return runtime.app.name or runtime.app.text
+
+    def do_restore_last(self, step: dict[str, Any]) -> None:
+        if self.store is None:
+            raise StateInvalid("there is no store of snapshots")
+        runtime = self._runtime(step)
+        saved = self.store.get(self._stored(runtime))
+        if saved is not None:
+            runtime.restore(saved)
+
+    def do_snapshot(self, step: dict[str, Any]) -> None:
+        self.snapshots[step["id"]] = self._runtime(step).snapshot()
+
+    def do_restore(self, step: dict[str, Any]) -> None:
+        self._runtime(step).restore(self.snapshots[step["id"]])
+
+    def do_shutdown(self, step: dict[str, Any]) -> None:
+        runtime = self._runtime(step)
+        runtime.stop()
+        self.broker.leave(runtime)
+
+    def do_shutdown_manager(self, _step: dict[str, Any]) -> None:
+        for number in list(self.runtimes):
+            self.do_shutdown({"rt": number})
+
+    def do_enable_playback(self, step: dict[str, Any]) -> None:
+        on, idle, increment = [*step["args"], None, None, None][:3]
+        self._runtime(step).playback(on, idle_ms=idle, increment_ms=increment)
+
+    def do_thread(self, step: dict[str, Any]) -> None:
+        self._steps(step["steps"])
+
+    def do_set_var(self, step: dict[str, Any]) -> None:
+        self.vars[step["var"]] = step["value"]
+
+    def do_check(self, step: dict[str, Any]) -> None:
+        if self.vector.get("verified") == "pass_partly":
+            return  # The recorded rows outrank what upstream asserts.
+        if not self.value(step["expr"]):
+            raise Mismatch(f"check {json.dumps(step['expr'])}: {self._shown(step['expr'])}")
+
+    def _shown(self, expr: Any) -> str:
+        if isinstance(expr, list) and len(expr) == 3:
+            return f"{self._safe(expr[1])} against {self._safe(expr[2])}"
+        return "does not hold"
+
+    def _safe(self, expr: Any) -> str:
+        try:
+            return repr(self.value(expr))
+        except (IndexError, KeyError, TypeError) as error:
+            return repr(error)
+
+    # --- Expressions ---
+
+    def value(self, expr: Any) -> Any:  # noqa: C901
+        """Evaluate a check's expression."""
+        op, *args = expr
+        match op:
+            case "lit":
+                return args[0]
+            case "var":
+                return self.variable(args[0])
+            case "query":
+                return self.queries.get(args[0]) or None
+            case "cb":
+                return self._counted(self.batches[args[0]], args[1])
+            case "||":
+                return any(self.value(a) for a in args)
+            case "!":
+                return not self.value(args[0])
+            case "slice":
+                low, high = self.value(args[1]), self.value(args[2])
+                return (self.value(args[0]) or [])[low:high]
+        values = [self.value(a) for a in args]
+        match op:
+            case "len":
+                return len(values[0] or [])
+            case "rows_of" | "data":
+                return values[0] or []
+            case "idx":
+                return values[0][values[1]] if values[0] and len(values[0]) > values[1] else None
+            case "rows_same_set":
+                return _bag(values[0]) == _bag(values[1])
+            case "rows_equal":
+                return _same(values[0], values[1])
+            case "==":
+                return _same(values[0], values[1])
+            case "!=":
+                return not _same(values[0], values[1])
+            case "+":
+                return values[0] + values[1]
+            case ">=":
+                return values[0] >= values[1]
+            case "<=":
+                return values[0] <= values[1]
+            case ">":
+                return values[0] > values[1]
+            case "<":
+                return values[0] < values[1]
+        raise Mismatch(f"unknown expression {op}")
+
+    def variable(self, name: str) -> Any:
+        """Give what a variable of the vector counts."""
+        if name in self.vars:
+            return self.vars[name]
+        spec = self.vector["vars"].get(name)
+        if spec is None:
+            raise Mismatch(f"unknown variable {name}")
+        return self._variable(spec)
+
+    def _variable(self, spec: dict[str, Any]) -> Any:
+        kind = spec["kind"]
+        if kind == "multi":
+            values = [self._variable(part) for part in spec["parts"]]
+            if spec["parts"][0]["kind"] == "last_cell":
+                return next((v for v in reversed(values) if v is not None), None)
+            if all(isinstance(v, bool) for v in values):
+                return any(values)
+            if all(isinstance(v, list) for v in values):
+                return [row for v in values for row in v]
+            return sum(values)
+        if kind == "custom":
+            raise _NotCounted
+        batches = self.batches[spec["cb"]]
+        if kind == "flag":
+            when = spec["when"]
+            seen = any(
+                (when == "any" or (when == "in" and b.came) or (when == "remove" and b.left))
+                for b in batches
+            )
+            return spec["value"] if seen else not spec["value"]
+        if kind == "rows":
+            source = "came" if spec["src"] == "in" else "left"
+            return [row for b in batches for row in getattr(b, source)]
+        if kind == "last_cell":
+            rows = [row for b in batches for row in (b.came if spec["src"] == "in" else b.left)]
+            return rows[-1][spec["col"]] if rows else None
+        if spec.get("guards"):
+            raise _NotCounted
+        return self._counted(batches, kind)
+
+    @staticmethod
+    def _counted(batches: list[Batch], kind: str) -> int | bool:
+        match kind:
+            case "in_events" | "in_events_current":
+                return sum(len(b.came) for b in batches)
+            case "remove_events_current":
+                return 0
+            case "remove_events" | "remove_events_expired":
+                return sum(len(b.left) for b in batches)
+            case "in_events_expired":
+                return 0
+            case "remove_events_when_no_in":
+                return sum(len(b.left) for b in batches if not b.came)
+            case "in_arrived":
+                return any(b.came for b in batches)
+            case "remove_arrived":
+                return any(b.left for b in batches)
+            case "arrived":
+                return bool(batches)
+            case "calls":
+                return len(batches)
+            case "in_batches":
+                return sum(1 for b in batches if b.came)
+            case "remove_batches":
+                return sum(1 for b in batches if b.left)
+        raise Mismatch(f"unknown counter {kind}")
+
+    # --- The recorded rows ---
+
+    def _has_hashed_store(self) -> bool:
+        """Tell whether rows come out of a store whose order is that of a hash."""
+        apps = " ".join(self.vector["apps"]).lower()
+        return any(word in apps for word in ("@index", "@primarykey", "define aggregation"))
+
+    def _compare(self) -> None:
+        golden = self.vector["golden"]
+        if not golden.get("stable", False):
+            return
+        for number, batches in self.batches.items():
+            calls = [t for t in golden["trace"] if t["cb"] == number]
+            for what, own in (("in", "came"), ("remove", "left")):
+                wanted = [t.get(what, []) for t in calls]
+                found = [row for b in batches for row in getattr(b, own)]
+                if self._has_hashed_store():
+                    found = _as_recorded(wanted, found)
+                _compare_rows(
+                    f"callback {number} {what}", [r for rows in wanted for r in rows], found
+                )
+        for key, rows in golden.get("queries", {}).items():
+            found = self.queries.get(int(key), [])
+            if _bag(rows) != _bag(found):
+                raise Mismatch(f"query {key}: wanted {rows}, found {found}")
+
+
+class _Failed(Exception):
+    """A step failed that must fail."""
+
+
+class _NotCounted(Mismatch):
+    """A variable whose counting the vector does not tell."""
+
+
+_LETTERS = {"i": Type.INT, "l": Type.LONG, "f": Type.FLOAT, "d": Type.DOUBLE}
+
+
+def _as_recorded(calls: list[list[Any]], found: list[Any]) -> list[Any]:
+    """Put the rows of one call, where they are the recorded ones, into the recorded order."""
+    out: list[Any] = []
+    for rows in calls:
+        part = found[len(out) : len(out) + len(rows)]
+        out += rows if _bag(part) == _bag(rows) else part
+    return out + found[len(out) :]
+
+
+def _compare_rows(where: str, wanted: list[Any], found: list[Any]) -> None:
+    for at, (want, have) in enumerate(zip(wanted, found, strict=False)):
+        if not _same_row(want, have):
+            raise Mismatch(f"{where}, row {at}: wanted {want}, found {have}")
+    if len(wanted) != len(found):
+        more = (wanted if len(wanted) > len(found) else found)[min(len(wanted), len(found))]
+        raise Mismatch(
+            f"{where}: wanted {len(wanted)} rows, found {len(found)}; the next is {more}"
+        )
+
+
+def _same_row(want: list[Any], have: list[Any]) -> bool:
+    return len(want) == len(have) and all(
+        _same(a, b) or _both_wall_clock(a, b) for a, b in zip(want, have, strict=True)
+    )
+
+
+RECORDING = range(1_795_000_000_000, 1_800_000_000_000)
+"""When the vectors were recorded: such a value is the recording's wall clock, which no other run has."""
+
+
+def _both_wall_clock(want: Any, have: Any) -> bool:
+    day = 86_400_000
+    return (
+        type(want) is int
+        and type(have) is int
+        and want in RECORDING
+        and (have in RECORDING or START <= have < START + day)
+    )
+
+
+def _same(want: Any, have: Any) -> bool:
+    if isinstance(want, list) and isinstance(have, list | tuple):
+        return len(want) == len(have) and all(_same(a, b) for a, b in zip(want, have, strict=True))
+    if isinstance(want, bool) or isinstance(have, bool):
+        return want is have
+    if isinstance(want, int | float) and isinstance(have, int | float):
+        return want == have or to_float32(want) == to_float32(have)
+    return bool(want == have)
+
+
+def _bag(rows: Any) -> list[str]:
+    def cell(value: Any) -> str:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return (
+                repr(to_float32(float(value))) if isinstance(value, float) else repr(float(value))
+            )
+        return repr(value)
+
+    return sorted("|".join(cell(v) for v in row) for row in rows or [])
