@@ -84,17 +84,29 @@ format: install ## Lay the code out
 
 # --- Measuring ------------------------------------------------------------
 
-.PHONY: bench
+.PHONY: bench bench-mqtt bench-flow
 bench: install ## Measure; prints machine, method and figures
 	$(BIN)/python -m bench
+
+bench-mqtt: install ## Measure the broker beside Mosquitto
+	scripts/system-packages test
+	$(BIN)/python -m bench broker
+
+bench-flow: install $(VENV)/siddhi.stamp ## Measure the event engine beside the real Siddhi
+	scripts/system-packages siddhi
+	$(BIN)/python -m bench flow
+
+$(VENV)/siddhi.stamp: $(VENV)/uv.stamp requirements/siddhi.lock
+	$(BIN)/uv pip install --quiet --target $(VENV)/siddhi --no-deps --require-hashes -r requirements/siddhi.lock
+	touch $@
 
 # --- Releasing ------------------------------------------------------------
 
 .PHONY: lock wheel
 lock: $(VENV)/uv.stamp ## Renew the lock files
-	cd requirements && for n in bootstrap server dev; do \
+	cd requirements && for n in bootstrap server dev siddhi; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
-	    --upgrade $$n.in $$( [ $$n = dev ] && echo -c server.lock ) -o $$n.lock; done
+	    --upgrade $$n.in $$( [ $$n = dev ] && echo -c server.lock; [ $$n = siddhi ] && echo --no-deps ) -o $$n.lock; done
 
 wheel: install console ## Build the wheels into dist/
 	rm -rf dist
