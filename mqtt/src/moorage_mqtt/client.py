@@ -187,6 +187,7 @@ class ClientConnection(Connection):
             self.limits.send_maximum, given.get("receive_maximum", self.limits.send_maximum)
         )
         self._peer_bytes = given.get("maximum_packet_size", self._peer_bytes)
+        self._take_aliases(given)
         if not packet.session_present:
             self._forget()
         self._start(events, now)
@@ -195,7 +196,9 @@ class ClientConnection(Connection):
         """Make what was under way new again: the server has no session for it."""
         session = self.session
         session.received.clear()
-        session.queue[:0] = [one for one in session.inflight.values() if not one.released]
+        anew = [one for one in session.inflight.values() if not one.released]
+        session.queue[:0] = anew
+        session.queue_bytes += sum(one.size for one in anew)
         session.inflight.clear()
 
     def _check_publish(self, packet: Publish) -> None:

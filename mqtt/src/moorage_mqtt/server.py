@@ -52,6 +52,11 @@ class ServerConnection(Connection):
         """How long the session outlives the connection; NEVER means for ever."""
 
     @property
+    def is_new(self) -> bool:
+        """Whether CONNECT has not come yet."""
+        return self._state == NEW
+
+    @property
     def deadline(self) -> float | None:
         """When `tick` will end the connection unless something is heard before."""
         if self._state == CLOSED:
@@ -215,6 +220,7 @@ class ServerConnection(Connection):
                 limits.send_maximum, properties.get("receive_maximum", limits.send_maximum)
             )
             self._peer_bytes = properties.get("maximum_packet_size", self._peer_bytes)
+            self._take_aliases(properties)
             self._problems = properties.get("request_problem_information", 1) == 1
         elif not packet.clean_start:
             self.session_expiry_s = NEVER

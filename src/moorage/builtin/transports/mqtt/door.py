@@ -12,15 +12,14 @@ from typing import Any
 import structlog
 
 from moorage.plugin import Command, Host, Presence, RawMessage, Refusal, Sender, uuid7
-from moorage_mqtt import V5, Publish, ReasonCode, Will
+from moorage_mqtt import V5, Broker, Publish, ReasonCode, Wheel, Will
 
 from . import subscriptions
 from .link import OVERLOAD, Link
 from .messages import to_messages
 from .porch import Porch
-from .sessions import Kept, Sessions
+from .sessions import Kept
 from .settings import DoorSettings
-from .wheel import Wheel
 
 log = structlog.get_logger()
 
@@ -73,7 +72,9 @@ class Door:
         self.host = host
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
-        self.sessions = Sessions(settings.sessions_per_device, self.time(), self._publish_will)
+        self.broker: Broker[Kept] = Broker(
+            settings.limits, settings.bounds, Kept, self._publish_will, self.time()
+        )
         self._links: set[Link] = set()
         self.handshakes: set[Porch] = set()
         """Connections that are not through with TLS."""
@@ -82,6 +83,8 @@ class Door:
         # Messages of this turn of the event loop, and where each came from.
         self._messages: list[RawMessage] = []
         self._sources: list[tuple[Link | None, int]] = []
+        self._routes: list[tuple[Kept, Publish]] = []  # Those of them that somebody subscribes to.
+        self._sending = False
         self._committing = 0
         self._changed = asyncio.Event()  # A connection has gone, or a batch was committed.
         self._overloaded: set[Link] = set()
@@ -120,7 +123,8 @@ class Door:
         """Tell the host that a connection has ended, and start its session's clocks."""
         self._present(link, kept, connected=False, cause=cause)
         will = None if cause in _OUR_DOING else link.core.will
-        self.sessions.left(kept, will, link.core.session_expiry_s, self.time())
+        self.broker.detach(kept, will, link.core.session_expiry_s, self.time())
+        self.send_later()
 
     def watch(self, link: Link, deadline: float) -> None:
         """Have `link.tick` called after the deadline, or before."""
@@ -154,7 +158,8 @@ class Door:
             now = self.time()
             for link in self._wheel.due(now):
                 link.tick(now)
-            self.sessions.tick(now)
+            self.broker.tick(now)
+            self.send_later()
 
     async def close(self) -> None:
         """Take nothing more in, wait for what is being committed, say goodbye."""
@@ -167,6 +172,7 @@ class Door:
             task.cancel()
         for link in list(self._links):
             link.end("shutdown", ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
+            link.transport.close()
         await self._until(lambda: not self._links, _GOODBYE_S)
         for link in list(self._links):
             link.transport.abort()
@@ -218,16 +224,25 @@ class Door:
         self._sources.append((link, packet_id))
 
     def _commit(self) -> None:
-        messages, sources = self._messages, self._sources
+        messages, sources, routes = self._messages, self._sources, self._routes
         if not messages:
             return
-        self._messages, self._sources = [], []
+        self._messages, self._sources, self._routes = [], [], []
         self._committing += 1
-        self.host.accept(messages, partial(self._committed, sources))
+        self.host.accept(messages, partial(self._committed, sources, routes))
 
-    def _committed(self, sources: list[tuple[Link | None, int]], error: Exception | None) -> None:
+    def _committed(
+        self,
+        sources: list[tuple[Link | None, int]],
+        routes: list[tuple[Kept, Publish]],
+        error: Exception | None,
+    ) -> None:
         self._committing -= 1
         self._changed.set()
+        if error is None and routes:
+            for kept, publish in routes:
+                self.broker.publish(kept.space, publish, self.time(), kept)
+            self.send_later()
         code = ReasonCode.SUCCESS if error is None else ReasonCode.QUOTA_EXCEEDED
         previous: Link | None = None
         packet_ids: list[int] = []
@@ -245,29 +260,55 @@ class Door:
         if previous is not None:
             previous.committed(packet_ids, code)
 
-    def _publish_will(self, sender: Sender, will: Will) -> None:
-        uplink = self.host.uplink(sender, will.topic)
+    def route(self, kept: Kept | None, publish: Publish) -> None:
+        """Send a message on to those who subscribe to it, once it is stored with this turn's."""
+        if kept is not None and self.broker.is_heard(kept.space, publish):
+            self._routes.append((kept, publish))
+
+    def may_publish(self, sender: Sender, topic: str) -> bool:
+        """Tell whether the sender may publish to a topic."""
+        return self.settings.is_open or self.host.uplink(sender, topic) is not None
+
+    def send_later(self) -> None:
+        """Have what the broker has for connections sent at the end of this turn."""
+        if self.broker.touched and not self._sending:
+            self._sending = True
+            self._loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        self._sending = False
+        touched, self.broker.touched = self.broker.touched, set()
+        for kept in touched:
+            if kept.link is not None:
+                kept.link.flush()
+
+    def _publish_will(self, kept: Kept, will: Will) -> None:
+        publish = Publish(
+            will.topic, will.payload, will.qos, will.retain, properties=will.message_properties
+        )
+        if self.settings.is_open:
+            self.broker.publish(kept.space, publish, self.time(), kept)
+            return
+        uplink = self.host.uplink(kept.sender, will.topic)
         if uplink is not None:
-            publish = Publish(
-                will.topic, will.payload, will.qos, will.retain, properties=will.properties
-            )
             for message in to_messages(publish, uplink, self.now_us()):
                 self.put(message, None, 0)
+            self.route(kept, publish)
 
     # --- Commands down ------------------------------------------------------------------------
 
     def commanded(self) -> Sequence[int]:
         """List the devices that take commands now."""
         numbers: set[int] = set()
-        for kept in self.sessions.connected():
+        for kept in self.broker.connected():
             numbers.update(subscriptions.commanded(kept, self.host))
         return list(numbers)
 
     def deliver(self, command: Command) -> bool:
         """Send a command on every connection of the device, or its gateway, that wants it."""
-        takers = self.sessions.of(command.device)
+        takers = self.broker.of(command.device)
         if command.gateway is not None:
-            takers += self.sessions.of(command.gateway)
+            takers += self.broker.of(command.gateway)
         links = [kept.link for kept in takers]
         sent = [link.command(command) for link in links if link is not None]
         return True in sent
@@ -275,7 +316,7 @@ class Door:
     def cut(self, devices: Sequence[int]) -> None:
         """End the connections of devices whose credentials or rights have changed."""
         for device in devices:
-            for kept in self.sessions.of(device):
+            for kept in self.broker.of(device):
                 if kept.link is not None:
                     text = "Credentials or rights of the device have changed."
                     kept.link.end("revoked", ReasonCode.ADMINISTRATIVE_ACTION, text)

@@ -35,6 +35,7 @@ from moorage_mqtt import (
     ReasonCode,
     ServerConnection,
     Subscribe,
+    Subscription,
     Unsubscribe,
     matches,
 )
@@ -42,6 +43,7 @@ from moorage_mqtt import (
 from . import subscriptions
 from .messages import to_messages
 from .sessions import Kept
+from .websocket import WebSocket
 
 if TYPE_CHECKING:
     from .door import Door
@@ -57,6 +59,8 @@ _ASK_AGAIN_S = 0.5
 # How a TLS client begins: a handshake record of TLS 1.x. As MQTT it would be a CONNECT with flags
 # that none has.
 _CLIENT_HELLO = b"\x16\x03"
+# How a WebSocket client begins: GET. As MQTT it would be PUBACK with flags that none has.
+_GET = b"G"
 # How long a device of MQTT 3.1.1 is kept waiting while the disk is full, before it is closed.
 _HELD_S = 10.0
 
@@ -79,6 +83,7 @@ class Link(asyncio.Protocol):
         "_stopped",
         "_topics",
         "_unanswered",
+        "_websocket",
         "address",
         "core",
         "door",
@@ -103,6 +108,7 @@ class Link(asyncio.Protocol):
         self._held: list[Event] = []  # Events that wait until a repeat has been looked up.
         self._unanswered: list[int] = []  # What was refused without a word (MQTT 3.1.1).
         self._drained: asyncio.Future[None] | None = None
+        self._websocket: WebSocket | None = None
         self._expiry: asyncio.TimerHandle | None = None
 
     # --- The socket ---------------------------------------------------------------------------
@@ -110,6 +116,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, unless there are too many."""
         self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(self.door.settings.limits.packet_bytes)
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if peer else ""
         if not self.door.admit(self):
@@ -120,9 +127,10 @@ class Link(asyncio.Protocol):
         """Take bytes."""
         if self.ended:
             return
-        if self.kept is None and data.startswith(_CLIENT_HELLO) and not self.tls:
-            self._refuse_hello()
+        if self.kept is None and not self._begins(data):
             return
+        if self._websocket is not None:
+            data = self._websocket.receive(data)
         events = self.core.receive(data, self.door.time())
         if events:
             self._process(events)
@@ -131,6 +139,19 @@ class Link(asyncio.Protocol):
             self.door.overload(self)
         elif self.core.unacknowledged > self.door.settings.limits.receive_maximum:
             self.stop(UNACKNOWLEDGED)
+
+    def _begins(self, data: bytes) -> bool:
+        """Look at the first bytes: MQTT, MQTT in WebSocket frames, or TLS that is not for us."""
+        if not self.core.is_new:
+            return True
+        if data.startswith(_CLIENT_HELLO) and not self.tls:
+            self._refuse_hello()
+            return False
+        if data.startswith(_GET) and self._websocket is None:
+            longest = self.door.settings.limits.packet_bytes
+            self._websocket = WebSocket(self.transport, longest)
+            self.transport = cast("asyncio.Transport", self._websocket)
+        return True
 
     def _refuse_hello(self) -> None:
         text = "TLS came to the port of MQTT without encryption."
@@ -144,12 +165,15 @@ class Link(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        """Read nothing more from a device that does not read its answers."""
+        """Read nothing more from a device that does not read its answers, and send it less."""
+        self.core.congested = True
         self.stop(UNREAD)
 
     def resume_writing(self) -> None:
         """Go on when it has read them."""
+        self._process(self.core.relieve(self.door.time()))
         self.go_on(UNREAD)
+        self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Clean up after the socket has closed."""
@@ -194,15 +218,23 @@ class Link(asyncio.Protocol):
             core.disconnect(code, reason)
         else:
             core.refuse(code, reason)
-        if cause != "lost" and (data := core.take()):
-            self.transport.write(data)
+        said = core.take() if cause != "lost" else b""
+        if said:
+            self.transport.write(said)
         for packet_id in self._unanswered:
             core.acknowledge(packet_id, ReasonCode.QUOTA_EXCEEDED)
         if self.kept is not None:
             door.left(self, self.kept, cause)
             if not core.unacknowledged:
                 self.settled()
-        self.transport.close()
+        transport = self.transport
+        if cause == "protocol" and said and transport.can_write_eof():
+            # What it still sends is read and dropped: to close with bytes unread would take from it
+            # what was said last (RFC 9293, section 3.6).
+            transport.write_eof()
+            transport.resume_reading()
+        else:
+            transport.close()
         door.watch(self, door.time() + _CLOSING_S)
 
     def tick(self, now: float) -> None:
@@ -239,7 +271,7 @@ class Link(asyncio.Protocol):
     def settled(self) -> None:
         """Let go of the session: all this ended connection took in is committed or refused."""
         if self.kept is not None and self.kept.link is self:
-            self.kept.link = None
+            self.kept.link = self.kept.connection = None
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 
@@ -267,6 +299,9 @@ class Link(asyncio.Protocol):
                 self._other(event)
 
     def _take_in(self, publish: Publish) -> None:
+        if self.door.settings.is_open:
+            self._pass_on(publish)
+            return
         uplink = self._topics.get(publish.topic) or self._uplink(publish)
         if uplink is None or self._has_no_room(publish, uplink):
             return
@@ -274,6 +309,19 @@ class Link(asyncio.Protocol):
         wait = self.door.host.admit(uplink.device, 1, size, answer=uplink.is_answer)
         if wait is None or self._bear(publish, wait):
             self._put(to_messages(publish, uplink, self.door.now_us()), publish.packet_id)
+            self.door.route(self.kept, publish)
+
+    def _pass_on(self, publish: Publish) -> None:
+        """Send a message to those who subscribe, and acknowledge it."""
+        kept, door = self.kept, self.door
+        if kept is None:
+            return
+        code = door.broker.publish(kept.space, publish, door.time(), kept)
+        door.send_later()
+        if publish.qos:
+            # What cannot be retained was sent all the same; only MQTT 5 can be told.
+            is_told = code < 0x80 or self.core.version == V5
+            self.core.acknowledge(publish.packet_id, code if is_told else ReasonCode.SUCCESS)
 
     def _has_no_room(self, publish: Publish, uplink: Uplink) -> bool:
         """Refuse a message while the disk is full; False if there is room.
@@ -443,7 +491,7 @@ class Link(asyncio.Protocol):
         sender = await self._recognise(credentials)
         if sender is None or self.ended:
             return
-        if connect.will and door.host.uplink(sender, connect.will.topic) is None:
+        if connect.will and not door.may_publish(sender, connect.will.topic):
             text = f"The device may not publish its will to {connect.will.topic[:200]}."
             door.host.refused(
                 Refusal("topic", text, "mqtt", self.address, connect.will.topic, sender.number)
@@ -458,8 +506,12 @@ class Link(asyncio.Protocol):
             sender = await self._recognise(credentials)
         if sender is None or self.ended:
             return
-        kept, present = self._session(sender, client_id, fresh=connect.clean_start)
-        kept.link, self.kept = self, kept
+        kept, present = door.broker.attach(
+            sender.number, client_id, core, clean_start=connect.clean_start
+        )
+        kept.sender, kept.link, self.kept = sender, self, kept
+        if present:
+            subscriptions.review(kept, door.host, door.broker)
         events = core.accept(
             kept.session, now=door.time(), session_present=present, assigned_client_id=assigned
         )
@@ -496,8 +548,8 @@ class Link(asyncio.Protocol):
 
         Gives whether there was something to wait for.
         """
-        sessions, waited = self.door.sessions, False
-        while (kept := sessions.find(sender.number, client_id)) and (former := kept.link):
+        broker, waited = self.door.broker, False
+        while (kept := broker.find(sender.number, client_id)) and (former := kept.link):
             former.end("taken-over", ReasonCode.SESSION_TAKEN_OVER, "Connected from elsewhere.")
             if former.core.unacknowledged:
                 waited = True
@@ -506,43 +558,38 @@ class Link(asyncio.Protocol):
                 former.settled()
         return waited
 
-    def _session(self, sender: Sender, client_id: str, *, fresh: bool) -> tuple[Kept, bool]:
-        """Find the session, or make one; the second value tells whether it was found."""
-        sessions, host = self.door.sessions, self.door.host
-        kept = sessions.find(sender.number, client_id)
-        if kept is not None and not fresh:
-            kept.sender, kept.will = sender, None  # Back in time: no will [MQTT-3.1.3-9].
-            subscriptions.review(kept, host)
-            return kept, True
-        if kept is not None:
-            sessions.remove(kept)
-        kept = Kept(sender, client_id)
-        sessions.add(kept)
-        return kept, False
-
     # --- Subscriptions and commands -------------------------------------------------------------
 
     def _subscribe(self, event: Subscribe) -> None:
         kept = self.kept
         if kept is None:
             return
-        codes = []
-        for wanted in event.subscriptions:
-            code = subscriptions.subscribe(kept, wanted, self.door.host)
-            if code == ReasonCode.NOT_AUTHORIZED:
-                text = f"The device may not subscribe to {wanted.topic_filter[:200]}."
-                self._refused("topic", text, wanted.topic_filter)
-            codes.append(code)
-        self.core.suback(event.packet_id, tuple(codes))
+        allow = partial(self._allow, kept)
+        self.door.broker.answer_subscribe(kept, event, allow, self.door.time())
+        if self.door.settings.is_open:
+            return
+        subscriptions.note_commands(kept)
         if kept.takes_commands or kept.sender.is_gateway:
             self.door.host.look_for_commands()
         if any(matches(wanted.topic_filter, TIME) for wanted in event.subscriptions):
             self._tell_time(kept)
 
+    def _allow(self, kept: Kept, wanted: Subscription) -> int:
+        """Grant a subscription, or list that it is refused."""
+        if self.door.settings.is_open:
+            may = self.door.host.may_subscribe(kept.sender, wanted.topic_filter)
+            return wanted.qos if may else ReasonCode.UNSPECIFIED_ERROR
+        code = subscriptions.allow(kept, wanted, self.door.host)
+        if code == ReasonCode.NOT_AUTHORIZED:
+            text = f"The device may not subscribe to {wanted.topic_filter[:200]}."
+            self._refused("topic", text, wanted.topic_filter)
+        return code
+
     def _unsubscribe(self, event: Unsubscribe) -> None:
         if self.kept is not None:
-            codes = [subscriptions.unsubscribe(self.kept, one) for one in event.topic_filters]
-            self.core.unsuback(event.packet_id, tuple(codes))
+            self.door.broker.answer_unsubscribe(self.kept, event)
+            if not self.door.settings.is_open:
+                subscriptions.note_commands(self.kept)
 
     def _tell_time(self, kept: Kept) -> None:
         """Send a device that wants it the time: milliseconds since 1970."""

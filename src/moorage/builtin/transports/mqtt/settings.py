@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 
-from moorage_mqtt import Limits
+from moorage_mqtt import Bounds, Limits
 
 
 def default_limits() -> Limits:
@@ -32,7 +32,8 @@ class DoorSettings:
         tls: context of the encrypted listener; None for none.
         limits: of one connection.
         connections: how many at most; further ones are closed at once.
-        sessions_per_device: lasting sessions one device may keep under different client ids.
+        bounds: of what is kept for one device: sessions, subscriptions, retained messages.
+        is_open: anybody may publish and subscribe, and nothing enters the ledger (lab mode).
         stop_timeout_s: seconds to wait for commits under way when stopping.
     """
 
@@ -43,5 +44,6 @@ class DoorSettings:
     tls: ssl.SSLContext | None = None
     limits: Limits = field(default_factory=default_limits)
     connections: int = 20_000
-    sessions_per_device: int = 4
+    bounds: Bounds = field(default_factory=lambda: Bounds(sessions=4))
+    is_open: bool = False
     stop_timeout_s: float = 5.0
