@@ -75,15 +75,21 @@ class Broker(Generic[M]):
         return [one for own in self._members.values() for one in own.values() if one.is_connected]
 
     def attach(
-        self, principal: Hashable, client_id: str, connection: Connection, *, clean_start: bool
+        self,
+        principal: Hashable,
+        client_id: str,
+        connection: Connection,
+        *,
+        clean_start: bool,
+        now: float,
     ) -> tuple[M, bool]:
         """Give a new connection its session; the second value tells whether it was there.
 
         The owner has ended the session's former connection before, and told so by `detach`.
         """
         member = self.find(principal, client_id)
-        present = member is not None and not clean_start
-        if member is None or clean_start:
+        present = member is not None and not clean_start and member.expires_at > now
+        if member is None or not present:
             if member is not None:
                 self.remove(member)
             member = self._add(principal, client_id)

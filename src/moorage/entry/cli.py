@@ -46,6 +46,7 @@ app.command("moorage.entry.cli_simulate:simulate", name="simulate")
 PARTS = {
     "api": "moorage.entry.api",
     "listen": "moorage.entry.listener",
+    "lab": "moorage.entry.lab",
     "work": "moorage.entry.worker",
 }
 # Trying again cannot mend this failure; the supervisor does not restart what ends so.
@@ -176,9 +177,16 @@ def api(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE) -> None:
 
 
 @app.command
-def listen(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE) -> None:
-    """Take devices' connections, against a database that is there."""
-    _serve("listen", everywhere.options() | doors.options())
+def listen(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, lab: bool = False) -> None:
+    """Take devices' connections, against a database that is there.
+
+    Args:
+        everywhere: options of every command.
+        doors: where to listen.
+        lab: be an open MQTT broker on the loopback instead, without platform and database: anybody
+            may do anything, nothing is stored. For conformance suites and load comparisons.
+    """
+    _serve("lab" if lab else "listen", everywhere.options() | doors.options())
 
 
 @app.command

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
+from math import ceil
 from typing import Any
 
 import structlog
@@ -37,7 +38,7 @@ class MqttDoor:
     def __init__(self, settings: DoorSettings) -> None:
         self.settings = settings
         self.ports: list[int] = []
-        """Ports in use, plain then TLS, once `ready` was called."""
+        """Ports in use once `ready` was called: plain, then TLS or WebSocket if there is one."""
 
     async def run(self, host: Host, ready: Callable[[], None]) -> None:
         """Serve until cancelled. Raises OSError if a port cannot be listened on."""
@@ -55,6 +56,8 @@ class MqttDoor:
             await listen(lambda: Link(door, tls=False), settings.host, settings.port)
             if (tls := settings.tls) is not None:
                 await listen(lambda: Porch(door, tls), settings.tls_host, settings.tls_port)
+            if settings.websocket_port is not None:
+                await listen(lambda: Link(door, tls=False), settings.host, settings.websocket_port)
             host.follow(door.commanded, door.deliver, door.cut)
             ready()
             await door.serve()
@@ -154,7 +157,8 @@ class Door:
     async def serve(self) -> None:
         """Turn the wheel."""
         while True:
-            await asyncio.sleep(1.0)
+            now = self.time()
+            await asyncio.sleep(ceil(now) - now + 0.001)  # The wheel turns with the full second.
             now = self.time()
             for link in self._wheel.due(now):
                 link.tick(now)

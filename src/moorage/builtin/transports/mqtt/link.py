@@ -131,6 +131,10 @@ class Link(asyncio.Protocol):
             return
         if self._websocket is not None:
             data = self._websocket.receive(data)
+            if self._websocket.refusal:
+                self._refused("malformed", self._websocket.refusal)
+                self.end("protocol")
+                return
         events = self.core.receive(data, self.door.time())
         if events:
             self._process(events)
@@ -485,6 +489,10 @@ class Link(asyncio.Protocol):
         """Answer CONNECT."""
         door, core = self.door, self.core
         client_id = connect.client_id
+        if "authentication_method" in connect.properties:
+            text = "The door knows no method of enhanced authentication."
+            self.end("protocol", ReasonCode.BAD_AUTHENTICATION_METHOD, text)
+            return
         credentials = Credentials(
             connect.username, connect.password, client_id, self.address, "mqtt", self.tls
         )
@@ -507,13 +515,17 @@ class Link(asyncio.Protocol):
         if sender is None or self.ended:
             return
         kept, present = door.broker.attach(
-            sender.number, client_id, core, clean_start=connect.clean_start
+            sender.number, client_id, core, clean_start=connect.clean_start, now=door.time()
         )
         kept.sender, kept.link, self.kept = sender, self, kept
         if present:
             subscriptions.review(kept, door.host, door.broker)
         events = core.accept(
-            kept.session, now=door.time(), session_present=present, assigned_client_id=assigned
+            kept.session,
+            now=door.time(),
+            session_present=present,
+            assigned_client_id=assigned,
+            properties=self._information(connect, client_id),
         )
         door.arrived(self, kept)
         if sender.valid_until is not None:
@@ -522,6 +534,13 @@ class Link(asyncio.Protocol):
         if events:
             self._process(events)
         self.flush()
+
+    def _information(self, connect: Connect, client_id: str) -> Properties:
+        """Give a client that asks for it a topic of its own for answers (MQTT 5, 3.1.2.11.6)."""
+        asked = connect.properties.get("request_response_information")
+        if not asked or not self.door.settings.is_open:
+            return {}  # A device's answers go where the command says.
+        return {"response_information": f"response/{client_id}"}
 
     def _end_at(self, valid_until: datetime) -> None:
         """Have the connection end with its credential."""

@@ -30,6 +30,8 @@ class DoorSettings:
         host, port: without encryption; several addresses are divided by commas, port 0 takes a free
             one.
         tls: context of the encrypted listener; None for none.
+        websocket_port: on `host`, without encryption too; None for none. WebSocket is understood on
+            the other ports as well.
         limits: of one connection.
         connections: how many at most; further ones are closed at once.
         bounds: of what is kept for one device: sessions, subscriptions, retained messages.
@@ -42,6 +44,7 @@ class DoorSettings:
     tls_host: str = "127.0.0.1"
     tls_port: int = 8883
     tls: ssl.SSLContext | None = None
+    websocket_port: int | None = None
     limits: Limits = field(default_factory=default_limits)
     connections: int = 20_000
     bounds: Bounds = field(default_factory=lambda: Bounds(sessions=4))

@@ -26,6 +26,8 @@ class WebSocket:
 
     def __init__(self, transport: asyncio.Transport, longest: int) -> None:
         self._socket = transport
+        self.refusal = ""
+        """Why the request was refused; empty if it was not."""
         self._protocol = ServerProtocol(
             subprotocols=[_MQTT], select_subprotocol=_select, max_size=longest
         )
@@ -46,12 +48,17 @@ class WebSocket:
                     break
                 if event.opcode in (Opcode.BINARY, Opcode.CONT):
                     parts.append(event.data)
+        if protocol.handshake_exc is not None:
+            self.refusal = f"The request for a WebSocket was refused: {protocol.handshake_exc}"[
+                :200
+            ]
         self._flush()
         return b"".join(parts)
 
     def _answer(self, request: Request) -> None:
         protocol = self._protocol
         if request.path.partition("?")[0] != PATH:
+            self.refusal = f"A WebSocket for MQTT is to be had at {PATH}."
             response = protocol.reject(HTTPStatus.NOT_FOUND, f"MQTT is at {PATH}.\n")
         else:
             response = protocol.accept(request)
