@@ -31,6 +31,11 @@ console/node_modules/.stamp: $(VENV)/python.stamp console/package-lock.json cons
 	scripts/node npm --prefix console ci --no-audit --no-fund --loglevel=error
 	touch $@
 
+PEERS := tests/builtin/transports/peers
+$(PEERS)/node_modules/.stamp: $(VENV)/python.stamp $(PEERS)/package-lock.json $(PEERS)/package.json
+	scripts/node npm --prefix $(PEERS) ci --no-audit --no-fund --loglevel=error
+	touch $@
+
 src/moorage/console/index.html: console/node_modules/.stamp $(CONSOLE_SOURCES) $(shell find src/moorage -name '*.py')
 	scripts/build-console
 	touch $@
@@ -55,7 +60,7 @@ demo: install console ## Start the platform with a simulated fleet
 ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q"
 
 .PHONY: test test-peers check format
-test: install console ## Check and test everything
+test: install console $(PEERS)/node_modules/.stamp ## Check and test everything
 	scripts/system-packages test
 	$(MAKE) --no-print-directory check
 	scripts/node npm --prefix console run --silent check

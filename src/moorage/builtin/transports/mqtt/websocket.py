@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,9 @@ from websockets.typing import Subprotocol
 
 PATH = "/mqtt"
 _MQTT = Subprotocol("mqtt")
+# A line for every connection that comes is more than a log is for.
+_LOG = logging.getLogger("websockets.server")
+_LOG.setLevel(logging.WARNING)
 
 
 class WebSocket:
@@ -29,7 +33,7 @@ class WebSocket:
         self.refusal = ""
         """Why the request was refused; empty if it was not."""
         self._protocol = ServerProtocol(
-            subprotocols=[_MQTT], select_subprotocol=_select, max_size=longest
+            subprotocols=[_MQTT], select_subprotocol=_select, max_size=longest, logger=_LOG
         )
 
     def receive(self, data: bytes) -> bytes:
