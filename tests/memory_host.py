@@ -106,7 +106,7 @@ class MemoryHost:
         if sender.is_gateway and topic_filter.startswith("v1/devices/+/"):
             return True
         return topic_filter.startswith(
-            ("v1/op/", "v1/time", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
+            ("v1/op/", "v1/up", "v1/time", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
         )
 
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:

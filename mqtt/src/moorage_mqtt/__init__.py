@@ -8,7 +8,7 @@ from .encode import encode
 from .errors import ProtocolError, ReasonCode
 from .events import Acknowledged, Delivery, Dropped, Event, Failed
 from .limits import NEVER, Bounds, Limits
-from .member import Member
+from .member import Member, Subscribed
 from .packets import (
     V5,
     V311,
@@ -72,6 +72,7 @@ __all__ = [
     "Session",
     "SubAck",
     "Subscribe",
+    "Subscribed",
     "Subscription",
     "UnsubAck",
     "Unsubscribe",

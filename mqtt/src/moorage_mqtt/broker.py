@@ -9,13 +9,13 @@ from .connection import Connection
 from .errors import ReasonCode
 from .events import Delivery
 from .limits import Bounds, Limits
-from .member import Member
+from .member import Member, Subscribed
 from .packets import Publish, Subscribe, Subscription, Unsubscribe, Will
 from .properties import Properties
 from .retained import Retained
 from .server import ServerConnection
 from .session import Outgoing
-from .subscribers import Filter, Subscribed, Subscribers
+from .subscribers import Filter, Subscribers
 from .topics import split_share
 from .wheel import Wheel
 
@@ -206,12 +206,16 @@ class Broker(Generic[M]):
         own = member.subscriptions
         if len(own) >= self._bounds.subscriptions and wanted.topic_filter not in own:
             return ReasonCode.QUOTA_EXCEEDED
-        own[wanted.topic_filter] = qos
+        subscribed = Subscribed(qos, wanted.no_local, wanted.retain_as_published, identifier)
+        self._enter(member, wanted.topic_filter, subscribed)
+        return qos
+
+    def _enter(self, member: M, topic_filter: str, subscribed: Subscribed) -> None:
+        member.subscriptions[topic_filter] = subscribed
         subscribers = self._subscribers.get(member.space)
         if subscribers is None:
             subscribers = self._subscribers[member.space] = Subscribers()
-        subscribers.add(member, wanted, qos, identifier)
-        return qos
+        subscribers.add(member, topic_filter, subscribed)
 
     def _send_retained(
         self, member: M, wanted: Subscription, identifier: int, qos: int, now: float

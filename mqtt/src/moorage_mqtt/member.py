@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import NamedTuple
 
 from .connection import Connection
 from .packets import Will
 from .session import Session
+
+
+class Subscribed(NamedTuple):
+    """A subscription in force; `identifier` is 0 if it has none."""
+
+    qos: int
+    no_local: bool = False
+    retain_as_published: bool = False
+    identifier: int = 0
 
 
 class Member:
@@ -34,8 +44,8 @@ class Member:
         self.space = space
         """Which topics it sees: those of the same space."""
         self.session = Session()
-        self.subscriptions: dict[str, int] = {}
-        """Granted QoS by topic filter."""
+        self.subscriptions: dict[str, Subscribed] = {}
+        """By topic filter, as it was asked for; a broker changes it."""
         self.connection: Connection | None = None
         """The open connection, or the last one while what it took in is being made durable."""
         self.expires_at = 0.0

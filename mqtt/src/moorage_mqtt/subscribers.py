@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from .member import Member
-from .packets import Subscription
+from .member import Member, Subscribed
 from .topics import split_share
 from .tree import Tree
-
-
-class Subscribed(NamedTuple):
-    """A subscription in force; `identifier` is 0 if it has none."""
-
-    qos: int
-    no_local: bool
-    retain_as_published: bool
-    identifier: int
 
 
 class Filter:
@@ -51,10 +39,9 @@ class Subscribers:
         """Whether nobody subscribes to anything."""
         return self._tree.is_empty
 
-    def add(self, member: Member, wanted: Subscription, qos: int, identifier: int) -> None:
-        """Add a subscription with the QoS granted, or replace the one of the same filter."""
-        group, topic_filter = split_share(wanted.topic_filter)
-        subscribed = Subscribed(qos, wanted.no_local, wanted.retain_as_published, identifier)
+    def add(self, member: Member, topic_filter: str, subscribed: Subscribed) -> None:
+        """Add a subscription, or replace the one of the same filter."""
+        group, topic_filter = split_share(topic_filter)
         entry = self._tree.ensure(topic_filter, Filter)
         members = entry.members
         if group is not None:

@@ -45,7 +45,7 @@ def command_topic(kept: Kept, device_id: UUID, command_id: str) -> tuple[str, in
 def granted(kept: Kept, topic: str) -> int | None:
     """Give the QoS at which the session subscribes to a topic; None if it does not."""
     return max(
-        (qos for one, qos in kept.subscriptions.items() if matches(one, topic)), default=None
+        (own.qos for one, own in kept.subscriptions.items() if matches(one, topic)), default=None
     )
 
 
