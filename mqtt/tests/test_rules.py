@@ -153,6 +153,23 @@ def test_after_its_goodbye_the_server_sends_nothing(version: int) -> None:
     assert server.receive(encode(PingReq(), version), 0.0) == []
 
 
+@both
+@pytest.mark.parametrize(
+    ("limits", "code"), [(Limits(maximum_qos=0), 0x9B), (Limits(retain_available=False), 0x9A)]
+)
+def test_a_will_the_server_does_not_take_is_refused(
+    version: int, limits: Limits, code: int
+) -> None:
+    server = ServerConnection(limits, 0.0)
+    will = Will("t", b"", 1, retain=True)
+    [failed] = server.receive(encode(Connect("c", version, will=will), version), 0.0)
+    assert isinstance(failed, Failed)
+    assert failed.reason_code == code
+    [answer] = split(server.take(), version)
+    assert isinstance(answer, ConnAck)
+    assert answer.reason_code == (code if version == V5 else 3)
+
+
 def test_a_server_of_a_lower_qos_still_takes_any_subscription() -> None:
     server = a_server(V5, Limits(maximum_qos=0))
     [event] = feed(server, Subscribe(1, (Subscription("t", 2),)))

@@ -204,7 +204,8 @@ class Broker(Generic[M]):
 
     def _subscribe(self, member: M, wanted: Subscription, identifier: int, qos: int) -> int:
         own = member.subscriptions
-        if len(own) >= self._bounds.subscriptions and wanted.topic_filter not in own:
+        is_full = len(own) >= self._bounds.subscriptions and wanted.topic_filter not in own
+        if is_full or wanted.topic_filter.count("/") >= self._bounds.levels:
             return ReasonCode.QUOTA_EXCEEDED
         subscribed = Subscribed(qos, wanted.no_local, wanted.retain_as_published, identifier)
         self._enter(member, wanted.topic_filter, subscribed)

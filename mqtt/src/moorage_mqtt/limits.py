@@ -47,6 +47,8 @@ class Bounds:
     """Sessions of one principal; the oldest one without connection gives way."""
     subscriptions: int = 100
     """Topic filters of one session."""
+    levels: int = 200
+    """Levels of a topic filter, and of the topic of a retained message."""
     retained_messages: int = 100
     """Retained messages of one space of topics."""
     retained_bytes: int = 1_048_576

@@ -29,13 +29,16 @@ class Retained:
         """Keep a message in place of the former one of its topic; an empty one clears it.
 
         Returns:
-            SUCCESS, or QUOTA_EXCEEDED if as much is kept already; the former one then stays.
+            SUCCESS, or QUOTA_EXCEEDED if as much is kept already or the topic has too many levels;
+            the former one then stays.
         """
         former = self._tree.get(message.topic)
         if not message.payload:  # [MQTT-3.3.1-6, -7].
             if former is not None:
                 self._forget(former)
             return ReasonCode.SUCCESS
+        if message.topic.count("/") >= self._bounds.levels:
+            return ReasonCode.QUOTA_EXCEEDED
         expiry = message.properties.get("message_expiry_interval")
         kept = Outgoing(
             message.topic,

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 _CACHED_TOPICS = 1024
+_CACHED_LENGTH = 256
 
 
 class _Node(Generic[T]):
@@ -107,9 +108,11 @@ class Tree(Generic[T]):
             _add(node, found)
             if node.children is not None:  # "a/#" matches "a" as well.
                 _add(node.children.get("#"), found)
-        if len(self._found) >= _CACHED_TOPICS:
-            self._found.clear()
-        result = self._found[topic] = tuple(found)
+        result = tuple(found)
+        if len(topic) <= _CACHED_LENGTH:
+            if len(self._found) >= _CACHED_TOPICS:
+                self._found.clear()
+            self._found[topic] = result
         return result
 
     def matched_by(self, topic_filter: str) -> list[T]:

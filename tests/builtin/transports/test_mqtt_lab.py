@@ -403,6 +403,9 @@ def test_connack_says_what_there_is(lab: Lab) -> None:
     assert properties.TopicAliasMaximum == 100
     assert properties.MaximumPacketSize == 1_048_576
     client.leave()
+    silent = Client(lab, "untold", V5)
+    assert not hasattr(silent.connect()[2], "ResponseInformation")
+    silent.leave()
 
 
 def test_sessions_last_as_long_as_was_asked(lab: Lab) -> None:
