@@ -130,6 +130,30 @@ def test_a_refused_client_is_heard_no_further(version: int) -> None:
     assert server.will is None
 
 
+OF_LEVEL_6 = bytes.fromhex("100d 0004 4d515454 06 02 003c 0001 61")
+BAD_FILTER = bytes.fromhex("820a 0001 00 0004 612f2361 00")
+
+
+def test_what_is_wrong_with_a_packet_out_of_place_is_told_in_a_code_of_the_answer() -> None:
+    server = a_server()
+    [failed] = server.receive(OF_LEVEL_6, 0.0)
+    assert isinstance(failed, Failed)
+    assert sent(server)[0].reason_code == ReasonCode.PROTOCOL_ERROR  # type: ignore[attr-defined]
+
+    asked = ServerConnection(Limits(), 0.0)
+    method: Any = {"authentication_method": "m"}
+    asked.receive(encode(Connect("c", V5, properties=method), V5), 0.0)
+    asked.receive(BAD_FILTER, 0.0)
+    [answer] = split(asked.take(), V5)
+    assert isinstance(answer, ConnAck)
+    assert answer.reason_code == ReasonCode.PROTOCOL_ERROR
+
+    client = a_client()
+    client.receive(OF_LEVEL_6, 0.0)
+    [goodbye] = split(client.take(), V5)
+    assert goodbye == Disconnect(ReasonCode.PROTOCOL_ERROR, goodbye.properties)  # type: ignore[attr-defined]
+
+
 def test_the_server_says_goodbye_to_those_only_whom_it_has_accepted() -> None:
     server = ServerConnection(Limits(), 0.0)
     server.receive(encode(Connect("c", V5), V5), 0.0)

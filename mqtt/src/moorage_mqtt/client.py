@@ -23,6 +23,7 @@ from .packets import (
     Will,
 )
 from .properties import Properties
+from .reasons import sayable
 from .session import Outgoing, Session
 
 _DEFAULTS = Limits()
@@ -236,4 +237,4 @@ class ClientConnection(Connection):
         if self._state == NEW:
             self._shut()
             return
-        self.disconnect(error.reason_code, error.text)
+        self.disconnect(sayable(error.reason_code, p.DISCONNECT), error.text)

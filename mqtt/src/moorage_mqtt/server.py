@@ -23,7 +23,7 @@ from .packets import (
     Will,
 )
 from .properties import Properties
-from .reasons import connack_311
+from .reasons import connack_311, sayable
 from .session import Session
 from .topics import has_wildcard, split_share
 
@@ -324,6 +324,6 @@ class ServerConnection(Connection):
         if self._state == NEW and error.reason_code == ReasonCode.UNSUPPORTED_PROTOCOL_VERSION:
             self._state = CONNECTING  # Answered as 3.1.1, which every older client reads.
         if self._state == CONNECTING:
-            self.refuse(error.reason_code, error.text)
+            self.refuse(sayable(error.reason_code, p.CONNACK), error.text)
         else:
-            self.disconnect(error.reason_code, error.text)
+            self.disconnect(sayable(error.reason_code, p.DISCONNECT), error.text)
