@@ -104,8 +104,9 @@ class House:
         self.limits = limits or Limits()
         self.now = 0.0
         self.wills: list[tuple[float, bytes]] = []
+        self.discarded: list[str] = []
         self.broker: Broker[Member] = Broker(
-            self.limits, bounds or Bounds(), Member, self._publish_will, self.now
+            self.limits, bounds or Bounds(), Member, self._publish_will, self._discarded, self.now
         )
         self.peers: list[Peer] = []
         self.forbidden: set[str] = set()
@@ -227,6 +228,9 @@ class House:
             peer,
             peer.server.accept(peer.member.session, now=self.now, session_present=present),
         )
+
+    def _discarded(self, member: Member) -> None:
+        self.discarded.append(member.client_id)
 
     def _publish_will(self, member: Member, will: Will) -> None:
         self.wills.append((self.now, will.payload))

@@ -38,6 +38,7 @@ class Broker(Generic[M]):
         bounds: of what is kept.
         make: makes the session of a principal and a client id.
         publish_will: publishes the will of a session: through `publish`, and wherever else.
+        discarded: told of each session that ends before it expires.
         now: the time.
     """
 
@@ -47,18 +48,21 @@ class Broker(Generic[M]):
         bounds: Bounds,
         make: Callable[[Hashable, str], M],
         publish_will: Callable[[M, Will], None],
+        discarded: Callable[[M], None],
         now: float,
     ) -> None:
         self._limits = limits
         self._bounds = bounds
         self._make = make
         self._publish_will = publish_will
+        self._discarded = discarded
         self._members: dict[Hashable, dict[str, M]] = {}
         self._subscribers: dict[Hashable, Subscribers] = {}
         self._retained: dict[Hashable, Retained] = {}
         self._wheel: Wheel[M] = Wheel(now)
         self.touched: set[M] = set()
-        """Sessions whose connections have something to send; the owner empties it."""
+        """Sessions whose connections have something to send, or that have changed; the owner
+        empties it."""
 
     # --- Sessions -------------------------------------------------------------------------------
 
@@ -91,8 +95,9 @@ class Broker(Generic[M]):
         present = member is not None and not clean_start and member.expires_at > now
         if member is None or not present:
             if member is not None:
-                self.remove(member)
-            member = self._add(principal, client_id)
+                self._discard(member)
+            member = self._make(principal, client_id)
+            self._add(member)
         member.will = None  # Back in time: no will [MQTT-3.1.3-9].
         member.connection = connection
         return member, present
@@ -111,17 +116,21 @@ class Broker(Generic[M]):
             self._publish_will(member, will)
             will = None
         if not expiry_s:
-            self.remove(member)
+            self._discard(member)
             return
         member.expires_at = now + expiry_s
         member.will, member.will_at = will, now + delay
         self._wheel.put(member, _next(member))
 
-    def remove(self, member: M) -> None:
-        """Forget a session; a will that waits is published now [MQTT-3.1.2-8]."""
-        if member.will is not None:
-            self._publish_will(member, member.will)
-            member.will = None
+    def restore(self, member: M) -> None:
+        """Take up a session without connection that was stored: its clocks go on."""
+        for topic_filter, subscribed in member.subscriptions.items():
+            self._enter(member, topic_filter, subscribed)
+        self._add(member)
+        self._wheel.put(member, _next(member))
+
+    def forget(self, member: M) -> None:
+        """Let go of a session without a word: no will, and nobody is told."""
         for topic_filter in list(member.subscriptions):
             self.unsubscribe(member, topic_filter)
         own = self._members.get(member.principal, {})
@@ -136,22 +145,32 @@ class Broker(Generic[M]):
             if member.is_connected or self.find(member.principal, member.client_id) is not member:
                 continue
             if member.expires_at <= now:
-                self.remove(member)
+                self._end(member)
                 continue
             if member.will is not None and member.will_at <= now:
                 self._publish_will(member, member.will)
                 member.will = None
             self._wheel.put(member, _next(member))
 
-    def _add(self, principal: Hashable, client_id: str) -> M:
-        member = self._make(principal, client_id)
+    def _end(self, member: M) -> None:
+        """Forget a session; a will that waits is published now [MQTT-3.1.2-8]."""
+        if member.will is not None:
+            self._publish_will(member, member.will)
+            member.will = None
+        self.forget(member)
+
+    def _discard(self, member: M) -> None:
+        self._end(member)
+        self._discarded(member)
+
+    def _add(self, member: M) -> None:
+        principal = member.principal
         own = self._members.setdefault(principal, {})
         if len(own) >= self._bounds.sessions:
             idle = [one for one in own.values() if not one.is_connected]
             for one in idle[: len(own) - self._bounds.sessions + 1]:
-                self.remove(one)
-        self._members.setdefault(principal, {})[client_id] = member
-        return member
+                self._discard(one)
+        self._members.setdefault(principal, {})[member.client_id] = member
 
     # --- Subscriptions --------------------------------------------------------------------------
 
@@ -190,6 +209,7 @@ class Broker(Generic[M]):
         """Take back a subscription and give the reason code of its answer."""
         if member.subscriptions.pop(topic_filter, None) is None:
             return ReasonCode.NO_SUBSCRIPTION_EXISTED
+        member.session.changed = True
         subscribers = self._subscribers[member.space]
         subscribers.remove(member, topic_filter)
         if subscribers.is_empty:
@@ -209,6 +229,7 @@ class Broker(Generic[M]):
             return ReasonCode.QUOTA_EXCEEDED
         subscribed = Subscribed(qos, wanted.no_local, wanted.retain_as_published, identifier)
         self._enter(member, wanted.topic_filter, subscribed)
+        member.session.changed = True
         return qos
 
     def _enter(self, member: M, topic_filter: str, subscribed: Subscribed) -> None:
@@ -249,7 +270,7 @@ class Broker(Generic[M]):
         """
         code: int = ReasonCode.SUCCESS
         if packet.retain:
-            code = self._keep(space, packet, now)
+            code = self.retain(space, packet, now)
         subscribers = self._subscribers.get(space)
         found = subscribers.matching(packet.topic) if subscribers is not None else ()
         if not found:
@@ -270,7 +291,12 @@ class Broker(Generic[M]):
             self._deliver(cast("M", member), copy, now)
         return code
 
-    def _keep(self, space: Hashable, packet: Publish, now: float) -> int:
+    def retain(self, space: Hashable, packet: Publish, now: float) -> int:
+        """Keep a retained message, or clear that of its topic, without sending it to anybody.
+
+        Returns:
+            SUCCESS, or QUOTA_EXCEEDED if no more can be retained.
+        """
         retained = self._retained.get(space)
         if retained is None:
             retained = self._retained[space] = Retained(self._bounds)
@@ -282,11 +308,12 @@ class Broker(Generic[M]):
     def _deliver(self, member: M, message: Outgoing, now: float) -> None:
         connection = member.connection
         if connection is not None:
-            if connection.send(message, now) is Delivery.SENT:
+            if connection.send(message, now) in (Delivery.SENT, Delivery.QUEUED):
                 self.touched.add(member)
         elif message.qos:
             limits = self._limits
             member.session.enqueue(message, limits.queue_messages, limits.queue_bytes, now)
+            self.touched.add(member)
 
 
 def _next(member: Member) -> float:

@@ -157,6 +157,7 @@ class Exchange:
             if not self._transmit(packet_id, message, now):
                 return Delivery.TOO_LARGE
             session.inflight[packet_id] = message
+            session.changed = True
             return Delivery.SENT
         head, tail = message.parts(self.version, now)
         if len(head) + 2 + len(tail) > self._peer_bytes:
@@ -255,6 +256,7 @@ class Exchange:
         code = 0
         if packet_id in self.session.received:
             self.session.received.remove(packet_id)
+            self.session.changed = True
         elif self.version == V5:
             code = ReasonCode.PACKET_IDENTIFIER_NOT_FOUND
         if self._unreleased and packet_id in self._unreleased:
@@ -269,6 +271,7 @@ class Exchange:
             return
         if qos == 2 and reason_code < 0x80:
             self.session.received.add(packet_id)
+            self.session.changed = True
         if self._state != OPEN:
             del self._awaiting[packet_id]
             return
@@ -352,9 +355,11 @@ class Exchange:
             message = inflight[packet_id]
             if not self._transmit(packet_id, message, now, dup=True):
                 del inflight[packet_id]
+                session.changed = True
                 events.append(Dropped(message.reference, expired=False))
         while session.queue and not resend and len(inflight) < self._window_out:
             message = session.dequeue()
+            session.changed = True
             if message.expires_at is not None and message.expires_at <= now:
                 events.append(Dropped(message.reference, expired=True))
                 continue
@@ -392,6 +397,7 @@ class Exchange:
             return
         # The message itself is never sent again [MQTT-4.3.3-6].
         self.session.inflight[packet_id] = Outgoing("", b"", 2, released=True)
+        self.session.changed = True
         self._out.append(encode_answer(0x62, packet_id))
 
     def _completed(self, packet: PubComp, events: list[Event], now: float) -> None:
@@ -404,6 +410,7 @@ class Exchange:
 
     def _settle(self, packet_id: int, events: list[Event], now: float) -> None:
         del self.session.inflight[packet_id]
+        self.session.changed = True
         if self._resend and packet_id in self._resend:
             self._resend.remove(packet_id)
         if self.session.queue or self._resend:

@@ -86,6 +86,8 @@ class Session:
     queue_bytes: int = 0
     """What `queue` takes, roughly."""
     last_packet_id: int = 0
+    changed: bool = False
+    """Set with every change; whoever stores the session clears it."""
 
     def next_packet_id(self) -> int:
         """Take the next packet id, 1 to 65,535, that no message under way uses."""
@@ -110,6 +112,7 @@ class Session:
                 return False
         self.queue.append(message)
         self.queue_bytes += message.size
+        self.changed = True
         return True
 
     def dequeue(self) -> Outgoing:

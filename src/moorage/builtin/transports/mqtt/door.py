@@ -16,6 +16,7 @@ from moorage.plugin import Command, Host, Presence, RawMessage, Refusal, Sender,
 from moorage_mqtt import V5, Broker, Publish, ReasonCode, Wheel, Will
 
 from . import subscriptions
+from .keeper import Keeper
 from .link import OVERLOAD, Link
 from .messages import to_messages
 from .porch import Porch
@@ -76,8 +77,14 @@ class Door:
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
         self.broker: Broker[Kept] = Broker(
-            settings.limits, settings.bounds, Kept, self._publish_will, self.time()
+            settings.limits,
+            settings.bounds,
+            Kept,
+            self._publish_will,
+            self._discarded,
+            self.time(),
         )
+        self.keeper = Keeper(host, self.time)
         self._links: set[Link] = set()
         self.handshakes: set[Porch] = set()
         """Connections that are not through with TLS."""
@@ -126,7 +133,11 @@ class Door:
         """Tell the host that a connection has ended, and start its session's clocks."""
         self._present(link, kept, connected=False, cause=cause)
         will = None if cause in _OUR_DOING else link.core.will
-        self.broker.detach(kept, will, link.core.session_expiry_s, self.time())
+        expiry_s = link.core.session_expiry_s
+        self.broker.detach(kept, will, expiry_s, self.time())
+        if expiry_s and not self.settings.is_open:
+            kept.lasts_s = expiry_s
+            self.keeper.note(kept)
         self.send_later()
 
     def watch(self, link: Link, deadline: float) -> None:
@@ -178,6 +189,11 @@ class Door:
             link.end("shutdown", ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
             link.transport.close()
         await self._until(lambda: not self._links, _GOODBYE_S)
+        kept: asyncio.Future[None] = self._loop.create_future()
+        self.keeper.then(lambda _error: None if kept.done() else kept.set_result(None))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.stop_timeout_s):
+                await kept
         for link in list(self._links):
             link.transport.abort()
         for porch in list(self.handshakes):
@@ -241,12 +257,23 @@ class Door:
         routes: list[tuple[Kept, Publish]],
         error: Exception | None,
     ) -> None:
-        self._committing -= 1
-        self._changed.set()
         if error is None and routes:
             for kept, publish in routes:
-                self.broker.publish(kept.space, publish, self.time(), kept)
-            self.send_later()
+                code = self.broker.publish(kept.space, publish, self.time(), kept)
+                if publish.retain and code != ReasonCode.QUOTA_EXCEEDED:
+                    self.keeper.retained(kept.number, publish)
+            self._send()
+            if self.keeper.has_changes:
+                # Who sent it may forget it only when those who wait for it can no longer miss it.
+                self.keeper.then(partial(self._acknowledge, sources))
+                return
+        self._acknowledge(sources, error)
+
+    def _acknowledge(
+        self, sources: Sequence[tuple[Link | None, int]], error: Exception | None
+    ) -> None:
+        self._committing -= 1
+        self._changed.set()
         code = ReasonCode.SUCCESS if error is None else ReasonCode.QUOTA_EXCEEDED
         previous: Link | None = None
         packet_ids: list[int] = []
@@ -283,8 +310,13 @@ class Door:
         self._sending = False
         touched, self.broker.touched = self.broker.touched, set()
         for kept in touched:
-            if kept.link is not None:
+            if kept.link is not None and not kept.link.ended:
                 kept.link.flush()
+            elif kept.lasts_s and kept.session.changed:
+                self.keeper.note(kept)
+
+    def _discarded(self, kept: Kept) -> None:
+        self.keeper.discarded(kept)
 
     def _publish_will(self, kept: Kept, will: Will) -> None:
         publish = Publish(

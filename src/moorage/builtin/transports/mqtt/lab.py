@@ -16,12 +16,15 @@ from moorage.plugin import (
     Command,
     Credentials,
     Done,
+    Found,
+    KeptSession,
     Kind,
     MoorageError,
     Presence,
     Print,
     RawMessage,
     Refusal,
+    RetainedMessage,
     Sender,
     Uplink,
     Wait,
@@ -140,6 +143,16 @@ class OpenHost:
 
     def when_relieved(self, call: Callable[[], None]) -> None:
         """Never be overloaded."""
+
+    def keep(
+        self, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], done: Done
+    ) -> None:
+        """Keep nothing."""
+        done(None)
+
+    async def find_again(self, device: int) -> Found:
+        """Find nothing."""
+        return Found([], [])
 
     def refused(self, refusal: Refusal) -> None:
         """Log what was turned away."""

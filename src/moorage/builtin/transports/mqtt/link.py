@@ -83,6 +83,7 @@ class Link(asyncio.Protocol):
         "_stopped",
         "_topics",
         "_unanswered",
+        "_unsent",
         "_websocket",
         "address",
         "core",
@@ -107,6 +108,7 @@ class Link(asyncio.Protocol):
         self._stopped = 0
         self._held: list[Event] = []  # Events that wait until a repeat has been looked up.
         self._unanswered: list[int] = []  # What was refused without a word (MQTT 3.1.1).
+        self._unsent: list[bytes] = []  # What waits until the session has been written.
         self._drained: asyncio.Future[None] | None = None
         self._websocket: WebSocket | None = None
         self._expiry: asyncio.TimerHandle | None = None
@@ -199,11 +201,29 @@ class Link(asyncio.Protocol):
             self.transport.resume_reading()
 
     def flush(self) -> None:
-        """Send what the core has to send."""
-        if data := self.core.take():
+        """Send what the core has to send, unless what it says has to be kept first."""
+        kept = self.kept
+        is_held = kept is not None and self.door.keeper.holds(kept)
+        if not is_held and (data := self.core.take()):
             self.transport.write(data)
         if self.core.is_closed and not self.ended:
             self.end("protocol")
+
+    def hold(self) -> None:
+        """Set aside what is to be sent; what it says is being written."""
+        self._unsent.append(self.core.take())
+
+    def release(self, error: Exception | None) -> None:
+        """Send what was set aside longest ago: what it says is kept."""
+        if self.ended:
+            return
+        data = self._unsent.pop(0)
+        if error is not None:
+            self.end("overload", ReasonCode.QUOTA_EXCEEDED, "The session cannot be kept.")
+            return
+        if data:
+            self.transport.write(data)
+        self.flush()
 
     # --- The end ------------------------------------------------------------------------------
 
@@ -215,6 +235,8 @@ class Link(asyncio.Protocol):
         core, door = self.core, self.door
         if self._expiry is not None:
             self._expiry.cancel()
+        if self.kept is not None and door.keeper.holds(self.kept):
+            core.take()  # What is not kept is not said; the next connection will hear it.
         if code is None:
             # Told already by the core, or nobody is there to be told.
             core.disconnect(ReasonCode.UNSPECIFIED_ERROR)
@@ -509,6 +531,8 @@ class Link(asyncio.Protocol):
         assigned = None
         if not client_id:
             client_id = assigned = door.make_client_id()
+        if not await self._load(sender):
+            return
         if await self._end_former(sender, client_id):
             # That may have taken long, and the device's rights may be others by now.
             sender = await self._recognise(credentials)
@@ -518,6 +542,11 @@ class Link(asyncio.Protocol):
             sender.number, client_id, core, clean_start=connect.clean_start, now=door.time()
         )
         kept.sender, kept.link, self.kept = sender, self, kept
+        if core.session_expiry_s and not door.settings.is_open:
+            kept.lasts_s = core.session_expiry_s
+            kept.session.changed = True
+        elif kept.lasts_s:
+            door.keeper.discarded(kept)  # It ends with this connection.
         if present:
             subscriptions.review(kept, door.host, door.broker)
         events = core.accept(
@@ -561,6 +590,15 @@ class Link(asyncio.Protocol):
                 code = ReasonCode.NOT_AUTHORIZED
             self.end("protocol", code, str(refused))
             return None
+
+    async def _load(self, sender: Sender) -> bool:
+        """Take up what was kept for the device; False if the connection ends instead."""
+        if not self.door.settings.is_open:
+            try:
+                await self.door.keeper.load(sender, self.door.broker)
+            except MoorageError as failed:
+                self.end("protocol", ReasonCode.SERVER_UNAVAILABLE, str(failed))
+        return not self.ended
 
     async def _end_former(self, sender: Sender, client_id: str) -> bool:
         """End the connection that has the session, and wait until what it took in is settled.

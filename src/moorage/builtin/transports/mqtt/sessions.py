@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from moorage.plugin import Sender
 from moorage_mqtt import Member
@@ -15,10 +15,24 @@ if TYPE_CHECKING:
 class Kept(Member):
     """A session of a device: a device and a client id. Its topics are its own."""
 
-    __slots__ = ("children", "link", "sender", "takes_commands", "taking")
+    __slots__ = (
+        "children",
+        "lasts_s",
+        "link",
+        "number",
+        "saving",
+        "sender",
+        "takes_commands",
+        "taking",
+    )
 
     def __init__(self, device: Hashable, client_id: str) -> None:
         super().__init__(device, client_id, space=device)
+        self.number = cast("int", device)
+        self.lasts_s = 0
+        """How long it outlives its connection, in seconds; 0 if it is not kept."""
+        self.saving = 0
+        """How many writes of it are under way."""
         self.sender: Sender
         self.takes_commands = False
         self.children: Mapping[str, Sender] | None = None
