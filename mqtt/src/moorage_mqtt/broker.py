@@ -251,7 +251,10 @@ class Broker(Generic[M]):
 
     def is_heard(self, space: Hashable, packet: Publish) -> bool:
         """Tell whether `publish` would do anything with a message."""
-        return packet.retain or space in self._subscribers
+        if packet.retain:
+            return True
+        subscribers = self._subscribers.get(space)
+        return subscribers is not None and bool(subscribers.matching(packet.topic))
 
     def publish(
         self, space: Hashable, packet: Publish, now: float, sender: Member | None = None

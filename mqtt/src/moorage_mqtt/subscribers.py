@@ -29,10 +29,12 @@ class Filter:
 class Subscribers:
     """The subscriptions of one space of topics."""
 
-    __slots__ = ("_tree",)
+    __slots__ = ("_tree", "matching")
 
     def __init__(self) -> None:
         self._tree: Tree[Filter] = Tree()
+        self.matching = self._tree.matching
+        """Lists the filters that match a topic; asked for every message."""
 
     @property
     def is_empty(self) -> bool:
@@ -64,7 +66,3 @@ class Subscribers:
                 del entry.groups[group]
         if not entry.members and not entry.groups:
             self._tree.remove(bare)
-
-    def matching(self, topic: str) -> tuple[Filter, ...]:
-        """List the filters that match a topic."""
-        return self._tree.matching(topic)

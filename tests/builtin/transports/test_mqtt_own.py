@@ -19,6 +19,7 @@ from moorage_mqtt import (
     Session,
     SubAck,
     Subscription,
+    UnsubAck,
     Will,
 )
 
@@ -59,6 +60,26 @@ async def test_a_message_reaches_the_devices_other_connection_with_its_commit(
     assert (message.topic, message.payload, message.qos) == ("v1/up/a", b"21", qos)
     assert house.host.payloads() == [b"21"]
     assert not other.events
+
+
+async def test_who_subscribes_later_gets_what_follows(house: House) -> None:
+    speaks = await house.connect(client_id="speaks")
+
+    async def publish(payload: bytes) -> None:
+        speaks.core.publish("v1/up/a", payload, qos=1, now=0.0)
+        speaks.send()
+        await speaks.event(Acknowledged)
+
+    await publish(b"before")
+    await publish(b"before")
+    hears = await subscribed(house, "hears", "v1/up/+")
+    await publish(b"after")
+    assert (await hears.event(Publish)).payload == b"after"
+    hears.core.unsubscribe("v1/up/+")
+    hears.send()
+    await hears.event(UnsubAck)
+    await publish(b"later")
+    assert not [one for one in hears.events if isinstance(one, Publish)]
 
 
 async def test_what_was_not_stored_reaches_nobody(house: House) -> None:

@@ -325,17 +325,24 @@ class Link(asyncio.Protocol):
                 self._other(event)
 
     def _take_in(self, publish: Publish) -> None:
-        if self.door.settings.is_open:
-            self._pass_on(publish)
-            return
-        uplink = self._topics.get(publish.topic) or self._uplink(publish)
+        uplink = known = self._topics.get(publish.topic)
+        if uplink is None:
+            if self.door.settings.is_open:
+                self._pass_on(publish)
+                return
+            uplink = self._uplink(publish)
         if uplink is None or self._has_no_room(publish, uplink):
             return
         size = len(publish.payload)
         wait = self.door.host.admit(uplink.device, 1, size, answer=uplink.is_answer)
         if wait is None or self._bear(publish, wait):
             self._put(to_messages(publish, uplink, self.door.now_us()), publish.packet_id)
-            self.door.route(self.kept, publish)
+            if known is None or publish.retain:
+                self.door.route(self.kept, publish)
+
+    def forget_topics(self) -> None:
+        """Look again, for each topic, where its messages go."""
+        self._topics.clear()
 
     def _pass_on(self, publish: Publish) -> None:
         """Send a message to those who subscribe, and acknowledge it."""
@@ -414,7 +421,9 @@ class Link(asyncio.Protocol):
             if publish.qos:
                 self.core.acknowledge(publish.packet_id, ReasonCode.NOT_AUTHORIZED, text)
             return None
-        if len(self._topics) < _CACHED_TOPICS:
+        # What somebody subscribes to is not remembered: only what goes to the ledger alone.
+        is_heard = kept is not None and self.door.broker.is_heard(kept.space, publish)
+        if not is_heard and len(self._topics) < _CACHED_TOPICS:
             self._topics[publish.topic] = uplink
         return uplink
 
@@ -626,6 +635,9 @@ class Link(asyncio.Protocol):
         if self.door.settings.is_open:
             return
         subscriptions.note_commands(kept)
+        for other in self.door.broker.of(kept.number):
+            if other.link is not None:
+                other.link.forget_topics()
         if kept.takes_commands or kept.sender.is_gateway:
             self.door.host.look_for_commands()
         if any(matches(wanted.topic_filter, TIME) for wanted in event.subscriptions):
