@@ -82,6 +82,11 @@ format: install ## Lay the code out
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
+.PHONY: fuzz-mqtt
+fuzz-mqtt: install ## Fuzz the MQTT core with bytes for a minute
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target .cache/fuzz --require-hashes -r requirements/fuzz.lock
+	cd mqtt/tests && PYTHONPATH=$(CURDIR)/.cache/fuzz $(CURDIR)/$(BIN)/python fuzz_bytes.py -max_total_time=60 -max_len=300
+
 # --- Measuring ------------------------------------------------------------
 
 .PHONY: bench
@@ -92,7 +97,7 @@ bench: install ## Measure; prints machine, method and figures
 
 .PHONY: lock wheel
 lock: $(VENV)/uv.stamp ## Renew the lock files
-	cd requirements && for n in bootstrap server dev; do \
+	cd requirements && for n in bootstrap server dev fuzz; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	    --upgrade $$n.in $$( [ $$n = dev ] && echo -c server.lock ) -o $$n.lock; done
 
