@@ -17,7 +17,8 @@ from moorage_mqtt import V5, Broker, Publish, ReasonCode, Wheel, Will
 
 from . import subscriptions
 from .keeper import Keeper
-from .link import OVERLOAD, Link
+from .line import OVERLOAD, Line
+from .link import Link
 from .messages import to_messages
 from .porch import Porch
 from .sessions import Kept
@@ -85,19 +86,19 @@ class Door:
             self.time(),
         )
         self.keeper = Keeper(host, self.time)
-        self._links: set[Link] = set()
+        self._links: set[Line] = set()
         self.handshakes: set[Porch] = set()
         """Connections that are not through with TLS."""
-        self._wheel: Wheel[Link] = Wheel(self.time())
+        self._wheel: Wheel[Line] = Wheel(self.time())
         self._tasks: set[asyncio.Task[None]] = set()
         # Messages of this turn of the event loop, and where each came from.
         self._messages: list[RawMessage] = []
-        self._sources: list[tuple[Link | None, int]] = []
+        self._sources: list[tuple[Line | None, int]] = []
         self._routes: list[tuple[Kept, Publish]] = []  # Those of them that somebody subscribes to.
         self._sending = False
         self._committing = 0
         self._changed = asyncio.Event()  # A connection has gone, or a batch was committed.
-        self._overloaded: set[Link] = set()
+        self._overloaded: set[Line] = set()
 
     # --- Connections --------------------------------------------------------------------------
 
@@ -109,7 +110,7 @@ class Door:
         self.host.refused(Refusal("overload", text, "mqtt", address))
         return False
 
-    def admit(self, link: Link) -> bool:
+    def admit(self, link: Line) -> bool:
         """Count a new connection in, or say that there are too many."""
         if not self.has_room(link.address):
             return False
@@ -117,19 +118,19 @@ class Door:
         self.watch(link, self.time() + self.settings.limits.connect_timeout_s)
         return True
 
-    def gone(self, link: Link) -> None:
+    def gone(self, link: Line) -> None:
         """Forget a connection whose socket has closed."""
         self._links.discard(link)
         self._overloaded.discard(link)
         self._changed.set()
 
-    def arrived(self, link: Link, kept: Kept) -> None:
+    def arrived(self, link: Line, kept: Kept) -> None:
         """Tell the host that a device has connected, and watch its keep-alive."""
         self._present(link, kept, connected=True)
         if (deadline := link.core.deadline) is not None:
             self.watch(link, deadline)
 
-    def left(self, link: Link, kept: Kept, cause: str) -> None:
+    def left(self, link: Line, kept: Kept, cause: str) -> None:
         """Tell the host that a connection has ended, and start its session's clocks."""
         self._present(link, kept, connected=False, cause=cause)
         will = None if cause in _OUR_DOING else link.core.will
@@ -140,11 +141,11 @@ class Door:
             self.keeper.note(kept)
         self.send_later()
 
-    def watch(self, link: Link, deadline: float) -> None:
+    def watch(self, link: Line, deadline: float) -> None:
         """Have `link.tick` called after the deadline, or before."""
         self._wheel.put(link, deadline)
 
-    def overload(self, link: Link) -> None:
+    def overload(self, link: Line) -> None:
         """Stop reading from a connection until the host is relieved."""
         link.stop(OVERLOAD)
         if not self._overloaded:
@@ -206,7 +207,7 @@ class Door:
                     self._changed.clear()
                     await self._changed.wait()
 
-    def _present(self, link: Link, kept: Kept, *, connected: bool, cause: str = "") -> None:
+    def _present(self, link: Line, kept: Kept, *, connected: bool, cause: str = "") -> None:
         version = "5" if link.core.version == V5 else "3.1.1"
         self.host.present(
             Presence(
@@ -236,7 +237,7 @@ class Door:
 
     # --- Messages up --------------------------------------------------------------------------
 
-    def put(self, message: RawMessage, link: Link | None, packet_id: int) -> None:
+    def put(self, message: RawMessage, link: Line | None, packet_id: int) -> None:
         """Gather a message; all of one turn of the event loop go to the ledger together."""
         if not self._messages:
             self._loop.call_soon(self._commit)
@@ -253,7 +254,7 @@ class Door:
 
     def _committed(
         self,
-        sources: list[tuple[Link | None, int]],
+        sources: list[tuple[Line | None, int]],
         routes: list[tuple[Kept, Publish]],
         error: Exception | None,
     ) -> None:
@@ -270,12 +271,12 @@ class Door:
         self._acknowledge(sources, error)
 
     def _acknowledge(
-        self, sources: Sequence[tuple[Link | None, int]], error: Exception | None
+        self, sources: Sequence[tuple[Line | None, int]], error: Exception | None
     ) -> None:
         self._committing -= 1
         self._changed.set()
         code = ReasonCode.SUCCESS if error is None else ReasonCode.QUOTA_EXCEEDED
-        previous: Link | None = None
+        previous: Line | None = None
         packet_ids: list[int] = []
         for link, packet_id in sources:
             if error is not None:
