@@ -17,8 +17,10 @@ from moorage_mqtt import (
     ConnAck,
     Disconnect,
     Limits,
+    Member,
     ReasonCode,
     Session,
+    Subscribed,
     Subscription,
     Will,
 )
@@ -496,6 +498,41 @@ def test_a_client_that_does_not_read_misses_qos_0_and_keeps_the_rest() -> None:
     peer.server.relieve(house.now)
     house.settle()
     assert peer.payloads() == [b"1", b"2"]
+
+
+def test_the_owner_is_told_of_sessions_that_end_before_they_expire() -> None:
+    house = House(bounds=Bounds(sessions=2))
+    house.lasting("expires", expiry_s=2).leave()
+    house.pass_time(3)
+    assert house.discarded == []
+    house.lasting("clean").leave()
+    house.connect("clean").leave()
+    assert house.discarded == ["clean", "clean"]
+    house.lasting("old").leave()
+    house.lasting("new").leave()
+    house.lasting("newer").leave()
+    assert house.discarded[2:] == ["old"]
+
+
+def test_a_stored_session_is_taken_up_with_its_filters_and_its_clocks() -> None:
+    house = House()
+    stored = Member(None, "c")
+    stored.subscriptions["t/+"] = Subscribed(1, identifier=7)
+    stored.expires_at, stored.will_at = 50.0, 5.0
+    stored.will = Will("w", b"late")
+    house.broker.restore(stored)
+    house.connect("speaks").publish("t/a", b"x", 2)
+    house.pass_time(6)
+    assert house.wills == [(5, b"late")]
+    back = house.open("c", clean_start=False)
+    assert back.one(ConnAck).session_present
+    [message] = back.got()
+    assert (message.qos, message.properties) == (1, {"subscription_identifier": [7]})
+
+    forgotten = House()
+    forgotten.broker.restore(stored)
+    forgotten.broker.forget(stored)
+    assert (forgotten.discarded, forgotten.broker.of(None)) == ([], [])
 
 
 def test_the_oldest_session_without_connection_gives_way() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class Lab:
 
     port: int
     websocket_port: int
+    pid: int = 0
 
 
 def free_port() -> int:
@@ -86,7 +88,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         sys.executable, "-P", "-m", "moorage.entry.cli",
         "listen", "--lab", "--mqtt-port", str(running.port),
     ]  # fmt: skip
-    process = subprocess.Popen(command, env=environment)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+    def with_few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+
+    process = subprocess.Popen(command, env=environment, preexec_fn=with_few_files)
 
     def answers() -> bool:
         assert process.poll() is None, "Lab mode has ended."
@@ -95,7 +102,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         return False
 
     until(answers, 30.0)
-    yield running
+    yield replace(running, pid=process.pid)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
 
@@ -616,6 +623,13 @@ async def test_gmqtt_publishes_and_subscribes(lab: Lab) -> None:
             ("gmqtt/a", b"0", 0), ("gmqtt/a", b"1", 1), ("gmqtt/a", b"2", 2),
         }  # fmt: skip
     await client.disconnect()
+
+
+def test_many_clients_connect_where_few_files_are_allowed_at_first(lab: Lab) -> None:
+    soft, hard = resource.prlimit(lab.pid, resource.RLIMIT_NOFILE)
+    assert soft == min(hard, 100_256)
+    many = [raw(lab, f"many-{n}", V311) for n in range(200)]
+    assert len(many) == 200
 
 
 # --- Where it ends --------------------------------------------------------------------------------

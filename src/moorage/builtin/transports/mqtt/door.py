@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 
 _BACKLOG = 4096
 _GOODBYE_S = 1.0
+# Files the process has open besides connections.
+_OTHER_FILES = 256
 # Wills of connections that end by our own doing are not published.
 _OUR_DOING = frozenset({"revoked", "shutdown"})
 
@@ -45,6 +48,7 @@ class MqttDoor:
     async def run(self, host: Host, ready: Callable[[], None]) -> None:
         """Serve until cancelled. Raises OSError if a port cannot be listened on."""
         settings, loop = self.settings, asyncio.get_running_loop()
+        _allow_files(settings.connections + _OTHER_FILES)
         door = Door(settings, host)
         servers: list[asyncio.Server] = []
 
@@ -67,6 +71,14 @@ class MqttDoor:
             for server in servers:
                 server.close()
             await door.close()
+
+
+def _allow_files(count: int) -> None:
+    """Let the process open so many files, as far as the system allows; often it is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Door:

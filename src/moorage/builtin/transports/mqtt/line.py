@@ -202,7 +202,8 @@ class Line(asyncio.Protocol):
             if not core.unacknowledged:
                 self.settled()
         transport = self.transport
-        if cause == "protocol" and said and transport.can_write_eof():
+        lingers = cause == "protocol" and said and not transport.is_closing()
+        if lingers and transport.can_write_eof():
             # What it still sends is read and dropped: to close with bytes unread would take from it
             # what was said last (RFC 9293, section 3.6).
             transport.write_eof()

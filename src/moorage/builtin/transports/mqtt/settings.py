@@ -17,6 +17,7 @@ def default_limits() -> Limits:
         receive_maximum=200,
         send_maximum=20,
         queue_messages=100,
+        queue_bytes=524_288,
         session_expiry_s=7 * 86_400,
         shared_subscriptions=False,
     )
