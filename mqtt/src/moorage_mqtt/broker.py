@@ -294,6 +294,10 @@ class Broker(Generic[M]):
             self._deliver(cast("M", member), copy, now)
         return code
 
+    def clear(self, space: Hashable) -> None:
+        """Forget what is retained in a space, without a word."""
+        self._retained.pop(space, None)
+
     def retain(self, space: Hashable, packet: Publish, now: float) -> int:
         """Keep a retained message, or clear that of its topic, without sending it to anybody.
 

@@ -175,6 +175,35 @@ async def test_retained_messages_outlive_the_door_and_what_was_cleared_stays_cle
             assert [(one.payload, one.retain) for one in got] == [(b"kept", True), (b"live", False)]
 
 
+async def test_a_device_finds_everything_again_at_whichever_door_it_comes_to() -> None:
+    async with a_first_door() as house:
+        will = Will("v1/up/will", b"gone", 1)
+        await gone(house, await subscribed(house, "away", **lasting()))
+        lost = await house.connect(client_id="lost", will=will)
+        lost.core.publish("v1/up/kept", b"kept", qos=1, retain=True, now=0.0)
+        lost.send()
+        await lost.event(Acknowledged)
+        lost.writer.close()
+        await until(lambda: b"gone" in house.host.payloads())
+        # Another door on the same rows: what this one remembers is of no account.
+        async with the_next_door(house) as second:
+            second.host.sessions, second.host.retained = house.host.sessions, house.host.retained
+            for where in (second, house, second):
+                back = await where.connect(client_id="away", session=Session(), **lasting())
+                speaks = await where.connect(client_id="speaks")
+                await gone(where, back)
+                speaks.core.publish("v1/up/next", b"next", qos=1, now=0.0)
+                speaks.send()
+                await speaks.event(Acknowledged)
+                speaks.leave()
+                await until(lambda where=where: not where.host.presences[-1].connected)
+            back = await house.connect(client_id="away", session=Session(), **lasting())
+            got = [(await back.event(Publish)).payload for _ in range(5)]
+            assert got == [b"kept", b"gone", b"next", b"next", b"next"]
+            later = await subscribed(house, "later")
+            assert (await later.event(Publish)).payload == b"kept"
+
+
 async def test_a_session_that_expired_meanwhile_is_not_found() -> None:
     async with a_first_door() as first:
         await gone(first, await subscribed(first, "c", **lasting(expiry_s=1)))

@@ -97,7 +97,7 @@ class Door:
             self._discarded,
             self.time(),
         )
-        self.keeper = Keeper(host, self.time)
+        self.keeper = Keeper(host, self.broker, self.time)
         self._links: set[Line] = set()
         self.handshakes: set[Porch] = set()
         """Connections that are not through with TLS."""
@@ -271,16 +271,21 @@ class Door:
         error: Exception | None,
     ) -> None:
         if error is None and routes:
-            for kept, publish in routes:
-                code = self.broker.publish(kept.space, publish, self.time(), kept)
-                if publish.retain and code != ReasonCode.QUOTA_EXCEEDED:
-                    self.keeper.retained(kept.number, publish)
-            self._send()
-            if self.keeper.has_changes:
-                # Who sent it may forget it only when those who wait for it can no longer miss it.
-                self.keeper.then(partial(self._acknowledge, sources))
-                return
+            self._route(routes)
+        for kept, _ in routes:
+            self.keeper.unpin(kept.number)
+        if error is None and routes and self.keeper.has_changes:
+            # Who sent it may forget it only when those who wait for it can no longer miss it.
+            self.keeper.then(partial(self._acknowledge, sources))
+            return
         self._acknowledge(sources, error)
+
+    def _route(self, routes: Sequence[tuple[Kept, Publish]]) -> None:
+        for kept, publish in routes:
+            code = self.broker.publish(kept.space, publish, self.time(), kept)
+            if publish.retain and code != ReasonCode.QUOTA_EXCEEDED:
+                self.keeper.retained(kept.number, publish)
+        self._send()
 
     def _acknowledge(
         self, sources: Sequence[tuple[Line | None, int]], error: Exception | None
@@ -308,6 +313,7 @@ class Door:
         """Send a message on to those who subscribe to it, once it is stored with this turn's."""
         if kept is not None and self.broker.is_heard(kept.space, publish):
             self._routes.append((kept, publish))
+            self.keeper.pin(kept.number)
 
     def may_publish(self, sender: Sender, topic: str) -> bool:
         """Tell whether the sender may publish to a topic."""

@@ -7,7 +7,9 @@ device are held. What changes during one turn of the event loop is written toget
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -57,11 +59,13 @@ _message = msgspec.msgpack.Decoder(_Message).decode
 class Keeper:
     """Has the host keep what changes, and takes up what it kept."""
 
-    def __init__(self, host: Host, time: Callable[[], float]) -> None:
+    def __init__(self, host: Host, broker: Broker[Kept], time: Callable[[], float]) -> None:
         self._host = host
+        self._broker = broker
         self._time = time
         self._loop = asyncio.get_running_loop()
         self._loaded: set[int] = set()
+        self._pins: Counter[int] = Counter()
         self._changed: dict[Kept, None] = {}
         self._discarded: list[Kept] = []
         self._retained: list[tuple[int, Publish]] = []
@@ -148,13 +152,47 @@ class Keeper:
             kept.saving -= 1
             if link is not None:
                 link.release(error)
+            self.let_go(kept.number)
         for done in after:
             done(error)
 
     # --- In -------------------------------------------------------------------------------------
 
-    async def load(self, sender: Sender, broker: Broker[Kept]) -> None:
-        """Take up what was kept for a device, once.
+    @contextmanager
+    def pinned(self, device: int) -> Iterator[None]:
+        """Keep hold of a device meanwhile, which is signing in."""
+        self.pin(device)
+        try:
+            yield
+        finally:
+            self.unpin(device)
+
+    def pin(self, device: int) -> None:
+        """Keep hold of what is taken up for a device until `unpin`."""
+        self._pins[device] += 1
+
+    def unpin(self, device: int) -> None:
+        """Let go of a device if nothing else speaks against it."""
+        self._pins[device] -= 1
+        if not self._pins[device]:
+            del self._pins[device]
+        self.let_go(device)
+
+    def let_go(self, device: int) -> None:
+        """Forget a device that is away, since all of it is kept; unless a will waits here."""
+        if device not in self._loaded or device in self._pins:
+            return
+        own = self._broker.of(device)
+        for one in own:
+            if one.link is not None or one.will is not None or one.saving or one in self._changed:
+                return
+        for one in own:
+            self._broker.forget(one)
+        self._broker.clear(device)
+        self._loaded.discard(device)
+
+    async def load(self, sender: Sender) -> None:
+        """Take up what was kept for a device, unless it is here; it has to be pinned.
 
         Raises:
             DatabaseUnavailable: it cannot be told just now.
@@ -169,10 +207,10 @@ class Keeper:
         for one in found.sessions:
             kept = self._thaw(one)
             kept.sender = sender
-            broker.restore(kept)
+            self._broker.restore(kept)
         for message in found.retained:
             if message.message is not None:
-                broker.retain(device, self._thaw_retained(message.message), self._time())
+                self._broker.retain(device, self._thaw_retained(message.message), self._time())
 
     # --- The form it is kept in -----------------------------------------------------------------
 

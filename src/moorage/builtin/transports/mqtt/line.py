@@ -247,6 +247,7 @@ class Line(asyncio.Protocol):
         """Let go of the session: all this ended connection took in is committed or refused."""
         if self.kept is not None and self.kept.link is self:
             self.kept.link = self.kept.connection = None
+            self.door.keeper.let_go(self.kept.number)
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 

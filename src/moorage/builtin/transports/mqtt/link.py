@@ -65,7 +65,7 @@ class Link(Intake):
 
     async def _sign_in(self, connect: Connect) -> None:
         """Answer CONNECT."""
-        door, core = self.door, self.core
+        door = self.door
         client_id = connect.client_id
         if "authentication_method" in connect.properties:
             text = "The door knows no method of enhanced authentication."
@@ -84,15 +84,24 @@ class Link(Intake):
             )
             self.end("protocol", ReasonCode.NOT_AUTHORIZED, text)
             return
+        with door.keeper.pinned(sender.number):
+            if await self._load(sender):
+                await self._attach(connect, credentials, sender)
+
+    async def _attach(self, connect: Connect, credentials: Credentials, sender: Sender) -> None:
+        """Give the connection its session, once its former connection is settled."""
+        door, core = self.door, self.core
+        client_id = connect.client_id
         assigned = None
         if not client_id:
             client_id = assigned = door.make_client_id()
-        if not await self._load(sender):
-            return
-        if await self._end_former(sender, client_id):
+        while await self._end_former(sender, client_id):
             # That may have taken long, and the device's rights may be others by now.
-            sender = await self._recognise(credentials)
-        if sender is None or self.ended:
+            again = await self._recognise(credentials)
+            if again is None or self.ended:
+                return
+            sender = again
+        if self.ended:
             return
         kept, present = door.broker.attach(
             sender.number, client_id, core, clean_start=connect.clean_start, now=door.time()
@@ -151,7 +160,7 @@ class Link(Intake):
         """Take up what was kept for the device; False if the connection ends instead."""
         if not self.door.settings.is_open:
             try:
-                await self.door.keeper.load(sender, self.door.broker)
+                await self.door.keeper.load(sender)
             except MoorageError as failed:
                 self.end("protocol", ReasonCode.SERVER_UNAVAILABLE, str(failed))
         return not self.ended
