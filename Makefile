@@ -31,6 +31,11 @@ console/node_modules/.stamp: $(VENV)/python.stamp console/package-lock.json cons
 	scripts/node npm --prefix console ci --no-audit --no-fund --loglevel=error
 	touch $@
 
+PEERS := tests/builtin/transports/peers
+$(PEERS)/node_modules/.stamp: $(VENV)/python.stamp $(PEERS)/package-lock.json $(PEERS)/package.json
+	scripts/node npm --prefix $(PEERS) ci --no-audit --no-fund --loglevel=error
+	touch $@
+
 src/moorage/console/index.html: console/node_modules/.stamp $(CONSOLE_SOURCES) $(shell find src/moorage -name '*.py')
 	scripts/build-console
 	touch $@
@@ -55,7 +60,7 @@ demo: install console ## Start the platform with a simulated fleet
 ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q"
 
 .PHONY: test test-peers vectors check format
-test: install console ## Check and test everything
+test: install console $(PEERS)/node_modules/.stamp ## Check and test everything
 	scripts/system-packages test
 	$(MAKE) --no-print-directory check
 	scripts/node npm --prefix console run --silent check
@@ -82,6 +87,11 @@ format: install ## Lay the code out
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
+.PHONY: fuzz-mqtt
+fuzz-mqtt: install ## Fuzz the MQTT core with bytes for a minute
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target .cache/fuzz --require-hashes -r requirements/fuzz.lock
+	cd mqtt/tests && PYTHONPATH=$(CURDIR)/.cache/fuzz $(CURDIR)/$(BIN)/python fuzz_bytes.py -max_total_time=60 -max_len=300
+
 # --- Measuring ------------------------------------------------------------
 
 .PHONY: bench bench-mqtt bench-flow
@@ -104,7 +114,7 @@ $(VENV)/siddhi.stamp: $(VENV)/uv.stamp requirements/siddhi.lock
 
 .PHONY: lock wheel
 lock: $(VENV)/uv.stamp ## Renew the lock files
-	cd requirements && for n in bootstrap server dev siddhi; do \
+	cd requirements && for n in bootstrap server dev siddhi fuzz; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	    --upgrade $$n.in $$( [ $$n = dev ] && echo -c server.lock; [ $$n = siddhi ] && echo --no-deps ) -o $$n.lock; done
 

@@ -11,7 +11,22 @@ from collections.abc import Callable
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from moorage_mqtt import V5, V311, ClientConnection, Limits, Publish, ServerConnection, Session
+from moorage_mqtt import (
+    V5,
+    V311,
+    Bounds,
+    Broker,
+    ClientConnection,
+    Connect,
+    Limits,
+    Member,
+    Publish,
+    ServerConnection,
+    Session,
+    Subscribe,
+    Subscription,
+    encode,
+)
 
 _MESSAGES = 50_000
 _ROUNDS = 5
@@ -72,6 +87,39 @@ def _client(version: int) -> Callable[[], None]:
     return run
 
 
+def _fan_out(qos: int) -> Callable[[], None]:
+    """Route a message to 1,000 connections that subscribe, and fetch what is to be sent."""
+    limits = Limits(send_maximum=0xFFFF)
+    broker = Broker(limits, Bounds(sessions=2_000), Member, _nothing, _nothing, 0.0)
+    for n in range(1_000):
+        server = ServerConnection(limits, 0.0)
+        server.receive(encode(Connect(str(n), V311), V311), 0.0)
+        member, _ = broker.attach(None, str(n), server, clean_start=True, now=0.0)
+        server.accept(member.session, now=0.0, session_present=False)
+        broker.answer_subscribe(member, Subscribe(1, (Subscription("t", qos),)), _granted, 0.0)
+        server.take()
+    message = Publish("t", _PAYLOAD, qos, packet_id=min(qos, 1))
+
+    def run() -> None:
+        for _ in range(_MESSAGES // 1_000):
+            broker.publish(None, message, 1.0)
+            for member in broker.touched:
+                if member.connection is not None:
+                    member.connection.take()
+                    member.session.inflight.clear()
+            broker.touched.clear()
+
+    return run
+
+
+def _nothing(*_given: object) -> None:
+    """Do nothing."""
+
+
+def _granted(wanted: Subscription) -> int:
+    return wanted.qos
+
+
 class _PahoOnBytes(paho.Client):
     """Paho's own packet reader, fed from memory instead of a socket."""
 
@@ -115,6 +163,8 @@ def main() -> None:
         ("3.1.1 QoS 1 in, 50 a chunk", _batches(V311), _MESSAGES),
         ("3.1.1 QoS 1 client: out, PUBACK in", _client(V311), _MESSAGES),
         ("5 QoS 1 client: out, PUBACK in", _client(V5), _MESSAGES),
+        ("3.1.1 QoS 0 routed, to 1,000", _fan_out(0), _MESSAGES),
+        ("3.1.1 QoS 1 routed, to 1,000", _fan_out(1), _MESSAGES),
         ("paho 3.1.1 QoS 1 in, no answer", _paho(), _MESSAGES // 5),
     ]
     for name, run, messages in rows:

@@ -11,12 +11,15 @@ from moorage.plugin import (
     Command,
     Credentials,
     Done,
+    Found,
+    KeptSession,
     Kind,
     MoorageError,
     Presence,
     Print,
     RawMessage,
     Refusal,
+    RetainedMessage,
     Sender,
     Uplink,
     Wait,
@@ -53,6 +56,9 @@ class MemoryHost:
         self.disk_full = False
         self.overloaded = False
         self.stored: list[RawMessage] = []
+        self.keep_s = 0.002
+        self.sessions: dict[tuple[int, str], KeptSession] = {}
+        self.retained: dict[tuple[int, str], RetainedMessage] = {}
         self.refusals: list[Refusal] = []
         self.presences: list[Presence] = []
         self.looked_up = 0
@@ -106,7 +112,7 @@ class MemoryHost:
         if sender.is_gateway and topic_filter.startswith("v1/devices/+/"):
             return True
         return topic_filter.startswith(
-            ("v1/op/", "v1/time", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
+            ("v1/op/", "v1/up", "v1/time", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
         )
 
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
@@ -139,6 +145,33 @@ class MemoryHost:
         if self.failing:
             raise StoreDown
         return {print_of(one) for one in self.stored if one.device == device}
+
+    def keep(
+        self, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], done: Done
+    ) -> None:
+        asyncio.get_running_loop().call_later(self.keep_s, self._keep, kept, retained, done)
+
+    def _keep(
+        self, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], done: Done
+    ) -> None:
+        for one in kept:
+            self.sessions.pop((one.number, one.client_id), None)
+            if one.state is not None:
+                self.sessions[one.number, one.client_id] = one
+        for message in retained:
+            self.retained.pop((message.number, message.topic), None)
+            if message.message is not None:
+                self.retained[message.number, message.topic] = message
+        done(None)
+
+    async def find_again(self, device: int) -> Found:
+        await asyncio.sleep(0)
+        if self.failing:
+            raise StoreDown
+        return Found(
+            [one for one in self.sessions.values() if one.number == device],
+            [one for one in self.retained.values() if one.number == device],
+        )
 
     def when_relieved(self, call: Callable[[], None]) -> None:
         self._relieved.append(call)

@@ -1410,6 +1410,23 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('pending', 'sent', 'inProgress', 'notNow')"),
     )
     op.create_table(
+        "session_kept",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.Column("expiry_s", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_kept_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "client_id", name=op.f("session_kept_pkey")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index("session_kept_expires", "session_kept", ["expires_at"], unique=False)
+    op.create_table(
         "session_presence",
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("client_id", sa.Text(), nullable=False),
@@ -1446,6 +1463,22 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("NOT connected"),
     )
+    op.create_table(
+        "session_retained",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_retained_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "topic", name=op.f("session_retained_pkey")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index("session_retained_expires", "session_retained", ["expires_at"], unique=False)
     op.create_table(
         "target_counts",
         sa.Column("target_id", sa.Uuid(), nullable=False),

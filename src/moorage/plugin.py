@@ -33,6 +33,7 @@ from moorage.ingest import (
     Command,
     Credentials,
     Done,
+    Found,
     Host,
     Listening,
     Presence,
@@ -62,6 +63,7 @@ from moorage.ledger import (
     message_key,
     pack,
 )
+from moorage.sessions import KeptSession, RetainedMessage
 from moorage.targets import (
     Content,
     Delivery,
@@ -95,11 +97,13 @@ __all__ = [
     "Encoded",
     "Envelope",
     "FieldInvalid",
+    "Found",
     "Frame",
     "FunctionRuntime",
     "Host",
     "HostUnknown",
     "Into",
+    "KeptSession",
     "Kind",
     "Listening",
     "Location",
@@ -118,6 +122,7 @@ __all__ = [
     "Refusal",
     "Result",
     "ResultTooLarge",
+    "RetainedMessage",
     "RuntimeUnavailable",
     "Script",
     "ScriptInvalid",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from moorage_mqtt import (
     V5,
@@ -101,8 +101,12 @@ async def dialled(
     secret: str | None = None,
     client_id: str = "tester",
     under_way: int = 100,
+    **more: Any,
 ) -> AsyncIterator[Client]:
-    """Open a connection and send CONNECT; the answer is for the caller to take."""
+    """Open a connection and send CONNECT; the answer is for the caller to take.
+
+    `more` is for the core's client, such as `clean_start`.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     core = ClientConnection(
         client_id,
@@ -111,6 +115,7 @@ async def dialled(
         limits=Limits(send_maximum=under_way),
         username=username,
         password=None if secret is None else secret.encode(),
+        **more,
     )
     client = Client(core, reader, writer)
     client.flush()

@@ -1,12 +1,14 @@
 """MQTT 3.1.1 and 5 without I/O: codec, client and broker state machines."""
 
+from .broker import Broker
 from .client import ClientConnection
 from .connection import Connection
 from .decode import decode
 from .encode import encode
 from .errors import ProtocolError, ReasonCode
 from .events import Acknowledged, Delivery, Dropped, Event, Failed
-from .limits import NEVER, Limits
+from .limits import NEVER, Bounds, Limits
+from .member import Member, Subscribed
 from .packets import (
     V5,
     V311,
@@ -33,6 +35,7 @@ from .properties import Properties
 from .server import ServerConnection
 from .session import Outgoing, Session
 from .topics import check_filter, check_name, matches, split_share
+from .wheel import Wheel
 
 __all__ = [
     "NEVER",
@@ -40,6 +43,8 @@ __all__ = [
     "V311",
     "Acknowledged",
     "Auth",
+    "Bounds",
+    "Broker",
     "ClientConnection",
     "ConnAck",
     "Connect",
@@ -50,6 +55,7 @@ __all__ = [
     "Event",
     "Failed",
     "Limits",
+    "Member",
     "Outgoing",
     "Packet",
     "PingReq",
@@ -66,9 +72,11 @@ __all__ = [
     "Session",
     "SubAck",
     "Subscribe",
+    "Subscribed",
     "Subscription",
     "UnsubAck",
     "Unsubscribe",
+    "Wheel",
     "Will",
     "check_filter",
     "check_name",

@@ -4,7 +4,7 @@ from . import properties as p
 from .connection import CLOSED, CONNECTING, NEW, OPEN, Connection
 from .encode import PINGREQ, encode
 from .errors import ProtocolError, ReasonCode, breach
-from .events import Event, Failed
+from .events import Delivery, Event, Failed
 from .limits import Limits
 from .packets import (
     V5,
@@ -23,7 +23,8 @@ from .packets import (
     Will,
 )
 from .properties import Properties
-from .session import Session
+from .reasons import sayable
+from .session import Outgoing, Session
 
 _DEFAULTS = Limits()
 
@@ -36,7 +37,16 @@ class ClientConnection(Connection):
     QoS 1 or 2 are answered by `acknowledge`. Call `tick` at `deadline` for the keep-alive.
     """
 
-    __slots__ = ("_method", "_ping_at", "_pinged", "_requests", "keep_alive_s")
+    __slots__ = (
+        "_clean_start",
+        "_maximum_qos",
+        "_method",
+        "_ping_at",
+        "_pinged",
+        "_requests",
+        "_retain_available",
+        "keep_alive_s",
+    )
 
     def __init__(
         self,
@@ -65,6 +75,9 @@ class ClientConnection(Connection):
             carried.update(properties or {})
         self._method = carried.get("authentication_method")
         self._requests: set[int] = set()
+        self._clean_start = clean_start
+        self._maximum_qos = 2
+        self._retain_available = True
         self._pinged = False
         self._ping_at = now + limits.connect_timeout_s
         self.keep_alive_s = keep_alive_s
@@ -99,6 +112,18 @@ class ClientConnection(Connection):
         if self._state == OPEN:
             self._pinged = True
             self._out.append(PINGREQ)
+
+    def send(self, message: Outgoing, now: float) -> Delivery:
+        """Send a message, or queue it in the session until the server has room.
+
+        Raises:
+            ProtocolError: it does not fit MQTT, or the server has said that it does not take it.
+        """
+        if message.qos > self._maximum_qos:
+            raise ProtocolError(ReasonCode.QOS_NOT_SUPPORTED, "The server takes no such QoS.")
+        if message.retain and not self._retain_available:
+            raise ProtocolError(ReasonCode.RETAIN_NOT_SUPPORTED, "The server retains nothing.")
+        return super().send(message, now)
 
     def subscribe(self, *subscriptions: Subscription, properties: Properties | None = None) -> int:
         """Send SUBSCRIBE; `SubAck` will carry the packet id returned, 0 if not connected."""
@@ -176,6 +201,8 @@ class ClientConnection(Connection):
     def _connected(self, packet: ConnAck, events: list[Event], now: float) -> None:
         if self._state != CONNECTING:
             raise breach("A second CONNACK.")
+        if packet.session_present and self._clean_start:
+            raise breach("The server resumes a session that was to begin anew.")
         events.append(packet)
         if packet.reason_code:
             self._shut()
@@ -187,6 +214,9 @@ class ClientConnection(Connection):
             self.limits.send_maximum, given.get("receive_maximum", self.limits.send_maximum)
         )
         self._peer_bytes = given.get("maximum_packet_size", self._peer_bytes)
+        self._take_aliases(given)
+        self._maximum_qos = given.get("maximum_qos", 2)
+        self._retain_available = given.get("retain_available", 1) == 1
         if not packet.session_present:
             self._forget()
         self._start(events, now)
@@ -195,7 +225,9 @@ class ClientConnection(Connection):
         """Make what was under way new again: the server has no session for it."""
         session = self.session
         session.received.clear()
-        session.queue[:0] = [one for one in session.inflight.values() if not one.released]
+        anew = [one for one in session.inflight.values() if not one.released]
+        session.queue[:0] = anew
+        session.queue_bytes += sum(one.size for one in anew)
         session.inflight.clear()
 
     def _check_publish(self, packet: Publish) -> None:
@@ -205,4 +237,4 @@ class ClientConnection(Connection):
         if self._state == NEW:
             self._shut()
             return
-        self.disconnect(error.reason_code, error.text)
+        self.disconnect(sayable(error.reason_code, p.DISCONNECT), error.text)

@@ -30,6 +30,8 @@ from .reasons import check_reason
 from .topics import check_filter, check_name, split_share
 from .wire import encode_binary, encode_integer, encode_text, encode_varint
 
+Parts = tuple[bytes, bytes]
+
 PINGREQ = b"\xc0\0"
 PINGRESP = b"\xd0\0"
 
@@ -46,17 +48,39 @@ def encode(packet: Packet, version: int) -> bytes:
 def encode_publish(packet: Publish, version: int) -> bytes:
     """Encode a PUBLISH."""
     topic, payload, qos, retain, dup, packet_id, properties = packet
+    if not qos and (dup or packet_id):
+        raise malformed("A PUBLISH of QoS 0 has neither DUP nor packet identifier.")
+    head, tail = publish_parts(topic, payload, qos, retain, properties, version)
+    if not qos:
+        return head
+    if dup:
+        head = repeated(head)
+    return head + _packet_id(packet_id) + tail
+
+
+def publish_parts(
+    topic: str, payload: bytes, qos: int, retain: bool, properties: Properties, version: int
+) -> Parts:
+    """Encode what stands before and after the packet identifier of a PUBLISH without DUP.
+
+    At QoS 0, which has no packet identifier, the first part is everything.
+    """
     if topic or "topic_alias" not in properties:
         check_name(topic)
-    body = encode_text(topic)
-    if qos:
-        body += _packet_id(packet_id)
-        if not 0 < qos < 3:
-            raise malformed(f"There is no QoS {qos}.")
-    elif dup or packet_id:
-        raise malformed("A PUBLISH of QoS 0 has neither DUP nor packet identifier.")
-    body += _properties(properties, version, p.PUBLISH) + payload
-    return _frame(0x30 | dup << 3 | qos << 1 | retain, body)
+    if not 0 <= qos < 3:
+        raise malformed(f"There is no QoS {qos}.")
+    first = 0x30 | qos << 1 | retain
+    name = encode_text(topic)
+    tail = _properties(properties, version, p.PUBLISH) + payload
+    if not qos:
+        return _frame(first, name + tail), b""
+    size = len(name) + 2 + len(tail)
+    return b"%c%b%b" % (first, encode_varint(size), name), tail
+
+
+def repeated(head: bytes) -> bytes:
+    """Set DUP in the first part of a PUBLISH."""
+    return b"%c%b" % (head[0] | 8, head[1:])
 
 
 def encode_answer(first: int, packet_id: int, code: int = 0, tail: bytes = b"") -> bytes:

@@ -59,6 +59,8 @@ class Delivery(Enum):
     """Longer than the other side takes: dropped, as MQTT 5 asks [MQTT-3.1.2-25]."""
     OFFLINE = "offline"
     """QoS 0 on a connection that is not open."""
+    CONGESTED = "congested"
+    """QoS 0 to a peer that does not read: dropped."""
 
 
 Event = (

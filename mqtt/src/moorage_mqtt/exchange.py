@@ -1,10 +1,9 @@
 """PUBLISH and its answers both ways, with flow control, the same at both ends."""
 
 from collections.abc import Iterable
-from math import ceil
 
 from . import properties as p
-from .encode import encode_answer, encode_publish
+from .encode import Parts, encode_answer, repeated
 from .errors import ProtocolError, ReasonCode, breach
 from .events import Acknowledged, Delivery, Dropped, Event
 from .limits import Limits
@@ -25,7 +24,9 @@ class Exchange:
     """The messages under way on one connection; `Connection` gives it bytes and packets."""
 
     __slots__ = (
+        "_alias_maximum_out",
         "_aliases",
+        "_aliases_out",
         "_awaiting",
         "_out",
         "_peer_bytes",
@@ -35,6 +36,7 @@ class Exchange:
         "_unreleased",
         "_window_in",
         "_window_out",
+        "congested",
         "limits",
         "session",
         "version",
@@ -56,6 +58,11 @@ class Exchange:
         self._problems = True  # The peer takes reason strings on any packet.
         self._resend: list[int] = []
         self._aliases: dict[int, str] | None = None
+        # Aliases given to topics of messages out, and how many the peer takes.
+        self._aliases_out: dict[str, int] | None = None
+        self._alias_maximum_out = 0
+        self.congested = False
+        """Set by the owner while the peer does not read what it is sent: QoS 0 is dropped."""
 
     @property
     def is_open(self) -> bool:
@@ -121,23 +128,27 @@ class Exchange:
             ProtocolError: topic, QoS, payload or properties do not fit MQTT.
         """
         properties = properties or {}
-        if not qos:
-            if self._state != OPEN:
-                return Delivery.OFFLINE
-            carried = properties if self.version == V5 else {}
-            frame = encode_publish(
-                Publish(topic, payload, 0, retain, False, 0, carried), self.version
-            )
-            if len(frame) > self._peer_bytes:
-                return Delivery.TOO_LARGE
-            self._out.append(frame)
-            return Delivery.SENT
         expiry = properties.get("message_expiry_interval")
         expires_at = None if expiry is None else now + expiry
         message = Outgoing(topic, payload, qos, retain, properties, reference, expires_at)
-        session = self.session
+        return self.send(message, now)
+
+    def send(self, message: Outgoing, now: float) -> Delivery:
+        """Do what `publish` does with a message that other connections may be sent as well.
+
+        Raises:
+            ProtocolError: topic, QoS, payload or properties do not fit MQTT.
+        """
+        session, is_open = self.session, self._state == OPEN
+        if not message.qos:
+            if not is_open:
+                return Delivery.OFFLINE
+            if self.congested:
+                return Delivery.CONGESTED
+            return Delivery.SENT if self._transmit(0, message, now) else Delivery.TOO_LARGE
         if (
-            self._state == OPEN
+            is_open
+            and not self.congested
             and not session.queue
             and not self._resend
             and len(session.inflight) < self._window_out
@@ -146,13 +157,23 @@ class Exchange:
             if not self._transmit(packet_id, message, now):
                 return Delivery.TOO_LARGE
             session.inflight[packet_id] = message
+            session.changed = True
             return Delivery.SENT
-        if len(session.queue) >= self.limits.queue_messages:
-            return Delivery.QUEUE_FULL
-        if len(self._encode(1, message, False, now)) > self._peer_bytes:
+        head, tail = message.parts(self.version, now)
+        if len(head) + 2 + len(tail) > self._peer_bytes:
             return Delivery.TOO_LARGE
-        session.queue.append(message)
-        return Delivery.QUEUED
+        limits = self.limits
+        if session.enqueue(message, limits.queue_messages, limits.queue_bytes, now):
+            return Delivery.QUEUED
+        return Delivery.QUEUE_FULL
+
+    def relieve(self, now: float) -> list[Event]:
+        """Send what has waited while the peer did not read; returns what was dropped."""
+        self.congested = False
+        events: list[Event] = []
+        if self._state == OPEN:
+            self._pump(events, now)
+        return events
 
     # --- For those who build on this ----------------------------------------------------------
 
@@ -171,6 +192,11 @@ class Exchange:
             self._window_in = self.limits.receive_maximum
         self._resend = list(self.session.inflight)
         self._pump(events, now)
+
+    def _take_aliases(self, announced: Properties) -> None:
+        """Use topic aliases as far as the peer has announced to take them."""
+        most = min(self.limits.send_aliases, announced.get("topic_alias_maximum", 0))
+        self._alias_maximum_out, self._aliases_out = most, {} if most else None
 
     def _explain(self, reason: str, packet: int, limited: bool = True) -> Properties:
         """Make the properties for a reason string, if the peer takes one on this packet."""
@@ -230,6 +256,7 @@ class Exchange:
         code = 0
         if packet_id in self.session.received:
             self.session.received.remove(packet_id)
+            self.session.changed = True
         elif self.version == V5:
             code = ReasonCode.PACKET_IDENTIFIER_NOT_FOUND
         if self._unreleased and packet_id in self._unreleased:
@@ -244,6 +271,7 @@ class Exchange:
             return
         if qos == 2 and reason_code < 0x80:
             self.session.received.add(packet_id)
+            self.session.changed = True
         if self._state != OPEN:
             del self._awaiting[packet_id]
             return
@@ -282,41 +310,56 @@ class Exchange:
 
     # --- Messages out -------------------------------------------------------------------------
 
-    def _encode(self, packet_id: int, message: Outgoing, dup: bool, now: float) -> bytes:
-        properties = message.properties if self.version == V5 else {}
-        if message.expires_at is not None and properties:
-            left = max(0, ceil(message.expires_at - now))
-            properties = {**properties, "message_expiry_interval": left}
-        packet = Publish(
-            message.topic, message.payload, message.qos, message.retain, dup, packet_id, properties
-        )
-        return encode_publish(packet, self.version)
+    def _alias(self, message: Outgoing, now: float) -> Parts | None:
+        """Encode a message with the alias of its topic; None if it has none, nor can have one."""
+        aliases = self._aliases_out
+        if aliases is None:
+            return None
+        if (alias := aliases.get(message.topic)) is not None:
+            return message.aliased(alias, named=False, now=now)
+        if len(aliases) >= self._alias_maximum_out:
+            return None
+        parts = message.aliased(len(aliases) + 1, named=True, now=now)
+        if sum(map(len, parts)) + 2 > self._peer_bytes:
+            return None
+        aliases[message.topic] = len(aliases) + 1
+        return parts
 
     def _transmit(
         self, packet_id: int, message: Outgoing, now: float, *, dup: bool = False
     ) -> bool:
         """Send a message; False if it is longer than the other side takes."""
+        out = self._out
         if message.released:
-            self._out.append(encode_answer(0x62, packet_id))
+            out.append(encode_answer(0x62, packet_id))
             return True
-        frame = self._encode(packet_id, message, dup, now)
-        if len(frame) > self._peer_bytes:
+        head, tail = self._alias(message, now) or message.parts(self.version, now)
+        if not packet_id:
+            if len(head) > self._peer_bytes:
+                return False
+            out.append(head)
+            return True
+        if len(head) + 2 + len(tail) > self._peer_bytes:
             return False
-        self._out.append(frame)
+        out += (repeated(head) if dup else head, packet_id.to_bytes(2, "big"), tail)
         return True
 
     def _pump(self, events: list[Event], now: float) -> None:
         """Send what waits, as far as the other side has room."""
         session, resend = self.session, self._resend
         inflight = session.inflight
+        if self.congested:
+            return
         while resend and len(inflight) - len(resend) < self._window_out:
             packet_id = resend.pop(0)
             message = inflight[packet_id]
             if not self._transmit(packet_id, message, now, dup=True):
                 del inflight[packet_id]
+                session.changed = True
                 events.append(Dropped(message.reference, expired=False))
         while session.queue and not resend and len(inflight) < self._window_out:
-            message = session.queue.pop(0)
+            message = session.dequeue()
+            session.changed = True
             if message.expires_at is not None and message.expires_at <= now:
                 events.append(Dropped(message.reference, expired=True))
                 continue
@@ -352,8 +395,9 @@ class Exchange:
         if packet.reason_code >= 0x80:
             self._settle(packet_id, events, now)
             return
-        message.released = True
-        message.payload = b""  # Never sent again [MQTT-4.3.3-6].
+        # The message itself is never sent again [MQTT-4.3.3-6].
+        self.session.inflight[packet_id] = Outgoing("", b"", 2, released=True)
+        self.session.changed = True
         self._out.append(encode_answer(0x62, packet_id))
 
     def _completed(self, packet: PubComp, events: list[Event], now: float) -> None:
@@ -366,6 +410,7 @@ class Exchange:
 
     def _settle(self, packet_id: int, events: list[Event], now: float) -> None:
         del self.session.inflight[packet_id]
+        self.session.changed = True
         if self._resend and packet_id in self._resend:
             self._resend.remove(packet_id)
         if self.session.queue or self._resend:

@@ -21,6 +21,10 @@ class Limits:
     """QoS 1 and 2 messages this side keeps under way; the peer's receive maximum lowers it."""
     queue_messages: int = 1_000
     """QoS 1 and 2 messages that wait while `send_maximum` are under way."""
+    queue_bytes: int = 4_194_304
+    """What those may take together."""
+    send_aliases: int = 16
+    """Topic aliases this side sets, if the other side takes so many."""
     topic_alias_maximum: int = 0
     """Topic aliases the other side may set; 0 refuses them."""
     maximum_qos: int = 2
@@ -33,3 +37,19 @@ class Limits:
     wildcard_subscriptions: bool = True
     subscription_identifiers: bool = True
     shared_subscriptions: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a broker keeps; what would be more is refused with QUOTA_EXCEEDED or gives way."""
+
+    sessions: int = 16
+    """Sessions of one principal; the oldest one without connection gives way."""
+    subscriptions: int = 100
+    """Topic filters of one session."""
+    levels: int = 200
+    """Levels of a topic filter, and of the topic of a retained message."""
+    retained_messages: int = 100
+    """Retained messages of one space of topics."""
+    retained_bytes: int = 1_048_576
+    """What those may take together."""

@@ -35,6 +35,13 @@ class Will:
     retain: bool = False
     properties: Properties = field(default_factory=Properties)
 
+    @property
+    def message_properties(self) -> Properties:
+        """The properties that its PUBLISH carries: all but the delay, which is the server's."""
+        properties = self.properties.copy()
+        properties.pop("will_delay_interval", None)
+        return properties
+
 
 @dataclass(frozen=True, slots=True)
 class Connect:

@@ -45,6 +45,15 @@ def check_reason(code: int, packet: int, version: int = 5) -> int:
     return code
 
 
+def sayable(code: ReasonCode, packet: int) -> ReasonCode:
+    """Give `code` if the packet type may carry it in MQTT 5, else PROTOCOL_ERROR.
+
+    What is wrong with a packet that may not come at all, such as a second CONNECT, has often a code
+    that only the right time would allow.
+    """
+    return code if code in _ALLOWED[packet] else ReasonCode.PROTOCOL_ERROR
+
+
 def connack_311(code: int) -> int:
     """Translate a reason code of MQTT 5 into the nearest return code of MQTT 3.1.1."""
     return _REFUSALS_311.get(ReasonCode(code), 3) if code else 0

@@ -23,7 +23,7 @@ from .packets import (
     Will,
 )
 from .properties import Properties
-from .reasons import connack_311
+from .reasons import connack_311, sayable
 from .session import Session
 from .topics import has_wildcard, split_share
 
@@ -50,6 +50,11 @@ class ServerConnection(Connection):
         """Keep-alive in force; 0 means none."""
         self.session_expiry_s = 0
         """How long the session outlives the connection; NEVER means for ever."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether CONNECT has not come yet."""
+        return self._state == NEW
 
     @property
     def deadline(self) -> float | None:
@@ -215,6 +220,7 @@ class ServerConnection(Connection):
                 limits.send_maximum, properties.get("receive_maximum", limits.send_maximum)
             )
             self._peer_bytes = properties.get("maximum_packet_size", self._peer_bytes)
+            self._take_aliases(properties)
             self._problems = properties.get("request_problem_information", 1) == 1
         elif not packet.clean_start:
             self.session_expiry_s = NEVER
@@ -318,6 +324,6 @@ class ServerConnection(Connection):
         if self._state == NEW and error.reason_code == ReasonCode.UNSUPPORTED_PROTOCOL_VERSION:
             self._state = CONNECTING  # Answered as 3.1.1, which every older client reads.
         if self._state == CONNECTING:
-            self.refuse(error.reason_code, error.text)
+            self.refuse(sayable(error.reason_code, p.CONNACK), error.text)
         else:
-            self.disconnect(error.reason_code, error.text)
+            self.disconnect(sayable(error.reason_code, p.DISCONNECT), error.text)

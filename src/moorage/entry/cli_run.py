@@ -26,6 +26,7 @@ from moorage.kit.settings import Loaded, shown, variable_of
 PARTS = {
     "api": "moorage.entry.api",
     "listen": "moorage.entry.listener",
+    "lab": "moorage.entry.lab",
     "work": "moorage.entry.worker",
 }
 # New objects between two looks for unreachable cycles.
@@ -150,9 +151,16 @@ def api(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE) -> None:
     _serve("api", everywhere.options() | doors.options())
 
 
-def listen(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE) -> None:
-    """Take devices' connections, against a database that is there."""
-    _serve("listen", everywhere.options() | doors.options())
+def listen(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE, lab: bool = False) -> None:
+    """Take devices' connections, against a database that is there.
+
+    Args:
+        everywhere: options of every command.
+        doors: where to listen.
+        lab: be an open MQTT broker on the loopback instead, without platform and database: anybody
+            may do anything, nothing is stored. For conformance suites and load comparisons.
+    """
+    _serve("lab" if lab else "listen", everywhere.options() | doors.options())
 
 
 def work(*, everywhere: Everywhere = PLAIN) -> None:

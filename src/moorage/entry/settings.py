@@ -80,6 +80,10 @@ class MqttSettings(Section):
         description="address of MQTT over TLS; several are divided by commas",
     )
     tls_port: Port = Field(default=8883, description="port of MQTT over TLS")
+    lab_websocket_port: Port = Field(
+        default=8083,
+        description="port of MQTT over WebSocket in lab mode; elsewhere it is understood on port",
+    )
 
 
 class TlsSettings(Section):

@@ -11,6 +11,7 @@ from uuid import UUID
 from moorage.devices import Sender
 from moorage.kit.text import storable
 from moorage.ledger import RawMessage
+from moorage.sessions import KeptSession, RetainedMessage
 
 Done = Callable[[Exception | None], None]
 # What a repeated PUBLISH has in common with its first: packet identifier, channel, payload.
@@ -93,6 +94,14 @@ class Presence:
     address: str = ""
     tls: bool = False
     cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a device finds again when it comes back."""
+
+    sessions: Sequence[KeptSession]
+    retained: Sequence[RetainedMessage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +215,23 @@ class Host(Protocol):
 
     def refused(self, refusal: Refusal) -> None:
         """Count and list what was turned away."""
+        ...
+
+    def keep(
+        self, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], done: Done
+    ) -> None:
+        """Keep sessions and retained messages; `done(None)` follows the durable commit.
+
+        While the database is away it waits. `done(error)` means that nothing was kept.
+        """
+        ...
+
+    async def find_again(self, device: int) -> Found:
+        """Give what was kept for a device and has not expired, with all asked for before.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told just now.
+        """
         ...
 
     def present(self, event: Presence) -> None:

@@ -13,5 +13,5 @@ async def end_lost(tx: Tx) -> None:
 
 
 async def trim(tx: Tx) -> None:
-    """Forget connections that ended long ago; daily."""
+    """Forget connections that ended long ago, and sessions that expired; daily."""
     await service.trim(tx)

@@ -35,6 +35,43 @@ class PresenceEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptSession:
+    """What a device finds again when it comes back under the same client id.
+
+    Attributes:
+        number: the device in the message path.
+        client_id: names the session among the device's.
+        state: subscriptions, messages under way and waiting, as the door wrote them; None once the
+            session is discarded.
+        expiry_s: how long it outlives its connection, in seconds.
+        expires_at: when it ends; None while it is connected.
+    """
+
+    number: int
+    client_id: str
+    state: bytes | None
+    expiry_s: int
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedMessage:
+    """The last retained message of one of a device's topics.
+
+    Attributes:
+        number: the device in the message path.
+        topic: as the device sees it.
+        message: as the door wrote it; None once it is cleared.
+        expires_at: when it ends; None for never.
+    """
+
+    number: int
+    topic: str
+    message: bytes | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Presence:
     """One connection of a device, the present or the last one of its client id."""
 

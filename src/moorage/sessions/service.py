@@ -13,7 +13,15 @@ from moorage.kit.db import Tx
 from moorage.organizations import Permission
 
 from . import store
-from .model import SAID_GOODBYE, TAKEN_OVER, Presence, PresenceEvent, PresenceFilter
+from .model import (
+    SAID_GOODBYE,
+    TAKEN_OVER,
+    KeptSession,
+    Presence,
+    PresenceEvent,
+    PresenceFilter,
+    RetainedMessage,
+)
 
 # A listener beats every few seconds; this long without a beat it counts as dead.
 LISTENER_PATIENCE = timedelta(seconds=30)
@@ -45,6 +53,7 @@ async def end_lost(tx: Tx) -> None:
 
 
 async def _end(tx: Tx, listener_ids: Sequence[UUID]) -> None:
+    await store.let_expire(tx, listener_ids)
     ended = await store.end_all(tx, listener_ids)
     still = await store.connected_of(tx, ended)
     await devices.connected(tx, {number: False for number in ended if number not in still})
@@ -76,6 +85,31 @@ async def record(tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent]) -> 
     await devices.connected(tx, {number: number in now_connected for number in numbers})
 
 
+async def keep(tx: Tx, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage]) -> None:
+    """Write a batch of what devices find again, in the order it happened; the last counts."""
+    sessions = {(one.number, one.client_id): one for one in kept}.values()
+    messages = {(one.number, one.topic): one for one in retained}.values()
+    for part, write in (
+        ([one for one in sessions if one.state is not None], store.keep_sessions),
+        ([one for one in sessions if one.state is None], store.discard_sessions),
+    ):
+        if part:
+            await write(tx, part)
+    for part_retained, write_retained in (
+        ([one for one in messages if one.message is not None], store.retain),
+        ([one for one in messages if one.message is None], store.clear_retained),
+    ):
+        if part_retained:
+            await write_retained(tx, part_retained)
+
+
+async def kept_of(
+    tx: Tx, numbers: Sequence[int]
+) -> tuple[list[KeptSession], list[RetainedMessage]]:
+    """Read what devices find again."""
+    return await store.kept_sessions(tx, numbers), await store.retained_messages(tx, numbers)
+
+
 async def list_presence(
     tx: Tx, caller: Caller, asked: pages.PageRequest, wanted: PresenceFilter
 ) -> pages.Page[Presence]:
@@ -100,5 +134,6 @@ async def count_connected(tx: Tx) -> dict[str, int]:
 
 
 async def trim(tx: Tx) -> None:
-    """Forget connections that ended long ago; for the schedule only."""
+    """Forget connections that ended long ago, and sessions that expired; for the schedule only."""
     await store.trim(tx, tx.now - KEEP_ENDED, KEEP_PER_DEVICE)
+    await store.trim_kept(tx, tx.now)

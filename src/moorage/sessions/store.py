@@ -15,8 +15,15 @@ from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
 
-from .model import LISTENER_LOST, Presence, PresenceEvent, PresenceFilter
-from .tables import session_listeners, session_presence
+from .model import (
+    LISTENER_LOST,
+    KeptSession,
+    Presence,
+    PresenceEvent,
+    PresenceFilter,
+    RetainedMessage,
+)
+from .tables import session_kept, session_listeners, session_presence, session_retained
 
 # Whose a device is stands in the slice of devices below; a page of connections is cut by it in
 # SQL, so its table is known by name here.
@@ -227,3 +234,119 @@ async def trim(tx: Tx, before: datetime, keep: int) -> None:
         "AND (ended.disconnected_at < :before OR ended.place > :keep)",
         {"before": before, "keep": keep},
     )
+
+
+_KEEP = """
+INSERT INTO session_kept (number, client_id, state, expiry_s, expires_at)
+SELECT e.number, e.client_id, e.state, e.expiry_s, e.expires_at
+FROM unnest(
+    CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:states AS bytea[]),
+    CAST(:expiries AS integer[]), CAST(:expire_at AS timestamptz[])
+) AS e(number, client_id, state, expiry_s, expires_at)
+JOIN devices ON devices.number = e.number
+ORDER BY e.number, e.client_id
+ON CONFLICT (number, client_id) DO UPDATE SET
+    state = excluded.state, expiry_s = excluded.expiry_s, expires_at = excluded.expires_at
+"""
+
+_RETAIN = """
+INSERT INTO session_retained (number, topic, message, expires_at)
+SELECT e.number, e.topic, e.message, e.expires_at
+FROM unnest(
+    CAST(:numbers AS integer[]), CAST(:topics AS text[]), CAST(:messages AS bytea[]),
+    CAST(:expire_at AS timestamptz[])
+) AS e(number, topic, message, expires_at)
+JOIN devices ON devices.number = e.number
+ORDER BY e.number, e.topic
+ON CONFLICT (number, topic) DO UPDATE SET
+    message = excluded.message, expires_at = excluded.expires_at
+"""
+
+
+async def keep_sessions(tx: Tx, kept: Sequence[KeptSession]) -> None:
+    """Write sessions of devices that exist, each at most once."""
+    await tx.execute(
+        _KEEP,
+        {
+            "numbers": [one.number for one in kept],
+            "clients": [one.client_id for one in kept],
+            "states": [one.state for one in kept],
+            "expiries": [one.expiry_s for one in kept],
+            "expire_at": [one.expires_at for one in kept],
+        },
+    )
+
+
+async def discard_sessions(tx: Tx, discarded: Sequence[KeptSession]) -> None:
+    """Remove sessions."""
+    await tx.execute(
+        "DELETE FROM session_kept k USING unnest("
+        "  CAST(:numbers AS integer[]), CAST(:clients AS text[])) AS e(number, client_id) "
+        "WHERE k.number = e.number AND k.client_id = e.client_id",
+        {
+            "numbers": [one.number for one in discarded],
+            "clients": [one.client_id for one in discarded],
+        },
+    )
+
+
+async def retain(tx: Tx, retained: Sequence[RetainedMessage]) -> None:
+    """Write retained messages of devices that exist, each topic at most once."""
+    await tx.execute(
+        _RETAIN,
+        {
+            "numbers": [one.number for one in retained],
+            "topics": [one.topic for one in retained],
+            "messages": [one.message for one in retained],
+            "expire_at": [one.expires_at for one in retained],
+        },
+    )
+
+
+async def clear_retained(tx: Tx, cleared: Sequence[RetainedMessage]) -> None:
+    """Remove retained messages."""
+    await tx.execute(
+        "DELETE FROM session_retained r USING unnest("
+        "  CAST(:numbers AS integer[]), CAST(:topics AS text[])) AS e(number, topic) "
+        "WHERE r.number = e.number AND r.topic = e.topic",
+        {"numbers": [one.number for one in cleared], "topics": [one.topic for one in cleared]},
+    )
+
+
+async def kept_sessions(tx: Tx, numbers: Iterable[int]) -> list[KeptSession]:
+    """Read the sessions of devices that have not expired."""
+    rows = await tx.execute(
+        select(session_kept).where(
+            session_kept.c.number.in_(list(numbers)),
+            or_(session_kept.c.expires_at.is_(None), session_kept.c.expires_at > tx.now),
+        )
+    )
+    return [KeptSession(**row) for row in rows.mappings()]
+
+
+async def retained_messages(tx: Tx, numbers: Iterable[int]) -> list[RetainedMessage]:
+    """Read the retained messages of devices that have not expired."""
+    rows = await tx.execute(
+        select(session_retained).where(
+            session_retained.c.number.in_(list(numbers)),
+            or_(session_retained.c.expires_at.is_(None), session_retained.c.expires_at > tx.now),
+        )
+    )
+    return [RetainedMessage(**row) for row in rows.mappings()]
+
+
+async def let_expire(tx: Tx, listener_ids: Iterable[UUID]) -> None:
+    """Start the clocks of the sessions that dead listeners left connected."""
+    await tx.execute(
+        "UPDATE session_kept k SET expires_at = :now + make_interval(secs => k.expiry_s) "
+        "FROM session_presence p "
+        "WHERE p.number = k.number AND p.client_id = k.client_id AND p.connected "
+        "AND p.listener_id = ANY(CAST(:listeners AS uuid[])) AND k.expires_at IS NULL",
+        {"now": tx.now, "listeners": list(listener_ids)},
+    )
+
+
+async def trim_kept(tx: Tx, before: datetime) -> None:
+    """Forget sessions and retained messages that expired before then."""
+    await tx.execute(delete(session_kept).where(session_kept.c.expires_at < before))
+    await tx.execute(delete(session_retained).where(session_retained.c.expires_at < before))

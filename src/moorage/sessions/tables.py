@@ -8,6 +8,8 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
+    LargeBinary,
     Table,
     Text,
     Uuid,
@@ -53,3 +55,28 @@ Index(
     session_presence.c.disconnected_at,
     postgresql_where=~session_presence.c.connected,
 )
+
+# What a device finds again, whichever listener it comes to and whatever has happened to the last.
+session_kept = Table(
+    "session_kept",
+    metadata,
+    Column("number", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+    Column("client_id", Text, primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+    Column("expiry_s", Integer, nullable=False),
+    # Empty while it is connected.
+    Column("expires_at", DateTime(timezone=True)),
+    postgresql_with={"fillfactor": 70},
+)
+Index("session_kept_expires", session_kept.c.expires_at)
+
+session_retained = Table(
+    "session_retained",
+    metadata,
+    Column("number", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("message", LargeBinary, nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    postgresql_with={"fillfactor": 70},
+)
+Index("session_retained_expires", session_retained.c.expires_at)

@@ -384,7 +384,7 @@ async def test_who_does_not_connect_is_closed(house: House) -> None:
         assert await reader.read() == b""
         writer.close()
     reader, writer = await house.dial()
-    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    writer.write(b"HELO somebody\r\n")
     assert await reader.read() == b""
     writer.close()
     assert [one.reason for one in house.host.refusals] == ["malformed"]

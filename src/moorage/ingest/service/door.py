@@ -24,6 +24,7 @@ from ..ports import Command, Done, Presence, Print, Refusal, Uplink, Wait
 from ..settings import IngestSettings
 from . import topics
 from .allowance import Allowance
+from .keeping import Keeping
 from .notes import Notes
 from .process import CONSUMER
 from .quotas import Quotas
@@ -83,6 +84,9 @@ class Door:
         self._quotas = Quotas()
         self._room = room or Room()
         self._notes = Notes()
+        self._keeping = Keeping(database)
+        self.keep = self._keeping.keep
+        self.find_again = self._keeping.find_again
         self._followers: list[
             tuple[
                 Callable[[], Sequence[int]],
@@ -110,6 +114,7 @@ class Door:
             tasks.create_task(self._senders.follow_changes())
             tasks.create_task(self._follow_commands())
             tasks.create_task(self._write_notes())
+            tasks.create_task(self._keeping.run())
             tasks.create_task(self._quotas.follow(self._database))
             tasks.create_task(self._quotas.share_for_ever(self._database, self._id))
             tasks.create_task(self._room.watch(self._database))

@@ -9,7 +9,8 @@ from . import peers
 
 ABSOLUTE = "v1/devices/"
 _UPLINKS = ("v1/up", "v1/twin/reported")
-_DOWNLINKS = ("v1/op/#", "v1/twin/desired", "v1/time")
+# What comes down, and a device's own messages, for its other connections.
+_OWN = ("v1/op/#", "v1/twin/desired", "v1/time", "v1/up", "v1/up/#", "v1/twin/reported")
 
 
 def uplink(sender: devices.Sender, topic: str) -> Uplink | None:
@@ -25,7 +26,7 @@ def uplink(sender: devices.Sender, topic: str) -> Uplink | None:
 
 def may_subscribe(sender: devices.Sender, topic_filter: str) -> bool:
     """Tell whether the sender may subscribe to the filter, relative to itself."""
-    allowed = (*_DOWNLINKS, *peers.downlinks(sender))
+    allowed = (*_OWN, *peers.downlinks(sender))
     return any(_within(topic_filter, one) for one in allowed)
 
 

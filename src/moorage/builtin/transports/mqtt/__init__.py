@@ -1,12 +1,16 @@
-"""The platform's own MQTT door: MQTT 3.1.1 and 5 over TCP and TLS."""
+"""The platform's own MQTT door: MQTT 3.1.1 and 5 over TCP, TLS and WebSocket."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from moorage.plugin import Listening
 
 from .door import MqttDoor
+from .lab import OpenHost, open_lab
 from .settings import DoorSettings, default_limits
 
 __all__ = ["KIND", "DoorSettings", "MqttDoor", "MqttKind"]
@@ -27,9 +31,19 @@ class MqttKind:
                 listening.tls_host,
                 listening.tls_port,
                 listening.tls,
-                limits,
+                limits=limits,
             )
         )
+
+    def open_lab(
+        self, host: str, port: int, websocket_port: int
+    ) -> Callable[[Callable[[], None]], Coroutine[Any, Any, None]]:
+        """Give what serves lab mode until cancelled; it calls its argument once it listens.
+
+        Raises:
+            NotLoopback: an address of `host` is not of the loopback.
+        """
+        return partial(open_lab(host, port, websocket_port).run, OpenHost())
 
 
 KIND = MqttKind()

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
+from math import ceil
 from typing import Any
 
 import structlog
 
 from moorage.plugin import Command, Host, Presence, RawMessage, Refusal, Sender, uuid7
-from moorage_mqtt import V5, Publish, ReasonCode, Will
+from moorage_mqtt import V5, Broker, Publish, ReasonCode, Wheel, Will
 
 from . import subscriptions
-from .link import OVERLOAD, Link
+from .keeper import Keeper
+from .line import OVERLOAD, Line
+from .link import Link
 from .messages import to_messages
 from .porch import Porch
-from .sessions import Kept, Sessions
+from .sessions import Kept
 from .settings import DoorSettings
-from .wheel import Wheel
 
 log = structlog.get_logger()
 
 _BACKLOG = 4096
 _GOODBYE_S = 1.0
+# Files the process has open besides connections.
+_OTHER_FILES = 256
 # Wills of connections that end by our own doing are not published.
 _OUR_DOING = frozenset({"revoked", "shutdown"})
 
@@ -38,11 +43,12 @@ class MqttDoor:
     def __init__(self, settings: DoorSettings) -> None:
         self.settings = settings
         self.ports: list[int] = []
-        """Ports in use, plain then TLS, once `ready` was called."""
+        """Ports in use once `ready` was called: plain, then TLS or WebSocket if there is one."""
 
     async def run(self, host: Host, ready: Callable[[], None]) -> None:
         """Serve until cancelled. Raises OSError if a port cannot be listened on."""
         settings, loop = self.settings, asyncio.get_running_loop()
+        _allow_files(settings.connections + _OTHER_FILES)
         door = Door(settings, host)
         servers: list[asyncio.Server] = []
 
@@ -56,6 +62,8 @@ class MqttDoor:
             await listen(lambda: Link(door, tls=False), settings.host, settings.port)
             if (tls := settings.tls) is not None:
                 await listen(lambda: Porch(door, tls), settings.tls_host, settings.tls_port)
+            if settings.websocket_port is not None:
+                await listen(lambda: Link(door, tls=False), settings.host, settings.websocket_port)
             host.follow(door.commanded, door.deliver, door.cut)
             ready()
             await door.serve()
@@ -63,6 +71,14 @@ class MqttDoor:
             for server in servers:
                 server.close()
             await door.close()
+
+
+def _allow_files(count: int) -> None:
+    """Let the process open so many files, as far as the system allows; often it is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Door:
@@ -73,18 +89,28 @@ class Door:
         self.host = host
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
-        self.sessions = Sessions(settings.sessions_per_device, self.time(), self._publish_will)
-        self._links: set[Link] = set()
+        self.broker: Broker[Kept] = Broker(
+            settings.limits,
+            settings.bounds,
+            Kept,
+            self._publish_will,
+            self._discarded,
+            self.time(),
+        )
+        self.keeper = Keeper(host, self.broker, self.time)
+        self._links: set[Line] = set()
         self.handshakes: set[Porch] = set()
         """Connections that are not through with TLS."""
-        self._wheel: Wheel[Link] = Wheel(self.time())
+        self._wheel: Wheel[Line] = Wheel(self.time())
         self._tasks: set[asyncio.Task[None]] = set()
         # Messages of this turn of the event loop, and where each came from.
         self._messages: list[RawMessage] = []
-        self._sources: list[tuple[Link | None, int]] = []
+        self._sources: list[tuple[Line | None, int]] = []
+        self._routes: list[tuple[Kept, Publish]] = []  # Those of them that somebody subscribes to.
+        self._sending = False
         self._committing = 0
         self._changed = asyncio.Event()  # A connection has gone, or a batch was committed.
-        self._overloaded: set[Link] = set()
+        self._overloaded: set[Line] = set()
 
     # --- Connections --------------------------------------------------------------------------
 
@@ -96,7 +122,7 @@ class Door:
         self.host.refused(Refusal("overload", text, "mqtt", address))
         return False
 
-    def admit(self, link: Link) -> bool:
+    def admit(self, link: Line) -> bool:
         """Count a new connection in, or say that there are too many."""
         if not self.has_room(link.address):
             return False
@@ -104,29 +130,34 @@ class Door:
         self.watch(link, self.time() + self.settings.limits.connect_timeout_s)
         return True
 
-    def gone(self, link: Link) -> None:
+    def gone(self, link: Line) -> None:
         """Forget a connection whose socket has closed."""
         self._links.discard(link)
         self._overloaded.discard(link)
         self._changed.set()
 
-    def arrived(self, link: Link, kept: Kept) -> None:
+    def arrived(self, link: Line, kept: Kept) -> None:
         """Tell the host that a device has connected, and watch its keep-alive."""
         self._present(link, kept, connected=True)
         if (deadline := link.core.deadline) is not None:
             self.watch(link, deadline)
 
-    def left(self, link: Link, kept: Kept, cause: str) -> None:
+    def left(self, link: Line, kept: Kept, cause: str) -> None:
         """Tell the host that a connection has ended, and start its session's clocks."""
         self._present(link, kept, connected=False, cause=cause)
         will = None if cause in _OUR_DOING else link.core.will
-        self.sessions.left(kept, will, link.core.session_expiry_s, self.time())
+        expiry_s = link.core.session_expiry_s
+        self.broker.detach(kept, will, expiry_s, self.time())
+        if expiry_s and not self.settings.is_open:
+            kept.lasts_s = expiry_s
+            self.keeper.note(kept)
+        self.send_later()
 
-    def watch(self, link: Link, deadline: float) -> None:
+    def watch(self, link: Line, deadline: float) -> None:
         """Have `link.tick` called after the deadline, or before."""
         self._wheel.put(link, deadline)
 
-    def overload(self, link: Link) -> None:
+    def overload(self, link: Line) -> None:
         """Stop reading from a connection until the host is relieved."""
         link.stop(OVERLOAD)
         if not self._overloaded:
@@ -150,11 +181,13 @@ class Door:
     async def serve(self) -> None:
         """Turn the wheel."""
         while True:
-            await asyncio.sleep(1.0)
+            now = self.time()
+            await asyncio.sleep(ceil(now) - now + 0.001)  # The wheel turns with the full second.
             now = self.time()
             for link in self._wheel.due(now):
                 link.tick(now)
-            self.sessions.tick(now)
+            self.broker.tick(now)
+            self.send_later()
 
     async def close(self) -> None:
         """Take nothing more in, wait for what is being committed, say goodbye."""
@@ -167,7 +200,13 @@ class Door:
             task.cancel()
         for link in list(self._links):
             link.end("shutdown", ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
+            link.transport.close()
         await self._until(lambda: not self._links, _GOODBYE_S)
+        kept: asyncio.Future[None] = self._loop.create_future()
+        self.keeper.then(lambda _error: None if kept.done() else kept.set_result(None))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.stop_timeout_s):
+                await kept
         for link in list(self._links):
             link.transport.abort()
         for porch in list(self.handshakes):
@@ -180,7 +219,7 @@ class Door:
                     self._changed.clear()
                     await self._changed.wait()
 
-    def _present(self, link: Link, kept: Kept, *, connected: bool, cause: str = "") -> None:
+    def _present(self, link: Line, kept: Kept, *, connected: bool, cause: str = "") -> None:
         version = "5" if link.core.version == V5 else "3.1.1"
         self.host.present(
             Presence(
@@ -210,7 +249,7 @@ class Door:
 
     # --- Messages up --------------------------------------------------------------------------
 
-    def put(self, message: RawMessage, link: Link | None, packet_id: int) -> None:
+    def put(self, message: RawMessage, link: Line | None, packet_id: int) -> None:
         """Gather a message; all of one turn of the event loop go to the ledger together."""
         if not self._messages:
             self._loop.call_soon(self._commit)
@@ -218,18 +257,43 @@ class Door:
         self._sources.append((link, packet_id))
 
     def _commit(self) -> None:
-        messages, sources = self._messages, self._sources
+        messages, sources, routes = self._messages, self._sources, self._routes
         if not messages:
             return
-        self._messages, self._sources = [], []
+        self._messages, self._sources, self._routes = [], [], []
         self._committing += 1
-        self.host.accept(messages, partial(self._committed, sources))
+        self.host.accept(messages, partial(self._committed, sources, routes))
 
-    def _committed(self, sources: list[tuple[Link | None, int]], error: Exception | None) -> None:
+    def _committed(
+        self,
+        sources: list[tuple[Line | None, int]],
+        routes: list[tuple[Kept, Publish]],
+        error: Exception | None,
+    ) -> None:
+        if error is None and routes:
+            self._route(routes)
+        for kept, _ in routes:
+            self.keeper.unpin(kept.number)
+        if error is None and routes and self.keeper.has_changes:
+            # Who sent it may forget it only when those who wait for it can no longer miss it.
+            self.keeper.then(partial(self._acknowledge, sources))
+            return
+        self._acknowledge(sources, error)
+
+    def _route(self, routes: Sequence[tuple[Kept, Publish]]) -> None:
+        for kept, publish in routes:
+            code = self.broker.publish(kept.space, publish, self.time(), kept)
+            if publish.retain and code != ReasonCode.QUOTA_EXCEEDED:
+                self.keeper.retained(kept.number, publish)
+        self._send()
+
+    def _acknowledge(
+        self, sources: Sequence[tuple[Line | None, int]], error: Exception | None
+    ) -> None:
         self._committing -= 1
         self._changed.set()
         code = ReasonCode.SUCCESS if error is None else ReasonCode.QUOTA_EXCEEDED
-        previous: Link | None = None
+        previous: Line | None = None
         packet_ids: list[int] = []
         for link, packet_id in sources:
             if error is not None:
@@ -245,29 +309,61 @@ class Door:
         if previous is not None:
             previous.committed(packet_ids, code)
 
-    def _publish_will(self, sender: Sender, will: Will) -> None:
-        uplink = self.host.uplink(sender, will.topic)
+    def route(self, kept: Kept | None, publish: Publish) -> None:
+        """Send a message on to those who subscribe to it, once it is stored with this turn's."""
+        if kept is not None and self.broker.is_heard(kept.space, publish):
+            self._routes.append((kept, publish))
+            self.keeper.pin(kept.number)
+
+    def may_publish(self, sender: Sender, topic: str) -> bool:
+        """Tell whether the sender may publish to a topic."""
+        return self.settings.is_open or self.host.uplink(sender, topic) is not None
+
+    def send_later(self) -> None:
+        """Have what the broker has for connections sent at the end of this turn."""
+        if self.broker.touched and not self._sending:
+            self._sending = True
+            self._loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        self._sending = False
+        touched, self.broker.touched = self.broker.touched, set()
+        for kept in touched:
+            if kept.link is not None and not kept.link.ended:
+                kept.link.flush()
+            elif kept.lasts_s and kept.session.changed:
+                self.keeper.note(kept)
+
+    def _discarded(self, kept: Kept) -> None:
+        self.keeper.discarded(kept)
+
+    def _publish_will(self, kept: Kept, will: Will) -> None:
+        publish = Publish(
+            will.topic, will.payload, will.qos, will.retain, properties=will.message_properties
+        )
+        if self.settings.is_open:
+            self.broker.publish(kept.space, publish, self.time(), kept)
+            return
+        uplink = self.host.uplink(kept.sender, will.topic)
         if uplink is not None:
-            publish = Publish(
-                will.topic, will.payload, will.qos, will.retain, properties=will.properties
-            )
             for message in to_messages(publish, uplink, self.now_us()):
                 self.put(message, None, 0)
+            self.route(kept, publish)
 
     # --- Commands down ------------------------------------------------------------------------
 
     def commanded(self) -> Sequence[int]:
         """List the devices that take commands now."""
         numbers: set[int] = set()
-        for kept in self.sessions.connected():
+        for kept in self.broker.connected():
             numbers.update(subscriptions.commanded(kept, self.host))
         return list(numbers)
 
     def deliver(self, command: Command) -> bool:
         """Send a command on every connection of the device, or its gateway, that wants it."""
-        takers = self.sessions.of(command.device)
+        takers = self.broker.of(command.device)
         if command.gateway is not None:
-            takers += self.sessions.of(command.gateway)
+            takers += self.broker.of(command.gateway)
         links = [kept.link for kept in takers]
         sent = [link.command(command) for link in links if link is not None]
         return True in sent
@@ -275,7 +371,7 @@ class Door:
     def cut(self, devices: Sequence[int]) -> None:
         """End the connections of devices whose credentials or rights have changed."""
         for device in devices:
-            for kept in self.sessions.of(device):
+            for kept in self.broker.of(device):
                 if kept.link is not None:
                     text = "Credentials or rights of the device have changed."
                     kept.link.end("revoked", ReasonCode.ADMINISTRATIVE_ACTION, text)

@@ -187,6 +187,21 @@ class Porch(asyncio.Protocol):
         self._flush()
         self._socket.close()
 
+    def can_write_eof(self) -> bool:
+        """Tell whether one side can be closed alone."""
+        return self._socket.can_write_eof()
+
+    def write_eof(self) -> None:
+        """Say that nothing follows, and read on."""
+        with suppress(ssl.SSLError):  # It would have us wait for the device to say the same.
+            self._tls.unwrap()
+        self._flush()
+        self._socket.write_eof()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Say from how many bytes unsent the link is told to pause."""
+        self._socket.set_write_buffer_limits(high, low)
+
     def abort(self) -> None:
         """Close at once."""
         self._socket.abort()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 
-from moorage_mqtt import Limits
+from moorage_mqtt import Bounds, Limits
 
 
 def default_limits() -> Limits:
@@ -17,6 +17,7 @@ def default_limits() -> Limits:
         receive_maximum=200,
         send_maximum=20,
         queue_messages=100,
+        queue_bytes=524_288,
         session_expiry_s=7 * 86_400,
         shared_subscriptions=False,
     )
@@ -30,9 +31,12 @@ class DoorSettings:
         host, port: without encryption; several addresses are divided by commas, port 0 takes a free
             one.
         tls: context of the encrypted listener; None for none.
+        websocket_port: on `host`, without encryption too; None for none. WebSocket is understood on
+            the other ports as well.
         limits: of one connection.
         connections: how many at most; further ones are closed at once.
-        sessions_per_device: lasting sessions one device may keep under different client ids.
+        bounds: of what is kept for one device: sessions, subscriptions, retained messages.
+        is_open: anybody may publish and subscribe, and nothing enters the ledger (lab mode).
         stop_timeout_s: seconds to wait for commits under way when stopping.
     """
 
@@ -41,7 +45,9 @@ class DoorSettings:
     tls_host: str = "127.0.0.1"
     tls_port: int = 8883
     tls: ssl.SSLContext | None = None
+    websocket_port: int | None = None
     limits: Limits = field(default_factory=default_limits)
     connections: int = 20_000
-    sessions_per_device: int = 4
+    bounds: Bounds = field(default_factory=lambda: Bounds(sessions=4))
+    is_open: bool = False
     stop_timeout_s: float = 5.0

@@ -6,41 +6,26 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from moorage.plugin import Host
-from moorage_mqtt import ReasonCode, Subscription, matches, split_share
+from moorage_mqtt import Broker, ReasonCode, Subscription, matches, split_share
 
 from .sessions import Kept
 
-_MOST = 100  # Subscriptions a session may hold.
 
-
-def subscribe(kept: Kept, wanted: Subscription, host: Host) -> int:
-    """Add a subscription and give the reason code of its answer."""
-    topic_filter = wanted.topic_filter
+def allow(kept: Kept, wanted: Subscription, host: Host) -> int:
+    """Give the QoS granted to a subscription, or the reason code that refuses it."""
     # Nobody shares with a device: its topics are its own.
-    shared = split_share(topic_filter)[0] is not None
-    if shared or not host.may_subscribe(kept.sender, topic_filter):
+    shared = split_share(wanted.topic_filter)[0] is not None
+    if shared or not host.may_subscribe(kept.sender, wanted.topic_filter):
         return ReasonCode.NOT_AUTHORIZED
-    if len(kept.subscriptions) >= _MOST and topic_filter not in kept.subscriptions:
-        return ReasonCode.QUOTA_EXCEEDED
-    kept.subscriptions[topic_filter] = wanted.qos
-    _note_commands(kept)
     return wanted.qos
 
 
-def unsubscribe(kept: Kept, topic_filter: str) -> int:
-    """Drop a subscription and give the reason code of its answer."""
-    if kept.subscriptions.pop(topic_filter, None) is None:
-        return ReasonCode.NO_SUBSCRIPTION_EXISTED
-    _note_commands(kept)
-    return ReasonCode.SUCCESS
-
-
-def review(kept: Kept, host: Host) -> None:
+def review(kept: Kept, host: Host, broker: Broker[Kept]) -> None:
     """Drop what the device may no longer subscribe to."""
     for topic_filter in list(kept.subscriptions):
         if not host.may_subscribe(kept.sender, topic_filter):
-            del kept.subscriptions[topic_filter]
-    _note_commands(kept)
+            broker.unsubscribe(kept, topic_filter)
+    note_commands(kept)
 
 
 def command_topic(kept: Kept, device_id: UUID, command_id: str) -> tuple[str, int] | None:
@@ -60,7 +45,7 @@ def command_topic(kept: Kept, device_id: UUID, command_id: str) -> tuple[str, in
 def granted(kept: Kept, topic: str) -> int | None:
     """Give the QoS at which the session subscribes to a topic; None if it does not."""
     return max(
-        (qos for one, qos in kept.subscriptions.items() if matches(one, topic)), default=None
+        (own.qos for one, own in kept.subscriptions.items() if matches(one, topic)), default=None
     )
 
 
@@ -80,6 +65,7 @@ def commanded(kept: Kept, host: Host) -> Sequence[int]:
     return [*own, *kept.taking]
 
 
-def _note_commands(kept: Kept) -> None:
+def note_commands(kept: Kept) -> None:
+    """Note whether the session takes commands, after its subscriptions have changed."""
     kept.takes_commands = command_topic(kept, kept.sender.device_id, "any") is not None
     kept.children = None

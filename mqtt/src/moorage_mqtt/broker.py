@@ -1,0 +1,386 @@
+"""Many connections: sessions, subscriptions, retained messages, wills and routing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Generic, TypeVar, cast
+
+from .connection import Connection
+from .errors import ReasonCode
+from .events import Delivery
+from .limits import Bounds, Limits
+from .member import Member, Subscribed
+from .packets import Publish, Subscribe, Subscription, Unsubscribe, Will
+from .properties import Properties
+from .retained import Retained
+from .server import ServerConnection
+from .session import Outgoing
+from .subscribers import Filter, Subscribers
+from .topics import split_share
+from .wheel import Wheel
+
+M = TypeVar("M", bound=Member)
+# QoS, retain flag and subscription identifiers of a copy: all that differs between subscribers.
+_Shape = tuple[int, bool, tuple[int, ...]]
+
+
+class Broker(Generic[M]):
+    """What connections have to do with each other; who may do what is the owner's to say.
+
+    A session is a principal and a client id, so that nobody takes another's by its name. Topics
+    live in spaces: messages are routed, and retained, within one.
+
+    Nothing is sent from here. Each connection with something to send is in `touched` afterwards;
+    the owner fetches it with `take`. Time is in seconds on the owner's clock.
+
+    Args:
+        limits: of the connections; their queues are filled here while a client is away.
+        bounds: of what is kept.
+        make: makes the session of a principal and a client id.
+        publish_will: publishes the will of a session: through `publish`, and wherever else.
+        discarded: told of each session that ends before it expires.
+        now: the time.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        bounds: Bounds,
+        make: Callable[[Hashable, str], M],
+        publish_will: Callable[[M, Will], None],
+        discarded: Callable[[M], None],
+        now: float,
+    ) -> None:
+        self._limits = limits
+        self._bounds = bounds
+        self._make = make
+        self._publish_will = publish_will
+        self._discarded = discarded
+        self._members: dict[Hashable, dict[str, M]] = {}
+        self._subscribers: dict[Hashable, Subscribers] = {}
+        self._retained: dict[Hashable, Retained] = {}
+        self._wheel: Wheel[M] = Wheel(now)
+        self.touched: set[M] = set()
+        """Sessions whose connections have something to send, or that have changed; the owner
+        empties it."""
+
+    # --- Sessions -------------------------------------------------------------------------------
+
+    def find(self, principal: Hashable, client_id: str) -> M | None:
+        """Find the session of a principal's client id."""
+        return self._members.get(principal, {}).get(client_id)
+
+    def of(self, principal: Hashable) -> list[M]:
+        """List the sessions of a principal."""
+        return list(self._members.get(principal, {}).values())
+
+    def connected(self) -> list[M]:
+        """List the sessions with an open connection."""
+        return [one for own in self._members.values() for one in own.values() if one.is_connected]
+
+    def attach(
+        self,
+        principal: Hashable,
+        client_id: str,
+        connection: Connection,
+        *,
+        clean_start: bool,
+        now: float,
+    ) -> tuple[M, bool]:
+        """Give a new connection its session; the second value tells whether it was there.
+
+        The owner has ended the session's former connection before, and told so by `detach`.
+        """
+        member = self.find(principal, client_id)
+        present = member is not None and not clean_start and member.expires_at > now
+        if member is None or not present:
+            if member is not None:
+                self._discard(member)
+            member = self._make(principal, client_id)
+            self._add(member)
+        member.will = None  # Back in time: no will [MQTT-3.1.3-9].
+        member.connection = connection
+        return member, present
+
+    def detach(self, member: M, will: Will | None, expiry_s: float, now: float) -> None:
+        """Start the clocks of a session whose connection has ended.
+
+        Args:
+            member: the session; its `connection` may stay until it is settled.
+            will: what is due, None after a clean goodbye.
+            expiry_s: how long the session lasts; NEVER for ever.
+            now: the time.
+        """
+        delay = will.properties.get("will_delay_interval", 0) if will else 0
+        if will is not None and (not delay or not expiry_s):
+            self._publish_will(member, will)
+            will = None
+        if not expiry_s:
+            self._discard(member)
+            return
+        member.expires_at = now + expiry_s
+        member.will, member.will_at = will, now + delay
+        self._wheel.put(member, _next(member))
+
+    def restore(self, member: M) -> None:
+        """Take up a session without connection that was stored: its clocks go on."""
+        for topic_filter, subscribed in member.subscriptions.items():
+            self._enter(member, topic_filter, subscribed)
+        self._add(member)
+        self._wheel.put(member, _next(member))
+
+    def forget(self, member: M) -> None:
+        """Let go of a session without a word: no will, and nobody is told."""
+        for topic_filter in list(member.subscriptions):
+            self.unsubscribe(member, topic_filter)
+        own = self._members.get(member.principal, {})
+        if own.get(member.client_id) is member:
+            del own[member.client_id]
+            if not own:
+                del self._members[member.principal]
+
+    def tick(self, now: float) -> None:
+        """Publish the wills that are due and forget the sessions that have expired."""
+        for member in self._wheel.due(now):
+            if member.is_connected or self.find(member.principal, member.client_id) is not member:
+                continue
+            if member.expires_at <= now:
+                self._end(member)
+                continue
+            if member.will is not None and member.will_at <= now:
+                self._publish_will(member, member.will)
+                member.will = None
+            self._wheel.put(member, _next(member))
+
+    def _end(self, member: M) -> None:
+        """Forget a session; a will that waits is published now [MQTT-3.1.2-8]."""
+        if member.will is not None:
+            self._publish_will(member, member.will)
+            member.will = None
+        self.forget(member)
+
+    def _discard(self, member: M) -> None:
+        self._end(member)
+        self._discarded(member)
+
+    def _add(self, member: M) -> None:
+        principal = member.principal
+        own = self._members.setdefault(principal, {})
+        if len(own) >= self._bounds.sessions:
+            idle = [one for one in own.values() if not one.is_connected]
+            for one in idle[: len(own) - self._bounds.sessions + 1]:
+                self._discard(one)
+        self._members.setdefault(principal, {})[member.client_id] = member
+
+    # --- Subscriptions --------------------------------------------------------------------------
+
+    def answer_subscribe(
+        self,
+        member: M,
+        packet: Subscribe,
+        allow: Callable[[Subscription], int],
+        now: float,
+    ) -> None:
+        """Subscribe, answer with SUBACK and send retained messages.
+
+        Args:
+            member: whose session.
+            packet: what came.
+            allow: gives the QoS granted to a subscription, or a reason code of 0x80 or above.
+            now: the time.
+        """
+        identifiers = packet.properties.get("subscription_identifier")
+        identifier = identifiers[0] if identifiers else 0
+        codes, later = [], []
+        for wanted in packet.subscriptions:
+            code = allow(wanted)
+            if code < 0x80:
+                existed = wanted.topic_filter in member.subscriptions
+                code = self._subscribe(member, wanted, identifier, code)
+                if code < 0x80 and _wants_retained(wanted, existed):
+                    later.append((wanted, code))
+            codes.append(code)
+        cast("ServerConnection", member.connection).suback(packet.packet_id, tuple(codes))
+        for wanted, code in later:
+            self._send_retained(member, wanted, identifier, code, now)
+        self.touched.add(member)
+
+    def unsubscribe(self, member: M, topic_filter: str) -> int:
+        """Take back a subscription and give the reason code of its answer."""
+        if member.subscriptions.pop(topic_filter, None) is None:
+            return ReasonCode.NO_SUBSCRIPTION_EXISTED
+        member.session.changed = True
+        subscribers = self._subscribers[member.space]
+        subscribers.remove(member, topic_filter)
+        if subscribers.is_empty:
+            del self._subscribers[member.space]
+        return ReasonCode.SUCCESS
+
+    def answer_unsubscribe(self, member: M, packet: Unsubscribe) -> None:
+        """Unsubscribe and answer with UNSUBACK."""
+        codes = tuple(self.unsubscribe(member, one) for one in packet.topic_filters)
+        cast("ServerConnection", member.connection).unsuback(packet.packet_id, codes)
+        self.touched.add(member)
+
+    def _subscribe(self, member: M, wanted: Subscription, identifier: int, qos: int) -> int:
+        own = member.subscriptions
+        is_full = len(own) >= self._bounds.subscriptions and wanted.topic_filter not in own
+        if is_full or wanted.topic_filter.count("/") >= self._bounds.levels:
+            return ReasonCode.QUOTA_EXCEEDED
+        subscribed = Subscribed(qos, wanted.no_local, wanted.retain_as_published, identifier)
+        self._enter(member, wanted.topic_filter, subscribed)
+        member.session.changed = True
+        return qos
+
+    def _enter(self, member: M, topic_filter: str, subscribed: Subscribed) -> None:
+        member.subscriptions[topic_filter] = subscribed
+        subscribers = self._subscribers.get(member.space)
+        if subscribers is None:
+            subscribers = self._subscribers[member.space] = Subscribers()
+        subscribers.add(member, topic_filter, subscribed)
+
+    def _send_retained(
+        self, member: M, wanted: Subscription, identifier: int, qos: int, now: float
+    ) -> None:
+        retained = self._retained.get(member.space)
+        for message in retained.find(wanted.topic_filter, now) if retained else ():
+            copy = _copy(message, min(qos, message.qos), True, (identifier,) if identifier else ())
+            self._deliver(member, copy, now)
+
+    # --- Messages -------------------------------------------------------------------------------
+
+    def is_heard(self, space: Hashable, packet: Publish) -> bool:
+        """Tell whether `publish` would do anything with a message."""
+        if packet.retain:
+            return True
+        subscribers = self._subscribers.get(space)
+        return subscribers is not None and bool(subscribers.matching(packet.topic))
+
+    def publish(
+        self, space: Hashable, packet: Publish, now: float, sender: Member | None = None
+    ) -> int:
+        """Send a message to all who subscribe to its topic, and retain it if it says so.
+
+        Args:
+            space: in which the topic is.
+            packet: the message, its topic alias resolved.
+            now: the time.
+            sender: whose message it is; for subscriptions that are no-local.
+
+        Returns:
+            SUCCESS, NO_MATCHING_SUBSCRIBERS, or QUOTA_EXCEEDED if no more can be retained; it has
+            been sent all the same.
+        """
+        code: int = ReasonCode.SUCCESS
+        if packet.retain:
+            code = self.retain(space, packet, now)
+        subscribers = self._subscribers.get(space)
+        found = subscribers.matching(packet.topic) if subscribers is not None else ()
+        if not found:
+            return code or ReasonCode.NO_MATCHING_SUBSCRIBERS
+        expiry = packet.properties.get("message_expiry_interval")
+        message = Outgoing(
+            packet.topic,
+            packet.payload,
+            packet.qos,
+            properties=packet.properties,
+            expires_at=None if expiry is None else now + expiry,
+        )
+        shapes: dict[_Shape, Outgoing] = {(packet.qos, False, ()): message}
+        for member, shape in _shapes(found, packet, sender):
+            copy = shapes.get(shape)
+            if copy is None:
+                copy = shapes[shape] = _copy(message, *shape)
+            self._deliver(cast("M", member), copy, now)
+        return code
+
+    def clear(self, space: Hashable) -> None:
+        """Forget what is retained in a space, without a word."""
+        self._retained.pop(space, None)
+
+    def retain(self, space: Hashable, packet: Publish, now: float) -> int:
+        """Keep a retained message, or clear that of its topic, without sending it to anybody.
+
+        Returns:
+            SUCCESS, or QUOTA_EXCEEDED if no more can be retained.
+        """
+        retained = self._retained.get(space)
+        if retained is None:
+            retained = self._retained[space] = Retained(self._bounds)
+        code = retained.keep(packet, now)
+        if retained.is_empty:
+            del self._retained[space]
+        return code
+
+    def _deliver(self, member: M, message: Outgoing, now: float) -> None:
+        connection = member.connection
+        if connection is not None:
+            if connection.send(message, now) in (Delivery.SENT, Delivery.QUEUED):
+                self.touched.add(member)
+        elif message.qos:
+            limits = self._limits
+            member.session.enqueue(message, limits.queue_messages, limits.queue_bytes, now)
+            self.touched.add(member)
+
+
+def _next(member: Member) -> float:
+    return min(member.will_at, member.expires_at) if member.will else member.expires_at
+
+
+def _wants_retained(wanted: Subscription, existed: bool) -> bool:
+    """Tell whether a subscription is sent what is retained [MQTT-3.3.1-9, -10, -11]."""
+    if wanted.retain_handling == 2 or split_share(wanted.topic_filter)[0] is not None:
+        return False
+    return wanted.retain_handling == 0 or not existed
+
+
+def _copy(message: Outgoing, qos: int, retain: bool, identifiers: tuple[int, ...]) -> Outgoing:
+    properties: Properties = message.properties
+    if identifiers:
+        properties = {**properties, "subscription_identifier": list(identifiers)}
+    return Outgoing(
+        message.topic,
+        message.payload,
+        qos,
+        retain,
+        properties,
+        expires_at=message.expires_at,
+    )
+
+
+def _shapes(
+    found: Sequence[Filter], packet: Publish, sender: Member | None
+) -> Iterable[tuple[Member, _Shape]]:
+    """Say who gets a message, and how it looks to them.
+
+    A session with several subscriptions that match gets one copy, with the highest QoS of these and
+    all their identifiers [MQTT-3.3.4-2, -3, -4]. A group gets one as well, for one of it.
+    """
+    if len(found) == 1 and not found[0].groups:
+        for member, subscribed in found[0].members.items():
+            if not (subscribed.no_local and member is sender):
+                yield member, _shape(packet, subscribed)
+        return
+    alone: dict[Member, _Shape] = {}
+    for one in found:
+        for member, subscribed in one.members.items():
+            if subscribed.no_local and member is sender:
+                continue
+            shape, former = _shape(packet, subscribed), alone.get(member)
+            if former is not None:
+                shape = max(shape[0], former[0]), shape[1] or former[1], former[2] + shape[2]
+            alone[member] = shape
+    yield from alone.items()
+    for one in found:
+        for group in (one.groups or {}).values():
+            member, subscribed = one.choose(group)
+            yield member, _shape(packet, subscribed)
+
+
+def _shape(packet: Publish, subscribed: Subscribed) -> _Shape:
+    identifier = subscribed.identifier
+    return (
+        min(packet.qos, subscribed.qos),
+        packet.retain and subscribed.retain_as_published,
+        (identifier,) if identifier else (),
+    )

@@ -1,0 +1,66 @@
+"""A session at a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from .connection import Connection
+from .packets import Will
+from .session import Session
+
+
+class Subscribed(NamedTuple):
+    """A subscription in force; `identifier` is 0 if it has none."""
+
+    qos: int
+    no_local: bool = False
+    retain_as_published: bool = False
+    identifier: int = 0
+
+
+class Member:
+    """A session at a broker: a principal and a client id, with a connection or without.
+
+    Whoever builds a broker may derive from it to keep more.
+    """
+
+    __slots__ = (
+        "client_id",
+        "connection",
+        "due_at",
+        "expires_at",
+        "principal",
+        "session",
+        "space",
+        "subscriptions",
+        "will",
+        "will_at",
+    )
+
+    def __init__(self, principal: Hashable, client_id: str, space: Hashable = None) -> None:
+        self.principal = principal
+        self.client_id = client_id
+        self.space = space
+        """Which topics it sees: those of the same space."""
+        self.session = Session()
+        self.subscriptions: dict[str, Subscribed] = {}
+        """By topic filter, as it was asked for; a broker changes it."""
+        self.connection: Connection | None = None
+        """The open connection, or the last one while what it took in is being made durable."""
+        self.expires_at = 0.0
+        self.will: Will | None = None
+        """The will of a lost connection, waiting for its delay."""
+        self.will_at = 0.0
+        self.due_at = -1
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the session has an open connection."""
+        return self.connection is not None and self.connection.is_open
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its connection takes messages now."""
+        connection = self.connection
+        return connection is not None and connection.is_open and not connection.congested

@@ -1,0 +1,176 @@
+"""Lab mode: the door as an open general broker, for conformance suites and load comparisons.
+
+It listens on the loopback only and keeps everything in memory. Whoever comes is let in, and all see
+the same topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from ipaddress import ip_address
+from uuid import UUID
+
+import structlog
+
+from moorage.plugin import (
+    Command,
+    Credentials,
+    Done,
+    Found,
+    KeptSession,
+    Kind,
+    MoorageError,
+    Presence,
+    Print,
+    RawMessage,
+    Refusal,
+    RetainedMessage,
+    Sender,
+    Uplink,
+    Wait,
+)
+from moorage_mqtt import Bounds, Limits
+
+from .door import MqttDoor
+from .settings import DoorSettings
+
+log = structlog.get_logger()
+
+# Suites subscribe to it to see a refusal; it is Eclipse Paho's name for such a topic.
+REFUSED_FILTER = "test/nosubscribe"
+
+_LIMITS = Limits(
+    packet_bytes=1_048_576,
+    first_packet_bytes=131_072,
+    receive_maximum=1_000,
+    send_maximum=1_000,
+    queue_messages=10_000,
+    queue_bytes=33_554_432,
+    topic_alias_maximum=100,
+    send_aliases=100,
+    keep_alive_s=60,
+)
+_BOUNDS = Bounds(
+    sessions=100_000,
+    subscriptions=65_536,
+    retained_messages=100_000,
+    retained_bytes=268_435_456,
+)
+_EVERYBODY = Sender(0, UUID(int=0), UUID(int=0), UUID(int=0), UUID(int=0), 0)
+
+
+class NotLoopback(MoorageError):
+    """Lab mode would be open to the network."""
+
+    kind = Kind.INVALID
+    code = "mqtt.not_loopback"
+    message = "Lab mode lets everybody in, so it listens on the loopback only, not on {host}."
+
+
+def open_lab(host: str, port: int, websocket_port: int) -> MqttDoor:
+    """Make the door of lab mode; it runs with an `OpenHost`.
+
+    Args:
+        host: addresses of the loopback, divided by commas.
+        port: of MQTT over TCP.
+        websocket_port: the same, for those who expect WebSocket on a port of its own.
+
+    Raises:
+        NotLoopback: an address is not of the loopback.
+    """
+    for one in host.split(","):
+        if one != "localhost" and not _is_loopback(one):
+            raise NotLoopback(host=one)
+    return MqttDoor(
+        DoorSettings(
+            host,
+            port,
+            websocket_port=websocket_port,
+            limits=_LIMITS,
+            bounds=_BOUNDS,
+            connections=100_000,
+            is_open=True,
+        )
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class OpenHost:
+    """A host that knows no device and stores nothing: everybody is the same sender."""
+
+    overloaded = False
+
+    async def identify(self, credentials: Credentials) -> Sender:
+        """Let everybody in."""
+        return _EVERYBODY
+
+    def uplink(self, sender: Sender, topic: str) -> Uplink | None:
+        """Say that nothing goes to a ledger."""
+        return None
+
+    def may_subscribe(self, sender: Sender, topic_filter: str) -> bool:
+        """Allow every filter but the one that suites expect to be refused."""
+        return topic_filter != REFUSED_FILTER
+
+    def children(self, sender: Sender) -> Mapping[str, Sender]:
+        """Say that nobody speaks for others."""
+        return {}
+
+    def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
+        """Allow any rate."""
+        return None
+
+    def shed(self, reason: str, count: int = 1) -> None:
+        """Keep no count."""
+
+    def accept(self, messages: Sequence[RawMessage], done: Done) -> None:
+        """Confirm at once: nothing is an uplink here, so nothing comes."""
+        done(None)
+
+    def refuses(self, channel: str) -> bool:
+        """Say that there is room."""
+        return False
+
+    async def stored_lately(self, device: int) -> Collection[Print]:
+        """Say that nothing is stored."""
+        return ()
+
+    def when_relieved(self, call: Callable[[], None]) -> None:
+        """Never be overloaded."""
+
+    def keep(
+        self, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], done: Done
+    ) -> None:
+        """Keep nothing."""
+        done(None)
+
+    async def find_again(self, device: int) -> Found:
+        """Find nothing."""
+        return Found([], [])
+
+    def refused(self, refusal: Refusal) -> None:
+        """Log what was turned away."""
+        log.info("refused", reason=refusal.reason, detail=refusal.detail, address=refusal.address)
+
+    def present(self, event: Presence) -> None:
+        """Keep no presence."""
+
+    def look_for_commands(self) -> None:
+        """Have no commands."""
+
+    def taken(self, command_id: UUID) -> None:
+        """Have no commands."""
+
+    def follow(
+        self,
+        connected: Callable[[], Sequence[int]],
+        deliver: Callable[[Command], bool],
+        cut: Callable[[Sequence[int]], None],
+    ) -> None:
+        """Have nothing to hand over."""
