@@ -9,6 +9,7 @@ one after the other; what is printed are medians, and the ratio of Moorage to Mo
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -183,14 +184,19 @@ def _cpu(broker: Broker) -> float:
 
 @contextlib.contextmanager
 def _moorage(made: Path) -> Iterator[Broker]:
-    port, tls_port = free_ports(2)
+    port, tls_port, websocket_port = free_ports(3)
     command = [
         *(sys.executable, "-P", "-m", "moorage.entry.cli", "listen", "--lab"),
-        *("--mqtt-port", str(port), "--mqtt-tls-port", str(tls_port)),
-        *("--certificate", str(made / "localhost.crt"), "--key", str(made / "localhost.key")),
-        *("--authority", str(made / "authority.crt")),
+        *("--mqtt-port", str(port), "--mqtt-tls-port", str(tls_port), "--log-level", "warning"),
     ]
-    with _process(command, made / "moorage.log", port) as pid:
+    files = {"CERTIFICATE": "localhost.crt", "KEY": "localhost.key", "AUTHORITY": "authority.crt"}
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MOORAGE_")},
+        "MOORAGE_DATA_DIR": str(made),
+        "MOORAGE_MQTT_LAB_WEBSOCKET_PORT": str(websocket_port),
+        **{f"MOORAGE_TLS_{name}": str(made / file) for name, file in files.items()},
+    }
+    with _process(command, made / "moorage.log", port, environment) as pid:
         yield Broker("Moorage", pid, port, tls_port)
 
 
@@ -211,9 +217,11 @@ def _mosquitto(made: Path) -> Iterator[Broker]:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], output: Path, port: int) -> Iterator[int]:
+def _process(
+    command: list[str], output: Path, port: int, environment: dict[str, str] | None = None
+) -> Iterator[int]:
     with output.open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         _wait(port, process, output)
         yield process.pid

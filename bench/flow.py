@@ -64,12 +64,12 @@ CASES = (
          _HEAD + "from Taps#window.time(1 sec) select k, avg(v) as a group by k "
          "insert into Out;", 10),
     Case("length window per key",
-         _HEAD + "partition with (k of Taps) begin from Taps#window.length(10) select k, avg(v) as a "
-         "insert into Out; end;", 1),
+         _HEAD + "partition with (k of Taps) begin from Taps#window.length(10) select k, "
+         "avg(v) as a insert into Out; end;", 1),
     Case("pattern keyed",
          _HEAD + "partition with (k of Taps) begin from every a=Taps[kind == 0] -> "
-         "b=Taps[kind == 1 and v > a.v] within 1 sec select a.k, a.v as x, b.v as y insert into Out; "
-         "end;", 100),
+         "b=Taps[kind == 1 and v > a.v] within 1 sec select a.k, a.v as x, b.v as y "
+         "insert into Out; end;", 100),
     Case("pattern unkeyed equality",
          _HEAD + "from every a=Taps[kind == 0] -> b=Taps[kind == 1 and k == a.k] within 1 sec "
          "select a.k, a.v as x, b.v as y insert into Out;", 1_000, events=20_000),

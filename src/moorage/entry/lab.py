@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any
 
+from moorage.entry import tls
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.settings import Settings
+from moorage.ingest import Listening
 from moorage.kit import plugins
 from moorage.kit.errors import Kind, MoorageError
 
@@ -24,13 +27,22 @@ async def serve(settings: Settings, line: Lifeline) -> None:
 
     Raises:
         NoLab: the transport is not installed.
-        NotLoopback: `mqtt.host` is an address that others can reach.
+        NotLoopback: `mqtt.host` or `mqtt.tls_host` is an address that others can reach.
+        CertificateUnreadable: a configured certificate or key cannot be read.
     """
     kind: Any = plugins.find("moorage.transports").plugins.get("mqtt")
     if kind is None:
         raise NoLab
     mqtt = settings.mqtt
-    run = kind.open_lab(mqtt.host, mqtt.port, mqtt.lab_websocket_port)
+    listening = Listening(
+        mqtt.host,
+        mqtt.port,
+        mqtt.tls_host,
+        mqtt.tls_port,
+        _context(settings),
+        settings.ingest.largest_message,
+    )
+    run = kind.open_lab(listening, mqtt.lab_websocket_port)
     serving = asyncio.create_task(run(line.ready))
     stopped = asyncio.create_task(line.stop.wait())
     try:
@@ -41,3 +53,15 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         stopped.cancel()
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    """Make the context of the door's certificate; clients may show one of its authority."""
+    made = tls.server_certificate(settings)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(made.certificate, made.key)
+    if made.authority is not None:
+        context.load_verify_locations(made.authority)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -30,7 +31,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from moorage.builtin.transports.mqtt import KIND
-from moorage.plugin import MoorageError
+from moorage.plugin import Listening, MoorageError
 from moorage_mqtt import (
     V5,
     V311,
@@ -58,6 +59,8 @@ class Lab:
 
     port: int
     websocket_port: int
+    tls_port: int
+    authority: Path
     pid: int = 0
 
 
@@ -78,15 +81,17 @@ def until(true: Callable[[], object], timeout_s: float = 10.0) -> None:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run lab mode as its own process."""
-    running = Lab(free_port(), free_port())
+    directory = tmp_path_factory.mktemp("lab")
+    running = Lab(free_port(), free_port(), free_port(), directory / "tls" / "authority.pem")
     environment = {
         **os.environ,
-        "MOORAGE_DATA_DIR": str(tmp_path_factory.mktemp("lab")),
+        "MOORAGE_DATA_DIR": str(directory),
         "MOORAGE_MQTT_LAB_WEBSOCKET_PORT": str(running.websocket_port),
     }
     command = [
         sys.executable, "-P", "-m", "moorage.entry.cli",
         "listen", "--lab", "--mqtt-port", str(running.port),
+        "--mqtt-tls-port", str(running.tls_port),
     ]  # fmt: skip
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
@@ -671,10 +676,15 @@ def test_packets_may_lie_across_websocket_frames(lab: Lab) -> None:
     assert connack.reason_code == 0
 
 
+CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1,192.0.2.1", "::", "example.org"])
 def test_lab_mode_listens_on_the_loopback_only(host: str) -> None:
     with pytest.raises(MoorageError, match="loopback"):
-        KIND.open_lab(host, 0, 0)
+        KIND.open_lab(Listening(host, 0, "127.0.0.1", 0, CONTEXT, 0), 0)
+    with pytest.raises(MoorageError, match="loopback"):
+        KIND.open_lab(Listening("127.0.0.1", 0, host, 0, CONTEXT, 0), 0)
 
 
 def test_the_command_refuses_an_address_that_others_can_reach(tmp_path: Path) -> None:
@@ -685,3 +695,13 @@ def test_the_command_refuses_an_address_that_others_can_reach(tmp_path: Path) ->
     )  # fmt: skip
     assert done.returncode == 2
     assert "loopback" in done.stderr
+
+
+def test_lab_mode_is_open_over_tls_too(lab: Lab) -> None:
+    words = ["-p", str(lab.tls_port), "--cafile", str(lab.authority), "-t", "tls", "-q", "1"]
+    command = ["mosquitto_sub", *words, "-C", "1", "-W", "30"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as heard:
+        while heard.poll() is None:
+            subprocess.run(["mosquitto_pub", *words, "-m", "sealed"], check=True, timeout=30)
+        assert heard.stdout is not None
+        assert heard.stdout.read() == "sealed\n"

@@ -36,14 +36,14 @@ class MqttKind:
         )
 
     def open_lab(
-        self, host: str, port: int, websocket_port: int
+        self, listening: Listening, websocket_port: int
     ) -> Callable[[Callable[[], None]], Coroutine[Any, Any, None]]:
         """Give what serves lab mode until cancelled; it calls its argument once it listens.
 
         Raises:
-            NotLoopback: an address of `host` is not of the loopback.
+            NotLoopback: an address is not of the loopback.
         """
-        return partial(open_lab(host, port, websocket_port).run, OpenHost())
+        return partial(open_lab(listening, websocket_port).run, OpenHost())
 
 
 KIND = MqttKind()

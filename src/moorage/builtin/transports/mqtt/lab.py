@@ -19,6 +19,7 @@ from moorage.plugin import (
     Found,
     KeptSession,
     Kind,
+    Listening,
     MoorageError,
     Presence,
     Print,
@@ -67,24 +68,26 @@ class NotLoopback(MoorageError):
     message = "Lab mode lets everybody in, so it listens on the loopback only, not on {host}."
 
 
-def open_lab(host: str, port: int, websocket_port: int) -> MqttDoor:
+def open_lab(listening: Listening, websocket_port: int) -> MqttDoor:
     """Make the door of lab mode; it runs with an `OpenHost`.
 
     Args:
-        host: addresses of the loopback, divided by commas.
-        port: of MQTT over TCP.
-        websocket_port: the same, for those who expect WebSocket on a port of its own.
+        listening: where, on the loopback.
+        websocket_port: the same as on its `port`, for those who expect WebSocket on one of its own.
 
     Raises:
         NotLoopback: an address is not of the loopback.
     """
-    for one in host.split(","):
+    for one in (*listening.host.split(","), *listening.tls_host.split(",")):
         if one != "localhost" and not _is_loopback(one):
             raise NotLoopback(host=one)
     return MqttDoor(
         DoorSettings(
-            host,
-            port,
+            listening.host,
+            listening.port,
+            listening.tls_host,
+            listening.tls_port,
+            listening.tls,
             websocket_port=websocket_port,
             limits=_LIMITS,
             bounds=_BOUNDS,
