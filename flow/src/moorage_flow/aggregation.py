@@ -245,6 +245,11 @@ class Aggregation:
             duration = calendars.PER.get((name or "").lower().rstrip("s"))
             if duration is None:
                 raise AppInvalid(f"@retentionPeriod: {name} is no duration", self.definition.place)
+            if duration not in self._durations:
+                raise AppInvalid(
+                    f"@retentionPeriod: {self.id} is not aggregated by {name}",
+                    self.definition.place,
+                )
             if value.strip().lower() == "all":
                 retention[duration] = None
                 continue

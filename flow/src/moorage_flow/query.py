@@ -54,6 +54,8 @@ class QueryRuntime:
             start()
 
 
+_SIDES = ("left", "right")
+
 Readable: TypeAlias = "Stream | Table | NamedWindow | Aggregation"
 
 
@@ -258,12 +260,20 @@ class QueryBuilder:
         return steps
 
     def _join(self, join: s.Join) -> tuple[Scope, bool, Callable[[Selector], None]]:
+        from .aggregation import Aggregation
+
         sides = [join.left, join.right]
         sources = [self.find(side.source) for side in sides]
         for side, source in zip(sides, sources, strict=True):
             if isinstance(source, NamedWindow) and side.window is not None:
                 raise AppInvalid(f"{source.id} is a window already", side.source.place)
         stores = [not isinstance(source, Stream | NamedWindow) for source in sources]
+        if any(
+            stored and join.trigger == word for stored, word in zip(stores, _SIDES, strict=True)
+        ):
+            raise AppInvalid("only a stream or window can trigger a join", join.left.source.place)
+        if join.within is not None and not any(isinstance(x, Aggregation) for x in sources):
+            raise AppInvalid("'within' and 'per' need an aggregation", join.left.source.place)
         if all(stores):
             raise AppInvalid("a join needs a stream or window on one side", join.left.source.place)
         frames = [
@@ -292,8 +302,8 @@ class QueryBuilder:
                 JoinSide(
                     selector,
                     at,
-                    outer=join.kind in {"full", ("left", "right")[at]},
-                    triggers=trigger in {"all", ("left", "right")[at]} and not stores[at],
+                    outer=join.kind in {"full", _SIDES[at]},
+                    triggers=trigger in {"all", _SIDES[at]} and not stores[at],
                 )
                 for at in (0, 1)
             ]

@@ -73,6 +73,8 @@ class Runtime:
 
     def _build(self) -> None:
         syntax = self.app.syntax
+        if s.annotation(syntax.annotations, "app:async") is not None:
+            raise AppInvalid("@async stands with a stream, not with the application")
         for definition in syntax.definitions:
             if isinstance(definition, s.FunctionDefinition):
                 self._define_function(definition)
@@ -403,8 +405,8 @@ def _check_async(definition: s.StreamDefinition) -> None:
     """Check `@async`, which needs no more: events are processed as they are sent."""
     annotation = s.annotation(definition.annotations, "async")
     for name, value in annotation.elements if annotation is not None else ():
-        if (name or "").lower() not in {"buffer.size", "workers", "batch.size.max"}:
-            raise AppInvalid(f"@async has no {name}", definition.place)
+        if (name or "").lower() not in {"workers", "batch.size.max"}:
+            continue
         if not value.strip().isdigit() or int(value) < 1:
             raise AppInvalid(
                 f"@async: {name} is a positive number, not {value!r}", definition.place

@@ -10,7 +10,7 @@ from typing import Any
 
 from lark import Token, Transformer
 
-from ..errors import AttributeRepeated, SyntaxInvalid
+from ..errors import AppInvalid, AttributeRepeated, SyntaxInvalid
 from . import syntax as s
 
 _UNITS_MS = {
@@ -192,6 +192,7 @@ class Builder(Transformer[Any, Any]):
     def anonymous(self, children: list[Any]) -> s.Anonymous:
         place = _place(children[0])
         source, select, rate, output = children[1:]
+        output = _settled(output, rate, place)
         return s.Anonymous(s.Query(source, select or s.Select(), rate, output, place=place))
 
     def nested_anonymous(self, children: list[Any]) -> s.Anonymous:
@@ -351,22 +352,22 @@ class Builder(Transformer[Any, Any]):
 
     def insert_output(self, children: list[Any]) -> s.Insert:
         _, events, _, target = children
-        return s.Insert(target, events or s.Events.CURRENT)
+        return s.Insert(target, events)
 
     def delete_output(self, children: list[Any]) -> s.Delete:
         _, target, _, events, _, on = children
-        return s.Delete(target, events or s.Events.CURRENT, on or s.Constant(True, s.Type.BOOL))
+        return s.Delete(target, events, on or s.Constant(True, s.Type.BOOL))
 
     def update_output(self, children: list[Any]) -> s.Update:
         _, target, _, events, assignments, _, on = children
-        return s.Update(target, events or s.Events.CURRENT, assignments, on)
+        return s.Update(target, events, assignments, on)
 
     def update_or_insert_output(self, children: list[Any]) -> s.UpdateOrInsert:
         target, _, events, assignments, _, on = children[4:]
-        return s.UpdateOrInsert(target, events or s.Events.CURRENT, assignments, on)
+        return s.UpdateOrInsert(target, events, assignments, on)
 
     def return_output(self, children: list[Any]) -> s.Return:
-        return s.Return(children[1] or s.Events.CURRENT)
+        return s.Return(children[1])
 
     def set_clause(self, children: list[Any]) -> tuple[s.Assignment, ...]:
         return tuple(children[1:])
@@ -376,9 +377,9 @@ class Builder(Transformer[Any, Any]):
 
     def query(self, children: list[Any]) -> s.Query:
         start, source, select, rate, output = _rest(children)
-        return s.Query(
-            source, select or s.Select(), rate, output, _annotations(children), _place(start)
-        )
+        place = _place(start)
+        output = _settled(output, rate, place)
+        return s.Query(source, select or s.Select(), rate, output, _annotations(children), place)
 
     def partition(self, children: list[Any]) -> s.Partition:
         rest = _rest(children)
@@ -404,7 +405,8 @@ class Builder(Transformer[Any, Any]):
         return s.OnDemandQuery(children[1], children[2] or s.Select(), None)
 
     def on_demand_write(self, children: list[Any]) -> s.OnDemandQuery:
-        return s.OnDemandQuery(None, children[0] or s.Select(), children[1])
+        output = _settled(children[1], None, s.NOWHERE)
+        return s.OnDemandQuery(None, children[0] or s.Select(), output)
 
     # --- Expressions ---
 
@@ -498,6 +500,18 @@ class Builder(Transformer[Any, Any]):
 
     def arguments(self, children: list[Any]) -> list[Any]:
         return children
+
+
+def _settled(output: Any, rate: s.Rate | None, place: s.Place) -> s.Output:
+    """Say which events an output takes where its text does not."""
+    snapshot = isinstance(rate, s.SnapshotRate)
+    if output.events is None:
+        events = s.Events.ALL if snapshot else s.Events.CURRENT
+        output = dataclasses.replace(output, events=events)
+    elif snapshot and output.events is not s.Events.ALL:
+        raise AppInvalid("a snapshot tells all events: 'insert all events into'", place)
+    settled: s.Output = output
+    return settled
 
 
 def _reference(sigil: str, children: list[Any]) -> s.Variable:
