@@ -128,7 +128,7 @@ class Compiler:
         left, right = self.compile(expression.left), self.compile(expression.right)
         op, types = expression.op, {left.type, right.type}
         numbers = left.type in NUMERIC and right.type in NUMERIC
-        alike = op in {"==", "!="} and len(types) == 1
+        alike = op in {"==", "!="} and len(types) == 1 and Type.OBJECT not in types
         if not numbers and not alike:
             raise AppInvalid(
                 f"{op} cannot compare {_a(left.type)} with {_a(right.type)}", expression.place

@@ -156,6 +156,7 @@ class QueryBuilder:
         operators: list[Operator] = []
         window: Operator | None = None
         compiler = self._compiler(Scope([frame]))
+        compiler.may_aggregate = compiler.tracks = True
         for handler in single.handlers:
             match handler:
                 case s.Filter(condition=condition):
@@ -249,7 +250,9 @@ class QueryBuilder:
         self, single: s.Single, frames: list[Frame], at: int
     ) -> list[Callable[[StateEvent], bool]]:
         steps: list[Callable[[StateEvent], bool]] = []
-        compiler = self._compiler(Scope(frames, state=True, current=at, default_index=-1))
+        # What comes later is not known yet.
+        known = frames[: at + 1]
+        compiler = self._compiler(Scope(known, state=True, current=at, default_index=-1))
         for handler in single.handlers:
             match handler:
                 case s.Filter(condition=condition):
@@ -268,10 +271,6 @@ class QueryBuilder:
             if isinstance(source, NamedWindow) and side.window is not None:
                 raise AppInvalid(f"{source.id} is a window already", side.source.place)
         stores = [not isinstance(source, Stream | NamedWindow) for source in sources]
-        if any(
-            stored and join.trigger == word for stored, word in zip(stores, _SIDES, strict=True)
-        ):
-            raise AppInvalid("only a stream or window can trigger a join", join.left.source.place)
         if join.within is not None and not any(isinstance(x, Aggregation) for x in sources):
             raise AppInvalid("'within' and 'per' need an aggregation", join.left.source.place)
         if all(stores):
@@ -280,11 +279,6 @@ class QueryBuilder:
             Frame(side.source.key, self._attributes(source, join), side.alias)
             for side, source in zip(sides, sources, strict=True)
         ]
-        if frames[0].name == frames[1].name:
-            raise AppInvalid(
-                f"both sides of the join are called {frames[0].name}: name them with 'as'",
-                join.right.source.place,
-            )
         chains = [
             ([], None) if stored else self._handlers(side, frame, True, searched=True)
             for side, frame, stored in zip(sides, frames, stores, strict=True)

@@ -147,7 +147,9 @@ class Runtime:
             before: Any = known.get(definition.id)
             if before is None:
                 continue
-            if isinstance(definition, s.TriggerDefinition):
+            if isinstance(definition, s.StreamDefinition) and kind is s.TriggerDefinition:
+                same = attributes == TRIGGERED
+            elif isinstance(definition, s.TriggerDefinition):
                 same = kind is s.StreamDefinition and before.attributes == TRIGGERED
             else:
                 same = isinstance(definition, kind) and before.attributes == attributes
@@ -168,7 +170,10 @@ class Runtime:
         _check_async(definition)
         stream = self.streams[definition.id] = Stream(self.flow, definition)
         on_error = s.annotation(definition.annotations, "OnError")
-        if on_error is not None and (on_error.get("action") or "log").lower() == "stream":
+        action = (on_error.get("action") or "log").lower() if on_error is not None else "log"
+        if action not in {"log", "stream"}:
+            raise AppInvalid(f"@OnError: {action} is no action", definition.place)
+        if action == "stream":
             attributes = (*definition.attributes, s.Attribute("_error", s.Type.OBJECT))
             fault = s.StreamDefinition(f"!{definition.id}", attributes)
             stream.fault = self.streams[fault.id] = Stream(self.flow, fault)

@@ -23,7 +23,7 @@ _UNITS_MS = {
     "sec": 1_000,
     "millisec": 1,
 }
-_DURATIONS = ("sec", "min", "hour", "day", "week", "month", "year")
+_DURATIONS = ("sec", "min", "hour", "day", "month", "year")
 
 _bodies: list[str] = []
 
@@ -155,8 +155,7 @@ class Builder(Transformer[Any, Any]):
                 f"a range of durations runs from fine to coarse, not from {first} to {last}",
                 _place(children[0]),
             )
-        # A range leaves weeks out: they do not divide months.
-        return tuple(d for d in _DURATIONS[low : high + 1] if d != "week" or d in {first, last})
+        return _DURATIONS[low : high + 1]
 
     def duration_list(self, children: list[Token]) -> tuple[str, ...]:
         return tuple(sorted({_duration(c) for c in children}, key=_DURATIONS.index))
@@ -536,8 +535,8 @@ def _variable(value: Any) -> s.Variable:
 
 def _duration(token: Token) -> str:
     unit = _unit(token)
-    if unit == "millisec":
-        raise SyntaxInvalid("milliseconds are too fine for an aggregation", _place(token))
+    if unit not in _DURATIONS:
+        raise SyntaxInvalid(f"nothing is aggregated by {unit}", _place(token), _DURATIONS)
     return unit
 
 
