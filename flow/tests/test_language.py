@@ -33,7 +33,7 @@ T = "define table T (k string, n int); "
         ("from S[k > 1] select k insert into O;", AppInvalid, "cannot compare a string"),
         ("from S[n + k > 1] select k insert into O;", AppInvalid, "needs numbers"),
         ("from S[n] select k insert into O;", AppInvalid, "a condition is a bool"),
-        ("from S join T on sum(n) > 1 select k insert into O;", AppInvalid, "no place for it"),
+        ("from S join T on sum(S.n) > 1 select S.k insert into O;", AppInvalid, "no place for it"),
         ("from S select sum(k) as t insert into O;", AppInvalid, "of type int"),
         ("from S select k insert into T;", DefinitionRepeated, "T is"),
         ("from S select k update X on X.k == k;", DefinitionUnknown, "no table"),

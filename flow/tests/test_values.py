@@ -53,13 +53,13 @@ def test_values_are_written_as_java_writes_them(value: object, kind: Type, text:
     assert values.text(value, kind) == text
 
 
-def test_comparisons_with_null_are_false_and_arithmetic_gives_null() -> None:
+def test_comparisons_with_null_are_false_but_for_unequal_and_arithmetic_gives_null() -> None:
     running = Running(
         "define stream S (a int, b int);"
         "from S select a == b as e, a != b as n, a + b as s, a is null as m insert into O;"
     )
     running.send("S", (None, 1), (None, None))
-    assert running.rows() == [[False, False, None, True], [False, False, None, True]]
+    assert running.rows() == [[False, True, None, True], [False, True, None, True]]
 
 
 def test_a_float_meets_a_double_as_a_double() -> None:

@@ -401,6 +401,13 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 def _comparison(op: str, left: Getter, right: Getter) -> Getter:
     test = _COMPARE[op]
+    if op == "!=":
+
+        def differs(event: Any) -> bool:
+            a, b = left(event), right(event)
+            return a is None or b is None or bool(a != b)
+
+        return differs
 
     def compared(event: Any) -> bool:
         a = left(event)
