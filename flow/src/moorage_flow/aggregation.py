@@ -1,4 +1,4 @@
-"""Incremental aggregations: `define aggregation`, values by time and group, from seconds to years."""
+"""Incremental aggregations: values by time and group, from seconds to years."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .events import Chunk, Event
 from .expressions import Compiled, Compiler, key_of
 from .functions import expect, expect_type
 from .language import syntax as s
-from .scheduler import Scheduler
 from .operators import Operator, chain
+from .scheduler import Scheduler
 from .scope import Frame, Getter, Scope
 from .selector import expand
 from .streams import Stream
@@ -30,7 +30,6 @@ _RETENTION: dict[str, int | None] = {
     "min": _DAY,
     "hour": 30 * _DAY,
     "day": _YEAR,
-    "week": 5 * _YEAR,
     "month": None,
     "year": None,
 }
@@ -39,7 +38,6 @@ _LEAST_RETENTION = {
     "min": 120 * _MINUTE,
     "hour": 25 * _HOUR,
     "day": 32 * _DAY,
-    "week": 5 * 7 * _DAY,
     "month": 13 * 2_630_000_000,
     "year": 0,
 }
@@ -55,7 +53,7 @@ _MAKERS: dict[str, Callable[[], Any]] = {
 
 
 class Bucket:
-    """One group's values over one stretch of time; plain attributes keep those of its latest event."""
+    """One group's values over one stretch of time; plain attributes are of its latest event."""
 
     def __init__(self, makers: list[Callable[[], Any] | None]) -> None:
         self.states = [make() if make else None for make in makers]
@@ -89,6 +87,8 @@ class Aggregation:
         source = builder.find(definition.source.source)
         if not isinstance(source, Stream):
             raise AppInvalid(f"{source.id} cannot be aggregated: it is no stream", definition.place)
+        if definition.source.window is not None:
+            raise AppInvalid(f"{source.id} cannot be aggregated over a window", definition.place)
         frame = Frame(definition.source.source.key, list(source.attributes))
         scope = Scope([frame])
         operators, _ = builder._handlers(definition.source, frame, False, searched=False)
@@ -126,6 +126,8 @@ class Aggregation:
                     f"{expression.name} cannot be aggregated over time; {', '.join(_MAKERS)} can",
                     expression.place,
                 )
+            if not all(isinstance(a, s.Variable) for a in expression.arguments):
+                raise AppInvalid(f"{expression.name} takes an attribute here", expression.place)
             arguments = [compiler.compile(a) for a in expression.arguments]
             kind = _result(expression, arguments)
             get = arguments[0].get if arguments else _nothing
@@ -202,8 +204,6 @@ class Aggregation:
         try:
             if per.constant:
                 calendars.per(per.value)
-            if start.constant and (end is None or end.constant):
-                calendars.within(start.value, end.value if end is not None else None)
         except EvaluationFailed as error:
             raise AppInvalid(str(error), self.definition.place) from None
 
@@ -245,6 +245,11 @@ class Aggregation:
             duration = calendars.PER.get((name or "").lower().rstrip("s"))
             if duration is None:
                 raise AppInvalid(f"@retentionPeriod: {name} is no duration", self.definition.place)
+            if duration not in self._durations:
+                raise AppInvalid(
+                    f"@retentionPeriod: {self.id} is not aggregated by {name}",
+                    self.definition.place,
+                )
             if value.strip().lower() == "all":
                 retention[duration] = None
                 continue
@@ -260,7 +265,7 @@ class Aggregation:
         from .language.parser import parse_expression
 
         parsed = parse_expression(written)
-        if not isinstance(parsed, s.Constant) or parsed.type not in {s.Type.INT, s.Type.LONG}:
+        if not isinstance(parsed, s.Constant) or not parsed.time:
             raise AppInvalid(f"{written!r} is no time", self.definition.place)
         return int(parsed.value)
 

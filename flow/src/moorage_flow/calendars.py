@@ -1,6 +1,7 @@
-"""The calendar of incremental aggregations: where a second, a day or a year begins, and what `within` means.
+"""The calendar of incremental aggregations: where a second, a day or a year begins, and what
+`within` means.
 
-All times are milliseconds since 1970 in UTC; weeks begin on Monday (ISO 8601).
+All times are milliseconds since 1970 in UTC.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ PER = {
     "minute": "min",
     "hour": "hour",
     "day": "day",
-    "week": "week",
     "month": "month",
     "year": "year",
 }
@@ -42,8 +42,6 @@ def start_of(ms: int, duration: str) -> int:
     if duration in _FIXED_MS:
         return ms - ms % _FIXED_MS[duration]
     day = moment(ms).replace(hour=0, minute=0, second=0, microsecond=0)
-    if duration == "week":
-        return milliseconds(day - timedelta(days=day.weekday()))
     day = day.replace(day=1)
     return milliseconds(day.replace(month=1) if duration == "year" else day)
 
@@ -89,7 +87,9 @@ def instant(written: object) -> int:
 
 
 def within(start: object, end: object | None) -> tuple[int, int]:
-    """Read `within start, end`, or a pattern like `2017-06-** **:**:**`; the end is left out. Raises EvaluationFailed."""
+    """Read `within start, end`, or a pattern like `2017-06-** **:**:**`; the end is left out.
+    Raises EvaluationFailed.
+    """
     if end is not None:
         low, high = instant(start), instant(end)
         if low >= high:

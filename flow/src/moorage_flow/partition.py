@@ -46,6 +46,8 @@ class PartitionRuntime:
         self._flow.owner = name
         self._alive = self._flow.holder(Alive)
         for key in syntax.keys:
+            if key.stream in self._keys:
+                raise AppInvalid(f"{key.stream} has two keys", syntax.place)
             self._keys[key.stream] = self._key_of(key)
         builder = QueryBuilder(runtime, self)
         known = set(self._flow.holders), len(self._flow.clock.schedulers)
@@ -153,7 +155,7 @@ class PartitionRuntime:
         from .language.parser import parse_expression
 
         parsed = parse_expression(written)
-        if not isinstance(parsed, s.Constant) or parsed.type not in {s.Type.INT, s.Type.LONG}:
+        if not isinstance(parsed, s.Constant) or not parsed.time:
             raise AppInvalid(f"{written!r} is no time", self.syntax.place)
         return int(parsed.value)
 

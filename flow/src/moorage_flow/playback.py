@@ -9,7 +9,7 @@ from .scheduler import Clock
 
 
 class Heartbeat:
-    """Moves event time on by `increment_ms` whenever no event has come for `idle_ms` of wall time."""
+    """Moves event time on by `increment_ms` when no event has come for `idle_ms` of wall time."""
 
     def __init__(self, clock: Clock, idle_ms: int, increment_ms: int) -> None:
         self._clock = clock
@@ -23,7 +23,7 @@ class Heartbeat:
         """Read `@app:playback(idle.time='…', increment='…')`. Raises AppInvalid."""
         idle, increment = annotation.get("idle.time"), annotation.get("increment")
         for name, _ in annotation.elements:
-            if (name or "").lower() not in {"idle.time", "increment", "enable", ""}:
+            if (name or "").lower() not in {"idle.time", "increment"}:
                 raise AppInvalid(f"@app:playback has no {name}")
         if idle is None and increment is None:
             return None

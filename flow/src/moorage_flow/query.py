@@ -1,4 +1,6 @@
-"""Queries built from their syntax: input, selection, rate and output, linked to the rest of the application."""
+"""Queries built from their syntax: input, selection, rate and output, linked to the rest of the
+application.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +53,8 @@ class QueryRuntime:
         for start in self.starts:
             start()
 
+
+_SIDES = ("left", "right")
 
 Readable: TypeAlias = "Stream | Table | NamedWindow | Aggregation"
 
@@ -131,7 +135,7 @@ class QueryBuilder:
         if source.inner:
             if self._partition is None:
                 raise AppInvalid(f"{key} is an inner stream, outside of a partition", source.place)
-            found = self._partition.inner.get(key)
+            found: Readable | None = self._partition.inner.get(key)
         else:
             found = self._rt.readable(key)
         if found is None:
@@ -152,6 +156,7 @@ class QueryBuilder:
         operators: list[Operator] = []
         window: Operator | None = None
         compiler = self._compiler(Scope([frame]))
+        compiler.may_aggregate = compiler.tracks = True
         for handler in single.handlers:
             match handler:
                 case s.Filter(condition=condition):
@@ -245,7 +250,9 @@ class QueryBuilder:
         self, single: s.Single, frames: list[Frame], at: int
     ) -> list[Callable[[StateEvent], bool]]:
         steps: list[Callable[[StateEvent], bool]] = []
-        compiler = self._compiler(Scope(frames, state=True, current=at, default_index=-1))
+        # What comes later is not known yet.
+        known = frames[: at + 1]
+        compiler = self._compiler(Scope(known, state=True, current=at, default_index=-1))
         for handler in single.handlers:
             match handler:
                 case s.Filter(condition=condition):
@@ -256,23 +263,22 @@ class QueryBuilder:
         return steps
 
     def _join(self, join: s.Join) -> tuple[Scope, bool, Callable[[Selector], None]]:
+        from .aggregation import Aggregation
+
         sides = [join.left, join.right]
         sources = [self.find(side.source) for side in sides]
         for side, source in zip(sides, sources, strict=True):
             if isinstance(source, NamedWindow) and side.window is not None:
                 raise AppInvalid(f"{source.id} is a window already", side.source.place)
         stores = [not isinstance(source, Stream | NamedWindow) for source in sources]
+        if join.within is not None and not any(isinstance(x, Aggregation) for x in sources):
+            raise AppInvalid("'within' and 'per' need an aggregation", join.left.source.place)
         if all(stores):
             raise AppInvalid("a join needs a stream or window on one side", join.left.source.place)
         frames = [
             Frame(side.source.key, self._attributes(source, join), side.alias)
             for side, source in zip(sides, sources, strict=True)
         ]
-        if frames[0].name == frames[1].name:
-            raise AppInvalid(
-                f"both sides of the join are called {frames[0].name}: name them with 'as'",
-                join.right.source.place,
-            )
         chains = [
             ([], None) if stored else self._handlers(side, frame, True, searched=True)
             for side, frame, stored in zip(sides, frames, stores, strict=True)
@@ -290,8 +296,8 @@ class QueryBuilder:
                 JoinSide(
                     selector,
                     at,
-                    outer=join.kind in {"full", ("left", "right")[at]},
-                    triggers=trigger in {"all", ("left", "right")[at]} and not stores[at],
+                    outer=join.kind in {"full", _SIDES[at]},
+                    triggers=trigger in {"all", _SIDES[at]} and not stores[at],
                 )
                 for at in (0, 1)
             ]
@@ -316,7 +322,9 @@ class QueryBuilder:
 
         if isinstance(source, Aggregation):
             if join.within is None:
-                raise AppInvalid(f"a join with {source.id} needs 'within' and 'per'", source.place)
+                raise AppInvalid(
+                    f"a join with {source.id} needs 'within' and 'per'", join.left.source.place
+                )
             return source.output_attributes()
         return list(source.attributes)
 
@@ -386,7 +394,7 @@ class QueryBuilder:
         if target.inner:
             if self._partition is None:
                 raise AppInvalid(f"{key} is an inner stream, outside of a partition", target.place)
-            found: Any = self._partition.inner.get(key)
+            found: Readable | None = self._partition.inner.get(key)
             if found is None:
                 definition = s.StreamDefinition(key, tuple(given))
                 found = self._partition.inner[key] = Stream(self._flow, definition, inner=True)

@@ -44,7 +44,8 @@ ColumnsCallback = Callable[[dict[str, list[Any]]], None]
 class Runtime:
     """One running application.
 
-    Everything happens inside the calls of its methods: `send` and `advance` process events and fire timers, and callbacks are
+    Everything happens inside the calls of its methods: `send` and `advance` process events and fire
+    timers, and callbacks are
     called before they return. It is not safe for several threads at once.
     """
 
@@ -72,6 +73,8 @@ class Runtime:
 
     def _build(self) -> None:
         syntax = self.app.syntax
+        if s.annotation(syntax.annotations, "app:async") is not None:
+            raise AppInvalid("@async stands with a stream, not with the application")
         for definition in syntax.definitions:
             if isinstance(definition, s.FunctionDefinition):
                 self._define_function(definition)
@@ -144,7 +147,9 @@ class Runtime:
             before: Any = known.get(definition.id)
             if before is None:
                 continue
-            if isinstance(definition, s.TriggerDefinition):
+            if isinstance(definition, s.StreamDefinition) and kind is s.TriggerDefinition:
+                same = attributes == TRIGGERED
+            elif isinstance(definition, s.TriggerDefinition):
                 same = kind is s.StreamDefinition and before.attributes == TRIGGERED
             else:
                 same = isinstance(definition, kind) and before.attributes == attributes
@@ -165,7 +170,10 @@ class Runtime:
         _check_async(definition)
         stream = self.streams[definition.id] = Stream(self.flow, definition)
         on_error = s.annotation(definition.annotations, "OnError")
-        if on_error is not None and (on_error.get("action") or "log").lower() == "stream":
+        action = (on_error.get("action") or "log").lower() if on_error is not None else "log"
+        if action not in {"log", "stream"}:
+            raise AppInvalid(f"@OnError: {action} is no action", definition.place)
+        if action == "stream":
             attributes = (*definition.attributes, s.Attribute("_error", s.Type.OBJECT))
             fault = s.StreamDefinition(f"!{definition.id}", attributes)
             stream.fault = self.streams[fault.id] = Stream(self.flow, fault)
@@ -189,6 +197,15 @@ class Runtime:
             or self.windows.get(name)
             or self.aggregations.get(name)
         )
+
+    def ends(self) -> list[str]:
+        """Give the streams that queries fill and nobody reads."""
+        filled = {
+            q.syntax.output.target.key
+            for q in self.queries.values()
+            if isinstance(q.syntax.output, s.Insert)
+        }
+        return [n for n, stream in self.streams.items() if n in filled and not stream.receivers]
 
     def names(self) -> list[str]:
         """Give every name that can be read."""
@@ -229,9 +246,12 @@ class Runtime:
 
         Args:
             stream: the stream's name.
-            rows: rows in the order of the stream's attributes, or columns by name, all of one length.
-            ts: milliseconds since 1970, one for all events or one each; None takes the clock's time.
-            checked: False lets rows in that do not fit, as Siddhi itself does: missing values are null, spare
+            rows: rows in the order of the stream's attributes, or columns by name, all of one
+            length.
+            ts: milliseconds since 1970, one for all events or one each; None takes the clock's
+            time.
+            checked: False lets rows in that do not fit, as Siddhi itself does: missing values are
+            null, spare
                 ones are dropped, values of another type stay as they are.
 
         Raises:
@@ -324,9 +344,8 @@ class Runtime:
             return self.windows[name].stream
         stream = self.streams.get(name)
         if stream is None:
-            raise EventInvalid(
-                f"no query or stream is called {name}{nearest(name, [*self.streams, *self.queries])}"
-            )
+            like = nearest(name, [*self.streams, *self.queries])
+            raise EventInvalid(f"no query or stream is called {name}{like}")
         return stream
 
     # --- Asking ---
@@ -342,7 +361,9 @@ class Runtime:
         return [tuple(event.out) for event in ondemand.ask(self, parsed)]
 
     def attributes(self, name: str) -> list[s.Attribute]:
-        """Give the attributes of a query, stream, table, window or aggregation. Raises DefinitionUnknown."""
+        """Give the attributes of a query, stream, table, window or aggregation. Raises
+        DefinitionUnknown.
+        """
         if name in self.queries:
             return list(self.queries[name].attributes)
         found = self.readable(name)
@@ -379,7 +400,7 @@ class Runtime:
 
         With `idle_ms`, time goes on by `increment_ms` whenever no event has come for so long.
         """
-        self.flow.clock.use_event_time(on)
+        self.flow.clock.use_event_time(on, running=self.started)
         self._heartbeat = None
         if on and idle_ms is not None and increment_ms is not None:
             self._heartbeat = Heartbeat(self.flow.clock, idle_ms, increment_ms)
@@ -389,8 +410,8 @@ def _check_async(definition: s.StreamDefinition) -> None:
     """Check `@async`, which needs no more: events are processed as they are sent."""
     annotation = s.annotation(definition.annotations, "async")
     for name, value in annotation.elements if annotation is not None else ():
-        if (name or "").lower() not in {"buffer.size", "workers", "batch.size.max"}:
-            raise AppInvalid(f"@async has no {name}", definition.place)
+        if (name or "").lower() not in {"workers", "batch.size.max"}:
+            continue
         if not value.strip().isdigit() or int(value) < 1:
             raise AppInvalid(
                 f"@async: {name} is a positive number, not {value!r}", definition.place

@@ -26,6 +26,8 @@ class Table:
         self.id = definition.id
         self.definition = definition
         self.attributes = definition.attributes
+        if s.annotation(definition.annotations, "IndexBy") is not None:
+            raise AppInvalid("@IndexBy is of the past: use @PrimaryKey or @Index", definition.place)
         self._keys = self._columns("PrimaryKey")
         self._indexed = self._columns("Index")
         for annotation in definition.annotations:
@@ -49,7 +51,8 @@ class Table:
                 attribute = attribute.strip()
                 if attribute not in known:
                     raise AttributeUnknown(
-                        f"{name} of {self.id}: {attribute} is no attribute of it{nearest(attribute, known)}",
+                        f"{name}: {attribute} is no attribute of {self.id}"
+                        f"{nearest(attribute, known)}",
                         self.definition.place,
                     )
                 if known.index(attribute) in columns:
@@ -62,7 +65,9 @@ class Table:
     # --- Looking ---
 
     def all(self) -> list[Event]:
-        """Give every row: sorted by a numeric primary key, in its hash order by another, else as inserted."""
+        """Give every row: sorted by a numeric primary key, in its hash order by another, else as
+        inserted.
+        """
         if not self._keys:
             return list(self.rows.values())
         single = len(self._keys) == 1 and self.attributes[self._keys[0]].type in NUMERIC
