@@ -40,6 +40,7 @@ from moorage_mqtt import (
     Connect,
     Disconnect,
     Publish,
+    PubRel,
     ReasonCode,
     Subscription,
     Will,
@@ -378,6 +379,22 @@ def test_what_was_not_acknowledged_is_sent_again(lab: Lab, version: int) -> None
     got = [back.until(Publish) for _ in range(2)]
     assert [(one.payload, one.dup) for one in got] == [(b"1", True), (b"2", True)]
     back.socket.close()
+
+
+@both
+def test_what_a_client_sends_again_is_taken(lab: Lab, version: int) -> None:
+    line = raw(lab, f"dup-{version}", version)
+    line.client.subscribe(Subscription(f"dup/{version}", 2))
+    line.send()
+    for qos in (1, 2):
+        again = Publish(f"dup/{version}", b"%d" % qos, qos, dup=True, packet_id=qos)
+        line.socket.sendall(encode(again, version))
+        got = line.until(Publish)
+        assert (got.payload, got.dup) == (b"%d" % qos, False)
+    line.socket.sendall(encode(PubRel(2), version))
+    later = Publish(f"dup/{version}", b"later", 1, packet_id=3)
+    line.socket.sendall(encode(later, version))
+    assert line.until(Publish).payload == b"later"
 
 
 @both

@@ -41,7 +41,7 @@ class Intake(Line):
             return
         for at, event in enumerate(events):
             if type(event) is Publish:
-                if event.dup:
+                if event.dup and not self.door.settings.is_open:
                     self._held = events[at:]
                     self.stop(BUSY)
                     self.door.spawn(self._look_up())
