@@ -651,13 +651,15 @@ def test_a_delayed_will_is_spared_by_a_return_and_not_sent_on() -> None:
     house = House()
     hears = house.connect("hears")
     hears.subscribe("t")
-    will = Will("t", b"gone", properties={"will_delay_interval": 5, "content_type": "a"})
+    order = [("b", "1"), ("a", "2"), ("b", "3")]
+    carried: Any = {"content_type": "a", "user_property": order}
+    will = Will("t", b"gone", properties={"will_delay_interval": 5, **carried})
     house.lasting("c", will=will).lose()
     house.pass_time(3)
     house.lasting("c", will=will).lose()
     assert hears.got() == []
     house.pass_time(5)
-    assert [one.properties for one in hears.got()] == [{"content_type": "a"}]
+    assert [one.properties for one in hears.got()] == [carried]
 
 
 @both

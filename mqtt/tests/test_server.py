@@ -27,6 +27,7 @@ from moorage_mqtt import (
     PubRec,
     PubRel,
     ReasonCode,
+    Released,
     ServerConnection,
     Session,
     SubAck,
@@ -115,14 +116,27 @@ def test_a_refusal_is_told_in_the_words_of_the_version(version: int, answer: byt
     assert server.will is None
 
 
-def test_an_unknown_protocol_level_is_answered_so_that_an_old_client_reads_it() -> None:
+@pytest.mark.parametrize(
+    ("connect", "answer"),
+    [
+        ("100f 0006 4d5149736470 03 02 003c 0001 61", "2002 0001"),
+        ("100d 0004 4d515454 03 02 003c 0001 61", "2002 0001"),
+        ("100d 0004 4d515454 06 02 003c 0001 61", "2042 0084 3f 1f003c"),
+        ("100e 0004 4d515454 63 02 003c 00 0001 61", "2043 0084 40 1f003d"),
+    ],
+)
+def test_an_unknown_protocol_level_is_answered_so_that_its_client_reads_it(
+    connect: str, answer: str
+) -> None:
+    """Older ones than 5 in the words of 3.1.1, newer ones in those of 5."""
     server = ServerConnection(Limits(), 0.0)
 
-    [failed] = server.receive(bytes.fromhex("100d 0004 4d515454 07 02 003c 0001 61"), 0.0)
+    [failed] = server.receive(bytes.fromhex(connect), 0.0)
 
     assert isinstance(failed, Failed)
     assert failed.reason_code == ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
-    assert server.take() == b"\x20\x02\x00\x01"
+    assert server.take().startswith(bytes.fromhex(answer))
+    assert server.is_closed
 
 
 def test_an_empty_client_id_with_a_lasting_session_is_refused_in_3_1_1() -> None:
@@ -339,7 +353,7 @@ def test_a_qos_2_message_is_delivered_once_however_often_it_is_sent(version: int
     again = a_server(version, session=session)
     assert feed(again, message._replace(dup=True)) == []
     assert sent(again) == [PubRec(9)]
-    assert feed(again, PubRel(9)) == []
+    assert feed(again, PubRel(9)) == [Released(9)]
     assert sent(again) == [PubComp(9)]
     assert feed(again, PubRel(9)) == []
     assert sent(again) == [PubComp(9, 0x92 if version == V5 else 0)]

@@ -6,7 +6,7 @@ from .connection import Connection
 from .decode import decode
 from .encode import encode
 from .errors import ProtocolError, ReasonCode
-from .events import Acknowledged, Delivery, Dropped, Event, Failed
+from .events import Acknowledged, Delivery, Dropped, Event, Failed, Released
 from .limits import NEVER, Bounds, Limits
 from .member import Member, Subscribed
 from .packets import (
@@ -68,6 +68,7 @@ __all__ = [
     "PubRel",
     "Publish",
     "ReasonCode",
+    "Released",
     "ServerConnection",
     "Session",
     "SubAck",

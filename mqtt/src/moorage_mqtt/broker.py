@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic, TypeVar, cast
 
 from .connection import Connection
@@ -40,6 +40,9 @@ class Broker(Generic[M]):
         publish_will: publishes the will of a session: through `publish`, and wherever else.
         discarded: told of each session that ends before it expires.
         now: the time.
+        merges: whether filters of one session that overlap give one copy of a message, with the
+            highest QoS of these and all their identifiers; else each gives its own. Both are
+            allowed [MQTT-3.3.4-2 to -5].
     """
 
     def __init__(
@@ -50,7 +53,10 @@ class Broker(Generic[M]):
         publish_will: Callable[[M, Will], None],
         discarded: Callable[[M], None],
         now: float,
+        *,
+        merges: bool = True,
     ) -> None:
+        self._merges = merges
         self._limits = limits
         self._bounds = bounds
         self._make = make
@@ -287,7 +293,8 @@ class Broker(Generic[M]):
             expires_at=None if expiry is None else now + expiry,
         )
         shapes: dict[_Shape, Outgoing] = {(packet.qos, False, ()): message}
-        for member, shape in _shapes(found, packet, sender):
+        copies = _merged if self._merges else _each
+        for member, shape in copies(found, packet, sender):
             copy = shapes.get(shape)
             if copy is None:
                 copy = shapes[shape] = _copy(message, *shape)
@@ -348,18 +355,28 @@ def _copy(message: Outgoing, qos: int, retain: bool, identifiers: tuple[int, ...
     )
 
 
-def _shapes(
+def _each(
     found: Sequence[Filter], packet: Publish, sender: Member | None
-) -> Iterable[tuple[Member, _Shape]]:
-    """Say who gets a message, and how it looks to them.
+) -> Iterator[tuple[Member, _Shape]]:
+    """Say who gets a message, and how it looks to them: a copy for each filter that matches.
 
-    A session with several subscriptions that match gets one copy, with the highest QoS of these and
-    all their identifiers [MQTT-3.3.4-2, -3, -4]. A group gets one as well, for one of it.
+    A group gets one, for one of it.
     """
-    if len(found) == 1 and not found[0].groups:
-        for member, subscribed in found[0].members.items():
+    for one in found:
+        for member, subscribed in one.members.items():
             if not (subscribed.no_local and member is sender):
                 yield member, _shape(packet, subscribed)
+        for group in (one.groups or {}).values():
+            member, subscribed = one.choose(group)
+            yield member, _shape(packet, subscribed)
+
+
+def _merged(
+    found: Sequence[Filter], packet: Publish, sender: Member | None
+) -> Iterator[tuple[Member, _Shape]]:
+    """Do the same with one copy for a session, whatever number of its filters match."""
+    if len(found) == 1:
+        yield from _each(found, packet, sender)
         return
     alone: dict[Member, _Shape] = {}
     for one in found:

@@ -193,7 +193,7 @@ class Connection(Exchange):
             if isinstance(packet, PubRec):
                 return self._recorded(packet, events, now)
             if isinstance(packet, PubRel):
-                return self._released(packet)
+                return self._released(packet, events)
             if isinstance(packet, PubComp):
                 return self._completed(packet, events, now)
         return self._handle(packet, events, now)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from . import properties as p
-from .errors import ProtocolError, ReasonCode, breach, malformed
+from .errors import UnknownVersion, breach, malformed
 from .packets import (
     V5,
     V311,
@@ -122,10 +122,7 @@ def _connect(reader: Reader, _: int) -> Connect:
     if name != b"MQTT" or level not in (V311, V5):
         if name not in (b"MQTT", b"MQIsdp"):
             raise malformed("The protocol name is not MQTT.")
-        raise ProtocolError(
-            ReasonCode.UNSUPPORTED_PROTOCOL_VERSION,
-            f"Protocol level {level} is not supported; 4 (MQTT 3.1.1) and 5 are.",
-        )
+        raise UnknownVersion(level)
     flags = reader.u8()
     if flags & 1:
         raise malformed("The reserved flag of CONNECT is set.")

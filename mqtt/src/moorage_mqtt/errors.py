@@ -60,6 +60,15 @@ class ProtocolError(ValueError):
         self.text = text
 
 
+class UnknownVersion(ProtocolError):
+    """A CONNECT of a protocol level that is not spoken here."""
+
+    def __init__(self, level: int) -> None:
+        text = f"Protocol level {level} is not supported; 4 (MQTT 3.1.1) and 5 are."
+        super().__init__(ReasonCode.UNSUPPORTED_PROTOCOL_VERSION, text)
+        self.level = level
+
+
 def malformed(text: str) -> ProtocolError:
     """Make the error for bytes that cannot be parsed."""
     return ProtocolError(ReasonCode.MALFORMED_PACKET, text)

@@ -30,6 +30,12 @@ class Acknowledged(NamedTuple):
     properties: Properties
 
 
+class Released(NamedTuple):
+    """The other side has sent PUBREL for a message of QoS 2 taken: it will not send it again."""
+
+    packet_id: int
+
+
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """A queued message was not sent: it expired, or is longer than the other side takes."""
@@ -66,6 +72,7 @@ class Delivery(Enum):
 Event = (
     Publish
     | Acknowledged
+    | Released
     | Dropped
     | Failed
     | Connect

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from . import properties as p
 from .encode import Parts, encode_answer, repeated
 from .errors import ProtocolError, ReasonCode, breach
-from .events import Acknowledged, Delivery, Dropped, Event
+from .events import Acknowledged, Delivery, Dropped, Event, Released
 from .limits import Limits
 from .packets import V5, V311, PubComp, Publish, PubRec, PubRel
 from .properties import Properties, encode_properties
@@ -249,7 +249,7 @@ class Exchange:
             raise breach(f"The topic alias {alias} was never set.")
         return packet._replace(topic=self._aliases[alias])
 
-    def _released(self, packet: PubRel) -> None:
+    def _released(self, packet: PubRel, events: list[Event]) -> None:
         packet_id = packet.packet_id
         if packet_id in self._awaiting:
             raise breach(f"PUBREL for {packet_id} came before its PUBREC.")
@@ -257,6 +257,7 @@ class Exchange:
         if packet_id in self.session.received:
             self.session.received.remove(packet_id)
             self.session.changed = True
+            events.append(Released(packet_id))
         elif self.version == V5:
             code = ReasonCode.PACKET_IDENTIFIER_NOT_FOUND
         if self._unreleased and packet_id in self._unreleased:

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from .connection import Connection
-from .packets import Will
+from .packets import Publish, Will
 from .session import Session
 
 
@@ -34,6 +34,8 @@ class Member:
         "session",
         "space",
         "subscriptions",
+        "unreleased",
+        "unreleased_bytes",
         "will",
         "will_at",
     )
@@ -49,6 +51,10 @@ class Member:
         self.connection: Connection | None = None
         """The open connection, or the last one while what it took in is being made durable."""
         self.expires_at = 0.0
+        self.unreleased: dict[int, Publish] | None = None
+        """Messages of QoS 2 that wait for PUBREL, where the owner passes them on then only."""
+        self.unreleased_bytes = 0
+        """What these take."""
         self.will: Will | None = None
         """The will of a lost connection, waiting for its delay."""
         self.will_at = 0.0

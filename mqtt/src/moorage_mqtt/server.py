@@ -3,7 +3,7 @@
 from . import properties as p
 from .connection import CLOSED, CONNECTING, NEW, OPEN, Connection
 from .encode import PINGRESP, encode
-from .errors import ProtocolError, ReasonCode, breach, malformed
+from .errors import ProtocolError, ReasonCode, UnknownVersion, breach, malformed
 from .events import Event, Failed
 from .limits import NEVER, Limits
 from .packets import (
@@ -321,8 +321,9 @@ class ServerConnection(Connection):
         super()._keep(data, at, need)
 
     def _refuse(self, error: ProtocolError) -> None:
-        if self._state == NEW and error.reason_code == ReasonCode.UNSUPPORTED_PROTOCOL_VERSION:
-            self._state = CONNECTING  # Answered as 3.1.1, which every older client reads.
+        if self._state == NEW and isinstance(error, UnknownVersion):
+            # In words that the client can read: newer ones than 5 know those of 5.
+            self._state, self.version = CONNECTING, V5 if error.level > V5 else V311
         if self._state == CONNECTING:
             self.refuse(sayable(error.reason_code, p.CONNACK), error.text)
         else:

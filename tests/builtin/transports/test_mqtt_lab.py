@@ -41,6 +41,7 @@ from moorage_mqtt import (
     Connect,
     Disconnect,
     Publish,
+    PubRel,
     ReasonCode,
     Subscription,
     Will,
@@ -383,6 +384,53 @@ def test_what_was_not_acknowledged_is_sent_again(lab: Lab, version: int) -> None
     got = [back.until(Publish) for _ in range(2)]
     assert [(one.payload, one.dup) for one in got] == [(b"1", True), (b"2", True)]
     back.socket.close()
+
+
+@both
+def test_what_a_client_sends_again_is_taken(lab: Lab, version: int) -> None:
+    line = raw(lab, f"dup-{version}", version)
+    line.client.subscribe(Subscription(f"dup/{version}", 2))
+    line.send()
+    for qos in (1, 2):
+        again = Publish(f"dup/{version}", b"%d" % qos, qos, dup=True, packet_id=qos)
+        line.socket.sendall(encode(again, version))
+        got = line.until(Publish)
+        assert (got.payload, got.dup) == (b"%d" % qos, False)
+    line.socket.sendall(encode(PubRel(2), version))
+    later = Publish(f"dup/{version}", b"later", 1, packet_id=3)
+    line.socket.sendall(encode(later, version))
+    assert line.until(Publish).payload == b"later"
+
+
+@both
+def test_a_message_of_qos_2_is_passed_on_when_it_is_released(lab: Lab, version: int) -> None:
+    hears = Client(lab, f"released-hears-{version}", version)
+    hears.connect()
+    hears.subscribe(f"released/{version}")
+    line = raw(lab, f"released-{version}", version, clean_start=version == V5)
+    line.socket.sendall(encode(Publish(f"released/{version}", b"2", 2, packet_id=7), version))
+    assert line.socket.recv(4)[0] == 0x50
+    line.socket.sendall(encode(Publish(f"released/{version}", b"1", 1, packet_id=8), version))
+    assert [one.payload for one in hears.got(1)] == [b"1"]
+    if version == V311:  # It waits in the session.
+        line.socket.close()
+        line = raw(lab, f"released-{version}", version, clean_start=False)
+    line.socket.sendall(encode(PubRel(7), version))
+    assert [one.payload for one in hears.got(1)] == [b"2"]
+    hears.leave()
+
+
+def test_filters_that_overlap_give_a_copy_each(lab: Lab) -> None:
+    client = Client(lab, "overlap", V5)
+    client.connect()
+    client.subscribe("overlap/#", 2, identifier=10)
+    client.subscribe("overlap/+", 1, identifier=20)
+    client.publish("overlap/a", b"x", 2)
+    got = client.got(2)
+    assert {(one.qos, *one.properties.SubscriptionIdentifier) for one in got} == {
+        (2, 10), (1, 20),
+    }  # fmt: skip
+    client.leave()
 
 
 @both

@@ -19,7 +19,7 @@ FILES = {
 ROW = re.compile(r"^\| MQTT-([\d.]+-\d+) \| .+ \| (\w+)\.(\w+) \|$", re.MULTILINE)
 
 
-@pytest.mark.parametrize(("version", "count"), [("5.0", 240), ("3.1.1", 135)])
+@pytest.mark.parametrize(("version", "count"), [("5.0", 249), ("3.1.1", 135)])
 def test_every_statement_names_a_test_that_exists(version: str, count: int) -> None:
     text = (ROOT / "docs/mqtt-statements.md").read_text()
     section = text.partition(f"## MQTT {version}\n")[2].partition("\n## ")[0]

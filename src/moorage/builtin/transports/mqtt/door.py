@@ -96,6 +96,7 @@ class Door:
             self._publish_will,
             self._discarded,
             self.time(),
+            merges=not settings.is_open,
         )
         self.keeper = Keeper(host, self.broker, self.time)
         self._links: set[Line] = set()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TIME = "v1/time"
 _CACHED_TOPICS = 32
 _ASK_AGAIN_S = 0.5
+# What may wait for PUBREL in lab mode, of one session.
+_UNRELEASED_BYTES = 16_777_216
 # How long a device of MQTT 3.1.1 is kept waiting while the disk is full, before it is closed.
 _HELD_S = 10.0
 
@@ -41,7 +43,7 @@ class Intake(Line):
             return
         for at, event in enumerate(events):
             if type(event) is Publish:
-                if event.dup:
+                if event.dup and not self.door.settings.is_open:
                     self._held = events[at:]
                     self.stop(BUSY)
                     self.door.spawn(self._look_up())
@@ -75,12 +77,34 @@ class Intake(Line):
         kept, door = self.kept, self.door
         if kept is None:
             return
+        if publish.qos == 2 and self._waits(kept, publish):
+            self.core.acknowledge(publish.packet_id)
+            return
         code = door.broker.publish(kept.space, publish, door.time(), kept)
         door.send_later()
         if publish.qos:
             # What cannot be retained was sent all the same; only MQTT 5 can be told.
             is_told = code < 0x80 or self.core.version == V5
             self.core.acknowledge(publish.packet_id, code if is_told else ReasonCode.SUCCESS)
+
+    def _waits(self, kept: Kept, publish: Publish) -> bool:
+        """Keep a message of QoS 2 until PUBREL, as most brokers do; False if too much waits."""
+        if kept.unreleased is None:
+            kept.unreleased = {}
+        if kept.unreleased_bytes + len(publish.payload) > _UNRELEASED_BYTES:
+            return False
+        kept.unreleased_bytes += len(publish.payload)
+        kept.unreleased[publish.packet_id] = publish
+        return True
+
+    def _pass_on_released(self, packet_id: int) -> None:
+        """Send on what waited for PUBREL."""
+        kept, door = self.kept, self.door
+        if kept is not None and kept.unreleased and packet_id in kept.unreleased:
+            publish = kept.unreleased.pop(packet_id)
+            kept.unreleased_bytes -= len(publish.payload)
+            door.broker.publish(kept.space, publish, door.time(), kept)
+            door.send_later()
 
     def _has_no_room(self, publish: Publish, uplink: Uplink) -> bool:
         """Refuse a message while the disk is full; False if there is room.

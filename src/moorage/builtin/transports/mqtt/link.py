@@ -17,6 +17,7 @@ from moorage_mqtt import (
     Failed,
     Properties,
     ReasonCode,
+    Released,
     Subscribe,
     Subscription,
     Unsubscribe,
@@ -50,6 +51,8 @@ class Link(Intake):
             self._subscribe(event)
         elif isinstance(event, Unsubscribe):
             self._unsubscribe(event)
+        elif isinstance(event, Released):
+            self._pass_on_released(event.packet_id)
         elif isinstance(event, Acknowledged):
             if event.reference is not None:
                 self.door.host.taken(UUID(event.reference))

@@ -18,6 +18,7 @@ def default_limits() -> Limits:
         send_maximum=20,
         queue_messages=100,
         queue_bytes=524_288,
+        topic_alias_maximum=16,
         session_expiry_s=7 * 86_400,
         shared_subscriptions=False,
     )
