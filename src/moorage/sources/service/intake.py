@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
+
 from moorage import devices, ingest, ledger
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.errors import MoorageError
@@ -26,6 +28,8 @@ from .reading import Item, Reading, Refused
 from .roster import Roster
 from .topics import readers
 from .wire import Login, Lost, Wire, connect, is_refused, words_of
+
+log = structlog.get_logger()
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -92,6 +96,9 @@ class Intake:
                     reason = await self._connection()
                 except (Lost, MoorageError) as lost:
                     reason = str(lost)
+                except Exception:  # One source's trouble stops no other, and may pass.
+                    log.exception("source_broken", source_id=self._source.id)
+                    reason = "The platform failed; its system log says how."
                 failures = 0 if time.monotonic() - began > STEADY_S else failures + 1
                 most = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures, 10))
                 # Many that lose one broker shall not all come back at once.
@@ -184,9 +191,9 @@ class Intake:
         self._queue.append(publish)
         self._queued_bytes += len(publish.payload)
         self._arrived.set()
-        if len(self._queue) > MOST_QUEUED or self._queued_bytes > MOST_QUEUED_BYTES:
-            if self._wire is not None:
-                self._wire.pause()
+        is_much = len(self._queue) > MOST_QUEUED or self._queued_bytes > MOST_QUEUED_BYTES
+        if is_much and self._wire is not None:
+            self._wire.pause()
 
     async def _drain(self, wire: Wire) -> None:
         """Look at what has come, in order, until the connection is over."""
@@ -318,7 +325,8 @@ class Intake:
         refused: Refused,
         sender: devices.Sender | None = None,
     ) -> None:
-        detail, device_id = str(refused), sender and sender.device_id
+        detail = str(refused)
+        device_id, number = (sender.device_id, sender.number) if sender else (None, None)
         self._notes.message(Outcome.REFUSED, publish.topic, payload, device_id, detail)
         self._means.door.refused(
             ingest.Refusal(
@@ -327,7 +335,7 @@ class Intake:
                 "mqtt",
                 self._source.url,
                 publish.topic[:200],
-                sender and sender.number,
+                number,
             )
         )
 
@@ -341,4 +349,5 @@ async def _relieved(door: ingest.Door) -> None:
 def _end_with(wire: Wire, draining: asyncio.Task[None]) -> None:
     """End the connection if what looks at its messages has failed."""
     if not draining.cancelled() and (failed := draining.exception()) is not None:
-        wire.end(f"Messages could not be looked at: {failed}.")
+        log.error("source_broken", exc_info=failed)
+        wire.end("The platform failed; its system log says how.")

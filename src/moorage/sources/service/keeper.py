@@ -98,9 +98,10 @@ class Keeper:
             for source_id in over:
                 await held.release(source_id)
             for source_id in wanted:
-                if source_id not in self._running and await held.take(source_id):
-                    if not await self._start(source_id):
-                        await held.release(source_id)
+                if source_id in self._running or not await held.take(source_id):
+                    continue
+                if not await self._start(source_id):
+                    await held.release(source_id)
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._wake.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ log = structlog.get_logger()
 
 WRITE_EVERY_S = 1.0
 BEAT_EVERY_S = 10.0
-# Entries of the log in a second, of each outcome.
+# Entries of the log in a second, of each outcome: the newest.
 LOGGED = 20
 LONGEST_TOPIC, LONGEST_EXCERPT = 500, 200
 # Failures in a row after which people are told.
@@ -36,7 +37,7 @@ class Notes:
         self._source = source
         self._health = replace(source.health, state=State.IDLE, since=datetime.now(UTC))
         self._counts = dict.fromkeys(Outcome, 0)
-        self._entries: dict[Outcome, list[LogEntry]] = {outcome: [] for outcome in Outcome}
+        self._entries = _no_entries()
         self._changed = True
         self._to_tell: bool | None = None
         self._failures = 0
@@ -84,17 +85,15 @@ class Notes:
         """Note a message."""
         self._counts[outcome] += 1
         self._changed = True
-        entries = self._entries[outcome]
         now = datetime.now(UTC)
         self._health = replace(self._health, last_message_at=now)
-        if len(entries) < LOGGED:
-            excerpt = excerpt_of(payload) if outcome is Outcome.REFUSED else ""
-            entries.append(
-                LogEntry(
-                    0, now, outcome, storable(topic[:LONGEST_TOPIC]), device_id, len(payload),
-                    storable(detail), excerpt,
-                )
-            )  # fmt: skip
+        excerpt = excerpt_of(payload) if outcome is Outcome.REFUSED else ""
+        self._entries[outcome].append(
+            LogEntry(
+                0, now, outcome, storable(topic[:LONGEST_TOPIC]), device_id, len(payload),
+                storable(detail), excerpt,
+            )
+        )  # fmt: skip
 
     # --- Writing ----------------------------------------------------------
 
@@ -104,9 +103,9 @@ class Notes:
         due = loop.time()
         try:
             while True:
-                if self._changed or loop.time() >= due:
-                    if await self._write(database):
-                        due = loop.time() + BEAT_EVERY_S
+                is_due = self._changed or loop.time() >= due
+                if is_due and await self._write(database):
+                    due = loop.time() + BEAT_EVERY_S
                 await asyncio.sleep(WRITE_EVERY_S)
         finally:
             await self._write(database)
@@ -114,7 +113,7 @@ class Notes:
     async def _write(self, database: Database) -> bool:
         """Write what is noted; False if it must be tried again."""
         counts, self._counts = self._counts, dict.fromkeys(Outcome, 0)
-        entries, self._entries = self._entries, {outcome: [] for outcome in Outcome}
+        entries, self._entries = self._entries, _no_entries()
         self._changed = False
         health, to_tell = self._health, self._to_tell
         more = {outcome.value: number for outcome, number in counts.items()}
@@ -133,11 +132,11 @@ class Notes:
         return True
 
     def _add_back(
-        self, counts: Mapping[Outcome, int], entries: Mapping[Outcome, list[LogEntry]]
+        self, counts: Mapping[Outcome, int], entries: Mapping[Outcome, deque[LogEntry]]
     ) -> None:
         for outcome in Outcome:
             self._counts[outcome] += counts[outcome]
-            self._entries[outcome] = (entries[outcome] + self._entries[outcome])[:LOGGED]
+            self._entries[outcome] = deque(entries[outcome] + self._entries[outcome], LOGGED)
 
     async def _tell(self, tx: Tx, fails: bool, health: Health) -> None:
         source = self._source
@@ -153,6 +152,10 @@ class Notes:
             detail={"error": health.error},
         )
         await notifications.open_all(tx, [notice])
+
+
+def _no_entries() -> dict[Outcome, deque[LogEntry]]:
+    return {outcome: deque(maxlen=LOGGED) for outcome in Outcome}
 
 
 async def forget(tx: Tx, source: Source) -> None:

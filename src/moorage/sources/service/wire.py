@@ -176,7 +176,8 @@ class Wire(asyncio.Protocol):
         Raises:
             Lost: the connection is gone, or no answer came in time.
         """
-        handling = 0 if retained else 2  # MQTT 5, section 3.8.3.1.
+        # MQTT 5, section 3.8.3.1.
+        handling = 0 if retained or self.login.version is Version.V311 else 2
         asked = [
             mqtt.Subscription(topic_filter, qos, retain_handling=handling)
             for topic_filter, qos in wanted.items()
