@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import signal
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,30 +43,27 @@ class Broker:
             "user root",
             "persistence true",
             f"persistence_location {directory}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
             "max_queued_messages 0",
         ]
         self._config = directory / "mosquitto.conf"
         self._config.write_text("\n".join([*head, *(lines or ("allow_anonymous true",)), ""]))
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it."""
+        """Start it, or start it again with what it had kept."""
         executable = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
         assert executable, "Mosquitto is not installed; run scripts/system-packages test."
         with (self.directory / "mosquitto.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [executable, "-v", "-c", str(self._config)], stdout=log, stderr=log
+            self._process = await asyncio.create_subprocess_exec(
+                executable, "-v", "-c", str(self._config), stdout=log, stderr=log
             )
         await until_listening(self.port)
 
     async def stop(self) -> None:
         """Stop it in peace; it keeps its sessions."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
-            await asyncio.to_thread(self._process.wait)
+            await self._process.wait()
             self._process = None
 
     @property

@@ -19,11 +19,12 @@ CONNECT_TIMEOUT_S = 15.0
 CLOSING_S = 5.0
 # Longer ones would have to be held in memory to be refused.
 LARGEST_PACKET = 32 * 1024 * 1024
-# As many as MQTT 5 may have under way towards us; a broker of 3.1.1 has its own limit.
-RECEIVE_MAXIMUM = 100
+# As many as MQTT 5 is asked to have under way towards us; a broker of 3.1.1 has its own limit.
+# More are borne: Mosquitto 2.0 forgets what it was asked when a session is resumed.
+RECEIVE_MAXIMUM, RECEIVE_BORNE = 100, 65_535
 KEEP_SESSION_S = 7 * 86_400
 _LIMITS = mqtt.Limits(
-    packet_bytes=LARGEST_PACKET, receive_maximum=RECEIVE_MAXIMUM, topic_alias_maximum=100
+    packet_bytes=LARGEST_PACKET, receive_maximum=RECEIVE_BORNE, topic_alias_maximum=100
 )
 # Return codes of CONNACK (MQTT 3.1.1, section 3.2.2.3).
 _CODES_311 = {
@@ -294,8 +295,8 @@ async def connect(
     Raises:
         Lost: it cannot be done; the text says why.
     """
-    properties: mqtt.Properties = {}
-    if login.version is Version.V5 and not login.clean:
+    properties: mqtt.Properties = {"receive_maximum": RECEIVE_MAXIMUM}
+    if not login.clean:
         properties["session_expiry_interval"] = KEEP_SESSION_S
     machine = mqtt.ClientConnection(
         login.client_id,
