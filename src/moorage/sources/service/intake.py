@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
@@ -40,12 +41,22 @@ ASK_AGAIN_S = 60.0
 # Reading stops when so much waits to be looked at.
 MOST_QUEUED, MOST_QUEUED_BYTES = 1_000, 8 * 1024 * 1024
 BATCH = 500
+# Messages handed over and not yet durable. With those of one more batch they are fewer than the
+# entries of a device that a repeated PUBLISH is compared with.
+MOST_UNDER_WAY, REPEAT_DEPTH = 500, 1_000
+PRINTS_KEPT_S = 5.0
 # A quota that is back within this time is waited for.
 LONGEST_WAIT_S = 10.0
 STOP_S = 5.0
-# Entries of a device that a repeated PUBLISH is compared with: one may carry many messages.
-REPEAT_DEPTH = 1_000
-_SECONDS_OF_DATABASE = 0.5
+_ASK_AGAIN_S = 0.5
+
+
+class _Taken(NamedTuple):
+    """A message on its way into the ledger."""
+
+    sender: devices.Sender
+    message: ledger.RawMessage
+    topic: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,7 @@ class Intake:
         self._queue: deque[Publish] = deque()
         self._queued_bytes = 0
         self._arrived = asyncio.Event()
+        self._prints: dict[int, tuple[float, Collection[ingest.Print]]] = {}
         self._under_way = 0
         self._settled = asyncio.Event()
         self.is_removed = False
@@ -142,6 +154,7 @@ class Intake:
             await asyncio.wait([draining])
         self._queue.clear()
         self._queued_bytes = 0
+        self._prints.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 while self._under_way:
@@ -202,58 +215,53 @@ class Intake:
             while self._queue and not wire.lost.done():
                 if door.overloaded:
                     await _relieved(door)
-                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-                self._queued_bytes -= sum(len(publish.payload) for publish in batch)
-                await self._take(wire, batch)
+                while self._under_way > MOST_UNDER_WAY:
+                    self._settled.clear()
+                    await self._settled.wait()
+                if door.refuses(""):
+                    door.shed("disk", sum(not publish.packet_id for publish in self._queue))
+                    wire.end("The disk of the platform is full: messages stay at the broker.")
+                    return
+                await self._take(wire)
             wire.resume()
             self._arrived.clear()
             await self._arrived.wait()
 
-    async def _take(self, wire: Wire, batch: Sequence[Publish]) -> None:
-        if self._means.door.refuses(""):
-            self._means.door.shed("disk", sum(not publish.packet_id for publish in batch))
-            wire.end("The disk of the platform is full: messages stay at the broker.")
-            return
-        messages: list[ledger.RawMessage] = []
-        senders: list[devices.Sender] = []
-        topics: list[str] = []
+    async def _take(self, wire: Wire) -> None:
+        """Put a batch of what waits into the ledger."""
+        taken: list[_Taken] = []
         packet_ids: list[int] = []
-        for publish in batch:
-            taken = await self._messages(wire, publish)
-            for sender, message in taken:
-                senders.append(sender)
-                messages.append(message)
-                topics.append(publish.topic)
+        while self._queue and max(len(taken), len(packet_ids)) < BATCH:
+            publish = self._queue.popleft()
+            self._queued_bytes -= len(publish.payload)
+            taken += await self._messages(wire, publish)
             if publish.packet_id:
                 packet_ids.append(publish.packet_id)
-        if not messages:
+        if not taken:
             wire.acknowledge(packet_ids)
             return
-        self._under_way += 1
-        taken_in = list(zip(senders, messages, topics, strict=True))
-        done = partial(self._committed, wire, packet_ids, taken_in)
-        self._means.door.accept(messages, done)
+        self._under_way += len(taken)
+        done = partial(self._committed, wire, packet_ids, taken)
+        self._means.door.accept([one.message for one in taken], done)
 
     def _committed(
         self,
         wire: Wire,
         packet_ids: Sequence[int],
-        taken: Sequence[tuple[devices.Sender, ledger.RawMessage, str]],
+        taken: Sequence[_Taken],
         error: Exception | None,
     ) -> None:
-        self._under_way -= 1
+        self._under_way -= len(taken)
         self._settled.set()
         if error is not None:
             self._means.door.shed("overload", len(taken))
             wire.end("Messages could not be stored: they stay at the broker.")
             return
-        for sender, message, topic in taken:
-            self._notes.message(Outcome.TAKEN, topic, message.payload, sender.device_id)
+        for one in taken:
+            self._note(Outcome.TAKEN, one)
         wire.acknowledge(packet_ids)
 
-    async def _messages(
-        self, wire: Wire, publish: Publish
-    ) -> list[tuple[devices.Sender, ledger.RawMessage]]:
+    async def _messages(self, wire: Wire, publish: Publish) -> list[_Taken]:
         """Make the messages of a PUBLISH that are to be stored."""
         if publish.retain:
             return []  # What was known when we subscribed; live messages do not carry the flag.
@@ -262,7 +270,7 @@ class Intake:
         except Refused as refused:
             self._refuse(publish, publish.payload, refused)
             return []
-        made = []
+        made: list[_Taken] = []
         now_us = time.time_ns() // 1000
         packet = self._session.number << 16 | publish.packet_id if publish.packet_id else 0
         for index, item in enumerate(items):
@@ -272,20 +280,38 @@ class Intake:
                 continue
             reading = self._reading
             message = reading.message(publish, index, item, sender.number, packet, now_us)
-            if publish.dup and ingest.print_of(message) in await self._stored(sender):
+            made.append(_Taken(sender, message, publish.topic))
+        if publish.dup:
+            made = await self._without_repeats(made)
+        return [one for one in made if await self._is_admitted(wire, publish, one, len(items))]
+
+    async def _without_repeats(self, made: Sequence[_Taken]) -> list[_Taken]:
+        """Leave out what is stored already.
+
+        What one PUBLISH carries of one device was stored together: the last tells of all.
+        """
+        last = {one.sender.number: one.message for one in made}
+        stored = {
+            number
+            for number, message in last.items()
+            if ingest.print_of(message) in await self._stored(number)
+        }
+        for one in made:
+            if one.sender.number in stored:
                 self._means.door.shed("repeat")
-                payload = message.payload
-                self._notes.message(Outcome.REPEATED, publish.topic, payload, sender.device_id)
-            elif (wait := await self._admitted(message)) is None:
-                made.append((sender, message))
-            else:
-                self._means.door.shed("rate")
-                self._refuse(publish, message.payload, Refused("rate", str(wait)), sender)
-                if self._source.version is Version.V5 and len(items) == 1 and publish.qos:
-                    # 3.1.1 has no word for it.
-                    code = ReasonCode.QUOTA_EXCEEDED
-                    wire.machine.acknowledge(publish.packet_id, code, str(wait))
-        return made
+                self._note(Outcome.REPEATED, one)
+        return [one for one in made if one.sender.number not in stored]
+
+    async def _is_admitted(self, wire: Wire, publish: Publish, one: _Taken, together: int) -> bool:
+        wait = await self._admitted(one.message)
+        if wait is None:
+            return True
+        self._means.door.shed("rate")
+        self._refuse(publish, one.message.payload, Refused("rate", str(wait)), one.sender)
+        if self._source.version is Version.V5 and together == 1 and publish.qos:
+            # 3.1.1 has no word for it.
+            wire.machine.acknowledge(publish.packet_id, ReasonCode.QUOTA_EXCEEDED, str(wait))
+        return False
 
     async def _sender(self, item: Item) -> devices.Sender | Refused:
         if isinstance(item.name, Refused):
@@ -295,14 +321,25 @@ class Intake:
             try:
                 return roster.known(naming, item.name) or await roster.find(naming, item.name)
             except DatabaseUnavailable:
-                await asyncio.sleep(_SECONDS_OF_DATABASE)
+                await asyncio.sleep(_ASK_AGAIN_S)
 
-    async def _stored(self, sender: devices.Sender) -> Collection[ingest.Print]:
+    async def _stored(self, device: int) -> Collection[ingest.Print]:
+        """Give the prints of a device's last entries.
+
+        After a reconnect many repeats come at once, so what was learnt is used for some seconds.
+        """
+        kept = self._prints.get(device)
+        if kept is not None and time.monotonic() - kept[0] < PRINTS_KEPT_S:
+            return kept[1]
         while True:
+            asked_at = time.monotonic()
             try:
-                return await self._means.door.stored_lately(sender.number, REPEAT_DEPTH)
+                prints = await self._means.door.stored_lately(device, REPEAT_DEPTH)
             except MoorageError:
-                await asyncio.sleep(_SECONDS_OF_DATABASE)
+                await asyncio.sleep(_ASK_AGAIN_S)
+                continue
+            self._prints[device] = asked_at, prints
+            return prints
 
     async def _admitted(self, message: ledger.RawMessage) -> ingest.Wait | None:
         """Take a message from what may be sent; give what stands against it.
@@ -317,6 +354,9 @@ class Intake:
                 return wait
             waited += wait.seconds
             await asyncio.sleep(wait.seconds)
+
+    def _note(self, outcome: Outcome, one: _Taken) -> None:
+        self._notes.message(outcome, one.topic, one.message.payload, one.sender.device_id)
 
     def _refuse(
         self,
