@@ -331,6 +331,17 @@ async def a_target(north: North) -> str:
     return str((await north.make("/targets", body))["id"])
 
 
+@thing("source_id")
+async def a_source(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} source",
+        "url": "mqtt://localhost:9",
+        "subscriptions": [{"topic": "plant/{device}/up"}],
+    }
+    return str((await north.make("/sources", body))["id"])
+
+
 @thing("route_id")
 async def a_route(north: North) -> str:
     body = {"targetId": north.ids["target_id"], "name": f"{MARK} route", "enabled": False}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+import moorage_mqtt as mqtt
 from moorage import sources
 from sources.world import Broker, World, a_broker, fetching
 from targets.authority import Authority
@@ -138,10 +140,7 @@ async def test_websocket_carries_mqtt(world: World, tmp_path: Path) -> None:
         broker.port = ports
 
 
-async def test_what_the_broker_refuses_is_shown_while_the_rest_flows(
-    world: World, closed: Broker
-) -> None:
-    await world.a_device("Pump")
+async def test_a_broker_that_is_not_there_is_told_of(world: World) -> None:
     wrong = await world.a_source("mqtt://127.0.0.1:1", "p/{device}")
     unknown = await world.a_source("mqtt://nowhere.invalid", "p/{device}")
     async with fetching(world):
@@ -159,3 +158,63 @@ async def test_two_processes_hold_a_source_once(world: World, broker: Broker) ->
             await world.until_counted(source, taken=50, repeated=0)
     assert len(await world.payloads(pump)) == 50
     assert broker.log.count(f"as moorage-{source.id.hex}") == 1
+
+
+class Fussy(asyncio.Protocol):
+    """The smallest broker there is: refuses what begins with `no/`, and sends what it is told."""
+
+    def __init__(self) -> None:
+        self.machine = mqtt.ServerConnection(mqtt.Limits(), now=time.monotonic())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for event in self.machine.receive(data, time.monotonic()):
+            if isinstance(event, mqtt.Connect):
+                now = time.monotonic()
+                self.machine.accept(mqtt.Session(), now=now, session_present=False)
+            elif isinstance(event, mqtt.Subscribe):
+                filters = [one.topic_filter for one in event.subscriptions]
+                codes = [0x87 if name.startswith("no/") else 1 for name in filters]
+                self.machine.suback(event.packet_id, tuple(codes))
+                if any(code == 1 for code in codes):
+                    self.machine.publish("p/pump", b"in", now=time.monotonic(), qos=1)
+        self.transport.write(self.machine.take())
+
+
+async def test_what_the_broker_refuses_is_shown_while_the_rest_flows(world: World) -> None:
+    pump = await world.a_device("Pump")
+    server = await asyncio.get_running_loop().create_server(Fussy, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        source = await world.a_source(f"mqtt://127.0.0.1:{port}", "p/{device}", "no/{device}")
+        async with fetching(world):
+            await world.until_connected(source)
+            await world.until_counted(source, taken=1)
+        error = (await world.get(source)).health.error
+    finally:
+        server.close()
+    assert error == "The broker refuses subscriptions: no/+ (not authorized)."
+    assert await world.payloads(pump) == ["in"]
+
+
+class Babbling(asyncio.Protocol):
+    """No broker at all."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 50)
+
+
+async def test_who_speaks_something_else_is_told_of(world: World) -> None:
+    server = await asyncio.get_running_loop().create_server(Babbling, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        async with fetching(world):
+            for scheme in ("mqtt", "ws", "mqtts"):
+                url = f"{scheme}://localhost:{port}"
+                assert await world.until_failing(await world.a_source(url, f"{scheme}/{{device}}"))
+    finally:
+        server.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -195,10 +194,7 @@ async def test_what_is_too_large_or_too_fast_stops_nobody_else(
 
 async def test_retained_messages_are_left_at_the_broker(world: World, broker: Broker) -> None:
     pump = await world.a_device("Pump")
-    process = await asyncio.create_subprocess_exec(
-        "mosquitto_pub", "-p", str(broker.port), "-t", "p/pump", "-r", "-q", "1", "-m", "old"
-    )
-    assert await process.wait() == 0
+    await broker.publish("p/pump", "old", retain=True)
     for version in sources.Version:
         source = await world.a_source(broker.url, "p/{device}", version=version)
         async with fetching(world):

@@ -76,9 +76,17 @@ class Broker:
         """What it wrote."""
         return (self.directory / "mosquitto.log").read_text(errors="replace")
 
-    async def publish(self, topic: str, *payloads: str | bytes, qos: int = 1, **more: str) -> None:
+    async def publish(
+        self,
+        topic: str,
+        *payloads: str | bytes,
+        qos: int = 1,
+        retain: bool = False,
+        **more: str,
+    ) -> None:
         """Publish with mosquitto_pub, one payload a line; `more` are further options."""
         options = [word for name, value in more.items() for word in (f"--{name}", value)]
+        options += ["--retain"] if retain else []
         text = b"\n".join(p.encode() if isinstance(p, str) else p for p in payloads) + b"\n"
         process = await asyncio.create_subprocess_exec(
             "mosquitto_pub", "-p", str(self.port), "-h", "127.0.0.1", "-q", str(qos), "-t", topic,
