@@ -88,7 +88,8 @@ class Outbound:
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as failed:
-            raise HostUnknown(host=host, reason=str(failed)) from failed
+            reason = getattr(failed, "strerror", None) or failed
+            raise HostUnknown(host=host, reason=str(reason)) from failed
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not self._trusts(host):
             for text in addresses:

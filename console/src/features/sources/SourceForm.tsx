@@ -3,7 +3,6 @@ import {
   Divider,
   NumberInput,
   PasswordInput,
-  SegmentedControl,
   Select,
   SimpleGrid,
   Textarea,
@@ -30,6 +29,8 @@ interface Props {
   onClose: () => void
   onMade?: (made: Source) => void
 }
+
+const MONO = { input: { fontFamily: 'monospace' } }
 
 const typed = (one: Source['subscriptions'][number]): Typed => ({
   topic: one.topic,
@@ -160,18 +161,15 @@ export function SourceForm({ source, onClose, onMade }: Props) {
           allowDecimal={false}
           {...form.getInputProps('keepAliveS')}
         />
-        <div>
-          <Divider label={t('sources.version')} labelPosition="left" mb={6} />
-          <SegmentedControl
-            fullWidth
-            aria-label={t('sources.version')}
-            data={[
-              { value: '5', label: 'MQTT 5' },
-              { value: '3.1.1', label: 'MQTT 3.1.1' },
-            ]}
-            {...form.getInputProps('version')}
-          />
-        </div>
+        <Select
+          label={t('sources.version')}
+          allowDeselect={false}
+          data={[
+            { value: '5', label: 'MQTT 5' },
+            { value: '3.1.1', label: 'MQTT 3.1.1' },
+          ]}
+          {...form.getInputProps('version')}
+        />
       </SimpleGrid>
       {encrypted && (
         <>
@@ -179,7 +177,7 @@ export function SourceForm({ source, onClose, onMade }: Props) {
           <Textarea
             label={t('sources.authority')}
             description={t('sources.authorityHelp')}
-            ff="monospace"
+            styles={MONO}
             autosize
             minRows={2}
             maxRows={6}
@@ -188,13 +186,13 @@ export function SourceForm({ source, onClose, onMade }: Props) {
           <SimpleGrid cols={{ base: 1, xs: 2 }}>
             <Textarea
               label={t('sources.clientCertificate')}
-              ff="monospace"
+              styles={MONO}
               autosize
               minRows={2}
               maxRows={6}
               {...form.getInputProps('clientCertificate')}
             />
-            <Textarea ff="monospace" autosize minRows={2} maxRows={6} {...secret('clientKey')} />
+            <Textarea styles={MONO} autosize minRows={2} maxRows={6} {...secret('clientKey')} />
           </SimpleGrid>
         </>
       )}

@@ -37,7 +37,7 @@ export function Subscriptions({ value, onChange, errors }: Props) {
               flex={1}
               label={t('sources.topic')}
               placeholder="plant/{device}/+/up"
-              ff="monospace"
+              styles={{ input: { fontFamily: 'monospace' } }}
               withAsterisk
               value={one.topic}
               onChange={(event) => set(at, { topic: event.currentTarget.value })}
