@@ -397,6 +397,8 @@ LEFT = (
     "INSERT INTO target_log (target_id, at, outcome, device_id, message_id, key, attempt, status,"
     " latency_ms, detail, answer) VALUES (:target, now(), 'accepted', :device, '', '', 1, 200, 1.5,"
     " :mark, '')",
+    "INSERT INTO source_log (source_id, at, outcome, topic, device_id, size, detail, excerpt)"
+    " VALUES (:source, now(), 'taken', :mark, :device, 1, '', '')",
     "INSERT INTO system_log (at, part, component, level, event, detail) VALUES (now(), 'api',"
     " 'moorage.api', 'warning', :mark, '{}')",
 )
@@ -410,7 +412,7 @@ async def leave(north: North) -> None:
         "organization": UUID(north.organization_id),
         **{
             name: UUID(north.ids[f"{name}_id"])
-            for name in ("application", "device", "decoder", "target")
+            for name in ("application", "device", "decoder", "target", "source")
         },
     }
     async with north.world.database.begin() as tx:

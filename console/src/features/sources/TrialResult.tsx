@@ -31,7 +31,7 @@ export function TrialResult({ trial }: { trial: SourceTrial }) {
         {fine && trial.samples.length > 0 && t('sources.trialCame', { count: trial.samples.length })}
       </Alert>
       {trial.samples.length > 0 && (
-        <Table.ScrollContainer minWidth={480}>
+        <Table.ScrollContainer minWidth={300}>
           <Table verticalSpacing={6}>
             <Table.Thead>
               <Table.Tr>
