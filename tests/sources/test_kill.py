@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from moorage import devices, sources
+from moorage.kit.db import DatabaseUnavailable
 from sources.world import Broker, World, each_once, fetching
 
 HOLDER = Path(__file__).with_name("holder_process.py")
@@ -103,3 +104,32 @@ async def test_a_dead_holder_is_followed_by_another(world: World, broker: Broker
             await world.until_stored(200)
     assert connected_at is not None
     await check(world, pumps, 200)
+
+
+async def test_a_database_that_cuts_everybody_off_costs_a_reconnect_only(
+    world: World, broker: Broker
+) -> None:
+    pumps = [await world.a_device(f"Pump {n}") for n in range(3)]
+    source = await world.a_source(broker.url, "p/{device}")
+    async with (
+        fetching(world, device_burst=100_000),
+        await world.database.connect(name="axe") as axe,
+    ):
+        await world.until_connected(source)
+        for turn in range(3):
+            texts = [str(n) for n in range(turn * 300, turn * 300 + 300)]
+            sending = [broker.publish(f"p/{pump.name}", *texts) for pump in pumps]
+            sent = asyncio.gather(*sending)
+            await axe.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            await sent
+        await world.until(lambda: _holds(world, 3 * 900), 60)
+    await check(world, pumps, 900)
+
+
+async def _holds(world: World, count: int) -> bool:
+    with contextlib.suppress(DatabaseUnavailable):
+        return len(await world.stored()) >= count
+    return False

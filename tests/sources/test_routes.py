@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest_asyncio
 from httpx2 import AsyncClient
 
 import web
+from moorage import sources
 from moorage.audit import jobs as audit_jobs
+from moorage.kit import secrets
 from moorage.kit.outbound import LOOPBACK
 from moorage.organizations import Permission, Role
+from moorage.sources import store
+from moorage.sources.service import catalogue
 from sources.world import Broker
 
 
@@ -182,3 +188,18 @@ async def test_a_broker_is_tried_before_it_is_kept(town: Town, broker: Broker) -
     town.world.app.state.outbound.allow(())
     guarded = (await town.admin.post("/api/v1/sources/test", json=town.body(broker.url))).json()
     assert "may not connect to" in guarded["detail"]
+
+
+async def test_secrets_outlive_the_key_that_sealed_them(town: Town) -> None:
+    made = await town.make(userName="plant", secrets={"password": "sesame"})
+    sealer, source_id = town.world.app.state.sealer, UUID(made["id"])
+    async with town.world.database.begin() as tx:
+        before = await store.sealed_secrets(tx, source_id)
+        fresh = await secrets.add_key(tx, web.ROOT_KEY)
+        sealer.learn([replace(fresh, from_at=tx.now)])
+        await sources.seal_anew(tx, sealer)
+        after = await store.sealed_secrets(tx, source_id)
+        assert await catalogue.secrets_of(tx, source_id, sealer) == {"password": "sesame"}
+    assert before is not None
+    assert after is not None
+    assert before[:16] != after[:16] == fresh.id.bytes
