@@ -331,6 +331,17 @@ async def a_target(north: North) -> str:
     return str((await north.make("/targets", body))["id"])
 
 
+@thing("source_id")
+async def a_source(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} source",
+        "url": "mqtt://localhost:9",
+        "subscriptions": [{"topic": "plant/{device}/up"}],
+    }
+    return str((await north.make("/sources", body))["id"])
+
+
 @thing("route_id")
 async def a_route(north: North) -> str:
     body = {"targetId": north.ids["target_id"], "name": f"{MARK} route", "enabled": False}
@@ -386,6 +397,8 @@ LEFT = (
     "INSERT INTO target_log (target_id, at, outcome, device_id, message_id, key, attempt, status,"
     " latency_ms, detail, answer) VALUES (:target, now(), 'accepted', :device, '', '', 1, 200, 1.5,"
     " :mark, '')",
+    "INSERT INTO source_log (source_id, at, outcome, topic, device_id, size, detail, excerpt)"
+    " VALUES (:source, now(), 'taken', :mark, :device, 1, '', '')",
     "INSERT INTO system_log (at, part, component, level, event, detail) VALUES (now(), 'api',"
     " 'moorage.api', 'warning', :mark, '{}')",
 )
@@ -399,7 +412,7 @@ async def leave(north: North) -> None:
         "organization": UUID(north.organization_id),
         **{
             name: UUID(north.ids[f"{name}_id"])
-            for name in ("application", "device", "decoder", "target")
+            for name in ("application", "device", "decoder", "target", "source")
         },
     }
     async with north.world.database.begin() as tx:

@@ -928,6 +928,47 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "sources",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("user_name", sa.Text(), nullable=False),
+        sa.Column("keep_alive_s", sa.Integer(), nullable=False),
+        sa.Column("authority", sa.Text(), nullable=True),
+        sa.Column("client_certificate", sa.Text(), nullable=True),
+        sa.Column("subscriptions", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("called_by", sa.Text(), nullable=False),
+        sa.Column("identifier_kind", sa.Text(), nullable=False),
+        sa.Column("inbox_id", sa.Uuid(), nullable=True),
+        sa.Column("secret_names", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("sealed_secrets", sa.LargeBinary(), nullable=True),
+        sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["inbox_id"], ["groups.id"], name=op.f("sources_inbox_id_fkey"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("sources_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("sources_pkey")),
+    )
+    op.create_index(op.f("sources_inbox_id_idx"), "sources", ["inbox_id"], unique=False)
+    op.create_index(
+        "sources_name_key",
+        "sources",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+    )
+    op.create_table(
         "targets",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -1479,6 +1520,52 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 70},
     )
     op.create_index("session_retained_expires", "session_retained", ["expires_at"], unique=False)
+    op.create_table(
+        "source_log",
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("n", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=True),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("excerpt", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["source_id"],
+            ["sources.id"],
+            name=op.f("source_log_source_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("source_id", "n", name=op.f("source_log_pkey")),
+    )
+    op.create_table(
+        "source_states",
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("connected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_message_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.BigInteger(), nullable=False),
+        sa.Column("repeated", sa.BigInteger(), nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.Column("beat_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("session_number", sa.BigInteger(), nullable=False),
+        sa.Column("subscribed", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('idle', 'connected', 'failing')", name=op.f("source_states_state_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["source_id"],
+            ["sources.id"],
+            name=op.f("source_states_source_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("source_id", name=op.f("source_states_pkey")),
+    )
     op.create_table(
         "target_counts",
         sa.Column("target_id", sa.Uuid(), nullable=False),

@@ -49,7 +49,7 @@ from moorage.ingest import (
 from moorage.kit.errors import FieldInvalid, Kind, MoorageError
 from moorage.kit.formats import read_cbor
 from moorage.kit.ids import uuid7, uuid7_bytes
-from moorage.kit.outbound import AddressForbidden, HostUnknown, Outbound
+from moorage.kit.outbound import AddressForbidden, HostUnknown, Outbound, client_context, said
 from moorage.kit.template import Into, Template, TemplateInvalid, ValueMissing
 from moorage.ledger import (
     Appended,
@@ -139,12 +139,14 @@ __all__ = [
     "Value",
     "ValueMissing",
     "Wait",
+    "client_context",
     "message_key",
     "number_of",
     "pack",
     "print_of",
     "read_cbor",
     "read_port",
+    "said",
     "split",
     "take_readings",
     "uuid7",

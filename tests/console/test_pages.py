@@ -61,6 +61,13 @@ class Things:
             settings={"url": "https://data.example.org/in"},
         )
         self.make("routes", targetId=self.target, name="Everything")
+        self.source = self.make(
+            "sources",
+            organizationId=self.organization,
+            name="Plant",
+            url="mqtt://localhost:9",
+            subscriptions=[{"topic": "plant/{device}/up"}],
+        )
         self.post(f"devices/{self.device}/operations", {"code": "dim", "payload": {"level": 40}})
         groups = client.get("/api/v1/permissions", params={"organizationId": self.organization})
         self.group: str = groups.json()["items"][0]["id"]
@@ -147,6 +154,10 @@ def pages(things: Things) -> dict[str, str]:
         "decoder-cases": f"/decoders/{things.decoder}?tab=cases",
         "targets": "/targets",
         "target-form": "/targets?new=true",
+        "sources": "/sources",
+        "source": f"/sources/{things.source}",
+        "source-settings": f"/sources/{things.source}?tab=settings",
+        "source-form": "/sources?new=true",
         "target": target,
         "target-receipts": f"{target}?tab=receipts",
         "target-log": f"{target}?tab=log",

@@ -79,6 +79,13 @@ def test_things_are_made_found_changed_and_removed_by_name(platform: Installatio
     )  # fmt: skip
     kept = done(platform, "change", "targets", "open data", "receiptDays=7")
     assert kept["receiptDays"] == 7
+    fetched = done(
+        platform, "create", "sources", "name=Plant", "organization=North", "inbox=Bins",
+        "url=mqtt://localhost:9", 'subscriptions=[{"topic": "plant/{device}/up"}]',
+    )  # fmt: skip
+    assert fetched["inboxId"] == bins["id"]
+    done(platform, "do", "sources", "Plant", "pause")
+    assert done(platform, "get", "sources", "plant")["paused"] is True
     shown = done(platform, "get", "devices", "Bin 7")
     assert shown["metadata"]["floor"] == "3"
     listed = done(platform, "get", "devices", "--where", "application=Bins", "--json")

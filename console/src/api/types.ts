@@ -101,3 +101,9 @@ export type RoutePatch = Sent<'/api/v1/routes/{route_id}', 'patch'>
 
 export type Fact = Extract<Got<'/api/v1/audit'>, object>['items'][number]
 export type Demo = Got<'/api/v1/demo'>
+
+export type Source = Item<'/api/v1/sources'>
+export type SourceBody = Sent<'/api/v1/sources', 'post'>
+export type SourcePatch = Sent<'/api/v1/sources/{source_id}', 'patch'>
+export type SourceTrial = Made<'/api/v1/sources/test', 200>
+export type SourceLogEntry = Item<'/api/v1/sources/{source_id}/log'>

@@ -2,6 +2,7 @@ import { Modal, Text, TextInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import {
   type Icon,
+  IconAntenna,
   IconApps,
   IconBuilding,
   IconCode,
@@ -21,6 +22,7 @@ import { findDecoders } from '@/features/decoders/queries'
 import { findDevices } from '@/features/devices/queries'
 import { findApplications } from '@/features/groups/queries'
 import { findOrganizations, listGroups } from '@/features/organizations/queries'
+import { findSources } from '@/features/sources/queries'
 import { findTargets } from '@/features/targets/queries'
 import { findUsers } from '@/features/users/queries'
 import { useGo } from '@/parts/go'
@@ -143,6 +145,7 @@ function useHits(text: string): Hit[] {
     findApplications(asked, organizationId),
   )
   const decoders = useFound('decoders', 'decoders:read', asked, () => findDecoders(asked, organizationId))
+  const sources = useFound('sources', 'sources:read', asked, () => findSources(asked, organizationId))
   const targets = useFound('targets', 'targets:read', asked, () => findTargets(asked, organizationId))
   const users = useFound('users', 'users:read', asked, () => findUsers(asked, organizationId))
   const organizations = useFound('organizations', 'organizations:read', asked, () => findOrganizations(asked))
@@ -167,6 +170,7 @@ function useHits(text: string): Hit[] {
     ...hits(IconCpu, t('palette.device'), '/devices', devices),
     ...hits(IconApps, t('palette.application'), '/applications', applications),
     ...hits(IconCode, t('palette.decoder'), '/decoders', decoders),
+    ...hits(IconAntenna, t('palette.source'), '/sources', sources),
     ...hits(IconSend2, t('palette.target'), '/targets', targets),
     ...hits(IconBuilding, t('palette.organization'), '/organizations', organizations),
     ...users.map((user) => ({

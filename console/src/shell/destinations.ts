@@ -1,6 +1,7 @@
 import {
   type Icon,
   IconActivity,
+  IconAntenna,
   IconApps,
   IconBell,
   IconBuilding,
@@ -38,6 +39,7 @@ export interface Destination {
     | 'operations'
     | 'notices'
     | 'decoders'
+    | 'sources'
     | 'targets'
     | 'organizations'
     | 'users'
@@ -67,6 +69,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
     key: 'flow',
     places: [
       { to: '/messages', key: 'messages', icon: IconMessage2, needs: 'messages:read' },
+      { to: '/sources', key: 'sources', icon: IconAntenna, needs: 'sources:read' },
       { to: '/decoders', key: 'decoders', icon: IconCode, needs: 'decoders:read' },
       { to: '/targets', key: 'targets', icon: IconSend2, needs: 'targets:read' },
       { to: '/operations', key: 'operations', icon: IconTerminal2, needs: 'devices:read' },

@@ -1,6 +1,7 @@
 """The registry of devices: what is out there, whose it is, and how it proves who it is."""
 
 from .errors import (
+    CalledUnfit,
     ClaimSpent,
     CredentialUnknown,
     DeviceUnknown,
@@ -27,6 +28,7 @@ from .model import (
     DEV_EUI,
     SENDER,
     SENDING,
+    CalledBy,
     Connectivity,
     Credential,
     CredentialKind,
@@ -41,6 +43,7 @@ from .model import (
     Location,
     MapBox,
     Named,
+    Naming,
     NewDevice,
     Ownership,
     Platform,
@@ -49,6 +52,7 @@ from .model import (
     ShownSecret,
     Threshold,
 )
+from .service.called import find_called
 from .service.claims import make_claim, redeem_claim
 from .service.inbox import (
     adopt,
@@ -101,6 +105,8 @@ __all__ = [
     "DEV_EUI",
     "SENDER",
     "SENDING",
+    "CalledBy",
+    "CalledUnfit",
     "ClaimMade",
     "ClaimSpent",
     "Connectivity",
@@ -130,6 +136,7 @@ __all__ = [
     "Location",
     "MapBox",
     "Named",
+    "Naming",
     "NewDevice",
     "NotThereThen",
     "Ownership",
@@ -152,6 +159,7 @@ __all__ = [
     "count_by_state",
     "credentials_of",
     "enrol",
+    "find_called",
     "find_inbox",
     "find_many",
     "find_sender",

@@ -114,6 +114,14 @@ class InboxRefuses(MoorageError):
     message = "The inbox key is right, but {reason}"
 
 
+class CalledUnfit(MoorageError):
+    """A broker of the organization names a sender that is no device of it and may not wait."""
+
+    kind = Kind.UNSIGNED
+    code = "devices.called_unfit"
+    message = "{name} is nobody to take messages from: {reason}"
+
+
 class ClaimSpent(MoorageError):
     """The one-time claim makes no device, or no more."""
 

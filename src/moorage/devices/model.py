@@ -395,6 +395,34 @@ class Sender:
         return self.state in SENDING or self.state is DeviceState.WAITING
 
 
+class CalledBy(StrEnum):
+    """What of a device others call it by."""
+
+    ID = "id"
+    NAME = "name"
+    SERIAL = "serial"
+    USER_NAME = "userName"
+    IDENTIFIER = "identifier"
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How somebody who speaks for an organisation's devices calls them.
+
+    Attributes:
+        credential_id: of whoever speaks for them.
+        called_by: what of a device its name there is.
+        identifier_kind: which kind of identifier, where it is one.
+        inbox_id: the application where strangers wait; None lets nobody wait.
+    """
+
+    credential_id: UUID
+    organization_id: UUID
+    called_by: CalledBy = CalledBy.ID
+    identifier_kind: str = ""
+    inbox_id: UUID | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Inbox:
     """Where senders nobody knows wait: an application that holds an inbox key."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from moorage import targets, users
+from moorage import sources, targets, users
 from moorage.entry import root_key, rows
 from moorage.entry import settings as configuration
 from moorage.entry.first_run import in_transaction
@@ -101,6 +101,7 @@ def _rotate_sealing_key(settings: Settings) -> None:
         sealer = Sealer(await secrets.read_keys(tx, root))
         await users.seal_anew(tx, sealer)
         await targets.seal_anew(tx, sealer)
+        await sources.seal_anew(tx, sealer)
         await secrets.retire_keys(tx, made.id)
 
     made = in_transaction(settings, make)

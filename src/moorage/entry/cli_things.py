@@ -25,12 +25,12 @@ from moorage.kit.errors import FieldInvalid
 
 Kind = Literal[
     "api-keys", "applications", "audit", "decoders", "devices", "inbox", "invitations", "notices",
-    "operations", "organizations", "permissions", "refusals", "routes", "system-log", "targets",
-    "tasks", "users",
+    "operations", "organizations", "permissions", "refusals", "routes", "sources", "system-log",
+    "targets", "tasks", "users",
 ]  # fmt: skip
 Made = Literal[
     "api-keys", "applications", "decoders", "devices", "invitations", "organizations",
-    "permissions", "routes", "targets", "users",
+    "permissions", "routes", "sources", "targets", "users",
 ]  # fmt: skip
 COLUMNS = {
     "api-keys": "id name scopes expiresAt usedAt",
@@ -46,6 +46,7 @@ COLUMNS = {
     "permissions": "id name roles memberCount",
     "refusals": "lastAt reason protocol address count detail",
     "routes": "id name source enabled",
+    "sources": "id name url paused",
     "system-log": "at part level event",
     "targets": "id name kind paused pending deadLetters",
     "tasks": "id kind state done total",
@@ -57,6 +58,7 @@ NAMED = {
     "decoder": "decoders",
     "device": "devices",
     "gateway": "devices",
+    "inbox": "applications",
     "organization": "organizations",
     "target": "targets",
 }

@@ -9,16 +9,17 @@ import ssl
 
 import structlog
 
-from moorage import ingest, ledger
+from moorage import ingest, ledger, sources
 from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
-from moorage.entry import tls
+from moorage.entry import root_key, tls
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.settings import Settings
-from moorage.kit import plugins
+from moorage.kit import plugins, secrets
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.errors import MoorageError
+from moorage.kit.outbound import Outbound
 
 log = structlog.get_logger()
 
@@ -33,9 +34,13 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         return await database.close()
     async with database.begin() as tx:
         partitions = await ledger.open_log(tx, settings.ledger.partitions)
+        sealer = await secrets.load_sealer(tx, root_key.load(settings))
     name = f"{socket.gethostname()}:{settings.mqtt.port}"
     room = databases.room_of(settings)
     door = ingest.Door(database, doorbells, settings.ingest, partitions, name=name, room=room)
+    outbound = Outbound(settings.reachable)
+    keeper = sources.Keeper(database, doorbells, door, sealer, outbound)
+    learning = functools.partial(root_key.load, settings)
     certificate = Certificate(settings)
     transports: list[ingest.Transport] = _open(settings, certificate.context)
 
@@ -43,6 +48,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         door.adjust(changed.ingest)
         room.adjust(**databases.shares_of(changed))
         certificate.refresh()
+        outbound.allow(changed.reachable)
 
     line.adjusted.append(adjust)
     waiting = {transport.name for transport in transports}
@@ -59,12 +65,18 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         async with system_log_kept(database, part="listen"), asyncio.TaskGroup() as tasks:
             floor = [
                 tasks.create_task(work)
-                for work in (doorbells.run(), door.run(), certificate.keep_fresh())
+                for work in (
+                    doorbells.run(),
+                    door.run(),
+                    certificate.keep_fresh(),
+                    secrets.keep_learning(database, sealer, learning),
+                )
             ]
             doors = [
                 tasks.create_task(transport.run(door, functools.partial(ready, transport.name)))
                 for transport in transports
             ]
+            doors.append(tasks.create_task(keeper.run()))
             await line.stop.wait()
             # The doors close first, so that what they took in is still committed and answered.
             for task in doors:

@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from moorage import devices, ingest, ledger, organizations, sessions, targets
+from moorage import devices, ingest, ledger, organizations, sessions, sources, targets
 from moorage.entry import state
 from moorage.entry.settings import Settings
 from moorage.kit import db, disk
@@ -82,6 +82,9 @@ async def _stored(tx: db.Tx) -> list[Metric]:
             await sessions.count_connected(tx),
         ),
         _gauge("moorage_targets", "Data targets.", "health", await targets.count_by_health(tx)),
+        _gauge(
+            "moorage_sources", "Brokers fetched from.", "state", await sources.count_by_state(tx)
+        ),
         _counter("moorage_deliveries", "Deliveries to targets.", "what", deliveries),
         GaugeMetricFamily("moorage_outbox", "Deliveries that wait.", value=in_outbox),
         _refusals(await ingest.count_refusals(tx)),

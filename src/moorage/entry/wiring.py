@@ -26,6 +26,8 @@ from moorage.operations import routes as operations
 from moorage.organizations import routes as organizations
 from moorage.sessions import jobs as sessions_jobs
 from moorage.sessions import routes as sessions
+from moorage.sources import jobs as sources_jobs
+from moorage.sources import routes as sources
 from moorage.targets import jobs as targets_jobs
 from moorage.targets import routes as targets
 from moorage.tasks import jobs as tasks_jobs
@@ -62,6 +64,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     targets.deliveries,
     targets.kinds_router,
     targets.routes_router,
+    sources.router,
     audit.router,
     demo_routes.router,
 )
@@ -97,6 +100,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("targets.make_days", HOUR_S, targets_jobs.make_days),
     Schedule("targets.drop_old_receipts", HOUR_S, targets_jobs.drop_old_receipts),
     Schedule("targets.trim_log", HOUR_S, targets_jobs.trim_log),
+    Schedule("sources.trim_log", 10 * MINUTE_S, sources_jobs.trim_log),
     Schedule("ingest.measure_quotas", 5 * MINUTE_S, ingest_jobs.measure_quotas),
     Schedule("ingest.forget_refusals", DAY_S, ingest_jobs.forget_refusals),
 )

@@ -11,10 +11,11 @@ import asyncio
 import ipaddress
 import socket
 import ssl as tls
+import tempfile
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from moorage.kit.errors import Kind, MoorageError
+from moorage.kit.errors import FieldInvalid, Kind, MoorageError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -87,7 +88,8 @@ class Outbound:
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as failed:
-            raise HostUnknown(host=host, reason=str(failed)) from failed
+            reason = getattr(failed, "strerror", None) or failed
+            raise HostUnknown(host=host, reason=str(reason)) from failed
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not self._trusts(host):
             for text in addresses:
@@ -125,6 +127,56 @@ class Outbound:
     def _trusts(self, host: str) -> bool:
         name = host.lower().rstrip(".")
         return name in self._hosts or any(name.endswith(suffix) for suffix in self._suffixes)
+
+
+def said(failed: Exception, host: str, port: int) -> str:
+    """Say in one sentence why no connection could be made; for the person who mends it."""
+    where = f"{host}:{port}"
+    if isinstance(failed, tls.SSLCertVerificationError):
+        return f"The certificate of {host} is not trusted: {failed.verify_message}"
+    if isinstance(failed, tls.SSLError):
+        return f"TLS failed: {failed.reason or failed}."
+    if isinstance(failed, OSError):
+        return f"No connection to {where}: {failed.strerror or failed}."
+    return str(failed)
+
+
+def client_context(
+    authority: str | None, certificate: str | None, key: str | None, at: str = "/settings/tls"
+) -> tls.SSLContext:
+    """Make a context that checks the server's certificate and name.
+
+    Args:
+        authority: PEM of the authorities to trust instead of the system's.
+        certificate: PEM of our certificate and its chain.
+        key: PEM of its private key.
+        at: JSON Pointer of what holds `authority` and `clientCertificate`.
+
+    Raises:
+        FieldInvalid: a PEM text is none, or key and certificate do not belong together.
+    """
+    try:
+        made = tls.create_default_context(cadata=authority or None)
+    except (tls.SSLError, ValueError) as wrong:
+        raise FieldInvalid(f"{at}/authority", "must be certificates in PEM") from wrong
+    made.minimum_version = tls.TLSVersion.TLSv1_2
+    if certificate is None:
+        return made
+    if key is None:
+        raise FieldInvalid("/secrets/clientKey", "is needed with a client certificate")
+    # OpenSSL reads a chain from a file only.
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(certificate + "\n" + key)
+        file.flush()
+        try:
+            made.load_cert_chain(file.name)
+        except (tls.SSLError, OSError) as wrong:
+            raise FieldInvalid(
+                f"{at}/clientCertificate",
+                "must be a certificate in PEM that belongs to the key in secrets.clientKey, "
+                "which must have no passphrase",
+            ) from wrong
+    return made
 
 
 def _unwrapped(address: Address) -> Address:

@@ -18,6 +18,7 @@ class NoticeKind(StrEnum):
     APPLICATION_ENDED = "applicationEnded"
     DECODER_FAILING = "decoderFailing"
     TARGET_FAILING = "targetFailing"
+    SOURCE_FAILING = "sourceFailing"
     DISK_FILLING = "diskFilling"
 
 
@@ -28,6 +29,7 @@ class SubjectKind(StrEnum):
     APPLICATION = "application"
     DECODER = "decoder"
     TARGET = "target"
+    SOURCE = "source"
     INSTALLATION = "installation"
 
 

@@ -31,6 +31,8 @@ class Permission(StrEnum):
     MANAGE_DECODERS = "decoders:manage"
     READ_TARGETS = "targets:read"
     MANAGE_TARGETS = "targets:manage"
+    READ_SOURCES = "sources:read"
+    MANAGE_SOURCES = "sources:manage"
     READ_GATEWAYS = "gateways:read"
     MANAGE_GATEWAYS = "gateways:manage"
 
@@ -53,6 +55,7 @@ _READ = frozenset(
         Permission.READ_MESSAGES,
         Permission.READ_DECODERS,
         Permission.READ_TARGETS,
+        Permission.READ_SOURCES,
         Permission.READ_GATEWAYS,
     }
 )
@@ -97,6 +100,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         Permission.OPERATE_DEVICES,
         Permission.MANAGE_DECODERS,
         Permission.MANAGE_TARGETS,
+        Permission.MANAGE_SOURCES,
     },
     Role.READ: _READ,
 }
@@ -113,6 +117,9 @@ APPLICATION_SCOPED = frozenset(
         Permission.READ_MESSAGES,
         Permission.READ_TARGETS,
         Permission.MANAGE_TARGETS,
+        # A source speaks for devices of the whole organisation, so it takes that much.
+        Permission.READ_SOURCES,
+        Permission.MANAGE_SOURCES,
     }
 )
 

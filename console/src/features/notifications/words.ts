@@ -10,6 +10,7 @@ const ROOMS: Partial<Record<Notice['subjectKind'], string>> = {
   application: '/applications',
   decoder: '/decoders',
   target: '/targets',
+  source: '/sources',
 }
 
 /** Give the address of what a notice is about; null for the installation itself. */

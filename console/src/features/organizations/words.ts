@@ -24,6 +24,8 @@ export const PERMISSIONS: Permission[] = [
   'decoders:manage',
   'targets:read',
   'targets:manage',
+  'sources:read',
+  'sources:manage',
   'gateways:read',
   'gateways:manage',
 ]

@@ -2,7 +2,7 @@ import { Alert, Button, Group, Menu, SimpleGrid, Skeleton, Stack, Tabs, Text } f
 import { IconAlertTriangle, IconDots, IconPencil, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
-import { type ReactNode, useState } from 'react'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Timeline } from '@/features/audit/Timeline'
 import { useSession } from '@/features/auth/session'
@@ -10,6 +10,7 @@ import { applicationQuery } from '@/features/groups/queries'
 import { useAddress } from '@/parts/address'
 import { Confirm } from '@/parts/Confirm'
 import { Failure, useFailureText } from '@/parts/Failure'
+import { Figure } from '@/parts/Figure'
 import { useFormat } from '@/parts/format'
 import { useGo } from '@/parts/go'
 import { failed } from '@/parts/notify'
@@ -190,25 +191,5 @@ export function TargetPage() {
         </Confirm>
       )}
     </Page>
-  )
-}
-
-function Figure({ label, value }: { label: string; value: ReactNode }) {
-  return (
-    <div
-      style={{
-        padding: '10px 14px',
-        background: 'var(--panel)',
-        border: '1px solid var(--edge)',
-        borderRadius: 'var(--mantine-radius-md)',
-      }}
-    >
-      <Text fz="sm" c="dimmed">
-        {label}
-      </Text>
-      <Text component="div" fz={18} fw={600}>
-        {value}
-      </Text>
-    </div>
   )
 }

@@ -85,6 +85,8 @@ export const administration = {
     decoders_manage: 'Administrere dekodere',
     targets_read: 'Se modtagere',
     targets_manage: 'Administrere modtagere',
+    sources_read: 'Se kilder',
+    sources_manage: 'Administrere kilder',
     gateways_read: 'Se gateways',
     gateways_manage: 'Administrere gateways',
   },
@@ -242,6 +244,12 @@ export const administration = {
       removed: 'Enhed fjernet',
       exported: 'Enheder eksporteret',
       imported: 'Enheder importeret',
+    },
+    sources: {
+      added: 'Kilde tilføjet',
+      changed: 'Kilde ændret',
+      removed: 'Kilde fjernet',
+      tested: 'Broker afprøvet',
     },
     targets: {
       dead_letter_edited: 'Opgivet besked rettet',

@@ -89,6 +89,7 @@ export const errors = {
       decoder_stays:
         'En dekoder hører til den gamle organisation alene. Del den, eller vælg en anden før flytningen.',
       gateway_unfit: 'Den valgte gateway er ikke en gateway i samme organisation.',
+      called_unfit: 'Fra {{name}} tages ingen beskeder: {{reason}}',
       inbox_refuses: 'Indbakkenøglen er rigtig, men {{reason}}',
       inbox_unknown: 'Applikationen har ingen indbakkenøgle.',
       photo_unfit: 'Et foto er en JPEG-, PNG- eller WebP-fil på højst {{limit}} byte.',
@@ -124,6 +125,11 @@ export const errors = {
       trial_too_long: 'Prøven blev stoppet efter {{limitS}} s. Prøv færre beskeder, eller ret scriptet.',
       trials_too_many: 'At prøve dekodere går på skift, og din tur er ovre. Prøv igen om {{retryAfterS}} s.',
       version_unknown: 'Dekoderen har ingen version {{n}}.',
+    },
+    sources: {
+      unknown: 'Der er ingen sådan kilde, som du må se.',
+      name_taken: 'En anden kilde i organisationen har dette navn.',
+      too_many: 'En organisation har højst {{limit}} kilder. Fjern en, der ikke bruges.',
     },
     targets: {
       unknown: 'Der er ingen sådan modtager, som du må se.',

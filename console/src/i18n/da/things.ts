@@ -391,6 +391,7 @@ export const things = {
     applicationEnded: 'Applikationens slutdato er nået',
     decoderFailing: 'Kan ikke dekode beskeder',
     targetFailing: 'Leverancer fejler',
+    sourceFailing: 'Kan ikke forbindes',
     diskFilling: 'Disken er ved at være fuld',
   },
 }

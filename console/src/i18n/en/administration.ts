@@ -85,6 +85,8 @@ export const administration = {
     decoders_manage: 'Manage decoders',
     targets_read: 'See targets',
     targets_manage: 'Manage targets',
+    sources_read: 'See sources',
+    sources_manage: 'Manage sources',
     gateways_read: 'See gateways',
     gateways_manage: 'Manage gateways',
   },
@@ -242,6 +244,12 @@ export const administration = {
       removed: 'Device removed',
       exported: 'Devices exported',
       imported: 'Devices imported',
+    },
+    sources: {
+      added: 'Source added',
+      changed: 'Source changed',
+      removed: 'Source removed',
+      tested: 'Broker tried out',
     },
     targets: {
       dead_letter_edited: 'Given-up message edited',

@@ -88,6 +88,7 @@ export const errors = {
       decoder_stays:
         'A decoder belongs to the old organization alone. Share it, or choose another one before moving.',
       gateway_unfit: 'The chosen gateway is not a gateway of the same organization.',
+      called_unfit: '{{name}} is nobody to take messages from: {{reason}}',
       inbox_refuses: 'The inbox key is right, but {{reason}}',
       inbox_unknown: 'The application has no inbox key.',
       photo_unfit: 'A photo is a JPEG, PNG or WebP file of at most {{limit}} bytes.',
@@ -123,6 +124,11 @@ export const errors = {
       trial_too_long: 'The trial was stopped after {{limitS}} s. Try fewer messages, or mend the script.',
       trials_too_many: 'Trying decoders takes turns, and yours is over. Try again in {{retryAfterS}} s.',
       version_unknown: 'The decoder has no version {{n}}.',
+    },
+    sources: {
+      unknown: 'There is no such source that you may see.',
+      name_taken: 'Another source of the organization has this name.',
+      too_many: 'An organization has at most {{limit}} sources. Remove one that is not used.',
     },
     targets: {
       unknown: 'There is no such target that you may see.',

@@ -388,6 +388,7 @@ export const things = {
     applicationEnded: "The application's end date is reached",
     decoderFailing: 'Cannot decode messages',
     targetFailing: 'Deliveries fail',
+    sourceFailing: 'Cannot be connected to',
     diskFilling: 'The disk is filling up',
   },
 }

@@ -22,6 +22,8 @@ from moorage.plugin import (
     Result,
     Template,
     ValueMissing,
+    client_context,
+    said,
 )
 
 from . import tls
@@ -119,7 +121,7 @@ class MqttKind:
             raise FieldInvalid("/settings/user", "is needed with a password")
         if given.tls.client_certificate and "clientKey" not in secrets:
             raise FieldInvalid("/secrets/clientKey", "is needed with a client certificate")
-        tls.context(given.tls.authority, None, None)
+        client_context(given.tls.authority, None, None)
 
     async def open(
         self,
@@ -274,7 +276,7 @@ class MqttSender:
         self._port = given.port or (8883 if given.encrypted else 1883)
         self._tls: ssl.SSLContext | None = None
         if given.encrypted:
-            self._tls = tls.context(
+            self._tls = client_context(
                 given.tls.authority, given.tls.client_certificate, secrets.get("clientKey")
             )
         self._version = mqtt.V5 if given.version == "5" else mqtt.V311
@@ -375,15 +377,8 @@ class MqttSender:
         except TimeoutError as late:
             wire.close()
             raise _Lost(f"{where} did not answer within {given.timeout_s:g} s.") from late
-        except ssl.SSLCertVerificationError as failed:
-            text = f"The certificate of {given.host} is not trusted: {failed.verify_message}"
-            raise _Lost(text) from failed
-        except ssl.SSLError as failed:
-            raise _Lost(f"TLS failed: {failed.reason or failed}.") from failed
-        except OSError as failed:
-            raise _Lost(f"No connection to {where}: {failed.strerror or failed}.") from failed
-        except MoorageError as refused:
-            raise _Lost(str(refused)) from refused
+        except (OSError, MoorageError) as failed:
+            raise _Lost(said(failed, given.host, self._port)) from failed
         return wire
 
     def _message(self, delivery: Delivery) -> tuple[str, bytes, str]:

@@ -23,6 +23,7 @@ from ..model import (
     DeviceFilter,
     DeviceKind,
     DeviceState,
+    Identifier,
     Inbox,
     NewDevice,
     Seen,
@@ -38,6 +39,7 @@ SILENT_FOR = timedelta(days=7)
 MOST_DROPPED = 1_000
 MOST_SUGGESTED = 3
 LONGEST_NAME = 100
+TOO_MANY = "too many new senders come at once. Try again later."
 
 
 async def open_inbox(tx: Tx, caller: Caller, application_id: UUID) -> ShownInboxKey:
@@ -192,35 +194,16 @@ async def arrive(
             reason="nobody says who sends. Set the MQTT client id, or X-Sender in HTTP, to a name "
             "of 1 to 200 characters."
         ) from wrong
-    found = await store.inbox.find_sender(tx, inbox, identifier)
+    found = await store.inbox.find_sender(tx, inbox.id, identifier)
     if found is None:
         if not may_add():
-            raise InboxRefuses(reason="too many new senders come at once. Try again later.")
+            raise InboxRefuses(reason=TOO_MANY)
         if not await store.inbox.lock(tx, inbox):
             raise InboxRefuses(reason="it was taken back just now.")
-        found = await store.inbox.find_sender(tx, inbox, identifier)
+        found = await store.inbox.find_sender(tx, inbox.id, identifier)
     if found is None:
-        if await store.inbox.count_waiting(tx, inbox.application_id) >= MOST_WAITING:
-            raise InboxRefuses(
-                reason=f"{MOST_WAITING} senders wait already. Adopt or dismiss some."
-            )
-        new = NewDevice(
-            inbox.application_id,
-            identifier.value[:LONGEST_NAME],
-            kind,
-            identifiers=(identifier,),
-            state=DeviceState.WAITING,
-        )
-        try:
-            await registry.require_room(tx, inbox.organization_id, inbox.application_id)
-        except QuotaReached as reached:
-            raise InboxRefuses(reason=str(reached)) from reached
-        await store.registry.add(tx, [(inbox.organization_id, new)])
-        found = await store.inbox.find_sender(tx, inbox, identifier)
-        if found is None:
-            raise RuntimeError("A device that was just added is not there.")
-        # Feeds take it in; no door knows it yet.
-        await store.senders.changed(tx, [found.sender.number], sender=False)
+        place = inbox.organization_id, inbox.application_id
+        found = await let_wait(tx, *place, inbox.id, identifier, kind)
     if called != SENDER and found.sender.application_id != inbox.application_id:
         raise InboxRefuses(reason=f"the device of this {called} is not in this application.")
     if found.sender.organization_id != inbox.organization_id:
@@ -228,6 +211,41 @@ async def arrive(
     if found.has_credential:
         raise InboxRefuses(reason="the device has a credential of its own and must show that.")
     return found.sender
+
+
+async def let_wait(
+    tx: Tx,
+    organization_id: UUID,
+    application_id: UUID,
+    credential_id: UUID,
+    identifier: Identifier,
+    kind: DeviceKind,
+) -> store.inbox.Found:
+    """Let a stranger wait in an application that is locked against others.
+
+    Raises:
+        InboxRefuses: there is no room.
+    """
+    if await store.inbox.count_waiting(tx, application_id) >= MOST_WAITING:
+        raise InboxRefuses(reason=f"{MOST_WAITING} senders wait already. Adopt or dismiss some.")
+    try:
+        await registry.require_room(tx, organization_id, application_id)
+    except QuotaReached as reached:
+        raise InboxRefuses(reason=str(reached)) from reached
+    new = NewDevice(
+        application_id,
+        identifier.value[:LONGEST_NAME],
+        kind,
+        identifiers=(identifier,),
+        state=DeviceState.WAITING,
+    )
+    await store.registry.add(tx, [(organization_id, new)])
+    found = await store.inbox.find_sender(tx, credential_id, identifier)
+    if found is None:
+        raise RuntimeError("A device that was just added is not there.")
+    # Feeds take it in; no door knows it yet.
+    await store.senders.changed(tx, [found.sender.number], sender=False)
+    return found
 
 
 async def drop_silent(tx: Tx) -> int:

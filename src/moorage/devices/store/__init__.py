@@ -1,8 +1,9 @@
 """The only SQL about devices."""
 
-from . import claims, contacts, inbox, listing, past, photos, registry, senders, watch
+from . import called, claims, contacts, inbox, listing, past, photos, registry, senders, watch
 
 __all__ = [
+    "called",
     "claims",
     "contacts",
     "inbox",

@@ -80,8 +80,16 @@ async def lock(tx: Tx, inbox: Inbox) -> bool:
     return (await tx.execute(query)).one_or_none() is not None
 
 
-async def find_sender(tx: Tx, inbox: Inbox, name: Identifier) -> Found | None:
-    """Find whom an inbox knows by a name."""
+async def lock_application(tx: Tx, application_id: UUID) -> None:
+    """Keep others from adding strangers to an application in this transaction."""
+    await tx.execute(
+        "SELECT pg_advisory_xact_lock(hashtext('moorage.inbox'), hashtext(:id))",
+        {"id": str(application_id)},
+    )
+
+
+async def find_sender(tx: Tx, credential_id: UUID, name: Identifier) -> Found | None:
+    """Find whom an identifier belongs to, as a sender by the credential of who speaks for him."""
     own = exists().where(device_credentials.c.device_id == devices.c.id)
     query = (
         select(
@@ -103,7 +111,7 @@ async def find_sender(tx: Tx, inbox: Inbox, name: Identifier) -> Found | None:
         device_id=row.id,
         organization_id=row.organization_id,
         application_id=row.application_id,
-        credential_id=inbox.id,
+        credential_id=credential_id,
         version=1,
         state=DeviceState(row.state),
         is_gateway=row.kind == DeviceKind.GATEWAY,

@@ -137,6 +137,14 @@ class Door:
                 continue
             await asyncio.sleep(BEAT_EVERY_S)
 
+    def recognised(self, sender: devices.Sender) -> None:
+        """Take up a sender that somebody else has recognised: whose quotas it uses, is listed."""
+        self._senders.by_number[sender.number] = sender
+
+    def may_add(self, application_id: UUID) -> bool:
+        """Tell whether one more stranger may begin to wait in an application; takes its turn."""
+        return self._senders.newcomers.take(application_id) == 0
+
     # --- Where to -------------------------------------------------------------
 
     def uplink(self, sender: devices.Sender, topic: str) -> Uplink | None:
@@ -267,7 +275,7 @@ class Door:
         """Tell whether messages of a channel are refused because the disk is nearly full."""
         return self._room.full and not is_answer(channel)
 
-    async def stored_lately(self, device: int) -> frozenset[Print]:
+    async def stored_lately(self, device: int, depth: int = REPEAT_DEPTH) -> frozenset[Print]:
         """Give the prints of a device's last entries, to recognise an MQTT PUBLISH with DUP."""
         partition = device % len(self._writers)
         # What an earlier connection handed over counts once it is committed.
@@ -277,7 +285,7 @@ class Door:
         async with self._database.begin() as tx:
             # In this order: what is processed between the two reads is seen by the second.
             known = await _not_yet_processed(tx, partition, device)
-            known += await telemetry.newest_messages(tx, device, REPEAT_DEPTH)
+            known += await telemetry.newest_messages(tx, device, depth)
         return frozenset(print_of(message) for message in known)
 
     @property

@@ -10,6 +10,7 @@ import structlog
 
 from moorage.kit.db import FACTS_CHANNEL, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
+from moorage.kit.locks import Locks, locks
 
 from .. import store
 from .deliver import Means, Runner
@@ -58,34 +59,34 @@ class Dispatch:
             try:
                 # Two workers that start together shall not both take every target.
                 await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311
-                async with store.locks(self._means.database) as locks:
+                async with locks(self._means.database, "targets") as held:
                     try:
-                        await self._work(locks)
+                        await self._work(held)
                     finally:
                         await self._stop()
             except DatabaseUnavailable as lost:
                 log.warning("dispatch_interrupted", error=str(lost))
                 await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _work(self, locks: store.Locks) -> None:
+    async def _work(self, held: Locks) -> None:
         self._look_at_all = True
         while True:
             self._wake.clear()
-            await self._reap(locks)
+            await self._reap(held)
             rung, self._rung = self._rung, set()
             look_at_all, self._look_at_all = self._look_at_all, False
             if look_at_all or rung:
                 async with self._means.database.begin() as tx:
                     due = await store.due_targets(tx, None if look_at_all else rung)
                 for target_id in due:
-                    if target_id not in self._running and await locks.take(target_id):
+                    if target_id not in self._running and await held.take(target_id):
                         self._start(target_id)
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._wake.wait()
             except TimeoutError:
                 # Finds what another worker let go, and notices when this connection is lost.
-                await locks.check()
+                await held.check()
                 self._look_at_all = True
 
     def _start(self, target_id: UUID) -> None:
@@ -94,7 +95,7 @@ class Dispatch:
         task.add_done_callback(lambda _done: self._wake.set())
         self._running[target_id] = runner, task
 
-    async def _reap(self, locks: store.Locks) -> None:
+    async def _reap(self, held: Locks) -> None:
         """Let go of targets whose deliverer ended; log why, if it failed."""
         for target_id, (_runner, task) in list(self._running.items()):
             if not task.done():
@@ -104,7 +105,7 @@ class Dispatch:
             if failed is not None:
                 # One target's trouble stops no other; it is begun anew by the next look.
                 log.error("target_deliverer_failed", target_id=target_id, exc_info=failed)
-            await locks.release(target_id)
+            await held.release(target_id)
 
     async def _stop(self) -> None:
         tasks = [task for _runner, task in self._running.values()]

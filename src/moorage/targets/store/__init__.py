@@ -16,7 +16,6 @@ from .history import (
     totals,
     trim_log,
 )
-from .locks import Locks, locks
 from .outbox import CHANNEL as OUTBOX_CHANNEL
 from .outbox import (
     claim,
@@ -71,7 +70,6 @@ from .targets import (
 __all__ = [
     "OUTBOX_CHANNEL",
     "RECEIPTS_TABLE",
-    "Locks",
     "add",
     "add_letters",
     "add_receipts",
@@ -104,7 +102,6 @@ __all__ = [
     "load_samples",
     "lock_outbox",
     "lock_sealed",
-    "locks",
     "log_attempts",
     "mark_failed",
     "move_replay",

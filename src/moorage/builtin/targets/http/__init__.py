@@ -20,9 +20,9 @@ from moorage.plugin import (
     Result,
     Template,
     ValueMissing,
+    client_context,
 )
 
-from .. import tls
 from ..body import parsed, plain_body, scope_of
 from . import credentials
 from .client import Answer, Client, ConnectionLost, Origin, request_bytes, split
@@ -63,7 +63,7 @@ class HttpKind:
             _url(given.oauth2.token_url, "/settings/oauth2/tokenUrl")
         if given.tls.client_certificate and "clientKey" not in secrets:
             raise FieldInvalid("/secrets/clientKey", "is needed with a client certificate")
-        tls.context(given.tls.authority, None, None)
+        client_context(given.tls.authority, None, None)
 
     async def open(
         self,
@@ -97,7 +97,7 @@ class HttpSender:
         self._fixed = split(given.url) if not self._url.roots else None
         self._body = _body(given)
         self._roots = self._url.roots | (self._body.roots if self._body else frozenset())
-        context = tls.context(
+        context = client_context(
             given.tls.authority, given.tls.client_certificate, secrets.get("clientKey")
         )
         self._client = Client(network, context)

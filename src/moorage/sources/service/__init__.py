@@ -1,0 +1,32 @@
+"""The rules of sources."""
+
+from .catalogue import (
+    add,
+    change,
+    count_by_state,
+    get,
+    list_sources,
+    log_of,
+    pause,
+    remove,
+    seal_anew,
+    trim_log,
+)
+from .keeper import Keeper
+from .trial import try_change, try_new
+
+__all__ = [
+    "Keeper",
+    "add",
+    "change",
+    "count_by_state",
+    "get",
+    "list_sources",
+    "log_of",
+    "pause",
+    "remove",
+    "seal_anew",
+    "trim_log",
+    "try_change",
+    "try_new",
+]
