@@ -12,8 +12,8 @@ import pytest_asyncio
 
 import moorage_mqtt as mqtt
 from moorage import sources
+from moorage.testing.authority import Authority
 from sources.world import Broker, World, a_broker, fetching
-from targets.authority import Authority
 from targets.servers import free_port
 
 
