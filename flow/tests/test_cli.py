@@ -92,3 +92,21 @@ def test_verify_counts_and_names_the_first_difference(
     assert told[-1] == "1 passed, 1 failed, 0 skipped"
     assert main(["verify", "--path", "columnar", str(path)]) == 0
     assert capsys.readouterr().out == "0 passed, 0 failed, 2 skipped\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "status"),
+    [(3, "", 0), (4, "", 1), (4, "# why\nsums\n", 0), (3, "sums\n", 1)],
+)
+def test_verify_is_content_with_what_is_known_to_fail_and_does(
+    wanted: int, known: str, status: int, tmp_path: Path
+) -> None:
+    path, names = tmp_path / "vectors.json", tmp_path / "known.txt"
+    path.write_text(json.dumps([_vector([["a", 1], ["a", wanted]])]))
+    names.write_text(known)
+    assert main(["verify", "--known", str(names), str(path)]) == status
+
+
+def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "nowhere.json"]) == 1
+    assert "nowhere.json" in capsys.readouterr().err

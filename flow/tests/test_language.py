@@ -156,6 +156,57 @@ def test_time_in_playback_is_that_of_the_events() -> None:
     assert running.rows() == [[1], [5]]
 
 
+YEAR = 365 * 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("from S select n output every 700 milliseconds insert into O", [[0], [1], [2]]),
+        ("from S select n output last every 700 milliseconds insert into O", [[1], [2]]),
+        (
+            "from S select n output snapshot every 700 milliseconds insert all events into O",
+            [[1], [2]],
+        ),
+        ("from S#window.timeBatch(1 sec) select n insert into O", [[0], [1], [2]]),
+    ],
+)
+def test_a_replay_counts_periods_from_its_first_event_and_jumps_far(
+    query: str, rows: list[list[int]]
+) -> None:
+    running = Running(f"@app:playback define stream S (n int); {query};")
+    begin = 1_500_000_000_000
+    for n, at in enumerate((begin, begin + 600, begin + YEAR, begin + 2 * YEAR)):
+        running.send("S", (n,), at=at)
+    assert running.rows() == rows
+
+
+def test_a_trigger_counts_the_periods_a_jump_passes_by_as_one() -> None:
+    running = Running(
+        "@app:playback define stream S (n int); define trigger T at every 1 sec;"
+        "from T select triggered_time insert into O;"
+    )
+    for at in (5000, 5400, 6000, YEAR + 5100, YEAR + 6000):
+        running.send("S", (0,), at=at)
+    assert running.rows() == [[5000], [6000], [YEAR + 5100], [YEAR + 6000]]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "from S select n output every 0 sec insert into O;",
+        "from S select n output snapshot every 0 sec insert all events into O;",
+        "from S#window.timeBatch(0 sec) select n insert into O;",
+        "define trigger T at every 0 sec;",
+        "@purge(enable='true', interval='0 sec', idle.period='1 sec')"
+        "partition with (n of S) begin from S select n insert into O; end;",
+    ],
+)
+def test_a_period_without_length_is_refused(part: str) -> None:
+    with pytest.raises(AppInvalid, match="at least 1 ms"):
+        Runtime(f"define stream S (n int); {part}")
+
+
 def test_an_idle_replay_goes_on_by_itself() -> None:
     running = Running(
         "@app:playback(idle.time='100 millisecond', increment='1 sec') define stream S (n int);"

@@ -229,13 +229,15 @@ class Aggregation:
                 return
             if (interval := purge.get("interval")) is not None:
                 interval_ms = self._written_time(interval)
+                if interval_ms < 1:
+                    raise AppInvalid("@purge: interval is at least 1 ms", self.definition.place)
             for nested in purge.nested:
                 self._read_retention(nested, retention)
         scheduler: Scheduler
 
         def sweep(ts: int) -> None:
             self._sweep(retention)
-            scheduler.notify_at(ts + interval_ms)
+            scheduler.notify_at(runtime.flow.clock.next_period(ts, interval_ms))
 
         scheduler = Scheduler(runtime.flow.clock, runtime.flow, sweep)
         runtime.starts.append(lambda: scheduler.notify_at(runtime.flow.clock.now + interval_ms))

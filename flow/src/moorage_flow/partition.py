@@ -139,6 +139,8 @@ class PartitionRuntime:
             raise AppInvalid("@purge needs an idle.period", self.syntax.place)
         idle_ms = self._time(idle)
         interval_ms = self._time(interval) if interval else 1000
+        if interval_ms < 1:
+            raise AppInvalid("@purge: interval is at least 1 ms", self.syntax.place)
         scheduler: Scheduler
 
         def sweep(ts: int) -> None:
@@ -146,7 +148,7 @@ class PartitionRuntime:
             alive = self._alive.get().keys
             for key in [k for k, seen in alive.items() if now - seen >= idle_ms]:
                 self._drop(key)
-            scheduler.notify_at(ts + interval_ms)
+            scheduler.notify_at(self._flow.clock.next_period(ts, interval_ms))
 
         scheduler = Scheduler(self._flow.clock, self._flow, sweep)
         self._rt.starts.append(lambda: scheduler.notify_at(self._flow.clock.now + interval_ms))

@@ -116,6 +116,8 @@ class QueryBuilder:
 
     def _limiter(self, query: s.Query, selection: Selection, windowed: bool) -> Limiter:
         grouped = selection.group is not None
+        if isinstance(query.rate, s.SnapshotRate | s.TimeRate) and query.rate.every_ms < 1:
+            raise AppInvalid("the time of 'output … every' is at least 1 ms", query.place)
         if isinstance(query.rate, s.SnapshotRate):
             return snapshot(
                 self._flow,
