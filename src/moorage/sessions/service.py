@@ -86,9 +86,14 @@ async def record(tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent]) -> 
 
 
 async def keep(tx: Tx, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage]) -> None:
-    """Write a batch of what devices find again, in the order it happened; the last counts."""
-    sessions = {(one.number, one.client_id): one for one in kept}.values()
-    messages = {(one.number, one.topic): one for one in retained}.values()
+    """Write a batch of what devices find again, in the order it happened; the last counts.
+
+    A device that is gone finds nothing, so nothing is written for it.
+    """
+    numbers = {one.number for one in kept} | {one.number for one in retained}
+    known = set(await devices.known(tx, sorted(numbers)))
+    sessions = {(one.number, one.client_id): one for one in kept if one.number in known}.values()
+    messages = {(one.number, one.topic): one for one in retained if one.number in known}.values()
     for part, write in (
         ([one for one in sessions if one.state is not None], store.keep_sessions),
         ([one for one in sessions if one.state is None], store.discard_sessions),

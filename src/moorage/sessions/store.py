@@ -243,7 +243,6 @@ FROM unnest(
     CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:states AS bytea[]),
     CAST(:expiries AS integer[]), CAST(:expire_at AS timestamptz[])
 ) AS e(number, client_id, state, expiry_s, expires_at)
-JOIN devices ON devices.number = e.number
 ORDER BY e.number, e.client_id
 ON CONFLICT (number, client_id) DO UPDATE SET
     state = excluded.state, expiry_s = excluded.expiry_s, expires_at = excluded.expires_at
@@ -256,7 +255,6 @@ FROM unnest(
     CAST(:numbers AS integer[]), CAST(:topics AS text[]), CAST(:messages AS bytea[]),
     CAST(:expire_at AS timestamptz[])
 ) AS e(number, topic, message, expires_at)
-JOIN devices ON devices.number = e.number
 ORDER BY e.number, e.topic
 ON CONFLICT (number, topic) DO UPDATE SET
     message = excluded.message, expires_at = excluded.expires_at
@@ -264,7 +262,7 @@ ON CONFLICT (number, topic) DO UPDATE SET
 
 
 async def keep_sessions(tx: Tx, kept: Sequence[KeptSession]) -> None:
-    """Write sessions of devices that exist, each at most once."""
+    """Write sessions, each at most once; their devices exist."""
     await tx.execute(
         _KEEP,
         {
@@ -291,7 +289,7 @@ async def discard_sessions(tx: Tx, discarded: Sequence[KeptSession]) -> None:
 
 
 async def retain(tx: Tx, retained: Sequence[RetainedMessage]) -> None:
-    """Write retained messages of devices that exist, each topic at most once."""
+    """Write retained messages, each topic at most once; their devices exist."""
     await tx.execute(
         _RETAIN,
         {
