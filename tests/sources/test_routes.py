@@ -124,6 +124,7 @@ async def test_what_cannot_be_is_told_by_field(town: Town) -> None:
         ({"subscriptions": [{"topic": "a/{b}"}]}, "/subscriptions/0/topic"),
         ({"secrets": {"password": "x"}}, "/userName"),
         ({"secrets": {"token": "x"}}, "/secrets/token"),
+        ({"secrets": {"password": "\N{SHIP}" * 20_000}, "userName": "x"}, "/secrets/password"),
         ({"calledBy": "identifier"}, "/identifierKind"),
         ({"authority": "nonsense", "url": "mqtts://x"}, "/authority"),
         ({"authority": "nonsense"}, "/url"),

@@ -107,7 +107,7 @@ def test_a_url_says_where_a_broker_is(url: str, address: Address) -> None:
 @pytest.mark.parametrize(
     "url",
     ["http://h", "mqtt://", "mqtt://u:p@h", "mqtt://h/topic", "mqtt://h?x=1", "mqtt://h:0",
-     "mqtt://h:99999", "mqtt://a b", "h:1883"],
+     "mqtt://h:99999", "mqtt://a b", "ws://h/\u00f8", "h:1883"],
 )  # fmt: skip
 def test_what_is_no_url_of_a_broker_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"must|has a path|ort"):

@@ -62,8 +62,8 @@ class Address:
         parts = urlsplit(url)
         if parts.scheme not in DEFAULT_PORTS:
             raise ValueError("must begin with mqtt://, mqtts://, ws:// or wss://")
-        if not parts.hostname or any(c <= " " or c == "\x7f" for c in url):
-            raise ValueError("must name a host, without blanks")
+        if not parts.hostname or any(not "!" <= c <= "~" for c in url):
+            raise ValueError("must name a host, without blanks and in ASCII (RFC 3986)")
         if parts.username is not None or parts.password is not None:
             raise ValueError("must not carry user and password; they have fields of their own")
         if parts.query or parts.fragment:

@@ -13,7 +13,7 @@ from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
 from .model import NewSource, Outcome, State, Subscription, Version
 
 Text = Annotated[str, Storable]
-Secret = Annotated[str, Field(min_length=1, max_length=20_000)]
+Secret = Annotated[Text, Field(min_length=1, max_length=20_000)]
 Pem = Annotated[Text, Field(min_length=1, max_length=50_000)]
 Url = Annotated[
     Text,

@@ -29,6 +29,8 @@ from . import notes
 from .topics import readers
 
 MOST_SOURCES = 100
+# MQTT 5, section 1.5.6.
+LONGEST_PASSWORD = 65_535
 SECRETS = ("clientKey", "password")
 _secrets = msgspec.json.Decoder(dict[str, str])
 _UNTOLD = frozenset({"health", "created_at", "updated_at", "created_by", "updated_by"})
@@ -198,6 +200,8 @@ def check(new: NewSource) -> None:
         if name not in SECRETS:
             known = ", ".join(SECRETS)
             raise FieldInvalid(f"/secrets/{name}", f"is no secret of a source; there are {known}")
+    if len(new.secrets.get("password", "").encode()) > LONGEST_PASSWORD:
+        raise FieldInvalid("/secrets/password", f"has at most {LONGEST_PASSWORD} bytes in MQTT")
     if "password" in new.secrets and not new.user_name:
         raise FieldInvalid("/userName", "is needed with a password")
     if not address.tls and (new.authority or new.client_certificate):

@@ -49,12 +49,12 @@ class Notes:
         now = datetime.now(UTC)
         if self._health.state is not State.CONNECTED:
             log.info("source_connected", source_id=self._source.id)
+            self._health = replace(
+                self._health, state=State.CONNECTED, since=now, connected_at=now, retry_at=None
+            )
         self._failures = 0
         self._to_tell = False
-        self._health = replace(
-            self._health, state=State.CONNECTED, since=now, connected_at=now, error=error,
-            retry_at=None,
-        )  # fmt: skip
+        self._health = replace(self._health, error=storable(error))
         self._changed = True
 
     def failing(self, error: str, retry_after_s: float) -> None:
