@@ -5,7 +5,7 @@ import { en } from './en'
 
 /** What only commands on the server's machine, or its processes among themselves, are told. */
 const NOT_HERE = [
-  /^(command|data_directory|lan|phone|ports|postgres|reload|root_key|secrets|settings)\./,
+  /^(command|data_directory|lab|lan|phone|ports|postgres|reload|root_key|secrets|settings)\./,
   /^(simulate|supervisor|tls|tracing)\./,
   /^database\.(newer|not_running|too_old|unreachable)$/,
   /^(ledger\.partition|tasks\.task)_lost$/,

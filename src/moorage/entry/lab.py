@@ -18,7 +18,7 @@ class NoLab(MoorageError):
     """The MQTT door is not among the installed plugins."""
 
     kind = Kind.NOT_FOUND
-    code = "entry.no_lab"
+    code = "lab.no_transport"
     message = "The transport mqtt is not installed, and only it has a lab mode."
 
 

@@ -64,7 +64,7 @@ class NotLoopback(MoorageError):
     """Lab mode would be open to the network."""
 
     kind = Kind.INVALID
-    code = "mqtt.not_loopback"
+    code = "lab.not_loopback"
     message = "Lab mode lets everybody in, so it listens on the loopback only, not on {host}."
 
 
