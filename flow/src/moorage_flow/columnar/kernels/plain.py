@@ -1,0 +1,247 @@
+"""The kernels in Python: what they do, and what runs where the compiled ones are missing.
+
+All arrays are written in place; the state is the same on both, so that a snapshot of one goes on in the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...events import CURRENT, EXPIRED, RESET
+from ...values import to_int64
+
+Array = NDArray[Any]
+
+
+def slide(
+    following: Array,
+    head: Array,
+    tail: Array,
+    held: Array,
+    time: Array,
+    parts: Array,
+    limit: Array | None,
+    first: int,
+    length: int,
+    *,
+    resets: bool,
+) -> tuple[Array, Array, Array]:
+    """Move rows `first`… through the queues of their partitions.
+
+    Args:
+        following: the row behind each row of the store, -1 at a queue's end.
+        head, tail, held: of each partition's queue, the first and last row and how many there are.
+        time: the time by which each row of the store leaves.
+        parts: the partition of each row that comes.
+        limit: before each row that comes, rows of this time or older leave; None: none leaves by age.
+        first: the position in the store of the first row that comes.
+        length: how many rows a queue holds; -1: any number.
+        resets: whether with a length of 0 a row leaves as it comes, and a reset behind it.
+
+    Returns:
+        Rows of the store, what each means, and which of the rows that come it belongs to.
+    """
+    steps: list[tuple[int, int, int]] = []
+    for at, part in enumerate(parts.tolist()):
+        row = first + at
+        if limit is not None:
+            while held[part] > 0 and time[head[part]] <= limit[at]:
+                steps.append((int(head[part]), EXPIRED, at))
+                head[part] = following[head[part]]
+                held[part] -= 1
+        keeps = True
+        if 0 <= length <= held[part]:
+            if held[part] > 0:
+                steps.append((int(head[part]), EXPIRED, at))
+                head[part] = following[head[part]]
+                held[part] -= 1
+            else:
+                keeps = False
+        steps.append((row, CURRENT, at))
+        if keeps:
+            following[row] = -1
+            if held[part] > 0:
+                following[tail[part]] = row
+            else:
+                head[part] = row
+            tail[part] = row
+            held[part] += 1
+        elif resets:
+            steps += [(row, EXPIRED, at), (row, RESET, at)]
+    count = len(steps)
+    return (
+        np.fromiter((s[0] for s in steps), np.int64, count),
+        np.fromiter((s[1] for s in steps), np.int8, count),
+        np.fromiter((s[2] for s in steps), np.int64, count),
+    )
+
+
+def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array) -> Array:
+    """Give the last wanted step of each group of each chunk, in the order the groups first came."""
+    last: dict[tuple[int, int], int] = {}
+    at = np.flatnonzero(wanted)
+    for step, group, chunk in zip(
+        at.tolist(), groups[rows[at]].tolist(), chunks[at].tolist(), strict=True
+    ):
+        last[chunk, group] = step
+    return np.fromiter(last.values(), np.int64, len(last))
+
+
+def _begun(part: int, group: int, epochs: tuple[Array, Array]) -> bool:
+    """Tell whether a group's state is of before its partition's last reset, and note that it no longer is."""
+    of_groups, of_parts = epochs
+    if of_groups[group] == of_parts[part]:
+        return False
+    of_groups[group] = of_parts[part]
+    return True
+
+
+def running_sum(
+    rows: Array,
+    kinds: Array,
+    groups: Array,
+    parts: Array,
+    epochs: tuple[Array, Array],
+    cells: tuple[Array, Array | None],
+    state: tuple[Array, Array],
+) -> tuple[Array, Array]:
+    """Give each step's running sum, wrapping in 64 bits where it is whole, and how many values it holds.
+
+    Args:
+        rows, kinds: the steps, rows of the store and what each means.
+        groups, parts: the group and partition of each row of the store.
+        epochs: how often each partition was reset, as each group last saw it and as it is.
+        cells: the values by row of the store, and where they are null.
+        state: each group's sum and count.
+    """
+    totals, held = state
+    values, nulls = cells
+    whole = totals.dtype == np.int64
+    out, out_held = np.zeros(len(rows), totals.dtype), np.zeros(len(rows), np.int64)
+    for at, (row, kind) in enumerate(zip(rows.tolist(), kinds.tolist(), strict=True)):
+        part = int(parts[row])
+        if kind == RESET:
+            epochs[1][part] += 1
+            continue
+        group = int(groups[row])
+        if _begun(part, group, epochs):
+            totals[group], held[group] = 0, 0
+        if nulls is None or not nulls[row]:
+            value, total = values[row].item(), totals[group].item()
+            total = total + value if kind == CURRENT else total - value
+            totals[group] = to_int64(total) if whole else total
+            held[group] += 1 if kind == CURRENT else -1
+            if kind == EXPIRED and held[group] == 0:
+                totals[group] = 0
+        out[at], out_held[at] = totals[group], held[group]
+    return out, out_held
+
+
+def running_count(
+    rows: Array,
+    kinds: Array,
+    groups: Array,
+    parts: Array,
+    epochs: tuple[Array, Array],
+    held: Array,
+) -> Array:
+    """Give each step's running count; arguments as of `running_sum`."""
+    out = np.zeros(len(rows), np.int64)
+    for at, (row, kind) in enumerate(zip(rows.tolist(), kinds.tolist(), strict=True)):
+        part = int(parts[row])
+        if kind == RESET:
+            epochs[1][part] += 1
+            continue
+        group = int(groups[row])
+        if _begun(part, group, epochs):
+            held[group] = 0
+        held[group] += 1 if kind == CURRENT else -1
+        out[at] = held[group]
+    return out
+
+
+def extreme(
+    rows: Array,
+    kinds: Array,
+    groups: Array,
+    parts: Array,
+    epochs: tuple[Array, Array],
+    cells: tuple[Array, Array | None],
+    rule: tuple[int, int],
+    state: tuple[Array, Array, Array, Array, Array, Array],
+) -> tuple[Array, Array]:
+    """Give each step's greatest or least value, and where there is none.
+
+    Args:
+        rows, kinds, groups, parts, epochs, cells: as of `running_sum`.
+        rule: 1 for the greatest, -1 for the least; whether values leave again.
+        state: each group's first and last candidate; of each node of the pool the one before and behind it and its
+            value; the first free node (-1: none) and how many were ever used.
+    """
+    heads, tails, before, after, nodes, pool = state
+    sign, tracked = rule
+    values, nulls = cells
+    out, out_nulls = np.zeros(len(rows), nodes.dtype), np.ones(len(rows), np.bool_)
+
+    def free(node: int) -> None:
+        after[node] = pool[0]
+        pool[0] = node
+
+    def push(group: int, value: Any) -> None:
+        while tails[group] >= 0 and sign * nodes[tails[group]] < sign * value:
+            gone = int(tails[group])
+            tails[group] = before[gone]
+            if tails[group] >= 0:
+                after[tails[group]] = -1
+            else:
+                heads[group] = -1
+            free(gone)
+        if not tracked and heads[group] >= 0:
+            return
+        node = int(pool[0])
+        if node >= 0:
+            pool[0] = after[node]
+        else:
+            node = int(pool[1])
+            pool[1] += 1
+        nodes[node], before[node], after[node] = value, tails[group], -1
+        if tails[group] >= 0:
+            after[tails[group]] = node
+        else:
+            heads[group] = node
+        tails[group] = node
+
+    def drop(group: int, value: Any) -> None:
+        node = int(heads[group])
+        while node >= 0 and nodes[node] != value:
+            node = int(after[node])
+        if node < 0:
+            return
+        if before[node] >= 0:
+            after[before[node]] = after[node]
+        else:
+            heads[group] = after[node]
+        if after[node] >= 0:
+            before[after[node]] = before[node]
+        else:
+            tails[group] = before[node]
+        free(node)
+
+    for at, (row, kind) in enumerate(zip(rows.tolist(), kinds.tolist(), strict=True)):
+        part = int(parts[row])
+        if kind == RESET:
+            epochs[1][part] += 1
+            continue
+        group = int(groups[row])
+        if _begun(part, group, epochs) and heads[group] >= 0:
+            after[tails[group]] = pool[0]
+            pool[0] = heads[group]
+            heads[group] = tails[group] = -1
+        if nulls is None or not nulls[row]:
+            (push if kind == CURRENT else drop)(group, values[row])
+        if heads[group] >= 0:
+            out[at], out_nulls[at] = nodes[heads[group]], False
+    return out, out_nulls
