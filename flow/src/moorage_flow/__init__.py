@@ -1,4 +1,5 @@
-"""Complex event processing in the Siddhi query language: pure, deterministic, without I/O of its own.
+"""Complex event processing in the Siddhi query language: pure, deterministic, without I/O of its
+own.
 
 >>> from moorage_flow import App, Runtime
 """

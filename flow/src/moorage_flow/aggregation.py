@@ -1,4 +1,4 @@
-"""Incremental aggregations: `define aggregation`, values by time and group, from seconds to years."""
+"""Incremental aggregations: values by time and group, from seconds to years."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .events import Chunk, Event
 from .expressions import Compiled, Compiler, key_of
 from .functions import expect, expect_type
 from .language import syntax as s
-from .scheduler import Scheduler
 from .operators import Operator, chain
+from .scheduler import Scheduler
 from .scope import Frame, Getter, Scope
 from .selector import expand
 from .streams import Stream
@@ -55,7 +55,7 @@ _MAKERS: dict[str, Callable[[], Any]] = {
 
 
 class Bucket:
-    """One group's values over one stretch of time; plain attributes keep those of its latest event."""
+    """One group's values over one stretch of time; plain attributes are of its latest event."""
 
     def __init__(self, makers: list[Callable[[], Any] | None]) -> None:
         self.states = [make() if make else None for make in makers]

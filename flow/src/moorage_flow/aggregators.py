@@ -1,6 +1,8 @@
-"""The aggregators: values over the events a window holds, kept up to date as events enter and leave.
+"""The aggregators: values over the events a window holds, kept up to date as events enter and
+leave.
 
-Source: Siddhi 5.1 API (core); the running variance is Welford's method, B. P. Welford, Note on a Method
+Source: Siddhi 5.1 API (core); the running variance is Welford's method, B. P. Welford, Note on a
+Method
 for Calculating Corrected Sums of Squares and Products, Technometrics 4 (1962).
 """
 

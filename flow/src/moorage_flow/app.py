@@ -27,7 +27,9 @@ class App:
         return cls(text, syntax)
 
     def sandbox(self) -> App:
-        """Give the application without its sources, sinks and stores, to try it with events sent by hand."""
+        """Give the application without its sources, sinks and stores, to try it with events sent by
+        hand.
+        """
         outside = {"source", "sink", "store"}
         definitions = tuple(
             dataclasses.replace(

@@ -1,4 +1,5 @@
-"""The calendar of incremental aggregations: where a second, a day or a year begins, and what `within` means.
+"""The calendar of incremental aggregations: where a second, a day or a year begins, and what
+`within` means.
 
 All times are milliseconds since 1970 in UTC; weeks begin on Monday (ISO 8601).
 """
@@ -89,7 +90,9 @@ def instant(written: object) -> int:
 
 
 def within(start: object, end: object | None) -> tuple[int, int]:
-    """Read `within start, end`, or a pattern like `2017-06-** **:**:**`; the end is left out. Raises EvaluationFailed."""
+    """Read `within start, end`, or a pattern like `2017-06-** **:**:**`; the end is left out.
+    Raises EvaluationFailed.
+    """
     if end is not None:
         low, high = instant(start), instant(end)
         if low >= high:

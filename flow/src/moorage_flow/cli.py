@@ -1,24 +1,96 @@
-"""The command `moorage-flow`: run an application, explain it, verify the engine."""
+"""The command `moorage-flow`: run an application over a file, explain it, verify the engine."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from . import vectors
+from .app import App
+from .errors import EventInvalid, FlowError
+from .runtime import Row, Runtime
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; give its exit status."""
+    """Run the command; give its exit status: 1 for a failure, 2 for wrong use."""
     parser = argparse.ArgumentParser(prog="moorage-flow", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run an application over events")
+    run.add_argument("app", type=Path)
+    run.add_argument("--in", dest="events", type=Path, help="JSON lines; standard input without")
+    run.add_argument(
+        "--out",
+        action="append",
+        help="a query or stream to tell of; without, every stream nobody reads",
+    )
+    explain = commands.add_parser("explain", help="tell how an application's queries are run")
+    explain.add_argument("app", type=Path)
     verify = commands.add_parser("verify", help="run conformance vectors")
     verify.add_argument("--path", choices=["reference", "columnar", "both"], default="reference")
     verify.add_argument("files", nargs="+", type=Path)
     given = parser.parse_args(arguments)
-    return _verify(given.files, given.path)
+    if given.command == "verify":
+        return _verify(given.files, given.path)
+    try:
+        runtime = Runtime(App.parse(given.app.read_text("utf-8")))
+        if given.command == "explain":
+            for name, path, reason in runtime.explain():
+                sys.stdout.write(f"{name}: {path} ({reason})\n")
+        elif given.events is None:
+            _run(runtime, sys.stdin, given.out)
+        else:
+            with given.events.open(encoding="utf-8") as lines:
+                _run(runtime, lines, given.out)
+    except (FlowError, OSError) as error:
+        sys.stderr.write(f"moorage-flow: {error}\n")
+        return 1
+    return 0
+
+
+def _run(runtime: Runtime, lines: Iterable[str], wanted: list[str] | None) -> None:
+    """Send each line's event at its own time, and write what comes out as JSON lines."""
+    for name in wanted or runtime.ends():
+        runtime.subscribe(name, _writer(runtime, name))
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            event = json.loads(line)
+            stream, data, ts = event["stream"], event["data"], event.get("ts")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise EventInvalid(
+                f'line {number} is no event: {{"stream": …, "data": …, "ts": milliseconds}}'
+            ) from None
+        if isinstance(data, dict):
+            data = [data.get(a.name) for a in runtime.attributes(stream)]
+        if ts is not None and not runtime.flow.clock.event_time:
+            runtime.advance(ts)
+        runtime.send(stream, [data], ts=ts)
+
+
+def _writer(runtime: Runtime, name: str) -> Callable[[int, list[Row], list[Row]], None]:
+    names = [a.name for a in runtime.attributes(name)]
+
+    def write(ts: int, came: list[Row], left: list[Row]) -> None:
+        for word, rows in (("came", came), ("left", left)):
+            for row in rows:
+                told: dict[str, Any] = {
+                    "from": name,
+                    "ts": ts,
+                    word: dict(zip(names, row, strict=True)),
+                }
+                sys.stdout.write(json.dumps(told, default=_plain) + "\n")
+
+    return write
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
 
 
 def _verify(files: list[Path], path: str) -> int:
@@ -31,13 +103,23 @@ def _verify(files: list[Path], path: str) -> int:
             if path == "columnar":
                 skipped += 1
                 continue
-            try:
-                vectors.run(vector)
-            except Exception as error:
-                failed += 1
-                kind = "" if isinstance(error, vectors.Mismatch) else f"{type(error).__name__}: "
-                sys.stdout.write(f"{file.name}: {vector['name']}: {kind}{error}\n")
-            else:
+            problem = _problem(vector)
+            if problem is None:
                 passed += 1
+            else:
+                failed += 1
+                sys.stdout.write(f"{file.name}: {vector['name']}: {problem}\n")
     sys.stdout.write(f"{passed} passed, {failed} failed, {skipped} skipped\n")
     return 1 if failed else 0
+
+
+def _problem(vector: dict[str, Any]) -> str | None:
+    try:
+        vectors.run(vector)
+    except vectors.Mismatch as error:
+        return str(error)
+    except Exception as error:
+        # One vector's crash must not hide the others.
+        logging.getLogger("moorage_flow").exception("flow_vector_crashed")
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 Kind = int
 """What an event means to the operators behind it."""
 

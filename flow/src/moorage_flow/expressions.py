@@ -1,4 +1,4 @@
-"""Expressions compiled to closures: names, types and functions are settled once, before any event."""
+"""Expressions compiled to closures: names and types are settled before any event."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled expression: what it gives, of which type, and whether it is a constant or a bare variable."""
+    """A compiled expression: what it gives, of which type, and whether it is a constant or a bare
+    variable.
+    """
 
     get: Getter
     type: Type
@@ -77,12 +79,10 @@ class Compiler:
         """Compile what must be a bool; null counts as false. Raises AppInvalid."""
         compiled = self.compile(expression)
         if compiled.type is not Type.BOOL:
-            raise AppInvalid(
-                f"a condition is a bool, not {_a(compiled.type)}", getattr(expression, "place")
-            )
+            raise AppInvalid(f"a condition is a bool, not {_a(compiled.type)}", expression.place)
         return compiled.get
 
-    def compile(self, expression: Expression) -> Compiled:  # noqa: C901
+    def compile(self, expression: Expression) -> Compiled:
         """Compile any expression. Raises AppInvalid and its subclasses."""
         match expression:
             case Constant(value=value, type=kind):
@@ -180,7 +180,7 @@ class Compiler:
         )
 
     def _stream_argument(self, call: Call) -> tuple[int, int | None] | None:
-        """Give the position and index of the one argument, where it names an event of the inputs."""
+        """Give position and index of the one argument, where it names an event of the inputs."""
         if len(call.arguments) != 1 or not self.scope.state:
             return None
         argument = call.arguments[0]
@@ -197,7 +197,11 @@ class Compiler:
         if not call.star:
             return [self.compile(argument) for argument in call.arguments]
         return [
-            self.compile(Variable(a.name, frame.name if self.scope.state else None))
+            self.compile(
+                Variable(
+                    a.name, frame.name if self.scope.state else None, 0 if frame.many else None
+                )
+            )
             for frame in self.scope.frames
             for a in frame.attributes
         ]
@@ -208,7 +212,8 @@ class Match:
     """A condition over rows of a table for one event.
 
     `holds` takes the paired StateEvent; `keys` are equalities `row attribute == value of the event`
-    that every matching row meets, for the table's indexes; `ranges` are comparisons of the same kind.
+    that every matching row meets, for the table's indexes; `ranges` are comparisons of the same
+    kind.
     """
 
     size: int
@@ -294,9 +299,9 @@ def own_column(scope: Scope, expression: Expression, at: int) -> int | None:
     if expression.stream is not None:
         owner = next((i for i, f in enumerate(scope.frames) if f.name == expression.stream), None)
         return frame.find(expression.attribute) if owner == at else None
-    if scope.current is not None and scope.current != at:
-        if scope.frames[scope.current].find(expression.attribute) is not None:
-            return None
+    elsewhere = scope.current is not None and scope.current != at
+    if elsewhere and scope.frames[scope.current or 0].find(expression.attribute) is not None:
+        return None
     holders = [i for i, f in enumerate(scope.frames) if f.find(expression.attribute) is not None]
     return frame.find(expression.attribute) if scope.current == at or holders == [at] else None
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from .operators import Operator
 
 FunctionMaker = Callable[["Compiler", Call, "list[Compiled]"], "Compiled"]
-"""Makes a function or aggregator out of its compiled arguments; raises AppInvalid for wrong ones."""
+"""Makes a function or aggregator out of its compiled arguments; raises AppInvalid for wrong ones.
+"""
 
 WindowMaker = Callable[..., "Operator"]
 """Makes a window; takes a `windows.Setting`, the call and its compiled arguments."""
@@ -29,7 +30,9 @@ ScriptEngine = Callable[[str, str, Type], Callable[[list[Any]], Any]]
 
 @dataclass(slots=True)
 class Extensions:
-    """Functions, aggregators, windows and stream functions by `name` or `namespace:name`; script engines by language."""
+    """Functions, aggregators, windows and stream functions by `name` or `namespace:name`; script
+    engines by language.
+    """
 
     functions: dict[str, FunctionMaker] = field(default_factory=dict)
     aggregators: dict[str, FunctionMaker] = field(default_factory=dict)

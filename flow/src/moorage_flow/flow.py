@@ -22,7 +22,9 @@ class Flow:
         self.owner = ""
 
     def holder(self, factory: Callable[[], S], *, grouped: bool = False) -> Holder[S]:
-        """Make a holder named after its owner and its turn, the same in every run of the application."""
+        """Make a holder named after its owner and its turn, the same in every run of the
+        application.
+        """
         turn = sum(1 for name in self.holders if name.startswith(f"{self.owner}:"))
         holder: Holder[S] = Holder(self, factory, grouped)
         self.holders[f"{self.owner}:{turn}"] = holder

@@ -1,6 +1,7 @@
 """The order in which Siddhi's hash maps give their keys, where its output follows that order.
 
-Source: java.lang.String.hashCode; java.util.HashMap (OpenJDK 8): the spread of a hash, the load factor 0.75.
+Source: java.lang.String.hashCode; java.util.HashMap (OpenJDK 8): the spread of a hash, the load
+factor 0.75.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def java_hash(value: Any) -> int:
             else (bits ^ (bits >> 32)) & 0xFFFF_FFFF
         )
     if isinstance(value, float):
-        bits = struct.unpack("<Q", struct.pack("<d", value))[0]
+        bits = int(struct.unpack("<Q", struct.pack("<d", value))[0])
         return (bits ^ (bits >> 32)) & 0xFFFF_FFFF
     result = 0
     for unit in str(value).encode("utf-16-be").hex(" ", 2).split():

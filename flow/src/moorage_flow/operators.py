@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,6 @@ class AddAttributes(Operator):
 
 def chain(operators: list[Operator]) -> Operator:
     """Link operators and give the first."""
-    for first, second in zip(operators, operators[1:], strict=False):
+    for first, second in itertools.pairwise(operators):
         first.next = second
     return operators[0]

@@ -9,7 +9,7 @@ from .scheduler import Clock
 
 
 class Heartbeat:
-    """Moves event time on by `increment_ms` whenever no event has come for `idle_ms` of wall time."""
+    """Moves event time on by `increment_ms` when no event has come for `idle_ms` of wall time."""
 
     def __init__(self, clock: Clock, idle_ms: int, increment_ms: int) -> None:
         self._clock = clock

@@ -1,4 +1,6 @@
-"""Queries built from their syntax: input, selection, rate and output, linked to the rest of the application."""
+"""Queries built from their syntax: input, selection, rate and output, linked to the rest of the
+application.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +133,7 @@ class QueryBuilder:
         if source.inner:
             if self._partition is None:
                 raise AppInvalid(f"{key} is an inner stream, outside of a partition", source.place)
-            found = self._partition.inner.get(key)
+            found: Readable | None = self._partition.inner.get(key)
         else:
             found = self._rt.readable(key)
         if found is None:
@@ -316,7 +318,9 @@ class QueryBuilder:
 
         if isinstance(source, Aggregation):
             if join.within is None:
-                raise AppInvalid(f"a join with {source.id} needs 'within' and 'per'", source.place)
+                raise AppInvalid(
+                    f"a join with {source.id} needs 'within' and 'per'", join.left.source.place
+                )
             return source.output_attributes()
         return list(source.attributes)
 
@@ -386,7 +390,7 @@ class QueryBuilder:
         if target.inner:
             if self._partition is None:
                 raise AppInvalid(f"{key} is an inner stream, outside of a partition", target.place)
-            found: Any = self._partition.inner.get(key)
+            found: Readable | None = self._partition.inner.get(key)
             if found is None:
                 definition = s.StreamDefinition(key, tuple(given))
                 found = self._partition.inner[key] = Stream(self._flow, definition, inner=True)

@@ -44,7 +44,8 @@ ColumnsCallback = Callable[[dict[str, list[Any]]], None]
 class Runtime:
     """One running application.
 
-    Everything happens inside the calls of its methods: `send` and `advance` process events and fire timers, and callbacks are
+    Everything happens inside the calls of its methods: `send` and `advance` process events and fire
+    timers, and callbacks are
     called before they return. It is not safe for several threads at once.
     """
 
@@ -190,6 +191,15 @@ class Runtime:
             or self.aggregations.get(name)
         )
 
+    def ends(self) -> list[str]:
+        """Give the streams that queries fill and nobody reads."""
+        filled = {
+            q.syntax.output.target.key
+            for q in self.queries.values()
+            if isinstance(q.syntax.output, s.Insert)
+        }
+        return [n for n, stream in self.streams.items() if n in filled and not stream.receivers]
+
     def names(self) -> list[str]:
         """Give every name that can be read."""
         return [*self.streams, *self.tables, *self.windows, *self.aggregations]
@@ -229,9 +239,12 @@ class Runtime:
 
         Args:
             stream: the stream's name.
-            rows: rows in the order of the stream's attributes, or columns by name, all of one length.
-            ts: milliseconds since 1970, one for all events or one each; None takes the clock's time.
-            checked: False lets rows in that do not fit, as Siddhi itself does: missing values are null, spare
+            rows: rows in the order of the stream's attributes, or columns by name, all of one
+            length.
+            ts: milliseconds since 1970, one for all events or one each; None takes the clock's
+            time.
+            checked: False lets rows in that do not fit, as Siddhi itself does: missing values are
+            null, spare
                 ones are dropped, values of another type stay as they are.
 
         Raises:
@@ -324,9 +337,8 @@ class Runtime:
             return self.windows[name].stream
         stream = self.streams.get(name)
         if stream is None:
-            raise EventInvalid(
-                f"no query or stream is called {name}{nearest(name, [*self.streams, *self.queries])}"
-            )
+            like = nearest(name, [*self.streams, *self.queries])
+            raise EventInvalid(f"no query or stream is called {name}{like}")
         return stream
 
     # --- Asking ---
@@ -342,7 +354,9 @@ class Runtime:
         return [tuple(event.out) for event in ondemand.ask(self, parsed)]
 
     def attributes(self, name: str) -> list[s.Attribute]:
-        """Give the attributes of a query, stream, table, window or aggregation. Raises DefinitionUnknown."""
+        """Give the attributes of a query, stream, table, window or aggregation. Raises
+        DefinitionUnknown.
+        """
         if name in self.queries:
             return list(self.queries[name].attributes)
         found = self.readable(name)
@@ -379,7 +393,7 @@ class Runtime:
 
         With `idle_ms`, time goes on by `increment_ms` whenever no event has come for so long.
         """
-        self.flow.clock.use_event_time(on)
+        self.flow.clock.use_event_time(on, running=self.started)
         self._heartbeat = None
         if on and idle_ms is not None and increment_ms is not None:
             self._heartbeat = Heartbeat(self.flow.clock, idle_ms, increment_ms)

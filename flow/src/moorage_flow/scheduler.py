@@ -15,7 +15,8 @@ TimerHandler = Callable[[int], None]
 
 
 class Clock:
-    """Milliseconds since 1970; `wall` moves only by `advance`, and timers fire in the order of their times.
+    """Milliseconds since 1970; `wall` moves only by `advance`, and timers fire in the order of
+    their times.
 
     On event time, `now` is the time of the last event instead: the clock jumps to each event's time
     and fires what has come due, as a replay does.
@@ -61,13 +62,20 @@ class Clock:
         """Move event time to an event's, then fire what has come due; never goes back."""
         if to < self._event_now:
             return
+        if self._event_now < 0:
+            # Time begins with the first event: what has waited since before is due now, and only
+            # once.
+            for scheduler in self.schedulers:
+                scheduler.not_before(to)
         self._event_now = to
         for scheduler in list(self.schedulers):
             scheduler.fire_due()
 
-    def use_event_time(self, on: bool) -> None:
-        """Switch between event time and wall time."""
+    def use_event_time(self, on: bool, *, running: bool = False) -> None:
+        """Switch between event time and wall time; while running, event time goes on from now."""
         self.event_time = on
+        if running:
+            self._event_now = max(self._event_now, self.wall)
         for scheduler in self.schedulers:
             scheduler.resume()
 
@@ -142,6 +150,11 @@ class Scheduler:
         """Forget every time asked for."""
         self.queues.clear()
         self._waking.clear()
+
+    def not_before(self, time: int) -> None:
+        """Ask for nothing earlier."""
+        for partition, queue in self.queues.items():
+            self.queues[partition] = deque(max(asked, time) for asked in queue)
 
     def restore(self, queues: dict[str, list[int]]) -> None:
         """Wait for what a snapshot had asked for, and for nothing else."""

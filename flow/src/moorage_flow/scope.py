@@ -60,6 +60,8 @@ class Scope:
                 place = frame.find(variable.attribute)
                 if place is None:
                     raise self._unknown(variable, frame)
+                if frame.many and variable.index is None and self.current is None:
+                    return _all(at, place), Type.OBJECT
                 return self._get(at, place, variable.index), frame.attributes[place].type
         if not self.state and self.frames:
             # A single stream's name may differ from the qualifier: what counts is its attribute.
@@ -68,7 +70,7 @@ class Scope:
                 return self._get(0, place, variable.index), self.frames[0].attributes[place].type
         names = ", ".join(f.name for f in self.frames)
         raise AttributeUnknown(
-            f"{variable.stream}.{variable.attribute}: no input is called {variable.stream}, only {names}",
+            f"{variable.attribute}: no input is called {variable.stream}, only {names}",
             variable.place,
         )
 
@@ -105,7 +107,8 @@ class Scope:
         if index is None:
             index = self.default_index
         elif index < 0 and not (at == self.current and self.default_index < 0):
-            # A position's own condition sees its candidate at the end of the chain: `last` is before it.
+            # A position's own condition sees its candidate at the end of the chain: `last` is
+            # before it.
             index += 1
         if index >= 0:
 
@@ -148,6 +151,11 @@ class Scope:
             f"{nearest(variable.attribute, known)}",
             variable.place,
         )
+
+
+def _all(at: int, place: int) -> Getter:
+    """Give the attribute of every event a counted position has taken."""
+    return lambda event: [e.data[place] for e in event.streams[at] or ()]
 
 
 def _from_output(at: int) -> Getter:

@@ -33,7 +33,9 @@ class Selection:
 
 
 def expand(select: s.Select, scope: Scope) -> tuple[s.OutputAttribute, ...]:
-    """Give the attributes of a selection, those of every input for `select *`. Raises AttributeRepeated."""
+    """Give the attributes of a selection, those of every input for `select *`. Raises
+    AttributeRepeated.
+    """
     if select.attributes:
         return select.attributes
     attributes: list[s.OutputAttribute] = []
@@ -46,7 +48,8 @@ def expand(select: s.Select, scope: Scope) -> tuple[s.OutputAttribute, ...]:
                 )
             seen.add(attribute.name)
             stream = frame.name if scope.state else None
-            variable = s.Variable(attribute.name, stream, place=select.place)
+            index = 0 if frame.many else None
+            variable = s.Variable(attribute.name, stream, index, place=select.place)
             attributes.append(s.OutputAttribute(variable, attribute.name, select.place))
     return tuple(attributes)
 
@@ -215,7 +218,8 @@ class Selector(Operator):
             kept: Chunk = []
             for event in chunk:
                 if event.kind in {CURRENT, EXPIRED}:
-                    if taken >= selection.limit:
+                    # Siddhi limits what comes, not what leaves; both count.
+                    if event.kind == CURRENT and taken >= selection.limit:
                         continue
                     taken += 1
                 kept.append(event)
@@ -247,9 +251,6 @@ class Selector(Operator):
             a, b = get(left), get(right)
             if a == b:
                 continue
-            if a is None or b is None:
-                less = a is None
-            else:
-                less = a < b
+            less = a is None if a is None or b is None else a < b
             return 1 if less == descending else -1
         return 0

@@ -64,7 +64,7 @@ def _columns(table: Table, given: list[s.Attribute]) -> list[int]:
     names = [a.name for a in given]
     if len(given) != len(table.attributes):
         raise AppInvalid(
-            f"to insert into {table.id} a query gives {len(table.attributes)} attributes, not {len(given)}",
+            f"{table.id} takes rows of {len(table.attributes)} attributes, not of {len(given)}",
             table.definition.place,
         )
     if all(a.name in names for a in table.attributes):
@@ -104,7 +104,7 @@ def _assignments(
             continue
         if value.type is not wanted:
             raise AppInvalid(
-                f"{variable.attribute} is a {table.attributes[column].type.value}, not a {value.type.value}",
+                f"{variable.attribute} is a {wanted.value}, not a {value.type.value}",
                 variable.place,
             )
         result.append((column, value.get))

@@ -66,7 +66,9 @@ class GroupSnapshot(Snapshot):
 
 
 class WindowSnapshot(Snapshot):
-    """Every event the window holds; `aggregates` are the positions of aggregated values, shown as of now."""
+    """Every event the window holds; `aggregates` are the positions of aggregated values, shown as
+    of now.
+    """
 
     def __init__(self, flow: Flow, every_ms: int, aggregates: list[int], grouped: bool) -> None:
         super().__init__(flow, every_ms)

@@ -1,6 +1,7 @@
 """Snapshots: everything an application remembers, as bytes, and back.
 
-The format is a header and a pickle; it is read with an unpickler that knows only this package's state and Python's
+The format is a header and a pickle; it is read with an unpickler that knows only this package's
+state and Python's
 plain containers, so that bytes from outside cannot run code.
 """
 

@@ -49,7 +49,8 @@ class Table:
                 attribute = attribute.strip()
                 if attribute not in known:
                     raise AttributeUnknown(
-                        f"{name} of {self.id}: {attribute} is no attribute of it{nearest(attribute, known)}",
+                        f"{name}: {attribute} is no attribute of {self.id}"
+                        f"{nearest(attribute, known)}",
                         self.definition.place,
                     )
                 if known.index(attribute) in columns:
@@ -62,7 +63,9 @@ class Table:
     # --- Looking ---
 
     def all(self) -> list[Event]:
-        """Give every row: sorted by a numeric primary key, in its hash order by another, else as inserted."""
+        """Give every row: sorted by a numeric primary key, in its hash order by another, else as
+        inserted.
+        """
         if not self._keys:
             return list(self.rows.values())
         single = len(self._keys) == 1 and self.attributes[self._keys[0]].type in NUMERIC

@@ -1,6 +1,7 @@
 """`@source` and `@sink`: streams joined to the topics of a broker in memory, or written to the log.
 
-Source: Siddhi 5.1 API (core), source inMemory, sinks inMemory and log, with the passThrough mapping.
+Source: Siddhi 5.1 API (core), source inMemory, sinks inMemory and log, with the passThrough
+mapping.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .language import syntax as s
 from .values import text
 
 if TYPE_CHECKING:
-    from .broker import Broker, Rows
+    from .broker import Broker
     from .runtime import Runtime
     from .streams import Stream
 

@@ -141,7 +141,9 @@ _TYPED: dict[Type, type] = {Type.INT: Int, Type.LONG: Long, Type.FLOAT: Float, T
 
 
 def typed(value: Any, kind: Type) -> Any:
-    """Let a number carry its type, for `object` attributes and values that are not of the declared type."""
+    """Let a number carry its type, for `object` attributes and values that are not of the declared
+    type.
+    """
     return _TYPED[kind](value)
 
 

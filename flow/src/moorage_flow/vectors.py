@@ -1,7 +1,9 @@
 """Runs conformance vectors: recorded apps and steps, with the rows another engine gave for them.
 
-The format is a JSON list of vectors; each has apps (texts), steps, callbacks, variables and `golden`, the recorded trace. A
-vector passes when every step that must fail fails and no other, every check holds, and every callback gets the recorded rows
+The format is a JSON list of vectors; each has apps (texts), steps, callbacks, variables and
+`golden`, the recorded trace. A
+vector passes when every step that must fail fails and no other, every check holds, and every
+callback gets the recorded rows
 in the recorded order. All of it runs on a clock that only `sleep` and `wait` move.
 """
 
@@ -100,8 +102,7 @@ class Player:
         self.runtimes[step["rt"]] = runtime
 
     def _new_clock(self) -> Clock:
-        clock = Clock(self.clock.wall)
-        return clock
+        return Clock(self.clock.wall)
 
     def do_create_sandbox(self, step: dict[str, Any]) -> None:
         app = App.parse(self.vector["apps"][step["app"]]).sandbox()
@@ -304,7 +305,7 @@ class Player:
 
     # --- Expressions ---
 
-    def value(self, expr: Any) -> Any:  # noqa: C901
+    def value(self, expr: Any) -> Any:
         """Evaluate a check's expression."""
         op, *args = expr
         match op:
@@ -483,7 +484,9 @@ def _same_row(want: list[Any], have: list[Any]) -> bool:
 
 
 RECORDING = range(1_795_000_000_000, 1_800_000_000_000)
-"""When the vectors were recorded: such a value is the recording's wall clock, which no other run has."""
+"""When the vectors were recorded: such a value is the recording's wall clock, which no other run
+has.
+"""
 
 
 def _both_wall_clock(want: Any, have: Any) -> bool:

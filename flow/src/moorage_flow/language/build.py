@@ -64,10 +64,10 @@ def _rest(children: list[Any]) -> list[Any]:
 class Builder(Transformer[Any, Any]):
     """Rules to values; refuses what the grammar's shape alone cannot."""
 
-    def ID(self, token: Token) -> Token:  # noqa: N802
+    def ID(self, token: Token) -> Token:
         return token.update(value=token[1:-1]) if token.startswith("`") else token
 
-    def STRING(self, token: Token) -> Token:  # noqa: N802
+    def STRING(self, token: Token) -> Token:
         if token.startswith('"""'):
             return token.update(value=_unescape(token[3:-3]))
         return token.update(value=token[1:-1])
@@ -152,7 +152,7 @@ class Builder(Transformer[Any, Any]):
         low, high = _DURATIONS.index(first), _DURATIONS.index(last)
         if low > high:
             raise SyntaxInvalid(
-                f"a range of durations runs from the finer to the coarser, not from {first} to {last}",
+                f"a range of durations runs from fine to coarse, not from {first} to {last}",
                 _place(children[0]),
             )
         # A range leaves weeks out: they do not divide months.
@@ -186,9 +186,8 @@ class Builder(Transformer[Any, Any]):
             raise SyntaxInvalid("a stream has one window at most", windows[1].call.place)
         return s.Single(source, tuple(handlers))
 
-    def single(self, children: list[Any]) -> s.Single:
-        single: s.Single = children[0]
-        return single
+    def single(self, children: list[s.Single]) -> s.Single:
+        return children[0]
 
     def anonymous(self, children: list[Any]) -> s.Anonymous:
         place = _place(children[0])
@@ -200,7 +199,8 @@ class Builder(Transformer[Any, Any]):
         return anonymous
 
     def join_side(self, children: list[Any]) -> s.Single:
-        single, _, alias = children
+        single: s.Single = children[0]
+        alias = children[2]
         if single.window is not None and not isinstance(single.handlers[-1], s.Window):
             raise SyntaxInvalid("in a join nothing follows the window", single.window.call.place)
         return dataclasses.replace(single, alias=str(alias) if alias else None)
@@ -462,7 +462,8 @@ class Builder(Transformer[Any, Any]):
         return s.Constant(float(digits), kind, place=place)
 
     def signed(self, children: list[Any]) -> s.Constant:
-        sign, number = children
+        sign: Token = children[0]
+        number: s.Constant = children[1]
         place = _place(sign)
         value = -number.value if sign == "-" else number.value
         return dataclasses.replace(number, value=value, place=place)

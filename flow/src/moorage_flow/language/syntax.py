@@ -69,7 +69,7 @@ def annotation(annotations: tuple[Annotation, ...], name: str) -> Annotation | N
     return next((a for a in annotations if a.name.lower() == name.lower()), None)
 
 
-# --- Expressions -------------------------------------------------------------------------------------
+# --- Expressions ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ Expression = (
 )
 
 
-# --- Definitions -------------------------------------------------------------------------------------
+# --- Definitions ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +280,7 @@ Definition = (
 )
 
 
-# --- Inputs ------------------------------------------------------------------------------------------
+# --- Inputs ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +354,9 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """`left kind join right on …`; kind is inner, left, right or full; trigger is left, right or all."""
+    """`left kind join right on …`; kind is inner, left, right or full; trigger is left, right or
+    all.
+    """
 
     left: Single
     right: Single
@@ -427,7 +429,7 @@ class StateInput:
 Input = Single | Join | StateInput | Anonymous
 
 
-# --- Selection and output ----------------------------------------------------------------------------
+# --- Selection and output -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

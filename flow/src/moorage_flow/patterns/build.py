@@ -17,7 +17,9 @@ UNBOUNDED = 2**31 - 1
 
 @dataclass(slots=True)
 class Part:
-    """A part of a pattern: its first and last state, and how its states are begun, reset and updated."""
+    """A part of a pattern: its first and last state, and how its states are begun, reset and
+    updated.
+    """
 
     first: Before
     last: After

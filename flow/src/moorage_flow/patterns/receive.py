@@ -48,7 +48,8 @@ class PatternInput:
             for match in done:
                 self._selector.process([match])
             return
-        # One event may serve several positions: the later ones first, and nothing leaves in between.
+        # One event may serve several positions: the later ones first, and nothing leaves in
+        # between.
         held: list[Chunk] = []
         limiter = self.limiter
         assert limiter is not None

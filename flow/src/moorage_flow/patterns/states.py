@@ -1,7 +1,9 @@
 """The states of a pattern: what waits before an event, and what happens once it has come.
 
-Each position of a pattern has a `Before`, which holds the partial matches waiting for that position's event, and an
-`After`, which hands a match that got its event to the position behind. A sequence differs from a pattern in that a match
+Each position of a pattern has a `Before`, which holds the partial matches waiting for that
+position's event, and an
+`After`, which hands a match that got its event to the position behind. A sequence differs from a
+pattern in that a match
 that did not get the very next event is dropped.
 """
 
@@ -153,7 +155,7 @@ class Before:
     # --- An event ---
 
     def try_match(self, match: StateEvent) -> None:
-        """Run the position's handlers over a candidate; what passes reaches the position's `After`."""
+        """Run the position's handlers over a candidate; what passes reaches its `After`."""
         self.states.get().changed = False
         for step in self.steps:
             if not step(match):

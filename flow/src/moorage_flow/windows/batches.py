@@ -51,7 +51,7 @@ def _flag(call: Call, arguments: list[Compiled], at: int) -> bool:
 
 
 class LengthBatch(WindowOperator):
-    """Batches of `length` events; with `stream.current.event` they pass at once and leave together."""
+    """Batches of `length` events; with `stream.current.event` they pass at once, leave together."""
 
     def __init__(self, setting: Setting, call: Call, arguments: list[Compiled]) -> None:
         expect_count(call, arguments, 1, 2)
@@ -258,7 +258,7 @@ class ExternalBatch:
 
 
 class ExternalTimeBatch(WindowOperator):
-    """Batches of `span` milliseconds by an attribute; `timeout` lets one out without a next event."""
+    """Batches of `span` milliseconds by an attribute; `timeout` ends one without a next event."""
 
     def __init__(self, setting: Setting, call: Call, arguments: list[Compiled]) -> None:
         expect_count(call, arguments, 2, 5)

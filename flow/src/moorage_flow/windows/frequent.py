@@ -1,6 +1,7 @@
 """Windows over what comes often.
 
-Source: Misra and Gries, Finding Repeated Elements (1982); Manku and Motwani, Approximate Frequency Counts over
+Source: Misra and Gries, Finding Repeated Elements (1982); Manku and Motwani, Approximate Frequency
+Counts over
 Data Streams (VLDB 2002).
 """
 

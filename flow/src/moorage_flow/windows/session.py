@@ -38,16 +38,17 @@ class Sessions:
 
 
 class SessionWindow(WindowOperator):
-    """`session(gap, key, latency)`: events pass at once and leave together when their session is over."""
+    """`session(gap, key, latency)`: events pass at once and leave together when their session is
+    over.
+    """
 
     def __init__(self, setting: Setting, call: Call, arguments: list[Compiled]) -> None:
         expect_count(call, arguments, 1, 3)
         self._gap = duration(call, arguments, 0)
         self._key = attribute(call, arguments, 1, Type.STRING).get if len(arguments) > 1 else None
         self._latency = duration(call, arguments, 2) if len(arguments) > 2 else 0
-        if self._latency:
-            if self._latency > self._gap:
-                raise AppInvalid("the latency of a session is not greater than its gap", call.place)
+        if self._latency and self._latency > self._gap:
+            raise AppInvalid("the latency of a session is not greater than its gap", call.place)
         super().__init__(setting, Sessions)
         self._timers = self.scheduler(lambda ts: self.process([Event(ts, [], TIMER)]))
 
