@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from . import ondemand, state
 from .aggregation import Aggregation
@@ -36,6 +37,8 @@ from .trigger import TRIGGERED, Trigger
 from .values import to_type
 
 Row = tuple[Any, ...]
+Path = Literal["auto", "columnar", "reference"]
+"""How an application is run."""
 RowsCallback = Callable[[int, list[Row], list[Row]], None]
 """Takes a time, the rows that came and the rows that left."""
 ColumnsCallback = Callable[[dict[str, list[Any]]], None]
@@ -50,9 +53,25 @@ class Runtime:
     """
 
     def __init__(
-        self, app: App | str, *, clock: Clock | None = None, extensions: Extensions | None = None
+        self,
+        app: App | str,
+        *,
+        clock: Clock | None = None,
+        extensions: Extensions | None = None,
+        path: Path = "auto",
     ) -> None:
-        """Build the application. Raises AppInvalid and its subclasses."""
+        """Build the application.
+
+        Args:
+            app: the application or its text.
+            clock: the time; None makes a clock of its own, at 0.
+            extensions: functions, aggregators and windows beside and over those of the language.
+            path: `reference` works events out one by one, `columnar` runs on columns what has such
+                a form, `auto` does so where numpy is installed.
+
+        Raises:
+            AppInvalid: the application cannot run, or one of its subclasses.
+        """
         self.app = App.parse(app) if isinstance(app, str) else app
         self.flow = Flow(clock or Clock())
         self.extensions = builtin().merged(extensions)
@@ -65,6 +84,11 @@ class Runtime:
         self.partitions: list[PartitionRuntime] = []
         self.starts: list[Callable[[], None]] = []
         self.started = False
+        self.paths: dict[str, tuple[str, str]] = {}
+        self.columnar = path == "columnar" or (
+            path == "auto" and importlib.util.find_spec("numpy") is not None
+        )
+        self.why_reference = "asked for" if path == "reference" else "numpy is not installed"
         self._heartbeat: Heartbeat | None = None
         self._plain: list[QueryRuntime] = []
         self._build()
@@ -384,7 +408,7 @@ class Runtime:
 
     def explain(self) -> list[tuple[str, str, str]]:
         """Give each query's name, the path it runs on, and why."""
-        return [(name, "reference", "there is no columnar path yet") for name in self.queries]
+        return [(name, *self.paths[name]) for name in self.queries]
 
     def playback(
         self, on: bool, *, idle_ms: int | None = None, increment_ms: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ def _plain(value: Any) -> Any:
         if value.dtype == np.object_:
             return _Array("O", value.tolist())
         return _Array(value.dtype.str, value.tobytes())
-    return value
+    return _Named(value.value) if isinstance(value, Type) else value
 
 
 def _array(value: Any) -> Any:
+    if isinstance(value, _Named):
+        return Type(value.name)
     if not isinstance(value, _Array):
         return value
     if value.dtype == "O":
@@ -33,6 +36,13 @@ class _Array:
     def __init__(self, dtype: str, content: Any) -> None:
         self.dtype = dtype
         self.content = content
+
+
+class _Named:
+    """A type as a snapshot holds it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
 class Kept:
@@ -105,17 +115,21 @@ class Buffer(Kept):
 
 
 class Codes(Kept):
-    """Numbers keys by their text, in the order they were first seen."""
+    """Numbers keys by their text, in the order they were first seen.
+
+    Values are remembered by type, as a number and its text are of different types one key.
+    """
 
     def __init__(self) -> None:
         self.by_text: dict[str, int] = {}
-        self.by_value: dict[Any, int] = {}
+        self.by_value: dict[Type, dict[Any, int]] = {}
+        self._texts: list[str] = []
 
     def __len__(self) -> int:
         return len(self.by_text)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"by_text": self.by_text, "by_value": {}}
+        return {"by_text": self.by_text, "by_value": {}, "_texts": []}
 
     def of_text(self, written: str) -> int:
         """Give a text's code, a new one where it is new."""
@@ -125,82 +139,88 @@ class Codes(Kept):
         return code
 
     def of(self, column: Column) -> Index:
-        """Give each row's code."""
-        if column.codes is not None and column.words is not None:
-            table = np.fromiter((self._of_value(w, w) for w in column.words), np.int64)
-            return np.asarray(table[column.codes], np.int64)
+        """Give each row's code; null is a key like others, the text `null`."""
         kind = column.kind
-        if kind is Type.STRING:
-            objects = column.objects
-            try:
-                return np.fromiter(map(self.by_value.get, objects), np.int64, len(objects))  # type: ignore[arg-type]
-            except TypeError:
-                return np.fromiter(
-                    (self._of_value(v, v) for v in objects), np.int64, len(objects)
-                )
+        known = self.by_value.setdefault(kind, {})
+        if column.codes is not None and column.words is not None:
+            table = self._of(known, column.words.tolist(), column.words.tolist(), kind)
+            return np.asarray(table[column.codes], np.int64)
+        nulls = None
         try:
             values, nulls = column.cells()
         except Unfit:
-            values, nulls = column.objects, None
-        if values.dtype == np.float64:
-            values = values.view(np.int64)
-        listed = values.tolist()
-        try:
-            codes = np.fromiter(map(self.by_value.get, listed), np.int64, len(listed))  # type: ignore[arg-type]
-        except TypeError:
             shown = column.to_list()
-            codes = np.fromiter(
-                (
-                    self.of_text("null") if v is None else self._of_value(raw, v, kind)
-                    for raw, v in zip(listed, shown, strict=True)
-                ),
-                np.int64,
-                len(listed),
-            )
-        if nulls is not None:
+            return np.fromiter((self.of_text(text(v, kind)) for v in shown), np.int64, len(shown))
+        if kind is Type.OBJECT:
+            return np.fromiter((self.of_text(text(v, kind)) for v in values), np.int64, len(values))
+        # A float is known by its bits: NaN is one key, and 0.0 and -0.0 are two.
+        keys = values.view(np.int64) if values.dtype == np.float64 else values
+        codes = self._of(known, keys.tolist(), None if kind is Type.STRING else column, kind)
+        if nulls is not None and kind is not Type.STRING:
             codes[nulls] = self.of_text("null")
         return codes
 
-    def _of_value(self, raw: Any, value: Any, kind: Type | None = None) -> int:
+    def _of(
+        self, known: dict[Any, int], keys: list[Any], shown: Column | list[Any] | None, kind: Type
+    ) -> Index:
         try:
-            code = self.by_value.get(raw)
+            return np.fromiter(map(known.get, keys), np.int64, len(keys))  # type: ignore[arg-type]
+        except TypeError:  # Some are new.
+            values = shown.to_list() if isinstance(shown, Column) else shown or keys
+            for key, value in zip(keys, values, strict=True):
+                if key not in known:
+                    known[key] = self.of_text(text(value, kind))
+            return np.fromiter((known[key] for key in keys), np.int64, len(keys))
+
+    def of_pairs(self, first: Index, second: Index) -> Index:
+        """Give the code of each pair of codes."""
+        known = self.by_value.setdefault(Type.LONG, {})
+        keys = ((first << 32) | second).tolist()
+        try:
+            return np.fromiter(map(known.get, keys), np.int64, len(keys))  # type: ignore[arg-type]
         except TypeError:
-            return self.of_text(text(value, kind))
-        if code is None:
-            code = self.of_text(text(value, kind))
-            self.by_value[raw] = code
-        return code
+            for key in keys:
+                if key not in known:
+                    known[key] = self.of_text(f"{key >> 32}:{key & 0xFFFF_FFFF}")
+            return np.fromiter((known[key] for key in keys), np.int64, len(keys))
 
     def texts(self) -> list[str]:
         """Give the texts in the order of their codes."""
-        return list(self.by_text)
+        if len(self._texts) < len(self.by_text):
+            self._texts += itertools.islice(self.by_text, len(self._texts), None)
+        return self._texts
 
 
-class KeyedState(Kept):
-    """Codes of several columns joined to one code, as the text `a::b`."""
+class Joined(Kept):
+    """Numbers keys of one or more columns, by the text `a::b`."""
 
     def __init__(self, width: int) -> None:
         self.columns = [Codes() for _ in range(width)]
+        self.pairs = [Codes() for _ in range(width - 1)]
         self.joined = Codes()
+
+    def __len__(self) -> int:
+        return len(self.joined) if len(self.columns) > 1 else len(self.columns[0])
 
     def of(self, columns: list[Column]) -> Index:
         """Give each row's code."""
+        combined = self.columns[0].of(columns[0])
         if len(columns) == 1:
-            return self.columns[0].of(columns[0])
-        codes = [known.of(column) for known, column in zip(self.columns, columns, strict=True)]
-        combined = codes[0]
-        for more in codes[1:]:
-            combined = combined * (1 << (60 // len(columns))) + more
-        _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+            return combined
+        codes = [combined]
+        for known, pairs, column in zip(self.columns[1:], self.pairs, columns[1:], strict=True):
+            codes.append(known.of(column))
+            combined = pairs.of_pairs(combined, codes[-1])
+        # Different pairs may have one text; it is the text that counts.
+        distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
         texts = [known.texts() for known in self.columns]
-        order = np.argsort(first)
-        table = np.empty(len(first), np.int64)
-        for at in order.tolist():
+        table = np.empty(len(distinct), np.int64)
+        for at in np.argsort(first).tolist():
             row = first[at]
             parts = [written[code[row]] for written, code in zip(texts, codes, strict=True)]
             table[at] = self.joined.of_text("::".join(parts))
         return np.asarray(table[inverse], np.int64)
 
-    def __len__(self) -> int:
-        return len(self.joined) if len(self.columns) > 1 else len(self.columns[0])
-
+    def texts(self) -> list[str]:
+        """Give the texts in the order of their codes."""
+        return (self.joined if len(self.columns) > 1 else self.columns[0]).texts()

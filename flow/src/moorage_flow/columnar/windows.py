@@ -6,6 +6,7 @@ A step is a row of the window's store and what it means: current, expired or res
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class Steps:
 
 @dataclass(slots=True)
 class Arriving:
-    """A batch on its way into a window: its first row in the store, its times, its chunks and partitions."""
+    """A batch on its way into a window: its first row in the store, its times, its chunks and partitions; `notify` sets a timer for a partition."""
 
     first: int
     ts: Index
@@ -41,6 +42,7 @@ class Arriving:
     parts: Index
     time: Index
     now: int
+    notify: Callable[[int, int], None]
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -199,6 +201,9 @@ class Sliding:
             -1 if self.length is None else self.length,
             resets=self.span is None,
         )
+        if self.span is not None and not self.external:
+            for row in self.alarms(state, coming).tolist():
+                coming.notify(int(coming.parts[row]), int(coming.ts[row]) + self.span)
         left = coming.time[at] if self.external else np.int64(coming.now)
         ts = np.where(kinds == CURRENT, state.rows.ts[rows], left)
         return Steps(rows, kinds, ts, coming.chunks[at], coming.chunks[at])
@@ -449,7 +454,8 @@ class TimeBatch(Tumbling):
 
     def take(self, part: Part, coming: Arriving, start: int, end: int, writer: Writer) -> None:
         row = _span(coming, start, end)
-        over = self.due(part, coming.now)
+        code = int(coming.parts[start])
+        over = self.due(part, coming.now, lambda time: coming.notify(code, time))
         if part.reset < 0:
             part.reset = coming.first + start
         if self.streams:
@@ -461,15 +467,17 @@ class TimeBatch(Tumbling):
         if over:
             self.let_out(part, coming.now, writer)
 
-    def due(self, part: Part, now: int) -> bool:
-        """Tell whether the batch is over, and set when the next is; the caller sets the timers it asks for."""
+    def due(self, part: Part, now: int, notify: Callable[[int], None]) -> bool:
+        """Tell whether the batch is over, and set a timer for the end of the next."""
         if part.due == -1:
             part.due = now + self.span
             if self.start is not None:
                 part.due = now + self.span - (now - self.start) % self.span
+            notify(part.due)
         if now < part.due:
             return False
         part.due += self.span
+        notify(part.due)
         return True
 
     def let_out(self, part: Part, now: int, writer: Writer) -> None:

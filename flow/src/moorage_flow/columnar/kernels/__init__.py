@@ -155,9 +155,7 @@ def extreme(
     return out, out_nulls
 
 
-def last_of_groups(
-    rows: Array, wanted: Array, groups: Array, chunks: Array, count: int
-) -> Array:
+def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array, count: int) -> Array:
     """Give the last wanted step of each of `count` groups of each chunk, in the order the groups first came."""
     if _library is None:
         return plain.last_of_groups(rows, wanted, groups, chunks)

@@ -1,0 +1,13 @@
+"""The columnar path: the same plan over batches of columns, with kernels for what has state.
+
+It gives the rows the reference path gives, in the same order; what it does not cover, the reference
+path runs.
+"""
+
+from .batch import Batch, Column
+from .expressions import Refused
+from .kernels import compiled
+from .partition import partition
+from .plan import into_stream, single_query
+
+__all__ = ["Batch", "Column", "Refused", "compiled", "into_stream", "partition", "single_query"]

@@ -1,0 +1,273 @@
+"""Queries over one stream in columns: filters, a window, the selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..events import Chunk
+from ..flow import Flow
+from ..language import syntax as s
+from ..scheduler import Scheduler
+from . import windows
+from .batch import Batch, Column, Index
+from .expressions import Vector, View
+from .selection import Groups, Output, Selecting
+from .store import Codes, Kept
+from .windows import Arriving, Sliding, Steps, TimeBatch, Tumbling
+
+Window = Sliding | Tumbling
+
+
+class State(Kept):
+    """All a query remembers."""
+
+    def __init__(self, groups: Groups, window: Any) -> None:
+        self.groups = groups
+        self.window = window
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a query over one stream does, compiled."""
+
+    attributes: tuple[s.Attribute, ...]
+    filters: list[Callable[[View], Any]]
+    selecting: Selecting
+    window: Window | None
+    time: Vector | None
+
+
+class SingleQuery:
+    """A running query over one stream; `parts` gives the texts of partitions where it stands in one."""
+
+    def __init__(self, flow: Flow, plan: Plan, output: Output) -> None:
+        self._flow = flow
+        self._plan = plan
+        self._output = output
+        selecting, window = plan.selecting, plan.window
+        self.stateless = window is None and not selecting.aggregates
+        # What rows need once they are in the window: the aggregators' arguments, and what is selected later on.
+        leaves = not isinstance(window, Sliding) or output.tells_expired
+        self._kept = sorted(selecting.used | set(selecting.group)) if leaves else []
+        kinds = [plan.attributes[place].type for _, place in self._kept]
+        self._arguments = [a.argument for a in selecting.aggregates]
+        kinds += [a.kind for a in self._arguments if a is not None]
+        self._holder = flow.holder(
+            lambda: State(selecting.make(), window.make(kinds) if window is not None else None)
+        )
+        self._timers: Scheduler | None = None
+        if isinstance(window, Sliding) and window.span is not None and not window.external:
+            self._timers = Scheduler(flow.clock, flow, self._expire)
+        elif isinstance(window, TimeBatch):
+            self._timers = Scheduler(flow.clock, flow, self._let_out)
+        self.parts: Callable[[], Codes] | None = None
+
+    @property
+    def output(self) -> Output:
+        """Where its rows go."""
+        return self._output
+
+    def take(self, batch: Batch) -> None:
+        """Take rows of the stream."""
+        for condition in self._plan.filters:
+            held = condition(self._view(batch))
+            if not held.all():
+                batch = batch.take(held)
+            if not len(batch):
+                return
+        if self.stateless:
+            self._pass(batch)
+        else:
+            self._keep(batch)
+
+    def _view(self, batch: Batch) -> View:
+        return View([batch.columns], batch.ts, self._flow.clock.now, batch.events)
+
+    # --- Without state ---
+
+    def _pass(self, batch: Batch) -> None:
+        count = len(batch)
+        rows = np.arange(count)
+        zeros = np.zeros(count, np.int64)
+        kinds = np.zeros(count, np.int8) if batch.kinds is None else batch.kinds
+        chunks = zeros if batch.chunks is None else batch.chunks
+        steps = Steps(rows, kinds, batch.ts, chunks, chunks)
+        parts = zeros if batch.parts is None else batch.parts
+        state: State = self._holder.of_all()
+        groups, texts, size = self._groups(state, batch, parts)
+        self._output.select(steps, _of_batch(batch, self._flow), [], groups, parts, texts, size)
+
+    # --- With state ---
+
+    def _groups(self, state: State, batch: Batch, parts: Index) -> tuple[Index, Any, int]:
+        selecting, known = self._plan.selecting, state.groups
+        if not selecting.group:
+            size = 1 if self.parts is None else len(self.parts())
+            return parts, None, size
+        codes = known.keys.of([batch.columns[place] for _, place in selecting.group])
+        if self.parts is None:
+            texts = _texts_of(known)
+            return codes, texts, len(known.keys)
+        paired = known.pairs.of_pairs(parts, codes)
+        return paired, _pair_texts_of(known), len(known.pairs)
+
+    def _keep(self, batch: Batch) -> None:
+        state: State = self._holder.of_all()
+        plan, count = self._plan, len(batch)
+        parts = np.zeros(count, np.int64) if batch.parts is None else batch.parts
+        chunks = np.zeros(count, np.int64) if batch.chunks is None else batch.chunks
+        groups, texts, size = self._groups(state, batch, parts)
+        sizes = (size, 1 if self.parts is None else len(self.parts()))
+        view = self._view(batch)
+        arguments = [None if a is None else a.run(view) for a in self._arguments]
+        if plan.window is None:
+            kinds = np.zeros(count, np.int8) if batch.kinds is None else batch.kinds
+            steps = Steps(np.arange(count), kinds, batch.ts, chunks, chunks)
+            found = self._aggregate(state, steps, groups, parts, arguments, sizes)
+            source = _of_batch(batch, self._flow)
+            self._output.select(steps, source, found, groups, parts, texts, size)
+            return
+        held = state.window
+        held.settle()
+        columns = [batch.columns[place] for _, place in self._kept]
+        columns += [a for a in arguments if a is not None]
+        first = held.rows.put(columns, batch.ts, parts, groups)
+        time = plan.time.run(view).cells()[0] if plan.time is not None else batch.ts
+        now = self._flow.clock.now
+        coming = Arriving(first, batch.ts, chunks, parts, time, now, self._notify)
+        passed: Steps | None = plan.window.pass_on(held, coming)
+        if passed is not None:
+            fresh = (batch, first) if not self._kept else None
+            self._finish(state, passed, texts, sizes, fresh)
+
+    def _finish(
+        self,
+        state: State,
+        steps: Steps,
+        texts: Any,
+        sizes: tuple[int, int],
+        fresh: tuple[Batch, int] | None,
+    ) -> None:
+        rows = state.window.rows
+        kept = len(self._kept)
+        arguments: list[Column | None] = []
+        at = kept
+        for argument in self._arguments:
+            arguments.append(
+                None if argument is None else rows.columns[at].take(slice(0, rows.size))
+            )
+            at += argument is not None
+        groups, parts = rows.groups[: rows.size], rows.parts[: rows.size]
+        found = self._aggregate(state, steps, groups, parts, arguments, sizes)
+        if fresh is not None:
+            source = _of_batch(fresh[0], self._flow, fresh[1])
+        else:
+            source = self._of_rows(rows)
+        self._output.select(steps, source, found, groups, parts, texts, sizes[0])
+
+    def _aggregate(
+        self,
+        state: State,
+        steps: Steps,
+        groups: Index,
+        parts: Index,
+        arguments: list[Column | None],
+        sizes: tuple[int, int],
+    ) -> list[Column]:
+        return [
+            aggregate.run(steps, groups, parts, argument, sizes)
+            for aggregate, argument in zip(state.groups.aggregates, arguments, strict=True)
+        ]
+
+    def _of_rows(self, rows: windows.Rows) -> Any:
+        """Give a source of the columns the window holds."""
+        width = len(self._plan.attributes)
+        now = self._flow.clock.now
+
+        def source(at: Index, ts: Index, found: list[Column]) -> View:
+            columns: list[Column] = [Column(s.Type.OBJECT)] * width
+            for buffer, (_, place) in zip(rows.columns, self._kept, strict=False):
+                columns[place] = buffer.take(at)
+            whole = Batch(columns, ts)
+            return View([columns], ts, now, lambda: _events(whole), found)
+
+        return source
+
+    # --- Time ---
+
+    def _notify(self, part: int, time: int) -> None:
+        assert self._timers is not None
+        if self.parts is None:
+            self._timers.notify_at(time)
+            return
+        outer, self._flow.partition = self._flow.partition, self.parts().texts()[part]
+        try:
+            self._timers.notify_at(time)
+        finally:
+            self._flow.partition = outer
+
+    def _part(self) -> int:
+        return 0 if self.parts is None else self.parts().by_text[self._flow.partition]
+
+    def _sizes(self, state: State) -> tuple[Any, tuple[int, int]]:
+        parts = 1 if self.parts is None else len(self.parts())
+        if not self._plan.selecting.group:
+            return None, (parts, parts)
+        known = state.groups
+        if self.parts is None:
+            return _texts_of(known), (len(known.keys), parts)
+        return _pair_texts_of(known), (len(known.pairs), parts)
+
+    def _expire(self, _ts: int) -> None:
+        assert isinstance(self._plan.window, Sliding)
+        state: State = self._holder.of_all()
+        steps = self._plan.window.expire(state.window, self._part(), self._flow.clock.now)
+        if steps is not None:
+            texts, sizes = self._sizes(state)
+            self._finish(state, steps, texts, sizes, None)
+
+    def _let_out(self, _ts: int) -> None:
+        assert isinstance(self._plan.window, TimeBatch)
+        state: State = self._holder.of_all()
+        held, now = state.window, self._flow.clock.now
+        part = held.part(self._part())
+        writer = windows.Writer(held.rows)
+        if self._plan.window.due(part, now, lambda time: self._notify(self._part(), time)):
+            self._plan.window.let_out(part, now, writer)
+        steps = writer.steps()
+        if steps is not None:
+            texts, sizes = self._sizes(state)
+            self._finish(state, steps, texts, sizes, None)
+
+
+def _of_batch(batch: Batch, flow: Flow, first: int = 0) -> Any:
+    """Give a source of a batch's columns; its first row is row `first` of the store."""
+    now = flow.clock.now
+
+    def source(at: Index, ts: Index, found: list[Column]) -> View:
+        rows = at - first if first else at
+        if len(rows) == len(batch) and bool((rows == np.arange(len(batch))).all()):
+            return View([batch.columns], ts, now, batch.events, found)
+        part = batch.take(rows)
+        return View([part.columns], ts, now, part.events, found)
+
+    return source
+
+
+def _events(batch: Batch) -> Chunk:
+    held = [
+        c if len(c) else Column(c.kind, objects=np.full(len(batch), None)) for c in batch.columns
+    ]
+    return Batch(held, batch.ts).events()
+
+
+def _texts_of(known: Groups) -> Callable[[int], str]:
+    return lambda code: known.keys.texts()[code]
+
+
+def _pair_texts_of(known: Groups) -> Callable[[int], str]:
+    return lambda code: known.keys.texts()[int(known.pairs.texts()[code].partition(":")[2])]
