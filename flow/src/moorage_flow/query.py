@@ -237,7 +237,8 @@ class QueryBuilder:
             stream = source.stream if isinstance(source, NamedWindow) else source
             receiver: Receiver = first.process
             if planned is not None:
-                receiver = ColumnReceiver(first.process, planned.take)
+                least = self._rt.least if planned.stateless else 0
+                receiver = ColumnReceiver(first.process, planned.take, least)
             self._subscribe(stream, receiver)
             self._start_window(window)
 

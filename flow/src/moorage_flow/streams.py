@@ -20,11 +20,17 @@ T = TypeVar("T")
 
 
 class ColumnReceiver:
-    """A listener that takes columns; `rows` takes the same events one by one."""
+    """A listener that takes columns; `rows` takes the same events one by one.
 
-    def __init__(self, rows: Receiver, take: Callable[[Batch], None] | None) -> None:
+    Of a listener without state, fewer rows than `least` are not worth columns.
+    """
+
+    def __init__(
+        self, rows: Receiver, take: Callable[[Batch], None] | None, least: int = 0
+    ) -> None:
         self.rows = rows
         self.take = take
+        self.least = least
 
     def __call__(self, chunk: Chunk) -> None:
         """Take events one by one."""
@@ -53,21 +59,25 @@ class Stream:
         for part in [batch] if len(self.receivers) < 2 else batch.split():
             self._send(None, part)
 
-    @property
-    def takes_columns(self) -> bool:
-        """Tell whether a listener takes columns."""
-        return any(isinstance(r, ColumnReceiver) and r.take is not None for r in self.receivers)
+    def takes_columns(self, count: int) -> bool:
+        """Tell whether a listener takes so many rows as columns."""
+        return any(
+            isinstance(r, ColumnReceiver) and r.take is not None and count >= r.least
+            for r in self.receivers
+        )
 
     def _send(self, chunk: Chunk | None, batch: Batch | None) -> None:
         flow = self.flow
-        self.count += len(chunk or ()) + (len(batch) if batch is not None else 0)
+        count = len(batch) if batch is not None else len(chunk or ())
+        self.count += count
         outer = flow.partition, flow.group
         if not self.inner:
             flow.partition = ""
         flow.group = ""
         try:
             for receiver in list(self.receivers):
-                if isinstance(receiver, ColumnReceiver) and receiver.take is not None:
+                columnar = isinstance(receiver, ColumnReceiver) and count >= receiver.least
+                if columnar and receiver.take is not None:
                     if batch is None:
                         batch = self._columns(chunk or [])
                     self._deliver(receiver.take, batch, batch.events)

@@ -4,10 +4,12 @@ It gives the rows the reference path gives, in the same order; what it does not 
 path runs.
 """
 
+from . import intake
 from .batch import Batch, Column
+from .intake import Dictionary
 from .expressions import Refused
 from .kernels import compiled
 from .partition import partition
 from .plan import into_stream, single_query
 
-__all__ = ["Batch", "Column", "Refused", "compiled", "into_stream", "partition", "single_query"]
+__all__ = ["Batch", "Column", "Dictionary", "Refused", "compiled", "intake", "into_stream", "partition", "single_query"]

@@ -99,6 +99,14 @@ class Column:
                 self._values, self._nulls = _typed(self.kind, self.objects)
         return self._values, self._nulls
 
+    def missing(self) -> Nulls:
+        """Tell where there is no value, whatever the others are."""
+        try:
+            return self.cells()[1]
+        except Unfit:
+            nulls = np.equal(self.objects, None).astype(np.bool_)
+            return nulls if nulls.any() else None
+
     def take(self, index: Any) -> Column:
         """Give the rows of an index, mask or slice."""
         if self.codes is not None:

@@ -44,7 +44,7 @@ class KeyOf:
         if self._value is None:
             return self._in_ranges(keys, view)
         column = self._value.run(view)
-        nulls = column.cells()[1]
+        nulls = column.missing()
         rows = np.arange(len(view)) if nulls is None else np.flatnonzero(~nulls)
         if nulls is not None:
             column = column.take(rows)
