@@ -239,6 +239,7 @@ class QueryBuilder:
             if planned is not None:
                 least = self._rt.least if planned.stateless else 0
                 receiver = ColumnReceiver(first.process, planned.take, least)
+                planned.receiver = receiver
             self._subscribe(stream, receiver)
             self._start_window(window)
 

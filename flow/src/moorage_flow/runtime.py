@@ -304,7 +304,7 @@ class Runtime:
         self._arrive(times[-1])
         now = self.flow.clock.now
         target.send(
-            [Event(now if t is None else t, row) for t, row in zip(times, data, strict=True)]
+            [Event(now if t is None else int(t), row) for t, row in zip(times, data, strict=True)]
         )
 
     @staticmethod
@@ -318,7 +318,7 @@ class Runtime:
         """Move event time to that of the last event."""
         clock = self.flow.clock
         if clock.event_time and last is not None:
-            clock.jump(last)
+            clock.jump(int(last))
             if self._heartbeat is not None:
                 self._heartbeat.beat()
 
@@ -356,7 +356,7 @@ class Runtime:
 
         from .columnar import Batch
 
-        self._arrive(None if times[-1] is None else int(times[-1]))
+        self._arrive(times[-1])
         now = self.flow.clock.now
         if isinstance(times, list):
             times = [now if t is None else t for t in times]
@@ -365,7 +365,8 @@ class Runtime:
     @staticmethod
     def _from_columns(stream: Stream, columns: Mapping[str, Sequence[Any]]) -> list[Row]:
         try:
-            return list(zip(*(columns[a.name] for a in stream.attributes), strict=True))
+            given = [columns[a.name] for a in stream.attributes]
+            return list(zip(*(getattr(c, "tolist", lambda c=c: c)() for c in given), strict=True))
         except KeyError as missing:
             raise EventInvalid(f"{stream.id} needs a column {missing.args[0]}") from None
         except ValueError:
@@ -430,8 +431,9 @@ class Runtime:
 
         if query is not None:
             planned = query.columnar
-            if planned is None or not planned.output.whole or planned.stateless:
+            if planned is None or not planned.output.whole:
                 return self.subscribe(name, rows)
+            planned.receiver.least = 0
             listeners = planned.output.listeners
             listeners.append(batch)
             return lambda: listeners.remove(batch)

@@ -25,6 +25,10 @@ class Dictionary:
     codes: NDArray[Any]
     words: Sequence[str]
 
+    def tolist(self) -> list[str | None]:
+        """Give the strings."""
+        return [None if code < 0 else self.words[code] for code in self.codes.tolist()]
+
 
 def of_rows(
     name: str, attributes: Sequence[Attribute], rows: list[Sequence[Any]], fit: Fit | None

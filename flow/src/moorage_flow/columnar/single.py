@@ -12,6 +12,7 @@ from ..events import Chunk
 from ..flow import Flow
 from ..language import syntax as s
 from ..scheduler import Scheduler
+from ..streams import ColumnReceiver
 from . import windows
 from .batch import Batch, Column, Index
 from .expressions import Vector, View
@@ -42,7 +43,9 @@ class Plan:
 
 
 class SingleQuery:
-    """A running query over one stream; `parts` gives the texts of partitions where it stands in one."""
+    """A running query over one stream; `parts` gives the partitions' codes where it stands in one."""
+
+    receiver: ColumnReceiver
 
     def __init__(self, flow: Flow, plan: Plan, output: Output) -> None:
         self._flow = flow

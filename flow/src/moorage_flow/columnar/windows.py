@@ -132,14 +132,11 @@ class Queues(State):
         return int(self.length.sum())
 
     def live(self) -> Index:
-        found = np.zeros(self.rows.size, np.bool_)
-        at = self.head[self.length > 0]
-        left = self.length[self.length > 0]
-        while len(at):
-            found[at] = True
-            left = left - 1
-            at, left = self.following[at][left > 0], left[left > 0]
-        return np.flatnonzero(found)
+        # Rows enter a queue in the order of the store: what is behind its head is still in it.
+        size = self.rows.size
+        parts = self.rows.parts[:size]
+        first = np.where(self.length > 0, self.head, size)
+        return np.flatnonzero(np.arange(size) >= first[parts])
 
     def move(self, where: Index) -> None:
         size = self.rows.size
@@ -213,16 +210,11 @@ class Sliding:
         assert self.span is not None
         if part >= len(state.head):
             return None
-        found: list[int] = []
-        at, limit = int(state.head[part]), now - self.span
-        while state.length[part] and state.time[at] <= limit:
-            found.append(at)
-            at = int(state.following[at])
-            state.length[part] -= 1
-        state.head[part] = at
-        if not found:
+        rows = kernels.expire(
+            state.following, state.head, state.length, state.time, part, now - self.span
+        )
+        if not len(rows):
             return None
-        rows = np.array(found, np.int64)
         zeros = np.zeros(len(rows), np.int64)
         return Steps(rows, np.full(len(rows), EXPIRED, np.int8), zeros + now, zeros, zeros)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import plain
 
-__all__ = ["compiled", "extreme", "last_of_groups", "running_count", "running_sum", "slide"]
+__all__ = ["compiled", "expire", "extreme", "last_of_groups", "running_count", "running_sum", "slide"]
 
 Array = NDArray[Any]
 
@@ -79,6 +79,20 @@ def slide(
         *map(_at, (rows, kinds, at)),
     )
     return rows[:n], kinds[:n], at[:n]
+
+
+def expire(
+    following: Array, head: Array, held: Array, time: Array, part: int, limit: int
+) -> Array:
+    """Let the rows of one queue leave that are of `limit` or older."""
+    if _library is None:
+        return plain.expire(following, head, held, time, part, limit)
+    rows = np.empty(int(held[part]), np.int64)
+    _library.flow_expire.restype = ctypes.c_int64
+    n = _library.flow_expire(
+        *map(_at, (following, head, held, time)), _whole(part), _whole(limit), _at(rows)
+    )
+    return rows[:n]
 
 
 def _masked(nulls: Array | None) -> Array | None:

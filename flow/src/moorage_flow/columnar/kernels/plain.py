@@ -79,6 +79,20 @@ def slide(
     )
 
 
+def expire(
+    following: Array, head: Array, held: Array, time: Array, part: int, limit: int
+) -> Array:
+    """Let the rows of one queue leave that are of `limit` or older; arguments as of `slide`."""
+    found: list[int] = []
+    at = int(head[part])
+    while held[part] > 0 and time[at] <= limit:
+        found.append(at)
+        at = int(following[at])
+        held[part] -= 1
+    head[part] = at
+    return np.array(found, np.int64)
+
+
 def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array) -> Array:
     """Give the last wanted step of each group of each chunk, in the order the groups first came."""
     last: dict[tuple[int, int], int] = {}
@@ -191,7 +205,9 @@ def extreme(
         pool[0] = node
 
     def push(group: int, value: Any) -> None:
-        while tails[group] >= 0 and sign * nodes[tails[group]] < sign * value:
+        while tails[group] >= 0 and (
+            nodes[tails[group]] < value if sign > 0 else nodes[tails[group]] > value
+        ):
             gone = int(tails[group])
             tails[group] = before[gone]
             if tails[group] >= 0:

@@ -42,3 +42,16 @@ int64_t flow_slide(
     }
     return n;
 }
+
+/* Let the rows of one queue leave that are of `limit` or older. */
+int64_t flow_expire(
+    const int64_t *following, int64_t *head, int64_t *held, const int64_t *time, int64_t part, int64_t limit, int64_t *rows)
+{
+    int64_t n = 0;
+    while (held[part] > 0 && time[head[part]] <= limit) {
+        rows[n++] = head[part];
+        head[part] = following[head[part]];
+        held[part]--;
+    }
+    return n;
+}
