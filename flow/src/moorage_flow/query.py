@@ -240,6 +240,9 @@ class QueryBuilder:
                 least = self._rt.least if planned.stateless else 0
                 receiver = ColumnReceiver(first.process, planned.take, least)
                 planned.receiver = receiver
+                planned.timers = getattr(window, "timers", None)
+                if self._partition is None:
+                    planned.activate()
             self._subscribe(stream, receiver)
             self._start_window(window)
 

@@ -149,6 +149,7 @@ def partition(
         assert query.columnar is not None
         query.columnar.parts = codes
         query.columnar.output.parts = codes
+        query.columnar.activate()
     for name, receiver in receivers.items():
         takers = [_taker(listener) for listener in listeners[name]]
         receiver.take = Entry(flow, running, holder, keys[name], takers).take

@@ -46,6 +46,7 @@ class SingleQuery:
     """A running query over one stream; `parts` gives the partitions' codes where it stands in one."""
 
     receiver: ColumnReceiver
+    timers: Scheduler | None = None
 
     def __init__(self, flow: Flow, plan: Plan, output: Output) -> None:
         self._flow = flow
@@ -62,12 +63,13 @@ class SingleQuery:
         self._holder = flow.holder(
             lambda: State(selecting.make(), window.make(kinds) if window is not None else None)
         )
-        self._timers: Scheduler | None = None
-        if isinstance(window, Sliding) and window.span is not None and not window.external:
-            self._timers = Scheduler(flow.clock, flow, self._expire)
-        elif isinstance(window, TimeBatch):
-            self._timers = Scheduler(flow.clock, flow, self._let_out)
         self.parts: Callable[[], Codes] | None = None
+
+    def activate(self) -> None:
+        """Take over the timers of the reference's window."""
+        if self.timers is not None:
+            sliding = isinstance(self._plan.window, Sliding)
+            self.timers.handler = self._expire if sliding else self._let_out
 
     @property
     def output(self) -> Output:
@@ -203,13 +205,13 @@ class SingleQuery:
     # --- Time ---
 
     def _notify(self, part: int, time: int) -> None:
-        assert self._timers is not None
+        assert self.timers is not None
         if self.parts is None:
-            self._timers.notify_at(time)
+            self.timers.notify_at(time)
             return
         outer, self._flow.partition = self._flow.partition, self.parts().texts()[part]
         try:
-            self._timers.notify_at(time)
+            self.timers.notify_at(time)
         finally:
             self._flow.partition = outer
 

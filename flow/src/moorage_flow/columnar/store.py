@@ -155,9 +155,10 @@ class Codes(Kept):
             return np.fromiter((self.of_text(text(v, kind)) for v in values), np.int64, len(values))
         # A float is known by its bits: NaN is one key, and 0.0 and -0.0 are two.
         keys = values.view(np.int64) if values.dtype == np.float64 else values
-        codes = self._of(known, keys.tolist(), None if kind is Type.STRING else column, kind)
-        if nulls is not None and kind is not Type.STRING:
-            codes[nulls] = self.of_text("null")
+        if nulls is None or kind is Type.STRING:
+            return self._of(known, keys.tolist(), None if kind is Type.STRING else column, kind)
+        codes = np.full(len(keys), self.of_text("null"), np.int64)
+        codes[~nulls] = self._of(known, keys[~nulls].tolist(), column.take(~nulls), kind)
         return codes
 
     def _of(

@@ -202,7 +202,8 @@ class Sliding:
             for row in self.alarms(state, coming).tolist():
                 coming.notify(int(coming.parts[row]), int(coming.ts[row]) + self.span)
         left = coming.time[at] if self.external else np.int64(coming.now)
-        ts = np.where(kinds == CURRENT, state.rows.ts[rows], left)
+        # With a length of 0 a row leaves as it comes, at its own time.
+        ts = np.where((kinds == CURRENT) | (rows == coming.first + at), state.rows.ts[rows], left)
         return Steps(rows, kinds, ts, coming.chunks[at], coming.chunks[at])
 
     def expire(self, state: Queues, part: int, now: int) -> Steps | None:

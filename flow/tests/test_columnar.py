@@ -1,0 +1,181 @@
+"""Both paths of the engine give the same rows, whatever the queries and however the input is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from moorage_flow import Runtime
+
+np = pytest.importorskip("numpy")
+
+S = "define stream S (k string, g int, v int, l long, d double, f float, b bool); "
+
+WHOLE = ["v", "l", "g", "v + 3", "l * 2", "v % 3", "v / g"]
+REAL = ["d", "f", "d * 2.0", "f + v", "d / g"]
+SCALARS = [
+    *WHOLE,
+    *REAL,
+    "k",
+    "b",
+    "ifThenElse(v > 2, d, d + 1.0)",
+    "coalesce(k, 'none')",
+    "convert(d, 'int')",
+    "convert(v, 'string')",
+    "maximum(v, g)",
+    "eventTimestamp()",
+    "instanceOfInteger(v)",
+    "cast(d, 'double')",
+    "default(l, 7L)",
+]
+CONDITIONS = [
+    "v > 2",
+    "d < 1.5 and b",
+    "k == 'a' or l >= 3",
+    "not (v == g)",
+    "k is null",
+    "f != d",
+    "v < l",
+    "k != 'b'",
+    "l > d",
+]
+AGGREGATES = [
+    *(f"{name}({value})" for name in ("sum", "avg", "min", "max") for value in ("v", "l", "d", "f")),
+    "count()",
+    "stdDev(d)",
+    "distinctCount(k)",
+    "minForever(d)",
+    "maxForever(v)",
+    "and(b)",
+    "or(b)",
+    "sum(v) + count()",
+    "sum(v + g)",
+]
+WINDOWS = [
+    "",
+    "#window.length(3)",
+    "#window.length(0)",
+    "#window.lengthBatch(4)",
+    "#window.lengthBatch(3, true)",
+    "#window.time(20)",
+    "#window.timeLength(30, 3)",
+    "#window.timeBatch(25)",
+    "#window.timeBatch(25, 5)",
+    "#window.timeBatch(25, true)",
+    "#window.externalTime(l, 3)",
+    "#window.externalTimeBatch(l, 3)",
+    "#window.externalTimeBatch(l, 3, 1)",
+    "#window.batch()",
+    "#window.batch(2)",
+]
+
+rows = st.tuples(
+    st.sampled_from(["a", "b", "c", None]),
+    st.integers(-2, 3),
+    st.one_of(st.none(), st.integers(-5, 5), st.just(2**31 - 1)),
+    st.one_of(st.integers(0, 12), st.just(2**60 + 1)),
+    st.one_of(st.none(), st.floats(-3, 3).map(lambda x: round(x, 3)), st.just(float("inf"))),
+    st.one_of(st.none(), st.floats(-3, 3, width=32)),
+    st.one_of(st.none(), st.booleans()),
+)
+
+
+@st.composite
+def selections(draw: st.DrawFn, *, grouped: bool = True) -> str:
+    """Draw what a query selects, groups by and leaves out."""
+    chosen = draw(st.lists(st.sampled_from(SCALARS), min_size=1, max_size=3))
+    sums = draw(st.lists(st.sampled_from(AGGREGATES), max_size=3))
+    columns = [f"{e} as c{at}" for at, e in enumerate([*chosen, *sums])]
+    group = draw(st.sampled_from(["", "", " group by k", " group by k, g", " group by f"]))
+    having = ""
+    if sums and draw(st.booleans()):
+        having = f" having c{len(chosen)} is null or not (c{len(chosen)} == c{len(chosen)})"
+        if not sums[0].startswith(("and", "or")):
+            having = f" having c{len(chosen)} > 1"
+    order = draw(st.sampled_from(["", "", "", " order by c0 limit 2", " limit 1 offset 1"]))
+    return f"select {', '.join(columns)}{group if grouped else ''}{having}{order}"
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> str:
+    """Draw one query over S, or a partition with two."""
+    where = draw(st.sampled_from(["", *(f"[{c}]" for c in CONDITIONS)]))
+    window = draw(st.sampled_from(WINDOWS))
+    kind = draw(st.sampled_from(["", "", "expired events ", "all events "]))
+    rate = draw(st.sampled_from(["", "", "", " output last every 3 events", " output every 30 millisec"]))
+    name = "@info(name = 'q') "
+    query = f"{name}from S{where}{window} {draw(selections())}{rate} insert {kind}into Out;"
+    partition = draw(
+        st.sampled_from(["", "", "k of S", "g of S", "v > 0 as 'x' or g > 0 as 'y' of S", "d of S"])
+    )
+    return f"partition with ({partition}) begin {query} end;" if partition else query
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[list[tuple[int, tuple[Any, ...]]]]:
+    """Draw batches of timed rows; time mostly goes on, and sometimes back."""
+    out: list[list[tuple[int, tuple[Any, ...]]]] = []
+    now = 1_000
+    for size in draw(st.lists(st.integers(1, 9), min_size=1, max_size=7)):
+        batch = []
+        for _ in range(size):
+            now += draw(st.sampled_from([0, 1, 5, 12, -3]))
+            batch.append((now, draw(rows)))
+        out.append(batch)
+    return out
+
+
+def play(
+    app: str, path: Any, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], *, cut: int = -1
+) -> list[Any]:
+    """Send batches to an application and give all it told, calls included."""
+    told: list[Any] = []
+    runtime = start(app, path, told)
+    for at, (stream, batch) in enumerate(sent):
+        if at == cut:
+            kept = runtime.snapshot()
+            runtime = start(app, path, told)
+            runtime.restore(kept)
+        runtime.send(stream, [row for _, row in batch], ts=[ts for ts, _ in batch])
+    return told
+
+
+def start(app: str, path: Any, told: list[Any]) -> Runtime:
+    runtime = Runtime("@app:playback " + app, path=path)
+    for name in ("q", "Out"):
+        runtime.subscribe(
+            name, lambda ts, came, left, name=name: told.append((name, ts, shown(came), shown(left)))
+        )
+    runtime.start()
+    return runtime
+
+
+def shown(rows_: list[tuple[Any, ...]]) -> list[Any]:
+    """Give rows so that NaN equals itself, and 1 is not 1.0."""
+    return [tuple((type(v).__name__, repr(v)) for v in row) for row in rows_]
+
+
+COMMON = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+
+
+@COMMON
+@given(queries(), batches())
+def test_a_query_over_one_stream_gives_the_same_rows_on_both_paths(
+    query: str, sent: list[list[tuple[int, tuple[Any, ...]]]]
+) -> None:
+    timed = [("S", batch) for batch in sent]
+    assert play(S + query, "columnar", timed) == play(S + query, "reference", timed)
+
+
+@COMMON
+@given(queries(), batches(), st.integers(0, 6))
+def test_a_snapshot_goes_on_where_it_was_taken(
+    query: str, sent: list[list[tuple[int, tuple[Any, ...]]]], cut: int
+) -> None:
+    timed = [("S", batch) for batch in sent]
+    assert play(S + query, "columnar", timed, cut=cut) == play(S + query, "columnar", timed)
