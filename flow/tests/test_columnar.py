@@ -43,7 +43,11 @@ CONDITIONS = [
     "l > d",
 ]
 AGGREGATES = [
-    *(f"{name}({value})" for name in ("sum", "avg", "min", "max") for value in ("v", "l", "d", "f")),
+    *(
+        f"{name}({value})"
+        for name in ("sum", "avg", "min", "max")
+        for value in ("v", "l", "d", "f")
+    ),
     "count()",
     "stdDev(d)",
     "distinctCount(k)",
@@ -105,7 +109,9 @@ def queries(draw: st.DrawFn) -> str:
     where = draw(st.sampled_from(["", *(f"[{c}]" for c in CONDITIONS)]))
     window = draw(st.sampled_from(WINDOWS))
     kind = draw(st.sampled_from(["", "", "expired events ", "all events "]))
-    rate = draw(st.sampled_from(["", "", "", " output last every 3 events", " output every 30 millisec"]))
+    rate = draw(
+        st.sampled_from(["", "", "", " output last every 3 events", " output every 30 millisec"])
+    )
     name = "@info(name = 'q') "
     query = f"{name}from S{where}{window} {draw(selections())}{rate} insert {kind}into Out;"
     partition = draw(
@@ -147,7 +153,8 @@ def start(app: str, path: Any, told: list[Any]) -> Runtime:
     runtime = Runtime("@app:playback " + app, path=path)
     for name in ("q", "Out"):
         runtime.subscribe(
-            name, lambda ts, came, left, name=name: told.append((name, ts, shown(came), shown(left)))
+            name,
+            lambda ts, came, left, name=name: told.append((name, ts, shown(came), shown(left))),
         )
     runtime.start()
     return runtime

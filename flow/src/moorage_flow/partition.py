@@ -121,9 +121,7 @@ class PartitionRuntime:
             if keys_of is None:
                 stream.receivers.append(lambda chunk: self._to_all(listeners, chunk))
             else:
-                entry = ColumnReceiver(
-                    lambda chunk: self._by_key(listeners, keys_of, chunk), None
-                )
+                entry = ColumnReceiver(lambda chunk: self._by_key(listeners, keys_of, chunk), None)
                 self._receivers[stream.id] = entry
                 stream.receivers.append(entry)
         listeners.append(receiver)

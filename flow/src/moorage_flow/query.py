@@ -28,7 +28,7 @@ from .windows import Setting
 
 if TYPE_CHECKING:
     from .aggregation import Aggregation
-    from .columnar.single import SingleQuery as Columnar
+    from .columnar.single import Planned as Columnar
     from .partition import PartitionRuntime
     from .runtime import Runtime
 
@@ -118,13 +118,17 @@ class QueryBuilder:
         from . import columnar
 
         try:
-            if not isinstance(source, s.Single):
-                kind = "a join" if isinstance(source, s.Join) else "a pattern"
-                raise columnar.Refused(f"{kind} has no columnar form")
-            found = self.find(source.source)
-            planned = columnar.single_query(
-                self._flow, query, source, found.attributes, compiler, selector, expired=expired
-            )
+            planned: Columnar
+            match source:
+                case s.Single():
+                    attributes = self.find(source.source).attributes
+                    planned = columnar.single_query(
+                        self._flow, query, source, attributes, compiler, selector, expired=expired
+                    )
+                case s.StateInput():
+                    planned = columnar.pattern_query(self._flow, query, source, compiler, selector)
+                case s.Join():
+                    raise columnar.Refused("a join has no columnar form")
         except columnar.Refused as refused:
             paths[name] = ("reference", str(refused))
             return None
@@ -238,7 +242,7 @@ class QueryBuilder:
             receiver: Receiver = first.process
             if planned is not None:
                 least = self._rt.least if planned.stateless else 0
-                receiver = ColumnReceiver(first.process, planned.take, least)
+                receiver = ColumnReceiver(first.process, planned.taker(0), least)
                 planned.receiver = receiver
                 planned.timers = getattr(window, "timers", None)
                 if self._partition is None:
@@ -270,7 +274,7 @@ class QueryBuilder:
         for at, (single, _) in enumerate(positions(pattern.state)):
             steps.append(self._steps(single, frames, at))
 
-        def connect(selector: Selector, _planned: Columnar | None) -> None:
+        def connect(selector: Selector, planned: Columnar | None) -> None:
             built, timed = build_states(self._flow, pattern, frames, selector)
             for before in built.states:
                 before.steps = steps[before.position]
@@ -281,7 +285,11 @@ class QueryBuilder:
             starts.insert(0, running.start)
             by_name = dict(zip((f.id for f in frames), streams, strict=True))
             for name in running.streams:
-                self._subscribe(by_name[name], _receiver(running, name))
+                receiver = _receiver(running, name)
+                if planned is not None:
+                    first = name == frames[0].id
+                    receiver = ColumnReceiver(receiver, planned.taker(0 if first else 1))
+                self._subscribe(by_name[name], receiver)
 
         return Scope(frames, state=True), False, connect
 

@@ -433,7 +433,8 @@ class Runtime:
             planned = query.columnar
             if planned is None or not planned.output.whole:
                 return self.subscribe(name, rows)
-            planned.receiver.least = 0
+            if planned.receiver is not None:
+                planned.receiver.least = 0
             listeners = planned.output.listeners
             listeners.append(batch)
             return lambda: listeners.remove(batch)

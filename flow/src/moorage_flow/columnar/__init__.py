@@ -11,5 +11,17 @@ from .expressions import Refused
 from .kernels import compiled
 from .partition import partition
 from .plan import into_stream, single_query
+from .plan_pattern import pattern_query
 
-__all__ = ["Batch", "Column", "Dictionary", "Refused", "compiled", "intake", "into_stream", "partition", "single_query"]
+__all__ = [
+    "Batch",
+    "Column",
+    "Dictionary",
+    "Refused",
+    "compiled",
+    "intake",
+    "into_stream",
+    "partition",
+    "pattern_query",
+    "single_query",
+]

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FlowError
 from ..events import Chunk, Event, StateEvent
-from ..expressions import Compiled, Compiler
+from ..expressions import Compiler
 from ..language import syntax as s
 from ..language.syntax import Type
 from ..values import NUMERIC, to_float32, wider
@@ -156,7 +155,7 @@ class Vectoriser:
         vector = self._vector(expression, lazy=lazy)
         if vector.constant or vector.place is not None or len(self.aggregates) > known:
             return vector
-        if self._reads_out(expression):
+        if self._reads_out(expression) or self._compiler.scope.state:
             return vector
         return self._guarded(vector, expression)
 
@@ -281,6 +280,8 @@ class Vectoriser:
         raise Refused(f"{name} is worked out row by row")
 
     def _by_row(self, expression: s.Expression, name: str) -> Vector:
+        if self._compiler.scope.state:
+            raise Refused(f"{name} is worked out row by row")
         if self.aggregates or self._compiler.scope.output:
             raise Refused(f"{name} stands over aggregates or selected attributes")
         inner = dataclasses.replace(self._compiler, may_aggregate=False)
@@ -553,9 +554,21 @@ def to_kind(values: Values, source: Type, kind: Type) -> Values:
     return np.where(inside, whole, np.where(clean <= low, low, np.where(clean >= high, high, 0)))
 
 
-def compiles(compiler: Compiler, expression: s.Expression) -> Compiled:
-    """Compile on the reference path; errors were raised when the query was built."""
-    try:
-        return compiler.compile(expression)
-    except FlowError as error:  # pragma: no cover
-        raise Refused(str(error)) from error
+VOLATILE = {"currentTimeMillis", "eventTimestamp", "UUID"}
+
+
+def volatile(expression: s.Expression | None) -> bool:
+    """Tell whether an expression gives something else when it is worked out later."""
+    match expression:
+        case s.Call(name=name, arguments=arguments):
+            return name in VOLATILE or any(volatile(a) for a in arguments)
+        case s.Arithmetic(left=left, right=right) | s.Compare(left=left, right=right):
+            return volatile(left) or volatile(right)
+        case s.And(left=left, right=right) | s.Or(left=left, right=right):
+            return volatile(left) or volatile(right)
+        case s.Not(operand=operand) | s.IsNull(operand=operand):
+            return volatile(operand)
+        case s.InTable():
+            return True
+        case _:
+            return False

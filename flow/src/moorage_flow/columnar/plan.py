@@ -15,8 +15,8 @@ from ..scope import Frame, Scope
 from ..selector import Selector
 from ..streams import Stream
 from .aggregates import NAMES
-from .expressions import Refused, Vector, Vectoriser, View
-from .selection import Output, compile_selection, volatile
+from .expressions import Refused, Vector, Vectoriser, View, volatile
+from .selection import Output, compile_selection
 from .single import Plan, SingleQuery, Window
 from .windows import ChunkBatch, ExternalTimeBatch, LengthBatch, Sliding, TimeBatch
 

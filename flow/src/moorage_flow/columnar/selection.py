@@ -23,8 +23,6 @@ from .expressions import OUT, Aggregate, Refused, Vector, Vectoriser, View
 from .store import Codes, Joined, Kept
 from .windows import Steps
 
-VOLATILE = {"currentTimeMillis", "eventTimestamp", "UUID"}
-
 
 class Groups(Kept):
     """The state of a selection: codes of groups, and each aggregator's."""
@@ -93,23 +91,6 @@ def compile_selection(compiler: Compiler, select: s.Select, builtin: set[str]) -
         bool(select.group_by),
         compiler.tracks,
     )
-
-
-def volatile(expression: s.Expression | None) -> bool:
-    """Tell whether an expression gives something else when it is worked out later."""
-    match expression:
-        case s.Call(name=name, arguments=arguments):
-            return name in VOLATILE or any(volatile(a) for a in arguments)
-        case s.Arithmetic(left=left, right=right) | s.Compare(left=left, right=right):
-            return volatile(left) or volatile(right)
-        case s.And(left=left, right=right) | s.Or(left=left, right=right):
-            return volatile(left) or volatile(right)
-        case s.Not(operand=operand) | s.IsNull(operand=operand):
-            return volatile(operand)
-        case s.InTable():
-            return True
-        case _:
-            return False
 
 
 class Output:

@@ -42,16 +42,72 @@ class Plan:
     time: Vector | None
 
 
-class SingleQuery:
-    """A running query over one stream; `parts` gives the partitions' codes where it stands in one."""
+class Planned:
+    """A query on columns; `parts` gives the partitions' codes where it stands in one.
 
-    receiver: ColumnReceiver
+    `receiver` is set where a query without state may leave few rows to the reference path.
+    """
+
+    receiver: ColumnReceiver | None = None
     timers: Scheduler | None = None
+    parts: Callable[[], Codes] | None = None
+    stateless = False
+
+    def __init__(self, flow: Flow, output: Output) -> None:
+        self._flow = flow
+        self.output = output
+
+    def activate(self) -> None:
+        """Begin to work in the reference's place."""
+
+    def taker(self, at: int) -> Callable[[Batch], None]:
+        """Give what takes the events of its input `at`."""
+        raise NotImplementedError
+
+    def group(self, known: Groups, columns: list[Column], parts: Index) -> tuple[Index, Any, int]:
+        """Give each row's group, what gives the groups' texts, and how many there are."""
+        if not columns:
+            return parts, None, 1 if self.parts is None else len(self.parts())
+        codes = known.keys.of(columns)
+        if self.parts is None:
+            return codes, _texts_of(known), len(known.keys)
+        return known.pairs.of_pairs(parts, codes), _pair_texts_of(known), len(known.pairs)
+
+
+class Paired(Planned):
+    """A query whose rows are pairs of events: a pattern or a join."""
+
+    def __init__(self, flow: Flow, output: Output, selecting: Selecting) -> None:
+        super().__init__(flow, output)
+        self._selecting = selecting
+
+    def tell(
+        self, known: Groups, steps: Steps, frames: list[list[Column]], parts: Index, now: int
+    ) -> None:
+        """Select from pairs; the rows of the steps are their positions, `parts` of each pair."""
+        selecting = self._selecting
+        columns = [frames[frame][place] for frame, place in selecting.group]
+        groups, texts, size = self.group(known, columns, parts)
+        sizes = (size, 1 if self.parts is None else len(self.parts()))
+        whole = View(frames, steps.ts, now, list)
+        found = [
+            state.run(steps, groups, parts, a.argument and a.argument.run(whole), sizes)
+            for state, a in zip(known.aggregates, selecting.aggregates, strict=True)
+        ]
+
+        def source(rows: Index, ts: Index, at: list[Column]) -> View:
+            taken = [[c.take(rows) if len(c) else c for c in frame] for frame in frames]
+            return View(taken, ts, now, list, at)
+
+        self.output.select(steps, source, found, groups, parts, texts, size)
+
+
+class SingleQuery(Planned):
+    """A running query over one stream."""
 
     def __init__(self, flow: Flow, plan: Plan, output: Output) -> None:
-        self._flow = flow
+        super().__init__(flow, output)
         self._plan = plan
-        self._output = output
         selecting, window = plan.selecting, plan.window
         self.stateless = window is None and not selecting.aggregates
         # What rows need once they are in the window: the aggregators' arguments, and what is selected later on.
@@ -63,7 +119,6 @@ class SingleQuery:
         self._holder = flow.holder(
             lambda: State(selecting.make(), window.make(kinds) if window is not None else None)
         )
-        self.parts: Callable[[], Codes] | None = None
 
     def activate(self) -> None:
         """Take over the timers of the reference's window."""
@@ -71,13 +126,10 @@ class SingleQuery:
             sliding = isinstance(self._plan.window, Sliding)
             self.timers.handler = self._expire if sliding else self._let_out
 
-    @property
-    def output(self) -> Output:
-        """Where its rows go."""
-        return self._output
+    def taker(self, at: int) -> Callable[[Batch], None]:  # noqa: ARG002 - it has one input.
+        return self._take
 
-    def take(self, batch: Batch) -> None:
-        """Take rows of the stream."""
+    def _take(self, batch: Batch) -> None:
         for condition in self._plan.filters:
             held = condition(self._view(batch))
             if not held.all():
@@ -104,21 +156,14 @@ class SingleQuery:
         parts = zeros if batch.parts is None else batch.parts
         state: State = self._holder.of_all()
         groups, texts, size = self._groups(state, batch, parts)
-        self._output.select(steps, _of_batch(batch, self._flow), [], groups, parts, texts, size)
+        self.output.select(steps, _of_batch(batch, self._flow), [], groups, parts, texts, size)
 
     # --- With state ---
 
     def _groups(self, state: State, batch: Batch, parts: Index) -> tuple[Index, Any, int]:
-        selecting, known = self._plan.selecting, state.groups
-        if not selecting.group:
-            size = 1 if self.parts is None else len(self.parts())
-            return parts, None, size
-        codes = known.keys.of([batch.columns[place] for _, place in selecting.group])
-        if self.parts is None:
-            texts = _texts_of(known)
-            return codes, texts, len(known.keys)
-        paired = known.pairs.of_pairs(parts, codes)
-        return paired, _pair_texts_of(known), len(known.pairs)
+        selecting = self._plan.selecting
+        columns = [batch.columns[place] for _, place in selecting.group]
+        return self.group(state.groups, columns, parts)
 
     def _keep(self, batch: Batch) -> None:
         state: State = self._holder.of_all()
@@ -134,7 +179,7 @@ class SingleQuery:
             steps = Steps(np.arange(count), kinds, batch.ts, chunks, chunks)
             found = self._aggregate(state, steps, groups, parts, arguments, sizes)
             source = _of_batch(batch, self._flow)
-            self._output.select(steps, source, found, groups, parts, texts, size)
+            self.output.select(steps, source, found, groups, parts, texts, size)
             return
         held = state.window
         held.settle()
@@ -172,7 +217,7 @@ class SingleQuery:
             source = _of_batch(fresh[0], self._flow, fresh[1])
         else:
             source = self._of_rows(rows)
-        self._output.select(steps, source, found, groups, parts, texts, sizes[0])
+        self.output.select(steps, source, found, groups, parts, texts, sizes[0])
 
     def _aggregate(
         self,

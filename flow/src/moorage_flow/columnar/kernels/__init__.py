@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from . import plain
 
-__all__ = ["compiled", "expire", "extreme", "last_of_groups", "running_count", "running_sum", "slide"]
+__all__ = [
+    "compiled",
+    "expire",
+    "extreme",
+    "follow",
+    "last_of_groups",
+    "running_count",
+    "running_sum",
+    "slide",
+]
 
 Array = NDArray[Any]
 
@@ -81,9 +90,7 @@ def slide(
     return rows[:n], kinds[:n], at[:n]
 
 
-def expire(
-    following: Array, head: Array, held: Array, time: Array, part: int, limit: int
-) -> Array:
+def expire(following: Array, head: Array, held: Array, time: Array, part: int, limit: int) -> Array:
     """Let the rows of one queue leave that are of `limit` or older."""
     if _library is None:
         return plain.expire(following, head, held, time, part, limit)
@@ -184,3 +191,35 @@ def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array, cou
         _at(out),
     )
     return out[:n]
+
+
+def follow(
+    mode: int,
+    within: int,
+    coming: tuple[Array, Array, Array, Array],
+    rows: tuple[Array, Array, Array],
+    queues: plain.Waiting,
+    tests: list[tuple[int, Array, Array]],
+) -> tuple[Array, Array]:
+    """Run events through `every A -> B within`, as `plain.follow` says."""
+    if _library is None:
+        return plain.follow(mode, within, coming, rows, queues, tests)
+    count = len(coming[0])
+    coming = tuple(np.ascontiguousarray(array, np.int64) for array in coming)  # type: ignore[assignment]
+    most = len(queues.waiting)
+    firsts, seconds = np.empty(most, np.int64), np.empty(most, np.int64)
+    seen = [np.ascontiguousarray(b) for _, _, b in tests]
+    types = np.array([a.dtype == np.float64 for _, a, _ in tests], np.int64)
+    ops = np.array([op for op, _, _ in tests], np.int64)
+    pointers = [
+        np.array([array.ctypes.data for array in arrays], np.uintp)
+        for arrays in ([a for _, a, _ in tests], seen)
+    ]
+    _library.flow_follow.restype = ctypes.c_int64
+    n = _library.flow_follow(
+        *map(_whole, (count, mode, within)),
+        *map(_at, (*coming, *rows, *queues)),
+        _whole(len(tests)),
+        *map(_at, (types, ops, *pointers, firsts, seconds)),
+    )
+    return firsts[:n], seconds[:n]

@@ -5,7 +5,8 @@ All arrays are written in place; the state is the same on both, so that a snapsh
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +80,7 @@ def slide(
     )
 
 
-def expire(
-    following: Array, head: Array, held: Array, time: Array, part: int, limit: int
-) -> Array:
+def expire(following: Array, head: Array, held: Array, time: Array, part: int, limit: int) -> Array:
     """Let the rows of one queue leave that are of `limit` or older; arguments as of `slide`."""
     found: list[int] = []
     at = int(head[part])
@@ -261,3 +260,136 @@ def extreme(
         if heads[group] >= 0:
             out[at], out_nulls[at] = nodes[heads[group]], False
     return out, out_nulls
+
+
+BOTH, FIRST, SECOND = range(3)
+TESTS: tuple[Any, ...] = (
+    operator.eq,
+    operator.ne,
+    operator.lt,
+    operator.le,
+    operator.gt,
+    operator.ge,
+)
+
+
+class Waiting(NamedTuple):
+    """The queues of a pattern's waiting rows, linked through arrays; -1 is no row.
+
+    `head` to `fresh_tail` are by partition, `key_head` and `key_tail` by key, the others by row.
+    """
+
+    head: Array
+    tail: Array
+    fresh_head: Array
+    fresh_tail: Array
+    key_head: Array
+    key_tail: Array
+    next: Array
+    previous: Array
+    key_next: Array
+    key_previous: Array
+    waiting: Array
+
+    def leave(self, part: int, key: int, row: int) -> None:
+        """Take a row out of its queues."""
+        for head, tail, after, before, at in (
+            (self.head, self.tail, self.next, self.previous, part),
+            (self.key_head, self.key_tail, self.key_next, self.key_previous, key),
+        ):
+            back, on = int(before[row]), int(after[row])
+            if back >= 0:
+                after[back] = on
+            else:
+                head[at] = on
+            if on >= 0:
+                before[on] = back
+            else:
+                tail[at] = back
+        self.waiting[row] = 0
+
+    def enter(self, part: int, key: int, row: int) -> None:
+        """Put a row at the end of its queues."""
+        for head, tail, after, before, at in (
+            (self.head, self.tail, self.next, self.previous, part),
+            (self.key_head, self.key_tail, self.key_next, self.key_previous, key),
+        ):
+            before[row], after[row] = tail[at], -1
+            if tail[at] >= 0:
+                after[tail[at]] = row
+            else:
+                head[at] = row
+            tail[at] = row
+
+    def fresh(self, part: int) -> list[int]:
+        """Give the rows let in since the last update."""
+        found = []
+        row = int(self.fresh_head[part])
+        while row >= 0:
+            found.append(row)
+            row = int(self.next[row])
+        return found
+
+    def set_fresh(self, part: int, rows: list[int]) -> None:
+        """Say which rows were let in since the last update."""
+        self.fresh_head[part] = rows[0] if rows else -1
+        self.fresh_tail[part] = rows[-1] if rows else -1
+        for row, on in zip(rows, [*rows[1:], -1], strict=True):
+            self.next[row] = on
+
+
+def follow(
+    mode: int,
+    within: int,
+    coming: tuple[Array, Array, Array, Array],
+    rows: tuple[Array, Array, Array],
+    queues: Waiting,
+    tests: list[tuple[int, Array, Array]],
+) -> tuple[Array, Array]:
+    """Run events through `every A -> B within`.
+
+    Args:
+        mode: whether the events are of both positions' stream, the first's or the second's.
+        within: the milliseconds after which an A no longer waits; -1: it waits for ever.
+        coming: of each event its time, its partition, the row at which it waits as an A and the key
+            it asks for as a B, -1 where it does not.
+        rows: of each waiting row its time, its key and whether it can be completed at all.
+        queues: the waiting rows.
+        tests: comparisons (position in `TESTS`, values by waiting row, values by event) that hold
+            between an A and the B that completes it.
+
+    Returns:
+        The waiting rows completed and the events that did, in the order of the events.
+    """
+    times, keys, able = rows
+    firsts: list[int] = []
+    seconds: list[int] = []
+
+    def over(row: int, now: int) -> bool:
+        return within >= 0 and abs(now - int(times[row])) > within
+
+    events = zip(*(array.tolist() for array in coming), strict=True)
+    for at, (now, part, entering, asking) in enumerate(events):
+        while (row := int(queues.head[part])) >= 0 and over(row, now):
+            queues.leave(part, int(keys[row]), row)
+        fresh = queues.fresh(part)
+        kept = [row for row in fresh if not over(row, now)]
+        for row in fresh:
+            queues.waiting[row] = not over(row, now)
+        if mode != FIRST:
+            for row in sorted(kept, key=lambda r: int(times[r])):
+                queues.enter(part, int(keys[row]), row)
+            kept = []
+        queues.set_fresh(part, kept)
+        row = int(queues.key_head[asking]) if asking >= 0 else -1
+        while row >= 0:
+            on = int(queues.key_next[row])
+            if able[row] and all(TESTS[op](a[row], b[at]) for op, a, b in tests):
+                firsts.append(row)
+                seconds.append(at)
+                queues.leave(part, asking, row)
+            row = on
+        if entering >= 0:
+            queues.waiting[entering] = 1
+            queues.set_fresh(part, [*queues.fresh(part), entering])
+    return np.array(firsts, np.int64), np.array(seconds, np.int64)
