@@ -186,3 +186,64 @@ def test_a_snapshot_goes_on_where_it_was_taken(
 ) -> None:
     timed = [("S", batch) for batch in sent]
     assert play(S + query, "columnar", timed, cut=cut) == play(S + query, "columnar", timed)
+
+
+T = "define stream T (k string, g int, v int, l long, d double, f float, b bool); "
+FIRSTS = ["", "[v > 0]", "[b]", "[k != 'c']"]
+SECONDS = [
+    "k == e1.k",
+    "v == e1.v",
+    "e1.g == g",
+    "v > e1.v",
+    "e1.d <= d",
+    "d > 0.0",
+    "e1.v > 1",
+    "b == e1.b",
+    "v + g > e1.v * 2",
+    "f != e1.f",
+    "l == e1.v",
+]
+
+
+@st.composite
+def patterns(draw: st.DrawFn) -> str:
+    """Draw `every A -> B within` over one stream or two, in a partition or not."""
+    second = draw(st.sampled_from(["S", "T"]))
+    conditions = draw(st.lists(st.sampled_from(SECONDS), max_size=3))
+    where = f"[{' and '.join(conditions)}]" if conditions else ""
+    within = draw(st.sampled_from(["", " within 10 millisec", " within 30 millisec"]))
+    chosen = draw(
+        st.sampled_from(
+            [
+                "e1.k as k, e1.v as v, e2.v as w",
+                "e1.d + e2.d as d, eventTimestamp() as at",
+                "count() as n, sum(e2.v) as s",
+                "e1.k as k, max(e1.d) as m, avg(e2.l) as a group by e1.k",
+            ]
+        )
+    )
+    first = draw(st.sampled_from(FIRSTS))
+    query = (
+        f"@info(name = 'q') from every e1=S{first} -> e2={second}{where}{within} "
+        f"select {chosen} insert into Out;"
+    )
+    keys = draw(st.sampled_from(["", "", "k of S, k of T", "g of S, l of T"]))
+    if second == "S" and keys:
+        keys = keys.split(",", maxsplit=1)[0]
+    return f"partition with ({keys}) begin {query} end;" if keys else query
+
+
+@st.composite
+def mixed(draw: st.DrawFn) -> list[tuple[str, list[tuple[int, tuple[Any, ...]]]]]:
+    """Draw batches of two streams."""
+    return [(draw(st.sampled_from("ST")), batch) for batch in draw(batches())]
+
+
+@COMMON
+@given(patterns(), mixed(), st.integers(0, 6))
+def test_a_pattern_gives_the_same_rows_on_both_paths(
+    query: str, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], cut: int
+) -> None:
+    told = play(S + T + query, "columnar", sent)
+    assert told == play(S + T + query, "reference", sent)
+    assert told == play(S + T + query, "columnar", sent, cut=cut)
