@@ -247,3 +247,66 @@ def test_a_pattern_gives_the_same_rows_on_both_paths(
     told = play(S + T + query, "columnar", sent)
     assert told == play(S + T + query, "reference", sent)
     assert told == play(S + T + query, "columnar", sent, cut=cut)
+
+
+SLIDING = ["", "#window.length(3)", "#window.length(0)", "#window.time(20)", "#window.timeLength(30, 2)"]
+ON = [
+    "a.k == c.k",
+    "a.v == c.v",
+    "a.l == c.g",
+    "a.g < c.g",
+    "c.d >= a.d",
+    "a.b == c.b",
+    "a.f == c.f",
+    "a.v + c.g > 0",
+    "c.k == 'a'",
+]
+
+
+@st.composite
+def joins(draw: st.DrawFn) -> str:
+    """Draw a join of two windows, of one stream or two, or of a window and a table."""
+    windows = [draw(st.sampled_from(SLIDING)) for _ in range(2)]
+    where = [draw(st.sampled_from(["", "", "[v > 0]", "[b]"])) for _ in range(2)]
+    second = draw(st.sampled_from(["S", "T", "T", "R"]))
+    kind = draw(st.sampled_from(["join", "left outer join", "right outer join", "full outer join"]))
+    sides = [f"S{where[0]}{windows[0]} as a", f"{second}{where[1]}{windows[1]} as c"]
+    fill = ""
+    if second == "R":
+        sides[1] = "R as c"
+        fill = "from T select * insert into R; "
+    alone = draw(st.sampled_from(["", "", " unidirectional"]))
+    conditions = draw(st.lists(st.sampled_from(ON), min_size=0, max_size=3))
+    on = f" on {' and '.join(conditions)}" if conditions else ""
+    chosen = draw(
+        st.sampled_from(
+            [
+                "a.k as k, a.v as v, c.v as w, c.d as d",
+                "a.k as k, sum(c.v) as s, count() as n group by a.k",
+                "c.l as l, eventTimestamp() as at, a.d + c.d as d",
+                "max(a.d) as m, avg(c.l) as n",
+            ]
+        )
+    )
+    events = draw(st.sampled_from(["", "", "expired events ", "all events "]))
+    query = (
+        f"@info(name = 'q') from {sides[0]}{alone} {kind} {sides[1]}{on} "
+        f"select {chosen} insert {events}into Out;"
+    )
+    table = "@index('g') define table R (k string, g int, v int, l long, d double, f float, b bool); "
+    if second == "R":
+        return table + fill + query
+    keys = draw(st.sampled_from(["", "", "k of S, k of T", "g of S, l of T"]))
+    if second == "S" and keys:
+        keys = keys.split(",", maxsplit=1)[0]
+    return f"partition with ({keys}) begin {query} end;" if keys else query
+
+
+@COMMON
+@given(joins(), mixed(), st.integers(0, 6))
+def test_a_join_gives_the_same_rows_on_both_paths(
+    query: str, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], cut: int
+) -> None:
+    told = play(S + T + query, "columnar", sent)
+    assert told == play(S + T + query, "reference", sent)
+    assert told == play(S + T + query, "columnar", sent, cut=cut)

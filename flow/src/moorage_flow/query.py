@@ -128,7 +128,16 @@ class QueryBuilder:
                 case s.StateInput():
                     planned = columnar.pattern_query(self._flow, query, source, compiler, selector)
                 case s.Join():
-                    raise columnar.Refused("a join has no columnar form")
+                    sources = [self.find(side.source) for side in (source.left, source.right)]
+                    finders = [
+                        self._finder(source, compiler.scope, at, found, ([], None))
+                        if isinstance(found, Table)
+                        else None
+                        for at, found in enumerate(sources)
+                    ]
+                    planned = columnar.join_query(
+                        self._flow, query, source, sources, finders, compiler, selector
+                    )
         except columnar.Refused as refused:
             paths[name] = ("reference", str(refused))
             return None
@@ -244,7 +253,7 @@ class QueryBuilder:
                 least = self._rt.least if planned.stateless else 0
                 receiver = ColumnReceiver(first.process, planned.taker(0), least)
                 planned.receiver = receiver
-                planned.timers = getattr(window, "timers", None)
+                planned.side_timers[0] = getattr(window, "timers", None)
                 if self._partition is None:
                     planned.activate()
             self._subscribe(stream, receiver)
@@ -339,7 +348,7 @@ class QueryBuilder:
         itself = isinstance(sources[0], NamedWindow) and sources[0] is sources[1]
         trigger = "left" if itself and join.trigger == "all" else join.trigger
 
-        def connect(selector: Selector, _planned: Columnar | None) -> None:
+        def connect(selector: Selector, planned: Columnar | None) -> None:
             ends = [
                 JoinSide(
                     selector,
@@ -360,8 +369,14 @@ class QueryBuilder:
                 if isinstance(source, Stream | NamedWindow):
                     first = chain([*operators, ends[at]])
                     stream = source.stream if isinstance(source, NamedWindow) else source
-                    self._subscribe(stream, first.process)
+                    receiver: Receiver = first.process
+                    if planned is not None:
+                        receiver = ColumnReceiver(first.process, planned.taker(at))
+                        planned.side_timers[at] = getattr(window, "timers", None)
+                    self._subscribe(stream, receiver)
                     self._start_window(window)
+            if planned is not None and self._partition is None:
+                planned.activate()
 
         return scope, True, connect
 

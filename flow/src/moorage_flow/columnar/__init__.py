@@ -11,6 +11,7 @@ from .expressions import Refused
 from .kernels import compiled
 from .partition import partition
 from .plan import into_stream, single_query
+from .plan_join import join_query
 from .plan_pattern import pattern_query
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "compiled",
     "intake",
     "into_stream",
+    "join_query",
     "partition",
     "pattern_query",
     "single_query",

@@ -258,6 +258,8 @@ class Vectoriser:
             return Vector(Type.LONG, lambda view: _filled(view.now, Type.LONG, view))
         if name == "eventTimestamp" and not call.arguments:
             return Vector(Type.LONG, lambda view: Column(Type.LONG, view.ts))
+        if name == "eventTimestamp" and call.arguments:
+            raise Refused("it asks for one event's time")
         if call.star:
             raise Refused(f"{name}(*) is worked out row by row")
         eager = name in {"convert", "cast", "instanceOf"}

@@ -72,33 +72,31 @@ def single_query(
                 filters.append(Vectoriser(before, builtin=builtin).condition(condition))
             case s.Window(call=call):
                 vectoriser = Vectoriser(before, builtin=builtin)
-                window, time = _window(before, vectoriser, call, expired)
+                window, time = window_of(before, vectoriser, call, expired)
                 used |= vectoriser.used
             case _:
                 raise Refused("a stream function is worked out row by row")
     selecting = compile_selection(compiler, query.select, builtin)
     if window is not None:
         for attribute in query.select.attributes:
-            _expect_lasting(
-                attribute.expression, compiler, isinstance(window, Sliding) and not expired
-            )
+            expect_lasting(attribute.expression, compiler)
         if query.select.having is not None and volatile(query.select.having):
             raise Refused("having asks for a time")
     output = Output(flow, selector, selecting)
     return SingleQuery(flow, Plan(attributes, filters, selecting, window, time), output)
 
 
-def _expect_lasting(expression: s.Expression, compiler: Compiler, at_once: bool) -> None:
+def expect_lasting(expression: s.Expression, compiler: Compiler) -> None:
     """Raise Refused for an aggregator whose argument is another when its event leaves."""
     match expression:
         case s.Call(name=name, namespace=None, arguments=arguments):
             if name in compiler.extensions.aggregators and any(volatile(a) for a in arguments):
                 raise Refused(f"{name} is of a value that changes with time")
             for argument in arguments:
-                _expect_lasting(argument, compiler, at_once)
+                expect_lasting(argument, compiler)
         case s.Arithmetic(left=left, right=right) | s.Compare(left=left, right=right):
-            _expect_lasting(left, compiler, at_once)
-            _expect_lasting(right, compiler, at_once)
+            expect_lasting(left, compiler)
+            expect_lasting(right, compiler)
         case _:
             return
 
@@ -112,9 +110,10 @@ def _constants(call: s.Call, arguments: tuple[s.Expression, ...]) -> list[Any]:
     return values
 
 
-def _window(
+def window_of(
     compiler: Compiler, vectoriser: Vectoriser, call: s.Call, expired: bool
 ) -> tuple[Window, Vector | None]:
+    """Plan a window; give it with the attribute it goes by. Raises Refused."""
     name = call.name
     if call.namespace or compiler.extensions.windows.get(name) is not reference.WINDOWS.get(name):
         raise Refused(f"window {name} is an extension")

@@ -45,17 +45,18 @@ class Plan:
 class Planned:
     """A query on columns; `parts` gives the partitions' codes where it stands in one.
 
-    `receiver` is set where a query without state may leave few rows to the reference path.
+    `receiver` is set where a query without state may leave few rows to the reference path;
+    `side_timers` are those of its windows.
     """
 
     receiver: ColumnReceiver | None = None
-    timers: Scheduler | None = None
     parts: Callable[[], Codes] | None = None
     stateless = False
 
     def __init__(self, flow: Flow, output: Output) -> None:
         self._flow = flow
         self.output = output
+        self.side_timers: list[Scheduler | None] = [None, None]
 
     def activate(self) -> None:
         """Begin to work in the reference's place."""
@@ -63,6 +64,17 @@ class Planned:
     def taker(self, at: int) -> Callable[[Batch], None]:
         """Give what takes the events of its input `at`."""
         raise NotImplementedError
+
+    def notify(self, at: int, part: int, time: int) -> None:
+        """Set a timer of the window of input `at`, for a partition."""
+        timers, outer = self.side_timers[at], self._flow.partition
+        assert timers is not None
+        if self.parts is not None:
+            self._flow.partition = self.parts().texts()[part]
+        try:
+            timers.notify_at(time)
+        finally:
+            self._flow.partition = outer
 
     def group(self, known: Groups, columns: list[Column], parts: Index) -> tuple[Index, Any, int]:
         """Give each row's group, what gives the groups' texts, and how many there are."""
@@ -122,9 +134,10 @@ class SingleQuery(Planned):
 
     def activate(self) -> None:
         """Take over the timers of the reference's window."""
-        if self.timers is not None:
+        timers = self.side_timers[0]
+        if timers is not None:
             sliding = isinstance(self._plan.window, Sliding)
-            self.timers.handler = self._expire if sliding else self._let_out
+            timers.handler = self._expire if sliding else self._let_out
 
     def taker(self, at: int) -> Callable[[Batch], None]:  # noqa: ARG002 - it has one input.
         return self._take
@@ -188,7 +201,9 @@ class SingleQuery(Planned):
         first = held.rows.put(columns, batch.ts, parts, groups)
         time = plan.time.run(view).cells()[0] if plan.time is not None else batch.ts
         now = self._flow.clock.now
-        coming = Arriving(first, batch.ts, chunks, parts, time, now, self._notify)
+        coming = Arriving(
+            first, batch.ts, chunks, parts, time, now, lambda p, t: self.notify(0, p, t)
+        )
         passed: Steps | None = plan.window.pass_on(held, coming)
         if passed is not None:
             fresh = (batch, first) if not self._kept else None
@@ -249,17 +264,6 @@ class SingleQuery(Planned):
 
     # --- Time ---
 
-    def _notify(self, part: int, time: int) -> None:
-        assert self.timers is not None
-        if self.parts is None:
-            self.timers.notify_at(time)
-            return
-        outer, self._flow.partition = self._flow.partition, self.parts().texts()[part]
-        try:
-            self.timers.notify_at(time)
-        finally:
-            self._flow.partition = outer
-
     def _part(self) -> int:
         return 0 if self.parts is None else self.parts().by_text[self._flow.partition]
 
@@ -286,7 +290,7 @@ class SingleQuery(Planned):
         held, now = state.window, self._flow.clock.now
         part = held.part(self._part())
         writer = windows.Writer(held.rows)
-        if self._plan.window.due(part, now, lambda time: self._notify(self._part(), time)):
+        if self._plan.window.due(part, now, lambda time: self.notify(0, self._part(), time)):
             self._plan.window.let_out(part, now, writer)
         steps = writer.steps()
         if steps is not None:

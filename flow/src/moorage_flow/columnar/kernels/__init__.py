@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from . import plain
 
 __all__ = [
+    "chain",
     "compiled",
     "expire",
     "extreme",
     "follow",
     "last_of_groups",
+    "probe",
     "running_count",
     "running_sum",
     "slide",
@@ -223,3 +225,25 @@ def follow(
         *map(_at, (types, ops, *pointers, firsts, seconds)),
     )
     return firsts[:n], seconds[:n]
+
+
+def chain(
+    rows: Array, kinds: Array, keys: Array, head: Array, tail: Array, held: Array, following: Array
+) -> None:
+    """Chain the rows of a window by key, as `plain.chain` says."""
+    if _library is None:
+        plain.chain(rows, kinds, keys, head, tail, held, following)
+        return
+    arrays = (rows, kinds, keys, head, tail, held, following)
+    _library.flow_chain(_whole(len(rows)), *map(_at, arrays))
+
+
+def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Array, Array]:
+    """Give the rows of each key asked for, as `plain.probe` says."""
+    if _library is None:
+        return plain.probe(asked, head, held, following)
+    count = int(held[asked[asked >= 0]].sum())
+    asked = np.ascontiguousarray(asked, np.int64)
+    probes, rows = np.empty(count, np.int64), np.empty(count, np.int64)
+    _library.flow_probe(_whole(len(asked)), *map(_at, (asked, head, held, following, probes, rows)))
+    return probes, rows

@@ -393,3 +393,44 @@ def follow(
             queues.waiting[entering] = 1
             queues.set_fresh(part, [*queues.fresh(part), entering])
     return np.array(firsts, np.int64), np.array(seconds, np.int64)
+
+
+def chain(
+    rows: Array, kinds: Array, keys: Array, head: Array, tail: Array, held: Array, following: Array
+) -> None:
+    """Chain the rows that enter a window to those of their key, and take off those that leave.
+
+    Args:
+        rows, kinds: the steps, rows of the store and what each means.
+        keys: each row's key, -1 for none. Rows of one key leave in the order they came.
+        head, tail, held: of each key, the first and last row and how many there are.
+        following: the next row of the same key.
+    """
+    for row, kind in zip(rows.tolist(), kinds.tolist(), strict=True):
+        key = int(keys[row])
+        if key < 0:
+            continue
+        if kind == CURRENT:
+            following[row] = -1
+            if held[key] > 0:
+                following[tail[key]] = row
+            else:
+                head[key] = row
+            tail[key] = row
+            held[key] += 1
+        elif kind == EXPIRED:
+            head[key] = following[row]
+            held[key] -= 1
+
+
+def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Array, Array]:
+    """Give, for each key asked for, its position and every row of its chain; -1 asks for none."""
+    probes: list[int] = []
+    rows: list[int] = []
+    for at, key in enumerate(asked.tolist()):
+        row = int(head[key]) if key >= 0 else -1
+        for _ in range(int(held[key]) if key >= 0 else 0):
+            probes.append(at)
+            rows.append(row)
+            row = int(following[row])
+    return np.array(probes, np.int64), np.array(rows, np.int64)
