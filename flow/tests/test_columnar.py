@@ -249,7 +249,13 @@ def test_a_pattern_gives_the_same_rows_on_both_paths(
     assert told == play(S + T + query, "columnar", sent, cut=cut)
 
 
-SLIDING = ["", "#window.length(3)", "#window.length(0)", "#window.time(20)", "#window.timeLength(30, 2)"]
+SLIDING = [
+    "",
+    "#window.length(3)",
+    "#window.length(0)",
+    "#window.time(20)",
+    "#window.timeLength(30, 2)",
+]
 ON = [
     "a.k == c.k",
     "a.v == c.v",
@@ -293,7 +299,9 @@ def joins(draw: st.DrawFn) -> str:
         f"@info(name = 'q') from {sides[0]}{alone} {kind} {sides[1]}{on} "
         f"select {chosen} insert {events}into Out;"
     )
-    table = "@index('g') define table R (k string, g int, v int, l long, d double, f float, b bool); "
+    table = (
+        "@index('g') define table R (k string, g int, v int, l long, d double, f float, b bool); "
+    )
     if second == "R":
         return table + fill + query
     keys = draw(st.sampled_from(["", "", "k of S, k of T", "g of S, l of T"]))

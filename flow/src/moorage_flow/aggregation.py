@@ -30,7 +30,6 @@ _RETENTION: dict[str, int | None] = {
     "min": _DAY,
     "hour": 30 * _DAY,
     "day": _YEAR,
-    "week": 5 * _YEAR,
     "month": None,
     "year": None,
 }
@@ -39,7 +38,6 @@ _LEAST_RETENTION = {
     "min": 120 * _MINUTE,
     "hour": 25 * _HOUR,
     "day": 32 * _DAY,
-    "week": 5 * 7 * _DAY,
     "month": 13 * 2_630_000_000,
     "year": 0,
 }
@@ -89,6 +87,8 @@ class Aggregation:
         source = builder.find(definition.source.source)
         if not isinstance(source, Stream):
             raise AppInvalid(f"{source.id} cannot be aggregated: it is no stream", definition.place)
+        if definition.source.window is not None:
+            raise AppInvalid(f"{source.id} cannot be aggregated over a window", definition.place)
         frame = Frame(definition.source.source.key, list(source.attributes))
         scope = Scope([frame])
         operators, _ = builder._handlers(definition.source, frame, False, searched=False)
@@ -126,6 +126,8 @@ class Aggregation:
                     f"{expression.name} cannot be aggregated over time; {', '.join(_MAKERS)} can",
                     expression.place,
                 )
+            if not all(isinstance(a, s.Variable) for a in expression.arguments):
+                raise AppInvalid(f"{expression.name} takes an attribute here", expression.place)
             arguments = [compiler.compile(a) for a in expression.arguments]
             kind = _result(expression, arguments)
             get = arguments[0].get if arguments else _nothing
@@ -202,8 +204,6 @@ class Aggregation:
         try:
             if per.constant:
                 calendars.per(per.value)
-            if start.constant and (end is None or end.constant):
-                calendars.within(start.value, end.value if end is not None else None)
         except EvaluationFailed as error:
             raise AppInvalid(str(error), self.definition.place) from None
 
@@ -229,13 +229,15 @@ class Aggregation:
                 return
             if (interval := purge.get("interval")) is not None:
                 interval_ms = self._written_time(interval)
+                if interval_ms < 1:
+                    raise AppInvalid("@purge: interval is at least 1 ms", self.definition.place)
             for nested in purge.nested:
                 self._read_retention(nested, retention)
         scheduler: Scheduler
 
         def sweep(ts: int) -> None:
             self._sweep(retention)
-            scheduler.notify_at(ts + interval_ms)
+            scheduler.notify_at(runtime.flow.clock.next_period(ts, interval_ms))
 
         scheduler = Scheduler(runtime.flow.clock, runtime.flow, sweep)
         runtime.starts.append(lambda: scheduler.notify_at(runtime.flow.clock.now + interval_ms))
@@ -245,6 +247,11 @@ class Aggregation:
             duration = calendars.PER.get((name or "").lower().rstrip("s"))
             if duration is None:
                 raise AppInvalid(f"@retentionPeriod: {name} is no duration", self.definition.place)
+            if duration not in self._durations:
+                raise AppInvalid(
+                    f"@retentionPeriod: {self.id} is not aggregated by {name}",
+                    self.definition.place,
+                )
             if value.strip().lower() == "all":
                 retention[duration] = None
                 continue
@@ -260,7 +267,7 @@ class Aggregation:
         from .language.parser import parse_expression
 
         parsed = parse_expression(written)
-        if not isinstance(parsed, s.Constant) or parsed.type not in {s.Type.INT, s.Type.LONG}:
+        if not isinstance(parsed, s.Constant) or not parsed.time:
             raise AppInvalid(f"{written!r} is no time", self.definition.place)
         return int(parsed.value)
 

@@ -1,7 +1,7 @@
 """The calendar of incremental aggregations: where a second, a day or a year begins, and what
 `within` means.
 
-All times are milliseconds since 1970 in UTC; weeks begin on Monday (ISO 8601).
+All times are milliseconds since 1970 in UTC.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ PER = {
     "minute": "min",
     "hour": "hour",
     "day": "day",
-    "week": "week",
     "month": "month",
     "year": "year",
 }
@@ -43,8 +42,6 @@ def start_of(ms: int, duration: str) -> int:
     if duration in _FIXED_MS:
         return ms - ms % _FIXED_MS[duration]
     day = moment(ms).replace(hour=0, minute=0, second=0, microsecond=0)
-    if duration == "week":
-        return milliseconds(day - timedelta(days=day.weekday()))
     day = day.replace(day=1)
     return milliseconds(day.replace(month=1) if duration == "year" else day)
 

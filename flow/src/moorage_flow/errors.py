@@ -72,5 +72,7 @@ class EvaluationFailed(FlowError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known names are like `name`, for the end of a message; empty when none is."""
-    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    by_letters = {k.lower(): k for k in sorted(known)}
+    found = difflib.get_close_matches(name.lower(), by_letters, n=3, cutoff=0.5)
+    close = [by_letters[word] for word in found]
     return f"; did you mean {', '.join(close)}?" if close else ""

@@ -128,7 +128,7 @@ class Compiler:
         left, right = self.compile(expression.left), self.compile(expression.right)
         op, types = expression.op, {left.type, right.type}
         numbers = left.type in NUMERIC and right.type in NUMERIC
-        alike = op in {"==", "!="} and len(types) == 1
+        alike = op in {"==", "!="} and len(types) == 1 and Type.OBJECT not in types
         if not numbers and not alike:
             raise AppInvalid(
                 f"{op} cannot compare {_a(left.type)} with {_a(right.type)}", expression.place
@@ -401,6 +401,13 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 def _comparison(op: str, left: Getter, right: Getter) -> Getter:
     test = _COMPARE[op]
+    if op == "!=":
+
+        def differs(event: Any) -> bool:
+            a, b = left(event), right(event)
+            return a is None or b is None or bool(a != b)
+
+        return differs
 
     def compared(event: Any) -> bool:
         a = left(event)

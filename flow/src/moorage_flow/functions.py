@@ -81,7 +81,7 @@ def _convert(_compiler: Compiler, call: Call, arguments: list[Compiled]) -> Comp
 def convert(value: Any, source: Type, kind: Type) -> Any:
     """Convert a value between types; text that does not read as the type gives null."""
     if value is None:
-        return None
+        return False if kind is Type.BOOL else None
     if kind is Type.STRING:
         return text(value, source)
     if kind is Type.BOOL:

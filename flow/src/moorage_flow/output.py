@@ -162,7 +162,7 @@ class PerTime(Limiter):
             return
         out = [*state.events, *state.groups.values()]
         state.events, state.groups = [], {}
-        state.at += self._every
+        state.at = self.flow.clock.next_period(ts, self._every)
         self._timers.notify_at(state.at)
         if out:
             self.send(out)

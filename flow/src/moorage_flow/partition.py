@@ -47,6 +47,8 @@ class PartitionRuntime:
         self._flow.owner = name
         self._alive = self._flow.holder(Alive)
         for key in syntax.keys:
+            if key.stream in self._keys:
+                raise AppInvalid(f"{key.stream} has two keys", syntax.place)
             self._keys[key.stream] = self._key_of(key)
         builder = QueryBuilder(runtime, self)
         known = set(self._flow.holders), len(self._flow.clock.schedulers)
@@ -171,6 +173,8 @@ class PartitionRuntime:
             raise AppInvalid("@purge needs an idle.period", self.syntax.place)
         idle_ms = self._time(idle)
         interval_ms = self._time(interval) if interval else 1000
+        if interval_ms < 1:
+            raise AppInvalid("@purge: interval is at least 1 ms", self.syntax.place)
         scheduler: Scheduler
 
         def sweep(ts: int) -> None:
@@ -178,7 +182,7 @@ class PartitionRuntime:
             alive = self._alive.get().keys
             for key in [k for k, seen in alive.items() if now - seen >= idle_ms]:
                 self._drop(key)
-            scheduler.notify_at(ts + interval_ms)
+            scheduler.notify_at(self._flow.clock.next_period(ts, interval_ms))
 
         scheduler = Scheduler(self._flow.clock, self._flow, sweep)
         self._rt.starts.append(lambda: scheduler.notify_at(self._flow.clock.now + interval_ms))
@@ -187,7 +191,7 @@ class PartitionRuntime:
         from .language.parser import parse_expression
 
         parsed = parse_expression(written)
-        if not isinstance(parsed, s.Constant) or parsed.type not in {s.Type.INT, s.Type.LONG}:
+        if not isinstance(parsed, s.Constant) or not parsed.time:
             raise AppInvalid(f"{written!r} is no time", self.syntax.place)
         return int(parsed.value)
 

@@ -23,7 +23,7 @@ class Heartbeat:
         """Read `@app:playback(idle.time='…', increment='…')`. Raises AppInvalid."""
         idle, increment = annotation.get("idle.time"), annotation.get("increment")
         for name, _ in annotation.elements:
-            if (name or "").lower() not in {"idle.time", "increment", "enable", ""}:
+            if (name or "").lower() not in {"idle.time", "increment"}:
                 raise AppInvalid(f"@app:playback has no {name}")
         if idle is None and increment is None:
             return None

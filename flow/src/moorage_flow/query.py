@@ -56,6 +56,8 @@ class QueryRuntime:
             start()
 
 
+_SIDES = ("left", "right")
+
 Readable: TypeAlias = "Stream | Table | NamedWindow | Aggregation"
 
 
@@ -161,6 +163,8 @@ class QueryBuilder:
 
     def _limiter(self, query: s.Query, selection: Selection, windowed: bool) -> Limiter:
         grouped = selection.group is not None
+        if isinstance(query.rate, s.SnapshotRate | s.TimeRate) and query.rate.every_ms < 1:
+            raise AppInvalid("the time of 'output … every' is at least 1 ms", query.place)
         if isinstance(query.rate, s.SnapshotRate):
             return snapshot(
                 self._flow,
@@ -201,6 +205,7 @@ class QueryBuilder:
         operators: list[Operator] = []
         window: Operator | None = None
         compiler = self._compiler(Scope([frame]))
+        compiler.may_aggregate = compiler.tracks = True
         for handler in single.handlers:
             match handler:
                 case s.Filter(condition=condition):
@@ -306,7 +311,9 @@ class QueryBuilder:
         self, single: s.Single, frames: list[Frame], at: int
     ) -> list[Callable[[StateEvent], bool]]:
         steps: list[Callable[[StateEvent], bool]] = []
-        compiler = self._compiler(Scope(frames, state=True, current=at, default_index=-1))
+        # What comes later is not known yet.
+        known = frames[: at + 1]
+        compiler = self._compiler(Scope(known, state=True, current=at, default_index=-1))
         for handler in single.handlers:
             match handler:
                 case s.Filter(condition=condition):
@@ -319,23 +326,22 @@ class QueryBuilder:
     def _join(
         self, join: s.Join
     ) -> tuple[Scope, bool, Callable[[Selector, Columnar | None], None]]:
+        from .aggregation import Aggregation
+
         sides = [join.left, join.right]
         sources = [self.find(side.source) for side in sides]
         for side, source in zip(sides, sources, strict=True):
             if isinstance(source, NamedWindow) and side.window is not None:
                 raise AppInvalid(f"{source.id} is a window already", side.source.place)
         stores = [not isinstance(source, Stream | NamedWindow) for source in sources]
+        if join.within is not None and not any(isinstance(x, Aggregation) for x in sources):
+            raise AppInvalid("'within' and 'per' need an aggregation", join.left.source.place)
         if all(stores):
             raise AppInvalid("a join needs a stream or window on one side", join.left.source.place)
         frames = [
             Frame(side.source.key, self._attributes(source, join), side.alias)
             for side, source in zip(sides, sources, strict=True)
         ]
-        if frames[0].name == frames[1].name:
-            raise AppInvalid(
-                f"both sides of the join are called {frames[0].name}: name them with 'as'",
-                join.right.source.place,
-            )
         chains = [
             ([], None) if stored else self._handlers(side, frame, True, searched=True)
             for side, frame, stored in zip(sides, frames, stores, strict=True)
@@ -353,8 +359,8 @@ class QueryBuilder:
                 JoinSide(
                     selector,
                     at,
-                    outer=join.kind in {"full", ("left", "right")[at]},
-                    triggers=trigger in {"all", ("left", "right")[at]} and not stores[at],
+                    outer=join.kind in {"full", _SIDES[at]},
+                    triggers=trigger in {"all", _SIDES[at]} and not stores[at],
                 )
                 for at in (0, 1)
             ]

@@ -105,6 +105,8 @@ class Runtime:
 
     def _build(self) -> None:
         syntax = self.app.syntax
+        if s.annotation(syntax.annotations, "app:async") is not None:
+            raise AppInvalid("@async stands with a stream, not with the application")
         for definition in syntax.definitions:
             if isinstance(definition, s.FunctionDefinition):
                 self._define_function(definition)
@@ -177,7 +179,9 @@ class Runtime:
             before: Any = known.get(definition.id)
             if before is None:
                 continue
-            if isinstance(definition, s.TriggerDefinition):
+            if isinstance(definition, s.StreamDefinition) and kind is s.TriggerDefinition:
+                same = attributes == TRIGGERED
+            elif isinstance(definition, s.TriggerDefinition):
                 same = kind is s.StreamDefinition and before.attributes == TRIGGERED
             else:
                 same = isinstance(definition, kind) and before.attributes == attributes
@@ -198,7 +202,10 @@ class Runtime:
         _check_async(definition)
         stream = self.streams[definition.id] = Stream(self.flow, definition)
         on_error = s.annotation(definition.annotations, "OnError")
-        if on_error is not None and (on_error.get("action") or "log").lower() == "stream":
+        action = (on_error.get("action") or "log").lower() if on_error is not None else "log"
+        if action not in {"log", "stream"}:
+            raise AppInvalid(f"@OnError: {action} is no action", definition.place)
+        if action == "stream":
             attributes = (*definition.attributes, s.Attribute("_error", s.Type.OBJECT))
             fault = s.StreamDefinition(f"!{definition.id}", attributes)
             stream.fault = self.streams[fault.id] = Stream(self.flow, fault)
@@ -516,8 +523,8 @@ def _check_async(definition: s.StreamDefinition) -> None:
     """Check `@async`, which needs no more: events are processed as they are sent."""
     annotation = s.annotation(definition.annotations, "async")
     for name, value in annotation.elements if annotation is not None else ():
-        if (name or "").lower() not in {"buffer.size", "workers", "batch.size.max"}:
-            raise AppInvalid(f"@async has no {name}", definition.place)
+        if (name or "").lower() not in {"workers", "batch.size.max"}:
+            continue
         if not value.strip().isdigit() or int(value) < 1:
             raise AppInvalid(
                 f"@async: {name} is a positive number, not {value!r}", definition.place

@@ -35,6 +35,12 @@ class Clock:
         """The time operators see."""
         return self._event_now if self.event_time else self.wall
 
+    def next_period(self, since: int, every_ms: int) -> int:
+        """Tell when the next period ends that began at `since` or whole periods later; those that a
+        jump of event time has passed by are one.
+        """
+        return since + every_ms * max(1, (self.now - since) // every_ms + 1)
+
     def wake(self, time: int, action: Callable[[], None]) -> None:
         """Do something at a wall time; a time that has passed means with the next advance."""
         self._turn += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import AppInvalid, AttributeUnknown, DefinitionRepeated
+from .errors import AppInvalid, AttributeUnknown, DefinitionRepeated, nearest
 from .events import Chunk, Event
 from .expressions import Compiler, Match, compile_match
 from .language import syntax as s
@@ -62,14 +62,16 @@ def change_table(
 
 def _columns(table: Table, given: list[s.Attribute]) -> list[int]:
     names = [a.name for a in given]
+    known = [a.name for a in table.attributes]
+    for name in names:
+        if name not in known:
+            raise AttributeUnknown(f"{name} is no attribute of {table.id}{nearest(name, known)}")
     if len(given) != len(table.attributes):
         raise AppInvalid(
             f"{table.id} takes rows of {len(table.attributes)} attributes, not of {len(given)}",
             table.definition.place,
         )
-    if all(a.name in names for a in table.attributes):
-        return [names.index(a.name) for a in table.attributes]
-    return list(range(len(given)))
+    return [names.index(name) for name in known]
 
 
 def _assignments(

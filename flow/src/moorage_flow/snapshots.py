@@ -34,8 +34,11 @@ class Snapshot(Limiter):
             self.send(out)
 
     def _on_timer(self, ts: int) -> None:
+        state = self._states.get()
+        if state.at is not None and ts > state.at:
+            state.at = ts  # event time began later
         chunks: list[Chunk] = []
-        self._flush(self._states.get(), ts, chunks)
+        self._flush(state, ts, chunks)
         for out in chunks:
             self.send(out)
 
@@ -43,7 +46,7 @@ class Snapshot(Limiter):
         if state.at is None or ts < state.at:
             return
         chunks.append(self._shown(state))
-        state.at += self._every
+        state.at = self.flow.clock.next_period(state.at, self._every)
         self._timers.notify_at(state.at)
 
     def _note(self, state: Gathered, event: Any) -> None:

@@ -26,6 +26,8 @@ class Table:
         self.id = definition.id
         self.definition = definition
         self.attributes = definition.attributes
+        if s.annotation(definition.annotations, "IndexBy") is not None:
+            raise AppInvalid("@IndexBy is of the past: use @PrimaryKey or @Index", definition.place)
         self._keys = self._columns("PrimaryKey")
         self._indexed = self._columns("Index")
         for annotation in definition.annotations:

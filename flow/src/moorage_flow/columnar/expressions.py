@@ -433,7 +433,8 @@ def _comparison(op: str, left: Vector, right: Vector) -> Vector:
             if column.codes is not None:
                 assert column.words is not None
                 held = np.asarray(test(column.words, right.value), np.bool_)
-                held &= np.not_equal(column.words, None).astype(np.bool_)
+                missing = np.equal(column.words, None).astype(np.bool_)
+                held = held | missing if op == "!=" else held & ~missing
                 return Column(Type.BOOL, held[column.codes])
         a, a_nulls = get_left(view)
         b, b_nulls = get_right(view)
@@ -446,7 +447,10 @@ def _comparison(op: str, left: Vector, right: Vector) -> Vector:
         if found.ndim == 0:
             found = np.full(len(view), found)
         nulls = _either(a_nulls, b_nulls)
-        return Column(Type.BOOL, found if nulls is None else found & ~nulls)
+        if nulls is not None:
+            # Nothing is different from every value, and from nothing.
+            found = found | nulls if op == "!=" else found & ~nulls
+        return Column(Type.BOOL, found)
 
     return Vector(Type.BOOL, run)
 

@@ -40,8 +40,6 @@ def pattern_query(
     for condition in _conditions(first):
         vectoriser = _vectoriser(compiler, frames, 0, builtin)
         enters.append(vectoriser.condition(condition))
-        if any(frame == 1 for frame, _ in vectoriser.used):
-            raise Refused("its first event is compared with the second")
     following = Following(
         (tuple(frames[0].attributes), tuple(frames[1].attributes)),
         first.source.key == second.source.key,
@@ -82,7 +80,7 @@ def _conditions(single: s.Single) -> list[s.Expression]:
 
 
 def _vectoriser(compiler: Compiler, frames: list[Frame], at: int, builtin: set[str]) -> Vectoriser:
-    scope = Scope(frames, state=True, current=at, default_index=-1)
+    scope = Scope(frames[: at + 1], state=True, current=at, default_index=-1)
     return Vectoriser(compiler.within(scope), builtin=builtin)
 
 
@@ -117,6 +115,8 @@ def _add(
         and (Type.LONG in kinds or kinds == {Type.INT, Type.FLOAT})
     ):
         raise Refused("it compares whole numbers with floats")
+    if op == "!=":
+        raise Refused("one event differs from the other, or has no value")
     if op == "==" and plan.key is None and (alike or kinds <= _WHOLE):
         plan.key = (one, other)
         return

@@ -469,7 +469,9 @@ class TimeBatch(Tumbling):
             notify(part.due)
         if now < part.due:
             return False
-        part.due += self.span
+        # What is empty stays so, however many batches time passes by.
+        filled = part.current or part.expired or part.reset >= 0
+        part.due += self.span * (1 if filled else (now - part.due) // self.span + 1)
         notify(part.due)
         return True
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from lark import Token, Transformer
 
-from ..errors import AttributeRepeated, SyntaxInvalid
+from ..errors import AppInvalid, AttributeRepeated, SyntaxInvalid
 from . import syntax as s
 
 _UNITS_MS = {
@@ -23,7 +23,7 @@ _UNITS_MS = {
     "sec": 1_000,
     "millisec": 1,
 }
-_DURATIONS = ("sec", "min", "hour", "day", "week", "month", "year")
+_DURATIONS = ("sec", "min", "hour", "day", "month", "year")
 
 _bodies: list[str] = []
 
@@ -155,8 +155,7 @@ class Builder(Transformer[Any, Any]):
                 f"a range of durations runs from fine to coarse, not from {first} to {last}",
                 _place(children[0]),
             )
-        # A range leaves weeks out: they do not divide months.
-        return tuple(d for d in _DURATIONS[low : high + 1] if d != "week" or d in {first, last})
+        return _DURATIONS[low : high + 1]
 
     def duration_list(self, children: list[Token]) -> tuple[str, ...]:
         return tuple(sorted({_duration(c) for c in children}, key=_DURATIONS.index))
@@ -192,6 +191,7 @@ class Builder(Transformer[Any, Any]):
     def anonymous(self, children: list[Any]) -> s.Anonymous:
         place = _place(children[0])
         source, select, rate, output = children[1:]
+        output = _settled(output, rate, place)
         return s.Anonymous(s.Query(source, select or s.Select(), rate, output, place=place))
 
     def nested_anonymous(self, children: list[Any]) -> s.Anonymous:
@@ -351,22 +351,22 @@ class Builder(Transformer[Any, Any]):
 
     def insert_output(self, children: list[Any]) -> s.Insert:
         _, events, _, target = children
-        return s.Insert(target, events or s.Events.CURRENT)
+        return s.Insert(target, events)
 
     def delete_output(self, children: list[Any]) -> s.Delete:
         _, target, _, events, _, on = children
-        return s.Delete(target, events or s.Events.CURRENT, on or s.Constant(True, s.Type.BOOL))
+        return s.Delete(target, events, on or s.Constant(True, s.Type.BOOL))
 
     def update_output(self, children: list[Any]) -> s.Update:
         _, target, _, events, assignments, _, on = children
-        return s.Update(target, events or s.Events.CURRENT, assignments, on)
+        return s.Update(target, events, assignments, on)
 
     def update_or_insert_output(self, children: list[Any]) -> s.UpdateOrInsert:
         target, _, events, assignments, _, on = children[4:]
-        return s.UpdateOrInsert(target, events or s.Events.CURRENT, assignments, on)
+        return s.UpdateOrInsert(target, events, assignments, on)
 
     def return_output(self, children: list[Any]) -> s.Return:
-        return s.Return(children[1] or s.Events.CURRENT)
+        return s.Return(children[1])
 
     def set_clause(self, children: list[Any]) -> tuple[s.Assignment, ...]:
         return tuple(children[1:])
@@ -376,9 +376,9 @@ class Builder(Transformer[Any, Any]):
 
     def query(self, children: list[Any]) -> s.Query:
         start, source, select, rate, output = _rest(children)
-        return s.Query(
-            source, select or s.Select(), rate, output, _annotations(children), _place(start)
-        )
+        place = _place(start)
+        output = _settled(output, rate, place)
+        return s.Query(source, select or s.Select(), rate, output, _annotations(children), place)
 
     def partition(self, children: list[Any]) -> s.Partition:
         rest = _rest(children)
@@ -404,7 +404,8 @@ class Builder(Transformer[Any, Any]):
         return s.OnDemandQuery(children[1], children[2] or s.Select(), None)
 
     def on_demand_write(self, children: list[Any]) -> s.OnDemandQuery:
-        return s.OnDemandQuery(None, children[0] or s.Select(), children[1])
+        output = _settled(children[1], None, s.NOWHERE)
+        return s.OnDemandQuery(None, children[0] or s.Select(), output)
 
     # --- Expressions ---
 
@@ -500,6 +501,18 @@ class Builder(Transformer[Any, Any]):
         return children
 
 
+def _settled(output: Any, rate: s.Rate | None, place: s.Place) -> s.Output:
+    """Say which events an output takes where its text does not."""
+    snapshot = isinstance(rate, s.SnapshotRate)
+    if output.events is None:
+        events = s.Events.ALL if snapshot else s.Events.CURRENT
+        output = dataclasses.replace(output, events=events)
+    elif snapshot and output.events is not s.Events.ALL:
+        raise AppInvalid("a snapshot tells all events: 'insert all events into'", place)
+    settled: s.Output = output
+    return settled
+
+
 def _reference(sigil: str, children: list[Any]) -> s.Variable:
     name, index, _, function, _, attribute = children
     place = _place(name)
@@ -522,8 +535,8 @@ def _variable(value: Any) -> s.Variable:
 
 def _duration(token: Token) -> str:
     unit = _unit(token)
-    if unit == "millisec":
-        raise SyntaxInvalid("milliseconds are too fine for an aggregation", _place(token))
+    if unit not in _DURATIONS:
+        raise SyntaxInvalid(f"nothing is aggregated by {unit}", _place(token), _DURATIONS)
     return unit
 
 

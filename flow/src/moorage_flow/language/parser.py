@@ -13,47 +13,7 @@ from .syntax import AppSyntax, Definition, Expression, OnDemandQuery, Partition,
 if TYPE_CHECKING:
     import lark
 
-STARTS = (
-    "app",
-    "query",
-    "partition",
-    "on_demand",
-    "expression",
-    "stream_definition",
-    "table_definition",
-    "window_definition",
-    "trigger_definition",
-    "function_definition",
-    "aggregation_definition",
-)
-
-_SYMBOLS = {
-    "LPAR": "'('",
-    "RPAR": "')'",
-    "LSQB": "'['",
-    "RSQB": "']'",
-    "SEMICOLON": "';'",
-    "COMMA": "','",
-    "EQUAL": "'='",
-    "AT_SIGN": "'@'",
-    "__ANON_0": "'...'",
-    "__ANON_1": "'->'",
-    "LT": "'<'",
-    "GT": "'>'",
-    "LE": "'<='",
-    "GE": "'>='",
-    "EQ": "'=='",
-    "NE": "'!='",
-    "STAR": "'*'",
-    "PLUS": "'+'",
-    "MINUS": "'-'",
-    "SLASH": "'/'",
-    "PERCENT": "'%'",
-    "QUESTION": "'?'",
-    "DOT": "'.'",
-    "COLON": "':'",
-    "HASH": "'#'",
-    "SIGIL": "'!'",
+_NAMES = {
     "ID": "a name",
     "STRING": "a string",
     "INT": "a number",
@@ -73,7 +33,7 @@ _BRACES = re.compile(r"\"[^\"]*\"|//[^\r\n]*|[{}]")
 
 
 @functools.cache
-def _lark() -> lark.Lark:
+def _lark(start: str) -> lark.Lark:
     import lark
 
     from .build import Builder
@@ -83,7 +43,7 @@ def _lark() -> lark.Lark:
         grammar,
         parser="lalr",
         lexer="contextual",
-        start=list(STARTS),
+        start=start,
         transformer=Builder(),
         maybe_placeholders=True,
     )
@@ -97,9 +57,9 @@ def _parse(text: str, start: str) -> Any:
     text, scripts = _lift_scripts(text)
     try:
         with build.scripts(scripts):
-            return _lark().parse(text, start=start)
+            return _lark(start).parse(text)
     except lark.exceptions.UnexpectedInput as error:
-        raise _refusal(error, text) from None
+        raise _refusal(error, text, start) from None
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from None
 
@@ -130,9 +90,9 @@ def _lift_scripts(text: str) -> tuple[str, list[str]]:
     return "".join(parts), bodies
 
 
-def _refusal(error: lark.exceptions.UnexpectedInput, text: str) -> SyntaxInvalid:
+def _refusal(error: lark.exceptions.UnexpectedInput, text: str, start: str) -> SyntaxInvalid:
     names: set[str] = set(getattr(error, "expected", None) or getattr(error, "allowed", None) or ())
-    expected = tuple(sorted({_SYMBOLS.get(n, n.lower()) for n in names}))
+    expected = tuple(sorted({_shown(start, name) for name in names}))
     token = getattr(error, "token", None)
     if token is None and error.pos_in_stream is not None:
         found = repr(text[error.pos_in_stream])
@@ -144,6 +104,17 @@ def _refusal(error: lark.exceptions.UnexpectedInput, text: str) -> SyntaxInvalid
         line, column = len(lines), len(lines[-1]) + 1
     wanted = f", expected {_listed(expected)}" if expected else ""
     return SyntaxInvalid(f"found {found}{wanted}", Place(line, column), expected)
+
+
+def _shown(start: str, name: str) -> str:
+    """Give a terminal as it is written."""
+    import lark
+
+    if name in _NAMES:
+        return _NAMES[name]
+    pattern = next((t.pattern for t in _lark(start).terminals if t.name == name), None)
+    written = isinstance(pattern, lark.lexer.PatternStr)
+    return f"'{pattern.value}'" if pattern is not None and written else name.lower()
 
 
 def _listed(names: tuple[str, ...]) -> str:

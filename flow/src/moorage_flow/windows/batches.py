@@ -9,7 +9,7 @@ from ..errors import AppInvalid
 from ..events import CURRENT, EXPIRED, RESET, TIMER, Chunk, Event
 from ..expressions import Compiled
 from ..language.syntax import Call, Type
-from .setting import Setting, WindowOperator, attribute, constant, duration, expect_count
+from .setting import Setting, WindowOperator, attribute, constant, duration, expect_count, period
 
 
 class Batch:
@@ -116,7 +116,7 @@ class TimeBatch(WindowOperator):
 
     def __init__(self, setting: Setting, call: Call, arguments: list[Compiled]) -> None:
         expect_count(call, arguments, 1, 3)
-        self._span = duration(call, arguments, 0)
+        self._span = period(call, arguments, 0)
         self._start: int | None = None
         self._streams = False
         if len(arguments) > 1:
@@ -139,7 +139,11 @@ class TimeBatch(WindowOperator):
             self._timers.notify_at(batch.due)
         over = now >= batch.due
         if over:
-            batch.due += self._span
+            # What is empty stays so, however many batches time passes by.
+            if batch.current or batch.expired or batch.reset is not None:
+                batch.due += self._span
+            else:
+                batch.due = self.clock.next_period(batch.due, self._span)
             self._timers.notify_at(batch.due)
         out: Chunk = []
         for event in chunk:

@@ -78,6 +78,14 @@ def duration(call: Call, arguments: list[Compiled], at: int) -> int:
     return time
 
 
+def period(call: Call, arguments: list[Compiled], at: int) -> int:
+    """Give a constant time in milliseconds, at least one. Raises AppInvalid."""
+    time = duration(call, arguments, at)
+    if time < 1:
+        raise AppInvalid(f"the time of window {call.name} is at least 1 ms", call.place)
+    return time
+
+
 def attribute(call: Call, arguments: list[Compiled], at: int, *types: Type) -> Compiled:
     """Give a parameter that is an attribute. Raises AppInvalid."""
     argument = arguments[at]

@@ -10,6 +10,7 @@ from ..errors import AppInvalid
 from ..events import CURRENT, EXPIRED, RESET, TIMER, Chunk, Event
 from ..expressions import Compiled
 from ..language.syntax import Call, Type
+from ..values import NUMERIC
 from .setting import Setting, WindowOperator, attribute, constant, duration, expect_count
 
 
@@ -180,9 +181,13 @@ class Sort(WindowOperator):
             raise AppInvalid("window sort takes a length and the attributes to sort by", call.place)
         self._length: int = constant(call, arguments, 0, Type.INT)
         self._order: list[tuple[Any, int]] = []
+        if len(arguments) > 2 and not arguments[2].constant:
+            raise AppInvalid(
+                "in window sort the first attribute's order stands behind it", call.place
+            )
         at = 1
         while at < len(arguments):
-            by = attribute(call, arguments, at)
+            by = attribute(call, arguments, at, *NUMERIC, Type.STRING)
             at += 1
             sign = 1
             if at < len(arguments) and arguments[at].constant:
