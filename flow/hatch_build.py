@@ -1,4 +1,5 @@
-"""Builds the kernels of the columnar path into the wheel: with zig where it is installed, else with the C compiler.
+"""Builds the kernels of the columnar path into the wheel: with zig where it is installed, else with
+the C compiler.
 
 Without either the wheel is pure Python and gives the same rows, slower.
 """
@@ -33,7 +34,7 @@ GLIBC = "2.17"
 class KernelsHook(BuildHookInterface[Any]):
     """Compiles `*.c` into one library beside them."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say that the wheel is of this platform. Called by hatchling."""
         compiler = _compiler()
         if compiler is None:

@@ -1,4 +1,4 @@
-"""Both paths of the engine give the same rows, whatever the queries and however the input is cut."""
+"""Both paths give the same rows, whatever the queries and however the input is cut."""
 
 from __future__ import annotations
 

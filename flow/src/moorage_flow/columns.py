@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 class Columns(Mapping[str, list[Any]]):
-    """Columns by name; `rows` of them. A column is a list with None for null, or as `array` gives it."""
+    """Columns by name; `rows` of them. A column is a list with None for null, or as `array` gives
+    it.
+    """
 
     def __init__(self, names: Sequence[str], columns: Sequence[Column | list[Any]]) -> None:
         self._columns = dict(zip(names, columns, strict=True))
@@ -27,7 +29,8 @@ class Columns(Mapping[str, list[Any]]):
         return len(self._columns)
 
     def array(self, name: str) -> Any:
-        """Give a column as a numpy array, masked where it has nulls; of the columnar path without a copy.
+        """Give a column as a numpy array, masked where it has nulls; of the columnar path without a
+        copy.
 
         Strings and objects are an array of Python objects, None for null.
         """

@@ -123,7 +123,7 @@ class QueryBuilder:
             planned: Columnar
             match source:
                 case s.Single():
-                    attributes = self.find(source.source).attributes
+                    attributes = tuple(self.find(source.source).attributes)
                     planned = columnar.single_query(
                         self._flow, query, source, attributes, compiler, selector, expired=expired
                     )

@@ -55,7 +55,9 @@ class Stream:
         self._send(chunk, None)
 
     def send_columns(self, batch: Batch) -> None:
-        """Give every listener the rows of a batch, chunk by chunk where there are several listeners."""
+        """Give every listener the rows of a batch, chunk by chunk where there are several
+        listeners.
+        """
         for part in [batch] if len(self.receivers) < 2 else batch.split():
             self._send(None, part)
 
@@ -76,11 +78,13 @@ class Stream:
         flow.group = ""
         try:
             for receiver in list(self.receivers):
-                columnar = isinstance(receiver, ColumnReceiver) and count >= receiver.least
-                if columnar and receiver.take is not None:
+                take = None
+                if isinstance(receiver, ColumnReceiver) and count >= receiver.least:
+                    take = receiver.take
+                if take is not None:
                     if batch is None:
                         batch = self._columns(chunk or [])
-                    self._deliver(receiver.take, batch, batch.events)
+                    self._deliver(take, batch, batch.events)
                     continue
                 if chunk is None and batch is not None:
                     events = batch.events()

@@ -7,12 +7,12 @@ path runs.
 from . import intake
 from .batch import Batch, Column
 from .intake import Dictionary
-from .expressions import Refused
 from .kernels import compiled
 from .partition import partition
 from .plan import into_stream, single_query
 from .plan_join import join_query
 from .plan_pattern import pattern_query
+from .vector import Refused
 
 __all__ = [
     "Batch",

@@ -1,6 +1,7 @@
 """Aggregators over the steps of a window: one value a step, kept for each group.
 
-Sums, counts, means and extremes run in kernels over arrays; the others in Python, with the states of the reference.
+Sums, counts, means and extremes run in kernels over arrays; the others in Python, with the states
+of the reference.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from ..language.syntax import Type
 from ..values import to_type
 from . import kernels
 from .batch import DTYPES, Column, Index, Unfit, objects_of
-from .expressions import EXACT, WHOLE, Aggregate
+from .expressions import Aggregate
 from .store import Kept, grown
+from .vector import EXACT, WHOLE
 from .windows import Steps
 
 
@@ -61,7 +63,7 @@ class Total(Kept):
 
 
 class Sums(Kept):
-    """`sum` and `avg`; a mean of longs sums their upper and lower halves, so that no sum overflows."""
+    """`sum` and `avg`; a mean of longs sums upper and lower halves, so that none overflows."""
 
     def __init__(self, kind: Type, mean: bool) -> None:
         self.kind = kind
@@ -142,7 +144,7 @@ class Counts(Kept):
 
 
 class Extremes(Kept):
-    """`min` and `max`: for each group the values that may come to be it, in a pool of linked nodes."""
+    """`min` and `max`: for each group what may come to be it, in a pool of linked nodes."""
 
     def __init__(self, kind: Type, sign: int, tracked: bool) -> None:
         self.kind = kind

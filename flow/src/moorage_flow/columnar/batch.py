@@ -1,11 +1,13 @@
 """Batches of events in columns.
 
-Integers are held as int64, floats as float64 (a `float` rounded to 32 bits), bools as bool; strings and objects as Python
-objects, strings also as codes of a dictionary. Nulls stand in a mask beside the values; a column without a mask has none.
+Integers are held as int64, floats as float64 (a `float` rounded to 32 bits), bools as bool; strings
+and objects as Python objects, strings also as codes of a dictionary. Nulls stand in a mask beside
+the values; a column without a mask has none.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -46,8 +48,16 @@ def objects_of(values: Iterable[Any], count: int) -> Values:
     return np.fromiter(values, np.object_, count)
 
 
+def absent(objects: Values) -> NDArray[np.bool_]:
+    """Tell which objects are None."""
+    nothing: Any = None
+    return np.asarray(np.equal(objects, nothing), np.bool_)
+
+
 class Column:
-    """One attribute of a batch: typed values with nulls, Python objects, or codes of a dictionary; each made when asked for."""
+    """One attribute of a batch: typed values with nulls, Python objects, or codes of a dictionary;
+    each made when asked for.
+    """
 
     __slots__ = ("_nulls", "_objects", "_values", "codes", "kind", "words")
 
@@ -93,7 +103,7 @@ class Column:
         if self._values is None:
             if self.kind in {Type.STRING, Type.OBJECT}:
                 objects = self.objects
-                nulls = np.equal(objects, None).astype(np.bool_)
+                nulls = absent(objects)
                 self._values, self._nulls = objects, nulls if nulls.any() else None
             else:
                 self._values, self._nulls = _typed(self.kind, self.objects)
@@ -104,7 +114,7 @@ class Column:
         try:
             return self.cells()[1]
         except Unfit:
-            nulls = np.equal(self.objects, None).astype(np.bool_)
+            nulls = absent(self.objects)
             return nulls if nulls.any() else None
 
     def take(self, index: Any) -> Column:
@@ -130,7 +140,7 @@ def _typed(kind: Type, objects: Values) -> tuple[Values, Nulls]:
     if kinds == {wanted}:
         return objects.astype(DTYPES[kind]), None
     if kinds <= {wanted, type(None)}:
-        nulls = np.equal(objects, None).astype(np.bool_)
+        nulls = absent(objects)
         filled = objects.copy()
         filled[nulls] = wanted()
         return filled.astype(DTYPES[kind]), nulls
@@ -159,8 +169,10 @@ def concat(columns: Sequence[Column]) -> Column:
 class Batch:
     """Rows of one stream in columns.
 
-    `ts` holds each row's time in milliseconds. `chunks` numbers, ascending, the chunks the rows came in, None where they are one;
-    `parts` holds the code of each row's partition; `kinds` what each row means, None where all are current.
+    `ts` holds each row's time in milliseconds. `chunks` numbers, ascending, the chunks the rows
+    came in, None where they are one;
+    `parts` holds the code of each row's partition; `kinds` what each row means, None where all are
+    current.
     """
 
     __slots__ = ("_events", "chunks", "columns", "kinds", "parts", "ts")
@@ -226,7 +238,7 @@ class Batch:
             return [(0, len(self))] if len(self) else []
         edges = np.flatnonzero(np.diff(self.chunks)) + 1
         bounds = [0, *edges.tolist(), len(self)]
-        return [(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if b > a]
+        return [(a, b) for a, b in itertools.pairwise(bounds) if b > a]
 
     def split(self) -> Iterable[Batch]:
         """Give each chunk as a batch of its own."""

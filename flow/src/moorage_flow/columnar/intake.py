@@ -1,4 +1,6 @@
-"""Rows and columns from outside, as batches: checked against a stream's attributes column by column."""
+"""Rows and columns from outside, as batches: checked against a stream's attributes column by
+column.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import EventInvalid
 from ..language.syntax import Attribute, Type
 from .batch import DTYPES, Column, Unfit, objects_of
-from .expressions import narrowed
+from .operations import narrowed
 
 Fit = Callable[[Attribute, Any], Any]
 """Fits one value to its attribute; raises EventInvalid."""

@@ -1,4 +1,4 @@
-"""Joins in columns: the rows of each side's window chained by key, met by the events of the other."""
+"""Joins in columns: each side's rows are chained by key, and met by the events of the other."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from ..flow import Flow
 from ..language.syntax import Attribute, Type
 from . import kernels
 from .batch import Batch, Column, Index, concat, objects_of
-from .expressions import Vector, View
 from .selection import Groups, Output, Selecting
 from .single import Paired
+from .sliding import Queues, Sliding
 from .store import Codes, Kept, grown
-from .windows import Arriving, Queues, Sliding, Steps
+from .vector import Vector, View
+from .windows import Arriving, Steps
 
 Mask = Callable[[View], Any]
 Finder = Callable[[StateEvent], list[Event]]
@@ -27,7 +28,7 @@ MOST_PAIRS = 1 << 18
 
 @dataclass(slots=True)
 class Side:
-    """One side of a join; a table has no window but `find`. `bare` tells that the stream has none."""
+    """One side of a join; a table has no window but `find`. `bare`: the stream has none."""
 
     attributes: tuple[Attribute, ...]
     filters: list[Mask]

@@ -1,4 +1,6 @@
-"""Partitions in columns: the key of each row becomes a code, and queries keep every key's state themselves."""
+"""Partitions in columns: the key of each row becomes a code, and queries keep every key's state
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,10 @@ from ..language import syntax as s
 from ..scope import Frame, Scope
 from ..streams import ColumnReceiver, Receiver, Stream
 from .batch import Batch, Index
-from .expressions import Refused, Vector, Vectoriser, View
+from .expressions import Vectoriser
 from .plan import own
 from .store import Codes, Kept
+from .vector import Refused, Vector, View
 
 if TYPE_CHECKING:
     from ..partition import PartitionRuntime
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 
 
 class Keys(Kept):
-    """The keys of a partition: one numbering by text, and what each stream's values were found to be."""
+    """The keys of a partition: one numbering by text, and what each stream's values were found to
+    be.
+    """
 
     def __init__(self, streams: int) -> None:
         self.codes = Codes()
@@ -32,7 +37,7 @@ class Keys(Kept):
 
 
 class KeyOf:
-    """Gives the rows of one stream with their partitions, a row once for each partition it is in."""
+    """Gives the rows of one stream with their partitions, a row once for each one it is in."""
 
     def __init__(self, at: int, value: Vector | None, ranges: list[tuple[Any, str]]) -> None:
         self._at = at

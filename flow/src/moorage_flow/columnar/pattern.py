@@ -1,4 +1,6 @@
-"""`every A -> B within` in columns: each A waits, found by key, until a B completes it or its time is over."""
+"""`every A -> B within` in columns: each A waits, found by key, until a B completes it or its time
+is over.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ from ..flow import Flow
 from ..language.syntax import Attribute, Type
 from . import kernels
 from .batch import Batch, Column, Index
-from .expressions import Vector, View
 from .kernels.plain import BOTH, FIRST, SECOND, Waiting
 from .selection import Groups, Output, Selecting
 from .single import Paired
 from .store import Codes, Kept, grown
+from .vector import Vector, View
 from .windows import Rows, Steps
 
 Mask = Callable[[View], Any]
@@ -87,7 +89,7 @@ class State(Kept):
         sizes = [parts] * 4 + [keys] * 2 + [self.rows.size] * 4
         self.links = [grown(link, size, -1) for link, size in zip(self.links, sizes, strict=True)]
         self.waiting = grown(self.waiting, self.rows.size)
-        return Waiting(*self.links, self.waiting)
+        return Waiting._make([*self.links, self.waiting])
 
     def settle(self) -> None:
         """Drop rows that no longer wait once they are most of all."""

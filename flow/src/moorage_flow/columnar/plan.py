@@ -15,10 +15,12 @@ from ..scope import Frame, Scope
 from ..selector import Selector
 from ..streams import Stream
 from .aggregates import NAMES
-from .expressions import Refused, Vector, Vectoriser, View, volatile
+from .expressions import Vectoriser, volatile
 from .selection import Output, compile_selection
 from .single import Plan, SingleQuery, Window
-from .windows import ChunkBatch, ExternalTimeBatch, LengthBatch, Sliding, TimeBatch
+from .sliding import Sliding
+from .tumbling import ChunkBatch, ExternalTimeBatch, LengthBatch, TimeBatch
+from .vector import Refused, Vector, View
 
 BUILTIN = set(functions.FUNCTIONS) | NAMES
 """The functions and aggregators with a columnar form, or one that may be worked out row by row."""
@@ -48,7 +50,8 @@ def single_query(
 
     Args:
         flow: what the application's operators share.
-        query, single: the query and its input.
+        query: the query.
+        single: its input.
         attributes: the stream's attributes.
         compiler: that of the selection; its scope is the stream's.
         selector: the reference's selection, whose rate and sink serve both paths.

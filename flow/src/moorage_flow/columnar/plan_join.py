@@ -1,4 +1,6 @@
-"""The planner of joins: two windows, or a window and a table, their condition split into a key and the rest."""
+"""The planner of joins: two windows, or a window and a table, their condition split into a key and
+the rest.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,12 @@ from ..scope import Frame, Scope
 from ..selector import Selector
 from ..streams import Stream
 from ..table import Table
-from .expressions import Refused, Vector, Vectoriser, View, volatile
+from .expressions import Vectoriser, volatile
 from .join import Finder, Joining, JoinQuery, Mask, Side
 from .plan import expect_lasting, own, window_of
 from .selection import Output, compile_selection
-from .windows import Sliding
+from .sliding import Sliding
+from .vector import Refused, Vector, View
 
 _WHOLE = {Type.INT, Type.LONG}
 
@@ -35,7 +38,8 @@ def join_query(
 
     Args:
         flow: what the application's operators share.
-        query, join: the query and its input.
+        query: the query.
+        join: its input.
         sources: what each side reads.
         finders: of each side that is a table, what finds its rows for an event of the other.
         compiler: that of the selection; its scope holds both sides.

@@ -1,4 +1,6 @@
-"""The planner of patterns: `every A -> B within`, its condition taken apart by what each part reads."""
+"""The planner of patterns: `every A -> B within`, its condition taken apart by what each part
+reads.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,11 @@ from ..language import syntax as s
 from ..language.syntax import Type
 from ..scope import Frame, Scope
 from ..selector import Selector
-from .expressions import Refused, Vector, Vectoriser, volatile
+from .expressions import Vectoriser, volatile
 from .pattern import Following, Mask, PatternQuery, Test
 from .plan import own
 from .selection import Output, compile_selection
+from .vector import Refused, Vector
 
 _OPS = ("==", "!=", "<", "<=", ">", ">=")
 _FLIPPED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
@@ -26,7 +29,8 @@ def pattern_query(
 
     Args:
         flow: what the application's operators share.
-        query, pattern: the query and its input.
+        query: the query.
+        pattern: its input.
         compiler: that of the selection; its scope holds the pattern's positions.
         selector: the reference's selection, whose rate and sink serve both paths.
 

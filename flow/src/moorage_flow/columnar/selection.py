@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..events import CURRENT, EXPIRED, RESET, Chunk, Event
+from ..events import EXPIRED, RESET, Chunk, Event
 from ..expressions import Compiler
 from ..flow import Flow
 from ..language import syntax as s
@@ -19,8 +19,10 @@ from ..selector import Selector, expand
 from ..streams import Stream
 from . import aggregates, kernels
 from .batch import Batch, Column, Index
-from .expressions import OUT, Aggregate, Refused, Vector, Vectoriser, View
+from .expressions import Aggregate, Vectoriser
+from .operations import OUT
 from .store import Codes, Joined, Kept
+from .vector import Refused, Vector, View
 from .windows import Steps
 
 
@@ -140,7 +142,8 @@ class Output:
             steps: what passes the window.
             column: gives an input's column by place at some rows of the store.
             found: the aggregates at each step.
-            groups, parts: by row of the store, the codes of its group and partition.
+            groups: by row of the store, the code of its group.
+            parts: by row of the store, the code of its partition.
             texts: gives the texts of the groups by code.
             count: how many groups there are.
         """
@@ -185,7 +188,8 @@ class Output:
 
     def _view(self, steps: Steps, at: Index, column: Any, found: list[Column]) -> View:
         rows = steps.rows[at]
-        return column(rows, steps.ts[at], [c.take(at) for c in found])  # type: ignore[no-any-return]
+        view: View = column(rows, steps.ts[at], [c.take(at) for c in found])
+        return view
 
     # --- Onwards ---
 

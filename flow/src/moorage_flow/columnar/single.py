@@ -13,12 +13,13 @@ from ..flow import Flow
 from ..language import syntax as s
 from ..scheduler import Scheduler
 from ..streams import ColumnReceiver
-from . import windows
 from .batch import Batch, Column, Index
-from .expressions import Vector, View
 from .selection import Groups, Output, Selecting
+from .sliding import Sliding
 from .store import Codes, Kept
-from .windows import Arriving, Sliding, Steps, TimeBatch, Tumbling
+from .tumbling import TimeBatch, Tumbling, Writer
+from .vector import Vector, View
+from .windows import Arriving, Rows, Steps
 
 Window = Sliding | Tumbling
 
@@ -122,7 +123,8 @@ class SingleQuery(Planned):
         self._plan = plan
         selecting, window = plan.selecting, plan.window
         self.stateless = window is None and not selecting.aggregates
-        # What rows need once they are in the window: the aggregators' arguments, and what is selected later on.
+        # What rows need once they are in the window: the aggregators' arguments, and what is
+        # selected later on.
         leaves = not isinstance(window, Sliding) or output.tells_expired
         self._kept = sorted(selecting.used | set(selecting.group)) if leaves else []
         kinds = [plan.attributes[place].type for _, place in self._kept]
@@ -139,7 +141,7 @@ class SingleQuery(Planned):
             sliding = isinstance(self._plan.window, Sliding)
             timers.handler = self._expire if sliding else self._let_out
 
-    def taker(self, at: int) -> Callable[[Batch], None]:  # noqa: ARG002 - it has one input.
+    def taker(self, at: int) -> Callable[[Batch], None]:
         return self._take
 
     def _take(self, batch: Batch) -> None:
@@ -248,7 +250,7 @@ class SingleQuery(Planned):
             for aggregate, argument in zip(state.groups.aggregates, arguments, strict=True)
         ]
 
-    def _of_rows(self, rows: windows.Rows) -> Any:
+    def _of_rows(self, rows: Rows) -> Any:
         """Give a source of the columns the window holds."""
         width = len(self._plan.attributes)
         now = self._flow.clock.now
@@ -289,7 +291,7 @@ class SingleQuery(Planned):
         state: State = self._holder.of_all()
         held, now = state.window, self._flow.clock.now
         part = held.part(self._part())
-        writer = windows.Writer(held.rows)
+        writer = Writer(held.rows)
         if self._plan.window.due(part, now, lambda time: self.notify(0, self._part(), time)):
             self._plan.window.let_out(part, now, writer)
         steps = writer.steps()

@@ -1,4 +1,6 @@
-"""What columnar queries remember: rows in growing columns, codes of keys, arrays that a snapshot can hold."""
+"""What columnar queries remember: rows in growing columns, codes of keys, arrays that a snapshot
+can hold.
+"""
 
 from __future__ import annotations
 
@@ -165,7 +167,7 @@ class Codes(Kept):
         self, known: dict[Any, int], keys: list[Any], shown: Column | list[Any] | None, kind: Type
     ) -> Index:
         try:
-            return np.fromiter(map(known.get, keys), np.int64, len(keys))  # type: ignore[arg-type]
+            return np.fromiter(map(known.get, keys), np.int64, len(keys))
         except TypeError:  # Some are new.
             values = shown.to_list() if isinstance(shown, Column) else shown or keys
             for key, value in zip(keys, values, strict=True):
@@ -178,7 +180,7 @@ class Codes(Kept):
         known = self.by_value.setdefault(Type.LONG, {})
         keys = ((first << 32) | second).tolist()
         try:
-            return np.fromiter(map(known.get, keys), np.int64, len(keys))  # type: ignore[arg-type]
+            return np.fromiter(map(known.get, keys), np.int64, len(keys))
         except TypeError:
             for key in keys:
                 if key not in known:

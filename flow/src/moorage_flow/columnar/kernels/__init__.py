@@ -1,9 +1,10 @@
-"""The stateful inner loops of the columnar path: compiled where there is a library for this machine, else in Python."""
+"""The stateful inner loops of the columnar path: compiled where there is a library for this
+machine, else in Python.
+"""
 
 from __future__ import annotations
 
 import ctypes
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,13 @@ Array = NDArray[Any]
 
 def _load() -> ctypes.CDLL | None:
     """Open the library beside this file; None where this machine has none."""
-    for name in (f"kernels{sysconfig.get_config_var('SHLIB_SUFFIX') or '.so'}", "kernels.so"):
-        path = Path(__file__).with_name(name)
-        if path.exists():
-            try:
-                return ctypes.CDLL(str(path))
-            except OSError:
-                return None
-    return None
+    path = Path(__file__).with_name("kernels.so")
+    if not path.exists():
+        return None
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:  # It is for another machine.
+        return None
 
 
 _library = _load()
@@ -48,7 +48,7 @@ def compiled() -> bool:
     return _library is not None
 
 
-def _at(array: Array | None) -> ctypes.c_void_p:
+def _at(array: Any) -> ctypes.c_void_p:
     return ctypes.c_void_p(None if array is None else array.ctypes.data)
 
 
@@ -179,7 +179,9 @@ def extreme(
 
 
 def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array, count: int) -> Array:
-    """Give the last wanted step of each of `count` groups of each chunk, in the order the groups first came."""
+    """Give the last wanted step of each of `count` groups of each chunk, in the order the groups
+    first came.
+    """
     if _library is None:
         return plain.last_of_groups(rows, wanted, groups, chunks)
     out = np.empty(len(rows), np.int64)

@@ -1,6 +1,7 @@
 """The kernels in Python: what they do, and what runs where the compiled ones are missing.
 
-All arrays are written in place; the state is the same on both, so that a snapshot of one goes on in the other.
+All arrays are written in place; the state is the same on both, so that a snapshot of one goes on in
+the other.
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ def slide(
 
     Args:
         following: the row behind each row of the store, -1 at a queue's end.
-        head, tail, held: of each partition's queue, the first and last row and how many there are.
+        head: of each partition's queue, the first row.
+        tail: the last.
+        held: how many there are.
         time: the time by which each row of the store leaves.
         parts: the partition of each row that comes.
-        limit: before each row that comes, rows of this time or older leave; None: none leaves by age.
+        limit: before each row that comes, rows of this time or older leave; None: none leaves by
+            age.
         first: the position in the store of the first row that comes.
         length: how many rows a queue holds; -1: any number.
         resets: whether with a length of 0 a row leaves as it comes, and a reset behind it.
@@ -104,7 +108,9 @@ def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array) -> 
 
 
 def _begun(part: int, group: int, epochs: tuple[Array, Array]) -> bool:
-    """Tell whether a group's state is of before its partition's last reset, and note that it no longer is."""
+    """Tell whether a group's state is of before its partition's last reset, and note that it no
+    longer is.
+    """
     of_groups, of_parts = epochs
     if of_groups[group] == of_parts[part]:
         return False
@@ -121,11 +127,14 @@ def running_sum(
     cells: tuple[Array, Array | None],
     state: tuple[Array, Array],
 ) -> tuple[Array, Array]:
-    """Give each step's running sum, wrapping in 64 bits where it is whole, and how many values it holds.
+    """Give each step's running sum, wrapping in 64 bits where it is whole, and how many values it
+    holds.
 
     Args:
-        rows, kinds: the steps, rows of the store and what each means.
-        groups, parts: the group and partition of each row of the store.
+        rows: the steps, as rows of the store.
+        kinds: what each step means.
+        groups: the group of each row of the store.
+        parts: its partition.
         epochs: how often each partition was reset, as each group last saw it and as it is.
         cells: the values by row of the store, and where they are null.
         state: each group's sum and count.
@@ -189,9 +198,15 @@ def extreme(
     """Give each step's greatest or least value, and where there is none.
 
     Args:
-        rows, kinds, groups, parts, epochs, cells: as of `running_sum`.
+        rows: as of `running_sum`, like the next five.
+        kinds: what each step means.
+        groups: the group of each row of the store.
+        parts: its partition.
+        epochs: how often each partition was reset.
+        cells: the values by row of the store, and where they are null.
         rule: 1 for the greatest, -1 for the least; whether values leave again.
-        state: each group's first and last candidate; of each node of the pool the one before and behind it and its
+        state: each group's first and last candidate; of each node of the pool the one before and
+            behind it and its
             value; the first free node (-1: none) and how many were ever used.
     """
     heads, tails, before, after, nodes, pool = state
@@ -401,9 +416,12 @@ def chain(
     """Chain the rows that enter a window to those of their key, and take off those that leave.
 
     Args:
-        rows, kinds: the steps, rows of the store and what each means.
+        rows: the steps, as rows of the store.
+        kinds: what each step means.
         keys: each row's key, -1 for none. Rows of one key leave in the order they came.
-        head, tail, held: of each key, the first and last row and how many there are.
+        head: of each key, the first row.
+        tail: the last.
+        held: how many there are.
         following: the next row of the same key.
     """
     for row, kind in zip(rows.tolist(), kinds.tolist(), strict=True):
