@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moorage_flow import Runtime
-
-np = pytest.importorskip("numpy")
+import moorage_flow
+from moorage_flow import EventInvalid, Runtime, StateInvalid
+from moorage_flow.columnar import Dictionary, compiled, kernels
 
 S = "define stream S (k string, g int, v int, l long, d double, f float, b bool); "
 
@@ -140,13 +143,18 @@ def play(
     """Send batches to an application and give all it told, calls included."""
     told: list[Any] = []
     runtime = start(app, path, told)
-    for at, (stream, batch) in enumerate(sent):
+    for at, one in enumerate(sent):
         if at == cut:
             kept = runtime.snapshot()
             runtime = start(app, path, told)
             runtime.restore(kept)
-        runtime.send(stream, [row for _, row in batch], ts=[ts for ts, _ in batch])
+        send(runtime, [one])
     return told
+
+
+def send(runtime: Runtime, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]]) -> None:
+    for stream, batch in sent:
+        runtime.send(stream, [row for _, row in batch], ts=[ts for ts, _ in batch])
 
 
 def start(app: str, path: Any, told: list[Any]) -> Runtime:
@@ -318,3 +326,104 @@ def test_a_join_gives_the_same_rows_on_both_paths(
     told = play(S + T + query, "columnar", sent)
     assert told == play(S + T + query, "reference", sent)
     assert told == play(S + T + query, "columnar", sent, cut=cut)
+
+
+@settings(COMMON, max_examples=150)
+@given(st.one_of(queries(), patterns(), joins()), mixed(), st.integers(0, 6))
+def test_without_compiled_kernels_the_rows_are_the_same_and_snapshots_go_over(
+    query: str, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], cut: int
+) -> None:
+    app = S + T + query
+    told = play(app, "columnar", sent)
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(kernels, "_library", None)
+        assert play(app, "columnar", sent) == told
+        first: list[Any] = []
+        runtime = start(app, "columnar", first)
+        send(runtime, sent[:cut])
+        kept = runtime.snapshot()
+    runtime = start(app, "columnar", first)
+    runtime.restore(kept)
+    send(runtime, sent[cut:])
+    assert first == told
+
+
+def test_this_machine_has_compiled_kernels() -> None:
+    assert compiled()
+
+
+def test_explain_tells_the_path_of_each_query_and_why() -> None:
+    runtime = Runtime(
+        S
+        + "@info(name = 'a') from S[v > 0] select k insert into A;"
+        + "@info(name = 'b') from S#window.sort(2, v) select k insert into B;"
+        + "@info(name = 'd') from S#window.length(2) select sum(v) as s insert into D;"
+        + "@info(name = 'c') from e1=S -> e2=S select e1.k insert into C;"
+    )
+
+    assert runtime.explain() == [
+        ("a", "columnar", "it keeps no state"),
+        ("b", "reference", "window sort has no columnar form"),
+        ("d", "columnar", "compiled kernels keep its state"),
+        ("c", "reference", "it is no pattern `every A -> B`"),
+    ]
+
+
+def test_a_snapshot_is_refused_where_the_state_is_kept_otherwise() -> None:
+    app = S + "from S#window.length(2) select sum(v) as s insert into A;"
+    kept = Runtime(app, path="columnar").snapshot()
+
+    with pytest.raises(StateInvalid, match="columns"):
+        Runtime(app, path="reference").restore(kept)
+
+
+def test_columns_go_in_and_come_out_without_rows() -> None:
+    runtime = Runtime(S + "from S[v > 1] select k, v, d * 2.0 as e insert into Out;")
+    got: list[Any] = []
+    runtime.subscribe_columns("Out", got.append)
+    nothing = np.zeros(4)
+
+    runtime.send(
+        "S",
+        {
+            "k": Dictionary(np.array([0, 1, -1, 1]), ["a", "b"]),
+            "g": np.arange(4),
+            "v": np.array([1, 2, 3, 4], np.int32),
+            "l": np.arange(4),
+            "d": np.ma.MaskedArray([0.5, 1.5, 2.5, 3.5], [False, False, False, True]),
+            "f": nothing.astype(np.float32),
+            "b": nothing.astype(bool),
+        },
+        ts=np.arange(4) + 1_000,
+    )
+
+    assert dict(got[0]) == {"k": ["b", None, "b"], "v": [2, 3, 4], "e": [3.0, 5.0, None]}
+    assert got[0].array("v").tolist() == [2, 3, 4]
+    assert got[0].array("e").mask.tolist() == [False, False, True]
+    assert got[0].rows == 3
+
+
+def test_a_column_that_does_not_fit_is_refused() -> None:
+    runtime = Runtime(
+        "define stream A (k string, v int); from A#window.length(1) select v insert into B;"
+    )
+    for columns in (
+        {"k": ["a"], "v": ["x"]},
+        {"k": [1], "v": [1]},
+        {"k": ["a"]},
+        {"k": ["a", "b"], "v": [1]},
+        {"k": Dictionary(np.array([0]), ["a"]), "v": Dictionary(np.array([0]), ["a"])},
+    ):
+        with pytest.raises(EventInvalid):
+            runtime.send("A", columns)
+    with pytest.raises(EventInvalid):
+        runtime.send("A", [("a", 1, 2)])
+
+
+def test_importing_the_engine_does_not_load_numpy() -> None:
+    script = "import sys, moorage_flow; print('numpy' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+
+    assert told.stdout.strip() == "False", moorage_flow.__file__

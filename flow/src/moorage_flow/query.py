@@ -144,7 +144,7 @@ class QueryBuilder:
             paths[name] = ("reference", str(refused))
             return None
         columnar.into_stream(selector, planned.output)
-        paths[name] = ("columnar", "")
+        paths[name] = ("columnar", columnar.why(planned))
         return planned
 
     def _compiler(self, scope: Scope) -> Compiler:

@@ -506,6 +506,14 @@ class Runtime:
         """Give each query's name, the path it runs on, and why."""
         return [(name, *self.paths[name]) for name in self.queries]
 
+    def on_columns(self) -> list[str]:
+        """Give the queries whose state is kept in columns, which a snapshot restores only there."""
+        return sorted(
+            name
+            for name, query in self.queries.items()
+            if query.columnar is not None and not query.columnar.stateless
+        )
+
     def playback(
         self, on: bool, *, idle_ms: int | None = None, increment_ms: int | None = None
     ) -> None:

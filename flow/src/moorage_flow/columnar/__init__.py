@@ -9,7 +9,7 @@ from .batch import Batch, Column
 from .intake import Dictionary
 from .kernels import compiled
 from .partition import partition
-from .plan import into_stream, single_query
+from .plan import into_stream, single_query, why
 from .plan_join import join_query
 from .plan_pattern import pattern_query
 from .vector import Refused
@@ -26,4 +26,5 @@ __all__ = [
     "partition",
     "pattern_query",
     "single_query",
+    "why",
 ]

@@ -106,14 +106,7 @@ class Vectoriser:
 
     def condition(self, expression: s.Expression) -> Callable[[View], Values]:
         """Compile a condition to what gives a mask; null counts as false. Raises Refused."""
-        vector = self.compile(expression)
-
-        def mask(view: View) -> Values:
-            values, nulls = vector.run(view).cells()
-            held: Values = values if nulls is None else values & ~nulls
-            return held
-
-        return mask
+        return mask(self.compile(expression))
 
     def compile(self, expression: s.Expression, *, lazy: bool = False) -> Vector:
         """Compile an expression; `lazy` tells that it is not worked out for every event. Raises

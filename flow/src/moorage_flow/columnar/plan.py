@@ -16,8 +16,9 @@ from ..selector import Selector
 from ..streams import Stream
 from .aggregates import NAMES
 from .expressions import Vectoriser, volatile
+from .kernels import compiled
 from .selection import Output, compile_selection
-from .single import Plan, SingleQuery, Window
+from .single import Plan, Planned, SingleQuery, Window
 from .sliding import Sliding
 from .tumbling import ChunkBatch, ExternalTimeBatch, LengthBatch, TimeBatch
 from .vector import Refused, Vector, View
@@ -34,6 +35,10 @@ def own(compiler: Compiler) -> set[str]:
         for name in BUILTIN
         if extensions.functions.get(name) in {None, functions.FUNCTIONS.get(name)}
     }
+
+
+_WINDOWS = {"length", "time", "timeLength", "lengthBatch", "batch", "timeBatch"}
+"""The windows without an attribute of their own that have a columnar form."""
 
 
 def single_query(
@@ -130,6 +135,8 @@ def window_of(
         if len(rest) > 1:
             raise Refused("window externalTimeBatch has a timeout")
         return ExternalTimeBatch(expired, expired, span, rest[0] if rest else None), time
+    if name not in _WINDOWS:
+        raise Refused(f"window {name} has no columnar form")
     values = _constants(call, call.arguments)
     match name:
         case "length":
@@ -142,12 +149,10 @@ def window_of(
             return LengthBatch(expired, expired, values[0], values[1:] == [True]), None
         case "batch":
             return ChunkBatch(expired, expired, values[0] if values else 0), None
-        case "timeBatch":
+        case _:
             start = next((v for v in values[1:] if not isinstance(v, bool)), None)
             streams = any(v is True for v in values[1:])
             return TimeBatch(expired, expired, values[0], start, streams), None
-        case _:
-            raise Refused(f"window {name} has no columnar form")
 
 
 def into_stream(selector: Selector, output: Output) -> None:
@@ -156,3 +161,10 @@ def into_stream(selector: Selector, output: Output) -> None:
     owner = getattr(sink, "__self__", None)
     if isinstance(owner, Stream):
         output.stream = owner
+
+
+def why(planned: Planned) -> str:
+    """Tell what a columnar query's state is kept by."""
+    if planned.stateless:
+        return "it keeps no state"
+    return f"{'compiled kernels' if compiled() else 'kernels in Python'} keep its state"
