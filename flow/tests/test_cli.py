@@ -50,7 +50,7 @@ def test_explain_names_each_query_and_its_path(
     app: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["explain", str(app)]) == 0
-    assert capsys.readouterr().out == "query-1: reference (there is no columnar path yet)\n"
+    assert capsys.readouterr().out == "query-1: columnar (compiled kernels keep its state)\n"
 
 
 def test_explain_says_where_the_text_is_wrong(

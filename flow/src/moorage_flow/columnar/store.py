@@ -55,7 +55,7 @@ class Kept:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            self.__dict__[name] = _array(value)
+            setattr(self, name, _array(value))  # Not into __dict__: names stay interned.
 
 
 def grown(array: Values, size: int, fill: Any = 0) -> Values:

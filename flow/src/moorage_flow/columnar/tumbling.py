@@ -41,7 +41,7 @@ class Part(Kept):
         return plain
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        super().__setstate__(state)
         self.current = [np.array(piece, np.int64) for piece in self.current]
         self.expired = [np.array(piece, np.int64) for piece in self.expired]
 

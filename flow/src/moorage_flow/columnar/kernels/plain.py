@@ -349,7 +349,7 @@ class Waiting(NamedTuple):
         """Say which rows were let in since the last update."""
         self.fresh_head[part] = rows[0] if rows else -1
         self.fresh_tail[part] = rows[-1] if rows else -1
-        for row, on in zip(rows, [*rows[1:], -1], strict=True):
+        for row, on in zip(rows, [*rows[1:], -1], strict=False):
             self.next[row] = on
 
 
