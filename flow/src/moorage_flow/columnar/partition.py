@@ -14,15 +14,35 @@ from ..flow import Flow, Holder
 from ..language import syntax as s
 from ..scope import Frame, Scope
 from ..streams import ColumnReceiver, Receiver, Stream
-from .batch import Batch, Index
+from .batch import Batch, Column, Index
 from .expressions import Vectoriser
 from .plan import own
-from .store import Codes, Kept
+from .store import Codes, Kept, grown
 from .vector import Refused, Vector, View
 
 if TYPE_CHECKING:
     from ..partition import PartitionRuntime
     from ..runtime import Runtime
+
+
+class StreamKeys(Kept):
+    """The keys of one stream, numbered by the partition's own numbering."""
+
+    def __init__(self, codes: Codes) -> None:
+        self.partition = codes
+        self.codes = Codes()
+        self.table = np.empty(0, np.int64)
+        self.known = 0
+
+    def of(self, column: Column) -> Index:
+        """Give each row's code in the partition."""
+        codes = self.codes.of(column)
+        texts = self.codes.texts()
+        self.table = grown(self.table, len(texts))
+        for at in range(self.known, len(texts)):
+            self.table[at] = self.partition.of_text(texts[at])
+        self.known = len(texts)
+        return np.asarray(self.table[codes], np.int64)
 
 
 class Keys(Kept):
@@ -32,7 +52,7 @@ class Keys(Kept):
 
     def __init__(self, streams: int) -> None:
         self.codes = Codes()
-        self.streams = [Codes() for _ in range(streams)]
+        self.streams = [StreamKeys(self.codes) for _ in range(streams)]
         self.begun = 0
 
 
@@ -53,11 +73,7 @@ class KeyOf:
         rows = np.arange(len(view)) if nulls is None else np.flatnonzero(~nulls)
         if nulls is not None:
             column = column.take(rows)
-        own_codes = keys.streams[self._at]
-        codes = own_codes.of(column)
-        known = own_codes.texts()
-        table = np.fromiter((keys.codes.of_text(t) for t in known), np.int64, len(known))
-        return rows, table[codes]
+        return rows, keys.streams[self._at].of(column)
 
     def _in_ranges(self, keys: Keys, view: View) -> tuple[Index, Index]:
         held = np.stack([mask(view) for mask, _ in self._ranges], axis=1)

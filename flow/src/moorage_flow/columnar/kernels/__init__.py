@@ -75,7 +75,7 @@ def slide(
             following, head, tail, held, time, parts, limit, first, length, resets=resets
         )
     count = len(parts)
-    most = 3 * count if limit is None else 2 * count + int(held.sum())
+    most = 3 * count if limit is None else 2 * count + first
     rows, kinds = np.empty(most, np.int64), np.empty(most, np.int8)
     at = np.empty(most, np.int64)
     parts = np.ascontiguousarray(parts, np.int64)
@@ -182,7 +182,7 @@ def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array, cou
     """Give the last wanted step of each of `count` groups of each chunk, in the order the groups
     first came.
     """
-    if _library is None:
+    if _library is None or len(rows) * 64 < count:  # Few steps are not worth arrays by group.
         return plain.last_of_groups(rows, wanted, groups, chunks)
     out = np.empty(len(rows), np.int64)
     seen, slots = np.zeros(count, np.int64), np.empty(count, np.int64)
