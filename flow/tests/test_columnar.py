@@ -413,6 +413,8 @@ def test_a_column_that_does_not_fit_is_refused() -> None:
         {"k": ["a"]},
         {"k": ["a", "b"], "v": [1]},
         {"k": Dictionary(np.array([0]), ["a"]), "v": Dictionary(np.array([0]), ["a"])},
+        {"k": Dictionary(np.array([1]), ["a"]), "v": [1]},
+        {"k": Dictionary(np.array([-2]), ["a"]), "v": [1]},
     ):
         with pytest.raises(EventInvalid):
             runtime.send("A", columns)

@@ -111,6 +111,9 @@ class Column:
 
     def missing(self) -> Nulls:
         """Tell where there is no value, whatever the others are."""
+        if self.codes is not None:
+            nulls = self.codes < 0
+            return nulls if nulls.any() else None
         try:
             return self.cells()[1]
         except Unfit:

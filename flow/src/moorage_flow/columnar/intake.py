@@ -70,8 +70,7 @@ def _of_values(attribute: Attribute, given: Any, fit: Fit) -> Column:
     if isinstance(given, Dictionary):
         if kind is not Type.STRING:
             raise EventInvalid(f"{attribute.name} is a {kind.value}, not words")
-        words = objects_of([*given.words, None], len(given.words) + 1)
-        return Column(kind, codes=np.asarray(given.codes, np.int64), words=words)
+        return _of_dictionary(attribute, given)
     nulls = None
     if isinstance(given, np.ma.MaskedArray):
         nulls = np.ma.getmaskarray(given)
@@ -86,6 +85,16 @@ def _of_values(attribute: Attribute, given: Any, fit: Fit) -> Column:
     if nulls is not None:
         objects[nulls] = None
     return _fitted(attribute, Column(kind, objects=objects), fit)
+
+
+def _of_dictionary(attribute: Attribute, given: Dictionary) -> Column:
+    codes, count = np.asarray(given.codes, np.int64), len(given.words)
+    if not set(map(type, given.words)) <= {str}:
+        raise EventInvalid(f"a word of {attribute.name} is no string")
+    if len(codes) and not -1 <= codes.min() <= codes.max() < count:
+        raise EventInvalid(f"a code of {attribute.name} is none of its {count} words")
+    words = objects_of([*given.words, None], count + 1)  # The code -1 is the last.
+    return Column(attribute.type, codes=codes, words=words)
 
 
 _FITTING = {
