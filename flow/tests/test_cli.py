@@ -50,7 +50,7 @@ def test_explain_names_each_query_and_its_path(
     app: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["explain", str(app)]) == 0
-    assert capsys.readouterr().out == "query-1: reference (there is no columnar path yet)\n"
+    assert capsys.readouterr().out == "query-1: columnar (compiled kernels keep its state)\n"
 
 
 def test_explain_says_where_the_text_is_wrong(
@@ -90,8 +90,11 @@ def test_verify_counts_and_names_the_first_difference(
     told = capsys.readouterr().out.splitlines()
     assert told[0].endswith("callback 0 in, row 1: wanted ['a', 4], found ['a', 3]")
     assert told[-1] == "1 passed, 1 failed, 0 skipped"
-    assert main(["verify", "--path", "columnar", str(path)]) == 0
-    assert capsys.readouterr().out == "0 passed, 0 failed, 2 skipped\n"
+    for way, word in (("columnar", ""), ("both", "reference: ")):
+        assert main(["verify", "--path", way, str(path)]) == 1
+        again = capsys.readouterr().out.splitlines()
+        assert again[0].endswith(f"{word}callback 0 in, row 1: wanted ['a', 4], found ['a', 3]")
+        assert again[-1] == "1 passed, 1 failed, 0 skipped"
 
 
 @pytest.mark.parametrize(

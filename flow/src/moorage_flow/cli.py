@@ -13,6 +13,7 @@ from typing import Any
 from . import vectors
 from .app import App
 from .errors import EventInvalid, FlowError
+from .runtime import Path as Path_
 from .runtime import Row, Runtime
 
 
@@ -107,10 +108,10 @@ def _verify(files: list[Path], path: str, known: set[str]) -> int:
     passed = failed = skipped = surprises = 0
     for file in files:
         for vector in vectors.load(file):
-            if path == "columnar":
+            problem, planned = _problem(vector, path)
+            if not planned:
                 skipped += 1
                 continue
-            problem = _problem(vector)
             name = vector["name"]
             surprises += (problem is None) == (name in known)
             if problem is None:
@@ -125,13 +126,20 @@ def _verify(files: list[Path], path: str, known: set[str]) -> int:
     return 1 if surprises else 0
 
 
-def _problem(vector: dict[str, Any]) -> str | None:
-    try:
-        vectors.run(vector)
-    except vectors.Mismatch as error:
-        return str(error)
-    except Exception as error:
-        # One vector's crash must not hide the others.
-        logging.getLogger("moorage_flow").exception("flow_vector_crashed")
-        return f"{type(error).__name__}: {error}"
-    return None
+def _problem(vector: dict[str, Any], path: str) -> tuple[str | None, bool]:
+    """Give the first problem on a path or on both, and whether the vector runs on it at all."""
+    wanted: tuple[Path_, ...] = ("columnar",) if path == "columnar" else ("reference",)
+    if path == "both":
+        wanted = ("reference", "columnar")
+    for one in wanted:
+        try:
+            vectors.run(vector, one)
+        except vectors.Unplanned:
+            return None, path == "both"
+        except vectors.Mismatch as error:
+            return f"{one}: {error}" if path == "both" else str(error), True
+        except Exception as error:
+            # One vector's crash must not hide the others.
+            logging.getLogger("moorage_flow").exception("flow_vector_crashed")
+            return f"{type(error).__name__}: {error}", True
+    return None, True

@@ -50,6 +50,13 @@ class Holder(Generic[S]):
             state = self.states[key] = self._factory()
         return state
 
+    def of_all(self) -> S:
+        """Give the one state there is where a state keeps every partition and group itself."""
+        state = self.states.get(("", ""))
+        if state is None:
+            state = self.states["", ""] = self._factory()
+        return state
+
     def of_partition(self) -> list[S]:
         """Give the states of every group of the partition being worked on."""
         partition = self._flow.partition

@@ -12,7 +12,7 @@ from .language import syntax as s
 from .named_window import NamedWindow
 from .scheduler import Scheduler
 from .scope import Frame, Scope
-from .streams import Stream
+from .streams import ColumnReceiver, Stream
 from .values import text
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class PartitionRuntime:
         self.queries: list[QueryRuntime] = []
         self._keys: dict[str, KeysOf] = {}
         self._listeners: dict[str, list[Callable[[Chunk], None]]] = {}
+        self._receivers: dict[str, ColumnReceiver] = {}
         self._flow.owner = name
         self._alive = self._flow.holder(Alive)
         for key in syntax.keys:
@@ -58,6 +59,42 @@ class PartitionRuntime:
         self._holders = [h for n, h in self._flow.holders.items() if n not in known[0]]
         self._schedulers = self._flow.clock.schedulers[known[1] :]
         self._purge()
+        self._plan()
+
+    def _plan(self) -> None:
+        """Run the partition on columns where all of its queries do."""
+        if not self._rt.columnar:
+            return
+        from . import columnar
+
+        try:
+            columnar.partition(self._rt, self, self._receivers, self._listeners)
+        except columnar.Refused as refused:
+            for query in self.queries:
+                query.columnar = None
+                if self._rt.paths[query.name][0] == "columnar":
+                    self._rt.paths[query.name] = ("reference", str(refused))
+            for receivers in [
+                *self._listeners.values(),
+                *(i.receivers for i in self.inner.values()),
+            ]:
+                for receiver in receivers:
+                    if isinstance(receiver, ColumnReceiver):
+                        receiver.take = None
+
+    def begin(self, key: str) -> None:
+        """Note that a key was seen; begin its queries where it is new."""
+        alive = self._alive.get().keys
+        new = key not in alive
+        alive[key] = self._flow.clock.now
+        if not new:
+            return
+        outer, self._flow.partition = self._flow.partition, key
+        try:
+            for query in self.queries:
+                query.start()
+        finally:
+            self._flow.partition = outer
 
     def _key_of(self, key: s.ValueKey | s.RangeKey) -> KeysOf:
         source = self._rt.readable(key.stream)
@@ -86,7 +123,9 @@ class PartitionRuntime:
             if keys_of is None:
                 stream.receivers.append(lambda chunk: self._to_all(listeners, chunk))
             else:
-                stream.receivers.append(lambda chunk: self._by_key(listeners, keys_of, chunk))
+                entry = ColumnReceiver(lambda chunk: self._by_key(listeners, keys_of, chunk), None)
+                self._receivers[stream.id] = entry
+                stream.receivers.append(entry)
         listeners.append(receiver)
 
     def _to_all(self, listeners: list[Callable[[Chunk], None]], chunk: Chunk) -> None:
@@ -110,15 +149,10 @@ class PartitionRuntime:
             self._run(listeners, current, run)
 
     def _run(self, listeners: list[Callable[[Chunk], None]], key: str, chunk: Chunk) -> None:
-        alive = self._alive.get().keys
         flow = self._flow
+        self.begin(key)
         outer, flow.partition = flow.partition, key
         try:
-            if key not in alive:
-                alive[key] = flow.clock.now
-                for query in self.queries:
-                    query.start()
-            alive[key] = flow.clock.now
             for listener in listeners:
                 listener([event.copy() for event in chunk])
         finally:

@@ -22,12 +22,13 @@ from .scope import Frame, Scope
 from .selector import Selection, Selector, compile_select
 from .sinks import change_table, expect_same, into_table
 from .snapshots import snapshot
-from .streams import Stream
+from .streams import ColumnReceiver, Receiver, Stream
 from .table import Table
 from .windows import Setting
 
 if TYPE_CHECKING:
     from .aggregation import Aggregation
+    from .columnar.single import Planned as Columnar
     from .partition import PartitionRuntime
     from .runtime import Runtime
 
@@ -42,6 +43,7 @@ class QueryRuntime:
     attributes: list[s.Attribute]
     starts: list[Callable[[], None]] = field(default_factory=list)
     events_in: int = 0
+    columnar: Columnar | None = None
 
     @property
     def limiter(self) -> Limiter:
@@ -82,7 +84,7 @@ class QueryBuilder:
         source = query.input
         while isinstance(source, s.Anonymous):
             source = self._anonymous(source, name)
-        connect: Callable[[Selector], None]
+        connect: Callable[[Selector, Columnar | None], None]
         match source:
             case s.Single():
                 scope, windowed, connect = self._single(source, expired)
@@ -97,8 +99,53 @@ class QueryBuilder:
         selector.limiter = self._limiter(query, selection, windowed)
         starts.append(selector.limiter.start)
         selector.limiter.sink = self._sink(query.output, selection.attributes, compiler)
-        connect(selector)
-        return QueryRuntime(name, query, selector, selection.attributes, starts)
+        planned = self._plan(query, name, source, compiler, selector, expired)
+        connect(selector, planned)
+        return QueryRuntime(name, query, selector, selection.attributes, starts, columnar=planned)
+
+    def _plan(
+        self,
+        query: s.Query,
+        name: str,
+        source: s.Single | s.Join | s.StateInput,
+        compiler: Compiler,
+        selector: Selector,
+        expired: bool,
+    ) -> Columnar | None:
+        """Plan a query on columns where it has such a form, and note the path it takes."""
+        paths = self._rt.paths
+        if not self._rt.columnar:
+            paths[name] = ("reference", self._rt.why_reference)
+            return None
+        from . import columnar
+
+        try:
+            planned: Columnar
+            match source:
+                case s.Single():
+                    attributes = tuple(self.find(source.source).attributes)
+                    planned = columnar.single_query(
+                        self._flow, query, source, attributes, compiler, selector, expired=expired
+                    )
+                case s.StateInput():
+                    planned = columnar.pattern_query(self._flow, query, source, compiler, selector)
+                case s.Join():
+                    sources = [self.find(side.source) for side in (source.left, source.right)]
+                    finders = [
+                        self._finder(source, compiler.scope, at, found, ([], None))
+                        if isinstance(found, Table)
+                        else None
+                        for at, found in enumerate(sources)
+                    ]
+                    planned = columnar.join_query(
+                        self._flow, query, source, sources, finders, compiler, selector
+                    )
+        except columnar.Refused as refused:
+            paths[name] = ("reference", str(refused))
+            return None
+        columnar.into_stream(selector, planned.output)
+        paths[name] = ("columnar", columnar.why(planned))
+        return planned
 
     def _compiler(self, scope: Scope) -> Compiler:
         return Compiler(scope, self._flow, self._rt.extensions, self._rt.tables)
@@ -193,7 +240,7 @@ class QueryBuilder:
 
     def _single(
         self, single: s.Single, expired: bool
-    ) -> tuple[Scope, bool, Callable[[Selector], None]]:
+    ) -> tuple[Scope, bool, Callable[[Selector, Columnar | None], None]]:
         source = self.find(single.source)
         if not isinstance(source, Stream | NamedWindow):
             raise AppInvalid(f"a query cannot read {single.source.key} alone", single.source.place)
@@ -203,10 +250,18 @@ class QueryBuilder:
         operators, window = self._handlers(single, frame, expired, searched=False)
         windowed = window is not None or isinstance(source, NamedWindow)
 
-        def connect(selector: Selector) -> None:
+        def connect(selector: Selector, planned: Columnar | None) -> None:
             first = chain([*operators, selector])
             stream = source.stream if isinstance(source, NamedWindow) else source
-            self._subscribe(stream, first.process)
+            receiver: Receiver = first.process
+            if planned is not None:
+                least = self._rt.least if planned.stateless else 0
+                receiver = ColumnReceiver(first.process, planned.taker(0), least)
+                planned.receiver = receiver
+                planned.side_timers[0] = getattr(window, "timers", None)
+                if self._partition is None:
+                    planned.activate()
+            self._subscribe(stream, receiver)
             self._start_window(window)
 
         return Scope([frame]), windowed, connect
@@ -218,7 +273,7 @@ class QueryBuilder:
 
     def _state(
         self, pattern: s.StateInput, starts: list[Callable[[], None]]
-    ) -> tuple[Scope, bool, Callable[[Selector], None]]:
+    ) -> tuple[Scope, bool, Callable[[Selector, Columnar | None], None]]:
         frames: list[Frame] = []
         streams: list[Stream] = []
         for single, many in positions(pattern.state):
@@ -233,7 +288,7 @@ class QueryBuilder:
         for at, (single, _) in enumerate(positions(pattern.state)):
             steps.append(self._steps(single, frames, at))
 
-        def connect(selector: Selector) -> None:
+        def connect(selector: Selector, planned: Columnar | None) -> None:
             built, timed = build_states(self._flow, pattern, frames, selector)
             for before in built.states:
                 before.steps = steps[before.position]
@@ -244,7 +299,11 @@ class QueryBuilder:
             starts.insert(0, running.start)
             by_name = dict(zip((f.id for f in frames), streams, strict=True))
             for name in running.streams:
-                self._subscribe(by_name[name], _receiver(running, name))
+                receiver = _receiver(running, name)
+                if planned is not None:
+                    first = name == frames[0].id
+                    receiver = ColumnReceiver(receiver, planned.taker(0 if first else 1))
+                self._subscribe(by_name[name], receiver)
 
         return Scope(frames, state=True), False, connect
 
@@ -264,7 +323,9 @@ class QueryBuilder:
                     steps.append(_adds(values, at))
         return steps
 
-    def _join(self, join: s.Join) -> tuple[Scope, bool, Callable[[Selector], None]]:
+    def _join(
+        self, join: s.Join
+    ) -> tuple[Scope, bool, Callable[[Selector, Columnar | None], None]]:
         from .aggregation import Aggregation
 
         sides = [join.left, join.right]
@@ -293,7 +354,7 @@ class QueryBuilder:
         itself = isinstance(sources[0], NamedWindow) and sources[0] is sources[1]
         trigger = "left" if itself and join.trigger == "all" else join.trigger
 
-        def connect(selector: Selector) -> None:
+        def connect(selector: Selector, planned: Columnar | None) -> None:
             ends = [
                 JoinSide(
                     selector,
@@ -314,8 +375,14 @@ class QueryBuilder:
                 if isinstance(source, Stream | NamedWindow):
                     first = chain([*operators, ends[at]])
                     stream = source.stream if isinstance(source, NamedWindow) else source
-                    self._subscribe(stream, first.process)
+                    receiver: Receiver = first.process
+                    if planned is not None:
+                        receiver = ColumnReceiver(first.process, planned.taker(at))
+                        planned.side_timers[at] = getattr(window, "timers", None)
+                    self._subscribe(stream, receiver)
                     self._start_window(window)
+            if planned is not None and self._partition is None:
+                planned.activate()
 
         return scope, True, connect
 

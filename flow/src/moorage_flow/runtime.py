@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import ondemand, state
 from .aggregation import Aggregation
 from .app import App
+from .columns import Columns, ColumnsCallback
 from .errors import (
     AppInvalid,
     AttributeRepeated,
@@ -30,15 +32,23 @@ from .partition import PartitionRuntime
 from .playback import Heartbeat
 from .query import QueryBuilder, QueryRuntime, Readable
 from .scheduler import Clock
-from .streams import Stream
+from .streams import ColumnReceiver, Stream
 from .table import Table
 from .trigger import TRIGGERED, Trigger
 from .values import to_type
 
+if TYPE_CHECKING:
+    from .columnar import Batch, Column
+
 Row = tuple[Any, ...]
+Path = Literal["auto", "columnar", "reference"]
+"""How an application is run."""
 RowsCallback = Callable[[int, list[Row], list[Row]], None]
 """Takes a time, the rows that came and the rows that left."""
-ColumnsCallback = Callable[[dict[str, list[Any]]], None]
+
+
+FEW = 16
+"""Fewer rows than this are faster one by one."""
 
 
 class Runtime:
@@ -50,9 +60,25 @@ class Runtime:
     """
 
     def __init__(
-        self, app: App | str, *, clock: Clock | None = None, extensions: Extensions | None = None
+        self,
+        app: App | str,
+        *,
+        clock: Clock | None = None,
+        extensions: Extensions | None = None,
+        path: Path = "auto",
     ) -> None:
-        """Build the application. Raises AppInvalid and its subclasses."""
+        """Build the application.
+
+        Args:
+            app: the application or its text.
+            clock: the time; None makes a clock of its own, at 0.
+            extensions: functions, aggregators and windows beside and over those of the language.
+            path: `reference` works events out one by one, `columnar` runs on columns what has such
+                a form, `auto` does so where numpy is installed.
+
+        Raises:
+            AppInvalid: the application cannot run, or one of its subclasses.
+        """
         self.app = App.parse(app) if isinstance(app, str) else app
         self.flow = Flow(clock or Clock())
         self.extensions = builtin().merged(extensions)
@@ -65,6 +91,12 @@ class Runtime:
         self.partitions: list[PartitionRuntime] = []
         self.starts: list[Callable[[], None]] = []
         self.started = False
+        self.paths: dict[str, tuple[str, str]] = {}
+        self.columnar = path == "columnar" or (
+            path == "auto" and importlib.util.find_spec("numpy") is not None
+        )
+        self.least = FEW if path == "auto" else 0
+        self.why_reference = "asked for" if path == "reference" else "numpy is not installed"
         self._heartbeat: Heartbeat | None = None
         self._plain: list[QueryRuntime] = []
         self._build()
@@ -263,28 +295,85 @@ class Runtime:
         if not self.started:
             self.start()
         if isinstance(rows, Mapping):
+            if self._columnar(target):
+                self._send_columns(target, rows, ts)
+                return
             rows = self._from_columns(target, rows)
-        fit = self._row if checked else _pad
-        data = [fit(target, row) for row in rows]
-        if not data:
+        listed = rows if isinstance(rows, list) else list(rows)
+        if not listed:
             return
+        if target.takes_columns(len(listed)):
+            self._send_rows(target, listed, ts, checked)
+            return
+        fit = self._row if checked else _pad
+        data = [fit(target, row) for row in listed]
+        times = self._times(len(data), ts)
+        self._arrive(times[-1])
+        now = self.flow.clock.now
+        target.send(
+            [Event(now if t is None else int(t), row) for t, row in zip(times, data, strict=True)]
+        )
+
+    @staticmethod
+    def _times(count: int, ts: int | Sequence[int] | None) -> Sequence[int | None]:
+        times = [ts] * count if ts is None or isinstance(ts, int) else ts
+        if len(times) != count:
+            raise EventInvalid(f"{count} events, but {len(times)} times")
+        return times
+
+    def _arrive(self, last: int | None) -> None:
+        """Move event time to that of the last event."""
         clock = self.flow.clock
-        times = [ts] * len(data) if ts is None or isinstance(ts, int) else list(ts)
-        if len(times) != len(data):
-            raise EventInvalid(f"{len(data)} events, but {len(times)} times")
-        if clock.event_time and times[-1] is not None:
-            clock.jump(times[-1])
+        if clock.event_time and last is not None:
+            clock.jump(int(last))
             if self._heartbeat is not None:
                 self._heartbeat.beat()
-        now = clock.now
-        target.send(
-            [Event(now if t is None else t, row) for t, row in zip(times, data, strict=True)]
-        )
+
+    def _columnar(self, target: Stream) -> bool:
+        return any(isinstance(r, ColumnReceiver) and r.take is not None for r in target.receivers)
+
+    def _send_rows(
+        self,
+        target: Stream,
+        rows: list[Sequence[Any]],
+        ts: int | Sequence[int] | None,
+        checked: bool,
+    ) -> None:
+        from .columnar import intake
+
+        if not checked:
+            rows = [_pad(target, row) for row in rows]
+        fit = _fit if checked else None
+        columns = intake.of_rows(target.id, target.attributes, rows, fit)
+        self._send_batch(target, columns, self._times(len(rows), ts))
+
+    def _send_columns(
+        self, target: Stream, columns: Mapping[str, Sequence[Any]], ts: int | Sequence[int] | None
+    ) -> None:
+        from .columnar import intake
+
+        made = intake.of_columns(target.id, target.attributes, columns, _fit)
+        if made and len(made[0]):
+            self._send_batch(target, made, self._times(len(made[0]), ts))
+
+    def _send_batch(
+        self, target: Stream, columns: list[Column], times: Sequence[int | None]
+    ) -> None:
+        import numpy as np
+
+        from .columnar import Batch
+
+        self._arrive(times[-1])
+        now = self.flow.clock.now
+        if isinstance(times, list):
+            times = [now if t is None else t for t in times]
+        target.send_columns(Batch(columns, np.asarray(times, np.int64)))
 
     @staticmethod
     def _from_columns(stream: Stream, columns: Mapping[str, Sequence[Any]]) -> list[Row]:
         try:
-            return list(zip(*(columns[a.name] for a in stream.attributes), strict=True))
+            given = [columns[a.name] for a in stream.attributes]
+            return list(zip(*(getattr(c, "tolist", lambda c=c: c)() for c in given), strict=True))
         except KeyError as missing:
             raise EventInvalid(f"{stream.id} needs a column {missing.args[0]}") from None
         except ValueError:
@@ -327,17 +416,41 @@ class Runtime:
         return lambda: receivers.remove(of_stream)
 
     def subscribe_columns(self, name: str, callback: ColumnsCallback) -> Callable[[], None]:
-        """Call back with a query's or stream's new rows as columns by name. Raises EventInvalid."""
-        if name in self.queries:
-            names = [a.name for a in self.queries[name].attributes]
-        else:
-            names = [a.name for a in self._stream(name).attributes]
+        """Call back with a query's or stream's new rows as columns; give what ends it.
 
-        def in_columns(_ts: int, came: list[Row], _left: list[Row]) -> None:
+        On the columnar path a call brings what one `send` gave, without a step for each row.
+
+        Raises:
+            EventInvalid: nothing has this name.
+        """
+        query = self.queries.get(name)
+        names = [a.name for a in (query or self._stream(name)).attributes]
+
+        def rows(_ts: int, came: list[Row], _left: list[Row]) -> None:
             if came:
-                callback({n: list(c) for n, c in zip(names, zip(*came, strict=True), strict=True)})
+                callback(Columns(names, [list(c) for c in zip(*came, strict=True)]))
 
-        return self.subscribe(name, in_columns)
+        def batch(came: Batch) -> None:
+            if came.kinds is not None:
+                came = came.take(came.kinds == CURRENT)
+            if len(came):
+                callback(Columns(names, came.columns))
+
+        if query is not None:
+            planned = query.columnar
+            if planned is None or not planned.output.whole:
+                return self.subscribe(name, rows)
+            if planned.receiver is not None:
+                planned.receiver.least = 0
+            listeners = planned.output.listeners
+            listeners.append(batch)
+            return lambda: listeners.remove(batch)
+        receivers = self._stream(name).receivers
+        if not self.columnar:
+            return self.subscribe(name, rows)
+        listener = ColumnReceiver(lambda chunk: rows(0, [tuple(e.data) for e in chunk], []), batch)
+        receivers.append(listener)
+        return lambda: receivers.remove(listener)
 
     def _stream(self, name: str) -> Stream:
         if name in self.windows:
@@ -391,7 +504,15 @@ class Runtime:
 
     def explain(self) -> list[tuple[str, str, str]]:
         """Give each query's name, the path it runs on, and why."""
-        return [(name, "reference", "there is no columnar path yet") for name in self.queries]
+        return [(name, *self.paths[name]) for name in self.queries]
+
+    def on_columns(self) -> list[str]:
+        """Give the queries whose state is kept in columns, which a snapshot restores only there."""
+        return sorted(
+            name
+            for name, query in self.queries.items()
+            if query.columnar is not None and not query.columnar.stateless
+        )
 
     def playback(
         self, on: bool, *, idle_ms: int | None = None, increment_ms: int | None = None

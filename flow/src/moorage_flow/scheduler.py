@@ -92,7 +92,7 @@ class Scheduler:
     def __init__(self, clock: Clock, flow: Flow, handler: TimerHandler) -> None:
         self.clock = clock
         self._flow = flow
-        self._handler = handler
+        self.handler = handler
         self.queues: dict[str, deque[int]] = {}
         self._waking: set[str] = set()
         clock.schedulers.append(self)
@@ -141,7 +141,7 @@ class Scheduler:
         try:
             queue = self.queues.get(partition)
             while queue and queue[0] <= self.clock.now:
-                self._handler(queue.popleft())
+                self.handler(queue.popleft())
                 queue = self.queues.get(partition)
         finally:
             self._flow.partition = outer

@@ -112,7 +112,7 @@ class Selector(Operator):
     ) -> None:
         self._flow = flow
         self.selection = selection
-        self._kinds = {
+        self.wanted = {
             kind
             for kind, wanted in (
                 (CURRENT, events in {s.Events.CURRENT, s.Events.ALL}),
@@ -120,7 +120,7 @@ class Selector(Operator):
             )
             if wanted
         }
-        self._batches = batches
+        self.batches = batches
         self.limiter: Limiter = Limiter(flow)
 
     def process(self, chunk: Chunk) -> None:
@@ -138,7 +138,7 @@ class Selector(Operator):
         selection = self.selection
         if selection.group is not None:
             return self._grouped(chunk)
-        if self._batches and selection.has_aggregates:
+        if self.batches and selection.has_aggregates:
             return self._last(chunk)
         return self._each(chunk)
 
@@ -157,12 +157,12 @@ class Selector(Operator):
         for event in chunk:
             if event.kind in {CURRENT, EXPIRED}:
                 self._fill(event)
-                if event.kind in self._kinds and self._passes(event):
+                if event.kind in self.wanted and self._passes(event):
                     out.append(event)
             elif event.kind == RESET:
                 self._reset(event)
                 out.append(event)
-        return self._arranged(out) or None
+        return self.arranged(out) or None
 
     def _reset(self, event: Any) -> None:
         if self.selection.has_aggregates:
@@ -174,7 +174,7 @@ class Selector(Operator):
         for event in chunk:
             if event.kind in {CURRENT, EXPIRED}:
                 self._fill(event)
-                if self._passes(event) and event.kind in self._kinds:
+                if self._passes(event) and event.kind in self.wanted:
                     last = event
             elif event.kind == RESET:
                 self._reset(event)
@@ -196,18 +196,19 @@ class Selector(Operator):
                 flow.group = key(event)
                 self._fill(event)
                 event.group = flow.group
-                if self._passes(event) and event.kind in self._kinds:
-                    if self._batches:
+                if self._passes(event) and event.kind in self.wanted:
+                    if self.batches:
                         last[flow.group] = event
                     else:
                         rows.append(event)
                 flow.group = outer
             elif event.kind == RESET:
                 self._reset(event)
-        out = list(last.values()) if self._batches else rows
-        return self._arranged(out) if out else None
+        out = list(last.values()) if self.batches else rows
+        return self.arranged(out) if out else None
 
-    def _arranged(self, chunk: Chunk) -> Chunk:
+    def arranged(self, chunk: Chunk) -> Chunk:
+        """Put a chunk's rows in order, and leave out what is over the limit."""
         selection = self.selection
         if selection.order:
             chunk = self._ordered(chunk)

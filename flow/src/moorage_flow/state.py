@@ -61,6 +61,7 @@ def save(runtime: Runtime) -> bytes:
         ],
         "tables": {name: table.state() for name, table in sorted(runtime.tables.items())},
         "started": runtime.started,
+        "columnar": runtime.on_columns(),
     }
     body = pickle.dumps(content, protocol=5)
     return MAGIC + bytes([VERSION]) + fingerprint(runtime.app.text) + body
@@ -86,6 +87,11 @@ def load(runtime: Runtime, data: bytes) -> None:
         ValueError,
     ) as error:
         raise StateInvalid(f"the snapshot is damaged: {error}") from None
+    if content.get("columnar", []) != runtime.on_columns():
+        raise StateInvalid(
+            "the snapshot was taken where other queries ran on columns:"
+            " restore it with the same path and the same extensions"
+        )
     flow = runtime.flow
     for name, states in content["holders"].items():
         if name in flow.holders:

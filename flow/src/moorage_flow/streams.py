@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from .events import CURRENT, Chunk, Event
 from .flow import Flow
 from .language import syntax as s
 
+if TYPE_CHECKING:
+    from .columnar import Batch
+
 log = logging.getLogger("moorage_flow")
 
 Receiver = Callable[[Chunk], None]
+T = TypeVar("T")
+
+
+class ColumnReceiver:
+    """A listener that takes columns; `rows` takes the same events one by one.
+
+    Of a listener without state, fewer rows than `least` are not worth columns.
+    """
+
+    def __init__(
+        self, rows: Receiver, take: Callable[[Batch], None] | None, least: int = 0
+    ) -> None:
+        self.rows = rows
+        self.take = take
+        self.least = least
+
+    def __call__(self, chunk: Chunk) -> None:
+        """Take events one by one."""
+        self.rows(chunk)
 
 
 class Stream:
@@ -29,27 +52,68 @@ class Stream:
 
     def send(self, chunk: Chunk) -> None:
         """Give every listener its own copy of the events."""
+        self._send(chunk, None)
+
+    def send_columns(self, batch: Batch) -> None:
+        """Give every listener the rows of a batch, chunk by chunk where there are several
+        listeners.
+        """
+        for part in [batch] if len(self.receivers) < 2 else batch.split():
+            self._send(None, part)
+
+    def takes_columns(self, count: int) -> bool:
+        """Tell whether a listener takes so many rows as columns."""
+        return any(
+            isinstance(r, ColumnReceiver) and r.take is not None and count >= r.least
+            for r in self.receivers
+        )
+
+    def _send(self, chunk: Chunk | None, batch: Batch | None) -> None:
         flow = self.flow
-        self.count += len(chunk)
+        count = len(batch) if batch is not None else len(chunk or ())
+        self.count += count
         outer = flow.partition, flow.group
         if not self.inner:
             flow.partition = ""
         flow.group = ""
         try:
             for receiver in list(self.receivers):
-                self._deliver(receiver, chunk)
+                take = None
+                if isinstance(receiver, ColumnReceiver) and count >= receiver.least:
+                    take = receiver.take
+                if take is not None:
+                    if batch is None:
+                        batch = self._columns(chunk or [])
+                    self._deliver(take, batch, batch.events)
+                    continue
+                if chunk is None and batch is not None:
+                    events = batch.events()
+                    for start, end in batch.cuts():
+                        self._deliver_events(receiver, events[start:end])
+                else:
+                    self._deliver_events(receiver, chunk or [])
         finally:
             flow.partition, flow.group = outer
 
-    def _deliver(self, receiver: Receiver, chunk: Chunk) -> None:
+    def _columns(self, chunk: Chunk) -> Batch:
+        from .columnar import Batch
+
+        return Batch.of_events(self.attributes, [event.copy() for event in chunk])
+
+    def _deliver_events(self, receiver: Receiver, chunk: Chunk) -> None:
+        self._deliver(receiver, [event.copy() for event in chunk], lambda: chunk)
+
+    def _deliver(
+        self, receiver: Callable[[T], None], content: T, events: Callable[[], Chunk]
+    ) -> None:
         try:
-            receiver([event.copy() for event in chunk])
+            receiver(content)
         except Exception as error:
             # One listener's failure must not stop the others: extensions may raise anything.
             if self.fault is None:
                 log.exception("flow_listener_failed", extra={"stream": self.id})
                 return
-            self.fault.send([Event(e.ts, [*e.data, error]) for e in chunk])
+            self.fault.send([Event(e.ts, [*e.data, error]) for e in events()])
 
     def publish(self, chunk: Chunk) -> None:
         """Send the rows a query has selected."""

@@ -22,6 +22,7 @@ from .errors import FlowError, QueryInvalid, StateInvalid
 from .events import CURRENT, EXPIRED, Chunk
 from .language import parser
 from .language.syntax import Type
+from .runtime import Path as Path_
 from .runtime import Runtime
 from .scheduler import Clock
 from .transports import connect
@@ -33,6 +34,10 @@ START = 1_700_000_000_123
 
 class Mismatch(Exception):
     """What a vector wanted and did not get."""
+
+
+class Unplanned(Exception):
+    """A vector with a query the columnar path does not run."""
 
 
 @dataclass(slots=True)
@@ -50,16 +55,23 @@ def load(path: Path) -> list[dict[str, Any]]:
     return vectors
 
 
-def run(vector: dict[str, Any]) -> None:
-    """Run one vector. Raises Mismatch with the first difference."""
-    Player(vector).play()
+def run(vector: dict[str, Any], path: Path_ = "reference") -> None:
+    """Run one vector on a path.
+
+    Raises:
+        Mismatch: the first difference.
+        Unplanned: the path is `columnar`, and not all of the vector's queries run on columns.
+    """
+    Player(vector, path).play()
 
 
 class Player:
     """Plays the steps of one vector."""
 
-    def __init__(self, vector: dict[str, Any]) -> None:
+    def __init__(self, vector: dict[str, Any], path: Path_ = "reference") -> None:
         self.vector = vector
+        self.path = path
+        self.planned = 0
         golden = vector["golden"]
         self.clock = Clock(golden.get("t0") or START)
         self.broker = Broker()
@@ -77,6 +89,8 @@ class Player:
         """Run every step, then compare."""
         with contextlib.suppress(_Failed):  # The recorded run ended with the failure, too.
             self._steps(self.vector["steps"])
+        if self.path == "columnar" and not self.planned:
+            raise Unplanned("nothing runs on columns")
         self._compare()
 
     def _steps(self, steps: list[dict[str, Any]]) -> None:
@@ -97,19 +111,30 @@ class Player:
 
     def do_create(self, step: dict[str, Any]) -> None:
         app = App.parse(self.vector["apps"][step["app"]])
-        runtime = Runtime(app, clock=self._new_clock())
+        runtime = Runtime(app, clock=self._new_clock(), path=self.path)
+        self._expect_planned(runtime)
         connect(runtime, self.broker)
         self.runtimes[step["rt"]] = runtime
+
+    def _expect_planned(self, runtime: Runtime) -> None:
+        if self.path != "columnar":
+            return
+        for name, path, reason in runtime.explain():
+            if path != "columnar":
+                raise Unplanned(f"{name}: {reason}")
+        self.planned += len(runtime.queries)
 
     def _new_clock(self) -> Clock:
         return Clock(self.clock.wall)
 
     def do_create_sandbox(self, step: dict[str, Any]) -> None:
         app = App.parse(self.vector["apps"][step["app"]]).sandbox()
-        self.runtimes[step["rt"]] = Runtime(app, clock=self._new_clock())
+        runtime = Runtime(app, clock=self._new_clock(), path=self.path)
+        self._expect_planned(runtime)
+        self.runtimes[step["rt"]] = runtime
 
     def do_validate(self, step: dict[str, Any]) -> None:
-        Runtime(self.vector["apps"][step["app"]], clock=self._new_clock())
+        Runtime(self.vector["apps"][step["app"]], clock=self._new_clock(), path=self.path)
 
     def do_start(self, step: dict[str, Any]) -> None:
         self._runtime(step).start()

@@ -41,10 +41,12 @@ class WindowOperator(Operator):
         self.clock = setting.flow.clock
         self.setting = setting
         self.states: Holder[Any] = setting.flow.holder(state)
+        self.timers: Scheduler | None = None
 
     def scheduler(self, handler: Callable[[int], None]) -> Scheduler:
         """Make the window's timers."""
-        return Scheduler(self.clock, self.flow, handler)
+        self.timers = Scheduler(self.clock, self.flow, handler)
+        return self.timers
 
 
 def expect_count(call: Call, arguments: list[Compiled], low: int, high: int | None = None) -> None:

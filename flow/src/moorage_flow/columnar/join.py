@@ -1,0 +1,316 @@
+"""Joins in columns: each side's rows are chained by key, and met by the events of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..events import CURRENT, EXPIRED, RESET, Event, StateEvent
+from ..flow import Flow
+from ..language.syntax import Attribute, Type
+from . import kernels
+from .batch import Batch, Column, Index, concat, objects_of
+from .selection import Groups, Output, Selecting
+from .single import Paired
+from .sliding import Queues, Sliding
+from .store import Codes, Kept, grown
+from .vector import Vector, View
+from .windows import Arriving, Steps
+
+Mask = Callable[[View], Any]
+Finder = Callable[[StateEvent], list[Event]]
+MOST_PAIRS = 1 << 18
+"""So many pairs, or those of one event, are looked at together."""
+
+
+@dataclass(slots=True)
+class Side:
+    """One side of a join; a table has no window but `find`. `bare`: the stream has none."""
+
+    attributes: tuple[Attribute, ...]
+    filters: list[Mask]
+    window: Sliding | None
+    time: Vector | None
+    bare: bool
+    outer: bool
+    triggers: bool
+    find: Finder | None = None
+
+
+@dataclass(slots=True)
+class Joining:
+    """A join, compiled: `key` are two sides that must be equal, `rest` what else must hold."""
+
+    sides: tuple[Side, Side]
+    key: tuple[Vector, Vector] | None
+    rest: Mask | None
+    used: set[tuple[int, int]]
+    selecting: Selecting
+
+
+class Chained(Queues):
+    """A window's rows, chained by key as well; the key of a row is its group."""
+
+    def __init__(self, kinds: list[Type]) -> None:
+        super().__init__(kinds)
+        self.key_head = np.empty(0, np.int64)
+        self.key_tail = np.empty(0, np.int64)
+        self.key_held = np.empty(0, np.int64)
+        self.key_following = np.empty(0, np.int64)
+
+    def keys(self, count: int) -> None:
+        """Make room for keys and rows."""
+        self.key_head = grown(self.key_head, count, -1)
+        self.key_tail = grown(self.key_tail, count, -1)
+        self.key_held = grown(self.key_held, count)
+        self.key_following = grown(self.key_following, self.rows.size, -1)
+
+    def move(self, where: Index) -> None:
+        super().move(where)
+        whole = np.append(where, -1)  # The last stands for no row.
+        old = np.flatnonzero(where >= 0)
+        size = len(where)
+        after = self.key_following[old]
+        self.key_following = whole[np.where(after < 0, size, after)]
+        for ends in (self.key_head, self.key_tail):
+            held = self.key_held > 0
+            ends[held] = where[ends[held]]
+            ends[~held] = -1
+
+    def pass_by(self, steps: Steps) -> None:
+        """Follow what enters and leaves the window."""
+        kernels.chain(
+            steps.rows,
+            steps.kinds,
+            self.rows.groups,
+            self.key_head,
+            self.key_tail,
+            self.key_held,
+            self.key_following,
+        )
+
+
+class State(Kept):
+    """All a join remembers."""
+
+    def __init__(self, groups: Groups, left: Chained, right: Chained) -> None:
+        self.groups = groups
+        self.left = left
+        self.right = right
+        self.codes = Codes()
+        self.pairs = Codes()
+
+    def side(self, at: int) -> Chained:
+        """Give a side's rows."""
+        return self.right if at else self.left
+
+
+class JoinQuery(Paired):
+    """A running join."""
+
+    def __init__(self, flow: Flow, plan: Joining, output: Output) -> None:
+        super().__init__(flow, output, plan.selecting)
+        self._plan = plan
+        used = plan.used | plan.selecting.used | set(plan.selecting.group)
+        self._kept = [sorted(p for frame, p in used if frame == at) for at in (0, 1)]
+        kinds = [
+            [side.attributes[place].type for place in kept]
+            for side, kept in zip(plan.sides, self._kept, strict=True)
+        ]
+        self._holder = flow.holder(
+            lambda: State(plan.selecting.make(), Chained(kinds[0]), Chained(kinds[1]))
+        )
+
+    def activate(self) -> None:
+        for at, timers in enumerate(self.side_timers):
+            if timers is not None:
+                timers.handler = self._expirer(at)
+
+    def _expirer(self, at: int) -> Callable[[int], None]:
+        return lambda _ts: self._expire(at)
+
+    def taker(self, at: int) -> Callable[[Batch], None]:
+        return lambda batch: self._take(at, batch)
+
+    # --- Events of a side ---
+
+    def _frames(self, at: int, columns: list[Column]) -> list[list[Column]]:
+        frames: list[list[Column]] = [[], []]
+        frames[at] = columns
+        return frames
+
+    def _view(self, at: int, batch: Batch) -> View:
+        now = self._flow.clock.now
+        return View(self._frames(at, batch.columns), batch.ts, now, batch.events)
+
+    def _take(self, at: int, batch: Batch) -> None:
+        side = self._plan.sides[at]
+        for condition in side.filters:
+            held = condition(self._view(at, batch))
+            batch = batch if held.all() else batch.take(held)
+            if not len(batch):
+                return
+        assert side.window is not None
+        state: State = self._holder.of_all()
+        count, window = len(batch), state.side(at)
+        parts = np.zeros(count, np.int64) if batch.parts is None else batch.parts
+        chunks = np.zeros(count, np.int64) if batch.chunks is None else batch.chunks
+        view = self._view(at, batch)
+        keys = self._keys(state, at, view, parts)
+        window.settle()
+        columns = [batch.columns[place] for place in self._kept[at]]
+        first = window.rows.put(columns, batch.ts, parts, keys)
+        for each in (state.left, state.right):
+            each.keys(max(1, self._key_count(state)))
+        now = self._flow.clock.now
+        time = side.time.run(view).cells()[0] if side.time is not None else batch.ts
+
+        def notify(part: int, due: int) -> None:
+            self.notify(at, part, due)
+
+        coming = Arriving(first, batch.ts, chunks, parts, time, now, notify)
+        steps = side.window.pass_on(window, coming)
+        if side.bare:
+            steps.ts = np.where(steps.kinds == EXPIRED, np.int64(now), steps.ts)
+        elif side.window.length != 0:
+            window.pass_by(steps)
+        if side.triggers:
+            self._meet(state, at, steps)
+
+    def _keys(self, state: State, at: int, view: View, parts: Index) -> Index:
+        """Give each row's key, -1 where it has none."""
+        key = self._plan.key
+        if key is None:
+            return parts
+        column = key[at].run(view)
+        codes = state.codes.of(column)
+        if self.parts is not None:
+            codes = state.pairs.of_pairs(parts, codes)
+        nulls = column.missing()
+        return codes if nulls is None else np.where(nulls, -1, codes)
+
+    def _key_count(self, state: State) -> int:
+        if self._plan.key is not None:
+            return len(state.codes if self.parts is None else state.pairs)
+        return 1 if self.parts is None else len(self.parts())
+
+    def _expire(self, at: int) -> None:
+        side = self._plan.sides[at]
+        state: State = self._holder.of_all()
+        assert side.window is not None
+        part = 0 if self.parts is None else self.parts().by_text[self._flow.partition]
+        steps = side.window.expire(state.side(at), part, self._flow.clock.now)
+        if steps is None:
+            return
+        state.side(at).pass_by(steps)
+        if side.triggers:
+            self._meet(state, at, steps)
+
+    # --- Pairs ---
+
+    def _meet(self, state: State, at: int, steps: Steps) -> None:
+        """Pair each step with what the other side holds, and select from the pairs."""
+        other = self._plan.sides[1 - at]
+        asking = (steps.kinds == CURRENT) | (steps.kinds == EXPIRED)
+        if other.find is not None:
+            probes, columns = self._find(state, at, steps, other)
+        else:
+            probes, columns = self._probe(state, at, steps, asking)
+        # A step without a pair is told with nothing: a reset, or where the join is an outer one.
+        alone = steps.kinds == RESET
+        if self._plan.sides[at].outer:
+            lonely = asking.copy()
+            lonely[probes] = False
+            alone = alone | lonely
+        single = np.flatnonzero(alone)
+        if not len(probes) and not len(single):
+            return
+        if len(single):
+            nothing = [_nothing(column.kind, len(single)) for column in columns]
+            order = np.argsort(np.concatenate([probes, single]), kind="stable")
+            probes = np.concatenate([probes, single])[order]
+            columns = [
+                concat([column, none]).take(order)
+                for column, none in zip(columns, nothing, strict=True)
+            ]
+        rows = state.side(at).rows
+        taken = steps.rows[probes]
+        frames: list[list[Column]] = [[], []]
+        for frame, kept, held in (
+            (at, self._kept[at], [b.take(taken) for b in rows.columns]),
+            (1 - at, self._kept[1 - at], columns),
+        ):
+            frames[frame] = [Column(Type.OBJECT)] * len(self._plan.sides[frame].attributes)
+            for place, column in zip(kept, held, strict=True):
+                frames[frame][place] = column
+        pairs = Steps(
+            np.arange(len(probes)),
+            steps.kinds[probes],
+            steps.ts[probes],
+            probes,
+            steps.calls[probes],
+        )
+        self.tell(state.groups, pairs, frames, rows.parts[taken], self._flow.clock.now)
+
+    def _find(self, state: State, at: int, steps: Steps, other: Side) -> tuple[Index, list[Column]]:
+        """Look a table's rows up for each step."""
+        assert other.find is not None
+        side, held = self._plan.sides[at], state.side(at)
+        lists = {
+            p: b.take(steps.rows).to_list()
+            for p, b in zip(self._kept[at], held.rows.columns, strict=True)
+        }
+        width = len(side.attributes)
+        probes: list[int] = []
+        found: list[Event] = []
+        for step, kind in enumerate(steps.kinds.tolist()):
+            if kind == RESET:
+                continue
+            probe = StateEvent(2, int(steps.ts[step]), kind)
+            data = [lists[p][step] if p in lists else None for p in range(width)]
+            probe.streams[at] = [Event(int(steps.ts[step]), data, kind)]
+            rows = other.find(probe)
+            probes += [step] * len(rows)
+            found += rows
+        columns = [
+            Column(
+                other.attributes[p].type, objects=objects_of((e.data[p] for e in found), len(found))
+            )
+            for p in self._kept[1 - at]
+        ]
+        return np.array(probes, np.int64), columns
+
+    def _probe(
+        self, state: State, at: int, steps: Steps, asking: Any
+    ) -> tuple[Index, list[Column]]:
+        """Find the rows of the other side's window with the same key that meet the rest."""
+        mine, held = state.side(at), state.side(1 - at)
+        asked = np.where(asking, mine.rows.groups[steps.rows], -1)
+        rest = self._plan.rest
+        if rest is None:
+            probes, rows = kernels.probe(asked, held.key_head, held.key_held, held.key_following)
+            return probes, [b.take(rows) for b in held.rows.columns]
+        sizes = np.where(asked >= 0, held.key_held[asked], 0)
+        cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // MOST_PAIRS)) + 1
+        pieces: list[tuple[Index, Index]] = []
+        for start, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(asked)], strict=True):
+            probes, rows = kernels.probe(
+                asked[start:end], held.key_head, held.key_held, held.key_following
+            )
+            probes = probes + start
+            frames: list[list[Column]] = [[], []]
+            for frame, index, side in ((at, steps.rows[probes], mine), (1 - at, rows, held)):
+                frames[frame] = [Column(Type.OBJECT)] * len(self._plan.sides[frame].attributes)
+                for place, buffer in zip(self._kept[frame], side.rows.columns, strict=True):
+                    frames[frame][place] = buffer.take(index)
+            met = rest(View(frames, steps.ts[probes], self._flow.clock.now, list))
+            pieces.append((probes[met], rows[met]))
+        rows = np.concatenate([rows for _, rows in pieces])
+        return np.concatenate([p for p, _ in pieces]), [b.take(rows) for b in held.rows.columns]
+
+
+def _nothing(kind: Type, count: int) -> Column:
+    return Column(kind, objects=np.full(count, None, np.object_))

@@ -1,0 +1,454 @@
+"""The kernels in Python: what they do, and what runs where the compiled ones are missing.
+
+All arrays are written in place; the state is the same on both, so that a snapshot of one goes on in
+the other.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...events import CURRENT, EXPIRED, RESET
+from ...values import to_int64
+
+Array = NDArray[Any]
+
+
+def slide(
+    following: Array,
+    head: Array,
+    tail: Array,
+    held: Array,
+    time: Array,
+    parts: Array,
+    limit: Array | None,
+    first: int,
+    length: int,
+    *,
+    resets: bool,
+) -> tuple[Array, Array, Array]:
+    """Move rows `first`… through the queues of their partitions.
+
+    Args:
+        following: the row behind each row of the store, -1 at a queue's end.
+        head: of each partition's queue, the first row.
+        tail: the last.
+        held: how many there are.
+        time: the time by which each row of the store leaves.
+        parts: the partition of each row that comes.
+        limit: before each row that comes, rows of this time or older leave; None: none leaves by
+            age.
+        first: the position in the store of the first row that comes.
+        length: how many rows a queue holds; -1: any number.
+        resets: whether with a length of 0 a row leaves as it comes, and a reset behind it.
+
+    Returns:
+        Rows of the store, what each means, and which of the rows that come it belongs to.
+    """
+    steps: list[tuple[int, int, int]] = []
+    for at, part in enumerate(parts.tolist()):
+        row = first + at
+        if limit is not None:
+            while held[part] > 0 and time[head[part]] <= limit[at]:
+                steps.append((int(head[part]), EXPIRED, at))
+                head[part] = following[head[part]]
+                held[part] -= 1
+        keeps = True
+        if 0 <= length <= held[part]:
+            if held[part] > 0:
+                steps.append((int(head[part]), EXPIRED, at))
+                head[part] = following[head[part]]
+                held[part] -= 1
+            else:
+                keeps = False
+        steps.append((row, CURRENT, at))
+        if keeps:
+            following[row] = -1
+            if held[part] > 0:
+                following[tail[part]] = row
+            else:
+                head[part] = row
+            tail[part] = row
+            held[part] += 1
+        elif resets:
+            steps += [(row, EXPIRED, at), (row, RESET, at)]
+    count = len(steps)
+    return (
+        np.fromiter((s[0] for s in steps), np.int64, count),
+        np.fromiter((s[1] for s in steps), np.int8, count),
+        np.fromiter((s[2] for s in steps), np.int64, count),
+    )
+
+
+def expire(following: Array, head: Array, held: Array, time: Array, part: int, limit: int) -> Array:
+    """Let the rows of one queue leave that are of `limit` or older; arguments as of `slide`."""
+    found: list[int] = []
+    at = int(head[part])
+    while held[part] > 0 and time[at] <= limit:
+        found.append(at)
+        at = int(following[at])
+        held[part] -= 1
+    head[part] = at
+    return np.array(found, np.int64)
+
+
+def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array) -> Array:
+    """Give the last wanted step of each group of each chunk, in the order the groups first came."""
+    last: dict[tuple[int, int], int] = {}
+    at = np.flatnonzero(wanted)
+    for step, group, chunk in zip(
+        at.tolist(), groups[rows[at]].tolist(), chunks[at].tolist(), strict=True
+    ):
+        last[chunk, group] = step
+    return np.fromiter(last.values(), np.int64, len(last))
+
+
+def _begun(part: int, group: int, epochs: tuple[Array, Array]) -> bool:
+    """Tell whether a group's state is of before its partition's last reset, and note that it no
+    longer is.
+    """
+    of_groups, of_parts = epochs
+    if of_groups[group] == of_parts[part]:
+        return False
+    of_groups[group] = of_parts[part]
+    return True
+
+
+def running_sum(
+    rows: Array,
+    kinds: Array,
+    groups: Array,
+    parts: Array,
+    epochs: tuple[Array, Array],
+    cells: tuple[Array, Array | None],
+    state: tuple[Array, Array],
+) -> tuple[Array, Array]:
+    """Give each step's running sum, wrapping in 64 bits where it is whole, and how many values it
+    holds.
+
+    Args:
+        rows: the steps, as rows of the store.
+        kinds: what each step means.
+        groups: the group of each row of the store.
+        parts: its partition.
+        epochs: how often each partition was reset, as each group last saw it and as it is.
+        cells: the values by row of the store, and where they are null.
+        state: each group's sum and count.
+    """
+    totals, held = state
+    values, nulls = cells
+    whole = totals.dtype == np.int64
+    out, out_held = np.zeros(len(rows), totals.dtype), np.zeros(len(rows), np.int64)
+    for at, (row, kind) in enumerate(zip(rows.tolist(), kinds.tolist(), strict=True)):
+        part = int(parts[row])
+        if kind == RESET:
+            epochs[1][part] += 1
+            continue
+        group = int(groups[row])
+        if _begun(part, group, epochs):
+            totals[group], held[group] = 0, 0
+        if nulls is None or not nulls[row]:
+            value, total = values[row].item(), totals[group].item()
+            total = total + value if kind == CURRENT else total - value
+            totals[group] = to_int64(total) if whole else total
+            held[group] += 1 if kind == CURRENT else -1
+            if kind == EXPIRED and held[group] == 0:
+                totals[group] = 0
+        out[at], out_held[at] = totals[group], held[group]
+    return out, out_held
+
+
+def running_count(
+    rows: Array,
+    kinds: Array,
+    groups: Array,
+    parts: Array,
+    epochs: tuple[Array, Array],
+    held: Array,
+) -> Array:
+    """Give each step's running count; arguments as of `running_sum`."""
+    out = np.zeros(len(rows), np.int64)
+    for at, (row, kind) in enumerate(zip(rows.tolist(), kinds.tolist(), strict=True)):
+        part = int(parts[row])
+        if kind == RESET:
+            epochs[1][part] += 1
+            continue
+        group = int(groups[row])
+        if _begun(part, group, epochs):
+            held[group] = 0
+        held[group] += 1 if kind == CURRENT else -1
+        out[at] = held[group]
+    return out
+
+
+def extreme(
+    rows: Array,
+    kinds: Array,
+    groups: Array,
+    parts: Array,
+    epochs: tuple[Array, Array],
+    cells: tuple[Array, Array | None],
+    rule: tuple[int, int],
+    state: tuple[Array, Array, Array, Array, Array, Array],
+) -> tuple[Array, Array]:
+    """Give each step's greatest or least value, and where there is none.
+
+    Args:
+        rows: as of `running_sum`, like the next five.
+        kinds: what each step means.
+        groups: the group of each row of the store.
+        parts: its partition.
+        epochs: how often each partition was reset.
+        cells: the values by row of the store, and where they are null.
+        rule: 1 for the greatest, -1 for the least; whether values leave again.
+        state: each group's first and last candidate; of each node of the pool the one before and
+            behind it and its
+            value; the first free node (-1: none) and how many were ever used.
+    """
+    heads, tails, before, after, nodes, pool = state
+    sign, tracked = rule
+    values, nulls = cells
+    out, out_nulls = np.zeros(len(rows), nodes.dtype), np.ones(len(rows), np.bool_)
+
+    def free(node: int) -> None:
+        after[node] = pool[0]
+        pool[0] = node
+
+    def push(group: int, value: Any) -> None:
+        while tails[group] >= 0 and (
+            nodes[tails[group]] < value if sign > 0 else nodes[tails[group]] > value
+        ):
+            gone = int(tails[group])
+            tails[group] = before[gone]
+            if tails[group] >= 0:
+                after[tails[group]] = -1
+            else:
+                heads[group] = -1
+            free(gone)
+        if not tracked and heads[group] >= 0:
+            return
+        node = int(pool[0])
+        if node >= 0:
+            pool[0] = after[node]
+        else:
+            node = int(pool[1])
+            pool[1] += 1
+        nodes[node], before[node], after[node] = value, tails[group], -1
+        if tails[group] >= 0:
+            after[tails[group]] = node
+        else:
+            heads[group] = node
+        tails[group] = node
+
+    def drop(group: int, value: Any) -> None:
+        node = int(heads[group])
+        while node >= 0 and nodes[node] != value:
+            node = int(after[node])
+        if node < 0:
+            return
+        if before[node] >= 0:
+            after[before[node]] = after[node]
+        else:
+            heads[group] = after[node]
+        if after[node] >= 0:
+            before[after[node]] = before[node]
+        else:
+            tails[group] = before[node]
+        free(node)
+
+    for at, (row, kind) in enumerate(zip(rows.tolist(), kinds.tolist(), strict=True)):
+        part = int(parts[row])
+        if kind == RESET:
+            epochs[1][part] += 1
+            continue
+        group = int(groups[row])
+        if _begun(part, group, epochs) and heads[group] >= 0:
+            after[tails[group]] = pool[0]
+            pool[0] = heads[group]
+            heads[group] = tails[group] = -1
+        if nulls is None or not nulls[row]:
+            (push if kind == CURRENT else drop)(group, values[row])
+        if heads[group] >= 0:
+            out[at], out_nulls[at] = nodes[heads[group]], False
+    return out, out_nulls
+
+
+BOTH, FIRST, SECOND = range(3)
+TESTS: tuple[Any, ...] = (
+    operator.eq,
+    operator.ne,
+    operator.lt,
+    operator.le,
+    operator.gt,
+    operator.ge,
+)
+
+
+class Waiting(NamedTuple):
+    """The queues of a pattern's waiting rows, linked through arrays; -1 is no row.
+
+    `head` to `fresh_tail` are by partition, `key_head` and `key_tail` by key, the others by row.
+    """
+
+    head: Array
+    tail: Array
+    fresh_head: Array
+    fresh_tail: Array
+    key_head: Array
+    key_tail: Array
+    next: Array
+    previous: Array
+    key_next: Array
+    key_previous: Array
+    waiting: Array
+
+    def leave(self, part: int, key: int, row: int) -> None:
+        """Take a row out of its queues."""
+        for head, tail, after, before, at in (
+            (self.head, self.tail, self.next, self.previous, part),
+            (self.key_head, self.key_tail, self.key_next, self.key_previous, key),
+        ):
+            back, on = int(before[row]), int(after[row])
+            if back >= 0:
+                after[back] = on
+            else:
+                head[at] = on
+            if on >= 0:
+                before[on] = back
+            else:
+                tail[at] = back
+        self.waiting[row] = 0
+
+    def enter(self, part: int, key: int, row: int) -> None:
+        """Put a row at the end of its queues."""
+        for head, tail, after, before, at in (
+            (self.head, self.tail, self.next, self.previous, part),
+            (self.key_head, self.key_tail, self.key_next, self.key_previous, key),
+        ):
+            before[row], after[row] = tail[at], -1
+            if tail[at] >= 0:
+                after[tail[at]] = row
+            else:
+                head[at] = row
+            tail[at] = row
+
+    def fresh(self, part: int) -> list[int]:
+        """Give the rows let in since the last update."""
+        found = []
+        row = int(self.fresh_head[part])
+        while row >= 0:
+            found.append(row)
+            row = int(self.next[row])
+        return found
+
+    def set_fresh(self, part: int, rows: list[int]) -> None:
+        """Say which rows were let in since the last update."""
+        self.fresh_head[part] = rows[0] if rows else -1
+        self.fresh_tail[part] = rows[-1] if rows else -1
+        for row, on in zip(rows, [*rows[1:], -1], strict=False):
+            self.next[row] = on
+
+
+def follow(
+    mode: int,
+    within: int,
+    coming: tuple[Array, Array, Array, Array],
+    rows: tuple[Array, Array, Array],
+    queues: Waiting,
+    tests: list[tuple[int, Array, Array]],
+) -> tuple[Array, Array]:
+    """Run events through `every A -> B within`.
+
+    Args:
+        mode: whether the events are of both positions' stream, the first's or the second's.
+        within: the milliseconds after which an A no longer waits; -1: it waits for ever.
+        coming: of each event its time, its partition, the row at which it waits as an A and the key
+            it asks for as a B, -1 where it does not.
+        rows: of each waiting row its time, its key and whether it can be completed at all.
+        queues: the waiting rows.
+        tests: comparisons (position in `TESTS`, values by waiting row, values by event) that hold
+            between an A and the B that completes it.
+
+    Returns:
+        The waiting rows completed and the events that did, in the order of the events.
+    """
+    times, keys, able = rows
+    firsts: list[int] = []
+    seconds: list[int] = []
+
+    def over(row: int, now: int) -> bool:
+        return within >= 0 and abs(now - int(times[row])) > within
+
+    events = zip(*(array.tolist() for array in coming), strict=True)
+    for at, (now, part, entering, asking) in enumerate(events):
+        while (row := int(queues.head[part])) >= 0 and over(row, now):
+            queues.leave(part, int(keys[row]), row)
+        fresh = queues.fresh(part)
+        kept = [row for row in fresh if not over(row, now)]
+        for row in fresh:
+            queues.waiting[row] = not over(row, now)
+        if mode != FIRST:
+            for row in sorted(kept, key=lambda r: int(times[r])):
+                queues.enter(part, int(keys[row]), row)
+            kept = []
+        queues.set_fresh(part, kept)
+        row = int(queues.key_head[asking]) if asking >= 0 else -1
+        while row >= 0:
+            on = int(queues.key_next[row])
+            if able[row] and all(TESTS[op](a[row], b[at]) for op, a, b in tests):
+                firsts.append(row)
+                seconds.append(at)
+                queues.leave(part, asking, row)
+            row = on
+        if entering >= 0:
+            queues.waiting[entering] = 1
+            queues.set_fresh(part, [*queues.fresh(part), entering])
+    return np.array(firsts, np.int64), np.array(seconds, np.int64)
+
+
+def chain(
+    rows: Array, kinds: Array, keys: Array, head: Array, tail: Array, held: Array, following: Array
+) -> None:
+    """Chain the rows that enter a window to those of their key, and take off those that leave.
+
+    Args:
+        rows: the steps, as rows of the store.
+        kinds: what each step means.
+        keys: each row's key, -1 for none. Rows of one key leave in the order they came.
+        head: of each key, the first row.
+        tail: the last.
+        held: how many there are.
+        following: the next row of the same key.
+    """
+    for row, kind in zip(rows.tolist(), kinds.tolist(), strict=True):
+        key = int(keys[row])
+        if key < 0:
+            continue
+        if kind == CURRENT:
+            following[row] = -1
+            if held[key] > 0:
+                following[tail[key]] = row
+            else:
+                head[key] = row
+            tail[key] = row
+            held[key] += 1
+        elif kind == EXPIRED:
+            head[key] = following[row]
+            held[key] -= 1
+
+
+def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Array, Array]:
+    """Give, for each key asked for, its position and every row of its chain; -1 asks for none."""
+    probes: list[int] = []
+    rows: list[int] = []
+    for at, key in enumerate(asked.tolist()):
+        row = int(head[key]) if key >= 0 else -1
+        for _ in range(int(held[key]) if key >= 0 else 0):
+            probes.append(at)
+            rows.append(row)
+            row = int(following[row])
+    return np.array(probes, np.int64), np.array(rows, np.int64)

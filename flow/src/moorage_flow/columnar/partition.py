@@ -1,0 +1,249 @@
+"""Partitions in columns: the key of each row becomes a code, and queries keep every key's state
+themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..expressions import Compiler
+from ..flow import Flow, Holder
+from ..language import syntax as s
+from ..scope import Frame, Scope
+from ..streams import ColumnReceiver, Receiver, Stream
+from .batch import Batch, Column, Index
+from .expressions import Vectoriser
+from .plan import own
+from .store import Codes, Kept, grown
+from .vector import Refused, Vector, View
+
+if TYPE_CHECKING:
+    from ..partition import PartitionRuntime
+    from ..runtime import Runtime
+
+
+class StreamKeys(Kept):
+    """The keys of one stream, numbered by the partition's own numbering."""
+
+    def __init__(self, codes: Codes) -> None:
+        self.partition = codes
+        self.codes = Codes()
+        self.table = np.empty(0, np.int64)
+        self.known = 0
+
+    def of(self, column: Column) -> Index:
+        """Give each row's code in the partition."""
+        codes = self.codes.of(column)
+        texts = self.codes.texts()
+        self.table = grown(self.table, len(texts))
+        for at in range(self.known, len(texts)):
+            self.table[at] = self.partition.of_text(texts[at])
+        self.known = len(texts)
+        return np.asarray(self.table[codes], np.int64)
+
+
+class Keys(Kept):
+    """The keys of a partition: one numbering by text, and what each stream's values were found to
+    be.
+    """
+
+    def __init__(self, streams: int) -> None:
+        self.codes = Codes()
+        self.streams = [StreamKeys(self.codes) for _ in range(streams)]
+        self.begun = 0
+
+
+class KeyOf:
+    """Gives the rows of one stream with their partitions, a row once for each one it is in."""
+
+    def __init__(self, at: int, value: Vector | None, ranges: list[tuple[Any, str]]) -> None:
+        self._at = at
+        self._value = value
+        self._ranges = ranges
+
+    def of(self, keys: Keys, view: View) -> tuple[Index, Index]:
+        """Give rows and the code of each one's partition."""
+        if self._value is None:
+            return self._in_ranges(keys, view)
+        column = self._value.run(view)
+        nulls = column.missing()
+        rows = np.arange(len(view)) if nulls is None else np.flatnonzero(~nulls)
+        if nulls is not None:
+            column = column.take(rows)
+        return rows, keys.streams[self._at].of(column)
+
+    def _in_ranges(self, keys: Keys, view: View) -> tuple[Index, Index]:
+        held = np.stack([mask(view) for mask, _ in self._ranges], axis=1)
+        rows, which = np.nonzero(held)
+        table = np.full(len(self._ranges), -1, np.int64)
+        for at in dict.fromkeys(which.tolist()):
+            table[at] = keys.codes.of_text(self._ranges[at][1])
+        return rows, table[which]
+
+
+class Entry:
+    """Where one stream's rows enter a partition."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        partition: PartitionRuntime,
+        holder: Holder[Keys],
+        key: KeyOf,
+        takers: list[Callable[[Batch], None]],
+    ) -> None:
+        self._flow = flow
+        self._partition = partition
+        self._holder = holder
+        self._key = key
+        self._takers = takers
+
+    def take(self, batch: Batch) -> None:
+        """Split rows by key and give them to the partition's queries."""
+        keys = self._holder.of_all()
+        view = View([batch.columns], batch.ts, self._flow.clock.now, batch.events)
+        rows, codes = self._key.of(keys, view)
+        if not len(rows):
+            return
+        texts = keys.codes.texts()
+        for code in range(keys.begun, len(texts)):
+            self._partition.begin(texts[code])
+        keys.begun = len(texts)
+        whole = len(rows) == len(batch) and bool((rows == np.arange(len(batch))).all())
+        held = batch if whole else batch.take(rows)
+        borders = codes[1:] != codes[:-1]
+        if held.chunks is not None:
+            borders |= held.chunks[1:] != held.chunks[:-1]
+        chunks = np.concatenate([[0], np.cumsum(borders)])
+        parted = Batch(
+            held.columns,
+            held.ts,
+            chunks=chunks if chunks[-1] else None,
+            parts=codes,
+            kinds=held.kinds,
+        )
+        parts = [parted] if len(self._takers) == 1 else parted.split()
+        for part in parts:
+            for taker in self._takers:
+                taker(part)
+
+
+def partition(
+    runtime: Runtime,
+    running: PartitionRuntime,
+    receivers: dict[str, ColumnReceiver],
+    listeners: dict[str, list[Receiver]],
+) -> None:
+    """Let a partition run on columns.
+
+    Args:
+        runtime: the application.
+        running: the partition, its queries built.
+        receivers: by stream, what listens to it for the partition.
+        listeners: by stream, the partition's queries that read it.
+
+    Raises:
+        Refused: one of its queries does not run on columns, or the partition itself cannot.
+    """
+    if s.annotation(running.syntax.annotations, "purge") is not None:
+        raise Refused("its partition forgets keys")
+    for query in running.queries:
+        if query.columnar is None:
+            raise Refused(f"{query.name} of its partition has no columnar form")
+    if receivers.keys() != listeners.keys():
+        raise Refused("its partition reads a stream without a key")
+    if _feeds_itself(runtime, running, set(listeners)):
+        raise Refused("its partition reads what it fills")
+    flow = runtime.flow
+    holder: Holder[Keys] = flow.holder(lambda: Keys(len(running.syntax.keys)))
+    keys: dict[str, KeyOf] = {}
+    for at, key in enumerate(running.syntax.keys):
+        keys[key.stream] = _key_of(runtime, at, key)
+
+    def codes() -> Codes:
+        return holder.of_all().codes
+
+    for query in running.queries:
+        assert query.columnar is not None
+        query.columnar.parts = codes
+        query.columnar.output.parts = codes
+        query.columnar.activate()
+    for name, receiver in receivers.items():
+        takers = [_taker(listener) for listener in listeners[name]]
+        receiver.take = Entry(flow, running, holder, keys[name], takers).take
+
+
+def _taker(listener: Receiver) -> Callable[[Batch], None]:
+    assert isinstance(listener, ColumnReceiver) and listener.take is not None
+    return listener.take
+
+
+def _feeds_itself(runtime: Runtime, running: PartitionRuntime, read: set[str]) -> bool:
+    """Tell whether what a partition gives comes back to it before its chunk is done."""
+    given = {
+        q.syntax.output.target.key
+        for q in running.queries
+        if not isinstance(q.syntax.output, s.Return)
+    }
+    seen: set[str] = set()
+    edges: dict[str, set[str]] = {}
+    for execution in runtime.app.syntax.executions:
+        queries = [execution] if isinstance(execution, s.Query) else execution.queries
+        for query in queries:
+            if isinstance(query.output, s.Return):
+                continue
+            for source in _sources(query.input):
+                edges.setdefault(source, set()).add(query.output.target.key)
+    while given:
+        name = given.pop()
+        if name in read:
+            return True
+        if name not in seen:
+            seen.add(name)
+            given |= edges.get(name, set())
+    return False
+
+
+def _sources(source: s.Input) -> list[str]:
+    match source:
+        case s.Single(source=named):
+            return [named.key]
+        case s.Join(left=left, right=right):
+            return [left.source.key, right.source.key]
+        case s.Anonymous(query=query):
+            return _sources(query.input)
+        case s.StateInput(state=state):
+            return _state_sources(state)
+
+
+def _state_sources(state: s.State) -> list[str]:
+    match state:
+        case s.NextState(first=first, second=second):
+            return _state_sources(first) + _state_sources(second)
+        case s.EveryState(state=inner):
+            return _state_sources(inner)
+        case s.LogicalState(left=left, right=right):
+            return [left.stream.source.key, right.stream.source.key]
+        case (
+            s.StreamState(stream=stream)
+            | s.CountState(stream=stream)
+            | s.AbsentState(stream=stream)
+        ):
+            return [stream.source.key]
+
+
+def _key_of(runtime: Runtime, at: int, key: s.ValueKey | s.RangeKey) -> KeyOf:
+    source = runtime.readable(key.stream)
+    if not isinstance(source, Stream):
+        raise Refused(f"its partition is over {key.stream}, which is no stream")
+    scope = Scope([Frame(key.stream, list(source.attributes))])
+    compiler = Compiler(scope, runtime.flow, runtime.extensions, runtime.tables)
+    vectoriser = Vectoriser(compiler, builtin=own(compiler))
+    if isinstance(key, s.ValueKey):
+        return KeyOf(at, vectoriser.compile(key.expression), [])
+    return KeyOf(
+        at, None, [(vectoriser.condition(condition), label) for condition, label in key.ranges]
+    )

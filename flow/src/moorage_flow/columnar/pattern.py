@@ -1,0 +1,243 @@
+"""`every A -> B within` in columns: each A waits, found by key, until a B completes it or its time
+is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..flow import Flow
+from ..language.syntax import Attribute, Type
+from . import kernels
+from .batch import Batch, Column, Index
+from .kernels.plain import BOTH, FIRST, SECOND, Waiting
+from .selection import Groups, Output, Selecting
+from .single import Paired
+from .store import Codes, Kept, grown
+from .vector import Vector, View
+from .windows import Rows, Steps
+
+Mask = Callable[[View], Any]
+
+
+@dataclass(slots=True)
+class Test:
+    """A comparison between an A and a B: its position in `kernels.plain.TESTS`, and both sides."""
+
+    op: int
+    first: Vector
+    second: Vector
+
+    @property
+    def real(self) -> bool:
+        """Tell whether it compares floats."""
+        return self.first.kind in _REAL or self.second.kind in _REAL
+
+
+@dataclass(slots=True)
+class Following:
+    """`every A -> B within`, compiled.
+
+    `enters` tells which events become an A, `able` which A any B completes, `asks` which events may
+    be a B. `key` are two sides that must be equal.
+    """
+
+    attributes: tuple[tuple[Attribute, ...], tuple[Attribute, ...]]
+    same: bool
+    within: int
+    enters: list[Mask]
+    able: list[Mask]
+    asks: list[Mask]
+    key: tuple[Vector, Vector] | None
+    tests: list[Test]
+    selecting: Selecting
+
+
+class State(Kept):
+    """The A that wait: their rows, their queues, and what the keys are."""
+
+    def __init__(self, groups: Groups, kinds: list[Type], tests: list[Any]) -> None:
+        self.groups = groups
+        self.rows = Rows(kinds)
+        self.able = np.empty(0, np.bool_)
+        self.keys = np.empty(0, np.int64)
+        self.tests = [np.empty(0, dtype) for dtype in tests]
+        self.links = [np.empty(0, np.int64) for _ in range(10)]
+        self.waiting = np.empty(0, np.uint8)
+        self.codes = Codes()
+        self.pairs = Codes()
+        self.texts = Codes()
+
+    def __getstate__(self) -> dict[str, Any]:
+        plain = super().__getstate__()
+        for name in ("tests", "links"):
+            plain[name] = [(a.dtype.str, a.tobytes()) for a in plain[name]]
+        return plain
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for name in ("tests", "links"):
+            arrays = [np.frombuffer(content, dtype).copy() for dtype, content in state[name]]
+            setattr(self, name, arrays)
+
+    def room(self, parts: int, keys: int) -> Waiting:
+        """Make room for rows, partitions and keys; give the queues."""
+        sizes = [parts] * 4 + [keys] * 2 + [self.rows.size] * 4
+        self.links = [grown(link, size, -1) for link, size in zip(self.links, sizes, strict=True)]
+        self.waiting = grown(self.waiting, self.rows.size)
+        return Waiting._make([*self.links, self.waiting])
+
+    def settle(self) -> None:
+        """Drop rows that no longer wait once they are most of all."""
+        size = self.rows.size
+        if size < 1024:
+            return
+        live = np.flatnonzero(self.waiting[:size])
+        if len(live) * 2 > size:
+            return
+        where = np.full(size + 1, -1, np.int64)  # The last stands for no row.
+        where[live] = np.arange(len(live))
+        self.rows.keep(live)
+        self.able, self.keys = self.able[live], self.keys[live]
+        self.tests = [values[live] for values in self.tests]
+        self.waiting = self.waiting[live]
+        for at, link in enumerate(self.links):
+            self.links[at] = where[link if at < 6 else link[live]]
+
+
+class PatternQuery(Paired):
+    """A running pattern."""
+
+    def __init__(self, flow: Flow, plan: Following, output: Output) -> None:
+        super().__init__(flow, output, plan.selecting)
+        self._plan = plan
+        used = plan.selecting.used | set(plan.selecting.group)
+        self._kept = sorted(place for frame, place in used if frame == 0)
+        kinds = [plan.attributes[0][place].type for place in self._kept]
+        dtypes = [np.float64 if t.real else np.int64 for t in plan.tests]
+        self._holder = flow.holder(lambda: State(plan.selecting.make(), kinds, dtypes))
+
+    def taker(self, stream: int) -> Callable[[Batch], None]:
+        """Give what takes the events of the first (0) or second (1) position's stream."""
+        mode = BOTH if self._plan.same else (FIRST, SECOND)[stream]
+        return lambda batch: self._take(batch, mode)
+
+    def _take(self, batch: Batch, mode: int) -> None:
+        plan, count = self._plan, len(batch)
+        state: State = self._holder.of_all()
+        state.settle()
+        parts = np.zeros(count, np.int64) if batch.parts is None else batch.parts
+        views = [View([batch.columns] * 2, batch.ts, self._flow.clock.now, batch.events)] * 2
+        entering = np.full(count, -1, np.int64)
+        asking = np.full(count, -1, np.int64)
+        if mode != SECOND:
+            held = _all(plan.enters, views[0], count)
+            if held.any():
+                entering[held] = self._enter(state, batch, parts, views[0], held)
+        seconds: list[tuple[Any, Any]] = []
+        if mode != FIRST:
+            held = _all(plan.asks, views[1], count)
+            for test in plan.tests:
+                values, nulls = self._side(state, test.second, test, views[1])
+                seconds.append((test.op, values))
+                held = held if nulls is None else held & ~nulls
+            keys, known = self._keys(state, 1, views[1], parts)
+            asking = np.where(held & known, keys, -1)
+        else:
+            seconds = [(test.op, np.empty(0)) for test in plan.tests]
+        part_count = 1 if self.parts is None else len(self.parts())
+        queues = state.room(part_count, self._key_count(state, part_count))
+        size = state.rows.size
+        tests = [
+            (op, values[:size], other)
+            for values, (op, other) in zip(state.tests, seconds, strict=True)
+        ]
+        first, second = kernels.follow(
+            mode,
+            plan.within,
+            (batch.ts, parts, entering, asking),
+            (state.rows.ts, state.keys, state.able),
+            queues,
+            tests,
+        )
+        if len(first):
+            self._tell(state, batch, parts, first, second)
+
+    # --- Rows that wait ---
+
+    def _enter(self, state: State, batch: Batch, parts: Index, view: View, held: Any) -> Index:
+        plan = self._plan
+        come = batch.take(held)
+        view = View([come.columns] * 2, come.ts, view.now, come.events)
+        able = _all(plan.able, view, len(come))
+        keys, known = self._keys(state, 0, view, parts[held])
+        able &= known
+        columns = [come.columns[place] for place in self._kept]
+        zeros = np.zeros(len(come), np.int64)
+        first = state.rows.put(columns, come.ts, parts[held], zeros)
+        size = state.rows.size
+        for at, test in enumerate(plan.tests):
+            values, nulls = self._side(state, test.first, test, view)
+            state.tests[at] = grown(state.tests[at], size)
+            state.tests[at][first:size] = values
+            able = able if nulls is None else able & ~nulls
+        state.able, state.keys = grown(state.able, size), grown(state.keys, size)
+        state.able[first:size], state.keys[first:size] = able, keys
+        return np.arange(first, size)
+
+    def _keys(self, state: State, side: int, view: View, parts: Index) -> tuple[Index, Any]:
+        """Give each row's key, and which rows have one."""
+        count = len(view)
+        if self._plan.key is None:
+            return parts, np.ones(count, np.bool_)
+        column = self._plan.key[side].run(view)
+        nulls = column.missing()
+        codes = state.codes.of(column)
+        if self.parts is not None:
+            codes = state.pairs.of_pairs(parts, codes)
+        return codes, np.ones(count, np.bool_) if nulls is None else ~nulls
+
+    def _key_count(self, state: State, parts: int) -> int:
+        if self._plan.key is None:
+            return parts
+        return len(state.codes if self.parts is None else state.pairs)
+
+    def _side(self, state: State, vector: Vector, test: Test, view: View) -> tuple[Any, Any]:
+        column = vector.run(view)
+        if vector.kind in {Type.STRING, Type.BOOL}:
+            return state.texts.of(column), column.missing()
+        values, nulls = column.cells()
+        return np.ascontiguousarray(values, np.float64 if test.real else np.int64), nulls
+
+    # --- Complete ones ---
+
+    def _tell(self, state: State, batch: Batch, parts: Index, first: Index, second: Index) -> None:
+        plan, count = self._plan, len(first)
+        pairs = np.arange(count)
+        kinds, ts = np.zeros(count, np.int8), batch.ts[second]
+        calls = second if plan.same else pairs
+        steps = Steps(pairs, kinds, ts, pairs, calls)
+        width = len(plan.attributes[0])
+        chosen: list[Column] = [Column(Type.OBJECT)] * width
+        for buffer, place in zip(state.rows.columns, self._kept, strict=True):
+            chosen[place] = buffer.take(first)
+        of_second = sorted({p for f, p in [*plan.selecting.used, *plan.selecting.group] if f == 1})
+        other: list[Column] = [Column(Type.OBJECT)] * len(plan.attributes[1])
+        for place in of_second:
+            other[place] = batch.columns[place].take(second)
+        now = self._flow.clock.now
+        self.tell(state.groups, steps, [chosen, other], parts[second], now)
+
+
+_REAL = {Type.FLOAT, Type.DOUBLE}
+
+
+def _all(masks: list[Mask], view: View, count: int) -> Any:
+    held = np.ones(count, np.bool_)
+    for mask in masks:
+        held &= mask(view)
+    return held

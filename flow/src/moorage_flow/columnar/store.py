@@ -1,0 +1,229 @@
+"""What columnar queries remember: rows in growing columns, codes of keys, arrays that a snapshot
+can hold.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from ..language.syntax import Type
+from ..values import text
+from .batch import DTYPES, Column, Index, Unfit, Values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        if value.dtype == np.object_:
+            return _Array("O", value.tolist())
+        return _Array(value.dtype.str, value.tobytes())
+    return _Named(value.value) if isinstance(value, Type) else value
+
+
+def _array(value: Any) -> Any:
+    if isinstance(value, _Named):
+        return Type(value.name)
+    if not isinstance(value, _Array):
+        return value
+    if value.dtype == "O":
+        return np.fromiter(value.content, np.object_, len(value.content))
+    return np.frombuffer(value.content, value.dtype).copy()
+
+
+class _Array:
+    """An array as a snapshot holds it."""
+
+    def __init__(self, dtype: str, content: Any) -> None:
+        self.dtype = dtype
+        self.content = content
+
+
+class _Named:
+    """A type as a snapshot holds it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Kept:
+    """The base of what a snapshot holds: arrays are written as their bytes."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: _plain(value) for name, value in self.__dict__.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, _array(value))  # Not into __dict__: names stay interned.
+
+
+def grown(array: Values, size: int, fill: Any = 0) -> Values:
+    """Give an array of at least `size`, doubled, its new part filled."""
+    if len(array) >= size:
+        return array
+    more = np.full(max(size, 2 * len(array), 16), fill, array.dtype)
+    more[: len(array)] = array
+    return more
+
+
+class Buffer(Kept):
+    """One growing column."""
+
+    def __init__(self, kind: Type) -> None:
+        self.kind = kind
+        self.typed = kind not in {Type.STRING, Type.OBJECT}
+        self.values = np.empty(0, DTYPES[kind] if self.typed else np.object_)
+        self.nulls: Values | None = None
+
+    def put(self, at: int, column: Column) -> None:
+        """Write a column's rows from position `at` on."""
+        end = at + len(column)
+        if self.typed:
+            try:
+                values, nulls = column.cells()
+            except Unfit:
+                self._as_objects(at)
+            else:
+                self.values = grown(self.values, end)
+                self.values[at:end] = values
+                if nulls is not None and self.nulls is None:
+                    self.nulls = np.zeros(len(self.values), np.bool_)
+                if self.nulls is not None:
+                    self.nulls = grown(self.nulls, len(self.values), False)
+                    self.nulls[at:end] = False if nulls is None else nulls
+                return
+        self.values = grown(self.values, end, None)
+        self.values[at:end] = column.objects
+
+    def _as_objects(self, size: int) -> None:
+        objects = self.values[:size].astype(np.object_)
+        if self.nulls is not None:
+            objects[self.nulls[:size]] = None
+        self.typed, self.values, self.nulls = False, objects, None
+
+    def take(self, index: Any) -> Column:
+        """Give the rows of an index."""
+        if not self.typed:
+            return Column(self.kind, objects=self.values[index])
+        nulls = None if self.nulls is None else self.nulls[index]
+        return Column(self.kind, self.values[index], nulls)
+
+    def keep(self, index: Index) -> None:
+        """Keep only the rows of an index."""
+        self.values = self.values[index]
+        if self.nulls is not None:
+            self.nulls = self.nulls[index]
+
+
+class Codes(Kept):
+    """Numbers keys by their text, in the order they were first seen.
+
+    Values are remembered by type, as a number and its text are of different types one key.
+    """
+
+    def __init__(self) -> None:
+        self.by_text: dict[str, int] = {}
+        self.by_value: dict[Type, dict[Any, int]] = {}
+        self._texts: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.by_text)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"by_text": self.by_text, "by_value": {}, "_texts": []}
+
+    def of_text(self, written: str) -> int:
+        """Give a text's code, a new one where it is new."""
+        code = self.by_text.get(written)
+        if code is None:
+            code = self.by_text[written] = len(self.by_text)
+        return code
+
+    def of(self, column: Column) -> Index:
+        """Give each row's code; null is a key like others, the text `null`."""
+        kind = column.kind
+        known = self.by_value.setdefault(kind, {})
+        if column.codes is not None and column.words is not None:
+            table = self._of(known, column.words.tolist(), column.words.tolist(), kind)
+            return np.asarray(table[column.codes], np.int64)
+        nulls = None
+        try:
+            values, nulls = column.cells()
+        except Unfit:
+            shown = column.to_list()
+            return np.fromiter((self.of_text(text(v, kind)) for v in shown), np.int64, len(shown))
+        if kind is Type.OBJECT:
+            return np.fromiter((self.of_text(text(v, kind)) for v in values), np.int64, len(values))
+        # A float is known by its bits: NaN is one key, and 0.0 and -0.0 are two.
+        keys = values.view(np.int64) if values.dtype == np.float64 else values
+        if nulls is None or kind is Type.STRING:
+            return self._of(known, keys.tolist(), None if kind is Type.STRING else column, kind)
+        codes = np.full(len(keys), self.of_text("null"), np.int64)
+        codes[~nulls] = self._of(known, keys[~nulls].tolist(), column.take(~nulls), kind)
+        return codes
+
+    def _of(
+        self, known: dict[Any, int], keys: list[Any], shown: Column | list[Any] | None, kind: Type
+    ) -> Index:
+        try:
+            return np.fromiter(map(known.get, keys), np.int64, len(keys))
+        except TypeError:  # Some are new.
+            values = shown.to_list() if isinstance(shown, Column) else shown or keys
+            for key, value in zip(keys, values, strict=True):
+                if key not in known:
+                    known[key] = self.of_text(text(value, kind))
+            return np.fromiter((known[key] for key in keys), np.int64, len(keys))
+
+    def of_pairs(self, first: Index, second: Index) -> Index:
+        """Give the code of each pair of codes."""
+        known = self.by_value.setdefault(Type.LONG, {})
+        keys = ((first << 32) | second).tolist()
+        try:
+            return np.fromiter(map(known.get, keys), np.int64, len(keys))
+        except TypeError:
+            for key in keys:
+                if key not in known:
+                    known[key] = self.of_text(f"{key >> 32}:{key & 0xFFFF_FFFF}")
+            return np.fromiter((known[key] for key in keys), np.int64, len(keys))
+
+    def texts(self) -> list[str]:
+        """Give the texts in the order of their codes."""
+        if len(self._texts) < len(self.by_text):
+            self._texts += itertools.islice(self.by_text, len(self._texts), None)
+        return self._texts
+
+
+class Joined(Kept):
+    """Numbers keys of one or more columns, by the text `a::b`."""
+
+    def __init__(self, width: int) -> None:
+        self.columns = [Codes() for _ in range(width)]
+        self.pairs = [Codes() for _ in range(width - 1)]
+        self.joined = Codes()
+
+    def __len__(self) -> int:
+        return len(self.joined) if len(self.columns) > 1 else len(self.columns[0])
+
+    def of(self, columns: list[Column]) -> Index:
+        """Give each row's code."""
+        combined = self.columns[0].of(columns[0])
+        if len(columns) == 1:
+            return combined
+        codes = [combined]
+        for known, pairs, column in zip(self.columns[1:], self.pairs, columns[1:], strict=True):
+            codes.append(known.of(column))
+            combined = pairs.of_pairs(combined, codes[-1])
+        # Different pairs may have one text; it is the text that counts.
+        distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+        texts = [known.texts() for known in self.columns]
+        table = np.empty(len(distinct), np.int64)
+        for at in np.argsort(first).tolist():
+            row = first[at]
+            parts = [written[code[row]] for written, code in zip(texts, codes, strict=True)]
+            table[at] = self.joined.of_text("::".join(parts))
+        return np.asarray(table[inverse], np.int64)
+
+    def texts(self) -> list[str]:
+        """Give the texts in the order of their codes."""
+        return (self.joined if len(self.columns) > 1 else self.columns[0]).texts()
