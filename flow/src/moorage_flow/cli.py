@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from . import vectors
+from . import flink, vectors
 from .app import App
 from .codecs import FORMATS, Batch, EventMalformed, Shape, read, writer
 from .errors import EventInvalid, FlowError, nearest
@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--to-format", choices=FORMATS, default="jsonl", help="that of the rows")
     explain = commands.add_parser("explain", help="tell how an application's queries are run")
     explain.add_argument("app", type=Path)
+    to_flink = commands.add_parser("to-flink", help="write an application as Flink SQL")
+    to_flink.add_argument("app", type=Path)
     verify = commands.add_parser("verify", help="run conformance vectors")
     verify.add_argument("--path", choices=["reference", "columnar", "both"], default="reference")
     verify.add_argument("--known", type=Path, help="names of vectors that fail, one a line")
@@ -48,7 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "verify":
             return _verify(given.files, given.path, _names(given.known))
-        runtime = Runtime(App.parse(given.app.read_text("utf-8")))
+        app = App.parse(given.app.read_text("utf-8"))
+        if given.command == "to-flink":
+            return _to_flink(app)
+        runtime = Runtime(app)
         if given.command == "explain":
             for name, path, reason in runtime.explain():
                 sys.stdout.write(f"{name}: {path} ({reason})\n")
@@ -59,6 +64,16 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"moorage-flow: {error}\n")
         return 1
     return 0
+
+
+def _to_flink(app: App) -> int:
+    """Write the statements, and what does not map to standard error; 1 where there is any."""
+    translation = flink.translate(app)
+    sys.stdout.write("".join(f"{statement}\n\n" for statement in translation.statements))
+    for place, construct, reason in translation.missing:
+        where = f"line {place.line}, column {place.column}: " if place.line else ""
+        sys.stderr.write(f"moorage-flow: {where}{construct} does not map: {reason}\n")
+    return 1 if translation.missing else 0
 
 
 def _count(text: str) -> int:
