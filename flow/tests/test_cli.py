@@ -113,3 +113,53 @@ def test_verify_is_content_with_what_is_known_to_fail_and_does(
 def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "nowhere.json"]) == 1
     assert "nowhere.json" in capsys.readouterr().err
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "events.csv"
+    path.write_text("ts,k,n\n1000,a,1\n1000,b,x\n1000,b,2\n2000,a,3\n")
+    return path
+
+
+def test_run_takes_and_tells_csv_past_what_is_malformed(
+    app: Path, csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = tmp_path / "rows.csv"
+    given = ["run", str(app), "--in", str(csv), "--format", "csv", "--stream", "S"]
+    assert main([*given, "--to", str(to), "--to-format", "csv"]) == 1
+    assert to.read_text().splitlines() == ["ts,k,t", "1000,a,1", "1000,b,3", "2000,a,3"]
+    assert "line 3 has 'x' for n, a int" in capsys.readouterr().err
+    assert main([*given, "--to", str(to), "--strict"]) == 1
+    assert [json.loads(line)["came"] for line in to.read_text().splitlines()] == [
+        {"k": "a", "t": 1}
+    ]
+
+
+def test_events_of_one_time_are_sent_together_where_a_batch_is_wanted(
+    app: Path, csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv.write_text("ts,k,n\n1000,a,1\n1000,b,2\n2000,a,3\n")
+    given = ["run", str(app), "--in", str(csv), "--format", "csv", "--stream", "S"]
+    assert main([*given, "--batch", "10"]) == 0
+    told = [json.loads(line)["came"] for line in capsys.readouterr().out.splitlines()]
+    # Of a batch sent together, a query with aggregators tells the last row.
+    assert told == [{"k": "b", "t": 3}, {"k": "a", "t": 3}]
+
+
+def test_event_time_is_that_of_the_file(
+    csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "playback.siddhi"
+    path.write_text("@app:playback " + APP)
+    csv.write_text("ts,k,n\n1000,a,1\n1999,b,2\n2000,a,3\n")
+    assert main(["run", str(path), "--in", str(csv), "--format", "csv", "--stream", "S"]) == 0
+    told = [json.loads(line)["came"]["t"] for line in capsys.readouterr().out.splitlines()]
+    assert told == [1, 3, 5]
+
+
+def test_a_stream_nobody_defined_is_named(
+    app: Path, csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(app), "--in", str(csv), "--format", "csv", "--stream", "s"]) == 1
+    assert "no stream is called s; did you mean S?" in capsys.readouterr().err

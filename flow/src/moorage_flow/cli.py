@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from . import vectors
+from . import flink, vectors
 from .app import App
-from .errors import EventInvalid, FlowError
+from .codecs import FORMATS, Batch, EventMalformed, Shape, read, writer
+from .errors import EventInvalid, FlowError, nearest
 from .runtime import Path as Path_
-from .runtime import Row, Runtime
+from .runtime import Runtime
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,14 +26,23 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run an application over events")
     run.add_argument("app", type=Path)
-    run.add_argument("--in", dest="events", type=Path, help="JSON lines; standard input without")
+    run.add_argument("--in", dest="events", default="-", help="a file, or - for standard input")
+    run.add_argument("--format", choices=FORMATS, default="jsonl", help="that of the events")
+    run.add_argument("--stream", help="all events are of this one: flat rows instead of envelopes")
+    run.add_argument("--time", default="ts", help="the field or column of times, in milliseconds")
+    run.add_argument("--batch", type=_count, default=1, help="events that are sent together")
+    run.add_argument("--strict", action="store_true", help="stop at the first malformed event")
     run.add_argument(
         "--out",
         action="append",
         help="a query or stream to tell of; without, every stream nobody reads",
     )
+    run.add_argument("--to", default="-", help="a file, or - for standard output")
+    run.add_argument("--to-format", choices=FORMATS, default="jsonl", help="that of the rows")
     explain = commands.add_parser("explain", help="tell how an application's queries are run")
     explain.add_argument("app", type=Path)
+    to_flink = commands.add_parser("to-flink", help="write an application as Flink SQL")
+    to_flink.add_argument("app", type=Path)
     verify = commands.add_parser("verify", help="run conformance vectors")
     verify.add_argument("--path", choices=["reference", "columnar", "both"], default="reference")
     verify.add_argument("--known", type=Path, help="names of vectors that fail, one a line")
@@ -39,60 +51,90 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "verify":
             return _verify(given.files, given.path, _names(given.known))
-        runtime = Runtime(App.parse(given.app.read_text("utf-8")))
+        app = App.parse(given.app.read_text("utf-8"))
+        if given.command == "to-flink":
+            return _to_flink(app)
+        runtime = Runtime(app)
         if given.command == "explain":
             for name, path, reason in runtime.explain():
                 sys.stdout.write(f"{name}: {path} ({reason})\n")
-        elif given.events is None:
-            _run(runtime, sys.stdin, given.out)
         else:
-            with given.events.open(encoding="utf-8") as lines:
-                _run(runtime, lines, given.out)
+            with _opened(given.events, "rb") as file, _opened(given.to, "wb") as to:
+                return _run(runtime, given, file, to)
     except (FlowError, OSError) as error:
         sys.stderr.write(f"moorage-flow: {error}\n")
         return 1
     return 0
 
 
-def _run(runtime: Runtime, lines: Iterable[str], wanted: list[str] | None) -> None:
-    """Send each line's event at its own time, and write what comes out as JSON lines."""
-    for name in wanted or runtime.ends():
-        runtime.subscribe(name, _writer(runtime, name))
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            event = json.loads(line)
-            stream, data, ts = event["stream"], event["data"], event.get("ts")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise EventInvalid(
-                f'line {number} is no event: {{"stream": …, "data": …, "ts": milliseconds}}'
-            ) from None
-        if isinstance(data, dict):
-            data = [data.get(a.name) for a in runtime.attributes(stream)]
-        if ts is not None and not runtime.flow.clock.event_time:
+def _to_flink(app: App) -> int:
+    """Write the statements, and what does not map to standard error; 1 where there is any."""
+    translation = flink.translate(app)
+    sys.stdout.write("".join(f"{statement}\n\n" for statement in translation.statements))
+    for place, construct, reason in translation.missing:
+        where = f"line {place.line}, column {place.column}: " if place.line else ""
+        sys.stderr.write(f"moorage-flow: {where}{construct} does not map: {reason}\n")
+    return 1 if translation.missing else 0
+
+
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise ValueError(text)
+    return count
+
+
+@contextmanager
+def _opened(name: str, mode: str) -> Iterator[BinaryIO]:
+    """Open a file; `-` is standard input or output."""
+    if name == "-":
+        standard = sys.stdin.buffer if mode == "rb" else sys.stdout.buffer
+        yield standard
+        standard.flush() if mode == "wb" else None
+        return
+    with Path(name).open(mode) as file:
+        yield cast(BinaryIO, file)
+
+
+def _run(runtime: Runtime, given: argparse.Namespace, file: BinaryIO, to: BinaryIO) -> int:
+    """Send the events at their own times and write what comes out; 1 where some were malformed."""
+    definitions = {name: stream.attributes for name, stream in runtime.streams.items()}
+    if given.stream is not None and given.stream not in definitions:
+        like = nearest(given.stream, definitions)
+        raise EventInvalid(f"no stream is called {given.stream}{like}")
+    malformed = 0
+
+    def refused(error: EventMalformed) -> None:
+        nonlocal malformed
+        if given.strict:
+            raise error
+        malformed += 1
+        sys.stderr.write(f"moorage-flow: {error}\n")
+
+    shape = Shape(definitions, given.stream, given.time)
+    told = {name: runtime.attributes(name) for name in given.out or runtime.ends()}
+    with writer(given.to_format, to, told, time=given.time) as write:
+        for name in told:
+            runtime.subscribe(name, partial(write, name))
+        for batch in read(given.format, file, shape, size=given.batch, refused=refused):
+            _send(runtime, batch)
+    return 1 if malformed else 0
+
+
+def _send(runtime: Runtime, batch: Batch) -> None:
+    """Send a batch; on a clock, events of one time together, after what is due before them."""
+    if runtime.flow.clock.event_time:
+        now = runtime.flow.clock.now
+        times = [now if ts is None else ts for ts in batch.times]
+        runtime.send(batch.stream, batch.columns, ts=times)
+        return
+    start = 0
+    for ts, same in groupby(batch.times):
+        end = start + len(list(same))
+        if ts is not None:
             runtime.advance(ts)
-        runtime.send(stream, [data], ts=ts)
-
-
-def _writer(runtime: Runtime, name: str) -> Callable[[int, list[Row], list[Row]], None]:
-    names = [a.name for a in runtime.attributes(name)]
-
-    def write(ts: int, came: list[Row], left: list[Row]) -> None:
-        for word, rows in (("came", came), ("left", left)):
-            for row in rows:
-                told: dict[str, Any] = {
-                    "from": name,
-                    "ts": ts,
-                    word: dict(zip(names, row, strict=True)),
-                }
-                sys.stdout.write(json.dumps(told, default=_plain) + "\n")
-
-    return write
-
-
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, set | frozenset) else str(value)
+        cut = {name: column[start:end] for name, column in batch.columns.items()}
+        runtime.send(batch.stream, cut, ts=ts)
+        start = end
 
 
 def _names(file: Path | None) -> set[str]:
