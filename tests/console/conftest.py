@@ -25,9 +25,9 @@ expect.set_options(timeout=PATIENCE_MS)
 NOT_OURS = ("GPU stall due to ReadPixels", "Automatic fallback to software WebGL")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Give a platform with one administrator; what tests leave there bothers none of them."""
+    """Give a platform nobody has used yet, with one administrator."""
     with new_platform(server_url, tmp_path_factory.mktemp("platform")) as made:
         yield made
 

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from httpx2 import Client
 from playwright.sync_api import expect
 
-from browsing import Platform, Visitor, new_platform
+from browsing import Platform, Visitor
 
 pytestmark = pytest.mark.timeout(400)
-
-
-@pytest.fixture(scope="module")
-def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Give a platform nobody has used yet."""
-    with new_platform(server_url, tmp_path_factory.mktemp("unused")) as made:
-        yield made
 
 
 def test_a_newcomer_gets_from_the_link_to_a_live_value(

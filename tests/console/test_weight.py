@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from browsing import Platform, Visitor, new_platform
+from browsing import Platform, Visitor
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -32,13 +32,6 @@ class Scale:
             sizes = answer.request.sizes()
             found.append((sizes["responseBodySize"] + sizes["responseHeadersSize"], answer.url))
         return sum(size for size, _ in found), [f"{size} {url}" for size, url in sorted(found)]
-
-
-@pytest.fixture(scope="module")
-def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Give a platform nobody has used yet, so that there is the same to load each time."""
-    with new_platform(server_url, tmp_path_factory.mktemp("unused")) as made:
-        yield made
 
 
 def test_the_first_page_before_and_behind_the_sign_in_is_light(
