@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import moorage_flow
@@ -173,8 +173,13 @@ def shown(rows_: list[tuple[Any, ...]]) -> list[Any]:
     return [tuple((type(v).__name__, repr(v)) for v in row) for row in rows_]
 
 
+# Without Phase.explain: its tracing of every line takes longer than a test may.
 COMMON = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
 
 

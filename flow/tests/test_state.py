@@ -9,7 +9,7 @@ from apps import Running
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage_flow import StateInvalid
+from moorage_flow import Runtime, StateInvalid
 
 STREAMS = "define stream S (k string, n int); define stream T (k string, n int); "
 APPS = [
@@ -105,3 +105,29 @@ def test_a_snapshot_cannot_run_code() -> None:
     head = running.runtime.snapshot()[:21]
     with pytest.raises(StateInvalid, match="eval"):
         running.runtime.restore(head + pickle.dumps({"clock": _Evil()}))
+
+
+def test_event_time_goes_on_from_the_snapshot_and_not_from_an_older_event() -> None:
+    app = (
+        "@app:playback define stream S (k string, n int); partition with (k of S) begin "
+        "from S select n output every 1 sec insert into O; end;"
+    )
+
+    def begin(told: list[list[object]]) -> Runtime:
+        runtime = Runtime(app)
+        runtime.subscribe("O", lambda ts, came, left: told.append(list(came)))
+        return runtime
+
+    for cut in (False, True):
+        told: list[list[object]] = []
+        runtime = begin(told)
+        runtime.send("S", [("a", 1)], ts=5_000)
+        if cut:
+            kept = runtime.snapshot()
+            runtime = begin(told)
+            runtime.restore(kept)
+        runtime.send("S", [("b", 2)], ts=4_000)
+        runtime.send("S", [("b", 3)], ts=5_500)
+        assert told == []
+        runtime.send("S", [("b", 4)], ts=6_000)
+        assert told == [[(1,)], [(2,), (3,)]]

@@ -77,6 +77,10 @@ class Clock:
         for scheduler in list(self.schedulers):
             scheduler.fire_due()
 
+    def restore(self, event_now: int) -> None:
+        """Go on from a snapshot's event time; older events do not turn it back."""
+        self._event_now = event_now
+
     def use_event_time(self, on: bool, *, running: bool = False) -> None:
         """Switch between event time and wall time; while running, event time goes on from now."""
         self.event_time = on

@@ -93,6 +93,9 @@ def load(runtime: Runtime, data: bytes) -> None:
             " restore it with the same path and the same extensions"
         )
     flow = runtime.flow
+    now, on_event_time = content["clock"]
+    if on_event_time:
+        flow.clock.restore(now)
     for name, states in content["holders"].items():
         if name in flow.holders:
             flow.holders[name].states = states
