@@ -396,6 +396,38 @@ def upgrade() -> None:
     )
     op.create_index("users_email_key", "users", [sa.literal_column("lower(email)")], unique=True)
     op.create_table(
+        "brokers",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("certified", sa.Boolean(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("previous_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("brokers_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("brokers_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("brokers_digest_key")),
+    )
+    op.create_index(
+        "brokers_name_key",
+        "brokers",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_table(
         "decoders",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -636,6 +668,18 @@ def upgrade() -> None:
         op.f("user_sessions_expires_at_idx"), "user_sessions", ["expires_at"], unique=False
     )
     op.create_index(op.f("user_sessions_user_id_idx"), "user_sessions", ["user_id"], unique=False)
+    op.create_table(
+        "broker_contacts",
+        sa.Column("broker_id", sa.Uuid(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["broker_id"],
+            ["brokers.id"],
+            name=op.f("broker_contacts_broker_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("broker_id", name=op.f("broker_contacts_pkey")),
+    )
     op.create_table(
         "decoder_problems",
         sa.Column("decoder_id", sa.Uuid(), nullable=False),

@@ -54,7 +54,8 @@ devices = Table(
     Column("owner", Text, nullable=False),
     Column("ownership", Text),
     Column("state", Text, nullable=False),
-    Column("decoder_id", ForeignKey("decoders.id")),
+    # The type is said: the versions of a device copy it, whichever slice is loaded first.
+    Column("decoder_id", Uuid, ForeignKey("decoders.id")),
     Column("silent_after", Interval),
     Column("thresholds", JSONB, nullable=False),
     # Everything `q` looks through, case folded; words of it are found by their trigrams.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -144,6 +145,24 @@ async def find_sender(
     if (kind is CredentialKind.PASSWORD) != (user_name is not None):
         return None
     return await store.senders.find_sender(tx, kind, _digest(secret, user_name), user_name)
+
+
+async def find_named(tx: Tx, name: str, *, certified: bool = False) -> Sender | None:
+    """Find whom a name belongs to; whoever asks has checked the proof and passes on the name only.
+
+    Args:
+        tx: the transaction.
+        name: a user name, or a key in its place.
+        certified: a client certificate was checked, so the name may be a device's id.
+
+    The state is not judged here.
+    """
+    if certified:
+        with suppress(ValueError):
+            return await store.senders.find_certified(tx, UUID(name))
+        return None
+    found = await store.senders.find_user(tx, name)
+    return found or await find_sender(tx, CredentialKind.KEY, name)
 
 
 def _digest(secret: str, user_name: str | None) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     DateTime,
     Select,
     and_,
@@ -161,25 +162,29 @@ def _find() -> Select[Any]:
     current = c.digest == digest
     previous = and_(c.previous_digest == digest, c.previous_until > now)
     return (
-        select(
-            devices.c.number,
-            devices.c.id,
-            devices.c.organization_id,
-            devices.c.application_id,
-            devices.c.state,
-            devices.c.kind,
-            c.id.label("credential_id"),
-            c.version,
-            c.expires_at,
-            c.platform,
-            c.old_topic,
-            current.label("is_current"),
-            c.previous_until,
-        )
-        .join(device_credentials, c.device_id == devices.c.id)
+        _held(current)
         .where(c.kind == bindparam("kind"), or_(current, previous))
         .where(or_(c.expires_at.is_(None), c.expires_at > now))
     )
+
+
+def _held(current: ColumnElement[bool]) -> Select[Any]:
+    c = device_credentials.c
+    return select(
+        devices.c.number,
+        devices.c.id,
+        devices.c.organization_id,
+        devices.c.application_id,
+        devices.c.state,
+        devices.c.kind,
+        c.id.label("credential_id"),
+        c.version,
+        c.expires_at,
+        c.platform,
+        c.old_topic,
+        current.label("is_current"),
+        c.previous_until,
+    ).join(device_credentials, c.device_id == devices.c.id)
 
 
 # Built once: whole fleets come back at the same time.
@@ -197,8 +202,39 @@ async def find_sender(
     else:
         rows = await tx.execute(_FIND_NAMED, asked | {"user_name": user_name})
     row = rows.one_or_none()
+    return None if row is None else _sender(row)
+
+
+async def find_user(tx: Tx, user_name: str) -> Sender | None:
+    """Find whose user name it is, if the password beside it is valid at `tx.now`."""
+    c = device_credentials.c
+    query = _held(true()).where(
+        c.user_name == user_name, or_(c.expires_at.is_(None), c.expires_at > tx.now)
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return None if row is None else _sender(row)
+
+
+async def find_certified(tx: Tx, device_id: UUID) -> Sender | None:
+    """Find a device by its id; the id stands for a credential too, since it needs none of ours."""
+    d = devices.c
+    query = select(d.number, d.organization_id, d.application_id, d.state, d.kind)
+    row = (await tx.execute(query.where(d.id == device_id))).one_or_none()
     if row is None:
         return None
+    return Sender(
+        number=row.number,
+        device_id=device_id,
+        organization_id=row.organization_id,
+        application_id=row.application_id,
+        credential_id=device_id,
+        version=1,
+        state=DeviceState(row.state),
+        is_gateway=row.kind == DeviceKind.GATEWAY,
+    )
+
+
+def _sender(row: Any) -> Sender:
     ends = [row.expires_at, None if row.is_current else row.previous_until]
     return Sender(
         number=row.number,

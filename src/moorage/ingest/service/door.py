@@ -77,6 +77,7 @@ class Door:
             cut=self._cut,
         )
         self.identify = self._senders.identify
+        self.named = self._senders.named
         self.speaker = self._senders.speaker
         self.children = self._senders.children
         self._allowance = Allowance(settings.device_rate, settings.device_burst)

@@ -1,0 +1,96 @@
+"""Brokers in front: those that devices connect to in place of the platform's own door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class BrokerKind(StrEnum):
+    """What software a broker is, and so in which words it asks."""
+
+    MOSQUITTO = "mosquitto"
+    GO_AUTH = "mosquitto-go-auth"
+    EMQX = "emqx"
+    VERNEMQ = "vernemq"
+    RABBITMQ = "rabbitmq"
+    NATS = "nats"
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A broker that asks the platform who its clients are and what they may.
+
+    Attributes:
+        organization_id: whose devices it serves; None for those of everybody.
+        certified: it checks client certificates, so that whoever it names without a password is
+            known by his device's id.
+        hint: the end of its token.
+        expires_at: when its token stops working; None for never.
+        previous_until: how long the token before works as well.
+        asked_at: when it last asked, give or take ten seconds.
+    """
+
+    id: UUID
+    organization_id: UUID | None
+    name: str
+    kind: BrokerKind
+    certified: bool
+    hint: str
+    expires_at: datetime | None
+    previous_until: datetime | None
+    asked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewBroker:
+    """What makes a broker."""
+
+    organization_id: UUID | None
+    name: str
+    kind: BrokerKind
+    certified: bool = False
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownToken:
+    """A broker with its token, this one time."""
+
+    broker: Broker
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A broker as the door knows it.
+
+    Attributes:
+        digests: of each token that works, until when; None for without end.
+    """
+
+    id: UUID
+    organization_id: UUID | None
+    name: str
+    kind: BrokerKind
+    certified: bool
+    digests: tuple[tuple[bytes, datetime | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One part of a broker's configuration.
+
+    Attributes:
+        name: where it belongs, such as a file.
+        text: what to put there.
+    """
+
+    name: str
+    text: str

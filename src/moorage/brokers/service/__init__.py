@@ -1,0 +1,24 @@
+"""The rules of brokers in front."""
+
+from .catalogue import add, change, get, list_brokers, remove, rotate_token
+from .guard import ITSELF, Guard, Guest, SigningIn, absolute, owns_client_id, relative
+from .registry import Registry
+from .setup import pieces
+
+__all__ = [
+    "ITSELF",
+    "Guard",
+    "Guest",
+    "Registry",
+    "SigningIn",
+    "absolute",
+    "add",
+    "change",
+    "get",
+    "list_brokers",
+    "owns_client_id",
+    "pieces",
+    "relative",
+    "remove",
+    "rotate_token",
+]

@@ -1,0 +1,135 @@
+"""Brokers in front: adding, changing, giving tokens, removing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from moorage import organizations
+from moorage.kit import pages, secrets
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+from moorage.kit.errors import FieldInvalid
+from moorage.kit.facts import difference
+from moorage.organizations import Permission
+
+from .. import store
+from ..errors import BrokersTooMany, BrokerUnknown
+from ..facts import BrokerAdded, BrokerChanged, BrokerRemoved, BrokerTokenRotated
+from ..model import Broker, NewBroker, ShownToken
+
+MOST_BROKERS = 100
+PREFIX = "mbk_"
+_UNTOLD = frozenset({"asked_at", "hint", "created_at", "updated_at", "created_by", "updated_by"})
+
+
+async def add(tx: Tx, caller: Caller, new: NewBroker) -> ShownToken:
+    """Register a broker; its token is shown this once.
+
+    A broker serves one organisation, or with none the whole installation.
+
+    Raises:
+        OrganizationUnknown, PermissionMissing, InstallationOnly, FieldInvalid, BrokerNameTaken,
+        BrokersTooMany.
+    """
+    if new.organization_id is not None:
+        await organizations.get(tx, caller, new.organization_id)
+    organizations.require(caller, Permission.MANAGE_SOURCES, new.organization_id)
+    _check_end(tx, new.expires_at)
+    if await store.count(tx, new.organization_id) >= MOST_BROKERS:
+        raise BrokersTooMany(limit=MOST_BROKERS)
+    token = secrets.make_token(PREFIX)
+    broker = await store.add(tx, new, secrets.digest(token), token[-4:])
+    tx.announce(BrokerAdded(broker.id, broker.organization_id, after=_view(broker)))
+    return ShownToken(broker, token)
+
+
+async def get(tx: Tx, caller: Caller, broker_id: UUID, *, lock: bool = False) -> Broker:
+    """Read a broker the caller may see. Raises BrokerUnknown."""
+    broker = await store.get(tx, broker_id, lock=lock)
+    if not caller.may(Permission.READ_SOURCES, broker.organization_id):
+        raise BrokerUnknown(id=broker_id)
+    return broker
+
+
+async def _to_manage(tx: Tx, caller: Caller, broker_id: UUID) -> Broker:
+    broker = await get(tx, caller, broker_id, lock=True)
+    organizations.require(caller, Permission.MANAGE_SOURCES, broker.organization_id)
+    return broker
+
+
+async def list_brokers(
+    tx: Tx,
+    caller: Caller,
+    asked: pages.PageRequest,
+    *,
+    organization_id: UUID | None = None,
+    q: str | None = None,
+) -> pages.Page[Broker]:
+    """List the brokers the caller may see."""
+    seen = caller.reach(Permission.READ_SOURCES)
+    return await store.list_brokers(tx, seen, asked, organization_id=organization_id, q=q)
+
+
+async def change(tx: Tx, caller: Caller, broker_id: UUID, changes: Mapping[str, Any]) -> Broker:
+    """Change a broker.
+
+    Raises:
+        BrokerUnknown, PermissionMissing, InstallationOnly, BrokerNameTaken.
+    """
+    before = await _to_manage(tx, caller, broker_id)
+    after = await store.change(tx, broker_id, changes)
+    was, now = difference(_view(before), _view(after))
+    tx.announce(BrokerChanged(broker_id, before.organization_id, was, now))
+    return after
+
+
+async def rotate_token(
+    tx: Tx,
+    caller: Caller,
+    broker_id: UUID,
+    *,
+    overlap: timedelta = timedelta(),
+    expires_at: datetime | None = None,
+) -> ShownToken:
+    """Give a broker a new token, shown this once; the old one works on for `overlap`.
+
+    Raises:
+        BrokerUnknown, PermissionMissing, InstallationOnly, FieldInvalid.
+    """
+    before = await _to_manage(tx, caller, broker_id)
+    _check_end(tx, expires_at)
+    token = secrets.make_token(PREFIX)
+    until = tx.now + overlap if overlap else None
+    if until is not None and before.expires_at is not None:
+        until = min(until, before.expires_at)
+    after = await store.rotate(
+        tx, broker_id, secrets.digest(token), token[-4:],
+        expires_at=expires_at, previous_until=until,
+    )  # fmt: skip
+    told = {"token": "***", "overlap": overlap, "expires_at": expires_at}
+    tx.announce(BrokerTokenRotated(broker_id, before.organization_id, after=told))
+    return ShownToken(after, token)
+
+
+async def remove(tx: Tx, caller: Caller, broker_id: UUID) -> None:
+    """Remove a broker; whoever signs in there is refused from now on.
+
+    Raises:
+        BrokerUnknown, PermissionMissing, InstallationOnly.
+    """
+    before = await _to_manage(tx, caller, broker_id)
+    await store.remove(tx, broker_id)
+    tx.announce(BrokerRemoved(broker_id, before.organization_id, before=_view(before)))
+
+
+def _check_end(tx: Tx, expires_at: datetime | None) -> None:
+    if expires_at is not None and expires_at <= tx.now:
+        raise FieldInvalid("/expiresAt", "must lie in the future")
+
+
+def _view(broker: Broker) -> dict[str, Any]:
+    return {name: value for name, value in asdict(broker).items() if name not in _UNTOLD}
