@@ -974,7 +974,9 @@ def upgrade() -> None:
     op.create_table(
         "sources",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("broker_id", sa.Uuid(), nullable=True),
+        sa.Column("front", sa.Text(), nullable=True),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -994,6 +996,16 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "(broker_id IS NULL) = (front IS NULL)", name=op.f("sources_front_check")
+        ),
+        sa.CheckConstraint(
+            "organization_id IS NOT NULL OR front IS NOT NULL",
+            name=op.f("sources_organization_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["broker_id"], ["brokers.id"], name=op.f("sources_broker_id_fkey"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(
             ["inbox_id"], ["groups.id"], name=op.f("sources_inbox_id_fkey"), ondelete="SET NULL"
         ),
@@ -1004,6 +1016,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("sources_pkey")),
+        sa.UniqueConstraint("broker_id", name=op.f("sources_broker_id_key")),
     )
     op.create_index(op.f("sources_inbox_id_idx"), "sources", ["inbox_id"], unique=False)
     op.create_index(
@@ -1011,6 +1024,7 @@ def upgrade() -> None:
         "sources",
         ["organization_id", sa.literal_column("lower(name)")],
         unique=True,
+        postgresql_nulls_not_distinct=True,
     )
     op.create_table(
         "targets",
@@ -1564,6 +1578,25 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 70},
     )
     op.create_index("session_retained_expires", "session_retained", ["expires_at"], unique=False)
+    op.create_table(
+        "source_devices",
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("device", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device"],
+            ["devices.number"],
+            name=op.f("source_devices_device_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["source_id"],
+            ["sources.id"],
+            name=op.f("source_devices_source_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("source_id", "device", name=op.f("source_devices_pkey")),
+    )
+    op.create_index("source_devices_of_device", "source_devices", ["device"], unique=False)
     op.create_table(
         "source_log",
         sa.Column("source_id", sa.Uuid(), nullable=False),

@@ -12,8 +12,8 @@ from httpx2 import AsyncClient, Response
 
 import web
 from moorage import brokers, devices, groups
-from moorage.brokers import BrokerKind
 from moorage.devices import CredentialKind
+from moorage.sources import BrokerKind
 from web import OPERATOR
 
 TIMEOUT_S = 10.0

@@ -13,8 +13,8 @@ import pytest
 
 from brokers.desk import Desk
 from moorage import brokers, devices
-from moorage.brokers import BrokerKind
 from moorage.devices import CredentialKind
+from moorage.sources import BrokerKind
 from web import OPERATOR
 
 MAY, MAY_NOT = True, False

@@ -28,6 +28,14 @@ class BrokersTooMany(MoorageError):
     message = "There are at most {limit} brokers here. Remove one that is not used."
 
 
+class BrokerConnected(MoorageError):
+    """The broker's messages are fetched already."""
+
+    kind = Kind.CONFLICT
+    code = "brokers.connected"
+    message = "The messages of {name} are fetched already. Change its source instead."
+
+
 class TokenRefused(MoorageError):
     """A broker asked without a token, or with one that is unknown or has expired."""
 

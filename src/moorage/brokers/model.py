@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
-
-class BrokerKind(StrEnum):
-    """What software a broker is, and so in which words it asks."""
-
-    MOSQUITTO = "mosquitto"
-    GO_AUTH = "mosquitto-go-auth"
-    EMQX = "emqx"
-    VERNEMQ = "vernemq"
-    RABBITMQ = "rabbitmq"
-    NATS = "nats"
+from moorage.sources import BrokerKind, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +22,7 @@ class Broker:
         expires_at: when its token stops working; None for never.
         previous_until: how long the token before works as well.
         asked_at: when it last asked, give or take ten seconds.
+        source_id: what fetches its messages; None: nothing yet.
     """
 
     id: UUID
@@ -42,6 +34,7 @@ class Broker:
     expires_at: datetime | None
     previous_until: datetime | None
     asked_at: datetime | None
+    source_id: UUID | None
     created_at: datetime
     updated_at: datetime
     created_by: UUID
@@ -57,6 +50,24 @@ class NewBroker:
     kind: BrokerKind
     certified: bool = False
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How the platform reaches a broker; the fields are those of a source.
+
+    Attributes:
+        version: None for the best that the broker speaks.
+    """
+
+    url: str
+    version: Version | None
+    client_id: str
+    user_name: str
+    keep_alive_s: int
+    authority: str | None
+    client_certificate: str | None
+    secrets: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,27 @@ from uuid import UUID
 
 from pydantic import Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, Stamped
+from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, Stamped, Storable
+from moorage.sources import BrokerKind, Version
 
-from .model import BrokerKind, NewBroker
+from .model import Connection, NewBroker
+from .service import ITSELF
 
+Text = Annotated[str, Storable]
+Secret = Annotated[Text, Field(min_length=1, max_length=20_000)]
+Pem = Annotated[Text, Field(min_length=1, max_length=50_000)]
+Url = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=1_024,
+        description="mqtt://, mqtts://, ws:// or wss:// with host and, unless usual, port.",
+        examples=["mqtts://broker.example.org"],
+    ),
+]
+ClientId = Annotated[Text, Field(max_length=100, description="Empty for one of its own.")]
+UserName = Annotated[Text, Field(max_length=200, description="As the broker knows the platform.")]
+KeepAlive = Annotated[int, Field(ge=5, le=3_600, description="In seconds.")]
 LONGEST_OVERLAP = timedelta(days=30)
 CERTIFIED = (
     "Whether the broker checks client certificates; whoever it names without a password is then "
@@ -47,6 +64,25 @@ class BrokerPatch(Body):
         return self.given()
 
 
+class ConnectionBody(Body):
+    """How the platform reaches the broker; fields and secrets are those of a source."""
+
+    url: Url
+    version: Annotated[
+        Version | None, Strict(False), Field(description="Null for the best that it speaks.")
+    ] = None
+    client_id: ClientId = ""
+    user_name: UserName = ITSELF
+    keep_alive_s: KeepAlive = 60
+    authority: Pem | None = None
+    client_certificate: Pem | None = None
+    secrets: dict[str, Secret] = {}
+
+    def to_model(self) -> Connection:
+        """Make the noun."""
+        return Connection(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
 class TokenBody(Body):
     """How a token gives way to a new one."""
 
@@ -68,6 +104,7 @@ class BrokerOut(Stamped):
     expires_at: Instant | None
     previous_until: Instant | None
     asked_at: Instant | None
+    source_id: UUID | None
 
 
 class PieceOut(Out):

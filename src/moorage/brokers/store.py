@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, column, delete, func, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -16,23 +16,30 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
+from moorage.sources import BrokerKind
 
 from .errors import BrokerNameTaken, BrokerUnknown
-from .model import Broker, BrokerKind, NewBroker, Registered
+from .model import Broker, NewBroker, Registered
 from .tables import broker_contacts, brokers
 
-_FIELDS = tuple(name for name in Broker.__dataclass_fields__ if name not in ("kind", "asked_at"))
+_FIELDS = tuple(
+    name for name in Broker.__dataclass_fields__ if name not in ("kind", "asked_at", "source_id")
+)
+_sources = table("sources", column("id"), column("broker_id"))
 
 
 def _query() -> Select[Any]:
-    return select(brokers, broker_contacts.c.asked_at).outerjoin(
-        broker_contacts, broker_contacts.c.broker_id == brokers.c.id
-    )
+    source_id = select(_sources.c.id).where(_sources.c.broker_id == brokers.c.id)
+    return select(
+        brokers, broker_contacts.c.asked_at, source_id.scalar_subquery().label("source_id")
+    ).outerjoin(broker_contacts, broker_contacts.c.broker_id == brokers.c.id)
 
 
 def _broker(row: Any) -> Broker:
     values = {name: getattr(row, name) for name in _FIELDS}
-    return Broker(**values, kind=BrokerKind(row.kind), asked_at=row.asked_at)
+    return Broker(
+        **values, kind=BrokerKind(row.kind), asked_at=row.asked_at, source_id=row.source_id
+    )
 
 
 async def add(tx: Tx, new: NewBroker, digest: bytes, hint: str) -> Broker:

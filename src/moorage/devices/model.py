@@ -411,13 +411,14 @@ class Naming:
 
     Attributes:
         credential_id: of whoever speaks for them.
+        organization_id: whose devices they are; None for those of everybody.
         called_by: what of a device its name there is.
         identifier_kind: which kind of identifier, where it is one.
         inbox_id: the application where strangers wait; None lets nobody wait.
     """
 
     credential_id: UUID
-    organization_id: UUID
+    organization_id: UUID | None
     called_by: CalledBy = CalledBy.ID
     identifier_kind: str = ""
     inbox_id: UUID | None = None

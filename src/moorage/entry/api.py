@@ -103,7 +103,7 @@ def build_app(
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
         door = ingest.Door(database, doorbells, settings.ingest, partitions, room=room)
         uplink.door = door
-        broker_door.guard, broker_door.registry = brokers.Guard(door), registry
+        broker_door.guard, broker_door.registry = brokers.Guard(door, registry), registry
         app.state.feed = telemetry.Feed(database, doorbells)
         running = [
             asyncio.create_task(work)

@@ -18,9 +18,11 @@ from typing import Any
 
 import msgspec
 
+from moorage.sources import BrokerKind
+
 from .. import service
 from ..errors import QuestionMalformed
-from ..model import BrokerKind, Registered
+from ..model import Registered
 from ..service import Guard, SigningIn
 
 _json = msgspec.json.Encoder().encode

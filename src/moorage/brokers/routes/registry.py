@@ -11,14 +11,16 @@ from moorage.kit import pages
 from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
 from moorage.kit.http import Asked, IfMatch, PageOut, Signed, Tx, check_match, may_fail, tag
 from moorage.organizations import InstallationOnly, OrganizationUnknown, PermissionMissing
+from moorage.sources import SourceNameTaken, SourcesTooMany
 
 from .. import service
-from ..errors import BrokerNameTaken, BrokersTooMany, BrokerUnknown
+from ..errors import BrokerConnected, BrokerNameTaken, BrokersTooMany, BrokerUnknown
 from ..model import Broker, ShownToken
 from ..schemas import (
     BrokerBody,
     BrokerOut,
     BrokerPatch,
+    ConnectionBody,
     PieceOut,
     SetupOut,
     ShownTokenOut,
@@ -103,6 +105,20 @@ async def rotate_broker_token(
         tx, caller, broker_id, overlap=body.overlap, expires_at=body.expires_at
     )
     return _shown(request, response, made)
+
+
+@router.post("/{broker_id}/connect", status_code=201, response_model=BrokerOut,
+             responses=may_fail(*_MANAGED, FieldInvalid, BrokerConnected, SourceNameTaken,
+                                SourcesTooMany))  # fmt: skip
+async def connect_broker(
+    broker_id: UUID, body: ConnectionBody, tx: Tx, caller: Signed, request: Request,
+    response: Response,
+) -> Broker:  # fmt: skip
+    """Have a broker's messages fetched and commands sent through it, by a source of its name."""
+    sealer = request.app.state.sealer
+    source = await service.connect(tx, caller, broker_id, body.to_model(), sealer)
+    response.headers["Location"] = f"/api/v1/sources/{source.id}"
+    return await service.get(tx, caller, broker_id)
 
 
 @router.delete("/{broker_id}", status_code=204, responses=may_fail(*_MANAGED))

@@ -1,6 +1,6 @@
 """The rules of brokers in front."""
 
-from .catalogue import add, change, get, list_brokers, remove, rotate_token
+from .catalogue import add, change, connect, get, list_brokers, remove, rotate_token
 from .guard import ITSELF, Guard, Guest, SigningIn, absolute, owns_client_id, relative
 from .registry import Registry
 from .setup import pieces
@@ -14,6 +14,7 @@ __all__ = [
     "absolute",
     "add",
     "change",
+    "connect",
     "get",
     "list_brokers",
     "owns_client_id",

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from moorage import organizations
+from moorage import organizations, sources
 from moorage.kit import pages, secrets
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference
+from moorage.kit.secrets import Sealer
 from moorage.organizations import Permission
+from moorage.sources import FRONT, BrokerKind, NewSource, Source, Version
 
 from .. import store
-from ..errors import BrokersTooMany, BrokerUnknown
+from ..errors import BrokerConnected, BrokersTooMany, BrokerUnknown
 from ..facts import BrokerAdded, BrokerChanged, BrokerRemoved, BrokerTokenRotated
-from ..model import Broker, NewBroker, ShownToken
+from ..model import Broker, Connection, NewBroker, ShownToken
 
 MOST_BROKERS = 100
 PREFIX = "mbk_"
-_UNTOLD = frozenset({"asked_at", "hint", "created_at", "updated_at", "created_by", "updated_by"})
+# What speaks no MQTT 5, in any version or in those that are about.
+_ONLY_311 = (BrokerKind.NATS, BrokerKind.RABBITMQ)
+_UNTOLD = frozenset(
+    {"asked_at", "source_id", "hint", "created_at", "updated_at", "created_by", "updated_by"}
+)
 
 
 async def add(tx: Tx, caller: Caller, new: NewBroker) -> ShownToken:
@@ -115,6 +121,32 @@ async def rotate_token(
     return ShownToken(after, token)
 
 
+async def connect(
+    tx: Tx, caller: Caller, broker_id: UUID, connection: Connection, sealer: Sealer
+) -> Source:
+    """Have a broker's messages fetched and its commands sent, by a source of its name.
+
+    Raises:
+        BrokerUnknown, PermissionMissing, InstallationOnly, BrokerConnected, FieldInvalid,
+        SourceNameTaken, SourcesTooMany.
+    """
+    broker = await _to_manage(tx, caller, broker_id)
+    if broker.source_id is not None:
+        raise BrokerConnected(name=broker.name)
+    asked = {field.name: getattr(connection, field.name) for field in fields(connection)}
+    if connection.version is None:
+        asked["version"] = Version.V311 if broker.kind in _ONLY_311 else Version.V5
+    new = NewSource(
+        broker.organization_id,
+        broker.name,
+        subscriptions=FRONT,
+        broker_id=broker.id,
+        front=broker.kind,
+        **asked,
+    )
+    return await sources.add(tx, caller, new, sealer)
+
+
 async def remove(tx: Tx, caller: Caller, broker_id: UUID) -> None:
     """Remove a broker; whoever signs in there is refused from now on.
 
@@ -122,6 +154,8 @@ async def remove(tx: Tx, caller: Caller, broker_id: UUID) -> None:
         BrokerUnknown, PermissionMissing, InstallationOnly.
     """
     before = await _to_manage(tx, caller, broker_id)
+    if before.source_id is not None:
+        await sources.remove(tx, caller, before.source_id)
     await store.remove(tx, broker_id)
     tx.announce(BrokerRemoved(broker_id, before.organization_id, before=_view(before)))
 

@@ -9,6 +9,7 @@ from moorage import devices, ingest
 from moorage.kit import secrets
 
 from ..model import Registered
+from .registry import Registry
 
 # The user name by which the platform itself signs in at a broker; its password is the token.
 ITSELF = "moorage"
@@ -40,10 +41,12 @@ class Guard:
 
     Args:
         door: recognises devices and knows their topics.
+        registry: notes who is at which broker.
     """
 
-    def __init__(self, door: ingest.Door) -> None:
+    def __init__(self, door: ingest.Door, registry: Registry) -> None:
         self._door = door
+        self._registry = registry
 
     async def sign_in(self, broker: Registered, said: SigningIn) -> Guest | None:
         """Tell who signs in; None if he may not.
@@ -76,6 +79,7 @@ class Guard:
             detail = "The client id must be the device's id or user name, or begin so before a '-'."
             self._refuse("credentials", detail, broker, said.client_id, sender)
             return None
+        self._registry.signed_in(broker, sender.number)
         return Guest(sender)
 
     async def known(self, broker: Registered, name: str) -> Guest | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from moorage import sources
 from moorage.kit import secrets
 from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 # A door that has not heard of the database for this long believes no token any more.
 CUT_OFF_S = 10.0
 NOTE_EVERY_S = 10.0
+NOTE_ARRIVALS_EVERY_S = 0.25
 _FACT = "brokers."
 
 
@@ -35,6 +37,7 @@ class Registry:
         self._changed = asyncio.Event()
         self._changed.set()
         self._asked: set[UUID] = set()
+        self._arrivals: dict[UUID, set[int]] = {}
         doorbells.on(FACTS_CHANNEL, self._facts)
 
     def _facts(self, names: str) -> None:
@@ -62,11 +65,16 @@ class Registry:
         self._asked.add(found[0].id)
         return found[0]
 
+    def signed_in(self, broker: Registered, number: int) -> None:
+        """Note that a device is at a broker, so that its commands are sent there."""
+        self._arrivals.setdefault(broker.id, set()).add(number)
+
     async def run(self) -> None:
         """Follow changes, and note who asks, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow())
             tasks.create_task(self._note())
+            tasks.create_task(self._note_arrivals())
 
     async def _follow(self) -> None:
         while True:
@@ -83,6 +91,19 @@ class Registry:
                 digest: (broker, until) for broker in known for digest, until in broker.digests
             }
             self._read.set()
+
+    async def _note_arrivals(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_ARRIVALS_EVERY_S)
+            arrivals, self._arrivals = self._arrivals, {}
+            if not arrivals:
+                continue
+            try:
+                async with self._database.begin() as tx:
+                    await sources.signed_in(tx, arrivals)
+            except DatabaseUnavailable:
+                for broker_id, numbers in arrivals.items():
+                    self._arrivals.setdefault(broker_id, set()).update(numbers)
 
     async def _note(self) -> None:
         while True:

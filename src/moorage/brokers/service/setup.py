@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..model import BrokerKind, Piece
+from moorage.sources import BrokerKind
+
+from ..model import Piece
 
 PLACEHOLDER = "<token>"
 _RABBITMQ = """\
