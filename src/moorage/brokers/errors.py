@@ -36,6 +36,14 @@ class BrokerConnected(MoorageError):
     message = "The messages of {name} are fetched already. Change its source instead."
 
 
+class FilesUnfit(MoorageError):
+    """A broker of this kind has no files of passwords and rights."""
+
+    kind = Kind.CONFLICT
+    code = "brokers.files_unfit"
+    message = "A broker of the kind {kind} asks the platform; files are for Mosquitto without it."
+
+
 class TokenRefused(MoorageError):
     """A broker asked without a token, or with one that is unknown or has expired."""
 

@@ -114,6 +114,12 @@ class PieceOut(Out):
     text: str
 
 
+class FilesOut(Out):
+    """The files of a Mosquitto: `passwords` (password_file) and `rights` (acl_file)."""
+
+    files: list[PieceOut]
+
+
 class SetupOut(Out):
     """What to write into the broker's configuration, with a placeholder for its token."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import Select, column, delete, func, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from moorage.kit import pages
+from moorage.kit import pages, secrets
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
@@ -42,12 +42,12 @@ def _broker(row: Any) -> Broker:
     )
 
 
-async def add(tx: Tx, new: NewBroker, digest: bytes, hint: str) -> Broker:
+async def add(tx: Tx, new: NewBroker, token: str) -> Broker:
     """Insert `new`. Raises BrokerNameTaken."""
     broker_id = uuid7()
     statement = (
         insert(brokers)
-        .values(id=broker_id, digest=digest, hint=hint, **asdict(new), **tx.stamp())
+        .values(id=broker_id, **_token(token), **asdict(new), **tx.stamp())
         .on_conflict_do_nothing(
             index_elements=[brokers.c.organization_id, func.lower(brokers.c.name)]
         )
@@ -114,8 +114,7 @@ async def change(tx: Tx, broker_id: UUID, changes: Mapping[str, Any]) -> Broker:
 async def rotate(
     tx: Tx,
     broker_id: UUID,
-    digest: bytes,
-    hint: str,
+    token: str,
     *,
     expires_at: datetime | None,
     previous_until: datetime | None,
@@ -125,8 +124,7 @@ async def rotate(
         update(brokers)
         .where(brokers.c.id == broker_id)
         .values(
-            digest=digest,
-            hint=hint,
+            **_token(token),
             expires_at=expires_at,
             previous_digest=brokers.c.digest if previous_until else None,
             previous_until=previous_until,
@@ -134,6 +132,21 @@ async def rotate(
         )
     )
     return await get(tx, broker_id)
+
+
+def _token(token: str) -> dict[str, Any]:
+    return {
+        "digest": secrets.digest(token),
+        "mosquitto_hash": secrets.mosquitto_hash(token),
+        "hint": token[-4:],
+    }
+
+
+async def mosquitto_hash(tx: Tx, broker_id: UUID) -> str:
+    """Read the hash of a broker's token."""
+    query = select(brokers.c.mosquitto_hash).where(brokers.c.id == broker_id)
+    found: str = (await tx.execute(query)).scalar_one()
+    return found
 
 
 async def remove(tx: Tx, broker_id: UUID) -> None:

@@ -27,6 +27,8 @@ brokers = Table(
     Column("kind", Text, nullable=False),
     Column("certified", Boolean, nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
+    # Of the token, with which the platform itself signs in where passwords stand in a file.
+    Column("mosquitto_hash", Text, nullable=False),
     Column("hint", Text, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     Column("previous_digest", LargeBinary),

@@ -395,6 +395,21 @@ class Sender:
         return self.state in SENDING or self.state is DeviceState.WAITING
 
 
+@dataclass(frozen=True, slots=True)
+class NamedDevice:
+    """A device that may sign in by a user name, as files of brokers have it.
+
+    Attributes:
+        mosquitto_hash: of its password.
+        children: the devices behind it, if it is a gateway.
+    """
+
+    user_name: str
+    mosquitto_hash: str
+    device_id: UUID
+    children: tuple[UUID, ...] = ()
+
+
 class CalledBy(StrEnum):
     """What of a device others call it by."""
 

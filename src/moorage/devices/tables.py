@@ -164,6 +164,8 @@ device_credentials = Table(
     Column("previous_digest", LargeBinary, unique=True),
     Column("previous_until", DateTime(timezone=True)),
     Column("hint", Text, nullable=False),
+    # Of a password, in the form of Mosquitto's password file; made when the secret is.
+    Column("mosquitto_hash", Text),
     Column("version", Integer, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     # Of a device that goes on as on the platform it comes from: how it was called there.

@@ -25,7 +25,9 @@ from .ports import (
     Wait,
 )
 from .service import (
+    PUBLISHED,
     RE_DECODE,
+    SUBSCRIBED,
     Deriver,
     Door,
     Part,
@@ -40,7 +42,9 @@ from .service import (
 )
 
 __all__ = [
+    "PUBLISHED",
     "RE_DECODE",
+    "SUBSCRIBED",
     "Command",
     "Credentials",
     "Deriver",

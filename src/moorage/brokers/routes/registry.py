@@ -14,13 +14,14 @@ from moorage.organizations import InstallationOnly, OrganizationUnknown, Permiss
 from moorage.sources import SourceNameTaken, SourcesTooMany
 
 from .. import service
-from ..errors import BrokerConnected, BrokerNameTaken, BrokersTooMany, BrokerUnknown
+from ..errors import BrokerConnected, BrokerNameTaken, BrokersTooMany, BrokerUnknown, FilesUnfit
 from ..model import Broker, ShownToken
 from ..schemas import (
     BrokerBody,
     BrokerOut,
     BrokerPatch,
     ConnectionBody,
+    FilesOut,
     PieceOut,
     SetupOut,
     ShownTokenOut,
@@ -105,6 +106,15 @@ async def rotate_broker_token(
         tx, caller, broker_id, overlap=body.overlap, expires_at=body.expires_at
     )
     return _shown(request, response, made)
+
+
+@router.get("/{broker_id}/files", response_model=FilesOut,
+            responses=may_fail(*_MANAGED, FilesUnfit))  # fmt: skip
+async def get_broker_files(broker_id: UUID, tx: Tx, caller: Signed, response: Response) -> FilesOut:
+    """Give the password file and the file of rights of a Mosquitto; passwords are hashed."""
+    response.headers["Cache-Control"] = "no-store"
+    files = await service.files_of(tx, caller, broker_id)
+    return FilesOut(files=[PieceOut.model_validate(one) for one in files])
 
 
 @router.post("/{broker_id}/connect", status_code=201, response_model=BrokerOut,

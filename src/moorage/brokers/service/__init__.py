@@ -1,6 +1,7 @@
 """The rules of brokers in front."""
 
 from .catalogue import add, change, connect, get, list_brokers, remove, rotate_token
+from .files import files_of
 from .guard import ITSELF, Guard, Guest, SigningIn, absolute, owns_client_id, relative
 from .registry import Registry
 from .setup import pieces
@@ -15,6 +16,7 @@ __all__ = [
     "add",
     "change",
     "connect",
+    "files_of",
     "get",
     "list_brokers",
     "owns_client_id",

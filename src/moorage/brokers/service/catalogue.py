@@ -48,7 +48,7 @@ async def add(tx: Tx, caller: Caller, new: NewBroker) -> ShownToken:
     if await store.count(tx, new.organization_id) >= MOST_BROKERS:
         raise BrokersTooMany(limit=MOST_BROKERS)
     token = secrets.make_token(PREFIX)
-    broker = await store.add(tx, new, secrets.digest(token), token[-4:])
+    broker = await store.add(tx, new, token)
     tx.announce(BrokerAdded(broker.id, broker.organization_id, after=_view(broker)))
     return ShownToken(broker, token)
 
@@ -61,7 +61,8 @@ async def get(tx: Tx, caller: Caller, broker_id: UUID, *, lock: bool = False) ->
     return broker
 
 
-async def _to_manage(tx: Tx, caller: Caller, broker_id: UUID) -> Broker:
+async def to_manage(tx: Tx, caller: Caller, broker_id: UUID) -> Broker:
+    """Read a broker the caller may change. Raises BrokerUnknown, PermissionMissing."""
     broker = await get(tx, caller, broker_id, lock=True)
     organizations.require(caller, Permission.MANAGE_SOURCES, broker.organization_id)
     return broker
@@ -86,7 +87,7 @@ async def change(tx: Tx, caller: Caller, broker_id: UUID, changes: Mapping[str, 
     Raises:
         BrokerUnknown, PermissionMissing, InstallationOnly, BrokerNameTaken.
     """
-    before = await _to_manage(tx, caller, broker_id)
+    before = await to_manage(tx, caller, broker_id)
     after = await store.change(tx, broker_id, changes)
     was, now = difference(_view(before), _view(after))
     tx.announce(BrokerChanged(broker_id, before.organization_id, was, now))
@@ -106,15 +107,14 @@ async def rotate_token(
     Raises:
         BrokerUnknown, PermissionMissing, InstallationOnly, FieldInvalid.
     """
-    before = await _to_manage(tx, caller, broker_id)
+    before = await to_manage(tx, caller, broker_id)
     _check_end(tx, expires_at)
     token = secrets.make_token(PREFIX)
     until = tx.now + overlap if overlap else None
     if until is not None and before.expires_at is not None:
         until = min(until, before.expires_at)
     after = await store.rotate(
-        tx, broker_id, secrets.digest(token), token[-4:],
-        expires_at=expires_at, previous_until=until,
+        tx, broker_id, token, expires_at=expires_at, previous_until=until,
     )  # fmt: skip
     told = {"token": "***", "overlap": overlap, "expires_at": expires_at}
     tx.announce(BrokerTokenRotated(broker_id, before.organization_id, after=told))
@@ -130,7 +130,7 @@ async def connect(
         BrokerUnknown, PermissionMissing, InstallationOnly, BrokerConnected, FieldInvalid,
         SourceNameTaken, SourcesTooMany.
     """
-    broker = await _to_manage(tx, caller, broker_id)
+    broker = await to_manage(tx, caller, broker_id)
     if broker.source_id is not None:
         raise BrokerConnected(name=broker.name)
     asked = {field.name: getattr(connection, field.name) for field in fields(connection)}
@@ -153,7 +153,7 @@ async def remove(tx: Tx, caller: Caller, broker_id: UUID) -> None:
     Raises:
         BrokerUnknown, PermissionMissing, InstallationOnly.
     """
-    before = await _to_manage(tx, caller, broker_id)
+    before = await to_manage(tx, caller, broker_id)
     if before.source_id is not None:
         await sources.remove(tx, caller, before.source_id)
     await store.remove(tx, broker_id)

@@ -70,6 +70,28 @@ auth_opt_cache true
 # A refusal has to be in force at once.
 auth_opt_auth_cache_seconds 1
 auth_opt_acl_cache_seconds 1
+# Who comes and goes.
+connection_messages true
+log_type error
+log_type warning
+log_type notice
+log_dest topic
+"""
+_MOSQUITTO = """\
+# Written anew, and read by the broker, from time to time:
+#   moorage broker export <name> --directory /etc/mosquitto/moorage && systemctl reload mosquitto
+per_listener_settings false
+allow_anonymous false
+password_file /etc/mosquitto/moorage/passwords
+acl_file /etc/mosquitto/moorage/rights
+# Sessions are kept by client id: nobody shall take another's.
+use_username_as_clientid true
+# Who comes and goes.
+connection_messages true
+log_type error
+log_type warning
+log_type notice
+log_dest topic
 """
 _HOOKS = (
     "auth_on_register", "auth_on_publish", "auth_on_subscribe", "on_deliver",
@@ -115,8 +137,8 @@ def _vernemq(url: str, token: str) -> list[Piece]:
     return [Piece("/etc/vernemq/vernemq.conf", "\n".join([*lines, ""]))]
 
 
-def _mosquitto(url: str, token: str) -> list[Piece]:
-    return []
+def _mosquitto(_url: str, _token: str) -> list[Piece]:
+    return [Piece("/etc/mosquitto/conf.d/moorage.conf", _MOSQUITTO)]
 
 
 def _nats(url: str, token: str) -> list[Piece]:

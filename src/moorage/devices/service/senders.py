@@ -24,6 +24,7 @@ from ..model import (
     DeviceChanges,
     DeviceContext,
     Location,
+    NamedDevice,
     Platform,
     Sender,
     ShownSecret,
@@ -68,6 +69,7 @@ async def make_credential(
         label=label,
         user_name=named,
         digest=_digest(secret, named),
+        mosquitto_hash=None if named is None else secrets.mosquitto_hash(secret),
         hint=secret[-4:],
         expires_at=expires_at,
         platform=platform,
@@ -110,6 +112,7 @@ async def rotate_credential(
         device_id,
         credential_id,
         digest=_digest(secret, before.user_name),
+        mosquitto_hash=None if before.user_name is None else secrets.mosquitto_hash(secret),
         hint=secret[-4:],
         previous_until=tx.now + overlap if overlap else None,
     )
@@ -163,6 +166,11 @@ async def find_named(tx: Tx, name: str, *, certified: bool = False) -> Sender | 
         return None
     found = await store.senders.find_user(tx, name)
     return found or await find_sender(tx, CredentialKind.KEY, name)
+
+
+async def named_in(tx: Tx, organization_id: UUID | None) -> list[NamedDevice]:
+    """List the devices that may sign in by a user name, those of everybody with None."""
+    return await store.senders.named_in(tx, organization_id)
 
 
 def _digest(secret: str, user_name: str | None) -> bytes:

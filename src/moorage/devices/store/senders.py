@@ -29,11 +29,13 @@ from moorage.kit.ids import uuid7
 from ..errors import CredentialUnknown, SecretTaken, UserNameTaken
 from ..model import (
     DEV_EUI,
+    SENDING,
     Credential,
     CredentialKind,
     DeviceChanges,
     DeviceKind,
     DeviceState,
+    NamedDevice,
     Platform,
     Sender,
 )
@@ -58,6 +60,7 @@ async def add_credential(
     label: str,
     user_name: str | None,
     digest: bytes,
+    mosquitto_hash: str | None,
     hint: str,
     expires_at: datetime | None,
     platform: Platform | None,
@@ -69,8 +72,8 @@ async def add_credential(
             insert(device_credentials)
             .values(
                 id=uuid7(), device_id=device_id, kind=kind.value, label=label, user_name=user_name,
-                digest=digest, hint=hint, version=1, expires_at=expires_at, platform=platform,
-                old_topic=old_topic, **tx.stamp(),
+                digest=digest, mosquitto_hash=mosquitto_hash, hint=hint, version=1,
+                expires_at=expires_at, platform=platform, old_topic=old_topic, **tx.stamp(),
             )
             .on_conflict_do_nothing()
             .returning(device_credentials)
@@ -115,6 +118,7 @@ async def rotate_credential(
     credential_id: UUID,
     *,
     digest: bytes,
+    mosquitto_hash: str | None,
     hint: str,
     previous_until: datetime | None,
 ) -> Credential:
@@ -128,7 +132,8 @@ async def rotate_credential(
                 device_credentials.c.device_id == device_id,
             )
             .values(
-                digest=digest, hint=hint, version=device_credentials.c.version + 1,
+                digest=digest, mosquitto_hash=mosquitto_hash, hint=hint,
+                version=device_credentials.c.version + 1,
                 previous_digest=keep, previous_until=previous_until, **tx.restamp(),
             )
             .returning(device_credentials)
@@ -232,6 +237,34 @@ async def find_certified(tx: Tx, device_id: UUID) -> Sender | None:
         state=DeviceState(row.state),
         is_gateway=row.kind == DeviceKind.GATEWAY,
     )
+
+
+async def named_in(tx: Tx, organization_id: UUID | None) -> list[NamedDevice]:
+    """List who may sign in by a user name, in an organisation or everywhere, by that name."""
+    c, child = device_credentials.c, devices.alias("child")
+    of_gateway = and_(
+        child.c.gateway_id == devices.c.id,
+        child.c.organization_id == devices.c.organization_id,
+        child.c.state.in_([state.value for state in SENDING]),
+        devices.c.kind == DeviceKind.GATEWAY.value,
+    )
+    children = func.array_agg(child.c.id).filter(child.c.id.is_not(None))
+    query = (
+        select(c.user_name, c.mosquitto_hash, devices.c.id, children.label("children"))
+        .join(devices, devices.c.id == c.device_id)
+        .outerjoin(child, of_gateway)
+        .where(c.mosquitto_hash.is_not(None))
+        .where(devices.c.state.in_([state.value for state in SENDING]))
+        .where(or_(c.expires_at.is_(None), c.expires_at > tx.now))
+        .group_by(c.id, devices.c.id)
+        .order_by(c.user_name)
+    )
+    if organization_id is not None:
+        query = query.where(devices.c.organization_id == organization_id)
+    return [
+        NamedDevice(row.user_name, row.mosquitto_hash, row.id, tuple(row.children or ()))
+        for row in await tx.execute(query)
+    ]
 
 
 def _sender(row: Any) -> Sender:

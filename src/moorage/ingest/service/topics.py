@@ -10,7 +10,9 @@ from . import peers
 ABSOLUTE = "v1/devices/"
 _UPLINKS = ("v1/up", "v1/twin/reported")
 # What comes down, and a device's own messages, for its other connections.
-_OWN = ("v1/op/#", "v1/twin/desired", "v1/time", "v1/up", "v1/up/#", "v1/twin/reported")
+SUBSCRIBED = ("v1/op/#", "v1/twin/desired", "v1/time", "v1/up", "v1/up/#", "v1/twin/reported")
+# What `uplink` takes, as filters, for brokers that check topics by themselves.
+PUBLISHED = ("v1/up/#", "v1/twin/reported", "v1/op/+/result")
 
 
 def uplink(sender: devices.Sender, topic: str) -> Uplink | None:
@@ -26,7 +28,7 @@ def uplink(sender: devices.Sender, topic: str) -> Uplink | None:
 
 def may_subscribe(sender: devices.Sender, topic_filter: str) -> bool:
     """Tell whether the sender may subscribe to the filter, relative to itself."""
-    allowed = (*_OWN, *peers.downlinks(sender))
+    allowed = (*SUBSCRIBED, *peers.downlinks(sender))
     return any(_within(topic_filter, one) for one in allowed)
 
 
