@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,10 +49,13 @@ def own_door(platform: Installation, directory: Path) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def _registered(platform: Installation, kind: str, **more: Any) -> Iterator[tuple[Place, Any]]:
+def _registered(
+    platform: Installation, kind: str, asked: dict[str, str] | None = None, **more: Any
+) -> Iterator[tuple[Place, Any]]:
     """Register a broker; gives the place, still without a port, and what was shown."""
     place = _place(platform, 0, **more)
     body = {"organizationId": place.organization_id, "name": f"{kind} {uuid4()}", "kind": kind}
+    body |= asked or {}
     shown = ok(platform.admin.post("/api/v1/brokers", json=body)).json()
     place.broker_id = shown["broker"]["id"]
     yield place, shown
@@ -85,6 +89,33 @@ def _here(platform: Installation, text: str) -> str:
     shown = ok(platform.admin.get("/api/v1/brokers")).request.url
     assert shown.host == "localhost"
     return text.replace("://localhost:", "://127.0.0.1:")
+
+
+@contextlib.contextmanager
+def in_front_nats(platform: Installation, directory: Path) -> Iterator[Place]:
+    """Run NATS in front, which asks over a connection of ours."""
+    directory = directory / "nats"
+    directory.mkdir()
+    client, port = free_ports(2)
+    more = {"version": V311, "tells_presence": False}
+    asked = {"url": f"nats://127.0.0.1:{client}"}
+    with _registered(platform, "nats", asked, **more) as (place, shown):
+        text = shown["pieces"][0]["text"]
+        text = text.replace("/var/lib/nats", str(directory / "data"))
+        text = text.replace("port: 1883", f'host: "127.0.0.1", port: {port}')
+        text += f'host: "127.0.0.1"\nport: {client}\n'
+        config = _file(directory / "nats.conf", text)
+        executable = Path(sys.executable).with_name("nats-server")
+        with (directory / "nats.log").open("ab") as log:
+            process = subprocess.Popen([executable, "-c", config], stdout=log, stderr=log)
+        try:
+            _until_listening(port)
+            place.port = port
+            _connect(place, url=f"mqtt://127.0.0.1:{port}", secrets={"password": shown["token"]})
+            yield place
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 # --- Mosquitto, which asks nobody -------------------------------------------
@@ -183,3 +214,10 @@ def _until_listening(port: int) -> None:
 
 
 Opening = Callable[[Installation, Path], contextlib.AbstractContextManager[Place]]
+ALL: tuple[Opening, ...] = (
+    own_door,
+    in_front_mosquitto,
+    in_front_certificates,
+    in_front_rabbitmq,
+    in_front_nats,
+)

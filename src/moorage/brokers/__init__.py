@@ -1,10 +1,11 @@
 """Brokers that stand in front of the platform, and what they ask of it."""
 
 from .model import Broker, NewBroker, ShownToken
-from .service import Guard, Registry, add, connect, get, remove, rotate_token
+from .service import Callouts, Guard, Registry, add, connect, get, remove, rotate_token, seal_anew
 
 __all__ = [
     "Broker",
+    "Callouts",
     "Guard",
     "NewBroker",
     "Registry",
@@ -14,4 +15,5 @@ __all__ = [
     "get",
     "remove",
     "rotate_token",
+    "seal_anew",
 ]

@@ -18,6 +18,8 @@ class Broker:
         organization_id: whose devices it serves; None for those of everybody.
         certified: it checks client certificates, so that whoever it names without a password is
             known by his device's id.
+        url: where a NATS server is, which the platform connects to so as to be asked.
+        issuer: the public account key whose signature that believes.
         hint: the end of its token.
         expires_at: when its token stops working; None for never.
         previous_until: how long the token before works as well.
@@ -30,6 +32,8 @@ class Broker:
     name: str
     kind: BrokerKind
     certified: bool
+    url: str | None
+    issuer: str | None
     hint: str
     expires_at: datetime | None
     previous_until: datetime | None
@@ -50,6 +54,7 @@ class NewBroker:
     kind: BrokerKind
     certified: bool = False
     expires_at: datetime | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,16 @@ class Registered:
     kind: BrokerKind
     certified: bool
     digests: tuple[tuple[bytes, datetime | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """What being asked by a NATS server takes."""
+
+    broker: Registered
+    url: str
+    sealed_secrets: bytes
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,15 @@ CERTIFIED = (
     "Whether the broker checks client certificates; whoever it names without a password is then "
     "known by his device's id."
 )
+NatsUrl = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=1_024,
+        description="Of NATS, where the platform connects to be asked: nats:// or tls://.",
+        examples=["tls://nats.example.org:4222"],
+    ),
+]
 Certified = Annotated[bool, Field(description=CERTIFIED)]
 
 
@@ -45,11 +54,12 @@ class BrokerBody(Body):
     kind: Annotated[BrokerKind, Strict(False)]
     certified: Certified = False
     expires_at: Annotated[Instant | None, Field(description="When its token stops working.")] = None
+    url: NatsUrl | None = None
 
     def to_model(self) -> NewBroker:
         """Make the noun."""
         return NewBroker(
-            self.organization_id, self.name, self.kind, self.certified, self.expires_at
+            self.organization_id, self.name, self.kind, self.certified, self.expires_at, self.url
         )
 
 
@@ -58,6 +68,7 @@ class BrokerPatch(Body):
 
     name: Name = ""
     certified: Certified = False
+    url: NatsUrl = ""
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent."""
@@ -100,6 +111,8 @@ class BrokerOut(Stamped):
     name: str
     kind: BrokerKind
     certified: bool
+    url: str | None
+    issuer: str | None
     hint: str
     expires_at: Instant | None
     previous_until: Instant | None

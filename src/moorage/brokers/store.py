@@ -15,11 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from moorage.kit import pages, secrets
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
-from moorage.kit.ids import uuid7
 from moorage.sources import BrokerKind
 
 from .errors import BrokerNameTaken, BrokerUnknown
-from .model import Broker, NewBroker, Registered
+from .model import Broker, Callout, NewBroker, Registered
 from .tables import broker_contacts, brokers
 
 _FIELDS = tuple(
@@ -42,12 +41,20 @@ def _broker(row: Any) -> Broker:
     )
 
 
-async def add(tx: Tx, new: NewBroker, token: str) -> Broker:
+async def add(
+    tx: Tx, broker_id: UUID, new: NewBroker, token: str, issuer: str | None, sealed: bytes | None
+) -> Broker:
     """Insert `new`. Raises BrokerNameTaken."""
-    broker_id = uuid7()
     statement = (
         insert(brokers)
-        .values(id=broker_id, **_token(token), **asdict(new), **tx.stamp())
+        .values(
+            id=broker_id,
+            issuer=issuer,
+            sealed_secrets=sealed,
+            **_token(token),
+            **asdict(new),
+            **tx.stamp(),
+        )
         .on_conflict_do_nothing(
             index_elements=[brokers.c.organization_id, func.lower(brokers.c.name)]
         )
@@ -118,6 +125,7 @@ async def rotate(
     *,
     expires_at: datetime | None,
     previous_until: datetime | None,
+    sealed: bytes | None,
 ) -> Broker:
     """Put a new token in; the old one works until `previous_until`. Raises BrokerUnknown."""
     await tx.execute(
@@ -128,6 +136,7 @@ async def rotate(
             expires_at=expires_at,
             previous_digest=brokers.c.digest if previous_until else None,
             previous_until=previous_until,
+            sealed_secrets=sealed,
             **tx.restamp(),
         )
     )
@@ -160,6 +169,36 @@ async def remove(tx: Tx, broker_id: UUID) -> None:
 async def registered(tx: Tx) -> list[Registered]:
     """Read all brokers that have a token."""
     return [_registered(row) for row in await tx.execute(select(brokers))]
+
+
+async def callouts(tx: Tx) -> list[Callout]:
+    """Read the NATS servers that ask."""
+    rows = await tx.execute(select(brokers).where(brokers.c.sealed_secrets.is_not(None)))
+    return [
+        Callout(_registered(row), row.url, bytes(row.sealed_secrets), row.updated_at)
+        for row in rows
+    ]
+
+
+async def sealed_secrets(tx: Tx, broker_id: UUID) -> bytes | None:
+    """Read the sealed secrets of a broker."""
+    query = select(brokers.c.sealed_secrets).where(brokers.c.id == broker_id)
+    found: bytes | None = (await tx.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def lock_sealed(tx: Tx) -> list[tuple[UUID, bytes]]:
+    """Read the sealed secrets of all brokers, which nobody changes meanwhile."""
+    query = select(brokers.c.id, brokers.c.sealed_secrets).where(
+        brokers.c.sealed_secrets.is_not(None)
+    )
+    rows = await tx.execute(query.order_by(brokers.c.id).with_for_update())
+    return [(row.id, row.sealed_secrets) for row in rows]
+
+
+async def put_sealed(tx: Tx, broker_id: UUID, sealed: bytes) -> None:
+    """Replace how a broker's secrets are sealed."""
+    await tx.execute(update(brokers).where(brokers.c.id == broker_id).values(sealed_secrets=sealed))
 
 
 def _registered(row: Any) -> Registered:

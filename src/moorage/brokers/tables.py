@@ -26,6 +26,11 @@ brokers = Table(
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("certified", Boolean, nullable=False),
+    # Of NATS, which is not asked by HTTP: where it is, whose signature it believes, and the token
+    # and the seed of that signature as one sealed JSON object.
+    Column("url", Text),
+    Column("issuer", Text),
+    Column("sealed_secrets", LargeBinary),
     Column("digest", LargeBinary, nullable=False, unique=True),
     # Of the token, with which the platform itself signs in where passwords stand in a file.
     Column("mosquitto_hash", Text, nullable=False),

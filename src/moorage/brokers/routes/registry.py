@@ -35,7 +35,8 @@ _MANAGED = (BrokerUnknown, PermissionMissing, InstallationOnly)
 def _shown(request: Request, response: Response, made: ShownToken) -> ShownTokenOut:
     response.headers["Cache-Control"] = "no-store"
     tag(response, made.broker.updated_at)
-    pieces = service.pieces(made.broker.kind, request.app.state.public_url, made.token)
+    public_url, issuer = request.app.state.public_url, made.broker.issuer or ""
+    pieces = service.pieces(made.broker.kind, public_url, made.token, issuer)
     return ShownTokenOut(
         broker=BrokerOut.model_validate(made.broker),
         token=made.token,
@@ -50,7 +51,7 @@ async def add_broker(
     body: BrokerBody, tx: Tx, caller: Signed, request: Request, response: Response
 ) -> ShownTokenOut:
     """Register a broker that devices connect to in place of the platform; shows its token."""
-    made = await service.add(tx, caller, body.to_model())
+    made = await service.add(tx, caller, body.to_model(), request.app.state.sealer)
     response.headers["Location"] = f"/api/v1/brokers/{made.broker.id}"
     return _shown(request, response, made)
 
@@ -78,7 +79,8 @@ async def get_broker(broker_id: UUID, tx: Tx, caller: Signed, response: Response
 async def get_broker_setup(broker_id: UUID, tx: Tx, caller: Signed, request: Request) -> SetupOut:
     """Give what to write into the broker's configuration, with a placeholder for its token."""
     broker = await service.get(tx, caller, broker_id)
-    pieces = service.pieces(broker.kind, request.app.state.public_url)
+    public_url, issuer = request.app.state.public_url, broker.issuer or ""
+    pieces = service.pieces(broker.kind, public_url, issuer=issuer)
     return SetupOut(pieces=[PieceOut.model_validate(piece) for piece in pieces])
 
 
@@ -103,7 +105,12 @@ async def rotate_broker_token(
 ) -> ShownTokenOut:
     """Give a broker a new token, shown this once; the old one works on as long as asked for."""
     made = await service.rotate_token(
-        tx, caller, broker_id, overlap=body.overlap, expires_at=body.expires_at
+        tx,
+        caller,
+        broker_id,
+        request.app.state.sealer,
+        overlap=body.overlap,
+        expires_at=body.expires_at,
     )
     return _shown(request, response, made)
 

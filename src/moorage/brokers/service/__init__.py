@@ -1,6 +1,7 @@
 """The rules of brokers in front."""
 
-from .catalogue import add, change, connect, get, list_brokers, remove, rotate_token
+from .callout import Callouts
+from .catalogue import add, change, connect, get, list_brokers, remove, rotate_token, seal_anew
 from .files import files_of
 from .guard import ITSELF, Guard, Guest, SigningIn, absolute, owns_client_id, relative
 from .registry import Registry
@@ -8,6 +9,7 @@ from .setup import pieces
 
 __all__ = [
     "ITSELF",
+    "Callouts",
     "Guard",
     "Guest",
     "Registry",
@@ -24,4 +26,5 @@ __all__ = [
     "relative",
     "remove",
     "rotate_token",
+    "seal_anew",
 ]

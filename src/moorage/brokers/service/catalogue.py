@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from moorage import organizations, sources
@@ -14,6 +15,7 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference
+from moorage.kit.ids import uuid7
 from moorage.kit.secrets import Sealer
 from moorage.organizations import Permission
 from moorage.sources import FRONT, BrokerKind, NewSource, Source, Version
@@ -22,6 +24,7 @@ from .. import store
 from ..errors import BrokerConnected, BrokersTooMany, BrokerUnknown
 from ..facts import BrokerAdded, BrokerChanged, BrokerRemoved, BrokerTokenRotated
 from ..model import Broker, Connection, NewBroker, ShownToken
+from . import signing
 
 MOST_BROKERS = 100
 PREFIX = "mbk_"
@@ -32,7 +35,7 @@ _UNTOLD = frozenset(
 )
 
 
-async def add(tx: Tx, caller: Caller, new: NewBroker) -> ShownToken:
+async def add(tx: Tx, caller: Caller, new: NewBroker, sealer: Sealer) -> ShownToken:
     """Register a broker; its token is shown this once.
 
     A broker serves one organisation, or with none the whole installation.
@@ -45,10 +48,15 @@ async def add(tx: Tx, caller: Caller, new: NewBroker) -> ShownToken:
         await organizations.get(tx, caller, new.organization_id)
     organizations.require(caller, Permission.MANAGE_SOURCES, new.organization_id)
     _check_end(tx, new.expires_at)
+    _check_url(new.kind, new.url)
     if await store.count(tx, new.organization_id) >= MOST_BROKERS:
         raise BrokersTooMany(limit=MOST_BROKERS)
     token = secrets.make_token(PREFIX)
-    broker = await store.add(tx, new, token)
+    broker_id, issuer, sealed = uuid7(), None, None
+    if new.kind is BrokerKind.NATS:
+        secret = signing.new(token)
+        issuer, sealed = secret.issuer, signing.seal(sealer, broker_id, secret)
+    broker = await store.add(tx, broker_id, new, token, issuer, sealed)
     tx.announce(BrokerAdded(broker.id, broker.organization_id, after=_view(broker)))
     return ShownToken(broker, token)
 
@@ -85,9 +93,11 @@ async def change(tx: Tx, caller: Caller, broker_id: UUID, changes: Mapping[str, 
     """Change a broker.
 
     Raises:
-        BrokerUnknown, PermissionMissing, InstallationOnly, BrokerNameTaken.
+        BrokerUnknown, PermissionMissing, InstallationOnly, FieldInvalid, BrokerNameTaken.
     """
     before = await to_manage(tx, caller, broker_id)
+    if "url" in changes:
+        _check_url(before.kind, changes["url"])
     after = await store.change(tx, broker_id, changes)
     was, now = difference(_view(before), _view(after))
     tx.announce(BrokerChanged(broker_id, before.organization_id, was, now))
@@ -98,6 +108,7 @@ async def rotate_token(
     tx: Tx,
     caller: Caller,
     broker_id: UUID,
+    sealer: Sealer,
     *,
     overlap: timedelta = timedelta(),
     expires_at: datetime | None = None,
@@ -113,8 +124,12 @@ async def rotate_token(
     until = tx.now + overlap if overlap else None
     if until is not None and before.expires_at is not None:
         until = min(until, before.expires_at)
+    sealed = await store.sealed_secrets(tx, broker_id)
+    if sealed is not None:
+        secret = replace(signing.opened(sealer, broker_id, sealed), token=token)
+        sealed = signing.seal(sealer, broker_id, secret)
     after = await store.rotate(
-        tx, broker_id, token, expires_at=expires_at, previous_until=until,
+        tx, broker_id, token, expires_at=expires_at, previous_until=until, sealed=sealed,
     )  # fmt: skip
     told = {"token": "***", "overlap": overlap, "expires_at": expires_at}
     tx.announce(BrokerTokenRotated(broker_id, before.organization_id, after=told))
@@ -158,6 +173,28 @@ async def remove(tx: Tx, caller: Caller, broker_id: UUID) -> None:
         await sources.remove(tx, caller, before.source_id)
     await store.remove(tx, broker_id)
     tx.announce(BrokerRemoved(broker_id, before.organization_id, before=_view(before)))
+
+
+async def seal_anew(tx: Tx, sealer: Sealer) -> None:
+    """Seal the secrets of all brokers with the sealing key that is in use."""
+    for broker_id, sealed in await store.lock_sealed(tx):
+        anew = signing.seal(sealer, broker_id, signing.opened(sealer, broker_id, sealed))
+        await store.put_sealed(tx, broker_id, anew)
+
+
+def _check_url(kind: BrokerKind, url: str | None) -> None:
+    """Check that a NATS server, and nothing else, has an address. Raises FieldInvalid."""
+    if (kind is BrokerKind.NATS) != (url is not None):
+        raise FieldInvalid("/url", "goes with a NATS server, and only with that")
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("nats", "tls") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or parts.username is not None or parts.path not in ("", "/") or parts.query:
+        raise FieldInvalid("/url", "must be nats:// or tls://, a host and, unless 4222, a port")
 
 
 def _check_end(tx: Tx, expires_at: datetime | None) -> None:

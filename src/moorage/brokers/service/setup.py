@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from moorage.sources import BrokerKind
 
 from ..model import Piece
+from .callout import ACCOUNT, ASKED
 
 PLACEHOLDER = "<token>"
 _RABBITMQ = """\
@@ -93,19 +94,38 @@ log_type warning
 log_type notice
 log_dest topic
 """
+_NATS = """\
+server_name: moorage
+jetstream {{ store_dir: "/var/lib/nats" }}
+mqtt {{ port: 1883 }}
+accounts {{
+  MOORAGE: {{ users: [ {{ user: "{asked}", password: "{token}" }} ] }}
+  {account}: {{ jetstream: enabled }}
+}}
+authorization {{
+  timeout: 5
+  auth_callout {{ issuer: {issuer}, auth_users: [ "{asked}" ], account: MOORAGE }}
+}}
+"""
 _HOOKS = (
     "auth_on_register", "auth_on_publish", "auth_on_subscribe", "on_deliver",
 )  # fmt: skip
 
 
-def pieces(kind: BrokerKind, public_url: str, token: str = PLACEHOLDER) -> list[Piece]:
+def pieces(
+    kind: BrokerKind, public_url: str, token: str = PLACEHOLDER, issuer: str = ""
+) -> list[Piece]:
     """Write the parts of a broker's configuration.
 
     Args:
         kind: the software.
         public_url: where the platform is reached, such as `https://moorage.example.org`.
         token: the broker's; a placeholder where it is not known any more.
+        issuer: whose signature a NATS server believes.
     """
+    if kind is BrokerKind.NATS:
+        text = _NATS.format(token=token, issuer=issuer, asked=ASKED, account=ACCOUNT)
+        return [Piece("/etc/nats-server.conf", text)]
     return _WRITERS[kind](f"{public_url.rstrip('/')}/brokers/v1", token)
 
 
@@ -141,15 +161,10 @@ def _mosquitto(_url: str, _token: str) -> list[Piece]:
     return [Piece("/etc/mosquitto/conf.d/moorage.conf", _MOSQUITTO)]
 
 
-def _nats(url: str, token: str) -> list[Piece]:
-    return []
-
-
 _WRITERS: Mapping[BrokerKind, Callable[[str, str], list[Piece]]] = {
     BrokerKind.MOSQUITTO: _mosquitto,
     BrokerKind.GO_AUTH: _go_auth,
     BrokerKind.EMQX: _emqx,
     BrokerKind.VERNEMQ: _vernemq,
     BrokerKind.RABBITMQ: _rabbitmq,
-    BrokerKind.NATS: _nats,
 }
