@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from httpx2 import AsyncClient, Response
 import web
 from moorage import brokers, devices, groups
 from moorage.devices import CredentialKind
+from moorage.kit.secrets import Sealer
 from moorage.sources import BrokerKind
 from web import OPERATOR
 
@@ -60,10 +61,20 @@ class Desk:
 
     async def broker(self, kind: BrokerKind, **more: Any) -> brokers.ShownToken:
         """Register a broker of the town."""
-        given = {"organization_id": self.organization_id, "name": f"{kind} {time.time_ns()}"}
-        new = brokers.NewBroker(**given | {"kind": kind} | more)
+        new = brokers.NewBroker(self.organization_id, f"{kind} {time.time_ns()}", kind)
         async with self.world.database.begin(OPERATOR) as tx:
-            return await brokers.add(tx, OPERATOR, new)
+            return await brokers.add(tx, OPERATOR, replace(new, **more), self.sealer)
+
+    async def rotate(self, broker: brokers.Broker, **more: Any) -> brokers.ShownToken:
+        """Give a broker a new token."""
+        async with self.world.database.begin(OPERATOR) as tx:
+            return await brokers.rotate_token(tx, OPERATOR, broker.id, self.sealer, **more)
+
+    @property
+    def sealer(self) -> Sealer:
+        """The application's."""
+        found: Sealer = self.world.app.state.sealer
+        return found
 
     async def ask(
         self, token: str, name: str, form: dict[str, str] | None = None, **json: Any

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from brokers.desk import Desk
-from moorage import brokers, devices
+from moorage import devices
 from moorage.devices import CredentialKind
 from moorage.sources import BrokerKind
 from web import OPERATOR
@@ -178,12 +178,10 @@ async def test_no_foreign_and_expired_tokens_are_refused(desk: Desk) -> None:
 async def test_a_token_gives_way_to_a_new_one(desk: Desk) -> None:
     made = await desk.broker(BrokerKind.EMQX)
     assert await signs_in(desk, BrokerKind.EMQX, made.token, "moorage", made.token)
-    async with desk.world.database.begin(OPERATOR) as tx:
-        new = await brokers.rotate_token(tx, OPERATOR, made.broker.id, overlap=timedelta(hours=1))
+    new = await desk.rotate(made.broker, overlap=timedelta(hours=1))
     assert await signs_in(desk, BrokerKind.EMQX, new.token, "moorage", made.token)
     assert await signs_in(desk, BrokerKind.EMQX, made.token, "moorage", new.token)
-    async with desk.world.database.begin(OPERATOR) as tx:
-        last = await brokers.rotate_token(tx, OPERATOR, made.broker.id)
+    last = await desk.rotate(made.broker)
     assert await signs_in(desk, BrokerKind.EMQX, last.token, "moorage", last.token)
     for old in (made.token, new.token):
         path = f"/brokers/v1/{old}/authn"
