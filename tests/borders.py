@@ -344,8 +344,10 @@ async def a_source(north: North) -> str:
 
 @thing("broker_id")
 async def a_broker(north: North) -> str:
-    body = {"organizationId": north.organization_id, "name": f"{MARK} broker"} | {"kind": "mosquitto"}
-    return str((await north.make("/brokers", body))["broker"]["id"])
+    body = {"organizationId": north.organization_id, "name": f"{MARK} broker"} | {
+        "kind": "mosquitto"
+    }
+    return str((await north.make("/brokers", body))["id"])
 
 
 @thing("route_id")

@@ -57,7 +57,7 @@ def _registered(
     body = {"organizationId": place.organization_id, "name": f"{kind} {uuid4()}", "kind": kind}
     body |= asked or {}
     shown = ok(platform.admin.post("/api/v1/brokers", json=body)).json()
-    place.broker_id = shown["broker"]["id"]
+    place.broker_id = shown["id"]
     yield place, shown
 
 

@@ -139,9 +139,8 @@ class SetupOut(Out):
     pieces: list[PieceOut]
 
 
-class ShownTokenOut(Out):
+class ShownTokenOut(BrokerOut):
     """A broker with its token, which is shown this once, and its configuration."""
 
-    broker: BrokerOut
     token: str
     pieces: list[PieceOut]

@@ -37,11 +37,9 @@ def _shown(request: Request, response: Response, made: ShownToken) -> ShownToken
     tag(response, made.broker.updated_at)
     public_url, issuer = request.app.state.public_url, made.broker.issuer or ""
     pieces = service.pieces(made.broker.kind, public_url, made.token, issuer)
-    return ShownTokenOut(
-        broker=BrokerOut.model_validate(made.broker),
-        token=made.token,
-        pieces=[PieceOut.model_validate(piece) for piece in pieces],
-    )
+    broker = BrokerOut.model_validate(made.broker)
+    told = [PieceOut.model_validate(piece) for piece in pieces]
+    return ShownTokenOut(**dict(broker), token=made.token, pieces=told)
 
 
 @router.post("", status_code=201, response_model=ShownTokenOut,
@@ -124,17 +122,14 @@ async def get_broker_files(broker_id: UUID, tx: Tx, caller: Signed, response: Re
     return FilesOut(files=[PieceOut.model_validate(one) for one in files])
 
 
-@router.post("/{broker_id}/connect", status_code=201, response_model=BrokerOut,
+@router.post("/{broker_id}/connect", response_model=BrokerOut,
              responses=may_fail(*_MANAGED, FieldInvalid, BrokerConnected, SourceNameTaken,
                                 SourcesTooMany))  # fmt: skip
 async def connect_broker(
-    broker_id: UUID, body: ConnectionBody, tx: Tx, caller: Signed, request: Request,
-    response: Response,
+    broker_id: UUID, body: ConnectionBody, tx: Tx, caller: Signed, request: Request
 ) -> Broker:  # fmt: skip
     """Have a broker's messages fetched and commands sent through it, by a source of its name."""
-    sealer = request.app.state.sealer
-    source = await service.connect(tx, caller, broker_id, body.to_model(), sealer)
-    response.headers["Location"] = f"/api/v1/sources/{source.id}"
+    await service.connect(tx, caller, broker_id, body.to_model(), request.app.state.sealer)
     return await service.get(tx, caller, broker_id)
 
 
