@@ -60,6 +60,316 @@ class Works:
 
     async def remove_rule(self, rule_id: str) -> None:
         path = f"/api/v1/applications/{self.application}/topic-rules/{rule_id}"
+        assert (await self.admin.delete(path)).status_code == 204
+
+    async def api_key(
+        self, *roles: Role, applications: Sequence[str] | None = None
+    ) -> dict[str, str]:
+        """Make an API key, with rights in the organisation or in some of its applications."""
+        scope: dict[str, Any] = {}
+        if applications is not None:
+            scope = {"everyApplication": False, "applicationIds": list(applications)}
+        of = {"organizationId": self.organization}
+        names = [role.value for role in roles]
+        body = {**of, "name": f"group {uuid4()}", "roles": names, **scope}
+        group = (await make(self.admin, "/permissions", **body))["id"]
+        body = {**of, "name": f"key {uuid4()}", "permissionGroupIds": [group]}
+        made = await make(self.admin, "/api-keys", **body)
+        return {"id": made["id"], "secret": made["key"], "group": group}
+
+    def device(self, name: str, **more: Any) -> Any:
+        """Connect a device."""
+        return connected(self.port, name, self.keys[name], client_id=name, **more)
+
+    def lasting(self, name: str) -> Any:
+        """Connect a device with a session that lasts; the answer is for the caller to take."""
+        return dialled(
+            self.port, username=name, secret=self.keys[name], client_id=name, clean_start=False,
+            session_expiry_s=3600,
+        )  # fmt: skip
+
+    def shown(self, name: str, rest: str) -> str:
+        """Give a device's topic as services know it."""
+        return f"v1/applications/{self.application}/devices/{self.ids[name]}/{rest}"
+
+    async def listed(self, text: str) -> None:
+        """Wait until a refusal is listed."""
+        async with asyncio.timeout(10):
+            while True:
+                found = (await self.admin.get("/api/v1/refusals")).json()["items"]
+                if any(text in one["detail"] for one in found):
+                    return
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def door(world: World) -> AsyncIterator[int]:
+    """Run an MQTT door on the platform; give its port."""
+    one = MqttDoor(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0))
+    ready = asyncio.Event()
+    running = asyncio.create_task(one.run(world.app.state.uplink.door, ready.set))
+    await ready.wait()
+    try:
+        yield one.ports[0]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture
+async def towns(world: World) -> AsyncIterator[tuple[Works, Works]]:
+    admin = await world.admin()
+    async with door(world) as port:
+        made = [
+            await Works(world, admin).found(name, "pump", "valve") for name in ("Aarhus", "Odense")
+        ]
+        for one in made:
+            one.port = port
+        yield made[0], made[1]
+
+
+async def nothing_came(client: Client) -> None:
+    """Ask for the time, which comes after all that was sent before, and look what comes first."""
+    assert await client.subscribe("v1/time") == 1
+    assert (await client.next(Publish)).topic == "v1/time"
+
+
+# --- Devices --------------------------------------------------------------------------------------
+
+
+async def test_devices_of_an_application_share_topics_by_rules_and_nobody_else_sees_them(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    for town in towns:
+        await town.rule("line/{serial}/state", publish=True)
+        await town.rule("line/#", subscribe=True)
+    async with (
+        here.device("pump") as pump,
+        here.device("valve") as valve,
+        there.device("valve") as foreign,
+    ):
+        assert await valve.subscribe("line/+/state") == 1
+        assert await foreign.subscribe("line/#") == 1
+        assert await pump.publish("line/Aarhus-pump/state", b"on") == 0
+        heard = await valve.next(Publish)
+        assert (heard.topic, heard.payload) == ("line/Aarhus-pump/state", b"on")
+        # Somebody else's name, another level, and what no rule is about.
+        for topic in ("line/Aarhus-valve/state", "line/Aarhus-pump", "line", "plant", "$SYS/x"):
+            assert await pump.publish(topic, b"off") == 0x87, topic
+        for topic_filter in ("#", "+/#", "plant/#", "$SYS/#", "v1/devices/#"):
+            assert await valve.subscribe(topic_filter) == 0x87, topic_filter
+        await nothing_came(foreign)
+    await here.world.work()
+    stored = await here.admin.get(f"/api/v1/devices/{here.ids['pump']}/messages")
+    assert stored.json()["items"] == []
+    await here.listed("line/Aarhus-valve/state")
+
+
+async def test_a_rule_with_a_channel_makes_messages_of_a_devices_own_layout(
+    towns: tuple[Works, Works],
+) -> None:
+    here, _ = towns
+    await here.rule("factory/{serial}/telemetry", publish=True, channel="legacy")
+    async with here.device("pump") as pump:
+        assert await pump.publish("factory/Aarhus-pump/telemetry", b'{"t": 21}') == 0
+    await here.world.work()
+    stored = await here.admin.get(f"/api/v1/devices/{here.ids['pump']}/messages")
+    assert [one["channel"] for one in stored.json()["items"]] == ["legacy"]
+    mine = await here.admin.get(f"/api/v1/devices/{here.ids['pump']}/topics")
+    assert [one["topic"] for one in mine.json()] == ["factory/Aarhus-pump/telemetry"]
+
+
+async def test_a_rule_may_be_for_one_device_or_one_model(towns: tuple[Works, Works]) -> None:
+    here, there = towns
+    await here.rule("alarm", publish=True, deviceId=here.ids["pump"])
+    await here.rule("news", publish=True, model="V2")
+    async with here.device("pump") as pump, here.device("valve") as valve:
+        assert await pump.publish("alarm", b"1") == 0
+        assert await valve.publish("alarm", b"1") == 0x87
+        assert await valve.publish("news", b"1") == 0x87
+        path = f"/api/v1/devices/{here.ids['valve']}"
+        assert (await here.admin.patch(path, json={"model": "V2"})).status_code == 200
+        assert (await valve.until_closed()) is not None
+    async with here.device("valve") as valve:
+        assert await valve.publish("news", b"1") == 0
+    path = f"/api/v1/applications/{here.application}/topic-rules"
+    body = {"topic": "alarm", "publish": True, "deviceId": there.ids["pump"]}
+    answer = await here.admin.post(path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "devices.unknown")
+
+
+async def test_a_rule_taken_back_ends_the_connection_and_what_it_allowed(
+    towns: tuple[Works, Works],
+) -> None:
+    here, _ = towns
+    rule_id = await here.rule("line/#", publish=True, subscribe=True)
+    async with here.device("pump") as pump:
+        assert await pump.subscribe("line/#") == 1
+        await here.remove_rule(rule_id)
+        told = await pump.until_closed()
+        assert told is not None
+        assert told.reason_code == 0x98
+    async with here.device("pump") as pump:
+        assert await pump.publish("line/x", b"1") == 0x87
+
+
+async def test_what_waits_for_a_device_is_dropped_with_the_right_to_it(
+    towns: tuple[Works, Works],
+) -> None:
+    here, _ = towns
+    await here.rule("line/#", publish=True)
+    rule_id = await here.rule("line/#", subscribe=True)
+    async with here.lasting("valve") as valve:
+        assert (await valve.next(ConnAck)).reason_code == 0
+        assert await valve.subscribe("line/#") == 1
+    async with here.device("pump") as pump:
+        assert await pump.publish("line/a", b"kept for it") == 0
+    async with here.lasting("valve") as valve:
+        assert (await valve.next(ConnAck)).session_present
+        assert (await valve.next(Publish)).payload == b"kept for it"
+    async with here.device("pump") as pump:
+        assert await pump.publish("line/a", b"secret") == 0
+        await here.remove_rule(rule_id)
+        await pump.until_closed()
+    async with here.lasting("valve") as valve:
+        assert (await valve.next(ConnAck)).session_present
+        await nothing_came(valve)
+
+
+async def test_a_moved_device_leaves_the_topics_of_its_application(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    for town in towns:
+        await town.rule("line/#", publish=True, subscribe=True)
+    async with here.lasting("valve") as valve:
+        assert (await valve.next(ConnAck)).reason_code == 0
+        assert await valve.subscribe("line/#") == 1
+        path = f"/api/v1/devices/{here.ids['valve']}/move"
+        answer = await here.admin.post(path, json={"applicationId": there.application})
+        assert answer.status_code == 200, answer.text
+        assert (await valve.until_closed()) is not None
+    async with (
+        here.device("pump") as old,
+        there.device("pump") as new,
+        here.lasting("valve") as valve,
+    ):
+        assert (await valve.next(ConnAck)).session_present
+        # What it subscribed to there is not what the same name means here.
+        assert await old.publish("line/a", b"old") == 0
+        assert await new.publish("line/a", b"new") == 0
+        await nothing_came(valve)
+        assert await valve.subscribe("line/#") == 1
+        assert await old.publish("line/a", b"old") == 0
+        assert await new.publish("line/a", b"new") == 0
+        assert (await valve.next(Publish)).payload == b"new"
+
+
+async def test_a_message_for_a_shared_topic_may_be_retained(towns: tuple[Works, Works]) -> None:
+    here, _ = towns
+    await here.rule("line/#", publish=True, subscribe=True)
+    async with here.device("pump") as pump:
+        pump.core.publish("line/last", b"7", qos=1, retain=True, now=0.0, reference="r")
+        pump.flush()
+        assert (await pump.acknowledgement("r")).reason_code == 0
+    async with here.device("valve") as valve:
+        assert await valve.subscribe("line/#") == 1
+        found = await valve.next(Publish)
+        assert (found.payload, found.retain) == (b"7", True)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["v1/up", "$SYS/#", "a/#/b", "a+", "{unknown}/x", "{name", "/".join("a" * 40), "", "a\0"],
+)
+async def test_a_rule_must_be_a_topic_filter_of_the_application(
+    towns: tuple[Works, Works], topic: str
+) -> None:
+    here, _ = towns
+    path = f"/api/v1/applications/{here.application}/topic-rules"
+    answer = await here.admin.post(path, json={"topic": topic, "publish": True})
+    assert answer.status_code == 422, answer.text
+    assert "/topic" in answer.text
+    for body in ({"topic": "fine"}, {"topic": "fine", "subscribe": True, "channel": "x"}):
+        assert (await here.admin.post(path, json=body)).status_code == 422
+
+
+async def test_rules_are_changed_with_the_rights_and_the_version_they_have(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    rule_id = await here.rule("line/#", publish=True)
+    path = f"/api/v1/applications/{here.application}/topic-rules"
+    one = f"{path}/{rule_id}"
+    reader = await here.world.person("reader@example.org", UUID(here.organization), Role.READ)
+    assert (await reader.get(path)).status_code == 200
+    assert (await reader.post(path, json={"topic": "x", "publish": True})).status_code == 403
+    assert (await reader.patch(one, json={"topic": "x"})).status_code == 403
+    assert (await reader.delete(one)).status_code == 403
+    elsewhere = f"/api/v1/applications/{there.application}/topic-rules/{rule_id}"
+    assert (await here.admin.get(elsewhere)).status_code == 404
+    match = {"If-Match": (await here.admin.get(one)).headers["ETag"]}
+    changed = await here.admin.patch(one, json={"subscribe": True}, headers=match)
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["subscribe"] is True
+    stale = await here.admin.patch(one, json={"publish": False}, headers=match)
+    assert stale.status_code == 412
+    log = (await here.admin.get("/api/v1/audit", params={"subjectId": rule_id})).json()["items"]
+    names = {entry["name"] for entry in log}
+    assert names == {"devices.topic_rule_made", "devices.topic_rule_changed"}
+
+
+# --- Services -------------------------------------------------------------------------------------
+
+
+async def test_a_service_reads_the_applications_its_key_may_read(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    key = await here.api_key(Role.READ)
+    async with (
+        connected(here.port, "billing", key["secret"], client_id="billing") as service,
+        here.device("pump") as pump,
+        there.device("pump") as foreign,
+    ):
+        # Where this goes is remembered until somebody subscribes.
+        assert await pump.publish("v1/up", b"0") == 0
+        everything = f"v1/applications/{here.application}/devices/+/up/#"
+        assert await service.subscribe(everything) == 1
+        assert await pump.publish("v1/up", b"1") == 0
+        assert await pump.publish("v1/up/flow", b"2") == 0
+        assert await foreign.publish("v1/up", b"3") == 0
+        heard = [await service.next(Publish) for _ in range(2)]
+        assert [(one.topic, one.payload) for one in heard] == [
+            (here.shown("pump", "up"), b"1"), (here.shown("pump", "up/flow"), b"2"),
+        ]  # fmt: skip
+        for refused in (
+            f"v1/applications/{there.application}/devices/+/up/#", "v1/applications/+/devices/+/up",
+            "v1/applications/#", "#", "+/+", "v1/up", "v1/op/+", f"v1/devices/{here.ids['pump']}/up",
+            here.shown("pump", "op/+"), here.shown("pump", "#"),
+            f"v1/applications/{here.application.upper()}/devices/+/up",
+            f"v1/applications/{here.application}/devices/x/up",
+            f"v1/applications/{uuid4()}/topics/#", "$SYS/#",
+        ):  # fmt: skip
+            assert await service.subscribe(refused) == 0x87, refused
+        # It reads; it commands nobody.
+        assert await service.publish(here.shown("pump", "op"), b'{"code": "stop"}') == 0x87
+        assert await service.publish("v1/up", b"1") == 0x87
+        topic = f"v1/applications/{here.application}/topics/line/a"
+        assert await service.publish(topic, b"1") == 0x87
+
+
+async def test_a_service_commands_the_devices_its_key_may_operate(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    key = await here.api_key(Role.APPLICATION_ADMIN)
+    async with (
+        connected(here.port, "control", key["secret"], client_id="control") as service,
+        here.device("pump") as pump,
+    ):
+        assert await pump.subscribe("v1/op/+") == 1
         assert await service.subscribe(here.shown("pump", "op/+/result")) == 1
         asked = json.dumps({"code": "stop", "payload": {"within": 5}}).encode()
         assert await service.publish(here.shown("pump", "op"), asked) == 0
@@ -161,9 +471,7 @@ async def test_nobody_connects_with_a_wrong_or_missing_key(towns: tuple[Works, W
             assert (await client.next(ConnAck)).reason_code == expected
     async with dialled(here.port, username=None, secret=None) as client:
         assert (await client.next(ConnAck)).reason_code == 0x87
-    async with asyncio.timeout(10):
-        while not any("Nobody has this API key" in o["detail"] for o in await here.refusals()):
-            await asyncio.sleep(0.05)
+    await here.listed("Nobody has this API key")
 
 
 async def test_a_service_is_told_that_nothing_is_kept_for_it(towns: tuple[Works, Works]) -> None:
