@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from moorage.plugin import Host, Sender
-from moorage_mqtt import Broker, ReasonCode, Subscription, matches, split_share
+from moorage_mqtt import Broker, Outgoing, ReasonCode, Subscription, matches, split_share
 
 from .sessions import Kept
 
@@ -48,18 +48,22 @@ def forget_spaces(kept: Kept) -> None:
 
 
 def _drop_waiting(kept: Kept) -> None:
-    """Drop messages that no subscription left would have brought; commands have a reference."""
+    """Drop messages that no subscription left would have brought, those under way among them.
+
+    It must not hear after the end of its right what it has not heard before. Commands, which have
+    a reference, are its own.
+    """
     session = kept.session
-    waiting = [
-        one
-        for one in session.queue
-        if one.reference is not None or granted(kept, one.topic) is not None
-    ]
-    if len(waiting) < len(session.queue):
-        session.queue.clear()
-        session.queue.extend(waiting)
-        session.queue_bytes = sum(one.size for one in waiting)
-        session.changed = True
+
+    def stays(one: Outgoing) -> bool:
+        is_own = one.released or one.reference is not None
+        return is_own or granted(kept, one.topic) is not None
+
+    session.queue = [one for one in session.queue if stays(one)]
+    session.queue_bytes = sum(one.size for one in session.queue)
+    for packet_id in [number for number, one in session.inflight.items() if not stays(one)]:
+        del session.inflight[packet_id]
+    session.changed = True
 
 
 def command_topic(kept: Kept, device_id: UUID, command_id: str) -> tuple[str, int] | None:
