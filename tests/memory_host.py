@@ -65,6 +65,8 @@ class MemoryHost:
         self.looked_up = 0
         self.shed_for: list[str] = []
         self.wait_s = 0.0
+        self.crowded: Wait | None = None
+        self.inside = 0
         self.asked_for_commands = 0
         self.took: list[UUID] = []
         self._relieved: list[Callable[[], None]] = []
@@ -129,6 +131,14 @@ class MemoryHost:
         return topic_filter.startswith(
             ("v1/op/", "v1/up", "v1/time", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
         )
+
+    def enter(self, sender: Sender | Service) -> Wait | None:
+        if self.crowded is None:
+            self.inside += 1
+        return self.crowded
+
+    def leave(self, sender: Sender | Service) -> None:
+        self.inside -= 1
 
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         return Wait("device's", "messages a second", 1.0, self.wait_s) if self.wait_s else None

@@ -226,6 +226,14 @@ class Host(Protocol):
         """
         ...
 
+    def enter(self, sender: Sender | Service) -> Wait | None:
+        """Count a connection in; None if it may come. Whoever came in has to `leave`."""
+        ...
+
+    def leave(self, sender: Sender | Service) -> None:
+        """Count a connection out."""
+        ...
+
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         """Take messages of together `size` bytes from what a device may send; None if it may.
 

@@ -35,6 +35,7 @@ from ..settings import IngestSettings
 from . import topics
 from .allowance import Allowance
 from .keeping import Keeping
+from .limits import DeviceLimits
 from .notes import Notes
 from .process import CONSUMER
 from .quotas import Quotas
@@ -92,9 +93,9 @@ class Door:
         self.identify_device = self._senders.identify
         self.speaker = self._senders.speaker
         self.children = self._senders.children
-        self._allowance = Allowance(settings.device_rate, settings.device_burst)
+        self._limits = DeviceLimits(settings)
         self._answer_allowance = Allowance(ANSWER_RATE, ANSWER_BURST)
-        self._quotas = Quotas()
+        self._quotas = Quotas(self._limits)
         self._room = room or Room()
         self._notes = Notes()
         self._keeping = Keeping(database)
@@ -116,8 +117,7 @@ class Door:
     def adjust(self, settings: IngestSettings) -> None:
         """Take on other limits, from the next message on."""
         self.settings = settings
-        self._allowance.rate = settings.device_rate
-        self._allowance.burst = settings.device_burst
+        self._limits.adjust(settings)
 
     async def run(self) -> None:
         """Serve the doors until cancelled."""
@@ -218,19 +218,30 @@ class Door:
 
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         """Take messages of together `size` bytes from what a device may send; None if it may."""
-        wait = None
         if answer:
             if wait_s := self._answer_allowance.take(device, count):
-                wait = Wait("device's", "answers a second", self._answer_allowance.rate, wait_s)
-        elif wait_s := self._allowance.take(device, count):
-            wait = Wait("device's", "messages a second", self.settings.device_rate, wait_s)
-        elif self._quotas and (sender := self._senders.by_number.get(device)) is not None:
-            owners = (
-                ("application's", sender.application_id),
-                ("organization's", sender.organization_id),
-            )
-            wait = self._quotas.take(owners, count, size)
+                return Wait("device's", "answers a second", self._answer_allowance.rate, wait_s)
+            return None
+        owners = _owners(self._senders.by_number.get(device))
+        ids = tuple(owner for _, owner in owners)
+        wait = self._limits.take(device, ids, count, size)
+        return self._quotas.take(owners, count, size) if wait is None and self._quotas else wait
+
+    def enter(self, sender: devices.Sender | Service) -> Wait | None:
+        """Count a connection in; None if it may come. Whoever came in has to `leave`."""
+        owners = _owners(sender if isinstance(sender, devices.Sender) else None)
+        wait = self._limits.enter(sender.number, tuple(owner for _, owner in owners))
+        if wait is not None:
+            return wait
+        wait = self._quotas.enter(owners)
+        if wait is not None:
+            self._limits.leave(sender.number)
         return wait
+
+    def leave(self, sender: devices.Sender | Service) -> None:
+        """Count a connection out."""
+        self._limits.leave(sender.number)
+        self._quotas.leave(_owners(sender if isinstance(sender, devices.Sender) else None))
 
     def shed(self, reason: str, count: int = 1) -> None:
         """Count messages that are not stored, so that what was sent can be accounted for."""
@@ -438,6 +449,16 @@ class Door:
         if missed:
             async with self._database.begin() as tx:
                 await operations.unclaim(tx, missed)
+
+
+def _owners(sender: devices.Sender | None) -> tuple[tuple[str, UUID], ...]:
+    """Tell whose quotas a device uses, the narrowest first."""
+    if sender is None:
+        return ()
+    return (
+        ("application's", sender.application_id),
+        ("organization's", sender.organization_id),
+    )
 
 
 def _settle(kept: asyncio.Future[None], error: Exception | None) -> None:

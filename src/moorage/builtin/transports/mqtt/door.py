@@ -159,6 +159,7 @@ class Door:
 
     def left(self, link: Line, kept: Kept, cause: str) -> None:
         """Tell the host that a connection has ended, and start its session's clocks."""
+        self.host.leave(kept.sender)
         self._present(link, kept, connected=False, cause=cause)
         will = None if cause in _OUR_DOING else link.core.will
         expiry_s = link.core.session_expiry_s

@@ -141,6 +141,13 @@ class OpenHost:
         """Say that nobody speaks for others."""
         return {}
 
+    def enter(self, sender: Sender | Service) -> Wait | None:
+        """Allow any number of connections."""
+        return None
+
+    def leave(self, sender: Sender | Service) -> None:
+        """Keep no count."""
+
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         """Allow any rate."""
         return None

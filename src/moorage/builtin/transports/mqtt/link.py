@@ -128,7 +128,7 @@ class Link(Intake):
             if again is None or self.ended:
                 return
             sender = again
-        if self.ended:
+        if self.ended or not self._may_enter(sender):
             return
         kept, present = door.broker.attach(
             sender.number, client_id, core, clean_start=connect.clean_start, now=door.time()
@@ -157,6 +157,19 @@ class Link(Intake):
         if events:
             self._process(events)
         self.flush()
+
+    def _may_enter(self, sender: Sender | Service) -> bool:
+        """Count the connection in, or end it if there are too many or they come too fast."""
+        wait = self.door.host.enter(sender)
+        if wait is None:
+            return True
+        text = str(wait)
+        device = sender.number if isinstance(sender, Sender) else None
+        self.door.host.refused(Refusal("rate", text, "mqtt", self.address, "", device))
+        is_rate = wait.unit.startswith("connects ")
+        code = ReasonCode.CONNECTION_RATE_EXCEEDED if is_rate else ReasonCode.QUOTA_EXCEEDED
+        self.end("protocol", code, text)
+        return False
 
     def _information(self, connect: Connect, client_id: str) -> Properties:
         """Give a client that asks for it a topic of its own for answers (MQTT 5, 3.1.2.11.6)."""
