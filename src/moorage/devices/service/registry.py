@@ -206,8 +206,8 @@ def check_step(state: DeviceState, wanted: DeviceState) -> None:
 async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) -> Device:
     """Move one device to another application, of another organisation as well.
 
-    Its history, credentials and topics come along; nobody else's device is touched. It leaves its
-    gateway when the organisation changes.
+    Its history, credentials and own topics come along, rules for it alone do not; nobody else's
+    device is touched. It leaves its gateway when the organisation changes.
 
     Raises:
         DeviceUnknown, ApplicationUnknown, PermissionMissing, SerialTaken, QuotaReached.
@@ -230,6 +230,7 @@ async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) ->
         gateway_id=None if abroad else before.gateway_id,
     )
     await store.registry.change(tx, before, after)
+    await store.topics.remove_of(tx, device_id)
     if abroad:
         await store.registry.free_children(tx, device_id)
     was, now = difference(view(before), view(after))
