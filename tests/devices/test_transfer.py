@@ -156,7 +156,9 @@ async def test_a_quota_lets_the_first_rows_in_and_refuses_the_rest(database: Dat
     rows = [{"name": f"N{n}"} for n in range(20)]
     report = await report_of(database, town, rows, "mode=partial")
     assert [row["action"] for row in report["rows"]] == ["create"] * 13 + ["error"] * 7
-    assert {row["problem"]["code"] for row in report["rows"][13:]} == {"organizations.quota_reached"}
+    assert {row["problem"]["code"] for row in report["rows"][13:]} == {
+        "organizations.quota_reached"
+    }
 
 
 async def test_a_file_that_cannot_be_read_says_why(database: Database) -> None:
