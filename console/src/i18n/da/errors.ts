@@ -95,7 +95,8 @@ export const errors = {
       photo_unfit: 'Et foto er en JPEG-, PNG- eller WebP-fil på højst {{limit}} byte.',
       photo_unknown: 'Enheden har intet foto.',
       topic_rule_unknown: 'Der er ingen sådan emneregel i applikationen.',
-      too_many_topic_rules: 'En applikation har højst {{limit}} emneregler. Brug pladsholdere, eller fjern nogle.',
+      too_many_topic_rules:
+        'En applikation har højst {{limit}} emneregler. Brug pladsholdere, eller fjern nogle.',
     },
     demo: {
       no_supervisor: 'Serveren kan ikke selv starte demoen. Kør `moorage demo` på dens maskine.',
