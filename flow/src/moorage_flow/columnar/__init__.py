@@ -6,7 +6,7 @@ path runs.
 
 from . import intake
 from .batch import Batch, Column
-from .intake import Dictionary
+from .intake import Dictionary, Words
 from .kernels import compiled
 from .partition import partition
 from .plan import into_stream, single_query, why
@@ -19,6 +19,7 @@ __all__ = [
     "Column",
     "Dictionary",
     "Refused",
+    "Words",
     "compiled",
     "intake",
     "into_stream",

@@ -4,7 +4,7 @@ column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,23 +13,44 @@ from numpy.typing import NDArray
 
 from ..errors import EventInvalid
 from ..language.syntax import Attribute, Type
-from .batch import DTYPES, Column, Unfit, objects_of
+from .batch import DTYPES, Column, Unfit, Values, objects_of
 from .operations import narrowed
 
 Fit = Callable[[Attribute, Any], Any]
 """Fits one value to its attribute; raises EventInvalid."""
 
 
+class Words:
+    """The strings that codes stand for, checked once and never changed: many batches share them."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, words: Iterable[str]) -> None:
+        """Take the words. Raises EventInvalid where one is no string."""
+        listed = list(words)
+        if not set(map(type, listed)) <= {str}:
+            raise EventInvalid("a word is no string")
+        self.array = objects_of([*listed, None], len(listed) + 1)  # The code -1 is the last.
+        self.array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.array) - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """A column of strings as codes of a dictionary: `words[code]`, null where the code is -1."""
+    """A column of strings as codes of a dictionary: `words[code]`, null where the code is -1.
+
+    A list of words is checked with every batch; `Words` that batches share only once.
+    """
 
     codes: NDArray[Any]
-    words: Sequence[str]
+    words: Words | Sequence[str]
 
     def tolist(self) -> list[str | None]:
         """Give the strings."""
-        return [None if code < 0 else self.words[code] for code in self.codes.tolist()]
+        words = self.words.array.tolist() if isinstance(self.words, Words) else [*self.words, None]
+        return [words[code] for code in self.codes.tolist()]
 
 
 def of_rows(
@@ -60,8 +81,10 @@ def of_columns(
         if attribute.name not in columns:
             raise EventInvalid(f"{name} needs a column {attribute.name}")
         made.append(_of_values(attribute, columns[attribute.name], fit))
-    if len({len(column) for column in made}) > 1:
-        raise EventInvalid("the columns differ in length")
+    count = len(made[0]) if made else 0
+    for column in made:
+        if len(column) != count:
+            raise EventInvalid("the columns differ in length")
     return made
 
 
@@ -76,9 +99,9 @@ def _of_values(attribute: Attribute, given: Any, fit: Fit) -> Column:
         nulls = np.ma.getmaskarray(given)
         given = given.data
     if isinstance(given, np.ndarray) and given.dtype.kind in _FITTING.get(kind, ""):
-        values = given.astype(DTYPES[kind], copy=False)
-        if kind in {Type.INT, Type.FLOAT} and given.dtype.itemsize > _WIDTH:
-            values = narrowed(values, kind)
+        values = np.ascontiguousarray(given, DTYPES[kind])
+        if kind in _NARROW and given.dtype.itemsize > _WIDTH:
+            values = _within(values) if kind is Type.INT else narrowed(values, kind)
         return Column(kind, values, nulls if nulls is not None and nulls.any() else None)
     listed = given.tolist() if isinstance(given, np.ndarray) else list(given)
     objects = objects_of(listed, len(listed))
@@ -88,13 +111,11 @@ def _of_values(attribute: Attribute, given: Any, fit: Fit) -> Column:
 
 
 def _of_dictionary(attribute: Attribute, given: Dictionary) -> Column:
-    codes, count = np.asarray(given.codes, np.int64), len(given.words)
-    if not set(map(type, given.words)) <= {str}:
-        raise EventInvalid(f"a word of {attribute.name} is no string")
-    if len(codes) and not -1 <= codes.min() <= codes.max() < count:
-        raise EventInvalid(f"a code of {attribute.name} is none of its {count} words")
-    words = objects_of([*given.words, None], count + 1)  # The code -1 is the last.
-    return Column(attribute.type, codes=codes, words=words)
+    codes = np.ascontiguousarray(given.codes, np.int64)
+    words = given.words if isinstance(given.words, Words) else Words(given.words)
+    if len(codes) and not -1 <= codes.min() <= codes.max() < len(words):
+        raise EventInvalid(f"a code of {attribute.name} is none of its {len(words)} words")
+    return Column(attribute.type, codes=codes, words=words.array)
 
 
 _FITTING = {
@@ -104,7 +125,15 @@ _FITTING = {
     Type.DOUBLE: "fiu",
     Type.BOOL: "b",
 }
+_NARROW = {Type.INT, Type.FLOAT}
 _WIDTH = 4
+
+
+def _within(values: Values) -> Values:
+    """Give whole numbers of 32 bits; those that have no more already, as they are."""
+    if len(values) and -(1 << 31) <= values.min() <= values.max() < 1 << 31:
+        return values
+    return narrowed(values, Type.INT)
 
 
 def _fitted(attribute: Attribute, column: Column, fit: Fit | None) -> Column:

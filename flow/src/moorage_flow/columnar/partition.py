@@ -64,14 +64,14 @@ class KeyOf:
         self._value = value
         self._ranges = ranges
 
-    def of(self, keys: Keys, view: View) -> tuple[Index, Index]:
-        """Give rows and the code of each one's partition."""
+    def of(self, keys: Keys, view: View) -> tuple[Index | None, Index]:
+        """Give rows (None: each once) and the code of each one's partition."""
         if self._value is None:
             return self._in_ranges(keys, view)
         column = self._value.run(view)
         nulls = column.missing()
-        rows = np.arange(len(view)) if nulls is None else np.flatnonzero(~nulls)
-        if nulls is not None:
+        rows = None if nulls is None else np.flatnonzero(~nulls)
+        if rows is not None:
             column = column.take(rows)
         return rows, keys.streams[self._at].of(column)
 
@@ -106,18 +106,19 @@ class Entry:
         keys = self._holder.of_all()
         view = View([batch.columns], batch.ts, self._flow.clock.now, batch.events)
         rows, codes = self._key.of(keys, view)
-        if not len(rows):
+        if not len(codes):
             return
         texts = keys.codes.texts()
         for code in range(keys.begun, len(texts)):
             self._partition.begin(texts[code])
         keys.begun = len(texts)
-        whole = len(rows) == len(batch) and bool((rows == np.arange(len(batch))).all())
-        held = batch if whole else batch.take(rows)
-        borders = codes[1:] != codes[:-1]
+        held = batch if rows is None else batch.take(rows)
+        borders = np.empty(len(codes), np.bool_)
+        borders[0] = False
+        np.not_equal(codes[1:], codes[:-1], out=borders[1:])
         if held.chunks is not None:
-            borders |= held.chunks[1:] != held.chunks[:-1]
-        chunks = np.concatenate([[0], np.cumsum(borders)])
+            borders[1:] |= held.chunks[1:] != held.chunks[:-1]
+        chunks = np.add.accumulate(borders, dtype=np.int64)
         parted = Batch(
             held.columns,
             held.ts,

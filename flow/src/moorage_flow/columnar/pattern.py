@@ -218,9 +218,8 @@ class PatternQuery(Paired):
     def _tell(self, state: State, batch: Batch, parts: Index, first: Index, second: Index) -> None:
         plan, count = self._plan, len(first)
         pairs = np.arange(count)
-        kinds, ts = np.zeros(count, np.int8), batch.ts[second]
         calls = second if plan.same else pairs
-        steps = Steps(pairs, kinds, ts, pairs, calls)
+        steps = Steps(pairs, np.zeros(count, np.int8), batch.ts[second], None, pairs, calls)
         width = len(plan.attributes[0])
         chosen: list[Column] = [Column(Type.OBJECT)] * width
         for buffer, place in zip(state.rows.columns, self._kept, strict=True):
@@ -230,7 +229,8 @@ class PatternQuery(Paired):
         for place in of_second:
             other[place] = batch.columns[place].take(second)
         now = self._flow.clock.now
-        self.tell(state.groups, steps, [chosen, other], parts[second], now)
+        of = None if self.parts is None else parts[second]
+        self.tell(state.groups, steps, [chosen, other], of, now)
 
 
 _REAL = {Type.FLOAT, Type.DOUBLE}

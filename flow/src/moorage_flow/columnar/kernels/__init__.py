@@ -5,6 +5,7 @@ machine, else in Python.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,27 @@ __all__ = [
     "expire",
     "extreme",
     "follow",
-    "last_of_groups",
     "probe",
-    "running_count",
-    "running_sum",
     "slide",
+    "summarise",
 ]
 
 Array = NDArray[Any]
+
+
+_whole, _pointer = ctypes.c_int64, ctypes.c_void_p
+
+_SIGNATURES = {
+    "flow_chain": "ippppppp",
+    "flow_expire": "ppppiip",
+    "flow_extreme_double": "ippppppppiipppppppp",
+    "flow_extreme_long": "ippppppppiipppppppp",
+    "flow_follow": "iii" + 18 * "p" + "i" + 6 * "p",
+    "flow_probe": "ipppppp",
+    "flow_slide": "ippppppiipiiippp",
+    "flow_summarise": "ippppppp" "ipiippiipp",
+}
+"""What each function takes: `p` an array, `i` a whole number. Each gives a whole number."""
 
 
 def _load() -> ctypes.CDLL | None:
@@ -35,9 +49,14 @@ def _load() -> ctypes.CDLL | None:
     if not path.exists():
         return None
     try:
-        return ctypes.CDLL(str(path))
+        library = ctypes.CDLL(str(path))
     except OSError:  # It is for another machine.
         return None
+    for name, takes in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.argtypes = [_pointer if letter == "p" else _whole for letter in takes]
+        function.restype = _whole
+    return library
 
 
 _library = _load()
@@ -48,29 +67,23 @@ def compiled() -> bool:
     return _library is not None
 
 
-def _at(array: Any) -> ctypes.c_void_p:
+def _at(array: Any) -> int | None:
     """Give where an array's values are; they are in one piece."""
     if array is None:
-        return ctypes.c_void_p(None)
+        return None
     try:
         # A third of the time `array.ctypes` takes; not for what is empty or read-only.
-        return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(array)))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
     except (TypeError, ValueError):
-        return ctypes.c_void_p(array.ctypes.data)
-
-
-def _whole(number: int) -> ctypes.c_int64:
-    return ctypes.c_int64(number)
+        return int(array.ctypes.data)
 
 
 def slide(
-    following: Array,
-    head: Array,
-    tail: Array,
-    held: Array,
+    queues: tuple[Array, Array, Array, Array],
     time: Array,
-    parts: Array,
-    limit: Array | None,
+    count: int,
+    parts: Array | None,
+    limit: Array | int | None,
     first: int,
     length: int,
     *,
@@ -78,22 +91,22 @@ def slide(
 ) -> tuple[Array, Array, Array]:
     """Move rows through the queues of their partitions, as `plain.slide` says."""
     if _library is None:
-        return plain.slide(
-            following, head, tail, held, time, parts, limit, first, length, resets=resets
-        )
-    count = len(parts)
+        return plain.slide(queues, time, count, parts, limit, first, length, resets=resets)
     most = 3 * count if limit is None else 2 * count + first
     rows, kinds = np.empty(most, np.int64), np.empty(most, np.int8)
     at = np.empty(most, np.int64)
-    parts = np.ascontiguousarray(parts, np.int64)
-    limit = None if limit is None else np.ascontiguousarray(limit, np.int64)
-    _library.flow_slide.restype = ctypes.c_int64
+    parts = None if parts is None else np.ascontiguousarray(parts, np.int64)
+    one = limit if isinstance(limit, int) else 0
+    limits = None if limit is None or isinstance(limit, int) else np.ascontiguousarray(limit)
     n = _library.flow_slide(
-        _whole(count),
-        *map(_at, (parts, following, head, tail, held, time, limit)),
-        _whole(first),
-        _whole(length),
-        _whole(int(resets)),
+        count,
+        *map(_at, (parts, *queues, time)),
+        int(limit is not None),
+        one,
+        _at(limits),
+        first,
+        length,
+        int(resets),
         *map(_at, (rows, kinds, at)),
     )
     return rows[:n], kinds[:n], at[:n]
@@ -104,10 +117,7 @@ def expire(following: Array, head: Array, held: Array, time: Array, part: int, l
     if _library is None:
         return plain.expire(following, head, held, time, part, limit)
     rows = np.empty(int(held[part]), np.int64)
-    _library.flow_expire.restype = ctypes.c_int64
-    n = _library.flow_expire(
-        *map(_at, (following, head, held, time)), _whole(part), _whole(limit), _at(rows)
-    )
+    n = _library.flow_expire(*map(_at, (following, head, held, time)), part, limit, _at(rows))
     return rows[:n]
 
 
@@ -115,47 +125,49 @@ def _masked(nulls: Array | None) -> Array | None:
     return None if nulls is None else np.ascontiguousarray(nulls, np.bool_)
 
 
-def running_sum(
-    rows: Array,
-    kinds: Array,
+def summarise(
+    steps: tuple[Array, Array, Array | None],
     groups: Array,
-    parts: Array,
+    parts: Array | None,
     epochs: tuple[Array, Array],
-    cells: tuple[Array, Array | None],
-    state: tuple[Array, Array],
-) -> tuple[Array, Array]:
-    """Give each step's running sum and count, as `plain.running_sum` says."""
+    sums: Sequence[plain.Sum],
+    wanted: int,
+    mode: int,
+    seen: tuple[Array, Array, int],
+) -> tuple[Array, list[tuple[Array, Array, bool]]]:
+    """Take steps into sums and choose those that are told, as `plain.summarise` says."""
     if _library is None:
-        return plain.running_sum(rows, kinds, groups, parts, epochs, cells, state)
-    totals, held = state
-    values = np.ascontiguousarray(cells[0], totals.dtype)
-    nulls = _masked(cells[1])
-    out, out_held = np.empty(len(rows), totals.dtype), np.empty(len(rows), np.int64)
-    run = _library.flow_sum_long if totals.dtype == np.int64 else _library.flow_sum_double
-    run(
-        _whole(len(rows)),
-        *map(_at, (rows, kinds, groups, parts, *epochs, values, nulls, totals, held)),
-        *map(_at, (out, out_held)),
+        return plain.summarise(steps, groups, parts, epochs, sums, wanted, mode)
+    count, width = len(steps[0]), len(sums)
+    fields: list[int | None] = []
+    held: list[Array | None] = []  # What the call reads must live until it ends.
+    for one in sums:
+        nulls = _masked(one.nulls)
+        held += (one.values, nulls)
+        kind = plain.COUNT if one.values is None else 1 + (one.totals.dtype == np.float64)
+        fields += (kind, _at(one.values), _at(nulls), _at(one.totals), _at(one.held), 0)
+    table = (_whole * len(fields))(*(field or 0 for field in fields))
+    chosen, out = np.empty(count, np.int64), np.empty(2 * width * count, np.int64)
+    n = _library.flow_summarise(
+        count,
+        *map(_at, (*steps, groups, parts, *epochs)),
+        width,
+        table,
+        wanted,
+        mode,
+        _at(seen[0]),
+        _at(seen[1]),
+        seen[2],
+        count,
+        _at(chosen),
+        _at(out),
     )
-    return out, out_held
-
-
-def running_count(
-    rows: Array,
-    kinds: Array,
-    groups: Array,
-    parts: Array,
-    epochs: tuple[Array, Array],
-    held: Array,
-) -> Array:
-    """Give each step's running count, as `plain.running_count` says."""
-    if _library is None:
-        return plain.running_count(rows, kinds, groups, parts, epochs, held)
-    out = np.empty(len(rows), np.int64)
-    _library.flow_count(
-        _whole(len(rows)), *map(_at, (rows, kinds, groups, parts, *epochs, held, out))
-    )
-    return out
+    found = []
+    for at, one in enumerate(sums):
+        first = 2 * at * count
+        totals = out[first : first + n].view(one.totals.dtype)
+        found.append((totals, out[first + count : first + count + n], bool(table[6 * at + 5])))
+    return chosen[:n], found
 
 
 def extreme(
@@ -177,31 +189,12 @@ def extreme(
     out, out_nulls = np.empty(len(rows), nodes.dtype), np.empty(len(rows), np.bool_)
     run = _library.flow_extreme_long if nodes.dtype == np.int64 else _library.flow_extreme_double
     run(
-        _whole(len(rows)),
+        len(rows),
         *map(_at, (rows, kinds, groups, parts, *epochs, values, nulls)),
-        *map(_whole, rule),
+        *rule,
         *map(_at, (heads, tails, before, after, nodes, pool, out, out_nulls)),
     )
     return out, out_nulls
-
-
-def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array, count: int) -> Array:
-    """Give the last wanted step of each of `count` groups of each chunk, in the order the groups
-    first came.
-    """
-    if _library is None or len(rows) * 64 < count:  # Few steps are not worth arrays by group.
-        return plain.last_of_groups(rows, wanted, groups, chunks)
-    out = np.empty(len(rows), np.int64)
-    seen, slots = np.zeros(count, np.int64), np.empty(count, np.int64)
-    wanted = np.ascontiguousarray(wanted, np.bool_)
-    _library.flow_last_of_groups.restype = ctypes.c_int64
-    n = _library.flow_last_of_groups(
-        _whole(len(rows)),
-        *map(_at, (rows, wanted, groups, chunks, seen, slots)),
-        _whole(0),
-        _at(out),
-    )
-    return out[:n]
 
 
 def follow(
@@ -226,11 +219,10 @@ def follow(
         np.array([array.ctypes.data for array in arrays], np.uintp)
         for arrays in ([a for _, a, _ in tests], seen)
     ]
-    _library.flow_follow.restype = ctypes.c_int64
     n = _library.flow_follow(
-        *map(_whole, (count, mode, within)),
+        *(count, mode, within),
         *map(_at, (*coming, *rows, *queues)),
-        _whole(len(tests)),
+        len(tests),
         *map(_at, (types, ops, *pointers, firsts, seconds)),
     )
     return firsts[:n], seconds[:n]
@@ -244,7 +236,7 @@ def chain(
         plain.chain(rows, kinds, keys, head, tail, held, following)
         return
     arrays = (rows, kinds, keys, head, tail, held, following)
-    _library.flow_chain(_whole(len(rows)), *map(_at, arrays))
+    _library.flow_chain(len(rows), *map(_at, arrays))
 
 
 def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Array, Array]:
@@ -254,5 +246,5 @@ def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Arr
     count = int(held[asked[asked >= 0]].sum())
     asked = np.ascontiguousarray(asked, np.int64)
     probes, rows = np.empty(count, np.int64), np.empty(count, np.int64)
-    _library.flow_probe(_whole(len(asked)), *map(_at, (asked, head, held, following, probes, rows)))
+    _library.flow_probe(len(asked), *map(_at, (asked, head, held, following, probes, rows)))
     return probes, rows
