@@ -5,7 +5,7 @@ path runs.
 """
 
 from . import intake
-from .batch import Batch, Column
+from .batch import Batch, Column, batch_of
 from .intake import Dictionary, Words
 from .kernels import compiled
 from .partition import partition
@@ -20,6 +20,7 @@ __all__ = [
     "Dictionary",
     "Refused",
     "Words",
+    "batch_of",
     "compiled",
     "intake",
     "into_stream",

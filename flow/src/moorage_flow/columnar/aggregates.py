@@ -200,18 +200,19 @@ _STATES: dict[str, Callable[[bool], Any]] = {
 }
 
 NAMES = frozenset(_STATES)
+SUMS = frozenset({"avg", "count", "sum"})
 
 
 def make(aggregate: Aggregate, *, tracked: bool) -> Any:
     """Make an aggregator's state: `Sums`, or one that is run step by step."""
     kind = aggregate.argument.kind if aggregate.argument is not None else Type.LONG
     match aggregate.name:
-        case "sum" | "avg" | "count":
-            return Sums(aggregate.name, kind)
+        case name if name in SUMS:
+            return Sums(name, kind)
         case "min" | "max":
             return Extremes(kind, 1 if aggregate.name == "max" else -1, tracked)
         case name:
             return OneByOne(aggregate.kind, name, tracked)
 
 
-__all__ = ["NAMES", "Unfit", "make"]
+__all__ = ["NAMES", "SUMS", "Unfit", "make"]

@@ -79,10 +79,11 @@ class Column:
         self.words = words
 
     def __len__(self) -> int:
-        for held in (self._values, self._objects, self.codes):
-            if held is not None:
-                return len(held)
-        return 0
+        if self._values is not None:
+            return len(self._values)
+        if self.codes is not None:
+            return len(self.codes)
+        return 0 if self._objects is None else len(self._objects)
 
     @property
     def objects(self) -> Values:
@@ -278,6 +279,11 @@ class Batch:
             if self._events is not None:
                 part._events = self._events[start:end]
             yield part
+
+
+def batch_of(columns: list[Column], times: Sequence[Any]) -> Batch:
+    """Make a batch of columns that came at some times, in milliseconds."""
+    return Batch(columns, np.ascontiguousarray(times, np.int64))
 
 
 Take = Callable[[Batch], None]

@@ -80,16 +80,17 @@ class Groups(Kept):
             state.over(argument, sizes[0]) if isinstance(state, aggregates.Sums) else []
             for state, argument in zip(self.aggregates, arguments, strict=True)
         ]
-        chosen, totals = kernels.summarise(
-            (steps.rows, steps.kinds, steps.chunks),
-            groups,
-            parts,
-            (self.epochs.groups, self.epochs.parts),
-            [one for each in sums for one in each],
-            wanted,
-            mode,
-            (self._seen, self._slots, self._stamp),
-        )
+        epochs = (self.epochs.groups, self.epochs.parts)
+        every = [one for each in sums for one in each]
+        seen = (self._seen, self._slots, self._stamp)
+        if steps.moving is not None:
+            of = (steps.moving, steps.chunks, groups, parts)
+            chosen, totals = kernels.slide_summarise(*of, epochs, every, mode, seen)
+        else:
+            passed = (steps.rows, steps.kinds, steps.chunks)
+            chosen, totals = kernels.summarise(
+                passed, groups, parts, epochs, every, wanted, mode, seen
+            )
         self._stamp += len(steps.rows)
         found: list[Column] = []
         at = 0
@@ -98,8 +99,8 @@ class Groups(Kept):
                 found.append(state.column(totals[at : at + len(each)]))
                 at += len(each)
                 continue
-            of = np.zeros(len(groups), np.int64) if parts is None else parts
-            found.append(state.run(steps, groups, of, argument, sizes).take(chosen))
+            in_parts = np.zeros(len(groups), np.int64) if parts is None else parts
+            found.append(state.run(steps, groups, in_parts, argument, sizes).take(chosen))
         return chosen, found
 
 
@@ -115,6 +116,11 @@ class Selecting:
     used: set[tuple[int, int]]
     grouped: bool
     tracked: bool
+
+    @property
+    def summed(self) -> bool:
+        """Tell whether kernels that sum are all there is to aggregate with."""
+        return all(a.name in aggregates.SUMS for a in self.aggregates)
 
     def make(self) -> Groups:
         """Make its state."""

@@ -127,6 +127,7 @@ class SingleQuery(Planned):
         super().__init__(flow, output)
         self._plan = plan
         selecting, window = plan.selecting, plan.window
+        self._summed = selecting.summed
         self.stateless = window is None and not selecting.aggregates
         # What rows need once they are in the window: the aggregators' arguments, and what is
         # selected later on.
@@ -203,6 +204,7 @@ class SingleQuery(Planned):
             view.now,
             self._notify,
             self.output.tells_expired,
+            self._summed,
         )
         passed: Steps | None = plan.window.pass_on(held, coming)
         if passed is not None:

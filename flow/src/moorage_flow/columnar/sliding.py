@@ -13,6 +13,7 @@ from ..events import CURRENT, EXPIRED
 from ..language.syntax import Type
 from . import kernels
 from .batch import Index
+from .kernels.plain import Moving
 from .store import grown
 from .windows import Arriving, State, Steps
 
@@ -100,6 +101,10 @@ class Sliding:
             time[coming.first : end] = coming.time
         if self.span is not None:
             limit = coming.time - self.span if self.external else coming.now - self.span
+        if coming.summed and self.length != 0 and not coming.watched:
+            if parts is not None and self.span is not None and not self.external:
+                self._set_alarms(state, coming)
+            return self._moving(state, coming, time, limit)
         rows, kinds, at = kernels.slide(
             (state.following, state.head, state.tail, state.length),
             time,
@@ -122,6 +127,25 @@ class Sliding:
             own = (kinds == CURRENT) | (rows == coming.first + at)
             ts = np.where(own, state.rows.ts[rows], left)
         return Steps(rows, kinds, state.rows.ts, ts, chunks, chunks)
+
+    def _moving(
+        self, state: Queues, coming: Arriving, time: Index, limit: Index | int | None
+    ) -> Steps:
+        """Give what comes, its way into the window still before it."""
+        count, first = len(coming), coming.first
+        queues = (state.following, state.head, state.tail, state.length)
+        length = -1 if self.length is None else self.length
+        if limit is not None and not isinstance(limit, int):
+            limit = np.ascontiguousarray(limit)
+        return Steps(
+            np.arange(first, first + count),
+            np.zeros(count, np.int8),
+            state.rows.ts,
+            None,
+            coming.chunks,
+            coming.chunks,
+            Moving(queues, time, count, limit, first, length),
+        )
 
     def _set_alarms(self, state: Queues, coming: Arriving) -> None:
         """Set timers for when what comes will be too old."""

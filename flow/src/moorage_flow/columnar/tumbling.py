@@ -76,8 +76,11 @@ class Batched(State):
         return sum(stop - start for start, stop in self._spans())
 
     def live(self) -> Index:
-        resets = np.array([p.reset for p in self.parts.values() if p.reset >= 0], np.int64)
-        return np.unique(np.concatenate([rows_of(self._spans()), resets]))
+        needed = np.zeros(self.rows.size, np.bool_)
+        for start, stop in self._spans():
+            needed[start:stop] = True
+        needed[[part.reset for part in self.parts.values() if part.reset >= 0]] = True
+        return np.flatnonzero(needed)
 
     def move(self, where: Index) -> None:
         # All rows of a span are held, so that they stay next to each other.

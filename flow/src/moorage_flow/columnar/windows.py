@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..language.syntax import Type
 from .batch import Column, Index
+from .kernels.plain import Moving
 from .store import Buffer, Kept, grown
 
 
@@ -22,7 +23,8 @@ class Steps:
     """What passes a window: rows of its store and what each means; the selection's chunk and the
     call each belongs to, ascending, None where all are one.
 
-    `times` are those of the store's rows, `ts` the steps' own where they are others.
+    `times` are those of the store's rows, `ts` the steps' own where they are others. With `moving`
+    the steps are only those that come; what leaves before each is settled with the aggregators.
     """
 
     rows: Index
@@ -31,6 +33,7 @@ class Steps:
     ts: Index | None = None
     chunks: Index | None = None
     calls: Index | None = None
+    moving: Moving | None = None
 
     def when(self, chosen: Index) -> Index:
         """Give the times of some steps."""
@@ -43,6 +46,7 @@ class Arriving:
     partitions (None: all are one); `notify` sets timers for a partition.
 
     `watched` tells whether what leaves is looked at; unwatched it may leave with what comes next.
+    `summed` tells that nothing but kernels that sum sees the steps.
     """
 
     first: int
@@ -53,6 +57,7 @@ class Arriving:
     now: int
     notify: Callable[[int, list[int]], None]
     watched: bool = True
+    summed: bool = False
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -62,7 +67,7 @@ class Arriving:
         return 0 if self.parts is None else int(self.parts[at])
 
 
-LEAST = 1024
+LEAST = 8192
 """So many rows are not worth dropping any."""
 
 

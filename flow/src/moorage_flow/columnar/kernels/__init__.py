@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...events import CURRENT
 from . import plain
 
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "follow",
     "probe",
     "slide",
+    "slide_summarise",
     "summarise",
+    "within",
 ]
 
 Array = NDArray[Any]
@@ -38,7 +41,9 @@ _SIGNATURES = {
     "flow_follow": "iii" + 18 * "p" + "i" + 6 * "p",
     "flow_probe": "ipppppp",
     "flow_slide": "ippppppiipiiippp",
+    "flow_slide_summarise": "ipppppiipiippp" "ipippiipp",
     "flow_summarise": "ippppppp" "ipiippiipp",
+    "flow_within": "ipii",
 }
 """What each function takes: `p` an array, `i` a whole number. Each gives a whole number."""
 
@@ -76,6 +81,13 @@ def _at(array: Any) -> int | None:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))
     except (TypeError, ValueError):
         return int(array.ctypes.data)
+
+
+def within(values: Array, least: int, most: int) -> bool:
+    """Tell whether all whole numbers lie in a range, its ends included."""
+    if _library is None:
+        return len(values) == 0 or bool(least <= values.min() <= values.max() <= most)
+    return bool(_library.flow_within(len(values), _at(values), least, most))
 
 
 def slide(
@@ -138,36 +150,96 @@ def summarise(
     """Take steps into sums and choose those that are told, as `plain.summarise` says."""
     if _library is None:
         return plain.summarise(steps, groups, parts, epochs, sums, wanted, mode)
-    count, width = len(steps[0]), len(sums)
-    fields: list[int | None] = []
-    held: list[Array | None] = []  # What the call reads must live until it ends.
-    for one in sums:
-        nulls = _masked(one.nulls)
-        held += (one.values, nulls)
-        kind = plain.COUNT if one.values is None else 1 + (one.totals.dtype == np.float64)
-        fields += (kind, _at(one.values), _at(nulls), _at(one.totals), _at(one.held), 0)
-    table = (_whole * len(fields))(*(field or 0 for field in fields))
-    chosen, out = np.empty(count, np.int64), np.empty(2 * width * count, np.int64)
+    telling = _Telling(len(steps[0]), sums, mode, seen)
     n = _library.flow_summarise(
-        count,
+        len(steps[0]),
         *map(_at, (*steps, groups, parts, *epochs)),
-        width,
-        table,
+        len(sums),
+        telling.table,
         wanted,
-        mode,
-        _at(seen[0]),
-        _at(seen[1]),
-        seen[2],
-        count,
-        _at(chosen),
-        _at(out),
+        *telling.rest,
     )
-    found = []
-    for at, one in enumerate(sums):
-        first = 2 * at * count
-        totals = out[first : first + n].view(one.totals.dtype)
-        found.append((totals, out[first + count : first + count + n], bool(table[6 * at + 5])))
-    return chosen[:n], found
+    return telling.found(n)
+
+
+def slide_summarise(
+    moving: plain.Moving,
+    chunks: Array | None,
+    groups: Array,
+    parts: Array | None,
+    epochs: tuple[Array, Array],
+    sums: Sequence[plain.Sum],
+    mode: int,
+    seen: tuple[Array, Array, int],
+) -> tuple[Array, list[tuple[Array, Array, bool]]]:
+    """Move rows through sliding windows and take all that comes and leaves into sums, as `slide`
+    and `summarise` do; only what comes is told, by its position in it.
+    """
+    if _library is None:
+        of = None if parts is None else parts[moving.first : moving.first + moving.size]
+        rows, kinds, at = plain.slide(
+            moving.queues,
+            moving.time,
+            moving.size,
+            of,
+            moving.limit,
+            moving.first,
+            moving.length,
+            resets=False,
+        )
+        steps = (rows, kinds, None if chunks is None else chunks[at])
+        chosen, found = plain.summarise(steps, groups, parts, epochs, sums, 1 << CURRENT, mode)
+        return at[chosen], found
+    telling = _Telling(moving.size, sums, mode, seen)
+    limit = moving.limit
+    one = limit if isinstance(limit, int) else 0
+    n = _library.flow_slide_summarise(
+        moving.size,
+        *map(_at, (*moving.queues, moving.time)),
+        int(limit is not None),
+        one,
+        None if limit is None or isinstance(limit, int) else _at(limit),
+        moving.first,
+        moving.length,
+        *map(_at, (chunks, groups, parts)),
+        len(sums),
+        telling.table,
+        *telling.rest,
+    )
+    return telling.found(n)
+
+
+class _Telling:
+    """What a kernel is given to sum and where it writes what is told."""
+
+    def __init__(
+        self, room: int, sums: Sequence[plain.Sum], mode: int, seen: tuple[Array, Array, int]
+    ) -> None:
+        fields: list[int | None] = []
+        self._nulls = [_masked(one.nulls) for one in sums]  # They live until the call has ended.
+        for one, nulls in zip(sums, self._nulls, strict=True):
+            kind = plain.COUNT if one.values is None else 1 + (one.totals.dtype == np.float64)
+            fields += (kind, _at(one.values), _at(nulls), _at(one.totals), _at(one.held), 0)
+        self.table = (_whole * len(fields))(*(field or 0 for field in fields))
+        self._sums = sums
+        self._room = room
+        self._chosen = np.empty(room, np.int64)
+        self._out = np.empty(2 * len(sums) * room, np.int64)
+        slots, places, stamp = seen
+        self.rest = (
+            *(mode, _at(slots), _at(places), stamp, room),
+            *(_at(self._chosen), _at(self._out)),
+        )
+
+    def found(self, n: int) -> tuple[Array, list[tuple[Array, Array, bool]]]:
+        """Give the steps told and each sum's totals, counts and whether one is of nothing."""
+        found = []
+        for at, one in enumerate(self._sums):
+            first = 2 * at * self._room
+            held = self._out[first + self._room : first + self._room + n]
+            totals = self._out[first : first + n].view(one.totals.dtype)
+            found.append((totals, held, bool(self.table[6 * at + 5])))
+        return self._chosen[:n], found
 
 
 def extreme(

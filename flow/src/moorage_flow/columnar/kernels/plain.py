@@ -107,6 +107,17 @@ def _begun(part: int, group: int, epochs: tuple[Array, Array]) -> bool:
     return True
 
 
+class Moving(NamedTuple):
+    """Rows on their way into sliding windows: the arguments of `slide`, `length` never 0."""
+
+    queues: tuple[Array, Array, Array, Array]
+    time: Array
+    size: int
+    limit: Array | int | None
+    first: int
+    length: int
+
+
 COUNT = 0
 EACH, LAST, LAST_OF_GROUP = range(3)
 """Which steps are told: each, the last of each chunk, the last of each chunk's groups."""

@@ -39,18 +39,55 @@ static inline void begin(const struct sum *s, int64_t group)
     if (s->kind != COUNT) ((uint64_t *)s->totals)[group] = 0;
 }
 
-/* Totals and counts of step n are written to out[2 * s * room + n] and out[(2 * s + 1) * room + n]. `seen` and `slots` are by
-   group; `stamp` is more than any stamp seen. Where `chunks` is NULL all steps are of one, where `parts` is, of one partition. */
+/* What is told: which steps, and of step n the totals and counts, at out[2 * s * room + n] and out[(2 * s + 1) * room + n]. `seen`
+   and `slots` are by group; `stamp` is more than any stamp seen. */
+struct told {
+    int64_t sums;
+    struct sum *sum;
+    int64_t mode, *seen, *slots, stamp, room, *chosen;
+    uint64_t *out;
+    int64_t count, last;
+};
+
+static inline void tell(struct told *t, int64_t step, int64_t group)
+{
+    int64_t at;
+    if (t->mode == EACH) at = t->count++;
+    else if (t->mode == LAST) at = t->last = t->last < 0 ? t->count++ : t->last;
+    else {
+        if (t->seen[group] != t->stamp) { t->seen[group] = t->stamp; t->slots[group] = t->count++; }
+        at = t->slots[group];
+    }
+    t->chosen[at] = step;
+    for (int64_t s = 0; s < t->sums; s++) {
+        uint64_t *out = t->out + 2 * s * t->room + at;
+        if (t->sum[s].kind != COUNT) out[0] = ((uint64_t *)t->sum[s].totals)[group];
+        out[t->room] = (uint64_t)t->sum[s].held[group];
+    }
+}
+
+static int64_t told(struct told *t)
+{
+    for (int64_t s = 0; s < t->sums; s++) {
+        t->sum[s].empty = 0;
+        if (t->sum[s].kind != COUNT)
+            for (int64_t i = 0; i < t->count; i++) t->sum[s].empty |= t->out[(2 * s + 1) * t->room + i] == 0;
+    }
+    return t->count;
+}
+
+/* Where `chunks` is NULL all steps are of one, where `parts` is, of one partition. */
 int64_t flow_summarise(
     int64_t count, const int64_t *rows, const int8_t *kinds, const int64_t *chunks, const int64_t *groups,
     const int64_t *parts, int64_t *epochs, int64_t *part_epochs, int64_t sums, struct sum *sum, int64_t wanted,
     int64_t mode, int64_t *seen, int64_t *slots, int64_t stamp, int64_t room, int64_t *chosen, uint64_t *out)
 {
-    int64_t n = 0, chunk = chunks && count ? chunks[0] : 0, last = -1;
+    struct told t = {sums, sum, mode, seen, slots, stamp, room, chosen, out, 0, -1};
+    int64_t chunk = chunks && count ? chunks[0] : 0;
     for (int64_t i = 0; i < count; i++) {
         int64_t row = rows[i], part = parts ? parts[row] : 0;
         int kind = kinds[i];
-        if (chunks && chunks[i] != chunk) { chunk = chunks[i]; stamp++; last = -1; }
+        if (chunks && chunks[i] != chunk) { chunk = chunks[i]; t.stamp++; t.last = -1; }
         if (kind == RESET) {
             part_epochs[part]++;
             continue;
@@ -61,25 +98,37 @@ int64_t flow_summarise(
             for (int64_t s = 0; s < sums; s++) begin(&sum[s], group);
         }
         for (int64_t s = 0; s < sums; s++) take(&sum[s], row, group, kind == CURRENT);
-        if (!(wanted >> kind & 1)) continue;
-        int64_t at;
-        if (mode == EACH) at = n++;
-        else if (mode == LAST) at = last = last < 0 ? n++ : last;
-        else {
-            if (seen[group] != stamp) { seen[group] = stamp; slots[group] = n++; }
-            at = slots[group];
-        }
-        chosen[at] = i;
-        for (int64_t s = 0; s < sums; s++) {
-            uint64_t *told = out + 2 * s * room + at;
-            if (sum[s].kind != COUNT) told[0] = ((uint64_t *)sum[s].totals)[group];
-            told[room] = (uint64_t)sum[s].held[group];
-        }
+        if (wanted >> kind & 1) tell(&t, i, group);
     }
-    for (int64_t s = 0; s < sums; s++) {
-        sum[s].empty = 0;
-        if (sum[s].kind != COUNT)
-            for (int64_t i = 0; i < n; i++) sum[s].empty |= out[(2 * s + 1) * room + i] == 0;
+    return told(&t);
+}
+
+/* The same for rows that come into windows that slide, with what leaves before each; arguments as of flow_slide too. Only what
+   comes is told: `chosen` are positions among it, and `chunks` are its. */
+int64_t flow_slide_summarise(
+    int64_t count, int64_t *following, int64_t *head, int64_t *tail, int64_t *held, const int64_t *time, int64_t aged,
+    int64_t limit, const int64_t *limits, int64_t first, int64_t length, const int64_t *chunks, const int64_t *groups,
+    const int64_t *parts, int64_t sums, struct sum *sum, int64_t mode, int64_t *seen, int64_t *slots, int64_t stamp,
+    int64_t room, int64_t *chosen, uint64_t *out)
+{
+    struct told t = {sums, sum, mode, seen, slots, stamp, room, chosen, out, 0, -1};
+    int64_t chunk = chunks && count ? chunks[0] : 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t row = first + i, part = parts ? parts[row] : 0, group = groups[row];
+        if (chunks && chunks[i] != chunk) { chunk = chunks[i]; t.stamp++; t.last = -1; }
+        if (limits) limit = limits[i];
+        while (held[part] > 0 && ((aged && time[head[part]] <= limit) || (length >= 0 && held[part] >= length))) {
+            int64_t gone = head[part];
+            for (int64_t s = 0; s < sums; s++) take(&sum[s], gone, groups[gone], 0);
+            head[part] = following[gone];
+            held[part]--;
+        }
+        following[row] = -1;
+        if (held[part] > 0) following[tail[part]] = row; else head[part] = row;
+        tail[part] = row;
+        held[part]++;
+        for (int64_t s = 0; s < sums; s++) take(&sum[s], row, group, 1);
+        tell(&t, i, group);
     }
-    return n;
+    return told(&t);
 }
