@@ -514,12 +514,14 @@ class Runtime:
         return [(name, *self.paths[name]) for name in self.queries]
 
     def on_columns(self) -> list[str]:
-        """Give the queries whose state is kept in columns, which a snapshot restores only there."""
-        return sorted(
+        """Give the queries and aggregations whose state is kept in columns, which a snapshot restores only there."""
+        queries = [
             name
             for name, query in self.queries.items()
             if query.columnar is not None and not query.columnar.stateless
-        )
+        ]
+        aggregations = [n for n, a in self.aggregations.items() if a.columnar is not None]
+        return sorted(queries + aggregations)
 
     def playback(
         self, on: bool, *, idle_ms: int | None = None, increment_ms: int | None = None

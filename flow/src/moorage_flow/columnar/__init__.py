@@ -5,6 +5,7 @@ path runs.
 """
 
 from . import intake
+from .aggregation import ColumnAggregation, aggregation
 from .batch import Batch, Column, batch_of
 from .intake import Dictionary, Words
 from .kernels import compiled
@@ -17,9 +18,11 @@ from .vector import Refused
 __all__ = [
     "Batch",
     "Column",
+    "ColumnAggregation",
     "Dictionary",
     "Refused",
     "Words",
+    "aggregation",
     "batch_of",
     "compiled",
     "intake",

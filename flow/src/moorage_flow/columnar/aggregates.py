@@ -92,6 +92,16 @@ class Sums(Kept):
                 ratios[at] = ((int(high[at]) << 32) + int(low[at])) / int(held[at])
         return Column(Type.DOUBLE, ratios, nulls)
 
+    def at(self, groups: Index) -> Column:
+        """Give the values of some groups."""
+        of = [(total.totals[groups], total.held[groups]) for total in self.totals]
+        return self.column([(total, held, not held.all()) for total, held in of])
+
+    def keep(self, groups: Index) -> None:
+        """Keep only some groups."""
+        for total in self.totals:
+            total.totals, total.held = total.totals[groups], total.held[groups]
+
 
 def _ratio(total: Any, held: Any, empty: Any) -> Any:
     divisor = held if empty is None else np.where(empty, 1, held)
@@ -137,6 +147,27 @@ class Extremes(Kept):
             (self.heads, self.tails, self.before, self.after, self.nodes, self.pool),
         )
         return Column(self.kind, values, nulls if nulls.any() else None)
+
+    def at(self, groups: Index) -> Column:
+        """Give the values of some groups."""
+        heads = self.heads[groups]
+        nulls = heads < 0
+        if not len(self.nodes):
+            return Column(self.kind, np.zeros(len(heads), self.nodes.dtype), nulls)
+        return Column(self.kind, self.nodes[heads], nulls if nulls.any() else None)
+
+    def keep(self, groups: Index) -> None:
+        """Keep only some groups, where no value leaves again: each then has one candidate."""
+        assert not self.tracked
+        heads = self.heads[groups]
+        held = np.flatnonzero(heads >= 0)
+        self.nodes = self.nodes[heads[held]]
+        self.heads = np.full(len(heads), -1, np.int64)
+        self.heads[held] = np.arange(len(held))
+        self.tails = self.heads.copy()
+        self.before = np.full(len(held), -1, np.int64)
+        self.after = self.before.copy()
+        self.pool = np.array([-1, len(held)], np.int64)
 
 
 class OneByOne(Kept):

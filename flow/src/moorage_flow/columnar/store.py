@@ -80,28 +80,34 @@ class Buffer(Kept):
     def put(self, at: int, column: Column) -> None:
         """Write a column's rows from position `at` on."""
         end = at + len(column)
+        self.write(slice(at, end), column, at, end)
+
+    def write(self, where: Any, column: Column, held: int, end: int) -> None:
+        """Write a column's rows at an index or slice, of several at one position the last; `held`
+        rows are held before, `end` then.
+        """
         if self.typed:
             try:
                 values, nulls = column.cells()
             except Unfit:
-                self._as_objects(at)
+                self._as_objects(held)
             else:
                 self.values = grown(self.values, end)
-                self.values[at:end] = values
+                self.values[where] = values
                 if nulls is not None and self.nulls is None:
                     self.nulls = np.zeros(len(self.values), np.bool_)
                 if self.nulls is not None:
                     self.nulls = grown(self.nulls, len(self.values), False)
-                    self.nulls[at:end] = False if nulls is None else nulls
+                    self.nulls[where] = False if nulls is None else nulls
                 return
-        if column.codes is not None and self._of_words(at, column.words):
+        if column.codes is not None and self._of_words(held, column.words):
             self.values = grown(self.values, end)
-            self.values[at:end] = column.codes
+            self.values[where] = column.codes
             return
         if self.words is not None:
-            self.values, self.words = self.words[self.values[:at]], None
+            self.values, self.words = self.words[self.values[:held]], None
         self.values = grown(self.values, end, None)
-        self.values[at:end] = column.objects
+        self.values[where] = column.objects
 
     def _of_words(self, at: int, words: Any) -> bool:
         """Tell whether codes of these words can be held, where `at` rows are held already."""
@@ -259,6 +265,14 @@ class Joined(Kept):
             parts = [written[code[row]] for written, code in zip(texts, codes, strict=True)]
             table[at] = self.joined.of_text("::".join(parts))
         return np.asarray(table[inverse], np.int64)
+
+    def only(self, codes: list[int]) -> Joined:
+        """Give the keys of some codes, numbered anew in this order."""
+        texts, fresh = self.texts(), Joined(len(self.columns))
+        numbering = fresh.joined if len(self.columns) > 1 else fresh.columns[0]
+        for code in codes:
+            numbering.of_text(texts[code])
+        return fresh
 
     def texts(self) -> list[str]:
         """Give the texts in the order of their codes."""

@@ -16,10 +16,12 @@ from ...events import CURRENT
 from . import plain
 
 __all__ = [
+    "bucket_index",
     "chain",
     "compiled",
     "expire",
     "extreme",
+    "find_buckets",
     "follow",
     "probe",
     "slide",
@@ -34,10 +36,12 @@ Array = NDArray[Any]
 _whole, _pointer = ctypes.c_int64, ctypes.c_void_p
 
 _SIGNATURES = {
+    "flow_bucket_index": "iippip",
     "flow_chain": "ippppppp",
     "flow_expire": "ppppiip",
     "flow_extreme_double": "ippppppppiipppppppp",
     "flow_extreme_long": "ippppppppiipppppppp",
+    "flow_find_buckets": "ipppi" "ppppipp",
     "flow_follow": "iii" + 18 * "p" + "i" + 6 * "p",
     "flow_probe": "ipppppp",
     "flow_slide": "ippppppiipiiippp",
@@ -131,6 +135,40 @@ def expire(following: Array, head: Array, held: Array, time: Array, part: int, l
     rows = np.empty(int(held[part]), np.int64)
     n = _library.flow_expire(*map(_at, (following, head, held, time)), part, limit, _at(rows))
     return rows[:n]
+
+
+def bucket_index(
+    index: Any, held: tuple[Array, Array, Array], size: int, most: int
+) -> Array | dict[tuple[int, int], int]:
+    """Give what buckets are found through, with room for so many; `index` is that of before."""
+    starts, groups, _ = held
+    if _library is None:
+        return plain.bucket_index(index, starts, groups, size)
+    if isinstance(index, np.ndarray) and len(index) >= 2 * most:
+        return index
+    table = np.full(1 << (4 * most).bit_length(), -1, np.int64)
+    _library.flow_bucket_index(0, size, _at(starts), _at(groups), len(table) - 1, _at(table))
+    return table
+
+
+def find_buckets(
+    index: Any, coming: tuple[Array, Array, Array], held: tuple[Array, Array, Array], size: int
+) -> tuple[Array, Array, int]:
+    """Find the bucket of each event, as `plain.find_buckets` says."""
+    if _library is None:
+        return plain.find_buckets(index, coming, held, size)
+    count = len(coming[0])
+    coming = tuple(np.ascontiguousarray(array, np.int64) for array in coming)  # type: ignore[assignment]
+    found, latest = np.empty(count, np.int64), np.empty(count, np.bool_)
+    size = _library.flow_find_buckets(
+        count,
+        *map(_at, coming),
+        len(index) - 1,
+        *map(_at, (index, *held)),
+        size,
+        *map(_at, (found, latest)),
+    )
+    return found, latest, size
 
 
 def _masked(nulls: Array | None) -> Array | None:

@@ -473,3 +473,55 @@ def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Arr
             rows.append(row)
             row = int(following[row])
     return np.array(probes, np.int64), np.array(rows, np.int64)
+
+
+def bucket_index(
+    index: Any, starts: Array, groups: Array, size: int
+) -> dict[tuple[int, int], int]:
+    """Give each bucket by its beginning and group; `index` is that of before, None for none."""
+    if index is None:
+        return dict(
+            zip(
+                zip(starts[:size].tolist(), groups[:size].tolist(), strict=True),
+                range(size),
+                strict=True,
+            )
+        )
+    known: dict[tuple[int, int], int] = index
+    return known
+
+
+def find_buckets(
+    index: dict[tuple[int, int], int],
+    coming: tuple[Array, Array, Array],
+    held: tuple[Array, Array, Array],
+    size: int,
+) -> tuple[Array, Array, int]:
+    """Find the bucket of each event, a new one where there is none.
+
+    Args:
+        index: the buckets by beginning and group; written in place, like `held`.
+        coming: of each event where its bucket begins, its group and its time.
+        held: of each bucket its beginning, its group and the time of its latest event.
+        size: how many buckets there are.
+
+    Returns:
+        Each event's bucket, whether it is the latest of it so far, and how many buckets there are.
+    """
+    starts, groups, latest = held
+    count = len(coming[0])
+    found, wins = np.empty(count, np.int64), np.ones(count, np.bool_)
+    for at, (start, group, time) in enumerate(
+        zip(*(array.tolist() for array in coming), strict=True)
+    ):
+        bucket = index.get((start, group))
+        if bucket is None:
+            bucket = index[start, group] = size
+            starts[bucket], groups[bucket] = start, group
+            size += 1
+        else:
+            wins[at] = time >= latest[bucket]
+        if wins[at]:
+            latest[bucket] = time
+        found[at] = bucket
+    return found, wins, size
