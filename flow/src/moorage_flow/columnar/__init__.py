@@ -9,7 +9,7 @@ from .aggregation import ColumnAggregation, aggregation
 from .batch import Batch, Column, batch_of
 from .intake import Dictionary, Words
 from .kernels import compiled
-from .partition import partition
+from .partition import feeds, partition
 from .plan import into_stream, single_query, why
 from .plan_join import join_query
 from .plan_pattern import pattern_query
@@ -25,6 +25,7 @@ __all__ = [
     "aggregation",
     "batch_of",
     "compiled",
+    "feeds",
     "intake",
     "into_stream",
     "join_query",

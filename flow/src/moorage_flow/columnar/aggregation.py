@@ -90,6 +90,8 @@ class State(Kept):
 
     def forget(self) -> None:
         """Forget the groups that no bucket is of, once they are most of all."""
+        if not self.keys.columns:
+            return
         held = [b.groups[: b.size] for b in self.durations.values()]
         used = np.unique(np.concatenate(held))
         if len(self.keys) < 2 * len(used) + 1024:

@@ -156,7 +156,7 @@ def partition(
             raise Refused(f"{query.name} of its partition has no columnar form")
     if receivers.keys() != listeners.keys():
         raise Refused("its partition reads a stream without a key")
-    if _feeds_itself(runtime, running, set(listeners)):
+    if feeds(runtime.app.syntax, [query.syntax for query in running.queries], set(listeners)):
         raise Refused("its partition reads what it fills")
     flow = runtime.flow
     holder: Holder[Keys] = flow.holder(lambda: Keys(len(running.syntax.keys)))
@@ -182,16 +182,12 @@ def _taker(listener: Receiver) -> Callable[[Batch], None]:
     return listener.take
 
 
-def _feeds_itself(runtime: Runtime, running: PartitionRuntime, read: set[str]) -> bool:
-    """Tell whether what a partition gives comes back to it before its chunk is done."""
-    given = {
-        q.syntax.output.target.key
-        for q in running.queries
-        if not isinstance(q.syntax.output, s.Return)
-    }
+def feeds(app: s.AppSyntax, giving: list[s.Query], read: set[str]) -> bool:
+    """Tell whether what queries give comes to streams before its chunk is done."""
+    given = {q.output.target.key for q in giving if not isinstance(q.output, s.Return)}
     seen: set[str] = set()
     edges: dict[str, set[str]] = {}
-    for execution in runtime.app.syntax.executions:
+    for execution in app.executions:
         queries = [execution] if isinstance(execution, s.Query) else execution.queries
         for query in queries:
             if isinstance(query.output, s.Return):

@@ -16,6 +16,8 @@ from ...events import CURRENT
 from . import plain
 
 __all__ = [
+    "absent_fire",
+    "absent_take",
     "bucket_index",
     "chain",
     "compiled",
@@ -36,6 +38,8 @@ Array = NDArray[Any]
 _whole, _pointer = ctypes.c_int64, ctypes.c_void_p
 
 _SIGNATURES = {
+    "flow_absent_fire": "ipii" + 25 * "p",
+    "flow_absent_take": "iii" + 18 * "p" + "i" + 13 * "p",
     "flow_bucket_index": "iippip",
     "flow_chain": "ippppppp",
     "flow_expire": "ppppiip",
@@ -318,24 +322,78 @@ def follow(
     """Run events through `every A -> B within`, as `plain.follow` says."""
     if _library is None:
         return plain.follow(mode, within, coming, rows, queues, tests)
-    count = len(coming[0])
-    coming = tuple(np.ascontiguousarray(array, np.int64) for array in coming)  # type: ignore[assignment]
     most = len(queues.waiting)
     firsts, seconds = np.empty(most, np.int64), np.empty(most, np.int64)
-    seen = [np.ascontiguousarray(b) for _, _, b in tests]
-    types = np.array([a.dtype == np.float64 for _, a, _ in tests], np.int64)
-    ops = np.array([op for op, _, _ in tests], np.int64)
-    pointers = [
-        np.array([array.ctypes.data for array in arrays], np.uintp)
-        for arrays in ([a for _, a, _ in tests], seen)
-    ]
+    given = _Matching(coming, tests)
     n = _library.flow_follow(
-        *(count, mode, within),
-        *map(_at, (*coming, *rows, *queues)),
-        len(tests),
-        *map(_at, (types, ops, *pointers, firsts, seconds)),
+        *(len(coming[0]), mode, within),
+        *map(_at, (*given.coming, *rows, *queues)),
+        *given.tests,
+        *map(_at, (firsts, seconds)),
     )
     return firsts[:n], seconds[:n]
+
+
+def absent_take(
+    mode: int,
+    wait: int,
+    coming: tuple[Array, Array, Array, Array],
+    rows: tuple[Array, Array, Array],
+    queues: plain.Waiting,
+    tests: list[tuple[int, Array, Array]],
+    timers: plain.Timers,
+) -> None:
+    """Run events through `every A -> not B for t`, as `plain.absent_take` says."""
+    if _library is None:
+        plain.absent_take(mode, wait, coming, rows, queues, tests, timers)
+        return
+    given = _Matching(coming, tests)
+    _library.flow_absent_take(
+        *(len(coming[0]), mode, wait),
+        *map(_at, (*given.coming, *rows, *queues)),
+        *given.tests,
+        *map(_at, timers),
+    )
+
+
+def absent_fire(
+    due: Array,
+    now: int,
+    wait: int,
+    rows: tuple[Array, Array],
+    queues: plain.Waiting,
+    timers: plain.Timers,
+) -> tuple[Array, Array, Array]:
+    """Fire the timers of partitions, as `plain.absent_fire` says."""
+    if _library is None:
+        return plain.absent_fire(due, now, wait, rows, queues, timers)
+    most = len(queues.waiting)
+    found, times, parts = (np.empty(most, np.int64) for _ in range(3))
+    n = _library.flow_absent_fire(
+        len(due),
+        _at(due),
+        *(now, wait),
+        *map(_at, (*rows, *queues, *timers, found, times, parts)),
+    )
+    return found[:n], times[:n], parts[:n]
+
+
+class _Matching:
+    """Events and comparisons as a pattern's kernels take them."""
+
+    def __init__(
+        self, coming: tuple[Array, Array, Array, Array], tests: list[tuple[int, Array, Array]]
+    ) -> None:
+        self.coming = [np.ascontiguousarray(array, np.int64) for array in coming]
+        self._seconds = [np.ascontiguousarray(b) for _, _, b in tests]
+        self.tests: list[Any] = [len(tests)]
+        for of_tests in (
+            [int(a.dtype == np.float64) for _, a, _ in tests],
+            [op for op, _, _ in tests],
+            [_at(a) or 0 for _, a, _ in tests],
+            [_at(b) or 0 for b in self._seconds],
+        ):
+            self.tests.append((_whole * len(tests))(*of_tests))
 
 
 def chain(

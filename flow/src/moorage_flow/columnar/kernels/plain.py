@@ -431,6 +431,164 @@ def follow(
     return np.array(firsts, np.int64), np.array(seconds, np.int64)
 
 
+class Timers(NamedTuple):
+    """Timers in queues by partition, served in the order they were asked for.
+
+    By partition the first and last (-1: none), since when it has some (-1: it has none), the time
+    asked for last, and whether what waits goes by time; by timer its time, the next one, and
+    whether it was asked for once or more often; the first free timer, how many were ever used, and
+    the next turn.
+    """
+
+    head: Array
+    tail: Array
+    turn: Array
+    scheduled: Array
+    ordered: Array
+    time: Array
+    next: Array
+    asked: Array
+    pool: Array
+
+    def ask(self, part: int, time: int, asked: int) -> None:
+        """Ask for a time."""
+        tail, pool = int(self.tail[part]), self.pool
+        self.scheduled[part] = time
+        if self.turn[part] < 0:
+            self.turn[part] = pool[2]
+            pool[2] += 1
+        if self.head[part] >= 0 and self.time[tail] == time:
+            self.asked[tail] = 2
+            return
+        node = int(pool[0])
+        if node >= 0:
+            pool[0] = self.next[node]
+        else:
+            node = int(pool[1])
+            pool[1] += 1
+        self.time[node], self.asked[node], self.next[node] = time, asked, -1
+        if self.head[part] >= 0:
+            self.next[tail] = node
+        else:
+            self.head[part] = node
+        self.tail[part] = node
+
+    def serve(self, part: int) -> tuple[int, int]:
+        """Take a partition's first timer; give its time and how often it was asked for."""
+        node = int(self.head[part])
+        self.head[part] = self.next[node]
+        self.next[node], self.pool[0] = self.pool[0], node
+        return int(self.time[node]), int(self.asked[node])
+
+
+def _join(queues: Waiting, timers: Timers, part: int, times: Array, keys: Array) -> None:
+    """Put what was let in into the queue, and note whether the queue still goes by time."""
+    fresh = sorted(queues.fresh(part), key=lambda row: int(times[row]))
+    if not fresh:
+        return
+    last = int(queues.tail[part])
+    for row in fresh:
+        queues.enter(part, int(keys[row]), row)
+    queues.set_fresh(part, [])
+    if last < 0:
+        timers.ordered[part] = 1
+    elif times[fresh[0]] < times[last]:
+        timers.ordered[part] = 0
+
+
+def absent_take(
+    mode: int,
+    wait: int,
+    coming: tuple[Array, Array, Array, Array],
+    rows: tuple[Array, Array, Array],
+    queues: Waiting,
+    tests: list[tuple[int, Array, Array]],
+    timers: Timers,
+) -> None:
+    """Run events through `every A -> not B for t`: an A waits from then on, a B stops those it
+    meets; both ask for a timer.
+
+    Args:
+        mode: as of `follow`, like the next five.
+        wait: the milliseconds in which no B may come.
+        coming: the events.
+        rows: the waiting rows.
+        queues: their queues.
+        tests: comparisons that hold between an A and the B that stops it.
+        timers: the timers.
+    """
+    times, keys, able = rows
+    for at, (now, part, entering, asking) in enumerate(
+        zip(*(array.tolist() for array in coming), strict=True)
+    ):
+        if mode != FIRST:
+            _join(queues, timers, part, times, keys)
+        stopped = 0
+        row = int(queues.key_head[asking]) if asking >= 0 else -1
+        while row >= 0:
+            on = int(queues.key_next[row])
+            if able[row] and all(TESTS[op](a[row], b[at]) for op, a, b in tests):
+                queues.leave(part, asking, row)
+                stopped += 1
+            row = on
+        if stopped:
+            timers.ask(part, now + wait, min(stopped, 2))
+        if entering >= 0:
+            queues.waiting[entering] = 1
+            queues.set_fresh(part, [*queues.fresh(part), entering])
+            timers.ask(part, now + wait, 1)
+
+
+def absent_fire(
+    due: Array,
+    now: int,
+    wait: int,
+    rows: tuple[Array, Array],
+    queues: Waiting,
+    timers: Timers,
+) -> tuple[Array, Array, Array]:
+    """Fire the timers of partitions until `now`.
+
+    Args:
+        due: the partitions, in the order they are served.
+        now: the time.
+        wait: the milliseconds in which no B may come.
+        rows: of each waiting row its time and its key.
+        queues: the waiting rows.
+        timers: the timers.
+
+    Returns:
+        The rows that no B has stopped, the time of the timer that found each, and its partition.
+    """
+    times, keys = rows
+    found: list[tuple[int, int, int]] = []
+    for part in due.tolist():
+        while timers.head[part] >= 0 and timers.time[timers.head[part]] <= now:
+            time, asked = timers.serve(part)
+            for _ in range(asked):
+                before = len(found)
+                _join(queues, timers, part, times, keys)
+                row = int(queues.head[part])
+                while row >= 0:
+                    on = int(queues.next[row])
+                    if time >= times[row] + wait:
+                        found.append((row, time, part))
+                        queues.leave(part, int(keys[row]), row)
+                    row = on
+                if now > wait + time:
+                    timers.scheduled[part] = now + wait
+                if len(found) == before and timers.scheduled[part] < time:
+                    timers.ask(part, time + wait, 1)
+        if timers.head[part] < 0:
+            timers.turn[part] = -1
+    count = len(found)
+    return (
+        np.fromiter((row for row, _, _ in found), np.int64, count),
+        np.fromiter((time for _, time, _ in found), np.int64, count),
+        np.fromiter((part for _, _, part in found), np.int64, count),
+    )
+
+
 def chain(
     rows: Array, kinds: Array, keys: Array, head: Array, tail: Array, held: Array, following: Array
 ) -> None:
