@@ -65,12 +65,13 @@ class Guard:
                 said.name, (said.password or "").encode(), said.client_id, address
             )
             try:
-                sender = await self._door.identify(asked)
+                sender = await self._door.identify_device(asked)
             except (ingest.SenderUnknown, ingest.TooManyAttempts):  # Listed already.
                 return None
         if sender is None or not self._is_served(broker, sender):
             return None
-        if said.password is not None and await self._door.named(said.name) != sender:
+        named = await self._door.named(said.name) if said.password is not None else sender
+        if named is None or named.number != sender.number:
             # From here on the broker tells the user name only.
             detail = "At a broker a key stands in the user name, a password beside its user name."
             self._refuse("credentials", detail, broker, said.client_id, sender)
