@@ -63,7 +63,7 @@ class Things:
         self.make("routes", targetId=self.target, name="Everything")
         self.broker = self.make(
             "brokers", organizationId=self.organization, name="Front", kind="rabbitmq"
-        )["id"]
+        )
         self.source = self.make(
             "sources",
             organizationId=self.organization,
