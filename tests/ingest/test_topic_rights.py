@@ -18,7 +18,7 @@ from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
 from moorage.devices.service.topics import PLACES, filled
 from moorage.ingest.service import topics
 from moorage.organizations import Role
-from moorage_mqtt import V311, ConnAck, Publish, covers, matches
+from moorage_mqtt import V311, ConnAck, Publish, Will, covers, matches
 from scenarios.client import Client, connected, dialled
 from web import World
 
@@ -276,6 +276,23 @@ async def test_a_message_for_a_shared_topic_may_be_retained(towns: tuple[Works, 
         assert await valve.subscribe("line/#") == 1
         found = await valve.next(Publish)
         assert (found.payload, found.retain) == (b"7", True)
+
+
+async def test_a_will_goes_to_a_shared_topic_if_the_device_may_publish_there(
+    towns: tuple[Works, Works],
+) -> None:
+    here, _ = towns
+    await here.rule("line/{name}", publish=True)
+    await here.rule("line/#", subscribe=True)
+    who: Any = {"username": "pump", "secret": here.keys["pump"]}
+    async with here.device("valve") as valve:
+        assert await valve.subscribe("line/#") == 1
+        async with dialled(here.port, **who, will=Will("line/valve", b"forged", 1)) as pump:
+            assert (await pump.next(ConnAck)).reason_code == 0x87
+        async with dialled(here.port, **who, will=Will("line/pump", b"lost", 1)) as pump:
+            assert (await pump.next(ConnAck)).reason_code == 0
+        heard = await valve.next(Publish)
+        assert (heard.topic, heard.payload) == ("line/pump", b"lost")
 
 
 @pytest.mark.parametrize(
