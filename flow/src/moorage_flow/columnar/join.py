@@ -16,7 +16,7 @@ from .batch import Batch, Column, Index, concat, objects_of
 from .selection import Groups, Output, Selecting
 from .single import Paired
 from .sliding import Queues, Sliding
-from .store import Codes, Kept, grown
+from .store import Codes, Kept, grown, kept
 from .vector import Vector, View
 from .windows import Arriving, Steps
 
@@ -74,7 +74,8 @@ class Chained(Queues):
         old = np.flatnonzero(where >= 0)
         size = len(where)
         after = self.key_following[old]
-        self.key_following = whole[np.where(after < 0, size, after)]
+        self.key_following = kept(self.key_following, old)
+        self.key_following[: len(old)] = whole[np.where(after < 0, size, after)]
         for ends in (self.key_head, self.key_tail):
             held = self.key_held > 0
             ends[held] = where[ends[held]]

@@ -45,12 +45,12 @@ _SIGNATURES = {
     "flow_expire": "ppppiip",
     "flow_extreme_double": "ippppppppiipppppppp",
     "flow_extreme_long": "ippppppppiipppppppp",
-    "flow_find_buckets": "ipppi" "ppppipp",
+    "flow_find_buckets": "ipppippppipp",
     "flow_follow": "iii" + 18 * "p" + "i" + 6 * "p",
     "flow_probe": "ipppppp",
     "flow_slide": "ippppppiipiiippp",
-    "flow_slide_summarise": "ipppppiipiippp" "ipippiipp",
-    "flow_summarise": "ippppppp" "ipiippiipp",
+    "flow_slide_summarise": "ipppppiipiipppipippiipp",
+    "flow_summarise": "ipppppppipiippiipp",
     "flow_within": "ipii",
 }
 """What each function takes: `p` an array, `i` a whole number. Each gives a whole number."""

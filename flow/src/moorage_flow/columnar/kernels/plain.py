@@ -633,9 +633,7 @@ def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Arr
     return np.array(probes, np.int64), np.array(rows, np.int64)
 
 
-def bucket_index(
-    index: Any, starts: Array, groups: Array, size: int
-) -> dict[tuple[int, int], int]:
+def bucket_index(index: Any, starts: Array, groups: Array, size: int) -> dict[tuple[int, int], int]:
     """Give each bucket by its beginning and group; `index` is that of before, None for none."""
     if index is None:
         return dict(
