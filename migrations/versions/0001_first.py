@@ -1233,6 +1233,50 @@ def upgrade() -> None:
     )
     op.create_index("device_states_of_device", "device_states", ["device_id", "at"], unique=False)
     op.create_table(
+        "device_topic_rules",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=True),
+        sa.Column("device_kind", sa.Text(), nullable=True),
+        sa.Column("model", sa.Text(), nullable=True),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("publish", sa.Boolean(), nullable=False),
+        sa.Column("subscribe", sa.Boolean(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "publish OR channel IS NULL", name=op.f("device_topic_rules_channel_check")
+        ),
+        sa.CheckConstraint("publish OR subscribe", name=op.f("device_topic_rules_use_check")),
+        sa.ForeignKeyConstraint(
+            ["application_id", "organization_id"],
+            ["groups.id", "groups.organization_id"],
+            name="device_topic_rules_application_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("device_topic_rules_device_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("device_topic_rules_pkey")),
+    )
+    op.create_index(
+        op.f("device_topic_rules_application_id_idx"),
+        "device_topic_rules",
+        ["application_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("device_topic_rules_device_id_idx"), "device_topic_rules", ["device_id"], unique=False
+    )
+    op.create_table(
         "device_units",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("device_id", sa.Uuid(), nullable=False),

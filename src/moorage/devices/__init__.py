@@ -23,6 +23,9 @@ from .facts import (
     DeviceRemoved,
     InboxClosed,
     InboxOpened,
+    TopicRuleChanged,
+    TopicRuleMade,
+    TopicRuleRemoved,
 )
 from .model import (
     DEV_EUI,
@@ -51,6 +54,7 @@ from .model import (
     ShownClaim,
     ShownSecret,
     Threshold,
+    TopicRight,
 )
 from .service.called import find_called
 from .service.claims import make_claim, redeem_claim
@@ -99,6 +103,7 @@ from .service.senders import (
     seen,
     senders_changed,
 )
+from .service.topics import with_topics
 from .service.watch import judge
 
 __all__ = [
@@ -148,6 +153,10 @@ __all__ = [
     "ShownClaim",
     "ShownSecret",
     "Threshold",
+    "TopicRight",
+    "TopicRuleChanged",
+    "TopicRuleMade",
+    "TopicRuleRemoved",
     "adopt",
     "arrive",
     "change",
@@ -191,4 +200,5 @@ __all__ = [
     "seen",
     "senders_changed",
     "usual_decoders",
+    "with_topics",
 ]

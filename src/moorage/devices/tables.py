@@ -211,6 +211,34 @@ device_claims = Table(
     ),
 )
 
+# What devices may publish and subscribe to beyond their own topics; see service.topics.
+device_topic_rules = Table(
+    "device_topic_rules",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("application_id", Uuid, nullable=False, index=True),
+    Column("organization_id", Uuid, nullable=False),
+    # For whom: null means every device, kind, model of the application.
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), index=True),
+    Column("device_kind", Text),
+    Column("model", Text),
+    Column("topic", Text, nullable=False),
+    Column("publish", Boolean, nullable=False),
+    Column("subscribe", Boolean, nullable=False),
+    # What is published is kept as a message of this channel; null passes it on only.
+    Column("channel", Text),
+    *stamps(),
+    ForeignKeyConstraint(
+        ["application_id", "organization_id"],
+        ["groups.id", "groups.organization_id"],
+        onupdate="CASCADE",
+        ondelete="CASCADE",
+        name="device_topic_rules_application_fkey",
+    ),
+    CheckConstraint("publish OR subscribe", name="use"),
+    CheckConstraint("publish OR channel IS NULL", name="channel"),
+)
+
 # Which devices changed in what doors and workers remember of them; read by transaction, so that a
 # late commit is never passed over, and trimmed after an hour.
 device_changes = Table(

@@ -12,10 +12,11 @@ from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from moorage import decoders, ingest, ledger, targets, telemetry, users
@@ -143,16 +144,23 @@ def build_app(
     app.state.target_kinds = targets.find_kinds()
     app.state.outbound = Outbound(settings.reachable)
     app.state.uplink, app.state.room = uplink, room
-    for router in ROUTERS:
-        app.include_router(router, dependencies=asking.CHECKS)
-    app.include_router(authority.router, dependencies=asking.CHECKS)
-    app.include_router(metrics.router)
+    app.router.routes.extend(_included())
     http.install_errors(app)
     _add_health(app)
     openapi.install(app)
     app.router.default = Console()
     app.add_middleware(Gateway, state=app.state, limits=limits or Limits())
     return app
+
+
+@functools.cache
+def _included() -> list[BaseRoute]:
+    """Give the routes of every slice, made once a process: that takes longer than all the rest."""
+    api = APIRouter(generate_unique_id_function=operation_id)
+    for router in (*ROUTERS, authority.router):
+        api.include_router(router, dependencies=asking.CHECKS)
+    api.include_router(metrics.router)
+    return api.routes
 
 
 def _ended(app: FastAPI, task: asyncio.Task[None]) -> None:

@@ -46,6 +46,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     devices.transfer,
     devices.applications,
     devices.claims,
+    devices.topics,
     devices.router,
     devices.credentials,
     devices.inbox,

@@ -94,6 +94,9 @@ export const errors = {
       inbox_unknown: 'Applikationen har ingen indbakkenøgle.',
       photo_unfit: 'Et foto er en JPEG-, PNG- eller WebP-fil på højst {{limit}} byte.',
       photo_unknown: 'Enheden har intet foto.',
+      topic_rule_unknown: 'Der er ingen sådan emneregel i applikationen.',
+      too_many_topic_rules:
+        'En applikation har højst {{limit}} emneregler. Brug pladsholdere, eller fjern nogle.',
     },
     demo: {
       no_supervisor: 'Serveren kan ikke selv starte demoen. Kør `moorage demo` på dens maskine.',
@@ -165,6 +168,7 @@ export const errors = {
       busy: 'Databasen er optaget af noget andet. Intet er halvt gjort; prøv igen.',
     },
     ingest: {
+      command_malformed: 'En kommando er et JSON-objekt som {"code": "reboot"}: {{reason}}',
       disk_full:
         'Platformens disk er fuld, så ingen beskeder tages ind. Dens administratorer har fået besked.',
       message_malformed: 'Beskeden er ikke gyldig {{format}}: {{reason}}',

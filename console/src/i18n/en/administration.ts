@@ -27,6 +27,12 @@ export const administration = {
   },
   quotas: {
     bytesPerSecond: 'Bytes a second',
+    connections: 'Connections',
+    connectsPerSecond: 'Connects a second',
+    deviceBytesPerSecond: 'Bytes a second, each device',
+    deviceConnections: 'Connections, each device',
+    deviceConnectsPerMinute: 'Connects a minute, each device',
+    deviceMessagesPerSecond: 'Messages a second, each device',
     devices: 'Devices',
     help: 'What all its devices may use together, at most. What is left empty has no bound.',
     messagesPerSecond: 'Messages a second',

@@ -93,6 +93,8 @@ export const errors = {
       inbox_unknown: 'The application has no inbox key.',
       photo_unfit: 'A photo is a JPEG, PNG or WebP file of at most {{limit}} bytes.',
       photo_unknown: 'The device has no photo.',
+      topic_rule_unknown: 'There is no such topic rule in this application.',
+      too_many_topic_rules: 'An application has at most {{limit}} topic rules. Use places, or remove some.',
     },
     demo: {
       no_supervisor: 'This server cannot start the demo by itself. Run `moorage demo` on its machine.',
@@ -164,6 +166,7 @@ export const errors = {
       busy: 'The database is busy with something else. Nothing is half done; try again.',
     },
     ingest: {
+      command_malformed: 'A command is a JSON object such as {"code": "reboot"}: {{reason}}',
       disk_full:
         'The disk of the platform is full, so no messages are taken in. Its administrators are told.',
       message_malformed: 'The message is not valid {{format}}: {{reason}}',

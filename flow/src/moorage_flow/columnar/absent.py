@@ -82,7 +82,7 @@ class Alarms(Scheduler):
 
     def wait(self) -> None:
         """On the wall clock, wake for each partition that has a timer."""
-        if self.clock.event_time:
+        if self.clock.event_time or not self._query.has_state:
             return
         state = self._query.state()
         for part in state.asking().tolist():
@@ -137,6 +137,11 @@ class AbsentQuery(PatternQuery):
 
     def make(self) -> State:
         return State(self._plan.selecting.make(), self._kinds, self._dtypes)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a state already; the first event makes it."""
+        return bool(self._holder.states)
 
     def state(self) -> State:
         """Give the state there is."""

@@ -13,7 +13,7 @@ from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
 from ..errors import SenderUnknown, TooManyAttempts
-from ..ports import Credentials, Refusal
+from ..ports import Credentials, Refusal, Service
 from .allowance import Allowance
 from .children import Children
 from .claims import (
@@ -26,6 +26,7 @@ from .claims import (
     is_meant,
     still_valid,
 )
+from .services import Services
 
 # A door that has not heard of the database for this long takes no new connection.
 CUT_OFF_S = 10.0
@@ -41,6 +42,7 @@ class Senders:
     Args:
         database: where they are asked for.
         doorbells: tell of changes.
+        services: recognises who shows an API key.
         refused: is told of wrong credentials.
         appeared: is called when commands may have found their device.
         cut: is given whose connections must end.
@@ -50,6 +52,7 @@ class Senders:
         self,
         database: Database,
         doorbells: Doorbells,
+        services: Services,
         *,
         refused: Callable[[Refusal], None],
         appeared: Callable[[], None],
@@ -60,6 +63,7 @@ class Senders:
         self._refused, self._appeared, self._cut = refused, appeared, cut
         self._senders: dict[CacheKey, devices.Sender] = {}
         self._children = Children()
+        self._services = services
         self._attempts = Allowance(rate=20, burst=200)
         self.newcomers = Allowance(rate=1, burst=30)
         self.by_number: dict[int, devices.Sender] = {}
@@ -70,6 +74,34 @@ class Senders:
         self._turn = 0
         doorbells.on("moorage_devices", lambda _payload: self._changed.set())
 
+    async def identify_service(self, credentials: Credentials, secret: str) -> Service:
+        """Recognise a service by its API key. Raises as `identify`."""
+        self._require_database()
+        self._limit_attempts(credentials)
+        try:
+            async with asyncio.timeout(LONGEST_LOOK_UP_S):
+                service = await self._services.identify(secret, credentials.address)
+        except TimeoutError as late:
+            raise DatabaseUnavailable from late
+        if service is None:
+            self._attempts.take(credentials.address)
+            self._refuse(credentials, "Nobody has this API key.")
+            raise SenderUnknown
+        return service
+
+    def _require_database(self) -> None:
+        if self._doorbells.cut_off_s > CUT_OFF_S:
+            raise DatabaseUnavailable
+
+    def _limit_attempts(self, credentials: Credentials) -> None:
+        """Refuse an address that guesses. Raises TooManyAttempts.
+
+        Only failures count: many devices may share an address and all come back at once.
+        """
+        if wait_s := self._attempts.wait_s(credentials.address):
+            self._refuse(credentials, "Too many attempts from this address.")
+            raise TooManyAttempts(retry_after_s=ceil(wait_s))
+
     async def identify(self, credentials: Credentials) -> devices.Sender:
         """Recognise a device.
 
@@ -78,18 +110,14 @@ class Senders:
             TooManyAttempts: too many wrong credentials came from this address.
             DatabaseUnavailable: it cannot be told just now.
         """
-        if self._doorbells.cut_off_s > CUT_OFF_S:
-            raise DatabaseUnavailable
+        self._require_database()
         inbox_claims = inbox_claims_of(credentials)
         keys = map(cache_key, claims_of(credentials))
         for key in chain(keys, map(inbox_key, inbox_claims)):
             known = self._senders.get(key)
             if known is not None and still_valid(known) and is_meant(credentials, key, known):
                 return known
-        # Only failures count: many devices may share an address and all come back at once.
-        if wait_s := self._attempts.wait_s(credentials.address):
-            self._refuse(credentials, "Too many attempts from this address.")
-            raise TooManyAttempts(retry_after_s=ceil(wait_s))
+        self._limit_attempts(credentials)
         called = credentials.username, credentials.client_id, credentials.dev_eui
         # No name in the database holds a NUL, and none can be looked for.
         nameless = any("\0" in name for name in called if name)
@@ -121,6 +149,8 @@ class Senders:
             turn = self._turn
             async with self._database.begin() as tx:
                 found = await self._ask(tx, credentials)
+                if found is not None:
+                    found = found[0], await devices.with_topics(tx, found[1])
                 children = await devices.children_of(tx, found[1]) if found else {}
             # A change that was told of meanwhile may have made this answer old: ask again.
             if turn == self._turn and (self._mark is None or not self._changed.is_set()):
