@@ -240,12 +240,12 @@ class JoinQuery(Paired):
         rows = state.side(at).rows
         taken = steps.rows[probes]
         frames: list[list[Column]] = [[], []]
-        for frame, kept, held in (
+        for frame, places, held in (
             (at, self._kept[at], [b.take(taken) for b in rows.columns]),
             (1 - at, self._kept[1 - at], columns),
         ):
             frames[frame] = [Column(Type.OBJECT)] * len(self._plan.sides[frame].attributes)
-            for place, column in zip(kept, held, strict=True):
+            for place, column in zip(places, held, strict=True):
                 frames[frame][place] = column
         pairs = Steps(
             np.arange(len(probes)),

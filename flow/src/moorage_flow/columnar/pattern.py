@@ -14,7 +14,7 @@ from ..flow import Flow, Holder
 from ..language.syntax import Attribute, Type
 from . import kernels
 from .batch import Batch, Column, Index
-from .kernels.plain import BOTH, FIRST, SECOND, Waiting
+from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
 from .selection import Groups, Output, Selecting
 from .single import Paired
 from .store import Codes, Kept, grown, kept
@@ -26,7 +26,7 @@ Mask = Callable[[View], Any]
 
 @dataclass(slots=True)
 class Test:
-    """A comparison between an A and a B: its position in `kernels.plain.TESTS`, and both sides."""
+    """A comparison between an A and a B: its position in `TESTS` of the kernels, and both sides."""
 
     op: int
     first: Vector
