@@ -63,10 +63,11 @@ def _load() -> ctypes.CDLL | None:
         return None
     try:
         library = ctypes.CDLL(str(path))
-    except OSError:  # It is for another machine.
+        functions = {name: getattr(library, name) for name in _SIGNATURES}
+    except (OSError, AttributeError):  # It is for another machine, or of another version.
         return None
     for name, takes in _SIGNATURES.items():
-        function = getattr(library, name)
+        function = functions[name]
         function.argtypes = [_pointer if letter == "p" else _whole for letter in takes]
         function.restype = _whole
     return library
