@@ -348,6 +348,14 @@ async def a_source(north: North) -> str:
     return str((await north.make("/sources", body))["id"])
 
 
+@thing("broker_id")
+async def a_broker(north: North) -> str:
+    body = {"organizationId": north.organization_id, "name": f"{MARK} broker"} | {
+        "kind": "mosquitto"
+    }
+    return str((await north.make("/brokers", body))["id"])
+
+
 @thing("route_id")
 async def a_route(north: North) -> str:
     body = {"targetId": north.ids["target_id"], "name": f"{MARK} route", "enabled": False}

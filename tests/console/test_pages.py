@@ -61,6 +61,9 @@ class Things:
             settings={"url": "https://data.example.org/in"},
         )
         self.make("routes", targetId=self.target, name="Everything")
+        self.broker = self.make(
+            "brokers", organizationId=self.organization, name="Front", kind="rabbitmq"
+        )
         self.source = self.make(
             "sources",
             organizationId=self.organization,
@@ -154,6 +157,9 @@ def pages(things: Things) -> dict[str, str]:
         "decoder-cases": f"/decoders/{things.decoder}?tab=cases",
         "targets": "/targets",
         "target-form": "/targets?new=true",
+        "brokers": "/brokers",
+        "broker": f"/brokers/{things.broker}",
+        "broker-form": "/brokers?new=true",
         "sources": "/sources",
         "source": f"/sources/{things.source}",
         "source-settings": f"/sources/{things.source}?tab=settings",

@@ -455,6 +455,21 @@ class Sender:
         return self.state in SENDING or self.state is DeviceState.WAITING
 
 
+@dataclass(frozen=True, slots=True)
+class NamedDevice:
+    """A device that may sign in by a user name, as files of brokers have it.
+
+    Attributes:
+        mosquitto_hash: of its password.
+        children: the devices behind it, if it is a gateway.
+    """
+
+    user_name: str
+    mosquitto_hash: str
+    device_id: UUID
+    children: tuple[UUID, ...] = ()
+
+
 class CalledBy(StrEnum):
     """What of a device others call it by."""
 
@@ -471,13 +486,14 @@ class Naming:
 
     Attributes:
         credential_id: of whoever speaks for them.
+        organization_id: whose devices they are; None for those of everybody.
         called_by: what of a device its name there is.
         identifier_kind: which kind of identifier, where it is one.
         inbox_id: the application where strangers wait; None lets nobody wait.
     """
 
     credential_id: UUID
-    organization_id: UUID
+    organization_id: UUID | None
     called_by: CalledBy = CalledBy.ID
     identifier_kind: str = ""
     inbox_id: UUID | None = None

@@ -54,7 +54,8 @@ devices = Table(
     Column("owner", Text, nullable=False),
     Column("ownership", Text),
     Column("state", Text, nullable=False),
-    Column("decoder_id", ForeignKey("decoders.id")),
+    # The type is said: the versions of a device copy it, whichever slice is loaded first.
+    Column("decoder_id", Uuid, ForeignKey("decoders.id")),
     Column("silent_after", Interval),
     Column("thresholds", JSONB, nullable=False),
     # Everything `q` looks through, case folded; words of it are found by their trigrams.
@@ -163,6 +164,8 @@ device_credentials = Table(
     Column("previous_digest", LargeBinary, unique=True),
     Column("previous_until", DateTime(timezone=True)),
     Column("hint", Text, nullable=False),
+    # Of a password, in the form of Mosquitto's password file; made when the secret is.
+    Column("mosquitto_hash", Text),
     Column("version", Integer, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     # Of a device that goes on as on the platform it comes from: how it was called there.

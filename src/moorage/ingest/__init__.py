@@ -26,7 +26,9 @@ from .ports import (
     Wait,
 )
 from .service import (
+    PUBLISHED,
     RE_DECODE,
+    SUBSCRIBED,
     Deriver,
     Door,
     Part,
@@ -41,7 +43,9 @@ from .service import (
 )
 
 __all__ = [
+    "PUBLISHED",
     "RE_DECODE",
+    "SUBSCRIBED",
     "Command",
     "Credentials",
     "Deriver",

@@ -251,6 +251,12 @@ export const administration = {
       exported: 'Enheder eksporteret',
       imported: 'Enheder importeret',
     },
+    brokers: {
+      added: 'Broker tilføjet',
+      changed: 'Broker ændret',
+      removed: 'Broker fjernet',
+      token_rotated: 'Token til en broker skiftet',
+    },
     sources: {
       added: 'Kilde tilføjet',
       changed: 'Kilde ændret',

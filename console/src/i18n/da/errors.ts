@@ -129,6 +129,16 @@ export const errors = {
       trials_too_many: 'At prøve dekodere går på skift, og din tur er ovre. Prøv igen om {{retryAfterS}} s.',
       version_unknown: 'Dekoderen har ingen version {{n}}.',
     },
+    brokers: {
+      unknown: 'Der er ingen sådan broker, som du må se.',
+      name_taken: 'En anden broker her har dette navn.',
+      too_many: 'Der er højst {{limit}} brokere her. Fjern en, der ikke bruges.',
+      connected: 'Beskederne fra {{name}} hentes allerede. Ret dens kilde i stedet.',
+      files_unfit: 'Filer er til Mosquitto uden plugin.',
+      token_refused: 'Dette kræver tokenet til en broker foran.',
+      question_malformed: 'Spørgsmålet kan ikke læses: {{reason}}.',
+      question_unknown: 'En broker af slagsen {{kind}} spørger ikke om {{question}}.',
+    },
     sources: {
       unknown: 'Der er ingen sådan kilde, som du må se.',
       name_taken: 'En anden kilde i organisationen har dette navn.',

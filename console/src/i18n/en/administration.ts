@@ -251,6 +251,12 @@ export const administration = {
       exported: 'Devices exported',
       imported: 'Devices imported',
     },
+    brokers: {
+      added: 'Broker added',
+      changed: 'Broker changed',
+      removed: 'Broker removed',
+      token_rotated: 'Token of a broker rotated',
+    },
     sources: {
       added: 'Source added',
       changed: 'Source changed',

@@ -127,6 +127,16 @@ export const errors = {
       trials_too_many: 'Trying decoders takes turns, and yours is over. Try again in {{retryAfterS}} s.',
       version_unknown: 'The decoder has no version {{n}}.',
     },
+    brokers: {
+      unknown: 'There is no such broker that you may see.',
+      name_taken: 'Another broker here has this name.',
+      too_many: 'There are at most {{limit}} brokers here. Remove one that is not used.',
+      connected: 'The messages of {{name}} are fetched already. Change its source instead.',
+      files_unfit: 'Files are for Mosquitto without a plugin.',
+      token_refused: 'This takes the token of a broker in front.',
+      question_malformed: 'The question cannot be read: {{reason}}.',
+      question_unknown: 'A broker of the kind {{kind}} does not ask for {{question}}.',
+    },
     sources: {
       unknown: 'There is no such source that you may see.',
       name_taken: 'Another source of the organization has this name.',

@@ -91,6 +91,7 @@ class Door:
             cut=self._cut,
         )
         self.identify_device = self._senders.identify
+        self.named = self._senders.named
         self.speaker = self._senders.speaker
         self.children = self._senders.children
         self._limits = DeviceLimits(settings)

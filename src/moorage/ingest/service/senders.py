@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from math import ceil
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from moorage import devices
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
+from moorage.kit.secrets import digest
 
 from ..errors import SenderUnknown, TooManyAttempts
 from ..ports import Credentials, Refusal, Service
@@ -31,6 +33,7 @@ from .services import Services
 # A door that has not heard of the database for this long takes no new connection.
 CUT_OFF_S = 10.0
 LONGEST_LOOK_UP_S = 8.0
+Ask = Callable[[Tx], Awaitable[tuple[CacheKey, devices.Sender] | None]]
 _KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
 
 
@@ -121,7 +124,7 @@ class Senders:
         called = credentials.username, credentials.client_id, credentials.dev_eui
         # No name in the database holds a NUL, and none can be looked for.
         nameless = any("\0" in name for name in called if name)
-        sender = None if nameless else await self._look_up(credentials)
+        sender = None if nameless else await self._look_up(partial(self._ask, credentials))
         if sender is None:
             self._attempts.take(credentials.address)
             self._refuse(credentials, "No device has these credentials.")
@@ -132,23 +135,44 @@ class Senders:
             raise SenderUnknown
         return sender
 
-    async def _look_up(self, credentials: Credentials) -> devices.Sender | None:
+    async def named(self, name: str, *, certified: bool = False) -> devices.Sender | None:
+        """Give whom a name belongs to, as `devices.find_named`; None if he may not send.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        self._require_database()
+        key = ("certified" if certified else "named"), None, digest(name)
+        known = self._senders.get(key)
+        if known is not None and still_valid(known):
+            return known
+        if "\0" in name:
+            return None
+
+        async def ask(tx: Tx) -> tuple[CacheKey, devices.Sender] | None:
+            found = await devices.find_named(tx, name, certified=certified)
+            return None if found is None else (key, found)
+
+        sender = await self._look_up(ask)
+        return sender if sender is not None and sender.may_send else None
+
+    async def _look_up(self, ask: Ask) -> devices.Sender | None:
         """Find a sender.
 
         A database that hangs cannot be asked to let go, so the question is left behind.
         """
-        asked = asyncio.ensure_future(self._ask_until_settled(credentials))
+        asked = asyncio.ensure_future(self._ask_until_settled(ask))
         done, _ = await asyncio.wait([asked], timeout=LONGEST_LOOK_UP_S)
         if not done:
             asked.add_done_callback(_ignore)
             raise DatabaseUnavailable
         return asked.result()
 
-    async def _ask_until_settled(self, credentials: Credentials) -> devices.Sender | None:
+    async def _ask_until_settled(self, ask: Ask) -> devices.Sender | None:
         while True:
             turn = self._turn
             async with self._database.begin() as tx:
-                found = await self._ask(tx, credentials)
+                found = await ask(tx)
                 if found is not None:
                     found = found[0], await devices.with_topics(tx, found[1])
                 children = await devices.children_of(tx, found[1]) if found else {}
@@ -178,7 +202,7 @@ class Senders:
         return self._children.put(gateway, children)
 
     async def _ask(
-        self, tx: Tx, credentials: Credentials
+        self, credentials: Credentials, tx: Tx
     ) -> tuple[CacheKey, devices.Sender] | None:
         for claim in claims_of(credentials):
             found, key = await devices.find_sender(tx, *claim), cache_key(claim)

@@ -20,7 +20,9 @@ APPLICATIONS = "v1/applications/"
 _OWN_PREFIX = "v1/"
 _UPLINKS = ("v1/up", "v1/twin/reported")
 # What comes down, and a device's own messages, for its other connections.
-_OWN = ("v1/op/#", "v1/twin/desired", "v1/time", "v1/up", "v1/up/#", "v1/twin/reported")
+SUBSCRIBED = ("v1/op/#", "v1/twin/desired", "v1/time", "v1/up", "v1/up/#", "v1/twin/reported")
+# What `uplink` takes, as filters, for brokers that check topics by themselves.
+PUBLISHED = ("v1/up/#", "v1/twin/reported", "v1/op/+/result")
 # What a service may see of a device.
 _SHOWN = ("up/#", "twin/reported", "op/+/result")
 
@@ -54,7 +56,7 @@ def may_subscribe(sender: devices.Sender, topic_filter: str) -> bool:
     """Tell whether the sender may subscribe to the filter, relative to itself."""
     if space_of(sender, topic_filter) is not None:
         return any(one.subscribe and covers(one.topic, topic_filter) for one in sender.topics)
-    allowed = (*_OWN, *peers.downlinks(sender))
+    allowed = (*SUBSCRIBED, *peers.downlinks(sender))
     return any(covers(one, topic_filter) for one in allowed)
 
 
