@@ -618,6 +618,9 @@ def test_a_column_that_does_not_fit_is_refused() -> None:
         {"k": ["a", "b"], "v": [1]},
         {"k": Dictionary(np.array([0]), ["a"]), "v": Dictionary(np.array([0]), ["a"])},
         {"k": Dictionary(np.array([1]), ["a"]), "v": [1]},
+        {"k": Dictionary(np.array([1]), Words(["a"])), "v": [1]},
+        {"k": Dictionary(np.array([0]), [1]), "v": [1]},  # type: ignore[list-item]
+        {"k": ["a"], "v": np.array([0, 1])},
         {"k": Dictionary(np.array([-2]), ["a"]), "v": [1]},
     ):
         with pytest.raises(EventInvalid):
