@@ -22,7 +22,10 @@ Fit = Callable[[Attribute, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """A column of strings as codes of a dictionary: `words[code]`, null where the code is -1."""
+    """A column of strings as codes of a dictionary: `words[code]`, null where the code is -1.
+
+    A word may stand there twice.
+    """
 
     codes: NDArray[Any]
     words: Sequence[str]
@@ -30,6 +33,10 @@ class Dictionary:
     def tolist(self) -> list[str | None]:
         """Give the strings."""
         return [None if code < 0 else self.words[code] for code in self.codes.tolist()]
+
+    def __getitem__(self, rows: slice) -> Dictionary:
+        """Give some rows of the column."""
+        return Dictionary(self.codes[rows], self.words)
 
 
 def of_rows(

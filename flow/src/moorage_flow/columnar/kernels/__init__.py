@@ -19,6 +19,7 @@ __all__ = [
     "expire",
     "extreme",
     "follow",
+    "holding",
     "last_of_groups",
     "probe",
     "running_count",
@@ -41,6 +42,11 @@ def _load() -> ctypes.CDLL | None:
 
 
 _library = _load()
+
+
+def holding() -> ctypes.PyDLL | None:
+    """Give the library for functions that call back into CPython, and so need its lock held."""
+    return None if _library is None else ctypes.PyDLL(None, handle=_library._handle)
 
 
 def compiled() -> bool:
