@@ -77,14 +77,14 @@ class _Lines(ctypes.Structure):
     ]
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
     """Whole lines, and where they lie in memory."""
 
     data: bytes
     address: int
 
     @classmethod
-    def of(cls, data: bytes) -> _Piece:
+    def of(cls, data: bytes) -> Piece:
         return cls(data, ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0)
 
 
@@ -147,7 +147,7 @@ class Scanner:
         self._spans = np.empty((len(self._strings), self._size, 2), np.int64)
         self._counts = np.zeros(len(self._strings), np.int64)
         self._words: list[list[str]] = [[] for _ in self._strings]
-        self._pieces: list[_Piece] = []
+        self._pieces: list[Piece] = []
         self._odd: list[tuple[int, int | None, Sequence[Any]]] = []
         lines = self._lines
         lines.values, lines.flags = self._values.ctypes.data, self._flags.ctypes.data
@@ -158,7 +158,7 @@ class Scanner:
     def __len__(self) -> int:
         return int(self._lines.row)
 
-    def read(self, piece: _Piece, at: int) -> tuple[int, bool]:
+    def read(self, piece: Piece, at: int) -> tuple[int, bool]:
         """Read lines from `at` on until the columns are full.
 
         Gives where it ended, and whether at a line that is not as expected.
@@ -349,18 +349,18 @@ def read(
         yield into.take()
 
 
-def _pieces(file: BinaryIO) -> Iterator[_Piece]:
+def _pieces(file: BinaryIO) -> Iterator[Piece]:
     """Read a file as far as it has come, in whole lines; a newline ends the last."""
     some = getattr(file, "read1", file.read)
     rest: list[bytes] = []
     while data := some(PIECE_BYTES):
         cut = data.rfind(b"\n") + 1
         if cut:
-            yield _Piece.of(b"".join([*rest, data[:cut]]))
+            yield Piece.of(b"".join([*rest, data[:cut]]))
             rest = []
         rest.append(data[cut:])
     if last := b"".join(rest):
-        yield _Piece.of(last + b"\n")
+        yield Piece.of(last + b"\n")
 
 
 def writer(file: BinaryIO, definitions: Definitions) -> WriteColumns | None:

@@ -38,13 +38,17 @@ Decode = Callable[[bytes], Decoded]
 
 def read(file: BinaryIO, shape: Shape, size: int, refused: Refused) -> Iterator[Batch]:
     """Read lines; blank ones are passed over."""
-    decode = decoder(shape)
     if size > 1 and importlib.util.find_spec("numpy") is not None:
         from . import json_columns
 
         if json_columns.scans(shape, size):
-            return json_columns.read(file, shape, size, refused, decode)
-    return gather(shape, _events(file, decode, refused), size)
+            return json_columns.read(file, shape, size, refused, decoder(shape))
+    return one_by_one(file, shape, size, refused)
+
+
+def one_by_one(file: BinaryIO, shape: Shape, size: int, refused: Refused) -> Iterator[Batch]:
+    """Read lines without columns."""
+    return gather(shape, _events(file, decoder(shape), refused), size)
 
 
 def _events(file: BinaryIO, decode: Decode, refused: Refused) -> Iterator[Decoded]:
