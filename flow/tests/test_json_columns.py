@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import random
 import struct
 from typing import Any
 
@@ -125,6 +126,21 @@ def test_a_double_is_read_as_python_reads_it(written: str) -> None:
     assert not stopped
     column = scanner.take().columns["x"]
     assert struct.pack("d", column[0]) == struct.pack("d", value)
+
+
+def test_many_doubles_are_read_as_python_reads_them() -> None:
+    chance = random.Random(1)
+    written = [
+        form.format(chance.getrandbits(bits) / 10**scale)
+        for _ in range(300)
+        for bits in (20, 53, 60)
+        for scale in (0, 3, 17, 22, 40)
+        for form in ("{!r}", "{:.15g}", "{:.16g}", "{:.17g}", "{:.19e}")
+    ]
+    written += [f"{chance.getrandbits(b)}e{s}" for b in range(45, 60) for s in range(-24, 25)]
+    data = b"".join(b'{"x": %b}\n' % text.encode() for text in written)
+    (batch,) = read("jsonl", io.BytesIO(data), REAL, size=1 << 20, refused=pytest.fail)
+    assert batch.lists().columns["x"] == [float(text) for text in written]
 
 
 def test_lines_as_programs_write_them_need_no_other_decoder() -> None:
