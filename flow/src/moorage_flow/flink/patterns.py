@@ -139,7 +139,9 @@ def _step(part: s.State, at: int, sequence: bool) -> _Step:
             raise NotMapped("a count in a pattern", "Flink takes no quantifier of a group")
         least = "" if part.least == s.ANY else part.least
         most = "" if part.most == s.ANY else part.most
-        quantifier = f"{{{least or 0},{most}}}"
+        # As few as possible: here the next state takes an event as soon as it can, and there a
+        # greedy state never gives back.
+        quantifier = f"{{{least or 0},{most}}}?"
     condition = conditions[0] if conditions else None
     return _Step(f"E{at + 1}", single.alias, condition, quantifier, bool(quantifier))
 
