@@ -19,13 +19,16 @@ from .ports import (
     Presence,
     Print,
     Refusal,
+    Service,
     Transport,
     TransportKind,
     Uplink,
     Wait,
 )
 from .service import (
+    PUBLISHED,
     RE_DECODE,
+    SUBSCRIBED,
     Deriver,
     Door,
     Part,
@@ -40,7 +43,9 @@ from .service import (
 )
 
 __all__ = [
+    "PUBLISHED",
     "RE_DECODE",
+    "SUBSCRIBED",
     "Command",
     "Credentials",
     "Deriver",
@@ -61,6 +66,7 @@ __all__ = [
     "Refusal",
     "Room",
     "SenderUnknown",
+    "Service",
     "TooFast",
     "TooManyAttempts",
     "Transport",

@@ -155,9 +155,8 @@ class JoinQuery(Paired):
                 return
         assert side.window is not None
         state: State = self._holder.of_all()
-        count, window = len(batch), state.side(at)
-        parts = np.zeros(count, np.int64) if batch.parts is None else batch.parts
-        chunks = np.zeros(count, np.int64) if batch.chunks is None else batch.chunks
+        window = state.side(at)
+        parts = batch.parts
         view = self._view(at, batch)
         keys = self._keys(state, at, view, parts)
         window.settle()
@@ -168,26 +167,27 @@ class JoinQuery(Paired):
         now = self._flow.clock.now
         time = side.time.run(view).cells()[0] if side.time is not None else batch.ts
 
-        def notify(part: int, due: int) -> None:
+        def notify(part: int, due: list[int]) -> None:
             self.notify(at, part, due)
 
-        coming = Arriving(first, batch.ts, chunks, parts, time, now, notify)
+        coming = Arriving(first, batch.ts, batch.chunks, parts, time, now, notify)
         steps = side.window.pass_on(window, coming)
         if side.bare:
+            assert steps.ts is not None
             steps.ts = np.where(steps.kinds == EXPIRED, np.int64(now), steps.ts)
         elif side.window.length != 0:
             window.pass_by(steps)
         if side.triggers:
             self._meet(state, at, steps)
 
-    def _keys(self, state: State, at: int, view: View, parts: Index) -> Index:
-        """Give each row's key, -1 where it has none."""
+    def _keys(self, state: State, at: int, view: View, parts: Index | None) -> Index | None:
+        """Give each row's key (None: all have one), -1 where it has none."""
         key = self._plan.key
         if key is None:
             return parts
         column = key[at].run(view)
         codes = state.codes.of(column)
-        if self.parts is not None:
+        if parts is not None:
             codes = state.pairs.of_pairs(parts, codes)
         nulls = column.missing()
         return codes if nulls is None else np.where(nulls, -1, codes)
@@ -249,11 +249,13 @@ class JoinQuery(Paired):
         pairs = Steps(
             np.arange(len(probes)),
             steps.kinds[probes],
-            steps.ts[probes],
+            steps.when(probes),
+            None,
             probes,
-            steps.calls[probes],
+            None if steps.calls is None else steps.calls[probes],
         )
-        self.tell(state.groups, pairs, frames, rows.parts[taken], self._flow.clock.now)
+        parts = None if self.parts is None else rows.parts[taken]
+        self.tell(state.groups, pairs, frames, parts, self._flow.clock.now)
 
     def _find(self, state: State, at: int, steps: Steps, other: Side) -> tuple[Index, list[Column]]:
         """Look a table's rows up for each step."""
@@ -264,14 +266,15 @@ class JoinQuery(Paired):
             for p, b in zip(self._kept[at], held.rows.columns, strict=True)
         }
         width = len(side.attributes)
+        times = steps.when(np.arange(len(steps.rows))).tolist()
         probes: list[int] = []
         found: list[Event] = []
         for step, kind in enumerate(steps.kinds.tolist()):
             if kind == RESET:
                 continue
-            probe = StateEvent(2, int(steps.ts[step]), kind)
+            probe = StateEvent(2, times[step], kind)
             data = [lists[p][step] if p in lists else None for p in range(width)]
-            probe.streams[at] = [Event(int(steps.ts[step]), data, kind)]
+            probe.streams[at] = [Event(times[step], data, kind)]
             rows = other.find(probe)
             probes += [step] * len(rows)
             found += rows
@@ -306,7 +309,7 @@ class JoinQuery(Paired):
                 frames[frame] = [Column(Type.OBJECT)] * len(self._plan.sides[frame].attributes)
                 for place, buffer in zip(self._kept[frame], side.rows.columns, strict=True):
                     frames[frame][place] = buffer.take(index)
-            met = rest(View(frames, steps.ts[probes], self._flow.clock.now, list))
+            met = rest(View(frames, steps.when(probes), self._flow.clock.now, list))
             pieces.append((probes[met], rows[met]))
         rows = np.concatenate([rows for _, rows in pieces])
         return np.concatenate([p for p, _ in pieces]), [b.take(rows) for b in held.rows.columns]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..flow import Flow
+from ..flow import Flow, Holder
 from ..language.syntax import Attribute, Type
 from . import kernels
 from .batch import Batch, Column, Index
@@ -117,9 +117,14 @@ class PatternQuery(Paired):
         self._plan = plan
         used = plan.selecting.used | set(plan.selecting.group)
         self._kept = sorted(place for frame, place in used if frame == 0)
-        kinds = [plan.attributes[0][place].type for place in self._kept]
-        dtypes = [np.float64 if t.real else np.int64 for t in plan.tests]
-        self._holder = flow.holder(lambda: State(plan.selecting.make(), kinds, dtypes))
+        self._of_second = sorted(place for frame, place in used if frame == 1)
+        self._kinds = [plan.attributes[0][place].type for place in self._kept]
+        self._dtypes = [np.float64 if t.real else np.int64 for t in plan.tests]
+        self._holder: Holder[State] = flow.holder(self.make)
+
+    def make(self) -> State:
+        """Make its state."""
+        return State(self._plan.selecting.make(), self._kinds, self._dtypes)
 
     def taker(self, stream: int) -> Callable[[Batch], None]:
         """Give what takes the events of the first (0) or second (1) position's stream."""
@@ -156,16 +161,26 @@ class PatternQuery(Paired):
             (op, values[:size], other)
             for values, (op, other) in zip(state.tests, seconds, strict=True)
         ]
-        first, second = kernels.follow(
-            mode,
-            plan.within,
-            (batch.ts, parts, entering, asking),
-            (state.rows.ts, state.keys, state.able),
-            queues,
-            tests,
-        )
-        if len(first):
-            self._tell(state, batch, parts, first, second)
+        self._run(state, batch, mode, (batch.ts, parts, entering, asking), queues, tests)
+
+    def _run(
+        self,
+        state: State,
+        batch: Batch,
+        mode: int,
+        coming: tuple[Index, Index, Index, Index],
+        queues: Waiting,
+        tests: list[tuple[int, Any, Any]],
+    ) -> None:
+        """Let events wait, and tell of what they complete."""
+        rows = (state.rows.ts, state.keys, state.able)
+        first, second = kernels.follow(mode, self._plan.within, coming, rows, queues, tests)
+        if not len(first):
+            return
+        kept = [buffer.take(first) for buffer in state.rows.columns]
+        others = {place: batch.columns[place].take(second) for place in self._of_second}
+        calls = second if self._plan.same else np.arange(len(first))
+        self._tell(state, kept, others, batch.ts[second], coming[1][second], calls)
 
     # --- Rows that wait ---
 
@@ -215,22 +230,27 @@ class PatternQuery(Paired):
 
     # --- Complete ones ---
 
-    def _tell(self, state: State, batch: Batch, parts: Index, first: Index, second: Index) -> None:
-        plan, count = self._plan, len(first)
-        pairs = np.arange(count)
-        kinds, ts = np.zeros(count, np.int8), batch.ts[second]
-        calls = second if plan.same else pairs
-        steps = Steps(pairs, kinds, ts, pairs, calls)
-        width = len(plan.attributes[0])
-        chosen: list[Column] = [Column(Type.OBJECT)] * width
-        for buffer, place in zip(state.rows.columns, self._kept, strict=True):
-            chosen[place] = buffer.take(first)
-        of_second = sorted({p for f, p in [*plan.selecting.used, *plan.selecting.group] if f == 1})
-        other: list[Column] = [Column(Type.OBJECT)] * len(plan.attributes[1])
-        for place in of_second:
-            other[place] = batch.columns[place].take(second)
-        now = self._flow.clock.now
-        self.tell(state.groups, steps, [chosen, other], parts[second], now)
+    def _tell(
+        self,
+        state: State,
+        kept: list[Column],
+        others: dict[int, Column],
+        ts: Index,
+        parts: Index,
+        calls: Index,
+    ) -> None:
+        """Tell of complete pairs: the columns kept of the first events, those of the second by
+        place, when each was complete, its partition and its call.
+        """
+        pairs = np.arange(len(ts))
+        steps = Steps(pairs, np.zeros(len(ts), np.int8), ts, None, pairs, calls)
+        frames = [[Column(a.type) for a in attributes] for attributes in self._plan.attributes]
+        for column, place in zip(kept, self._kept, strict=True):
+            frames[0][place] = column
+        for place, column in others.items():
+            frames[1][place] = column
+        of = None if self.parts is None else parts
+        self.tell(state.groups, steps, frames, of, self._flow.clock.now)
 
 
 _REAL = {Type.FLOAT, Type.DOUBLE}

@@ -31,6 +31,9 @@ def match(query: s.Query, given: s.StateInput, attributes: Attributes, keys: Seq
     steps = [_step(part, at, given.sequence) for at, part in enumerate(_chain(state))]
     if steps[-1].many:
         raise NotMapped("a count at the end", "Flink takes no greedy last variable", query.place)
+    if given.sequence and skip == "TO NEXT ROW" and any(step.many for step in steps):
+        # What a counted state takes begins no match of its own here; the last event does.
+        skip = f"TO LAST {steps[-1].symbol}"
     translators = [Translator(_Names(steps, attributes, at)) for at in range(len(steps))]
     measures = Translator(_Names(steps, attributes, None))
     named = {a.name: _measure(a.name, keys) for a in query.select.attributes}

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 import msgspec
 
@@ -49,6 +50,7 @@ class _State(msgspec.Struct, array_like=True):
     queue: list[_Message]
     last_packet_id: int
     will: _Will | None
+    elsewhere: dict[str, UUID] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -186,6 +188,8 @@ class Keeper:
         for one in own:
             if one.link is not None or one.will is not None or one.saving or one in self._changed:
                 return
+            if one.elsewhere:
+                return  # Others may send it something while it is away.
         for one in own:
             self._broker.forget(one)
         self._broker.clear(device)
@@ -226,6 +230,7 @@ class Keeper:
             [self._freeze_message(one) for one in session.queue],
             session.last_packet_id,
             None if will is None else self._freeze_will(will, kept.will_at),
+            kept.elsewhere,
         )
         expires_at = None if kept.is_connected else self._wall(kept.expires_at)
         return KeptSession(kept.number, kept.client_id, _encode(state), kept.lasts_s, expires_at)
@@ -235,6 +240,7 @@ class Keeper:
         kept = Kept(stored.number, stored.client_id)
         kept.lasts_s = stored.expiry_s
         kept.subscriptions.update(state.subscriptions)
+        kept.elsewhere.update(state.elsewhere)
         session = kept.session
         session.received.update(state.received)
         for packet_id, one in state.inflight:
