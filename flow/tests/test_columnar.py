@@ -473,7 +473,9 @@ def test_codes_of_words_give_the_same_rows_as_strings(
         runtime = start(S + query, "columnar", told[-1])
         for at, batch in enumerate(sent):
             listed = list(zip(*(row for _, row in batch), strict=True))
-            columns: dict[str, Any] = dict(zip("k g v l d f b".split(), listed, strict=True))
+            columns: dict[str, Any] = dict(
+                zip(["k", "g", "v", "l", "d", "f", "b"], listed, strict=True)
+            )
             if coded:
                 codes = np.array([-1 if k is None else "cba".index(k) for k in listed[0]])
                 columns["k"] = Dictionary(codes, ["c", "b", "a"] if at == shared else words)

@@ -517,7 +517,9 @@ class Runtime:
         return [(name, *self.paths[name]) for name in self.queries]
 
     def on_columns(self) -> list[str]:
-        """Give the queries and aggregations whose state is kept in columns, which a snapshot restores only there."""
+        """Give the queries and aggregations whose state is kept in columns, which a snapshot
+        restores only there.
+        """
         queries = [
             name
             for name, query in self.queries.items()

@@ -20,12 +20,11 @@ from ..streams import Stream
 from . import aggregates, kernels
 from .batch import Batch, Column, Index
 from .expressions import Aggregate, Vectoriser
-from .operations import OUT
 from .kernels import plain
+from .operations import OUT
 from .store import Codes, Joined, Kept, grown
 from .vector import Refused, Vector, View
 from .windows import Steps
-
 
 _NONE = np.empty(0, np.int64)
 

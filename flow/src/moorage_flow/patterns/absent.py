@@ -7,7 +7,6 @@ from ..flow import Flow
 from ..scheduler import Scheduler
 from .states import After, Before, LogicalAfter, LogicalBefore, TimedBefore, event_of, nothing, send
 
-
 MOST_ABSENCES = 1_000
 """So many of those that follow each other in one move of the clock are told, the last ones."""
 
