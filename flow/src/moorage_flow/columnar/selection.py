@@ -20,12 +20,11 @@ from ..streams import Stream
 from . import aggregates, kernels
 from .batch import Batch, Column, Index
 from .expressions import Aggregate, Vectoriser
-from .operations import OUT
 from .kernels import plain
+from .operations import OUT
 from .store import Codes, Joined, Kept, grown
 from .vector import Refused, Vector, View
 from .windows import Steps
-
 
 _NONE = np.empty(0, np.int64)
 
@@ -73,6 +72,8 @@ class Groups(Kept):
             wanted: the kinds of steps that may be told, a bit each.
             mode: which of them are.
         """
+        if mode == plain.EACH and not self.aggregates:
+            return np.flatnonzero(wanted >> steps.kinds & 1), []
         self.epochs.room(*sizes)
         if sizes[0] > len(self._seen):
             self._seen, self._slots = grown(self._seen, sizes[0]), grown(self._slots, sizes[0])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from ..values import remainder
 from .batch import Index, Values
 from .store import Kept
 from .windows import Arriving, Rows, State, Steps
-
 
 Span = tuple[int, int]
 """Rows of the store: the first, and the one behind the last."""
