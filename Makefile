@@ -59,7 +59,7 @@ demo: install console ## Start the platform with a simulated fleet
 # do not bear, and heavy servers do not share a machine.
 ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q"
 
-.PHONY: test test-peers vectors check format
+.PHONY: test test-peers test-flink vectors check format
 test: install console $(PEERS)/node_modules/.stamp ## Check and test everything
 	scripts/system-packages test
 	$(MAKE) --no-print-directory check
@@ -71,6 +71,15 @@ test: install console $(PEERS)/node_modules/.stamp ## Check and test everything
 test-peers: install ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers
 	$(BIN)/pytest tests/peers $(ALONE) --timeout=600
+
+$(VENV)/flink.stamp: $(VENV)/uv.stamp requirements/flink.lock
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(VENV)/flink
+	$(BIN)/uv pip sync --quiet --python $(VENV)/flink/bin/python --require-hashes requirements/flink.lock
+	touch $@
+
+test-flink: install $(VENV)/flink.stamp ## Hold what to-flink writes, on Flink's mini-cluster, against the engine
+	scripts/system-packages flink
+	$(BIN)/pytest flow/tests/cluster $(ALONE) --timeout=900
 
 VECTORS ?= ../shared/vectors/siddhi
 
@@ -87,10 +96,16 @@ format: install ## Lay the code out
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
-.PHONY: fuzz-mqtt
-fuzz-mqtt: install ## Fuzz the MQTT core with bytes for a minute
+.PHONY: fuzz-mqtt fuzz-flow
+.cache/fuzz.stamp: $(VENV)/python.stamp requirements/fuzz.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --target .cache/fuzz --require-hashes -r requirements/fuzz.lock
+	touch $@
+
+fuzz-mqtt: install .cache/fuzz.stamp ## Fuzz the MQTT core with bytes for a minute
 	cd mqtt/tests && PYTHONPATH=$(CURDIR)/.cache/fuzz $(CURDIR)/$(BIN)/python fuzz_bytes.py -max_total_time=60 -max_len=300
+
+fuzz-flow: install .cache/fuzz.stamp ## Fuzz the engine's reader of JSON lines with bytes for a minute
+	cd flow/tests && PYTHONPATH=$(CURDIR)/.cache/fuzz $(CURDIR)/$(BIN)/python fuzz_json.py -max_total_time=60 -max_len=200
 
 # --- Measuring ------------------------------------------------------------
 
@@ -114,7 +129,7 @@ $(VENV)/siddhi.stamp: $(VENV)/uv.stamp requirements/siddhi.lock
 
 .PHONY: lock wheel
 lock: $(VENV)/uv.stamp ## Renew the lock files
-	cd requirements && for n in bootstrap server dev siddhi fuzz; do \
+	cd requirements && for n in bootstrap server dev siddhi fuzz flink; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	    --upgrade $$n.in $$( [ $$n = dev ] && echo -c server.lock; [ $$n = siddhi ] && echo --no-deps ) -o $$n.lock; done
 

@@ -51,7 +51,7 @@ def _read(form: str, data: bytes, shape: Shape, size: int = 1000) -> tuple[list[
 
 
 def _rows(batches: list[Batch]) -> list[tuple[Any, ...]]:
-    return [row for b in batches for row in zip(*b.columns.values(), strict=True)]
+    return [row for b in batches for row in b.rows()]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -61,7 +61,7 @@ def test_what_is_written_is_read_again(
 ) -> None:
     file = io.BytesIO()
     with writer(form, file, {"S": ALL}) as write:
-        write("S", ts, rows, [])
+        write.rows("S", ts, rows, [])
     data = file.getvalue()
     if form == "jsonl":
         lines = [json.loads(line) for line in data.splitlines()]
@@ -72,7 +72,7 @@ def test_what_is_written_is_read_again(
     batches, malformed = _read(form, data, Shape({"S": ALL}, "S"), size)
     assert malformed == []
     assert repr(_rows(batches)) == repr(rows)
-    assert [t for b in batches for t in b.times] == [ts] * len(rows)
+    assert [t for b in batches for t in b.lists().times] == [ts] * len(rows)
     assert all(len(b.times) <= size for b in batches)
 
 
@@ -168,7 +168,7 @@ def test_each_malformed_line_is_told_and_the_rest_is_read(
     wanted = [f"line {2 * at + 1} {told}" for at, (_, told) in enumerate(LINES) if told]
     assert malformed == [*wanted, f"line {2 * len(LINES)} is no UTF-8"]
     assert _rows(batches) == [("a", 1), ("b", 2)]
-    assert batches[0].times == [5, None]
+    assert batches[0].lists().times == [5, None]
 
 
 def test_a_refusal_that_raises_ends_the_reading() -> None:
@@ -186,7 +186,7 @@ def test_an_envelope_names_its_stream() -> None:
     batches, malformed = _read("jsonl", data, Shape({"S": TWO}))
     assert malformed[0].startswith("line 1 names no stream: 'Z'")
     assert malformed[1].startswith("line 3 is no event")
-    assert batches == [Batch("S", {"k": [None], "n": [1]}, [None])]
+    assert [b.lists() for b in batches] == [Batch("S", {"k": [None], "n": [1]}, [None])]
 
 
 def test_batches_hold_consecutive_events_of_one_stream() -> None:
@@ -205,7 +205,7 @@ def test_csv_tells_fields_that_do_not_fit() -> None:
         "line 8 has text for k that is no UTF-8",
     ]
     assert _rows(batches) == [("a\nb", 1), (None, 2)]
-    assert batches[0].times == [5, None]
+    assert batches[0].lists().times == [5, None]
 
 
 def test_messagepack_that_breaks_off_is_told() -> None:
@@ -233,7 +233,7 @@ def test_arrow_columns_of_a_fitting_type_are_taken(kind: str) -> None:
         out.write_table(table)
     batches, malformed = _read("arrow", sink.getvalue(), Shape({"S": TWO}, "S"), 2)
     assert malformed == []
-    assert [b.times for b in batches] == [[1000, 2000], [3000]]
+    assert [b.lists().times for b in batches] == [[1000, 2000], [3000]]
     assert _rows(batches) == [("a", 1), (None, 2), ("b", 3)]
 
 
@@ -276,7 +276,7 @@ def test_numbers_json_does_not_have_are_null(
         monkeypatch.setitem(sys.modules, "msgspec", None)
     file = io.BytesIO()
     with writer("jsonl", file, {"S": [Attribute("x", kind)]}) as write:
-        write("S", 1, [(math.nan,), (math.inf,)], [(0.5,)])
+        write.rows("S", 1, [(math.nan,), (math.inf,)], [(0.5,)])
     assert [json.loads(line) for line in file.getvalue().splitlines()] == [
         {"from": "S", "ts": 1, "came": {"x": None}},
         {"from": "S", "ts": 1, "came": {"x": None}},
@@ -288,7 +288,7 @@ def test_numbers_json_does_not_have_are_null(
 def test_sets_are_told_in_order(form: str) -> None:
     file = io.BytesIO()
     with writer(form, file, {"S": [Attribute("x", Type.OBJECT)]}) as write:
-        write("S", 1, [({"b", "a"},), (None,)], [])
+        write.rows("S", 1, [({"b", "a"},), (None,)], [])
     batches, malformed = _read(
         form,
         file.getvalue(),

@@ -80,7 +80,7 @@ def test_a_stream_nobody_fills_is_a_table_on_event_time() -> None:
             "from every a=S, b=S[n > a.n]+, c=S[n < b[last].n] select b[0].n as m insert into O;",
             "SELECT `m`, `rowtime` FROM `S` MATCH_RECOGNIZE ( ORDER BY `rowtime` MEASURES "
             "FIRST(E2.`n`) AS `m`, MATCH_ROWTIME() AS `rowtime` ONE ROW PER MATCH "
-            "AFTER MATCH SKIP TO NEXT ROW PATTERN (E1 E2{1,} E3) "
+            "AFTER MATCH SKIP TO LAST E3 PATTERN (E1 E2{1,}? E3) "
             "DEFINE E2 AS (E2.`n` > E1.`n`), E3 AS (E3.`n` < LAST(E2.`n`)) )",
         ),
     ],

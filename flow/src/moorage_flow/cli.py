@@ -114,7 +114,10 @@ def _run(runtime: Runtime, given: argparse.Namespace, file: BinaryIO, to: Binary
     told = {name: runtime.attributes(name) for name in given.out or runtime.ends()}
     with writer(given.to_format, to, told, time=given.time) as write:
         for name in told:
-            runtime.subscribe(name, partial(write, name))
+            if given.batch > 1 and runtime.columnar and name in runtime.streams:
+                runtime.subscribe_columns(name, partial(write.columns, name))
+            else:
+                runtime.subscribe(name, partial(write.rows, name))
         for batch in read(given.format, file, shape, size=given.batch, refused=refused):
             _send(runtime, batch)
     return 1 if malformed else 0
@@ -123,17 +126,19 @@ def _run(runtime: Runtime, given: argparse.Namespace, file: BinaryIO, to: Binary
 def _send(runtime: Runtime, batch: Batch) -> None:
     """Send a batch; on a clock, events of one time together, after what is due before them."""
     if runtime.flow.clock.event_time:
-        now = runtime.flow.clock.now
-        times = [now if ts is None else ts for ts in batch.times]
+        times = batch.times
+        if isinstance(times, list):
+            now = runtime.flow.clock.now
+            times = [now if ts is None else ts for ts in times]
         runtime.send(batch.stream, batch.columns, ts=times)
         return
+    batch = batch.lists()
     start = 0
     for ts, same in groupby(batch.times):
         end = start + len(list(same))
         if ts is not None:
             runtime.advance(ts)
-        cut = {name: column[start:end] for name, column in batch.columns.items()}
-        runtime.send(batch.stream, cut, ts=ts)
+        runtime.send(batch.stream, batch.cut(start, end).columns, ts=ts)
         start = end
 
 

@@ -6,17 +6,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .columnar import Column
+    from .columnar import Batch, Column
 
 
 class Columns(Mapping[str, list[Any]]):
-    """Columns by name; `rows` of them. A column is a list with None for null, or as `array` gives
+    """Columns by name, `rows` of them. A column is a list with None for null, or as `array` gives
     it.
     """
 
-    def __init__(self, names: Sequence[str], columns: Sequence[Column | list[Any]]) -> None:
+    def __init__(
+        self, names: Sequence[str], columns: Sequence[Column | list[Any]], times: list[int]
+    ) -> None:
         self._columns = dict(zip(names, columns, strict=True))
-        self.rows = len(columns[0]) if columns else 0
+        self.rows = len(times)
+        self.times = times
+        """When each row came, in ms: the time of the last of those it came together with."""
+
+    @classmethod
+    def of_batch(cls, names: Sequence[str], batch: Batch) -> Columns:
+        """Give the columns of a batch."""
+        times: list[int] = []
+        for start, end in batch.cuts():
+            times += [int(batch.ts[end - 1])] * (end - start)
+        return cls(names, batch.columns, times)
 
     def __getitem__(self, name: str) -> list[Any]:
         column = self._columns[name]

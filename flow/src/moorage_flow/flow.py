@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -62,6 +62,6 @@ class Holder(Generic[S]):
         partition = self._flow.partition
         return [state for (key, _), state in self.states.items() if key == partition]
 
-    def drop(self, partition: str) -> None:
-        """Forget a partition."""
-        self.states = {key: s for key, s in self.states.items() if key[0] != partition}
+    def drop(self, partitions: Set[str]) -> None:
+        """Forget partitions."""
+        self.states = {key: s for key, s in self.states.items() if key[0] not in partitions}

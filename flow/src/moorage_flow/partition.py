@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Any
 
 from .errors import AppInvalid
@@ -180,8 +180,8 @@ class PartitionRuntime:
         def sweep(ts: int) -> None:
             now = self._flow.clock.now
             alive = self._alive.get().keys
-            for key in [k for k, seen in alive.items() if now - seen >= idle_ms]:
-                self._drop(key)
+            if idle := {key for key, seen in alive.items() if now - seen >= idle_ms}:
+                self._drop(idle)
             scheduler.notify_at(self._flow.clock.next_period(ts, interval_ms))
 
         scheduler = Scheduler(self._flow.clock, self._flow, sweep)
@@ -195,9 +195,10 @@ class PartitionRuntime:
             raise AppInvalid(f"{written!r} is no time", self.syntax.place)
         return int(parsed.value)
 
-    def _drop(self, key: str) -> None:
-        del self._alive.get().keys[key]
+    def _drop(self, keys: Set[str]) -> None:
+        alive = self._alive.get()
+        alive.keys = {key: seen for key, seen in alive.keys.items() if key not in keys}
         for holder in self._holders:
-            holder.drop(key)
+            holder.drop(keys)
         for scheduler in self._schedulers:
-            scheduler.drop(key)
+            scheduler.drop(keys)

@@ -433,15 +433,16 @@ class Runtime:
         query = self.queries.get(name)
         names = [a.name for a in (query or self._stream(name)).attributes]
 
-        def rows(_ts: int, came: list[Row], _left: list[Row]) -> None:
+        def rows(ts: int, came: list[Row], _left: list[Row]) -> None:
             if came:
-                callback(Columns(names, [list(c) for c in zip(*came, strict=True)]))
+                columns = [list(c) for c in zip(*came, strict=True)]
+                callback(Columns(names, columns, [ts] * len(came)))
 
         def batch(came: Batch) -> None:
             if came.kinds is not None:
                 came = came.take(came.kinds == CURRENT)
             if len(came):
-                callback(Columns(names, came.columns))
+                callback(Columns.of_batch(names, came))
 
         if query is not None:
             planned = query.columnar
@@ -455,7 +456,9 @@ class Runtime:
         receivers = self._stream(name).receivers
         if not self.columnar:
             return self.subscribe(name, rows)
-        listener = ColumnReceiver(lambda chunk: rows(0, [tuple(e.data) for e in chunk], []), batch)
+        listener = ColumnReceiver(
+            lambda chunk: rows(chunk[-1].ts, [tuple(e.data) for e in chunk], []), batch
+        )
         receivers.append(listener)
         return lambda: receivers.remove(listener)
 

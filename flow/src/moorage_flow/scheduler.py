@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ class Clock:
         self.schedulers: list[Scheduler] = []
         self._event_now = -1
         self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._forgotten: set[int] = set()
         self._turn = 0
+        self._towards = now
 
     @property
     def now(self) -> int:
@@ -41,25 +43,49 @@ class Clock:
         """
         return since + every_ms * max(1, (self.now - since) // every_ms + 1)
 
-    def wake(self, time: int, action: Callable[[], None]) -> None:
-        """Do something at a wall time; a time that has passed means with the next advance."""
+    @property
+    def towards(self) -> int:
+        """The time that `now` is moving to."""
+        return self._event_now if self.event_time else max(self.wall, self._towards)
+
+    def wake(self, time: int, action: Callable[[], None]) -> int:
+        """Do something at a wall time; a time that has passed means with the next advance.
+
+        Gives what `sleep_on` takes.
+        """
         self._turn += 1
         heapq.heappush(self._due, (max(time, self.wall), self._turn, action))
+        return self._turn
+
+    def sleep_on(self, waking: int) -> None:
+        """Do not what `wake` was asked for, and has not come to yet."""
+        self._forgotten.add(waking)
+        if 2 * len(self._forgotten) > len(self._due):
+            self._due = [due for due in self._due if due[1] not in self._forgotten]
+            heapq.heapify(self._due)
+            self._forgotten.clear()
 
     def clear(self) -> None:
         """Forget every timer that waits by wall time."""
         self._due.clear()
+        self._forgotten.clear()
         for scheduler in self.schedulers:
             scheduler.clear()
 
     def next_due(self) -> int | None:
         """Tell when the next timer fires, by wall time."""
+        while self._due and self._due[0][1] in self._forgotten:
+            self._forgotten.discard(heapq.heappop(self._due)[1])
         return self._due[0][0] if self._due else None
 
     def advance(self, to: int) -> None:
         """Move forward to a wall time, firing every timer due until then."""
+        self._towards = to
         while self._due and self._due[0][0] <= to:
-            time, _, action = heapq.heappop(self._due)
+            time, turn, action = heapq.heappop(self._due)
+            if turn in self._forgotten:
+                self._forgotten.discard(turn)
+                continue
             self.wall = max(self.wall, time)
             action()
         self.wall = max(self.wall, to)
@@ -98,7 +124,7 @@ class Scheduler:
         self._flow = flow
         self.handler = handler
         self.queues: dict[str, deque[int]] = {}
-        self._waking: set[str] = set()
+        self._waking: dict[str, int] = {}
         clock.schedulers.append(self)
 
     def notify_at(self, time: int) -> None:
@@ -120,15 +146,15 @@ class Scheduler:
     def _wake(self, partition: str) -> None:
         if self.clock.event_time or partition in self._waking:
             return
-        self._waking.add(partition)
-        self.clock.wake(self.queues[partition][0], lambda: self._fire(partition))
+        first = self.queues[partition][0]
+        self._waking[partition] = self.clock.wake(first, lambda: self._fire(partition))
 
     def _fire(self, partition: str) -> None:
         if self.clock.event_time:
-            self._waking.discard(partition)
+            self._waking.pop(partition, None)
             return
         self._serve(partition)
-        self._waking.discard(partition)
+        self._waking.pop(partition, None)
         if self.queues.get(partition):
             self._wake(partition)
         else:
@@ -179,7 +205,9 @@ class Scheduler:
         self.queues = {partition: deque(times) for partition, times in queues.items()}
         self.resume()
 
-    def drop(self, partition: str) -> None:
-        """Forget a partition's times."""
-        if partition in self.queues:
-            self.queues[partition].clear()
+    def drop(self, partitions: Set[str]) -> None:
+        """Forget what partitions have asked for."""
+        for partition in partitions:
+            self.queues.pop(partition, None)
+            if (waking := self._waking.pop(partition, None)) is not None:
+                self.clock.sleep_on(waking)

@@ -18,7 +18,7 @@ from .events import (
     FormatUnavailable,
     Refused,
     Shape,
-    Write,
+    Writer,
 )
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "EventMalformed",
     "FormatUnavailable",
     "Shape",
-    "Write",
+    "Writer",
     "read",
     "writer",
 ]
@@ -59,7 +59,7 @@ def read(
 @contextmanager
 def writer(
     form: str, file: BinaryIO, definitions: Definitions, *, time: str = "ts"
-) -> Iterator[Write]:
+) -> Iterator[Writer]:
     """Write rows of the streams or queries of `definitions` within the context.
 
     CSV and Arrow tell one stream: the rows that come, and in the column `time` when (ms).

@@ -5,9 +5,10 @@ Source: Apache Arrow columnar format, section Serialization and Interprocess Com
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..language.syntax import Attribute, Type
 from .events import (
@@ -17,10 +18,13 @@ from .events import (
     FormatUnavailable,
     Refused,
     Shape,
-    Write,
+    Writer,
     plain,
     the_table,
 )
+
+if TYPE_CHECKING:
+    from ..columns import Columns
 
 _MAGIC = b"ARROW1"
 
@@ -70,17 +74,17 @@ def read(file: BinaryIO, shape: Shape, size: int, refused: Refused) -> Iterator[
         raise FormatUnavailable(f"the input has no column {', '.join(missing)}")
     for number, batch in enumerate(table.to_batches(), 1):
         try:
-            columns = {a.name: _column(batch, a, types) for a in attributes}
+            columns = {a.name: _column(pa, batch, a, types) for a in attributes}
             times = _times(pa, batch, shape.time)
         except ValueError as error:
             refused(EventMalformed("batch", number, str(error)))
             continue
+        whole = Batch(shape.stream, columns, times)
         for at in range(0, batch.num_rows, size):
-            cut = {name: values[at : at + size] for name, values in columns.items()}
-            yield Batch(shape.stream, cut, times[at : at + size])
+            yield whole.cut(at, at + size)
 
 
-def _column(batch: Any, attribute: Attribute, types: dict[Type, Any]) -> list[Any]:
+def _column(pa: Any, batch: Any, attribute: Attribute, types: dict[Type, Any]) -> Any:
     column = batch.column(attribute.name)
     if attribute.type is not Type.OBJECT:
         try:
@@ -89,24 +93,48 @@ def _column(batch: Any, attribute: Attribute, types: dict[Type, Any]) -> list[An
             raise ValueError(
                 f"has no {attribute.type.value} in column {attribute.name}: {error}"
             ) from None
-    values: list[Any] = column.to_pylist()
-    return values
+    if attribute.type is Type.OBJECT or not _has_numpy():
+        return column.to_pylist()
+    if attribute.type is Type.STRING:
+        from ..columnar import Dictionary
+
+        encoded = column.dictionary_encode()
+        return Dictionary(encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary.to_pylist())
+    return _array(pa, column)
 
 
-def _times(pa: Any, batch: Any, name: str) -> list[int | None]:
+def _array(pa: Any, column: Any) -> Any:
+    """Give a column of numbers or bools as an array, masked where it has nulls."""
+    import numpy as np
+
+    if not column.null_count:
+        return column.to_numpy(zero_copy_only=False)
+    filled = column.fill_null(pa.scalar(0).cast(column.type))
+    nulls = column.is_null().to_numpy(zero_copy_only=False)
+    return np.ma.MaskedArray(filled.to_numpy(zero_copy_only=False), nulls)
+
+
+def _has_numpy() -> bool:
+    return importlib.util.find_spec("numpy") is not None
+
+
+def _times(pa: Any, batch: Any, name: str) -> Any:
     if name not in batch.schema.names:
         return [None] * batch.num_rows
     column = batch.column(name)
     try:
         if pa.types.is_timestamp(column.type):
             column = column.cast(pa.timestamp("ms"))
-        times: list[int | None] = column.cast(pa.int64()).to_pylist()
+        column = column.cast(pa.int64())
     except (ValueError, NotImplementedError) as error:
         raise ValueError(f"has no times in column {name}: {error}") from None
-    return times
+    whole = column.null_count == 0 and _has_numpy()
+    return _array(pa, column) if whole else column.to_pylist()
 
 
-def writer(file: BinaryIO, definitions: Definitions, time: str) -> tuple[Write, Callable[[], None]]:
+def writer(
+    file: BinaryIO, definitions: Definitions, time: str
+) -> tuple[Writer, Callable[[], None]]:
     """Give what writes the rows that come, a record batch each call, and what ends the stream.
 
     Raises:
@@ -120,20 +148,34 @@ def writer(file: BinaryIO, definitions: Definitions, time: str) -> tuple[Write, 
     schema = pa.schema([*fields, *((a.name, types[a.type]) for a in attributes)])
     stream = pa.ipc.new_stream(file, schema)
 
+    def put(times: list[int], columns: list[Any]) -> None:
+        arrays = [pa.array(times, pa.int64())] if timed else []
+        arrays += [_written(pa, a, c, types) for a, c in zip(attributes, columns, strict=True)]
+        stream.write_batch(pa.record_batch(arrays, schema=schema))
+
     def write(
         _name: str, ts: int, came: list[tuple[Any, ...]], _left: list[tuple[Any, ...]]
     ) -> None:
-        if not came:
-            return
-        columns: list[list[Any]] = [list(c) for c in zip(*came, strict=True)]
-        for at, attribute in enumerate(attributes):
-            if attribute.type is Type.OBJECT:
-                columns[at] = [
-                    None if v is None else json.dumps(v, default=plain) for v in columns[at]
-                ]
-        if timed:
-            columns.insert(0, [ts] * len(came))
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
-        stream.write_batch(pa.record_batch(arrays, schema=schema))
+        if came:
+            put([ts] * len(came), list(zip(*came, strict=True)))
 
-    return write, stream.close
+    def write_columns(_name: str, columns: Columns) -> None:
+        values = [
+            columns[a.name] if a.type is Type.OBJECT else columns.array(a.name) for a in attributes
+        ]
+        put(columns.times, values)
+
+    return Writer(write, write_columns), stream.close
+
+
+def _written(pa: Any, attribute: Attribute, column: Any, types: dict[Type, Any]) -> Any:
+    """Give a column of Python values, or an array, as Arrow has it."""
+    kind = types[attribute.type]
+    if attribute.type is Type.OBJECT:
+        column = [None if v is None else json.dumps(v, default=plain) for v in column]
+    nulls = getattr(column, "mask", None)
+    if nulls is not None:
+        return pa.array(column.data, mask=nulls).cast(kind)
+    if getattr(column, "dtype", None) in {None, "O"}:
+        return pa.array(column, kind)
+    return pa.array(column).cast(kind, safe=False)

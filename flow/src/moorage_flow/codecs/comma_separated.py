@@ -22,7 +22,8 @@ from .events import (
     FormatUnavailable,
     Refused,
     Shape,
-    Write,
+    Writer,
+    by_rows,
     fit,
     fit_time,
     gather,
@@ -91,7 +92,7 @@ def _parse(attribute: Attribute, field: str) -> Any:
     return fit(attribute, value)
 
 
-def writer(file: BinaryIO, definitions: Definitions, time: str) -> tuple[Write, Callable[[], Any]]:
+def writer(file: BinaryIO, definitions: Definitions, time: str) -> tuple[Writer, Callable[[], Any]]:
     """Give what writes the rows that come, under a header, and what lets go of `file`."""
     _, attributes = the_table(definitions, "csv")
     text = TextIOWrapper(file, "utf-8", newline="", write_through=True)
@@ -105,7 +106,7 @@ def writer(file: BinaryIO, definitions: Definitions, time: str) -> tuple[Write, 
         for row in came:
             lines.writerow([*([ts] if timed else []), *_fields(attributes, row)])
 
-    return write, text.detach
+    return by_rows(write), text.detach
 
 
 def _fields(attributes: Sequence[Attribute], row: Sequence[Any]) -> Iterator[Any]:

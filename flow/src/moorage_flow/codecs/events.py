@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any
 
 from ..errors import EventInvalid, FlowError, nearest
 from ..language.syntax import Attribute, Type
+
+if TYPE_CHECKING:
+    from ..columns import Columns
 
 Definitions = Mapping[str, Sequence[Attribute]]
 """Attributes by the name of their stream."""
@@ -21,6 +25,28 @@ Refused = Callable[["EventMalformed"], None]
 
 Write = Callable[[str, int, list[tuple[Any, ...]], list[tuple[Any, ...]]], None]
 """Takes a stream or query, a time in ms, the rows that came and the rows that left."""
+
+WriteColumns = Callable[[str, "Columns"], None]
+"""Takes a stream or query and the rows that came, as columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes rows of streams or queries as they come."""
+
+    rows: Write
+    columns: WriteColumns
+
+
+def by_rows(write: Write) -> Writer:
+    """Give a writer that turns columns into rows, those of one time together."""
+
+    def write_columns(name: str, columns: Columns) -> None:
+        rows = zip(*columns.values(), strict=True)
+        for ts, same in groupby(columns.times):
+            write(name, ts, list(islice(rows, len(list(same)))), [])
+
+    return Writer(write, write_columns)
 
 
 class EventMalformed(EventInvalid):
@@ -42,11 +68,34 @@ class FormatUnavailable(FlowError):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of one stream: columns by attribute, all as long as `times` (ms; None: no time)."""
+    """Events of one stream: columns by attribute, all as long as `times` (ms; None: no time).
+
+    A column is what `Runtime.send` takes: a list with None for null, a numpy array, masked where it
+    has nulls, or strings as a `Dictionary`. Times are a list or, where all are known, an array.
+    """
 
     stream: str
-    columns: dict[str, list[Any]]
-    times: list[int | None]
+    columns: dict[str, Any]
+    times: Any
+
+    def lists(self) -> Batch:
+        """Give the same events in lists."""
+        columns = {name: _listed(column) for name, column in self.columns.items()}
+        return Batch(self.stream, columns, _listed(self.times))
+
+    def cut(self, start: int, end: int) -> Batch:
+        """Give some of the events."""
+        columns = {name: column[start:end] for name, column in self.columns.items()}
+        return Batch(self.stream, columns, self.times[start:end])
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Give the events' values, row by row."""
+        return list(zip(*self.lists().columns.values(), strict=True))
+
+
+def _listed(column: Any) -> list[Any]:
+    values: list[Any] = column if isinstance(column, list) else column.tolist()
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +218,18 @@ def gather(shape: Shape, events: Iterable[Decoded], size: int) -> Iterator[Batch
     held: list[Decoded] = []
     for event in events:
         if held and (len(held) == size or held[0][0] != event[0]):
-            yield _batch(shape, held)
+            yield batch_of(shape, held)
             held = []
         held.append(event)
         if len(held) == size:
-            yield _batch(shape, held)
+            yield batch_of(shape, held)
             held = []
     if held:
-        yield _batch(shape, held)
+        yield batch_of(shape, held)
 
 
-def _batch(shape: Shape, events: list[Decoded]) -> Batch:
+def batch_of(shape: Shape, events: list[Decoded]) -> Batch:
+    """Put events of one stream, at least one, into columns."""
     stream = events[0][0]
     names = [a.name for a in shape.definitions[stream]]
     columns = zip(*(row for _, _, row in events), strict=True)

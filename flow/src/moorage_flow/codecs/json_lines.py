@@ -1,14 +1,16 @@
 """Events as JSON lines.
 
-Two decoders of one language: msgspec, typed by the definitions, and `json` of the standard library.
-What the first does not take goes to the second, which has the last word and says what is wrong; so
-there are the same rows, and the same errors, where msgspec is not installed.
+Large batches are read in columns (`json_columns`). What that does not take, and small batches, two
+decoders of one language read: msgspec, typed by the definitions, and `json` of the standard
+library. What the first does not take goes to the second, which has the last word and says what is
+wrong; so there are the same rows, and the same errors, where msgspec is not installed.
 
 Source: RFC 8259; https://jsonlines.org.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +24,9 @@ from .events import (
     EventMalformed,
     Refused,
     Shape,
-    Write,
+    Writer,
     bounds,
+    by_rows,
     fit_event,
     gather,
     plain,
@@ -35,28 +38,44 @@ Decode = Callable[[bytes], Decoded]
 
 def read(file: BinaryIO, shape: Shape, size: int, refused: Refused) -> Iterator[Batch]:
     """Read lines; blank ones are passed over."""
-    return gather(shape, _events(file, shape, refused), size)
+    if size > 1 and importlib.util.find_spec("numpy") is not None:
+        from . import json_columns
+
+        if json_columns.scans(shape, size):
+            return json_columns.read(file, shape, size, refused, decoder(shape))
+    return one_by_one(file, shape, size, refused)
 
 
-def _events(file: BinaryIO, shape: Shape, refused: Refused) -> Iterator[Decoded]:
-    decode, decode_any = typed(shape), untyped(shape)
+def one_by_one(file: BinaryIO, shape: Shape, size: int, refused: Refused) -> Iterator[Batch]:
+    """Read lines without columns."""
+    return gather(shape, _events(file, decoder(shape), refused), size)
+
+
+def _events(file: BinaryIO, decode: Decode, refused: Refused) -> Iterator[Decoded]:
     for number, line in enumerate(file, 1):
         if line.isspace():
             continue
-        if decode is not None:
-            try:
-                event = decode(line)
-            except (ValueError, RecursionError):
-                pass
-            else:
-                yield event
-                continue
         try:
-            event = decode_any(line)
+            event = decode(line)
         except ValueError as error:
             refused(EventMalformed("line", number, str(error)))
         else:
             yield event
+
+
+def decoder(shape: Shape) -> Decode:
+    """Give what decodes a line; it raises ValueError that says what is wrong."""
+    fast, general = typed(shape), untyped(shape)
+    if fast is None:
+        return general
+
+    def decode(line: bytes) -> Decoded:
+        try:
+            return fast(line)
+        except (ValueError, RecursionError):
+            return general(line)
+
+    return decode
 
 
 def untyped(shape: Shape) -> Decode:
@@ -174,7 +193,7 @@ def _of_one(shape: Shape, attributes: Sequence[Attribute] | None) -> Decode | No
     return decode
 
 
-def writer(file: BinaryIO, definitions: Definitions) -> Write:
+def writer(file: BinaryIO, definitions: Definitions) -> Writer:
     """Give what writes one line a row; NaN and the infinities, which JSON lacks, are null."""
     encode = _encoder(definitions)
 
@@ -182,7 +201,13 @@ def writer(file: BinaryIO, definitions: Definitions) -> Write:
         for row in told(definitions, name, ts, came, left):
             file.write(encode(row) + b"\n")
 
-    return write
+    given = by_rows(write)
+    scalars = all(_has_types(attributes) for attributes in definitions.values())
+    if scalars and importlib.util.find_spec("numpy") is not None:
+        from . import json_columns
+
+        return Writer(write, json_columns.writer(file, definitions) or given.columns)
+    return given
 
 
 def _encoder(definitions: Definitions) -> Callable[[Any], bytes]:

@@ -16,7 +16,8 @@ from .events import (
     FormatUnavailable,
     Refused,
     Shape,
-    Write,
+    Writer,
+    by_rows,
     fit_event,
     gather,
     plain,
@@ -69,7 +70,7 @@ def _events(file: BinaryIO, shape: Shape, refused: Refused, library: Any) -> Ite
         refused(EventMalformed("event", number + 1, "breaks off"))
 
 
-def writer(file: BinaryIO, definitions: Definitions) -> Write:
+def writer(file: BinaryIO, definitions: Definitions) -> Writer:
     """Give what writes one object a row. Raises FormatUnavailable."""
     packer = _library().Packer(default=plain)
 
@@ -77,4 +78,4 @@ def writer(file: BinaryIO, definitions: Definitions) -> Write:
         for row in told(definitions, name, ts, came, left):
             file.write(packer.pack(row))
 
-    return write
+    return by_rows(write)

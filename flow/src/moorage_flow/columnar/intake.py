@@ -42,7 +42,8 @@ class Words:
 class Dictionary:
     """A column of strings as codes of a dictionary: `words[code]`, null where the code is -1.
 
-    A list of words is checked with every batch; `Words` that batches share only once.
+    A list of words is checked with every batch; `Words` that batches share only once. A word may
+    stand there twice.
     """
 
     codes: NDArray[Any]
@@ -52,6 +53,10 @@ class Dictionary:
         """Give the strings."""
         words = self.words.array.tolist() if isinstance(self.words, Words) else [*self.words, None]
         return [words[code] for code in self.codes.tolist()]
+
+    def __getitem__(self, rows: slice) -> Dictionary:
+        """Give some rows of the column."""
+        return Dictionary(self.codes[rows], self.words)
 
 
 def of_rows(

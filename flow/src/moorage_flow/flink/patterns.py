@@ -31,10 +31,15 @@ def match(query: s.Query, given: s.StateInput, attributes: Attributes, keys: Seq
     steps = [_step(part, at, given.sequence) for at, part in enumerate(_chain(state))]
     if steps[-1].many:
         raise NotMapped("a count at the end", "Flink takes no greedy last variable", query.place)
+    if given.sequence and skip == "TO NEXT ROW" and any(step.many for step in steps):
+        # What a counted state takes begins no match of its own here; the last event does.
+        skip = f"TO LAST {steps[-1].symbol}"
     translators = [Translator(_Names(steps, attributes, at)) for at in range(len(steps))]
     measures = Translator(_Names(steps, attributes, None))
+    named = {a.name: _measure(a.name, keys) for a in query.select.attributes}
     selected = [
-        f"{measures.value(a.expression).text} AS {name(a.name)}" for a in query.select.attributes
+        f"{measures.value(a.expression).text} AS {name(named[a.name])}"
+        for a in query.select.attributes
     ]
     if not selected:
         raise NotMapped("select * of a pattern", "name the attributes", query.place)
@@ -46,7 +51,7 @@ def match(query: s.Query, given: s.StateInput, attributes: Attributes, keys: Seq
         if step.condition is not None
     ]
     partition = f"  PARTITION BY {', '.join(map(name, keys))}\n" if keys else ""
-    columns = ", ".join([*(name(a.name) for a in query.select.attributes), "`rowtime`"])
+    columns = ", ".join([*(_column(*both) for both in named.items()), "`rowtime`"])
     lines = ",\n    ".join([*selected, "MATCH_ROWTIME() AS `rowtime`"])
     define = f"\n  DEFINE\n    {(',' + chr(10) + '    ').join(defined)}" if defined else ""
     source = _stream(state, query)
@@ -55,6 +60,17 @@ def match(query: s.Query, given: s.StateInput, attributes: Attributes, keys: Seq
         f"  ORDER BY `rowtime`\n  MEASURES\n    {lines}\n  ONE ROW PER MATCH\n"
         f"  AFTER MATCH SKIP {skip}\n  PATTERN ({pattern}){within}{define}\n)"
     )
+
+
+def _measure(selected: str, keys: Sequence[str]) -> str:
+    """Name a measure; those of the keys are the match's columns already."""
+    while selected in keys:
+        selected += "_"
+    return selected
+
+
+def _column(selected: str, measure: str) -> str:
+    return name(measure) if measure == selected else f"{name(measure)} AS {name(selected)}"
 
 
 def stream(given: s.StateInput, query: s.Query) -> str:
@@ -126,7 +142,9 @@ def _step(part: s.State, at: int, sequence: bool) -> _Step:
             raise NotMapped("a count in a pattern", "Flink takes no quantifier of a group")
         least = "" if part.least == s.ANY else part.least
         most = "" if part.most == s.ANY else part.most
-        quantifier = f"{{{least or 0},{most}}}"
+        # As few as possible: here the next state takes an event as soon as it can, and there a
+        # greedy state never gives back.
+        quantifier = f"{{{least or 0},{most}}}?"
     condition = conditions[0] if conditions else None
     return _Step(f"E{at + 1}", single.alias, condition, quantifier, bool(quantifier))
 

@@ -244,6 +244,9 @@ class Builder(Transformer[Any, Any]):
         return inner[1] if isinstance(inner, tuple) else inner
 
     def absent(self, children: list[Any]) -> s.AbsentState:
+        if children[3] == 0:
+            place = _place(children[0])
+            raise AppInvalid("nothing is absent for no time: 'for' is at least 1 ms", place)
         return s.AbsentState(_without_window(children[1]), children[3])
 
     def counted(self, children: list[Any]) -> s.CountState:

@@ -80,7 +80,7 @@ class _Judge(WindowOperator):
         state.text = text
         self._compile(text)
         for holder in self._holders[text]:
-            holder.drop(self.flow.partition)
+            holder.drop({self.flow.partition})
         return True
 
     def _judge(self, state: Retained, event: Event, first: Event, last: Event, kind: int) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "extreme",
     "find_buckets",
     "follow",
+    "holding",
     "probe",
     "slide",
     "slide_summarise",
@@ -74,6 +75,11 @@ def _load() -> ctypes.CDLL | None:
 
 
 _library = _load()
+
+
+def holding() -> ctypes.PyDLL | None:
+    """Give the library for functions that call back into CPython, and so need its lock held."""
+    return None if _library is None else ctypes.PyDLL(None, handle=_library._handle)
 
 
 def compiled() -> bool:
