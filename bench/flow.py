@@ -139,6 +139,8 @@ def main(seconds: float) -> None:
         print("  Siddhi is not installed, so there is no rival: make bench-flow")
     with directory() as made:
         classes = _compile(jars, made) if jars else None
+        print("  sent is what a program around each engine holds, made beforehand:")
+        print("  rows of boxed values there, numpy columns and dictionary codes here")
         print(f"  {'events a second and core':<28}{'batch':>8}{'Moorage':>14}{'Siddhi':>14}"
               f"{'ratio':>9}  path")  # fmt: skip
         for case in CASES:

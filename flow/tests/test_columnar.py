@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import moorage_flow
 from moorage_flow import EventInvalid, FlowError, Runtime, StateInvalid
-from moorage_flow.columnar import Dictionary, Words, compiled, kernels
+from moorage_flow.columnar import Dictionary, Words, compiled, kernels, pattern, store, windows
 
 S = "define stream S (k string, g int, v int, l long, d double, f float, b bool); "
 
@@ -393,6 +393,43 @@ def test_a_join_gives_the_same_rows_on_both_paths(
     assert told == play(S + T + query, "columnar", sent, cut=cut)
 
 
+@settings(COMMON, max_examples=200)
+@given(
+    st.one_of(queries(), patterns(), absences(), joins()), mixed(), st.sampled_from([0, 1 << 15])
+)
+def test_rows_no_longer_needed_are_dropped_and_the_rows_told_are_the_same(
+    query: str, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], much: int
+) -> None:
+    app = S + T + query
+    told = play(app, "reference", sent)
+    with pytest.MonkeyPatch.context() as here:
+        for module in (windows, pattern):
+            here.setattr(module, "LEAST", 2)
+        here.setattr(store, "MUCH", much)
+        assert play(app, "columnar", sent) == told
+
+
+def test_an_aggregation_forgets_what_it_no_longer_keeps() -> None:
+    app = (
+        "@app:playback define stream S (k string, v int); "
+        "@purge(enable='true', interval='1 sec', @retentionPeriod(sec='120 sec')) "
+        "define aggregation A from S select k, sum(v) as s, max(v) as m group by k "
+        "aggregate every sec;"
+    )
+    told: list[Any] = []
+    for path in ("columnar", "reference"):
+        runtime = Runtime(app, path=path)  # type: ignore[arg-type]
+        for at in range(40):
+            listed = [(f"k{at}-{n}", n) for n in range(100)]
+            runtime.send("S", listed, ts=1_600_000_000_000 + at * 10_000)
+        kept = runtime.snapshot()
+        told.append(runtime.query("from A within 0L, 4000000000000L per 'seconds' select *"))
+        assert b"k39-5" in kept
+        assert b"k0-5" not in kept
+    assert told[0] == told[1]
+    assert len(told[0]) == 1_300
+
+
 SELECTED = [
     *(f"{name}({value})" for name in ("sum", "avg", "min", "max") for value in "vldf"),
     "count()",
@@ -473,9 +510,7 @@ def test_codes_of_words_give_the_same_rows_as_strings(
         runtime = start(S + query, "columnar", told[-1])
         for at, batch in enumerate(sent):
             listed = list(zip(*(row for _, row in batch), strict=True))
-            columns: dict[str, Any] = dict(
-                zip(["k", "g", "v", "l", "d", "f", "b"], listed, strict=True)
-            )
+            columns: dict[str, Any] = dict(zip("kgvldfb", listed, strict=True))
             if coded:
                 codes = np.array([-1 if k is None else "cba".index(k) for k in listed[0]])
                 columns["k"] = Dictionary(codes, ["c", "b", "a"] if at == shared else words)
@@ -583,6 +618,9 @@ def test_a_column_that_does_not_fit_is_refused() -> None:
         {"k": ["a", "b"], "v": [1]},
         {"k": Dictionary(np.array([0]), ["a"]), "v": Dictionary(np.array([0]), ["a"])},
         {"k": Dictionary(np.array([1]), ["a"]), "v": [1]},
+        {"k": Dictionary(np.array([1]), Words(["a"])), "v": [1]},
+        {"k": Dictionary(np.array([0]), [1]), "v": [1]},  # type: ignore[list-item]
+        {"k": ["a"], "v": np.array([0, 1])},
         {"k": Dictionary(np.array([-2]), ["a"]), "v": [1]},
     ):
         with pytest.raises(EventInvalid):

@@ -12,7 +12,7 @@ from ..flow import Flow
 from ..scheduler import Clock, Scheduler
 from . import kernels
 from .batch import Batch, Column, Index
-from .kernels.plain import Timers, Waiting
+from .kernels.plain_patterns import Timers, Waiting
 from .pattern import Following, PatternQuery
 from .pattern import State as Matches
 from .selection import Groups, Output

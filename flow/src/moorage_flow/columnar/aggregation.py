@@ -1,4 +1,4 @@
-"""Incremental aggregations in columns: for each duration a row a stretch of time and group."""
+"""Incremental aggregations in columns: a row for each duration, stretch of time and group."""
 
 from __future__ import annotations
 

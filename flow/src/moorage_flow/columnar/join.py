@@ -16,7 +16,7 @@ from .batch import Batch, Column, Index, concat, objects_of
 from .selection import Groups, Output, Selecting
 from .single import Paired
 from .sliding import Queues, Sliding
-from .store import Codes, Kept, grown
+from .store import Codes, Kept, grown, kept
 from .vector import Vector, View
 from .windows import Arriving, Steps
 
@@ -74,7 +74,8 @@ class Chained(Queues):
         old = np.flatnonzero(where >= 0)
         size = len(where)
         after = self.key_following[old]
-        self.key_following = whole[np.where(after < 0, size, after)]
+        self.key_following = kept(self.key_following, old)
+        self.key_following[: len(old)] = whole[np.where(after < 0, size, after)]
         for ends in (self.key_head, self.key_tail):
             held = self.key_held > 0
             ends[held] = where[ends[held]]
@@ -114,6 +115,8 @@ class JoinQuery(Paired):
     def __init__(self, flow: Flow, plan: Joining, output: Output) -> None:
         super().__init__(flow, output, plan.selecting)
         self._plan = plan
+        # What leaves a window is paired only where it is told of or taken out of aggregates.
+        self._expired = output.tells_expired or bool(plan.selecting.aggregates)
         used = plan.used | plan.selecting.used | set(plan.selecting.group)
         self._kept = [sorted(p for frame, p in used if frame == at) for at in (0, 1)]
         kinds = [
@@ -214,9 +217,11 @@ class JoinQuery(Paired):
     def _meet(self, state: State, at: int, steps: Steps) -> None:
         """Pair each step with what the other side holds, and select from the pairs."""
         other = self._plan.sides[1 - at]
-        asking = (steps.kinds == CURRENT) | (steps.kinds == EXPIRED)
+        asking = steps.kinds == CURRENT
+        if self._expired:
+            asking |= steps.kinds == EXPIRED
         if other.find is not None:
-            probes, columns = self._find(state, at, steps, other)
+            probes, columns = self._find(state, at, steps, asking, other)
         else:
             probes, columns = self._probe(state, at, steps, asking)
         # A step without a pair is told with nothing: a reset, or where the join is an outer one.
@@ -239,12 +244,12 @@ class JoinQuery(Paired):
         rows = state.side(at).rows
         taken = steps.rows[probes]
         frames: list[list[Column]] = [[], []]
-        for frame, kept, held in (
+        for frame, places, held in (
             (at, self._kept[at], [b.take(taken) for b in rows.columns]),
             (1 - at, self._kept[1 - at], columns),
         ):
             frames[frame] = [Column(Type.OBJECT)] * len(self._plan.sides[frame].attributes)
-            for place, column in zip(kept, held, strict=True):
+            for place, column in zip(places, held, strict=True):
                 frames[frame][place] = column
         pairs = Steps(
             np.arange(len(probes)),
@@ -257,8 +262,10 @@ class JoinQuery(Paired):
         parts = None if self.parts is None else rows.parts[taken]
         self.tell(state.groups, pairs, frames, parts, self._flow.clock.now)
 
-    def _find(self, state: State, at: int, steps: Steps, other: Side) -> tuple[Index, list[Column]]:
-        """Look a table's rows up for each step."""
+    def _find(
+        self, state: State, at: int, steps: Steps, asking: Any, other: Side
+    ) -> tuple[Index, list[Column]]:
+        """Look a table's rows up for each step that asks."""
         assert other.find is not None
         side, held = self._plan.sides[at], state.side(at)
         lists = {
@@ -269,9 +276,9 @@ class JoinQuery(Paired):
         times = steps.when(np.arange(len(steps.rows))).tolist()
         probes: list[int] = []
         found: list[Event] = []
-        for step, kind in enumerate(steps.kinds.tolist()):
-            if kind == RESET:
-                continue
+        kinds = steps.kinds.tolist()
+        for step in np.flatnonzero(asking).tolist():
+            kind = kinds[step]
             probe = StateEvent(2, times[step], kind)
             data = [lists[p][step] if p in lists else None for p in range(width)]
             probe.streams[at] = [Event(times[step], data, kind)]

@@ -14,19 +14,19 @@ from ..flow import Flow, Holder
 from ..language.syntax import Attribute, Type
 from . import kernels
 from .batch import Batch, Column, Index
-from .kernels.plain import BOTH, FIRST, SECOND, Waiting
+from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
 from .selection import Groups, Output, Selecting
 from .single import Paired
-from .store import Codes, Kept, grown
+from .store import Codes, Kept, grown, kept
 from .vector import Vector, View
-from .windows import Rows, Steps
+from .windows import LEAST, Rows, Steps
 
 Mask = Callable[[View], Any]
 
 
 @dataclass(slots=True)
 class Test:
-    """A comparison between an A and a B: its position in `kernels.plain.TESTS`, and both sides."""
+    """A comparison between an A and a B: its position in `TESTS` of the kernels, and both sides."""
 
     op: int
     first: Vector
@@ -63,6 +63,7 @@ class State(Kept):
     def __init__(self, groups: Groups, kinds: list[Type], tests: list[Any]) -> None:
         self.groups = groups
         self.rows = Rows(kinds)
+        self.full = LEAST
         self.able = np.empty(0, np.bool_)
         self.keys = np.empty(0, np.int64)
         self.tests = [np.empty(0, dtype) for dtype in tests]
@@ -86,27 +87,36 @@ class State(Kept):
 
     def room(self, parts: int, keys: int) -> Waiting:
         """Make room for rows, partitions and keys; give the queues."""
-        sizes = [parts] * 4 + [keys] * 2 + [self.rows.size] * 4
-        self.links = [grown(link, size, -1) for link, size in zip(self.links, sizes, strict=True)]
-        self.waiting = grown(self.waiting, self.rows.size)
+        sizes = (parts, keys, self.rows.size)
+        if any(len(self.links[at]) < size for at, size in zip((0, 4, 6), sizes, strict=True)):
+            each = [parts] * 4 + [keys] * 2 + [self.rows.size] * 4
+            self.links = [grown(a, size, -1) for a, size in zip(self.links, each, strict=True)]
+            self.waiting = grown(self.waiting, self.rows.size)
         return Waiting._make([*self.links, self.waiting])
 
     def settle(self) -> None:
         """Drop rows that no longer wait once they are most of all."""
         size = self.rows.size
-        if size < 1024:
+        if size < self.full:
             return
         live = np.flatnonzero(self.waiting[:size])
+        self.full = max(LEAST, len(live) * 2)
         if len(live) * 2 > size:
             return
         where = np.full(size + 1, -1, np.int64)  # The last stands for no row.
         where[live] = np.arange(len(live))
         self.rows.keep(live)
-        self.able, self.keys = self.able[live], self.keys[live]
-        self.tests = [values[live] for values in self.tests]
-        self.waiting = self.waiting[live]
+        self.able, self.keys = kept(self.able, live), kept(self.keys, live)
+        self.tests = [kept(values, live) for values in self.tests]
+        self.waiting = kept(self.waiting, live)
         for at, link in enumerate(self.links):
-            self.links[at] = where[link if at < 6 else link[live]]
+            if at < 6:
+                self.links[at] = where[link]
+                continue
+            moved = where[link[live]]
+            self.links[at] = kept(link, live)
+            self.links[at][: len(live)] = moved
+            self.links[at][len(live) :] = -1  # What enters begins without neighbours.
 
 
 class PatternQuery(Paired):
@@ -151,7 +161,7 @@ class PatternQuery(Paired):
                 seconds.append((test.op, values))
                 held = held if nulls is None else held & ~nulls
             keys, known = self._keys(state, 1, views[1], parts)
-            asking = np.where(held & known, keys, -1)
+            asking = np.where(held if known is None else held & known, keys, -1)
         else:
             seconds = [(test.op, np.empty(0)) for test in plan.tests]
         part_count = 1 if self.parts is None else len(self.parts())
@@ -190,7 +200,7 @@ class PatternQuery(Paired):
         view = View([come.columns] * 2, come.ts, view.now, come.events)
         able = _all(plan.able, view, len(come))
         keys, known = self._keys(state, 0, view, parts[held])
-        able &= known
+        able = able if known is None else able & known
         columns = [come.columns[place] for place in self._kept]
         zeros = np.zeros(len(come), np.int64)
         first = state.rows.put(columns, come.ts, parts[held], zeros)
@@ -205,16 +215,15 @@ class PatternQuery(Paired):
         return np.arange(first, size)
 
     def _keys(self, state: State, side: int, view: View, parts: Index) -> tuple[Index, Any]:
-        """Give each row's key, and which rows have one."""
-        count = len(view)
+        """Give each row's key, and which rows have one (None: all)."""
         if self._plan.key is None:
-            return parts, np.ones(count, np.bool_)
+            return parts, None
         column = self._plan.key[side].run(view)
         nulls = column.missing()
         codes = state.codes.of(column)
         if self.parts is not None:
             codes = state.pairs.of_pairs(parts, codes)
-        return codes, np.ones(count, np.bool_) if nulls is None else ~nulls
+        return codes, None if nulls is None else ~nulls
 
     def _key_count(self, state: State, parts: int) -> int:
         if self._plan.key is None:
@@ -257,7 +266,9 @@ _REAL = {Type.FLOAT, Type.DOUBLE}
 
 
 def _all(masks: list[Mask], view: View, count: int) -> Any:
-    held = np.ones(count, np.bool_)
-    for mask in masks:
-        held &= mask(view)
+    if not masks:
+        return np.ones(count, np.bool_)
+    held = masks[0](view)
+    for mask in masks[1:]:
+        held = held & mask(view)
     return held

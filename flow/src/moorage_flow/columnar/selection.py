@@ -72,6 +72,8 @@ class Groups(Kept):
             wanted: the kinds of steps that may be told, a bit each.
             mode: which of them are.
         """
+        if mode == plain.EACH and not self.aggregates:
+            return np.flatnonzero(wanted >> steps.kinds & 1), []
         self.epochs.room(*sizes)
         if sizes[0] > len(self._seen):
             self._seen, self._slots = grown(self._seen, sizes[0]), grown(self._slots, sizes[0])

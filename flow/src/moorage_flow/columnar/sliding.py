@@ -14,7 +14,7 @@ from ..language.syntax import Type
 from . import kernels
 from .batch import Index
 from .kernels.plain import Moving
-from .store import grown
+from .store import grown, kept
 from .windows import Arriving, State, Steps
 
 
@@ -53,17 +53,16 @@ class Queues(State):
         return np.flatnonzero(np.arange(size) >= first[parts])
 
     def move(self, where: Index) -> None:
-        size = self.rows.size
         old = np.flatnonzero(where >= 0)
         after = self.following[old]
-        self.following = np.where(after >= 0, where[after], -1)
+        self.following = kept(self.following, old)
+        self.following[: len(old)] = np.where(after >= 0, where[after], -1)
         if len(self.time):
-            self.time = self.time[old]
+            self.time = kept(self.time, old)
         for ends in (self.head, self.tail):
-            kept = self.length > 0
-            ends[kept] = where[ends[kept]]
-            ends[~kept] = -1
-        assert len(self.following) == size
+            filled = self.length > 0
+            ends[filled] = where[ends[filled]]
+            ends[~filled] = -1
 
     def held(self, part: int) -> Index:
         """Give the rows a partition's window holds, oldest first."""

@@ -67,6 +67,22 @@ def grown(array: Values, size: int, fill: Any = 0) -> Values:
     return more
 
 
+def kept(array: Values, index: Index) -> Values:
+    """Give an array that begins with some of its entries; the room behind them stays, unless it is
+    much.
+    """
+    count = len(index)
+    if len(array) > 4 * count + MUCH:
+        return array[index]
+    array[:count] = array[index]
+    if array.dtype == np.object_:
+        array[count:] = None
+    return array
+
+
+MUCH = 32_768
+
+
 class Buffer(Kept):
     """One growing column: typed values with nulls, Python objects, or codes of `words`."""
 
@@ -137,9 +153,9 @@ class Buffer(Kept):
 
     def keep(self, index: Index) -> None:
         """Keep only the rows of an index."""
-        self.values = self.values[index]
+        self.values = kept(self.values, index)
         if self.nulls is not None:
-            self.nulls = self.nulls[index]
+            self.nulls = kept(self.nulls, index)
 
 
 class Codes(Kept):

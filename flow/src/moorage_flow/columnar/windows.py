@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..language.syntax import Type
 from .batch import Column, Index
 from .kernels.plain import Moving
-from .store import Buffer, Kept, grown
+from .store import Buffer, Kept, grown, kept
 
 
 @dataclass(slots=True)
@@ -106,7 +106,8 @@ class Rows(Kept):
         """Keep only the rows of an index."""
         for buffer in self.columns:
             buffer.keep(index)
-        self.ts, self.parts, self.groups = self.ts[index], self.parts[index], self.groups[index]
+        self.ts, self.parts = kept(self.ts, index), kept(self.parts, index)
+        self.groups = kept(self.groups, index)
         self.size = len(index)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...events import CURRENT
-from . import plain
+from . import plain, plain_patterns
 
 __all__ = [
     "absent_fire",
@@ -64,10 +64,11 @@ def _load() -> ctypes.CDLL | None:
         return None
     try:
         library = ctypes.CDLL(str(path))
-    except OSError:  # It is for another machine.
+        functions = {name: getattr(library, name) for name in _SIGNATURES}
+    except (OSError, AttributeError):  # It is for another machine, or of another version.
         return None
     for name, takes in _SIGNATURES.items():
-        function = getattr(library, name)
+        function = functions[name]
         function.argtypes = [_pointer if letter == "p" else _whole for letter in takes]
         function.restype = _whole
     return library
@@ -322,12 +323,12 @@ def follow(
     within: int,
     coming: tuple[Array, Array, Array, Array],
     rows: tuple[Array, Array, Array],
-    queues: plain.Waiting,
+    queues: plain_patterns.Waiting,
     tests: list[tuple[int, Array, Array]],
 ) -> tuple[Array, Array]:
-    """Run events through `every A -> B within`, as `plain.follow` says."""
+    """Run events through `every A -> B within`, as `plain_patterns.follow` says."""
     if _library is None:
-        return plain.follow(mode, within, coming, rows, queues, tests)
+        return plain_patterns.follow(mode, within, coming, rows, queues, tests)
     most = len(queues.waiting)
     firsts, seconds = np.empty(most, np.int64), np.empty(most, np.int64)
     given = _Matching(coming, tests)
@@ -345,13 +346,13 @@ def absent_take(
     wait: int,
     coming: tuple[Array, Array, Array, Array],
     rows: tuple[Array, Array, Array],
-    queues: plain.Waiting,
+    queues: plain_patterns.Waiting,
     tests: list[tuple[int, Array, Array]],
-    timers: plain.Timers,
+    timers: plain_patterns.Timers,
 ) -> None:
-    """Run events through `every A -> not B for t`, as `plain.absent_take` says."""
+    """Run events through `every A -> not B for t`, as `plain_patterns.absent_take` says."""
     if _library is None:
-        plain.absent_take(mode, wait, coming, rows, queues, tests, timers)
+        plain_patterns.absent_take(mode, wait, coming, rows, queues, tests, timers)
         return
     given = _Matching(coming, tests)
     _library.flow_absent_take(
@@ -367,12 +368,12 @@ def absent_fire(
     now: int,
     wait: int,
     rows: tuple[Array, Array],
-    queues: plain.Waiting,
-    timers: plain.Timers,
+    queues: plain_patterns.Waiting,
+    timers: plain_patterns.Timers,
 ) -> tuple[Array, Array, Array]:
-    """Fire the timers of partitions, as `plain.absent_fire` says."""
+    """Fire the timers of partitions, as `plain_patterns.absent_fire` says."""
     if _library is None:
-        return plain.absent_fire(due, now, wait, rows, queues, timers)
+        return plain_patterns.absent_fire(due, now, wait, rows, queues, timers)
     most = len(queues.waiting)
     found, times, parts = (np.empty(most, np.int64) for _ in range(3))
     n = _library.flow_absent_fire(

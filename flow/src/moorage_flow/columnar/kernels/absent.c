@@ -1,4 +1,4 @@
-/* `every A -> not B for t`: which waiting A no B stops, and when that is known. See moorage_flow.columnar.kernels.plain. */
+/* `every A -> not B for t`: which waiting A no B stops, and when that is known. See moorage_flow.columnar.kernels.plain_patterns. */
 #include "waiting.h"
 
 /* Timers in queues by partition, served in the order they were asked for; `pool` holds the first free node, how many were ever

@@ -1,4 +1,4 @@
-/* `every A -> B within`: which waiting A each B completes. See moorage_flow.columnar.kernels.plain.follow. */
+/* `every A -> B within`: which waiting A each B completes. See moorage_flow.columnar.kernels.plain_patterns.follow. */
 #include "waiting.h"
 
 int64_t flow_follow(
