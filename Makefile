@@ -119,7 +119,7 @@ bench-mqtt: install ## Measure the broker beside Mosquitto
 
 bench-flow: install $(VENV)/siddhi.stamp ## Measure the event engine beside the real Siddhi
 	scripts/system-packages siddhi
-	$(BIN)/python -m bench flow
+	$(BIN)/python -m bench flow flow-json
 
 $(VENV)/siddhi.stamp: $(VENV)/uv.stamp requirements/siddhi.lock
 	$(BIN)/uv pip install --quiet --target $(VENV)/siddhi --no-deps --require-hashes -r requirements/siddhi.lock

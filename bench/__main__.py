@@ -10,7 +10,19 @@ import time
 import traceback
 from collections.abc import Callable
 
-from bench import broker, decoders, devices, disk, flow, http, latency, mqtt, mqtt_core, overload
+from bench import (
+    broker,
+    decoders,
+    devices,
+    disk,
+    flow,
+    flow_json,
+    http,
+    latency,
+    mqtt,
+    mqtt_core,
+    overload,
+)
 from bench.installation import directory
 from bench.machine import describe
 
@@ -26,6 +38,7 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
     "devices": ("(h) lists of 100,000 devices", 0, lambda _seconds: devices.main()),
     "decoders": ("(g) JavaScript decodes", 0, lambda _seconds: decoders.main()),
     "broker": ("the broker beside Mosquitto: QoS, fan-out, connects, memory", 3, broker.main),
+    "flow-json": ("the event engine from JSON to JSON, its latency and memory", 0, flow_json.main),
     "flow": ("the event engine beside the real Siddhi", 2, flow.main),
     "mqtt-core": ("(g) the MQTT core without sockets", 0, lambda _seconds: mqtt_core.main()),
 }
