@@ -36,6 +36,7 @@ from moorage.ingest import (
     Found,
     Host,
     Listening,
+    Peers,
     Presence,
     Print,
     Refusal,
@@ -63,7 +64,7 @@ from moorage.ledger import (
     message_key,
     pack,
 )
-from moorage.sessions import KeptSession, RetainedMessage
+from moorage.sessions import KeptSession, Listener, RetainedMessage
 from moorage.targets import (
     Content,
     Delivery,
@@ -105,6 +106,7 @@ __all__ = [
     "Into",
     "KeptSession",
     "Kind",
+    "Listener",
     "Listening",
     "Location",
     "Log",
@@ -113,6 +115,7 @@ __all__ = [
     "Outbound",
     "Outcome",
     "PayloadMalformed",
+    "Peers",
     "PostgresLog",
     "Presence",
     "Print",

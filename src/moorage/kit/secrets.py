@@ -123,9 +123,7 @@ class Sealer:
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """Encrypt `plain`; it opens only with the same `context`."""
-        now = datetime.now(UTC)
-        in_use = [key_id for key_id, (key, _) in self._keys.items() if key.from_at <= now]
-        newest = max(in_use or self._keys)
+        newest = self._in_use()
         nonce = os.urandom(12)
         return newest.bytes + nonce + self._keys[newest][1].encrypt(nonce, plain, context.encode())
 
@@ -142,6 +140,21 @@ class Sealer:
         """Give 32 bytes for one purpose, the same in every process until keys are forgotten."""
         oldest, _ = self._keys[min(self._keys)]
         return hmac.digest(oldest.key, purpose.encode(), "sha256")
+
+    def derive_each(self, purpose: str) -> tuple[list[bytes], int]:
+        """Give 32 bytes for one purpose from each key, and the place of the one in use.
+
+        For what two processes prove to each other while keys change: one shows what comes from the
+        key in use, which the other has known for half a minute.
+        """
+        ids = sorted(self._keys)
+        derived = [hmac.digest(self._keys[i][0].key, purpose.encode(), "sha256") for i in ids]
+        return derived, ids.index(self._in_use())
+
+    def _in_use(self) -> UUID:
+        now = datetime.now(UTC)
+        in_use = [key_id for key_id, (key, _) in self._keys.items() if key.from_at <= now]
+        return max(in_use or self._keys)
 
 
 async def load_sealer(tx: Tx, root_key: bytes) -> Sealer:

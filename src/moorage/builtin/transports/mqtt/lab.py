@@ -32,8 +32,8 @@ from moorage.plugin import (
 )
 from moorage_mqtt import Bounds, Limits
 
-from .door import MqttDoor
 from .settings import DoorSettings
+from .transport import MqttDoor
 
 log = structlog.get_logger()
 
@@ -108,6 +108,7 @@ class OpenHost:
     """A host that knows no device and stores nothing: everybody is the same sender."""
 
     overloaded = False
+    listener_id: UUID | None = None
 
     async def identify(self, credentials: Credentials) -> Sender:
         """Let everybody in."""
@@ -157,6 +158,13 @@ class OpenHost:
         """Find nothing."""
         return Found([], [])
 
+    def leave(self, device: int) -> None:
+        """Be the only one."""
+
+    async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
+        """Know no other."""
+        return True
+
     def refused(self, refusal: Refusal) -> None:
         """Log what was turned away."""
         log.info("refused", reason=refusal.reason, detail=refusal.detail, address=refusal.address)
@@ -175,5 +183,7 @@ class OpenHost:
         connected: Callable[[], Sequence[int]],
         deliver: Callable[[Command], bool],
         cut: Callable[[Sequence[int]], None],
+        lost: Callable[[Sequence[int]], None],
+        due: Callable[[Sequence[int]], None],
     ) -> None:
         """Have nothing to hand over."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
-from moorage.plugin import Command, Credentials, Kind, MoorageError, Refusal, Sender
+from moorage.plugin import Command, Credentials, Kind, MoorageError, Refusal, Sender, uuid7
 from moorage_mqtt import (
     Acknowledged,
     Connect,
@@ -27,7 +27,7 @@ from moorage_mqtt import (
 from . import subscriptions
 from .intake import TIME, Intake
 from .line import BUSY
-from .sessions import Kept
+from .sessions import Kept, WillAs
 
 # Cause of the disconnect, by the reason code the core gave for it.
 _CAUSES = {ReasonCode.KEEP_ALIVE_TIMEOUT: "keep-alive"}
@@ -88,7 +88,7 @@ class Link(Intake):
             self.end("protocol", ReasonCode.NOT_AUTHORIZED, text)
             return
         with door.keeper.pinned(sender.number):
-            if await self._load(sender):
+            if await self._load(sender, client_id):
                 await self._attach(connect, credentials, sender)
 
     async def _attach(self, connect: Connect, credentials: Credentials, sender: Sender) -> None:
@@ -110,11 +110,14 @@ class Link(Intake):
             sender.number, client_id, core, clean_start=connect.clean_start, now=door.time()
         )
         kept.sender, kept.link, self.kept = sender, self, kept
+        self._early = b""
         if core.session_expiry_s and not door.settings.is_open:
             kept.lasts_s = core.session_expiry_s
             kept.session.changed = True
         elif kept.lasts_s:
             door.keeper.discarded(kept)  # It ends with this connection.
+        if not door.settings.is_open:
+            self._keep_will(connect, kept)
         if present:
             subscriptions.review(kept, door.host, door.broker)
         events = core.accept(
@@ -131,6 +134,15 @@ class Link(Intake):
         if events:
             self._process(events)
         self.flush()
+
+    def _keep_will(self, connect: Connect, kept: Kept) -> None:
+        """Have the will written before CONNACK promises it."""
+        kept.will_as = None
+        if connect.will is not None:
+            uplink = self.door.host.uplink(kept.sender, connect.will.topic)
+            if uplink is not None:
+                kept.will_as = WillAs(uuid7().hex, uplink)
+                self.door.keeper.note(kept)
 
     def _information(self, connect: Connect, client_id: str) -> Properties:
         """Give a client that asks for it a topic of its own for answers (MQTT 5, 3.1.2.11.6)."""
@@ -159,11 +171,12 @@ class Link(Intake):
             self.end("protocol", code, str(refused))
             return None
 
-    async def _load(self, sender: Sender) -> bool:
-        """Take up what was kept for the device; False if the connection ends instead."""
+    async def _load(self, sender: Sender, client_id: str) -> bool:
+        """Take up what was kept for the device; False if another listener serves it, or none."""
         if not self.door.settings.is_open:
             try:
-                await self.door.keeper.load(sender)
+                if not await self.door.bring_home(self, sender, client_id):
+                    return False
             except MoorageError as failed:
                 self.end("protocol", ReasonCode.SERVER_UNAVAILABLE, str(failed))
         return not self.ended
@@ -175,12 +188,10 @@ class Link(Intake):
         """
         broker, waited = self.door.broker, False
         while (kept := broker.find(sender.number, client_id)) and (former := kept.link):
-            former.end("taken-over", ReasonCode.SESSION_TAKEN_OVER, "Connected from elsewhere.")
+            former.take_over()
             if former.core.unacknowledged:
                 waited = True
                 await former.drained()
-            else:
-                former.settled()
         return waited
 
     # --- Subscriptions and commands -------------------------------------------------------------

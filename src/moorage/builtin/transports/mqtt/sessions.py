@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from moorage.plugin import Sender
-from moorage_mqtt import Member
+from moorage.plugin import Sender, Uplink
+from moorage_mqtt import Member, Will
 
 if TYPE_CHECKING:
     from .link import Link
+
+
+class WillAs(NamedTuple):
+    """What a will becomes when it is published: a message under an id of its own.
+
+    The id is made with the connection and is kept, so that the will is stored once, whoever
+    publishes it.
+    """
+
+    id: str
+    uplink: Uplink
 
 
 class Kept(Member):
@@ -17,6 +28,8 @@ class Kept(Member):
 
     __slots__ = (
         "children",
+        "going",
+        "is_kept",
         "lasts_s",
         "link",
         "number",
@@ -24,6 +37,7 @@ class Kept(Member):
         "sender",
         "takes_commands",
         "taking",
+        "will_as",
     )
 
     def __init__(self, device: Hashable, client_id: str) -> None:
@@ -31,8 +45,14 @@ class Kept(Member):
         self.number = cast("int", device)
         self.lasts_s = 0
         """How long it outlives its connection, in seconds; 0 if it is not kept."""
+        self.is_kept = False
+        """Whether it was written, or is being: because it lasts, or because of its will."""
         self.saving = 0
-        """How many writes of it are under way."""
+        """How many writes of it are waited for."""
+        self.will_as: WillAs | None = None
+        """What becomes of its will."""
+        self.going: Will | None = None
+        """Its will, while that is on its way to the ledger."""
         self.sender: Sender
         self.takes_commands = False
         self.children: Mapping[str, Sender] | None = None
