@@ -53,7 +53,8 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     keeper = sources.Keeper(database, doorbells, door, sealer, outbound)
     learning = functools.partial(root_key.load, settings)
     certificate = Certificate(settings)
-    peers = ingest.Peers(met, PeerContexts(sealer).context)
+    contexts = PeerContexts(sealer)
+    peers = ingest.Peers(met, contexts.accepting, contexts.dialling)
     transports: list[ingest.Transport] = _open(settings, certificate.context, peers)
 
     def adjust(changed: Settings) -> None:
@@ -81,7 +82,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                     doorbells.run(),
                     door.run(),
                     certificate.keep_fresh(),
-                    secrets.keep_learning(database, sealer, learning),
+                    secrets.keep_learning(database, sealer, learning, contexts.learn),
                 )
             ]
             doors = [

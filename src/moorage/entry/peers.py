@@ -7,6 +7,7 @@ that makes the same ones, to the byte (an Ed25519 signature has no chance in it:
 
 from __future__ import annotations
 
+import functools
 import ssl
 import tempfile
 from datetime import UTC, datetime
@@ -25,38 +26,50 @@ _FROM, _UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59,
 
 
 class PeerContexts:
-    """The TLS contexts of one listener for others; made anew when a sealing key is added."""
+    """The TLS contexts of one listener for others.
+
+    Attributes:
+        accepting: of the side that accepts; connections to come see what `learn` adds.
+    """
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
-        self._made_of: tuple[list[bytes], int] | None = None
-        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self.accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        seeds, in_use = sealer.derive_each(_PURPOSE)
+        _prove(self.accepting, seeds, in_use)
 
-    def context(self, accepts: bool) -> ssl.SSLContext:
-        """Give the context of the side that accepts, or of the one that dials."""
-        derived = self._sealer.derive_each(_PURPOSE)
-        if derived != self._made_of:
-            seeds, in_use = derived
-            self._contexts = {side: _context(seeds, in_use, accepts=side) for side in (True, False)}
-            self._made_of = derived
-        return self._contexts[accepts]
+    def learn(self) -> None:
+        """Trust those too who show what comes from sealing keys made since."""
+        seeds, _ = self._sealer.derive_each(_PURPOSE)
+        _trust(self.accepting, seeds)
+
+    def dialling(self) -> ssl.SSLContext:
+        """Give the context of the side that dials, by the keys as they are now."""
+        return _dialling(*self._sealer.derive_each(_PURPOSE))
 
 
-def _context(seeds: list[bytes], in_use: int, *, accepts: bool) -> ssl.SSLContext:
-    """Make a context that shows one certificate and trusts those of all seeds."""
-    pairs = [_pair(seed) for seed in seeds]
-    protocol = ssl.PROTOCOL_TLS_SERVER if accepts else ssl.PROTOCOL_TLS_CLIENT
-    context = ssl.SSLContext(protocol)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+@functools.lru_cache(maxsize=1)
+def _dialling(seeds: tuple[bytes, ...], in_use: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
+    _prove(context, seeds, in_use)
+    return context
+
+
+def _prove(context: ssl.SSLContext, seeds: tuple[bytes, ...], in_use: int) -> None:
+    """Have a context show the certificate of one seed, and trust those of all."""
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cadata="".join(certificate for certificate, _ in pairs))
+    _trust(context, seeds)
     with tempfile.TemporaryDirectory() as made:  # Python reads them from files only.
         file = Path(made) / "peer.pem"
         file.touch(mode=0o600)
-        file.write_text("".join(pairs[in_use]))
+        file.write_text("".join(_pair(seeds[in_use])))
         context.load_cert_chain(file)
-    return context
+
+
+def _trust(context: ssl.SSLContext, seeds: tuple[bytes, ...]) -> None:
+    context.load_verify_locations(cadata="".join(_pair(seed)[0] for seed in seeds))
 
 
 def _pair(seed: bytes) -> tuple[str, str]:

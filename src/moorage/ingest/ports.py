@@ -299,12 +299,14 @@ class Peers:
 
     Attributes:
         socket: bound and listening; at its address the others come.
-        context: gives the context for the side that accepts, or else dials; both prove to each
-            other that they belong to this installation.
+        accepting: for the side that accepts.
+        dialling: gives the context for the side that dials; both prove to each other that they
+            belong to this installation.
     """
 
     socket: socket.socket
-    context: Callable[[bool], ssl.SSLContext]
+    accepting: ssl.SSLContext
+    dialling: Callable[[], ssl.SSLContext]
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,14 +141,15 @@ class Sealer:
         oldest, _ = self._keys[min(self._keys)]
         return hmac.digest(oldest.key, purpose.encode(), "sha256")
 
-    def derive_each(self, purpose: str) -> tuple[list[bytes], int]:
+    def derive_each(self, purpose: str) -> tuple[tuple[bytes, ...], int]:
         """Give 32 bytes for one purpose from each key, and the place of the one in use.
 
         For what two processes prove to each other while keys change: one shows what comes from the
         key in use, which the other has known for half a minute.
         """
         ids = sorted(self._keys)
-        derived = [hmac.digest(self._keys[i][0].key, purpose.encode(), "sha256") for i in ids]
+        keys = (self._keys[key_id][0].key for key_id in ids)
+        derived = tuple(hmac.digest(key, purpose.encode(), "sha256") for key in keys)
         return derived, ids.index(self._in_use())
 
     def _in_use(self) -> UUID:
@@ -182,13 +183,19 @@ async def read_keys(tx: Tx, root_key: bytes, *, beside: Collection[UUID] = ()) -
     ]
 
 
-async def keep_learning(database: Database, sealer: Sealer, root_key: Callable[[], bytes]) -> None:
+async def keep_learning(
+    database: Database,
+    sealer: Sealer,
+    root_key: Callable[[], bytes],
+    learned: Callable[[], None] = lambda: None,
+) -> None:
     """Learn of new sealing keys until cancelled.
 
     Args:
         database: where they are.
         sealer: what learns.
         root_key: gives the root key as it is now; called only when there is a new key.
+        learned: is called when the sealer has learnt one.
     """
     while True:
         await asyncio.sleep(LEARN_EVERY.total_seconds())
@@ -198,6 +205,7 @@ async def keep_learning(database: Database, sealer: Sealer, root_key: Callable[[
                 if stored - sealer.known:
                     root = await asyncio.to_thread(root_key)
                     sealer.learn(await read_keys(tx, root, beside=sealer.known))
+                    learned()
         except DatabaseUnavailable:
             continue
         except MoorageError as failed:

@@ -53,6 +53,8 @@ class Keeper:
 
     def holds(self, kept: Kept) -> bool:
         """Tell whether a session's device has to wait for what it is sent; have it written then."""
+        if not kept.is_kept and not kept.lasts_s:
+            return False
         if kept.lasts_s and kept.session.changed:
             self.note(kept)
         return kept.saving > 0
@@ -128,6 +130,8 @@ class Keeper:
             kept.saving -= 1
             if link is not None:
                 link.release(error)
+            if kept.link is not None and kept.link is not link:
+                kept.link.flush()  # It has come meanwhile, and waited for this write as well.
             self.let_go(kept.number)
         for done in after:
             done(error)

@@ -65,7 +65,12 @@ class Neighbours:
 
     async def listen(self) -> None:
         """Let others come."""
-        self._server = await asyncio.start_server(self._meet, sock=self._peers.socket)
+        self._server = await asyncio.start_server(
+            self._meet,
+            sock=self._peers.socket,
+            ssl=self._peers.accepting,
+            ssl_handshake_timeout=_HELLO_S,
+        )
 
     def close(self) -> None:
         """Let nobody come any more."""
@@ -100,7 +105,7 @@ class Neighbours:
         try:
             async with asyncio.timeout(_HELLO_S):
                 reader, writer = await asyncio.open_connection(
-                    host, int(port), ssl=self._peers.context(False)
+                    host, int(port), ssl=self._peers.dialling()
                 )
                 writer.write(len(hello).to_bytes(_LENGTH, "big") + hello)
                 answer = _Answer(await reader.readexactly(1))
@@ -122,7 +127,6 @@ class Neighbours:
         """Answer another listener."""
         try:
             async with asyncio.timeout(_HELLO_S):
-                await writer.start_tls(self._peers.context(True))
                 length = int.from_bytes(await reader.readexactly(_LENGTH), "big")
                 hello = _hello(await reader.readexactly(length))
         except (OSError, EOFError, msgspec.MsgspecError) as failed:
