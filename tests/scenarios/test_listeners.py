@@ -177,69 +177,6 @@ async def test_connections_of_a_device_at_different_listeners_hear_each_other(
         assert (await speaks.next(Publish)).topic.startswith("v1/op/")
 
 
-async def test_what_is_acknowledged_arrives_once_whichever_listener_is_killed(
-    platform: Installation, key: DeviceKey
-) -> None:
-    """QoS 2 from one client to another, each at any listener, while these are killed."""
-    chance = random.Random(5)
-    count, session, speaking = 60, Session(), Session()
-    got: list[bytes] = []
-    answered: set[bytes] = set()
-
-    async def hear(ports: list[int]) -> None:
-        while len(set(got)) < count:
-            with contextlib.suppress(OSError, AssertionError):
-                more = lasting(key, "hears", session=session)
-                async with dialled(chance.choice(ports), **more) as client:
-                    await accepted(client)
-                    client.core.subscribe(Subscription("v1/up/#", 2))
-                    client.flush()
-                    while len(set(got)) < count:
-                        message = await client.next(Publish)
-                        got.append(message.payload)
-                        client.core.acknowledge(message.packet_id)
-                        client.flush()
-
-    async def speak(ports: list[int]) -> None:
-        while len(answered) < count:
-            with contextlib.suppress(OSError, AssertionError):
-                more = lasting(key, "speaks", session=speaking)
-                async with dialled(chance.choice(ports), **more) as client:
-                    await accepted(client)
-                    while len(answered) < count:
-                        if not speaking.inflight:
-                            body = b'{"n":%d}' % len(answered)
-                            client.core.publish(
-                                "v1/up/a", body, qos=2, now=0.0, reference=body.decode()
-                            )
-                            client.flush()
-                        told = await client.next(Acknowledged)
-                        assert told.reason_code == 0
-                        answered.add(str(told.reference).encode())
-
-    with started(platform) as first, started(platform) as second:
-        async with dialled(first.port, **lasting(key, "hears", session=session)) as client:
-            await accepted(client)
-            client.core.subscribe(Subscription("v1/up/#", 2))
-            client.flush()
-            await client.next(SubAck)
-        ports = [first.port, second.port]
-        async with asyncio.TaskGroup() as load:
-            load.create_task(hear(ports))
-            load.create_task(speak(ports))
-            for dies in (first, second):
-                mark = len(answered) + 10
-                while len(answered) < min(mark, count):
-                    await asyncio.sleep(0.01)
-                await asyncio.sleep(chance.uniform(0, 0.05))
-                dies.kill()
-                ports.remove(dies.port)
-                ports.append(platform.mqtt_port)
-    assert len(answered) == count
-    assert sorted(set(got)) == sorted(answered)
-    assert len(got) == count, "something came twice"
-
-
 @pytest.mark.parametrize("delay_s", [0, 2])
 async def test_the_will_of_a_killed_listeners_device_is_published_once(
     platform: Installation, pair: tuple[Listener, Listener], key: DeviceKey, delay_s: int
