@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from moorage_flow import Runtime
-from moorage_flow.columnar import Dictionary
+from moorage_flow.columnar import Dictionary, Words
 
 _STREAMS = "define stream S (k string, v int, d double); define stream T (k string, w int); "
 _QUERIES = {
@@ -36,6 +36,7 @@ def measure(query: str, path: Any, size: int, *, words: bool) -> float:
     random = np.random.default_rng(1)
     joins = " join " in query
     names = [f"k{at}" for at in range(1000 if joins else 100)]
+    shared = Words(names)
     codes = random.integers(0, len(names), _EVENTS)
     keys: Any = np.array(names, np.object_)[codes]
     v, d, ts = random.integers(0, 100, _EVENTS), random.random(_EVENTS), np.arange(_EVENTS) // 100
@@ -43,7 +44,7 @@ def measure(query: str, path: Any, size: int, *, words: bool) -> float:
     while (spent := time.process_time() - began) < _SECONDS:
         at = done % _EVENTS
         part = slice(at, at + size)
-        k = Dictionary(codes[part], names) if words else keys[part]
+        k = Dictionary(codes[part], shared) if words else keys[part]
         now = ts[part] + done // _EVENTS * (_EVENTS // 100)
         runtime.send("S", {"k": k, "v": v[part], "d": d[part]}, ts=now)
         done += size

@@ -256,6 +256,12 @@ async def a_credential(north: North) -> str:
     return str(made["credential"]["id"])
 
 
+@thing("rule_id")
+async def a_topic_rule(north: North) -> str:
+    path = f"/applications/{north.ids['application_id']}/topic-rules"
+    return str((await north.make(path, {"topic": f"{MARK}/#", "publish": True}))["id"])
+
+
 @thing("channel")
 async def a_channel(_north: North) -> str:
     return "raw"
@@ -340,6 +346,14 @@ async def a_source(north: North) -> str:
         "subscriptions": [{"topic": "plant/{device}/up"}],
     }
     return str((await north.make("/sources", body))["id"])
+
+
+@thing("broker_id")
+async def a_broker(north: North) -> str:
+    body = {"organizationId": north.organization_id, "name": f"{MARK} broker"} | {
+        "kind": "mosquitto"
+    }
+    return str((await north.make("/brokers", body))["id"])
 
 
 @thing("route_id")

@@ -12,6 +12,7 @@ import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -25,6 +26,20 @@ from psycopg import sql
 from moorage.entry import data_directory, migrate, postgres
 
 TEMPLATE = "moorage_template"
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 * 2**30
+
+
+def directory_of(session_pid: int) -> Path:
+    """Give where a session's server keeps its files: in memory where there is room.
+
+    A database is a thousand small files, and nearly every test makes one.
+    """
+    name = f"moorage-tests-{session_pid}"
+    if (MEMORY / name).exists():
+        return MEMORY / name
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    return (MEMORY if roomy else Path(tempfile.gettempdir())) / name
 
 
 def shared(directory: Path, session_pid: int) -> str:
@@ -53,7 +68,7 @@ def fresh_database(server_url: str, template: str = TEMPLATE) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 import web
-from cluster import fresh_database, shared
+from cluster import directory_of, fresh_database, shared
 from moorage.kit.db import Database
 from web import World
 
@@ -38,7 +37,7 @@ def server_url(request: pytest.FixtureRequest) -> str:
     """Give the throwaway PostgreSQL of this test session, started by whoever asks first."""
     is_worker = hasattr(request.config, "workerinput")
     session_pid = os.getppid() if is_worker else os.getpid()
-    return shared(Path(tempfile.gettempdir()) / f"moorage-tests-{session_pid}", session_pid)
+    return shared(directory_of(session_pid), session_pid)
 
 
 @pytest.fixture

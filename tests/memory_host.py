@@ -21,6 +21,7 @@ from moorage.plugin import (
     Refusal,
     RetainedMessage,
     Sender,
+    Service,
     Uplink,
     Wait,
     print_of,
@@ -64,6 +65,8 @@ class MemoryHost:
         self.looked_up = 0
         self.shed_for: list[str] = []
         self.wait_s = 0.0
+        self.crowded: Wait | None = None
+        self.inside = 0
         self.asked_for_commands = 0
         self.took: list[UUID] = []
         self._relieved: list[Callable[[], None]] = []
@@ -95,7 +98,19 @@ class MemoryHost:
         for call in calls:
             call()
 
-    async def identify(self, credentials: Credentials) -> Sender:
+    def space_of(self, sender: Sender, topic_filter: str) -> UUID | None:
+        return None
+
+    def shown_topic(self, uplink: Uplink, topic: str) -> str | None:
+        return None
+
+    def is_command(self, topic: str) -> bool:
+        return False
+
+    async def ask(self, service: Service, topic: str, payload: bytes) -> None:
+        raise NobodyKnown
+
+    async def identify(self, credentials: Credentials) -> Sender | Service:
         await asyncio.sleep(0)
         if self.failing:
             raise StoreDown
@@ -107,16 +122,26 @@ class MemoryHost:
     def children(self, sender: Sender) -> Mapping[str, Sender]:
         return self.behind if sender.is_gateway else {}
 
-    def uplink(self, sender: Sender, topic: str) -> Uplink | None:
+    def uplink(self, sender: Sender | Service, topic: str) -> Uplink | None:
         head, _, channel = topic.partition("v1/up")
         return None if head or topic == head else Uplink(sender.number, channel.lstrip("/"))
 
-    def may_subscribe(self, sender: Sender, topic_filter: str) -> bool:
+    def may_subscribe(self, sender: Sender | Service, topic_filter: str) -> bool:
+        if isinstance(sender, Service):
+            return False
         if sender.is_gateway and topic_filter.startswith("v1/devices/+/"):
             return True
         return topic_filter.startswith(
             ("v1/op/", "v1/up", "v1/time", "v1/twin/desired", f"v1/devices/{sender.device_id}/")
         )
+
+    def enter(self, sender: Sender | Service) -> Wait | None:
+        if self.crowded is None:
+            self.inside += 1
+        return self.crowded
+
+    def leave(self, sender: Sender | Service) -> None:
+        self.inside -= 1
 
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         return Wait("device's", "messages a second", 1.0, self.wait_s) if self.wait_s else None
@@ -176,7 +201,7 @@ class MemoryHost:
             [one for one in self.retained.values() if one.number == device],
         )
 
-    def leave(self, device: int) -> None:
+    def let_move(self, device: int) -> None:
         pass
 
     async def bury(self, listener_id: UUID, *, refused: bool) -> bool:

@@ -17,6 +17,7 @@ EDITED = [
     ("/api/v1/targets/{target_id}", "/targets"),
     ("/api/v1/routes/{route_id}", "/routes"),
     ("/api/v1/sources/{source_id}", "/sources"),
+    ("/api/v1/brokers/{broker_id}", "/brokers"),
     ("/api/v1/applications/{application_id}", "/applications"),
     ("/api/v1/devices/{device_id}", "/devices"),
     ("/api/v1/decoders/{decoder_id}", "/decoders"),

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import moorage_flow
-from moorage_flow import EventInvalid, Runtime, StateInvalid
-from moorage_flow.columnar import Dictionary, compiled, kernels
+from moorage_flow import EventInvalid, FlowError, Runtime, StateInvalid
+from moorage_flow.columnar import Dictionary, Words, compiled, kernels, pattern, store, windows
 
 S = "define stream S (k string, g int, v int, l long, d double, f float, b bool); "
 
@@ -157,9 +157,9 @@ def send(runtime: Runtime, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]
         runtime.send(stream, [row for _, row in batch], ts=[ts for ts, _ in batch])
 
 
-def start(app: str, path: Any, told: list[Any]) -> Runtime:
-    runtime = Runtime("@app:playback " + app, path=path)
-    for name in ("q", "Out"):
+def start(app: str, path: Any, told: list[Any], *, playback: bool = True) -> Runtime:
+    runtime = Runtime(("@app:playback " if playback else "") + app, path=path)
+    for name in ("q", "Out") if runtime.queries else ():
         runtime.subscribe(
             name,
             lambda ts, came, left, name=name: told.append((name, ts, shown(came), shown(left))),
@@ -262,6 +262,66 @@ def test_a_pattern_gives_the_same_rows_on_both_paths(
     assert told == play(S + T + query, "columnar", sent, cut=cut)
 
 
+@st.composite
+def absences(draw: st.DrawFn) -> str:
+    """Draw `every A -> not B for t` over one stream or two, in a partition or not."""
+    second = draw(st.sampled_from(["S", "T"]))
+    conditions = draw(st.lists(st.sampled_from(SECONDS), max_size=2))
+    where = f"[{' and '.join(conditions)}]" if conditions else ""
+    wait = draw(st.sampled_from([1, 10, 25]))
+    chosen = draw(
+        st.sampled_from(
+            [
+                "e1.k as k, e1.v as v, e2.v as w",
+                "e1.d as d, eventTimestamp() as at, currentTimeMillis() as now",
+                "count() as n, sum(e1.v) as s",
+                "e1.k as k, max(e1.d) as m group by e1.k",
+            ]
+        )
+    )
+    first = draw(st.sampled_from(FIRSTS))
+    rate = draw(st.sampled_from(["", "", " output last every 2 events"]))
+    query = (
+        f"@info(name = 'q') from every e1=S{first} -> not {second}{where.replace('e2.', '')} "
+        f"for {wait} millisec select {chosen}{rate} insert into Out;".replace("e2.v", "e1.g")
+    )
+    keys = draw(st.sampled_from(["", "k of S, k of T", "g of S, l of T"]))
+    if second == "S" and keys:
+        keys = keys.split(",", maxsplit=1)[0]
+    return f"partition with ({keys}) begin {query} end;" if keys else query
+
+
+@COMMON
+@given(absences(), mixed(), st.integers(0, 6))
+def test_an_absence_gives_the_same_rows_on_both_paths(
+    query: str, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], cut: int
+) -> None:
+    told = play(S + T + query, "columnar", sent)
+    assert told == play(S + T + query, "reference", sent)
+    assert told == play(S + T + query, "columnar", sent, cut=cut)
+
+
+@COMMON
+@given(absences(), mixed(), st.lists(st.integers(0, 40), min_size=8, max_size=8))
+def test_an_absence_gives_the_same_rows_on_the_wall_clock(
+    query: str,
+    sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]],
+    steps: list[int],
+) -> None:
+    def told(path: Any) -> list[Any]:
+        out: list[Any] = []
+        runtime = start(S + T + query, path, out, playback=False)
+        now = 990
+        for (stream, batch), step in zip(sent, steps, strict=False):
+            now += step
+            runtime.advance(now)
+            send(runtime, [(stream, batch)])
+        runtime.advance(now + 100)
+        return out
+
+    assert told("columnar") == told("reference")
+
+
 SLIDING = [
     "",
     "#window.length(3)",
@@ -333,8 +393,147 @@ def test_a_join_gives_the_same_rows_on_both_paths(
     assert told == play(S + T + query, "columnar", sent, cut=cut)
 
 
+@settings(COMMON, max_examples=200)
+@given(
+    st.one_of(queries(), patterns(), absences(), joins()), mixed(), st.sampled_from([0, 1 << 15])
+)
+def test_rows_no_longer_needed_are_dropped_and_the_rows_told_are_the_same(
+    query: str, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], much: int
+) -> None:
+    app = S + T + query
+    told = play(app, "reference", sent)
+    with pytest.MonkeyPatch.context() as here:
+        for module in (windows, pattern):
+            here.setattr(module, "LEAST", 2)
+        here.setattr(store, "MUCH", much)
+        assert play(app, "columnar", sent) == told
+
+
+def test_an_aggregation_forgets_what_it_no_longer_keeps() -> None:
+    app = (
+        "@app:playback define stream S (k string, v int); "
+        "@purge(enable='true', interval='1 sec', @retentionPeriod(sec='120 sec')) "
+        "define aggregation A from S select k, sum(v) as s, max(v) as m group by k "
+        "aggregate every sec;"
+    )
+    told: list[Any] = []
+    for path in ("columnar", "reference"):
+        runtime = Runtime(app, path=path)  # type: ignore[arg-type]
+        for at in range(40):
+            listed = [(f"k{at}-{n}", n) for n in range(100)]
+            runtime.send("S", listed, ts=1_600_000_000_000 + at * 10_000)
+        kept = runtime.snapshot()
+        told.append(runtime.query("from A within 0L, 4000000000000L per 'seconds' select *"))
+        assert b"k39-5" in kept
+        assert b"k0-5" not in kept
+    assert told[0] == told[1]
+    assert len(told[0]) == 1_300
+
+
+SELECTED = [
+    *(f"{name}({value})" for name in ("sum", "avg", "min", "max") for value in "vldf"),
+    "count()",
+    "k",
+    "v",
+    "d",
+]
+
+
+@st.composite
+def aggregations(draw: st.DrawFn) -> str:
+    """Draw an aggregation over S."""
+    where = draw(st.sampled_from(["", "[v > 0]", "[b]"]))
+    chosen = draw(st.lists(st.sampled_from(SELECTED), min_size=1, max_size=4))
+    columns = ", ".join(f"{e} as c{at}" for at, e in enumerate(chosen))
+    group = draw(st.sampled_from(["", " group by k", " group by k, g", " group by f"]))
+    every = draw(st.sampled_from(["sec ... year", "sec, min", "hour ... month"]))
+    return f"define aggregation A from S{where} select {columns}{group} aggregate every {every};"
+
+
+@st.composite
+def spread(draw: st.DrawFn) -> list[tuple[str, list[tuple[int, tuple[Any, ...]]]]]:
+    """Draw batches of S over hours and years, forth and back."""
+    out: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]] = []
+    now = 1_600_000_000_000
+    for size in draw(st.lists(st.integers(1, 7), min_size=1, max_size=6)):
+        batch = []
+        for _ in range(size):
+            now += draw(st.sampled_from([0, 3, 700, 40_000, -900, 86_400_000 * 20]))
+            batch.append((now, draw(rows)))
+        out.append(("S", batch))
+    return out
+
+
+def asked(app: str, path: Any, sent: Any, *, cut: int = -1) -> list[Any]:
+    """Send batches to an application with an aggregation and give what it then answers."""
+    runtime = start(app, path, [])
+    for at, one in enumerate(sent):
+        if at == cut:
+            kept = runtime.snapshot()
+            runtime = start(app, path, [])
+            runtime.restore(kept)
+        send(runtime, [one])
+    durations = ("seconds", "minutes", "hours", "days", "months", "years")
+    out: list[Any] = []
+    for duration in durations:
+        text = f"from A within 0L, 4000000000000L per '{duration}' select *"
+        try:
+            out.append(shown(runtime.query(text)))
+        except FlowError as error:
+            out.append(str(error))
+    return out
+
+
+@COMMON
+@given(aggregations(), spread(), st.integers(0, 5))
+def test_an_aggregation_gives_the_same_rows_on_both_paths(
+    app: str, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], cut: int
+) -> None:
+    app = S + app
+    found = asked(app, "columnar", sent)
+    assert found == asked(app, "reference", sent)
+    assert found == asked(app, "columnar", sent, cut=cut)
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(kernels, "_library", None)
+        assert asked(app, "columnar", sent) == found
+
+
+@COMMON
+@given(queries(), batches(), st.integers(0, 3))
+def test_codes_of_words_give_the_same_rows_as_strings(
+    query: str, sent: list[list[tuple[int, tuple[Any, ...]]]], shared: int
+) -> None:
+    words = Words(["c", "b", "a"])
+    told: list[list[Any]] = []
+    for coded in (False, True):
+        told.append([])
+        runtime = start(S + query, "columnar", told[-1])
+        for at, batch in enumerate(sent):
+            listed = list(zip(*(row for _, row in batch), strict=True))
+            columns: dict[str, Any] = dict(zip("kgvldfb", listed, strict=True))
+            if coded:
+                codes = np.array([-1 if k is None else "cba".index(k) for k in listed[0]])
+                columns["k"] = Dictionary(codes, ["c", "b", "a"] if at == shared else words)
+            runtime.send("S", columns, ts=np.array([ts for ts, _ in batch]))
+    assert told[0] == told[1]
+
+
+@COMMON
+@given(queries(), batches())
+def test_a_query_reads_what_a_partition_fills(
+    query: str, sent: list[list[tuple[int, tuple[Any, ...]]]]
+) -> None:
+    app = (
+        "partition with (k of S) begin from S[v > -3] select k, g, v, l, d, f, b insert into P; "
+        f"end; {query.replace('from S', 'from P').replace('of S', 'of P')}"
+    )
+    fill = "define stream P (k string, g int, v int, l long, d double, f float, b bool); "
+    timed = [("S", batch) for batch in sent]
+    assert play(S + fill + app, "columnar", timed) == play(S + fill + app, "reference", timed)
+
+
 @settings(COMMON, max_examples=150)
-@given(st.one_of(queries(), patterns(), joins()), mixed(), st.integers(0, 6))
+@given(st.one_of(queries(), patterns(), absences(), joins()), mixed(), st.integers(0, 6))
 def test_without_compiled_kernels_the_rows_are_the_same_and_snapshots_go_over(
     query: str, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], cut: int
 ) -> None:
@@ -419,6 +618,9 @@ def test_a_column_that_does_not_fit_is_refused() -> None:
         {"k": ["a", "b"], "v": [1]},
         {"k": Dictionary(np.array([0]), ["a"]), "v": Dictionary(np.array([0]), ["a"])},
         {"k": Dictionary(np.array([1]), ["a"]), "v": [1]},
+        {"k": Dictionary(np.array([1]), Words(["a"])), "v": [1]},
+        {"k": Dictionary(np.array([0]), [1]), "v": [1]},  # type: ignore[list-item]
+        {"k": ["a"], "v": np.array([0, 1])},
         {"k": Dictionary(np.array([-2]), ["a"]), "v": [1]},
     ):
         with pytest.raises(EventInvalid):

@@ -399,6 +399,42 @@ def upgrade() -> None:
     )
     op.create_index("users_email_key", "users", [sa.literal_column("lower(email)")], unique=True)
     op.create_table(
+        "brokers",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("certified", sa.Boolean(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("issuer", sa.Text(), nullable=True),
+        sa.Column("sealed_secrets", sa.LargeBinary(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("mosquitto_hash", sa.Text(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("previous_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("brokers_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("brokers_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("brokers_digest_key")),
+    )
+    op.create_index(
+        "brokers_name_key",
+        "brokers",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_table(
         "decoders",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -639,6 +675,18 @@ def upgrade() -> None:
         op.f("user_sessions_expires_at_idx"), "user_sessions", ["expires_at"], unique=False
     )
     op.create_index(op.f("user_sessions_user_id_idx"), "user_sessions", ["user_id"], unique=False)
+    op.create_table(
+        "broker_contacts",
+        sa.Column("broker_id", sa.Uuid(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["broker_id"],
+            ["brokers.id"],
+            name=op.f("broker_contacts_broker_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("broker_id", name=op.f("broker_contacts_pkey")),
+    )
     op.create_table(
         "decoder_problems",
         sa.Column("decoder_id", sa.Uuid(), nullable=False),
@@ -933,7 +981,9 @@ def upgrade() -> None:
     op.create_table(
         "sources",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("broker_id", sa.Uuid(), nullable=True),
+        sa.Column("front", sa.Text(), nullable=True),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -953,6 +1003,16 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "(broker_id IS NULL) = (front IS NULL)", name=op.f("sources_front_check")
+        ),
+        sa.CheckConstraint(
+            "organization_id IS NOT NULL OR front IS NOT NULL",
+            name=op.f("sources_organization_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["broker_id"], ["brokers.id"], name=op.f("sources_broker_id_fkey"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(
             ["inbox_id"], ["groups.id"], name=op.f("sources_inbox_id_fkey"), ondelete="SET NULL"
         ),
@@ -963,6 +1023,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("sources_pkey")),
+        sa.UniqueConstraint("broker_id", name=op.f("sources_broker_id_key")),
     )
     op.create_index(op.f("sources_inbox_id_idx"), "sources", ["inbox_id"], unique=False)
     op.create_index(
@@ -970,6 +1031,7 @@ def upgrade() -> None:
         "sources",
         ["organization_id", sa.literal_column("lower(name)")],
         unique=True,
+        postgresql_nulls_not_distinct=True,
     )
     op.create_table(
         "targets",
@@ -1153,6 +1215,7 @@ def upgrade() -> None:
         sa.Column("previous_digest", sa.LargeBinary(), nullable=True),
         sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("mosquitto_hash", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("platform", sa.Text(), nullable=True),
@@ -1235,6 +1298,50 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("device_states_pkey")),
     )
     op.create_index("device_states_of_device", "device_states", ["device_id", "at"], unique=False)
+    op.create_table(
+        "device_topic_rules",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=True),
+        sa.Column("device_kind", sa.Text(), nullable=True),
+        sa.Column("model", sa.Text(), nullable=True),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("publish", sa.Boolean(), nullable=False),
+        sa.Column("subscribe", sa.Boolean(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "publish OR channel IS NULL", name=op.f("device_topic_rules_channel_check")
+        ),
+        sa.CheckConstraint("publish OR subscribe", name=op.f("device_topic_rules_use_check")),
+        sa.ForeignKeyConstraint(
+            ["application_id", "organization_id"],
+            ["groups.id", "groups.organization_id"],
+            name="device_topic_rules_application_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+            name=op.f("device_topic_rules_device_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("device_topic_rules_pkey")),
+    )
+    op.create_index(
+        op.f("device_topic_rules_application_id_idx"),
+        "device_topic_rules",
+        ["application_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("device_topic_rules_device_id_idx"), "device_topic_rules", ["device_id"], unique=False
+    )
     op.create_table(
         "device_units",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1559,6 +1666,25 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 70},
     )
     op.create_index("session_retained_expires", "session_retained", ["expires_at"], unique=False)
+    op.create_table(
+        "source_devices",
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("device", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device"],
+            ["devices.number"],
+            name=op.f("source_devices_device_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["source_id"],
+            ["sources.id"],
+            name=op.f("source_devices_source_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("source_id", "device", name=op.f("source_devices_pkey")),
+    )
+    op.create_index("source_devices_of_device", "source_devices", ["device"], unique=False)
     op.create_table(
         "source_log",
         sa.Column("source_id", sa.Uuid(), nullable=False),

@@ -61,6 +61,9 @@ class Things:
             settings={"url": "https://data.example.org/in"},
         )
         self.make("routes", targetId=self.target, name="Everything")
+        self.broker = self.make(
+            "brokers", organizationId=self.organization, name="Front", kind="rabbitmq"
+        )
         self.source = self.make(
             "sources",
             organizationId=self.organization,
@@ -154,6 +157,9 @@ def pages(things: Things) -> dict[str, str]:
         "decoder-cases": f"/decoders/{things.decoder}?tab=cases",
         "targets": "/targets",
         "target-form": "/targets?new=true",
+        "brokers": "/brokers",
+        "broker": f"/brokers/{things.broker}",
+        "broker-form": "/brokers?new=true",
         "sources": "/sources",
         "source": f"/sources/{things.source}",
         "source-settings": f"/sources/{things.source}?tab=settings",
@@ -438,6 +444,30 @@ def test_identifiers_keep_their_networks_when_one_goes(
     kept = things.get(f"devices/{device}")
     assert kept["identifiers"] == identifiers[1:]
     assert kept["location"]["coordinates"] == [10.2, 56.15, 12.5]
+    assert visitor.wrong == []
+
+
+def test_devices_are_found_by_place_and_by_when_they_were_seen(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    north = {"type": "Point", "coordinates": [24.9, 60.2]}
+    far = things.make(
+        "devices", applicationId=things.application, name="North buoy", location=north
+    )
+    visitor = visit()
+    visitor.go("/map")
+    page = visitor.page
+    page.get_by_role("link", name="As a list").click()
+    expect(page.get_by_role("row").filter(has_text="North buoy")).to_be_visible()
+    visitor.go("/devices?bbox=20,60,30,61")
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.get_by_role("button", name="More filters").click()
+    page.get_by_role("menuitem", name="Last seen").click()
+    page.get_by_role("menuitem", name="within a day", exact=True).click()
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(page.get_by_role("row").filter(has_text="North buoy")).to_be_visible()
+    things.remove(f"devices/{far}")
     assert visitor.wrong == []
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from typing import Any
+from uuid import uuid4
 
 from fleet import Town, a_device, a_town
 from fleet_api import signed_in
@@ -120,6 +121,44 @@ async def test_rows_of_one_file_do_not_get_the_same_identifier(database: Databas
     assert codes[0] is None
     assert codes[2] == "devices.identifier_taken"
     assert "invalid" in codes[1]
+
+
+async def test_each_bad_row_of_many_is_named_and_no_other(database: Database) -> None:
+    async with database.begin() as tx:
+        town = await a_town(tx)
+        await devices.enrol(tx, town.admin, a_device(town, "Old", serial="S17"))
+    rows: list[dict[str, Any]] = [{"name": f"N{n}", "serial": f"S{n}"} for n in range(300)]
+    rows[40]["serial"] = "S39"
+    rows[250]["decoderId"] = str(uuid4())
+    report = await report_of(database, town, rows, "mode=partial")
+    bad = {row["line"]: row["problem"]["code"] for row in report["rows"] if row["problem"]}
+    lines = [row["line"] for row in report["rows"]]
+    assert lines == sorted(lines)
+    first = lines[0]
+    assert bad == {
+        first + 17: "devices.serial_taken",
+        first + 40: "devices.serial_taken",
+        first + 250: "decoders.unknown",
+    }
+    assert report["created"] == 297
+    async with database.begin() as tx:
+        rows_ = await tx.execute("SELECT count(*) FROM facts WHERE name = 'devices.enrolled'")
+        assert rows_.scalar_one() == 298
+
+
+async def test_a_quota_lets_the_first_rows_in_and_refuses_the_rest(database: Database) -> None:
+    async with database.begin() as tx:
+        town = await a_town(tx)
+    async with signed_in(database, town.admin) as client:
+        path = f"/api/v1/applications/{town.application_id}"
+        changed = await client.patch(path, json={"quotas": {"devices": 13}})
+        assert changed.status_code == 200, changed.text
+    rows = [{"name": f"N{n}"} for n in range(20)]
+    report = await report_of(database, town, rows, "mode=partial")
+    assert [row["action"] for row in report["rows"]] == ["create"] * 13 + ["error"] * 7
+    assert {row["problem"]["code"] for row in report["rows"][13:]} == {
+        "organizations.quota_reached"
+    }
 
 
 async def test_a_file_that_cannot_be_read_says_why(database: Database) -> None:

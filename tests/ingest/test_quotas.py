@@ -10,7 +10,9 @@ import pytest
 from httpx2 import AsyncClient, Response
 
 from moorage.ingest import store
+from moorage.ingest.service.limits import DeviceLimits
 from moorage.ingest.service.quotas import Quotas, measure
+from moorage.ingest.settings import IngestSettings
 from moorage.kit.ids import uuid7
 from moorage.organizations import Quota, Role
 from web import World
@@ -98,7 +100,7 @@ async def test_all_doors_together_admit_no_more_than_the_quota(towns: tuple[Town
     bound, _ = towns
     await bound.set_quotas(f"/organizations/{bound.organization}", messagesPerSecond=100)
     owners = [("organization's", UUID(bound.organization))]
-    doors = [(Quotas(), uuid7()) for _ in range(3)]
+    doors = [(Quotas(DeviceLimits(IngestSettings())), uuid7()) for _ in range(3)]
     async with bound.world.database.begin() as tx:
         for quotas, _door in doors:
             await quotas.read(tx)

@@ -170,7 +170,8 @@ async def test_commands_wait_for_the_one_they_are_for(site: Site) -> None:
 async def test_an_answer_is_taken_when_telemetry_is_shed(site: Site) -> None:
     made = await make(site.admin, f"/devices/{site.gateway['id']}/operations", code="blink")
     door = site.world.app.state.uplink.door
-    door._allowance.rate, door._allowance.burst = 0.001, 1
+    usual = site.world.settings.ingest
+    door.adjust(usual.model_copy(update={"device_rate": 0.001, "device_burst": 1}))
     assert (await site.post("up", json={"a": 1})).status_code == 202
     assert (await site.post("up", json={"a": 1})).status_code == 429
     async with asyncio.timeout(10):

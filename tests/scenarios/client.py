@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
@@ -101,13 +102,14 @@ async def dialled(
     secret: str | None = None,
     client_id: str = "tester",
     under_way: int = 100,
+    tls: ssl.SSLContext | None = None,
     **more: Any,
 ) -> AsyncIterator[Client]:
     """Open a connection and send CONNECT; the answer is for the caller to take.
 
     `more` is for the core's client, such as `clean_start`.
     """
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     core = ClientConnection(
         client_id,
         now=time.monotonic(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,12 +22,9 @@ from moorage.kit.ids import uuid7
 from moorage_mqtt import (
     V5,
     V311,
-    Acknowledged,
     ConnAck,
     Publish,
     Session,
-    SubAck,
-    Subscription,
     Will,
 )
 from scenarios.client import Client, connected, dialled

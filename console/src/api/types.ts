@@ -102,6 +102,13 @@ export type RoutePatch = Sent<'/api/v1/routes/{route_id}', 'patch'>
 export type Fact = Extract<Got<'/api/v1/audit'>, object>['items'][number]
 export type Demo = Got<'/api/v1/demo'>
 
+export type Broker = Item<'/api/v1/brokers'>
+export type BrokerBody = Sent<'/api/v1/brokers', 'post'>
+export type BrokerPatch = Sent<'/api/v1/brokers/{broker_id}', 'patch'>
+export type BrokerConnection = Sent<'/api/v1/brokers/{broker_id}/connect', 'post'>
+export type ShownBroker = Made<'/api/v1/brokers'>
+export type BrokerPiece = ShownBroker['pieces'][number]
+
 export type Source = Item<'/api/v1/sources'>
 export type SourceBody = Sent<'/api/v1/sources', 'post'>
 export type SourcePatch = Sent<'/api/v1/sources/{source_id}', 'patch'>

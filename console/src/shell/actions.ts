@@ -38,6 +38,7 @@ const BEGUN = [
   { to: '/import', label: 'import.title', needs: 'devices:manage', icon: IconDatabaseImport },
   { to: '/applications?new=true', label: 'applications.new', needs: 'applications:manage', icon: IconPlus },
   { to: '/decoders?new=true', label: 'decoders.new', needs: 'decoders:manage', icon: IconPlus },
+  { to: '/brokers?new=true', label: 'brokers.new', needs: 'sources:manage', icon: IconPlus },
   { to: '/sources?new=true', label: 'sources.new', needs: 'sources:manage', icon: IconPlus },
   { to: '/targets?new=true', label: 'targets.new', needs: 'targets:manage', icon: IconPlus },
   { to: '/users?new=true', label: 'users.invite', needs: 'users:manage', icon: IconPlus },

@@ -15,6 +15,7 @@ import {
   IconMap2,
   IconMessage2,
   IconPlugConnected,
+  IconRouter,
   IconSend2,
   IconSettings,
   IconShieldX,
@@ -39,6 +40,7 @@ export interface Destination {
     | 'operations'
     | 'notices'
     | 'decoders'
+    | 'brokers'
     | 'sources'
     | 'targets'
     | 'organizations'
@@ -69,6 +71,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
     key: 'flow',
     places: [
       { to: '/messages', key: 'messages', icon: IconMessage2, needs: 'messages:read' },
+      { to: '/brokers', key: 'brokers', icon: IconRouter, needs: 'sources:read' },
       { to: '/sources', key: 'sources', icon: IconAntenna, needs: 'sources:read' },
       { to: '/decoders', key: 'decoders', icon: IconCode, needs: 'decoders:read' },
       { to: '/targets', key: 'targets', icon: IconSend2, needs: 'targets:read' },

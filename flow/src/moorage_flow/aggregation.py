@@ -16,10 +16,11 @@ from .operators import Operator, chain
 from .scheduler import Scheduler
 from .scope import Frame, Getter, Scope
 from .selector import expand
-from .streams import Stream
+from .streams import ColumnReceiver, Stream
 from .values import NUMERIC, to_type
 
 if TYPE_CHECKING:
+    from .columnar import ColumnAggregation
     from .runtime import Runtime
 
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
@@ -100,11 +101,29 @@ class Aggregation:
         if definition.select.group_by:
             self._group = key_of([scope.resolve(v) for v in definition.select.group_by])
         self._time = self._time_of(compiler)
-        self._states = runtime.flow.holder(Buckets)
+        self.columnar = self._plan(runtime, compiler)
         self._purge(runtime)
-        operators.append(_Into(self))
-        first = chain(operators)
-        source.receivers.append(first.process)
+        if self.columnar is not None:
+            source.receivers.append(ColumnReceiver(self.columnar.take_rows, self.columnar.take))
+            return
+        self._states = runtime.flow.holder(Buckets)
+        source.receivers.append(chain([*operators, _Into(self)]).process)
+
+    def _plan(self, runtime: Runtime, compiler: Compiler) -> ColumnAggregation | None:
+        """Plan it on columns where it has such a form, and note the path it takes."""
+        if not runtime.columnar:
+            runtime.paths[self.id] = ("reference", runtime.why_reference)
+            return None
+        from . import columnar
+
+        types = [attribute.type for attribute, _, _ in self._outputs]
+        try:
+            planned = columnar.aggregation(runtime.flow, self.definition, compiler, types)
+        except columnar.Refused as refused:
+            runtime.paths[self.id] = ("reference", str(refused))
+            return None
+        runtime.paths[self.id] = ("columnar", "its buckets are kept in columns")
+        return planned
 
     @property
     def attributes(self) -> list[s.Attribute]:
@@ -151,7 +170,7 @@ class Aggregation:
 
     def add(self, chunk: Chunk) -> None:
         """Count events into every duration's buckets, whatever the order they come in."""
-        buckets = self._states.get().by_duration
+        buckets = self._states.of_all().by_duration
         for event in chunk:
             time = self._time(event)
             group = self._group(event) if self._group is not None else ""
@@ -181,7 +200,9 @@ class Aggregation:
             raise AppInvalid(
                 f"{self.id} is not aggregated by {duration}: {', '.join(self._durations)}"
             )
-        held = self._states.get().by_duration.get(duration, {})
+        if self.columnar is not None:
+            return self.columnar.rows(start, end, duration)
+        held = self._states.of_all().by_duration.get(duration, {})
         types = [a.type for a, _, _ in self._outputs]
         return [
             Event(
@@ -273,7 +294,10 @@ class Aggregation:
 
     def _sweep(self, retention: dict[str, int | None]) -> None:
         now = self._flow.clock.now
-        by_duration = self._states.get().by_duration
+        if self.columnar is not None:
+            self.columnar.sweep(retention, now)
+            return
+        by_duration = self._states.of_all().by_duration
         for duration, held in by_duration.items():
             kept_ms = retention[duration]
             if kept_ms is not None:

@@ -128,7 +128,11 @@ class QueryBuilder:
                         self._flow, query, source, attributes, compiler, selector, expired=expired
                     )
                 case s.StateInput():
-                    planned = columnar.pattern_query(self._flow, query, source, compiler, selector)
+                    read = {single.source.key for single, _ in positions(source.state)}
+                    cyclic = columnar.feeds(self._rt.app.syntax, [query], read)
+                    planned = columnar.pattern_query(
+                        self._flow, query, source, compiler, selector, cyclic=cyclic
+                    )
                 case s.Join():
                     sources = [self.find(side.source) for side in (source.left, source.right)]
                     finders = [
@@ -297,6 +301,10 @@ class QueryBuilder:
             )
             running.limiter = selector.limiter
             starts.insert(0, running.start)
+            if planned is not None:
+                planned.side_timers[0] = next((getattr(b, "timers", None) for b in timed), None)
+                if self._partition is None:
+                    planned.activate()
             by_name = dict(zip((f.id for f in frames), streams, strict=True))
             for name in running.streams:
                 receiver = _receiver(running, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -330,7 +331,10 @@ class Runtime:
                 self._heartbeat.beat()
 
     def _columnar(self, target: Stream) -> bool:
-        return any(isinstance(r, ColumnReceiver) and r.take is not None for r in target.receivers)
+        for receiver in target.receivers:
+            if isinstance(receiver, ColumnReceiver) and receiver.take is not None:
+                return True
+        return False
 
     def _send_rows(
         self,
@@ -339,35 +343,38 @@ class Runtime:
         ts: int | Sequence[int] | None,
         checked: bool,
     ) -> None:
-        from .columnar import intake
-
         if not checked:
             rows = [_pad(target, row) for row in rows]
         fit = _fit if checked else None
-        columns = intake.of_rows(target.id, target.attributes, rows, fit)
+        columns = self._columns().intake.of_rows(target.id, target.attributes, rows, fit)
         self._send_batch(target, columns, self._times(len(rows), ts))
 
     def _send_columns(
         self, target: Stream, columns: Mapping[str, Sequence[Any]], ts: int | Sequence[int] | None
     ) -> None:
-        from .columnar import intake
-
-        made = intake.of_columns(target.id, target.attributes, columns, _fit)
+        if target.intake is None:
+            intake = self._columns().intake
+            target.intake = intake.Intake(target.id, target.attributes, _fit)
+        made = target.intake.columns(columns)
         if made and len(made[0]):
             self._send_batch(target, made, self._times(len(made[0]), ts))
+
+    @staticmethod
+    @functools.cache
+    def _columns() -> Any:
+        """Load the columnar path, which needs numpy."""
+        from . import columnar
+
+        return columnar
 
     def _send_batch(
         self, target: Stream, columns: list[Column], times: Sequence[int | None]
     ) -> None:
-        import numpy as np
-
-        from .columnar import Batch
-
         self._arrive(times[-1])
-        now = self.flow.clock.now
         if isinstance(times, list):
+            now = self.flow.clock.now
             times = [now if t is None else t for t in times]
-        target.send_columns(Batch(columns, np.asarray(times, np.int64)))
+        target.send_columns(self._columns().batch_of(columns, times))
 
     @staticmethod
     def _from_columns(stream: Stream, columns: Mapping[str, Sequence[Any]]) -> list[Row]:
@@ -507,12 +514,16 @@ class Runtime:
         return [(name, *self.paths[name]) for name in self.queries]
 
     def on_columns(self) -> list[str]:
-        """Give the queries whose state is kept in columns, which a snapshot restores only there."""
-        return sorted(
+        """Give the queries and aggregations whose state is kept in columns, which a snapshot
+        restores only there.
+        """
+        queries = [
             name
             for name, query in self.queries.items()
             if query.columnar is not None and not query.columnar.stateless
-        )
+        ]
+        aggregations = [n for n, a in self.aggregations.items() if a.columnar is not None]
+        return sorted(queries + aggregations)
 
     def playback(
         self, on: bool, *, idle_ms: int | None = None, increment_ms: int | None = None

@@ -111,6 +111,12 @@ class Scheduler:
         if len(queue) == 1:
             self._wake(partition)
 
+    def notify_all(self, times: list[int]) -> None:
+        """Call the handler at each of some times, as `notify_at` does at one."""
+        first, *rest = times
+        self.notify_at(first)
+        self.queues[self._flow.partition].extend(rest)
+
     def _wake(self, partition: str) -> None:
         if self.clock.event_time or partition in self._waking:
             return
@@ -130,6 +136,8 @@ class Scheduler:
 
     def fire_due(self) -> None:
         """Serve every partition whose first time has come, earliest first."""
+        if not self.queues:
+            return
         due = [
             (q[0], at, p)
             for at, (p, q) in enumerate(self.queues.items())

@@ -12,6 +12,7 @@ from .language import syntax as s
 
 if TYPE_CHECKING:
     from .columnar import Batch
+    from .columnar.intake import Intake
 
 log = logging.getLogger("moorage_flow")
 
@@ -49,6 +50,7 @@ class Stream:
         self.receivers: list[Receiver] = []
         self.fault: Stream | None = None
         self.count = 0
+        self.intake: Intake | None = None
 
     def send(self, chunk: Chunk) -> None:
         """Give every listener its own copy of the events."""

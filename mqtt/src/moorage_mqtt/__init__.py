@@ -34,7 +34,7 @@ from .packets import (
 from .properties import Properties
 from .server import ServerConnection
 from .session import Outgoing, Session
-from .topics import check_filter, check_name, matches, split_share
+from .topics import check_filter, check_name, covers, matches, split_share
 from .wheel import Wheel
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "Will",
     "check_filter",
     "check_name",
+    "covers",
     "decode",
     "encode",
     "matches",

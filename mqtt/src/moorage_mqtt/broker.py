@@ -216,10 +216,11 @@ class Broker(Generic[M]):
         if member.subscriptions.pop(topic_filter, None) is None:
             return ReasonCode.NO_SUBSCRIPTION_EXISTED
         member.session.changed = True
-        subscribers = self._subscribers[member.space]
+        space = member.space_of(topic_filter)
+        subscribers = self._subscribers[space]
         subscribers.remove(member, topic_filter)
         if subscribers.is_empty:
-            del self._subscribers[member.space]
+            del self._subscribers[space]
         return ReasonCode.SUCCESS
 
     def answer_unsubscribe(self, member: M, packet: Unsubscribe) -> None:
@@ -240,15 +241,16 @@ class Broker(Generic[M]):
 
     def _enter(self, member: M, topic_filter: str, subscribed: Subscribed) -> None:
         member.subscriptions[topic_filter] = subscribed
-        subscribers = self._subscribers.get(member.space)
+        space = member.space_of(topic_filter)
+        subscribers = self._subscribers.get(space)
         if subscribers is None:
-            subscribers = self._subscribers[member.space] = Subscribers()
+            subscribers = self._subscribers[space] = Subscribers()
         subscribers.add(member, topic_filter, subscribed)
 
     def _send_retained(
         self, member: M, wanted: Subscription, identifier: int, qos: int, now: float
     ) -> None:
-        retained = self._retained.get(member.space)
+        retained = self._retained.get(member.space_of(wanted.topic_filter))
         for message in retained.find(wanted.topic_filter, now) if retained else ():
             copy = _copy(message, min(qos, message.qos), True, (identifier,) if identifier else ())
             self._deliver(member, copy, now)

@@ -44,7 +44,7 @@ class Member:
         self.principal = principal
         self.client_id = client_id
         self.space = space
-        """Which topics it sees: those of the same space."""
+        """Which topics it sees: those of the same space (see `space_of`)."""
         self.session = Session()
         self.subscriptions: dict[str, Subscribed] = {}
         """By topic filter, as it was asked for; a broker changes it."""
@@ -59,6 +59,13 @@ class Member:
         """The will of a lost connection, waiting for its delay."""
         self.will_at = 0.0
         self.due_at = -1
+
+    def space_of(self, topic_filter: str) -> Hashable:
+        """Tell in which space a filter looks; the same as long as it is subscribed to.
+
+        Whoever derives from this may let a session see several.
+        """
+        return self.space
 
     @property
     def is_connected(self) -> bool:

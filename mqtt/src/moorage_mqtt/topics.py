@@ -76,6 +76,25 @@ def matches(topic_filter: str, topic: str) -> bool:
     return all(want in ("+", level) for want, level in zip(wanted, levels, strict=False))
 
 
+def covers(allowed: str, wanted: str) -> bool:
+    """Tell whether every topic that one valid filter matches is matched by another (MQTT 5, 4.7).
+
+    Args:
+        allowed: the wider filter, share taken off.
+        wanted: the narrower one, share taken off.
+    """
+    if wanted.startswith("$") and allowed[:1] in ("+", "#"):
+        return False
+    levels, others = allowed.split("/"), wanted.split("/")
+    for level, other in zip(levels, others, strict=False):
+        if level == "#":
+            return True
+        if other == "#" or level not in ("+", other):
+            return False
+    # `a/#` matches `a` as well [MQTT-4.7.1-2].
+    return len(levels) == len(others) or levels[len(others) :] == ["#"]
+
+
 def _check_characters(topic: str) -> None:
     if "\0" in topic:
         raise malformed("The topic contains U+0000.")

@@ -23,6 +23,9 @@ from .facts import (
     DeviceRemoved,
     InboxClosed,
     InboxOpened,
+    TopicRuleChanged,
+    TopicRuleMade,
+    TopicRuleRemoved,
 )
 from .model import (
     DEV_EUI,
@@ -43,6 +46,7 @@ from .model import (
     Location,
     MapBox,
     Named,
+    NamedDevice,
     Naming,
     NewDevice,
     Ownership,
@@ -51,6 +55,7 @@ from .model import (
     ShownClaim,
     ShownSecret,
     Threshold,
+    TopicRight,
 )
 from .service.called import find_called
 from .service.claims import make_claim, redeem_claim
@@ -85,12 +90,14 @@ from .service.senders import (
     context_of,
     contexts_changed,
     credentials_of,
+    find_named,
     find_sender,
     gateways_of,
     gone,
     known,
     located,
     make_credential,
+    named_in,
     numbers_in,
     numbers_of,
     numbers_owned,
@@ -99,6 +106,7 @@ from .service.senders import (
     seen,
     senders_changed,
 )
+from .service.topics import with_topics
 from .service.watch import judge
 
 __all__ = [
@@ -136,6 +144,7 @@ __all__ = [
     "Location",
     "MapBox",
     "Named",
+    "NamedDevice",
     "Naming",
     "NewDevice",
     "NotThereThen",
@@ -148,6 +157,10 @@ __all__ = [
     "ShownClaim",
     "ShownSecret",
     "Threshold",
+    "TopicRight",
+    "TopicRuleChanged",
+    "TopicRuleMade",
+    "TopicRuleRemoved",
     "adopt",
     "arrive",
     "change",
@@ -162,6 +175,7 @@ __all__ = [
     "find_called",
     "find_inbox",
     "find_many",
+    "find_named",
     "find_sender",
     "gateways_of",
     "get",
@@ -177,6 +191,7 @@ __all__ = [
     "make_credential",
     "map_clusters",
     "move",
+    "named_in",
     "names_seen",
     "numbers_in",
     "numbers_of",
@@ -191,4 +206,5 @@ __all__ = [
     "seen",
     "senders_changed",
     "usual_decoders",
+    "with_topics",
 ]

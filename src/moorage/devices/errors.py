@@ -209,3 +209,19 @@ class PhotoUnfit(MoorageError):
     kind = Kind.INVALID
     code = "devices.photo_unfit"
     message = "A photo is a JPEG, PNG or WebP file of at most {limit} bytes."
+
+
+class TopicRuleUnknown(MoorageError):
+    """No such rule about topics in the application."""
+
+    kind = Kind.NOT_FOUND
+    code = "devices.topic_rule_unknown"
+    message = "There is no topic rule {id} in this application."
+
+
+class TooManyTopicRules(MoorageError):
+    """An application has as many rules about topics as it may."""
+
+    kind = Kind.CONFLICT
+    code = "devices.too_many_topic_rules"
+    message = "An application has at most {limit} topic rules. Use places, or remove some."

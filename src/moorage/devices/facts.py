@@ -67,3 +67,21 @@ class InboxClosed(Fact):
     """An application's inbox key was taken back."""
 
     name = "devices.inbox_closed"
+
+
+class TopicRuleMade(Fact):
+    """Devices of an application were allowed topics."""
+
+    name = "devices.topic_rule_made"
+
+
+class TopicRuleChanged(Fact):
+    """A rule about topics changed."""
+
+    name = "devices.topic_rule_changed"
+
+
+class TopicRuleRemoved(Fact):
+    """A rule about topics was taken back."""
+
+    name = "devices.topic_rule_removed"

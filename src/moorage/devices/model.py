@@ -363,6 +363,64 @@ class ShownSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicRight:
+    """A topic filter that one device may use, its places filled.
+
+    Attributes:
+        topic: as MQTT writes filters.
+        publish, subscribe: what it may do there.
+        channel: what it publishes there is its message of this channel; None if it is only passed
+            on to whoever may subscribe.
+        rule_id: where it comes from.
+    """
+
+    topic: str
+    publish: bool
+    subscribe: bool
+    channel: str | None
+    rule_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewTopicRule:
+    """What lets devices of an application use topics beyond their own.
+
+    Attributes:
+        topic: a topic filter with places (`PLACES`), such as `plant/{serial}/state`.
+        device_id, device_kind, model: for whom; None means all.
+        publish, subscribe, channel: as in `TopicRight`.
+    """
+
+    topic: str
+    publish: bool = False
+    subscribe: bool = False
+    channel: str | None = None
+    device_id: UUID | None = None
+    device_kind: DeviceKind | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRule:
+    """A rule about topics of an application."""
+
+    id: UUID
+    application_id: UUID
+    organization_id: UUID
+    device_id: UUID | None
+    device_kind: DeviceKind | None
+    model: str | None
+    topic: str
+    publish: bool
+    subscribe: bool
+    channel: str | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Sender:
     """A device that proved who it is, as the doors hold it.
 
@@ -375,6 +433,7 @@ class Sender:
         is_gateway: it may speak for the devices behind it (see `children_of`).
         valid_until: when the secret shown stops working by itself; None for never.
         platform, old_topic: where it comes from, and how it is called there.
+        topics: what it may use beyond its own topics.
     """
 
     number: int
@@ -388,11 +447,27 @@ class Sender:
     valid_until: datetime | None = None
     platform: Platform | None = None
     old_topic: str = ""
+    topics: tuple[TopicRight, ...] = ()
 
     @property
     def may_send(self) -> bool:
         """Tell whether the doors let it in, by its lifecycle state."""
         return self.state in SENDING or self.state is DeviceState.WAITING
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDevice:
+    """A device that may sign in by a user name, as files of brokers have it.
+
+    Attributes:
+        mosquitto_hash: of its password.
+        children: the devices behind it, if it is a gateway.
+    """
+
+    user_name: str
+    mosquitto_hash: str
+    device_id: UUID
+    children: tuple[UUID, ...] = ()
 
 
 class CalledBy(StrEnum):
@@ -411,13 +486,14 @@ class Naming:
 
     Attributes:
         credential_id: of whoever speaks for them.
+        organization_id: whose devices they are; None for those of everybody.
         called_by: what of a device its name there is.
         identifier_kind: which kind of identifier, where it is one.
         inbox_id: the application where strangers wait; None lets nobody wait.
     """
 
     credential_id: UUID
-    organization_id: UUID
+    organization_id: UUID | None
     called_by: CalledBy = CalledBy.ID
     identifier_kind: str = ""
     inbox_id: UUID | None = None

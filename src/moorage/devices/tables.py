@@ -54,7 +54,8 @@ devices = Table(
     Column("owner", Text, nullable=False),
     Column("ownership", Text),
     Column("state", Text, nullable=False),
-    Column("decoder_id", ForeignKey("decoders.id")),
+    # The type is said: the versions of a device copy it, whichever slice is loaded first.
+    Column("decoder_id", Uuid, ForeignKey("decoders.id")),
     Column("silent_after", Interval),
     Column("thresholds", JSONB, nullable=False),
     # Everything `q` looks through, case folded; words of it are found by their trigrams.
@@ -163,6 +164,8 @@ device_credentials = Table(
     Column("previous_digest", LargeBinary, unique=True),
     Column("previous_until", DateTime(timezone=True)),
     Column("hint", Text, nullable=False),
+    # Of a password, in the form of Mosquitto's password file; made when the secret is.
+    Column("mosquitto_hash", Text),
     Column("version", Integer, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     # Of a device that goes on as on the platform it comes from: how it was called there.
@@ -209,6 +212,34 @@ device_claims = Table(
         ondelete="CASCADE",
         name="device_claims_application_fkey",
     ),
+)
+
+# What devices may publish and subscribe to beyond their own topics; see service.topics.
+device_topic_rules = Table(
+    "device_topic_rules",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("application_id", Uuid, nullable=False, index=True),
+    Column("organization_id", Uuid, nullable=False),
+    # For whom: null means every device, kind, model of the application.
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), index=True),
+    Column("device_kind", Text),
+    Column("model", Text),
+    Column("topic", Text, nullable=False),
+    Column("publish", Boolean, nullable=False),
+    Column("subscribe", Boolean, nullable=False),
+    # What is published is kept as a message of this channel; null passes it on only.
+    Column("channel", Text),
+    *stamps(),
+    ForeignKeyConstraint(
+        ["application_id", "organization_id"],
+        ["groups.id", "groups.organization_id"],
+        onupdate="CASCADE",
+        ondelete="CASCADE",
+        name="device_topic_rules_application_fkey",
+    ),
+    CheckConstraint("publish OR subscribe", name="use"),
+    CheckConstraint("publish OR channel IS NULL", name="channel"),
 )
 
 # Which devices changed in what doors and workers remember of them; read by transaction, so that a

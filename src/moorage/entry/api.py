@@ -12,16 +12,19 @@ from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from moorage import decoders, ingest, ledger, targets, telemetry, users
+from moorage import brokers, decoders, ingest, ledger, targets, telemetry, users
 from moorage.api_gateway import Limits
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
+from moorage.brokers.routes import BrokerDoor
+from moorage.brokers.routes import is_door as is_broker_door
 from moorage.entry import authority, metrics, openapi, ports, root_key, state
 from moorage.entry import database as databases
 from moorage.entry.console import Console
@@ -53,19 +56,21 @@ class Health(Out):
 
 
 class Application(FastAPI):
-    """The API, with the devices' door before everything else.
+    """The API, with the doors of devices and of brokers in front before everything else.
 
-    Devices have credentials and limits of their own, looked after behind that door.
+    These have credentials and limits of their own, looked after behind those doors.
     """
 
-    def __init__(self, uplink: UplinkDoor, **options: Any) -> None:
+    def __init__(self, uplink: UplinkDoor, broker_door: BrokerDoor, **options: Any) -> None:
         super().__init__(**options)
-        self.uplink = uplink
+        self.uplink, self.broker_door = uplink, broker_door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
         if scope["type"] == "http" and is_door(scope["path"]):
             await self.uplink(scope, receive, send)
+        elif scope["type"] == "http" and is_broker_door(scope["path"]):
+            await self.broker_door(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -86,7 +91,8 @@ def build_app(
         limits: of the API's callers; the defaults when None.
     """
     doorbells = Doorbells(database, name="moorage-api-doorbell")
-    uplink = UplinkDoor()
+    uplink, broker_door = UplinkDoor(), BrokerDoor()
+    registry = brokers.Registry(database, doorbells)
     room = databases.room_of(settings)
     # For trials only, so one process a kind; started when first needed.
     workshop = decoders.Workshop(database, doorbells, decoders.find_runtimes(workers=1))
@@ -98,12 +104,14 @@ def build_app(
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
         door = ingest.Door(database, doorbells, settings.ingest, partitions, room=room)
         uplink.door = door
+        broker_door.guard, broker_door.registry = brokers.Guard(door, registry), registry
         app.state.feed = telemetry.Feed(database, doorbells)
         running = [
             asyncio.create_task(work)
             for work in (
                 doorbells.run(),
                 door.run(),
+                registry.run(),
                 app.state.feed.run(),
                 keep_learning(database, sealer, functools.partial(root_key.load, settings)),
             )
@@ -122,6 +130,7 @@ def build_app(
 
     app = Application(
         uplink,
+        broker_door,
         title="Moorage",
         version=version("moorage"),
         summary="One platform for a mixed fleet of devices.",
@@ -143,16 +152,23 @@ def build_app(
     app.state.target_kinds = targets.find_kinds()
     app.state.outbound = Outbound(settings.reachable)
     app.state.uplink, app.state.room = uplink, room
-    for router in ROUTERS:
-        app.include_router(router, dependencies=asking.CHECKS)
-    app.include_router(authority.router, dependencies=asking.CHECKS)
-    app.include_router(metrics.router)
+    app.router.routes.extend(_included())
     http.install_errors(app)
     _add_health(app)
     openapi.install(app)
     app.router.default = Console()
     app.add_middleware(Gateway, state=app.state, limits=limits or Limits())
     return app
+
+
+@functools.cache
+def _included() -> list[BaseRoute]:
+    """Give the routes of every slice, made once a process: that takes longer than all the rest."""
+    api = APIRouter(generate_unique_id_function=operation_id)
+    for router in (*ROUTERS, authority.router):
+        api.include_router(router, dependencies=asking.CHECKS)
+    api.include_router(metrics.router)
+    return api.routes
 
 
 def _ended(app: FastAPI, task: asyncio.Task[None]) -> None:

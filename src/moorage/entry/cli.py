@@ -12,7 +12,7 @@ from cyclopts import App
 from moorage.kit.errors import Kind, MoorageError
 
 # Whose function has another name.
-NAMED = {"import": "import_", "decoder": "app", "keys": "app", "user": "app"}
+NAMED = {"broker": "app", "import": "import_", "decoder": "app", "keys": "app", "user": "app"}
 
 app = App(
     name="moorage",
@@ -71,6 +71,7 @@ for module, commands in {
         "goes.\n\n"
         "The devices are made in an application of their own, and removed again at the end.",
     },
+    "broker": {"broker": "Write files for brokers in front that ask nobody."},
     "decoder": {"decoder": "Run and test decoders without a server."},
     "keys": {"keys": "Show and rotate the keys that seal stored secrets."},
     "user": {"user": "Let people in, list them, close their accounts."},

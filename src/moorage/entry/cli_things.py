@@ -24,18 +24,19 @@ from moorage.entry.rows import AsJson, show
 from moorage.kit.errors import FieldInvalid
 
 Kind = Literal[
-    "api-keys", "applications", "audit", "decoders", "devices", "inbox", "invitations", "notices",
-    "operations", "organizations", "permissions", "refusals", "routes", "sources", "system-log",
-    "targets", "tasks", "users",
+    "api-keys", "applications", "audit", "brokers", "decoders", "devices", "inbox", "invitations",
+    "notices", "operations", "organizations", "permissions", "refusals", "routes", "sources",
+    "system-log", "targets", "tasks", "users",
 ]  # fmt: skip
 Made = Literal[
-    "api-keys", "applications", "decoders", "devices", "invitations", "organizations",
+    "api-keys", "applications", "brokers", "decoders", "devices", "invitations", "organizations",
     "permissions", "routes", "sources", "targets", "users",
 ]  # fmt: skip
 COLUMNS = {
     "api-keys": "id name scopes expiresAt usedAt",
     "applications": "id name status deviceCount endDate",
     "audit": "at name callerLabel subjectId",
+    "brokers": "id name kind askedAt",
     "decoders": "id name kind version deviceCount failures",
     "devices": "id name kind state connectivity lastSeenAt",
     "inbox": "id sender kind messageCount lastSeenAt",

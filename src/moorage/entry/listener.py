@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import structlog
 
-from moorage import ingest, ledger, sources
+from moorage import brokers, ingest, ledger, sources
 from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import root_key, tls
@@ -51,6 +51,9 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     )
     outbound = Outbound(settings.reachable)
     keeper = sources.Keeper(database, doorbells, door, sealer, outbound)
+    registry = brokers.Registry(database, doorbells)
+    guard = brokers.Guard(door, registry)
+    callouts = brokers.Callouts(database, doorbells, door, guard, sealer, outbound)
     learning = functools.partial(root_key.load, settings)
     certificate = Certificate(settings)
     contexts = PeerContexts(sealer)
@@ -81,6 +84,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                 for work in (
                     doorbells.run(),
                     door.run(),
+                    registry.run(),
                     certificate.keep_fresh(),
                     secrets.keep_learning(database, sealer, learning, contexts.learn),
                 )
@@ -89,7 +93,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                 tasks.create_task(transport.run(door, functools.partial(ready, transport.name)))
                 for transport in transports
             ]
-            doors.append(tasks.create_task(keeper.run()))
+            doors += [tasks.create_task(part.run()) for part in (keeper, callouts)]
             await line.stop.wait()
             # The doors close first, so that what they took in is still committed and answered.
             for task in doors:

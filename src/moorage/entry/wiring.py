@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from moorage.api_gateway import jobs as api_gateway_jobs
 from moorage.audit import jobs as audit_jobs
 from moorage.audit import routes as audit
+from moorage.brokers import routes as brokers
 from moorage.decoders import jobs as decoders_jobs
 from moorage.decoders import routes as decoders
 from moorage.devices import jobs as devices_jobs
@@ -46,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     devices.transfer,
     devices.applications,
     devices.claims,
+    devices.topics,
     devices.router,
     devices.credentials,
     devices.inbox,
@@ -65,6 +67,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     targets.kinds_router,
     targets.routes_router,
     sources.router,
+    brokers.router,
     audit.router,
     demo_routes.router,
 )

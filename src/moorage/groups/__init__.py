@@ -6,6 +6,7 @@ from .model import Application, ApplicationFilter, ApplicationStatus, ContactPer
 from .service import (
     change,
     get,
+    ids_within,
     list_applications,
     make,
     move,
@@ -34,6 +35,7 @@ __all__ = [
     "NewApplication",
     "change",
     "get",
+    "ids_within",
     "list_applications",
     "make",
     "move",

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from moorage import notifications, organizations
 from moorage.kit import pages
-from moorage.kit.caller import Caller
+from moorage.kit.caller import Caller, Reach
 from moorage.kit.db import Tx
 from moorage.kit.facts import difference, merged
 from moorage.organizations import Kept, Permission, Quota
@@ -187,6 +187,11 @@ async def sending_json(tx: Tx, application_ids: Iterable[UUID]) -> set[UUID]:
 async def silence_limits(tx: Tx) -> dict[UUID, timedelta]:
     """Tell after how long devices count as silent, by application; for the watch only."""
     return await store.silence_limits(tx)
+
+
+async def ids_within(tx: Tx, reach: Reach) -> frozenset[UUID]:
+    """List the applications that a caller's reach takes in; for doors."""
+    return await store.ids_within(tx, reach) if reach else frozenset()
 
 
 async def names_of(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, str]:

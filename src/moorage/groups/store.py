@@ -210,6 +210,19 @@ async def quota(tx: Tx, application_id: UUID, what: Quota) -> int | None:
     return None if found is None else found[what.value]
 
 
+async def ids_within(tx: Tx, reach: Reach) -> frozenset[UUID]:
+    """Read which applications a reach takes in."""
+    query = select(groups.c.id)
+    if not reach.everywhere:
+        query = query.where(
+            or_(
+                groups.c.organization_id.in_(reach.organization_ids),
+                groups.c.id.in_(reach.application_ids),
+            )
+        )
+    return frozenset(row.id for row in await tx.execute(query))
+
+
 async def names_of(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Read names."""
     query = select(groups.c.id, groups.c.name).where(groups.c.id.in_(list(application_ids)))

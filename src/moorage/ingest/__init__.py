@@ -20,13 +20,16 @@ from .ports import (
     Presence,
     Print,
     Refusal,
+    Service,
     Transport,
     TransportKind,
     Uplink,
     Wait,
 )
 from .service import (
+    PUBLISHED,
     RE_DECODE,
+    SUBSCRIBED,
     Deriver,
     Door,
     Part,
@@ -41,7 +44,9 @@ from .service import (
 )
 
 __all__ = [
+    "PUBLISHED",
     "RE_DECODE",
+    "SUBSCRIBED",
     "Command",
     "Credentials",
     "Deriver",
@@ -63,6 +68,7 @@ __all__ = [
     "Refusal",
     "Room",
     "SenderUnknown",
+    "Service",
     "TooFast",
     "TooManyAttempts",
     "Transport",

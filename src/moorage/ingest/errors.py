@@ -25,6 +25,14 @@ class TopicRefused(MoorageError):
     )
 
 
+class CommandMalformed(MoorageError):
+    """What a service asks of a device cannot be read."""
+
+    kind = Kind.INVALID
+    code = "ingest.command_malformed"
+    message = 'A command is a JSON object such as {{"code": "reboot", "payload": null}}: {reason}.'
+
+
 class MessageTooLarge(MoorageError):
     """The message is larger than one may be."""
 

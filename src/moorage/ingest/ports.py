@@ -6,10 +6,12 @@ import socket
 import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from moorage.devices import Sender
+from moorage.kit.caller import Caller
 from moorage.kit.text import storable
 from moorage.ledger import RawMessage
 from moorage.sessions import KeptSession, Listener, RetainedMessage
@@ -66,16 +68,43 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """A person's or an organisation's program that signed in with an API key.
+
+    Attributes:
+        number: names it in this process; below zero, so that it is no device's.
+        caller: who it is, with its rights.
+        reads, operates: the applications whose messages it may read, whose devices it may operate.
+        valid_until: when its key stops working by itself; None for never.
+    """
+
+    number: int
+    caller: Caller
+    reads: frozenset[UUID] = frozenset()
+    operates: frozenset[UUID] = frozenset()
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Uplink:
     """Where a publish goes: the device it speaks for, and the channel of its message.
 
-    `is_answer` says that it ends an operation: such messages are taken as long as there is room at
-    all (see `Host.admit`).
+    Attributes:
+        device: in the message path, or the number of a service.
+        channel: of the message.
+        is_answer: it ends an operation: such messages are taken as long as there is room at all
+            (see `Host.admit`).
+        is_kept: it enters the ledger; else it is passed on only.
+        space: the application whose topics it belongs to; None for the device's own.
+        topic: how it is called there; empty if as it was published.
     """
 
     device: int
     channel: str
     is_answer: bool = False
+    is_kept: bool = True
+    space: UUID | None = None
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +176,8 @@ class Command:
 class Host(Protocol):
     """All that a transport holds of the platform."""
 
-    async def identify(self, credentials: Credentials) -> Sender:
-        """Recognise a device.
+    async def identify(self, credentials: Credentials) -> Sender | Service:
+        """Recognise a device, or a service by its API key.
 
         Raises:
             SenderUnknown: nobody we know (already counted and listed).
@@ -157,12 +186,39 @@ class Host(Protocol):
         """
         ...
 
-    def uplink(self, sender: Sender, topic: str) -> Uplink | None:
+    def uplink(self, sender: Sender | Service, topic: str) -> Uplink | None:
         """Tell where a publish to `topic` goes; None if the sender may not publish there."""
         ...
 
-    def may_subscribe(self, sender: Sender, topic_filter: str) -> bool:
+    def may_subscribe(self, sender: Sender | Service, topic_filter: str) -> bool:
         """Tell whether the sender may subscribe to the filter."""
+        ...
+
+    def space_of(self, sender: Sender, topic_filter: str) -> UUID | None:
+        """Tell whose topics a filter is about: the application's, or None for the device's own."""
+        ...
+
+    def shown_topic(self, uplink: Uplink, topic: str) -> str | None:
+        """Give the topic by which services know a message; None if its device has just gone.
+
+        Args:
+            uplink: where it goes.
+            topic: what it was published to.
+        """
+        ...
+
+    def is_command(self, topic: str) -> bool:
+        """Tell whether what a service publishes to `topic` is asked of a device (see `ask`)."""
+        ...
+
+    async def ask(self, service: Service, topic: str, payload: bytes) -> None:
+        """Ask something of a device for a service; it is kept when this returns.
+
+        Raises:
+            TopicRefused: the service may not, or there is no such device.
+            CommandMalformed: the payload says nothing that can be asked.
+            MoorageError: the device does not take it now.
+        """
         ...
 
     def children(self, sender: Sender) -> Mapping[str, Sender]:
@@ -170,6 +226,14 @@ class Host(Protocol):
 
         Whoever loses a child is cut.
         """
+        ...
+
+    def enter(self, sender: Sender | Service) -> Wait | None:
+        """Count a connection in; None if it may come. Whoever came in has to `leave`."""
+        ...
+
+    def leave(self, sender: Sender | Service) -> None:
+        """Count a connection out."""
         ...
 
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
@@ -232,7 +296,7 @@ class Host(Protocol):
     async def find_again(self, device: int) -> Found:
         """Make this door the home of a device, and give what was kept for it and has not expired.
 
-        All asked for before is in it. It stays at home here until `leave`; if it is at home
+        All asked for before is in it. It stays at home here until `let_move`; if it is at home
         elsewhere, that is given instead.
 
         Raises:
@@ -240,7 +304,7 @@ class Host(Protocol):
         """
         ...
 
-    def leave(self, device: int) -> None:
+    def let_move(self, device: int) -> None:
         """Let a device be at home elsewhere, once all that was asked for before is kept."""
         ...
 

@@ -131,7 +131,7 @@ class UplinkDoor:
                 raise SenderUnknown  # Who it is for stands in the body, which nobody may send.
             body = await _body(receive, headers, self.door.settings.largest_message)
             return await self._take_event(credentials, body, query, known)
-        sender = await self.door.identify(credentials)
+        sender = await self.door.identify_device(credentials)
         known.append(sender)
         if method == b"GET":
             return await self._poll(sender, topic)
@@ -164,7 +164,7 @@ class UplinkDoor:
             credentials = Credentials(None, key, "", address, "http", scope["scheme"] == "https")
         else:
             credentials = _credentials(headers, query, address, scope["scheme"])
-        sender = await self.door.identify(credentials)
+        sender = await self.door.identify_device(credentials)
         known.append(sender)
         own = (
             sender.platform is devices.Platform.OS2IOT
@@ -196,7 +196,7 @@ class UplinkDoor:
     ) -> Answer:
         """Take in an event of a ChirpStack server for the device it names."""
         event = service.unwrap(body, query.get("event", [""])[0])
-        sender = await self.door.identify(replace(credentials, dev_eui=event.dev_eui))
+        sender = await self.door.identify_device(replace(credentials, dev_eui=event.dev_eui))
         known.append(sender)
         if sender.is_gateway:
             topic = f"v1/devices/{event.dev_eui}/up"

@@ -28,3 +28,21 @@ class IngestSettings(Section):
         description="messages that one device may send at once",
         json_schema_extra=LIVE,
     )
+    device_bytes: float = Field(
+        default=1_048_576,
+        ge=1_024,
+        description="bytes a second that one device may send on average; ten times as many at once",
+        json_schema_extra=LIVE,
+    )
+    device_connects: int = Field(
+        default=120,
+        ge=1,
+        description="times a minute that one device may connect over MQTT",
+        json_schema_extra=LIVE,
+    )
+    device_connections: int = Field(
+        default=50,
+        ge=1,
+        description="connections that one device may have at one listener",
+        json_schema_extra=LIVE,
+    )

@@ -39,6 +39,7 @@ LEARN_EVERY = timedelta(seconds=5)
 UNUSED_AT_FIRST = timedelta(seconds=30)
 # What is sealed and not sealed anew, answers kept for a repeated request, lives for a day.
 KEPT_RETIRED = timedelta(days=2)
+_MOSQUITTO_ITERATIONS = 101
 
 sealing_keys = Table(
     "sealing_keys",
@@ -303,6 +304,18 @@ def make_token(prefix: str = "", size: int = 24) -> str:
 def digest(secret: str | bytes) -> bytes:
     """Hash a high-entropy credential for storing and looking up (SHA-256)."""
     return hashlib.sha256(secret.encode() if isinstance(secret, str) else secret).digest()
+
+
+def mosquitto_hash(secret: str) -> str:
+    """Hash a credential as Mosquitto's password file has it: `$7$iterations$salt$hash`.
+
+    PBKDF2 (RFC 8018, section 5.2) with HMAC-SHA-512, 12 bytes of salt, 64 of hash, both in base64,
+    and 101 iterations as mosquitto_passwd(1) of 2.0: what is hashed is long and random.
+    """
+    salt = secrets.token_bytes(12)
+    made = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, _MOSQUITTO_ITERATIONS)
+    texts = (base64.b64encode(part).decode() for part in (salt, made))
+    return f"$7${_MOSQUITTO_ITERATIONS}${'$'.join(texts)}"
 
 
 def same(one: bytes, other: bytes) -> bool:

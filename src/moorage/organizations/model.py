@@ -62,10 +62,20 @@ _READ = frozenset(
 
 
 class Quota(StrEnum):
-    """What an organisation or an application may use at most; without one there is no bound."""
+    """What an organisation or an application may use at most; without one there is no bound.
+
+    Those of a device hold for each device by itself: an organisation's in place of the operator's
+    settings, an application's where it is less.
+    """
 
     MESSAGES = "messagesPerSecond"
     BYTES = "bytesPerSecond"
+    CONNECTS = "connectsPerSecond"
+    CONNECTIONS = "connections"
+    DEVICE_MESSAGES = "deviceMessagesPerSecond"
+    DEVICE_BYTES = "deviceBytesPerSecond"
+    DEVICE_CONNECTS = "deviceConnectsPerMinute"
+    DEVICE_CONNECTIONS = "deviceConnections"
     DEVICES = "devices"
     SERIES = "series"
     STORAGE = "storageBytes"

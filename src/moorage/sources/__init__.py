@@ -1,12 +1,17 @@
 """Brokers of organisations that messages of devices are fetched from."""
 
-from .model import NewSource, Source, State, Subscription, Version
-from .service import Keeper, add, count_by_state, get, pause, remove, seal_anew
+from .errors import SourceNameTaken, SourcesTooMany
+from .model import FRONT, BrokerKind, NewSource, Source, State, Subscription, Version
+from .service import Keeper, add, count_by_state, get, pause, remove, seal_anew, signed_in
 
 __all__ = [
+    "FRONT",
+    "BrokerKind",
     "Keeper",
     "NewSource",
     "Source",
+    "SourceNameTaken",
+    "SourcesTooMany",
     "State",
     "Subscription",
     "Version",
@@ -16,4 +21,5 @@ __all__ = [
     "pause",
     "remove",
     "seal_anew",
+    "signed_in",
 ]

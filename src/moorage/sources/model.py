@@ -17,6 +17,17 @@ LOST_AFTER = timedelta(seconds=30)
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
+class BrokerKind(StrEnum):
+    """What software a broker in front is, and so in which words it speaks of its clients."""
+
+    MOSQUITTO = "mosquitto"
+    GO_AUTH = "mosquitto-go-auth"
+    EMQX = "emqx"
+    VERNEMQ = "vernemq"
+    RABBITMQ = "rabbitmq"
+    NATS = "nats"
+
+
 class Version(StrEnum):
     """A version of MQTT."""
 
@@ -40,6 +51,14 @@ class Subscription:
     qos: int = 1
     device: str | None = None
     pointer: str | None = None
+
+
+# What devices send at a broker in front: the topics of the platform's own door, written out.
+FRONT = (
+    Subscription("v1/devices/{device}/up/#"),
+    Subscription("v1/devices/{device}/twin/reported"),
+    Subscription("v1/devices/{device}/op/+/result"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +133,10 @@ class Source:
     """A broker, and what of its messages is taken.
 
     Attributes:
+        organization_id: whose devices it speaks for; None for those of everybody.
+        broker_id: the broker in front that it is, where it is one.
+        front: what software that is; its topics are those of the platform's own door, and commands
+            go down through it.
         url: see `Address`.
         client_id: empty for one of the source's own.
         authority: PEM of the authorities trusted instead of the system's.
@@ -123,7 +146,9 @@ class Source:
     """
 
     id: UUID
-    organization_id: UUID
+    organization_id: UUID | None
+    broker_id: UUID | None
+    front: BrokerKind | None
     name: str
     url: str
     version: Version
@@ -154,9 +179,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class NewSource:
-    """What makes a source; `secrets` in plain text, to be sealed."""
+    """What makes a source; `secrets` in plain text, to be sealed.
 
-    organization_id: UUID
+    One of a broker in front has the subscriptions of `FRONT`.
+    """
+
+    organization_id: UUID | None
     name: str
     url: str
     subscriptions: tuple[Subscription, ...]
@@ -169,6 +197,8 @@ class NewSource:
     called_by: CalledBy = CalledBy.ID
     identifier_kind: str = ""
     inbox_id: UUID | None = None
+    broker_id: UUID | None = None
+    front: BrokerKind | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

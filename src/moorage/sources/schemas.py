@@ -10,7 +10,7 @@ from pydantic import Field, Strict
 from moorage.devices import CalledBy
 from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
 
-from .model import NewSource, Outcome, State, Subscription, Version
+from .model import BrokerKind, NewSource, Outcome, State, Subscription, Version
 
 Text = Annotated[str, Storable]
 Secret = Annotated[Text, Field(min_length=1, max_length=20_000)]
@@ -153,10 +153,16 @@ class HealthOut(Out):
 
 
 class SourceOut(Stamped):
-    """A source; secrets are write-only, `secrets` names those that are set."""
+    """A source; secrets are write-only, `secrets` names those that are set.
+
+    `brokerId` and `front` are of those that are a broker in front of the platform; without
+    `organizationId` that serves the whole installation.
+    """
 
     id: UUID
-    organization_id: UUID
+    organization_id: UUID | None
+    broker_id: UUID | None
+    front: BrokerKind | None
     name: str
     url: str
     version: Version

@@ -20,6 +20,7 @@ from moorage.kit.db import Tx
 from .errors import SourceNameTaken, SourceUnknown
 from .model import (
     LOST_AFTER,
+    BrokerKind,
     BrokerSession,
     Health,
     LogEntry,
@@ -30,10 +31,13 @@ from .model import (
     Subscription,
     Version,
 )
-from .tables import source_log, source_states, sources
+from .tables import source_devices, source_log, source_states, sources
 
 KEEP_LOG = 1_000
-_SPECIAL = frozenset(("version", "subscriptions", "called_by", "secret_names", "sealed_secrets"))
+ARRIVALS_CHANNEL = "moorage_arrivals"
+_SPECIAL = frozenset(
+    ("version", "front", "subscriptions", "called_by", "secret_names", "sealed_secrets")
+)
 _PLAIN = tuple(c.name for c in sources.c if c.name not in _SPECIAL)
 _HEALTH = tuple(name for name in Health.__dataclass_fields__ if name != "state")
 
@@ -55,6 +59,7 @@ def _source(row: Any, tx: Tx) -> Source:
     return Source(
         **{name: getattr(row, name) for name in _PLAIN},
         version=Version(row.version),
+        front=row.front and BrokerKind(row.front),
         called_by=CalledBy(row.called_by),
         subscriptions=tuple(Subscription(**one) for one in row.subscriptions),
         secrets=tuple(row.secret_names),
@@ -90,9 +95,11 @@ async def add(tx: Tx, source_id: UUID, new: NewSource, sealed: bytes | None) -> 
     return await get(tx, source_id)
 
 
-async def count(tx: Tx, organization_id: UUID) -> int:
-    """Count an organisation's sources."""
-    query = select(func.count()).where(sources.c.organization_id == organization_id)
+async def count(tx: Tx, organization_id: UUID | None) -> int:
+    """Count an organisation's sources, or the installation's."""
+    query = select(func.count()).where(
+        sources.c.organization_id.is_not_distinct_from(organization_id)
+    )
     number: int = (await tx.execute(query)).scalar_one()
     return number
 
@@ -283,6 +290,40 @@ async def trim_log(tx: Tx) -> None:
         "(SELECT n FROM source_log WHERE source_id = s.id ORDER BY n DESC OFFSET :most LIMIT 1)",
         {"most": KEEP_LOG - 1},
     )
+
+
+# --- Who is at a broker in front ------------------------------------------
+
+
+async def devices_at(tx: Tx, source_id: UUID) -> list[int]:
+    """Read the numbers of the devices that are at a broker in front."""
+    query = select(source_devices.c.device).where(source_devices.c.source_id == source_id)
+    return [row.device for row in await tx.execute(query)]
+
+
+async def came(tx: Tx, source_id: UUID, numbers: Iterable[int]) -> None:
+    """Note that devices, which are known, are at a broker in front."""
+    rows = [{"source_id": source_id, "device": number} for number in sorted(set(numbers))]
+    if rows:
+        await tx.execute(insert(source_devices).values(rows).on_conflict_do_nothing())
+
+
+async def came_to(tx: Tx, arrivals: Mapping[UUID, Iterable[int]]) -> None:
+    """Note who signed in at brokers in front, by the brokers' ids, and ring their holders."""
+    for broker_id, numbers in arrivals.items():
+        query = select(sources.c.id).where(sources.c.broker_id == broker_id)
+        if (source_id := (await tx.execute(query)).scalar_one_or_none()) is not None:
+            await came(tx, source_id, numbers)
+            await tx.execute(
+                "SELECT pg_notify(:channel, :source_id)",
+                {"channel": ARRIVALS_CHANNEL, "source_id": str(source_id)},
+            )
+
+
+async def went(tx: Tx, source_id: UUID, numbers: Iterable[int]) -> None:
+    """Note that devices left a broker in front."""
+    gone = source_devices.c.device.in_(list(numbers))
+    await tx.execute(delete(source_devices).where(source_devices.c.source_id == source_id, gone))
 
 
 async def count_by_state(tx: Tx) -> dict[str, int]:

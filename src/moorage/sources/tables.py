@@ -28,7 +28,10 @@ sources = Table(
     "sources",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    # None: it is a broker in front of the whole installation.
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE")),
+    Column("broker_id", ForeignKey("brokers.id", ondelete="CASCADE"), unique=True),
+    Column("front", Text),
     Column("name", Text, nullable=False),
     Column("url", Text, nullable=False),
     Column("version", Text, nullable=False),
@@ -47,8 +50,22 @@ sources = Table(
     Column("sealed_secrets", LargeBinary),
     Column("paused", Boolean, nullable=False),
     *stamps(),
+    CheckConstraint("organization_id IS NOT NULL OR front IS NOT NULL", name="organization"),
+    CheckConstraint("(broker_id IS NULL) = (front IS NULL)", name="front"),
 )
-Index("sources_name_key", sources.c.organization_id, func.lower(sources.c.name), unique=True)
+Index(
+    "sources_name_key", sources.c.organization_id, func.lower(sources.c.name), unique=True,
+    postgresql_nulls_not_distinct=True,
+)  # fmt: skip
+
+# The devices that are at a broker in front, so that their commands are sent there.
+source_devices = Table(
+    "source_devices",
+    metadata,
+    Column("source_id", ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("device", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+)
+Index("source_devices_of_device", source_devices.c.device)
 
 # What the holder of a source writes: beside the source, so that neither changes the other's ETag.
 source_states = Table(

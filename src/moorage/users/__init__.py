@@ -2,7 +2,7 @@
 
 from .errors import CredentialsWrong, UserUnknown
 from .facts import ApiKeyIssued, ApiKeyRevoked, SignInRefused, UserChanged, UserErased, UserSignedIn
-from .model import Link, NewApiKey, NewUser, User, Visitor
+from .model import API_KEY_PREFIX, Link, NewApiKey, NewUser, User, Visitor
 from .service import (
     SigningKeys,
     add,
@@ -13,16 +13,19 @@ from .service import (
     first_link,
     grant_admin,
     identify,
+    identify_key,
     issue_key,
     link_for,
     list_keys,
     load_signing_keys,
+    recognise_again,
     revoke_key,
     seal_anew,
     sign_in_by_link,
 )
 
 __all__ = [
+    "API_KEY_PREFIX",
     "ApiKeyIssued",
     "ApiKeyRevoked",
     "CredentialsWrong",
@@ -45,10 +48,12 @@ __all__ = [
     "first_link",
     "grant_admin",
     "identify",
+    "identify_key",
     "issue_key",
     "link_for",
     "list_keys",
     "load_signing_keys",
+    "recognise_again",
     "revoke_key",
     "seal_anew",
     "sign_in_by_link",

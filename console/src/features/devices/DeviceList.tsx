@@ -36,6 +36,8 @@ import { changeDevice, listDevices, moveDevice, removeDevice } from './queries'
 import { StateModal } from './StateModal'
 import { CONNECTIVITY, CONNECTIVITY_TONE, KINDS, OWNERSHIPS, STATE_TONE, STATES, type State } from './words'
 
+const SEEN = ['PT1H', 'P1D', 'P7D', '-PT1H', '-P1D', '-P7D', '-P30D']
+
 /** Devices with filters, bulk actions and a quick look; of one application where one is given. */
 export function DeviceList({ applicationId }: { applicationId?: string }) {
   const { t } = useTranslation()
@@ -54,6 +56,8 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
     decoderId: rest.decoderId,
     ownership: rest.ownership,
     located: rest.located,
+    bbox: rest.bbox,
+    seen: at ? undefined : rest.seen,
     ...(applicationId ? {} : { applicationId: rest.applicationId }),
   }
   const filter = {
@@ -218,6 +222,31 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
                   label: t(`devices.located.${one}`),
                 })),
               },
+              ...(at
+                ? []
+                : [
+                    {
+                      key: 'seen',
+                      label: t('fields.lastSeenAt'),
+                      extra: true,
+                      options: SEEN.map((one) => ({
+                        value: one,
+                        label: t(one.startsWith('-') ? 'devices.notSeenFor' : 'devices.seenWithin', {
+                          time: t(`devices.spans.${one.replace('-', '') as 'P1D'}`),
+                        }),
+                      })),
+                    },
+                  ]),
+              // A part of the map is chosen on the map.
+              ...(rest.bbox
+                ? [
+                    {
+                      key: 'bbox',
+                      label: t('fields.place'),
+                      options: [{ value: rest.bbox, label: t('devices.partOfMap') }],
+                    },
+                  ]
+                : []),
               {
                 key: 'ownership',
                 label: t('fields.ownership'),

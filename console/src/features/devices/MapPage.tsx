@@ -110,7 +110,22 @@ export function MapPage() {
               />
             </Suspense>
           </Box>
-          <Panel title={found.data ? t('map.inView', { count: shown }) : t('places.devices')}>
+          <Panel
+            title={found.data ? t('map.inView', { count: shown }) : t('places.devices')}
+            action={
+              view &&
+              shown > 0 && (
+                <Anchor
+                  component={Link}
+                  to="/devices"
+                  search={{ bbox, ...(applicationId && { applicationId }), ...(at && { at }) } as never}
+                  size="sm"
+                >
+                  {t('map.asList')}
+                </Anchor>
+              )
+            }
+          >
             <Stack gap={2} className={classes.side} tabIndex={0} role="list">
               {items
                 .toSorted((a, b) => b.silent - a.silent || b.count - a.count)

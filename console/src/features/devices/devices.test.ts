@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Connection, Fact, Notice, Operation, StateChange } from '@/api/types'
 import { photoFault } from './photo'
+import { seenBetween } from './queries'
 import { oneStream, type Past, wholeSince } from './timeline'
 
 const NOTHING: Past = { states: [], connections: [], notices: [], operations: [], facts: [] }
@@ -69,4 +70,12 @@ test('a file that the server would refuse as a photo is told before it is sent',
   expect(photoFault({ type: 'image/png', size: 2_000_000 })).toBeNull()
   expect(photoFault({ type: 'image/png', size: 2_000_001 })).toBe('tooLarge')
   expect(photoFault({ type: 'image/heic', size: 5 })).toBe('wrongKind')
+})
+
+test('the last contact is asked for from now back, and not of the past', () => {
+  const now = Date.parse('2026-03-02T12:00:00Z')
+  expect(seenBetween({ seen: 'P1D' }, now)).toEqual({ lastSeenFrom: '2026-03-01T12:00:00.000Z' })
+  expect(seenBetween({ seen: '-PT1H' }, now)).toEqual({ lastSeenTo: '2026-03-02T11:00:00.000Z' })
+  expect(seenBetween({ seen: 'soon' }, now)).toEqual({})
+  expect(seenBetween({ seen: 'P1D', at: '2026-01-01T00:00:00Z' }, now)).toEqual({})
 })

@@ -2,6 +2,7 @@ import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
 import type { CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
 import { wordsOf } from '@/parts/address'
+import { durationSeconds } from '@/parts/format'
 
 export interface DeviceFilter {
   q?: string
@@ -16,6 +17,10 @@ export interface DeviceFilter {
   decoderId?: string
   ownership?: string
   located?: string
+  /** How long ago devices were last in contact: `P1D` is within a day, `-P1D` longer ago. */
+  seen?: string
+  /** A part of the map: west,south,east,north. */
+  bbox?: string
   /** The instant to look at; now without. */
   at?: string
 }
@@ -23,10 +28,25 @@ export interface DeviceFilter {
 const one = <T extends string>(value: string | undefined): T[] | undefined =>
   value ? [value as T] : undefined
 
+/** Give when devices were last in contact, as parameters; of the past that is not known. */
+export function seenBetween(
+  { seen, at }: Pick<DeviceFilter, 'seen' | 'at'>,
+  now = Date.now(),
+): { lastSeenFrom?: string; lastSeenTo?: string } {
+  if (!seen || at) return {}
+  const longer = seen.startsWith('-')
+  const seconds = durationSeconds(longer ? seen.slice(1) : seen)
+  if (seconds === null) return {}
+  const then = new Date(now - seconds * 1000).toISOString()
+  return longer ? { lastSeenTo: then } : { lastSeenFrom: then }
+}
+
 /** Give the parameters of a filter. */
-export const asked = ({ q, organizationId, decoderId, at, ...filter }: DeviceFilter) => ({
+export const asked = ({ q, organizationId, decoderId, at, bbox, seen, ...filter }: DeviceFilter) => ({
   q,
   at,
+  bbox,
+  ...seenBetween({ seen, at }),
   organizationId,
   decoderId,
   applicationId: one(filter.applicationId),

@@ -4,7 +4,17 @@ import { useFormat } from '@/parts/format'
 
 export type Quotas = Record<string, number>
 
-const QUOTAS = ['messagesPerSecond', 'bytesPerSecond', 'devices'] as const
+const QUOTAS = [
+  'messagesPerSecond',
+  'bytesPerSecond',
+  'devices',
+  'connectsPerSecond',
+  'connections',
+  'deviceMessagesPerSecond',
+  'deviceBytesPerSecond',
+  'deviceConnectsPerMinute',
+  'deviceConnections',
+] as const
 
 interface Props {
   value: Quotas

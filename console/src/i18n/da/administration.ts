@@ -27,6 +27,12 @@ export const administration = {
   },
   quotas: {
     bytesPerSecond: 'Bytes i sekundet',
+    connections: 'Forbindelser',
+    connectsPerSecond: 'Nye forbindelser i sekundet',
+    deviceBytesPerSecond: 'Bytes i sekundet, hver enhed',
+    deviceConnections: 'Forbindelser, hver enhed',
+    deviceConnectsPerMinute: 'Nye forbindelser i minuttet, hver enhed',
+    deviceMessagesPerSecond: 'Beskeder i sekundet, hver enhed',
     devices: 'Enheder',
     help: 'Hvad alle dens enheder højst må bruge tilsammen. Hvad der står tomt, er uden grænse.',
     messagesPerSecond: 'Beskeder i sekundet',
@@ -244,6 +250,12 @@ export const administration = {
       removed: 'Enhed fjernet',
       exported: 'Enheder eksporteret',
       imported: 'Enheder importeret',
+    },
+    brokers: {
+      added: 'Broker tilføjet',
+      changed: 'Broker ændret',
+      removed: 'Broker fjernet',
+      token_rotated: 'Token til en broker skiftet',
     },
     sources: {
       added: 'Kilde tilføjet',

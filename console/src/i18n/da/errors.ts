@@ -94,6 +94,9 @@ export const errors = {
       inbox_unknown: 'Applikationen har ingen indbakkenøgle.',
       photo_unfit: 'Et foto er en JPEG-, PNG- eller WebP-fil på højst {{limit}} byte.',
       photo_unknown: 'Enheden har intet foto.',
+      topic_rule_unknown: 'Der er ingen sådan emneregel i applikationen.',
+      too_many_topic_rules:
+        'En applikation har højst {{limit}} emneregler. Brug pladsholdere, eller fjern nogle.',
     },
     demo: {
       no_supervisor: 'Serveren kan ikke selv starte demoen. Kør `moorage demo` på dens maskine.',
@@ -125,6 +128,16 @@ export const errors = {
       trial_too_long: 'Prøven blev stoppet efter {{limitS}} s. Prøv færre beskeder, eller ret scriptet.',
       trials_too_many: 'At prøve dekodere går på skift, og din tur er ovre. Prøv igen om {{retryAfterS}} s.',
       version_unknown: 'Dekoderen har ingen version {{n}}.',
+    },
+    brokers: {
+      unknown: 'Der er ingen sådan broker, som du må se.',
+      name_taken: 'En anden broker her har dette navn.',
+      too_many: 'Der er højst {{limit}} brokere her. Fjern en, der ikke bruges.',
+      connected: 'Beskederne fra {{name}} hentes allerede. Ret dens kilde i stedet.',
+      files_unfit: 'Filer er til Mosquitto uden plugin.',
+      token_refused: 'Dette kræver tokenet til en broker foran.',
+      question_malformed: 'Spørgsmålet kan ikke læses: {{reason}}.',
+      question_unknown: 'En broker af slagsen {{kind}} spørger ikke om {{question}}.',
     },
     sources: {
       unknown: 'Der er ingen sådan kilde, som du må se.',
@@ -165,6 +178,7 @@ export const errors = {
       busy: 'Databasen er optaget af noget andet. Intet er halvt gjort; prøv igen.',
     },
     ingest: {
+      command_malformed: 'En kommando er et JSON-objekt som {"code": "reboot"}: {{reason}}',
       disk_full:
         'Platformens disk er fuld, så ingen beskeder tages ind. Dens administratorer har fået besked.',
       message_malformed: 'Beskeden er ikke gyldig {{format}}: {{reason}}',

@@ -37,6 +37,7 @@ export const frame = {
     overview: 'Overblik',
     permissions: 'Rettighedsgrupper',
     settings: 'Indstillinger',
+    brokers: 'Brokere',
     sources: 'Kilder',
     systemLog: 'Systemlog',
     tasks: 'Opgaver',

@@ -27,6 +27,12 @@ export const administration = {
   },
   quotas: {
     bytesPerSecond: 'Bytes a second',
+    connections: 'Connections',
+    connectsPerSecond: 'Connects a second',
+    deviceBytesPerSecond: 'Bytes a second, each device',
+    deviceConnections: 'Connections, each device',
+    deviceConnectsPerMinute: 'Connects a minute, each device',
+    deviceMessagesPerSecond: 'Messages a second, each device',
     devices: 'Devices',
     help: 'What all its devices may use together, at most. What is left empty has no bound.',
     messagesPerSecond: 'Messages a second',
@@ -244,6 +250,12 @@ export const administration = {
       removed: 'Device removed',
       exported: 'Devices exported',
       imported: 'Devices imported',
+    },
+    brokers: {
+      added: 'Broker added',
+      changed: 'Broker changed',
+      removed: 'Broker removed',
+      token_rotated: 'Token of a broker rotated',
     },
     sources: {
       added: 'Source added',

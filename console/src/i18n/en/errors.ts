@@ -93,6 +93,8 @@ export const errors = {
       inbox_unknown: 'The application has no inbox key.',
       photo_unfit: 'A photo is a JPEG, PNG or WebP file of at most {{limit}} bytes.',
       photo_unknown: 'The device has no photo.',
+      topic_rule_unknown: 'There is no such topic rule in this application.',
+      too_many_topic_rules: 'An application has at most {{limit}} topic rules. Use places, or remove some.',
     },
     demo: {
       no_supervisor: 'This server cannot start the demo by itself. Run `moorage demo` on its machine.',
@@ -124,6 +126,16 @@ export const errors = {
       trial_too_long: 'The trial was stopped after {{limitS}} s. Try fewer messages, or mend the script.',
       trials_too_many: 'Trying decoders takes turns, and yours is over. Try again in {{retryAfterS}} s.',
       version_unknown: 'The decoder has no version {{n}}.',
+    },
+    brokers: {
+      unknown: 'There is no such broker that you may see.',
+      name_taken: 'Another broker here has this name.',
+      too_many: 'There are at most {{limit}} brokers here. Remove one that is not used.',
+      connected: 'The messages of {{name}} are fetched already. Change its source instead.',
+      files_unfit: 'Files are for Mosquitto without a plugin.',
+      token_refused: 'This takes the token of a broker in front.',
+      question_malformed: 'The question cannot be read: {{reason}}.',
+      question_unknown: 'A broker of the kind {{kind}} does not ask for {{question}}.',
     },
     sources: {
       unknown: 'There is no such source that you may see.',
@@ -164,6 +176,7 @@ export const errors = {
       busy: 'The database is busy with something else. Nothing is half done; try again.',
     },
     ingest: {
+      command_malformed: 'A command is a JSON object such as {"code": "reboot"}: {{reason}}',
       disk_full:
         'The disk of the platform is full, so no messages are taken in. Its administrators are told.',
       message_malformed: 'The message is not valid {{format}}: {{reason}}',

@@ -37,6 +37,7 @@ export const frame = {
     overview: 'Overview',
     permissions: 'Permission groups',
     settings: 'Settings',
+    brokers: 'Brokers',
     sources: 'Sources',
     systemLog: 'System log',
     tasks: 'Tasks',

@@ -5,10 +5,11 @@ path runs.
 """
 
 from . import intake
-from .batch import Batch, Column
-from .intake import Dictionary
+from .aggregation import ColumnAggregation, aggregation
+from .batch import Batch, Column, batch_of
+from .intake import Dictionary, Words
 from .kernels import compiled
-from .partition import partition
+from .partition import feeds, partition
 from .plan import into_stream, single_query, why
 from .plan_join import join_query
 from .plan_pattern import pattern_query
@@ -17,9 +18,14 @@ from .vector import Refused
 __all__ = [
     "Batch",
     "Column",
+    "ColumnAggregation",
     "Dictionary",
     "Refused",
+    "Words",
+    "aggregation",
+    "batch_of",
     "compiled",
+    "feeds",
     "intake",
     "into_stream",
     "join_query",

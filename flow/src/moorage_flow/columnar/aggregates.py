@@ -18,6 +18,7 @@ from ..values import to_type
 from . import kernels
 from .batch import DTYPES, Column, Index, Unfit, objects_of
 from .expressions import Aggregate
+from .kernels.plain import Sum
 from .store import Kept, grown
 from .vector import EXACT, WHOLE
 from .windows import Steps
@@ -37,110 +38,78 @@ class Epochs(Kept):
 
 
 class Total(Kept):
-    """Running sums and how many values each holds."""
+    """Sums by group, and how many values each holds; without a kind only the counts."""
 
-    def __init__(self, kind: Type) -> None:
-        self.epochs = Epochs()
-        self.totals = np.empty(0, DTYPES[kind])
+    def __init__(self, kind: Type | None) -> None:
+        self.totals = np.empty(0, DTYPES[kind or Type.LONG])
         self.held = np.empty(0, np.int64)
 
-    def run(
-        self, steps: Steps, groups: Index, parts: Index, column: Column, sizes: tuple[int, int]
-    ) -> tuple[Any, Any]:
-        """Give the total and count at each step."""
-        self.epochs.room(*sizes)
-        self.totals, self.held = grown(self.totals, sizes[0]), grown(self.held, sizes[0])
-        values, nulls = column.cells()
-        return kernels.running_sum(
-            steps.rows,
-            steps.kinds,
-            groups,
-            parts,
-            (self.epochs.groups, self.epochs.parts),
-            (values, nulls),
-            (self.totals, self.held),
-        )
+    def over(self, values: Any, nulls: Any, groups: int) -> Sum:
+        """Give what a kernel sums, for so many groups."""
+        if groups > len(self.held):
+            self.totals, self.held = grown(self.totals, groups), grown(self.held, groups)
+        if values is not None:
+            values = np.ascontiguousarray(values, self.totals.dtype)
+        return Sum(values, nulls, self.totals, self.held)
 
 
 class Sums(Kept):
-    """`sum` and `avg`; a mean of longs sums upper and lower halves, so that none overflows."""
+    """`sum`, `avg` and `count`; a mean of longs sums upper and lower halves, so that none
+    overflows.
+    """
 
-    def __init__(self, kind: Type, mean: bool) -> None:
+    def __init__(self, name: str, kind: Type) -> None:
+        self.name = name
         self.kind = kind
-        self.mean = mean
-        split = mean and kind is Type.LONG
-        self.totals = [Total(Type.LONG if kind in WHOLE else Type.DOUBLE) for _ in range(1 + split)]
+        whole = Type.LONG if kind in WHOLE else Type.DOUBLE
+        split = name == "avg" and kind is Type.LONG
+        self.totals = [Total(None if name == "count" else whole) for _ in range(1 + split)]
 
-    def run(
-        self, steps: Steps, groups: Index, parts: Index, column: Column, sizes: tuple[int, int]
-    ) -> Column:
-        """Give the value at each step."""
-        if len(self.totals) == 2:
-            return self._split_mean(steps, groups, parts, column, sizes)
-        total, held = self.totals[0].run(steps, groups, parts, column, sizes)
-        empty = held == 0
-        nulls = empty if empty.any() else None
-        if not self.mean:
-            return Column(Type.LONG if self.kind in WHOLE else Type.DOUBLE, total, nulls)
-        return Column(Type.DOUBLE, _ratio(total, held, empty), nulls)
-
-    def _split_mean(
-        self, steps: Steps, groups: Index, parts: Index, column: Column, sizes: tuple[int, int]
-    ) -> Column:
+    def over(self, column: Column | None, groups: int) -> list[Sum]:
+        """Give what a kernel sums, for so many groups."""
+        if self.name == "count" or column is None:
+            return [self.totals[0].over(None, None, groups)]
         values, nulls = column.cells()
-        halves = (
-            Column(Type.LONG, values >> 32, nulls),
-            Column(Type.LONG, values & 0xFFFF_FFFF, nulls),
-        )
-        (high, held), (low, _) = (
-            total.run(steps, groups, parts, half, sizes)
-            for total, half in zip(self.totals, halves, strict=True)
-        )
-        empty = held == 0
-        whole = (high << 32) + low
-        ratios = _ratio(whole, held, empty)
-        large = np.flatnonzero((np.abs(high) >= 1 << 20) & ~empty)
-        for at in large.tolist():
-            ratios[at] = ((int(high[at]) << 32) + int(low[at])) / int(held[at])
-        return Column(Type.DOUBLE, ratios, empty if empty.any() else None)
+        if len(self.totals) == 1:
+            return [self.totals[0].over(values, nulls, groups)]
+        halves = (values >> 32, values & 0xFFFF_FFFF)
+        return [t.over(half, nulls, groups) for t, half in zip(self.totals, halves, strict=True)]
+
+    def column(self, found: list[tuple[Any, Any, bool]]) -> Column:
+        """Give the values told, from the totals, counts and whether one is of nothing."""
+        total, held, any_empty = found[0]
+        if self.name == "count":
+            return Column(Type.LONG, held)
+        nulls = held == 0 if any_empty else None
+        if self.name == "sum":
+            return Column(Type.LONG if self.kind in WHOLE else Type.DOUBLE, total, nulls)
+        if len(found) == 1:
+            return Column(Type.DOUBLE, _ratio(total, held, nulls), nulls)
+        high, low = total, found[1][0]
+        ratios = _ratio((high << 32) + low, held, nulls)
+        for at in np.flatnonzero(np.abs(high) >= 1 << 20).tolist():
+            if held[at]:
+                ratios[at] = ((int(high[at]) << 32) + int(low[at])) / int(held[at])
+        return Column(Type.DOUBLE, ratios, nulls)
+
+    def at(self, groups: Index) -> Column:
+        """Give the values of some groups."""
+        of = [(total.totals[groups], total.held[groups]) for total in self.totals]
+        return self.column([(total, held, not held.all()) for total, held in of])
+
+    def keep(self, groups: Index) -> None:
+        """Keep only some groups."""
+        for total in self.totals:
+            total.totals, total.held = total.totals[groups], total.held[groups]
 
 
 def _ratio(total: Any, held: Any, empty: Any) -> Any:
-    divisor = np.where(empty, 1, held)
+    divisor = held if empty is None else np.where(empty, 1, held)
     ratios = total / divisor
     if total.dtype == np.int64:
         for at in np.flatnonzero((total > EXACT) | (total < -EXACT)).tolist():
             ratios[at] = int(total[at]) / int(divisor[at])
     return ratios
-
-
-class Counts(Kept):
-    """`count`."""
-
-    def __init__(self) -> None:
-        self.epochs = Epochs()
-        self.held = np.empty(0, np.int64)
-
-    def run(
-        self,
-        steps: Steps,
-        groups: Index,
-        parts: Index,
-        _column: Column | None,
-        sizes: tuple[int, int],
-    ) -> Column:
-        """Give the value at each step."""
-        self.epochs.room(*sizes)
-        self.held = grown(self.held, sizes[0])
-        out = kernels.running_count(
-            steps.rows,
-            steps.kinds,
-            groups,
-            parts,
-            (self.epochs.groups, self.epochs.parts),
-            self.held,
-        )
-        return Column(Type.LONG, out)
 
 
 class Extremes(Kept):
@@ -178,6 +147,27 @@ class Extremes(Kept):
             (self.heads, self.tails, self.before, self.after, self.nodes, self.pool),
         )
         return Column(self.kind, values, nulls if nulls.any() else None)
+
+    def at(self, groups: Index) -> Column:
+        """Give the values of some groups."""
+        heads = self.heads[groups]
+        nulls = heads < 0
+        if not len(self.nodes):
+            return Column(self.kind, np.zeros(len(heads), self.nodes.dtype), nulls)
+        return Column(self.kind, self.nodes[heads], nulls if nulls.any() else None)
+
+    def keep(self, groups: Index) -> None:
+        """Keep only some groups, where no value leaves again: each then has one candidate."""
+        assert not self.tracked
+        heads = self.heads[groups]
+        held = np.flatnonzero(heads >= 0)
+        self.nodes = self.nodes[heads[held]]
+        self.heads = np.full(len(heads), -1, np.int64)
+        self.heads[held] = np.arange(len(held))
+        self.tails = self.heads.copy()
+        self.before = np.full(len(held), -1, np.int64)
+        self.after = self.before.copy()
+        self.pool = np.array([-1, len(held)], np.int64)
 
 
 class OneByOne(Kept):
@@ -241,20 +231,19 @@ _STATES: dict[str, Callable[[bool], Any]] = {
 }
 
 NAMES = frozenset(_STATES)
+SUMS = frozenset({"avg", "count", "sum"})
 
 
 def make(aggregate: Aggregate, *, tracked: bool) -> Any:
-    """Make an aggregator's state."""
+    """Make an aggregator's state: `Sums`, or one that is run step by step."""
     kind = aggregate.argument.kind if aggregate.argument is not None else Type.LONG
     match aggregate.name:
-        case "sum" | "avg":
-            return Sums(kind, aggregate.name == "avg")
-        case "count":
-            return Counts()
+        case name if name in SUMS:
+            return Sums(name, kind)
         case "min" | "max":
             return Extremes(kind, 1 if aggregate.name == "max" else -1, tracked)
         case name:
             return OneByOne(aggregate.kind, name, tracked)
 
 
-__all__ = ["NAMES", "Unfit", "make"]
+__all__ = ["NAMES", "SUMS", "Unfit", "make"]

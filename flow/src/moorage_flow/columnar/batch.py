@@ -79,10 +79,11 @@ class Column:
         self.words = words
 
     def __len__(self) -> int:
-        for held in (self._values, self._objects, self.codes):
-            if held is not None:
-                return len(held)
-        return 0
+        if self._values is not None:
+            return len(self._values)
+        if self.codes is not None:
+            return len(self.codes)
+        return 0 if self._objects is None else len(self._objects)
 
     @property
     def objects(self) -> Values:
@@ -112,8 +113,7 @@ class Column:
     def missing(self) -> Nulls:
         """Tell where there is no value, whatever the others are."""
         if self.codes is not None:
-            nulls = self.codes < 0
-            return nulls if nulls.any() else None
+            return self.codes < 0 if len(self.codes) and self.codes.min() < 0 else None
         try:
             return self.cells()[1]
         except Unfit:
@@ -127,7 +127,8 @@ class Column:
         if self._values is not None:
             nulls = None if self._nulls is None else self._nulls[index]
             return Column(self.kind, self._values[index], nulls)
-        assert self._objects is not None
+        if self._objects is None:
+            return self  # It is not asked for.
         return Column(self.kind, objects=self._objects[index])
 
     def to_list(self) -> list[Any]:
@@ -178,7 +179,7 @@ class Batch:
     current.
     """
 
-    __slots__ = ("_events", "chunks", "columns", "kinds", "parts", "ts")
+    __slots__ = ("_events", "_whole", "chunks", "columns", "kinds", "parts", "ts")
 
     def __init__(
         self,
@@ -195,6 +196,7 @@ class Batch:
         self.parts = parts
         self.kinds = kinds
         self._events: Chunk | None = None
+        self._whole: tuple[Batch, Index] | None = None
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -215,8 +217,27 @@ class Batch:
 
     def take(self, index: Any) -> Batch:
         """Give the rows of an index, mask or slice."""
+        batch = self._of([column.take(index) for column in self.columns], index)
+        if self._whole is not None:
+            whole, rows = self._whole
+            batch._whole = whole, rows[index]
+        return batch
+
+    def narrow(self, index: Index, places: set[int] | None) -> Batch:
+        """Give the rows of an index, of their columns only those at some places; None: all."""
+        if places is None:
+            return self.take(index)
+        columns = [
+            column.take(index) if at in places else Column(column.kind)
+            for at, column in enumerate(self.columns)
+        ]
+        batch = self._of(columns, index)
+        batch._whole = self, index
+        return batch
+
+    def _of(self, columns: list[Column], index: Any) -> Batch:
         return Batch(
-            [column.take(index) for column in self.columns],
+            columns,
             self.ts[index],
             chunks=None if self.chunks is None else self.chunks[index],
             parts=None if self.parts is None else self.parts[index],
@@ -225,6 +246,9 @@ class Batch:
 
     def events(self) -> Chunk:
         """Give the rows as events, made once."""
+        if self._events is None and self._whole is not None:
+            whole, index = self._whole
+            self._events = whole.take(index).events()
         if self._events is None:
             lists = [column.to_list() for column in self.columns]
             times = self.ts.tolist()
@@ -255,6 +279,11 @@ class Batch:
             if self._events is not None:
                 part._events = self._events[start:end]
             yield part
+
+
+def batch_of(columns: list[Column], times: Sequence[Any]) -> Batch:
+    """Make a batch of columns that came at some times, in milliseconds."""
+    return Batch(columns, np.ascontiguousarray(times, np.int64))
 
 
 Take = Callable[[Batch], None]

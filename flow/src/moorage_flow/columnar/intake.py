@@ -4,7 +4,7 @@ column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import EventInvalid
 from ..language.syntax import Attribute, Type
+from . import kernels
 from .batch import DTYPES, Column, Unfit, objects_of
 from .operations import narrowed
 
@@ -20,16 +21,37 @@ Fit = Callable[[Attribute, Any], Any]
 """Fits one value to its attribute; raises EventInvalid."""
 
 
+class Words:
+    """The strings that codes stand for, checked once and never changed: many batches share them."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, words: Iterable[str]) -> None:
+        """Take the words. Raises EventInvalid where one is no string."""
+        listed = list(words)
+        if not set(map(type, listed)) <= {str}:
+            raise EventInvalid("a word is no string")
+        self.array = objects_of([*listed, None], len(listed) + 1)  # The code -1 is the last.
+        self.array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.array) - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """A column of strings as codes of a dictionary: `words[code]`, null where the code is -1."""
+    """A column of strings as codes of a dictionary: `words[code]`, null where the code is -1.
+
+    A list of words is checked with every batch; `Words` that batches share only once.
+    """
 
     codes: NDArray[Any]
-    words: Sequence[str]
+    words: Words | Sequence[str]
 
     def tolist(self) -> list[str | None]:
         """Give the strings."""
-        return [None if code < 0 else self.words[code] for code in self.codes.tolist()]
+        words = self.words.array.tolist() if isinstance(self.words, Words) else [*self.words, None]
+        return [words[code] for code in self.codes.tolist()]
 
 
 def of_rows(
@@ -47,54 +69,74 @@ def of_rows(
     ]
 
 
-def of_columns(
-    name: str, attributes: Sequence[Attribute], columns: Mapping[str, Any], fit: Fit
-) -> list[Column]:
-    """Turn columns by name into typed ones; lists, arrays (masked ones too) and `Dictionary`.
-
-    Raises:
-        EventInvalid: a column is missing, of another length or of another type.
+class Intake:
+    """Turns columns by name into those of one stream: lists, arrays (masked ones too) and
+    `Dictionary`.
     """
-    made: list[Column] = []
-    for attribute in attributes:
-        if attribute.name not in columns:
-            raise EventInvalid(f"{name} needs a column {attribute.name}")
-        made.append(_of_values(attribute, columns[attribute.name], fit))
-    if len({len(column) for column in made}) > 1:
-        raise EventInvalid("the columns differ in length")
-    return made
+
+    def __init__(self, name: str, attributes: Sequence[Attribute], fit: Fit) -> None:
+        self._name = name
+        self._readers = [(a.name, _reader(a, fit)) for a in attributes]
+
+    def columns(self, given: Mapping[str, Any]) -> list[Column]:
+        """Give a stream's columns.
+
+        Raises:
+            EventInvalid: a column is missing, of another length or of another type.
+        """
+        made: list[Column] = []
+        count = -1
+        for name, read in self._readers:
+            try:
+                values = given[name]
+            except KeyError:
+                raise EventInvalid(f"{self._name} needs a column {name}") from None
+            column = read(values)
+            size = len(column)
+            if size != count >= 0:
+                raise EventInvalid("the columns differ in length")
+            count = size
+            made.append(column)
+        return made
 
 
-def _of_values(attribute: Attribute, given: Any, fit: Fit) -> Column:
-    kind = attribute.type
-    if isinstance(given, Dictionary):
-        if kind is not Type.STRING:
-            raise EventInvalid(f"{attribute.name} is a {kind.value}, not words")
-        return _of_dictionary(attribute, given)
-    nulls = None
-    if isinstance(given, np.ma.MaskedArray):
-        nulls = np.ma.getmaskarray(given)
-        given = given.data
-    if isinstance(given, np.ndarray) and given.dtype.kind in _FITTING.get(kind, ""):
-        values = given.astype(DTYPES[kind], copy=False)
-        if kind in {Type.INT, Type.FLOAT} and given.dtype.itemsize > _WIDTH:
-            values = narrowed(values, kind)
-        return Column(kind, values, nulls if nulls is not None and nulls.any() else None)
-    listed = given.tolist() if isinstance(given, np.ndarray) else list(given)
-    objects = objects_of(listed, len(listed))
-    if nulls is not None:
-        objects[nulls] = None
-    return _fitted(attribute, Column(kind, objects=objects), fit)
+def _reader(attribute: Attribute, fit: Fit) -> Callable[[Any], Column]:
+    """Give what turns one attribute's values into a column."""
+    kind, dtype, fitting = attribute.type, DTYPES[attribute.type], _FITTING.get(attribute.type, "")
+    narrow = kind in {Type.INT, Type.FLOAT}
+
+    def read(given: Any) -> Column:
+        if isinstance(given, Dictionary):
+            return _of_dictionary(attribute, given)
+        if not isinstance(given, np.ndarray):
+            listed = list(given)
+            return _fitted(attribute, Column(kind, objects=objects_of(listed, len(listed))), fit)
+        nulls = None
+        if isinstance(given, np.ma.MaskedArray):
+            mask = np.ma.getmaskarray(given)
+            given, nulls = given.data, mask if mask.any() else None
+        if given.dtype.kind in fitting:
+            values = np.ascontiguousarray(given, dtype)
+            if narrow and given.dtype.itemsize > _WIDTH:
+                fits = kind is Type.INT and kernels.within(values, -(1 << 31), (1 << 31) - 1)
+                values = values if fits else narrowed(values, kind)
+            return Column(kind, values, nulls)
+        objects = objects_of(given.tolist(), len(given))
+        if nulls is not None:
+            objects[nulls] = None
+        return _fitted(attribute, Column(kind, objects=objects), fit)
+
+    return read
 
 
 def _of_dictionary(attribute: Attribute, given: Dictionary) -> Column:
-    codes, count = np.asarray(given.codes, np.int64), len(given.words)
-    if not set(map(type, given.words)) <= {str}:
-        raise EventInvalid(f"a word of {attribute.name} is no string")
-    if len(codes) and not -1 <= codes.min() <= codes.max() < count:
-        raise EventInvalid(f"a code of {attribute.name} is none of its {count} words")
-    words = objects_of([*given.words, None], count + 1)  # The code -1 is the last.
-    return Column(attribute.type, codes=codes, words=words)
+    if attribute.type is not Type.STRING:
+        raise EventInvalid(f"{attribute.name} is a {attribute.type.value}, not words")
+    codes = np.ascontiguousarray(given.codes, np.int64)
+    words = given.words if isinstance(given.words, Words) else Words(given.words)
+    if not kernels.within(codes, -1, len(words) - 1):
+        raise EventInvalid(f"a code of {attribute.name} is none of its {len(words)} words")
+    return Column(attribute.type, codes=codes, words=words.array)
 
 
 _FITTING = {

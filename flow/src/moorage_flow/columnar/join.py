@@ -16,7 +16,7 @@ from .batch import Batch, Column, Index, concat, objects_of
 from .selection import Groups, Output, Selecting
 from .single import Paired
 from .sliding import Queues, Sliding
-from .store import Codes, Kept, grown
+from .store import Codes, Kept, grown, kept
 from .vector import Vector, View
 from .windows import Arriving, Steps
 
@@ -74,7 +74,8 @@ class Chained(Queues):
         old = np.flatnonzero(where >= 0)
         size = len(where)
         after = self.key_following[old]
-        self.key_following = whole[np.where(after < 0, size, after)]
+        self.key_following = kept(self.key_following, old)
+        self.key_following[: len(old)] = whole[np.where(after < 0, size, after)]
         for ends in (self.key_head, self.key_tail):
             held = self.key_held > 0
             ends[held] = where[ends[held]]
@@ -114,6 +115,8 @@ class JoinQuery(Paired):
     def __init__(self, flow: Flow, plan: Joining, output: Output) -> None:
         super().__init__(flow, output, plan.selecting)
         self._plan = plan
+        # What leaves a window is paired only where it is told of or taken out of aggregates.
+        self._expired = output.tells_expired or bool(plan.selecting.aggregates)
         used = plan.used | plan.selecting.used | set(plan.selecting.group)
         self._kept = [sorted(p for frame, p in used if frame == at) for at in (0, 1)]
         kinds = [
@@ -155,9 +158,8 @@ class JoinQuery(Paired):
                 return
         assert side.window is not None
         state: State = self._holder.of_all()
-        count, window = len(batch), state.side(at)
-        parts = np.zeros(count, np.int64) if batch.parts is None else batch.parts
-        chunks = np.zeros(count, np.int64) if batch.chunks is None else batch.chunks
+        window = state.side(at)
+        parts = batch.parts
         view = self._view(at, batch)
         keys = self._keys(state, at, view, parts)
         window.settle()
@@ -168,26 +170,27 @@ class JoinQuery(Paired):
         now = self._flow.clock.now
         time = side.time.run(view).cells()[0] if side.time is not None else batch.ts
 
-        def notify(part: int, due: int) -> None:
+        def notify(part: int, due: list[int]) -> None:
             self.notify(at, part, due)
 
-        coming = Arriving(first, batch.ts, chunks, parts, time, now, notify)
+        coming = Arriving(first, batch.ts, batch.chunks, parts, time, now, notify)
         steps = side.window.pass_on(window, coming)
         if side.bare:
+            assert steps.ts is not None
             steps.ts = np.where(steps.kinds == EXPIRED, np.int64(now), steps.ts)
         elif side.window.length != 0:
             window.pass_by(steps)
         if side.triggers:
             self._meet(state, at, steps)
 
-    def _keys(self, state: State, at: int, view: View, parts: Index) -> Index:
-        """Give each row's key, -1 where it has none."""
+    def _keys(self, state: State, at: int, view: View, parts: Index | None) -> Index | None:
+        """Give each row's key (None: all have one), -1 where it has none."""
         key = self._plan.key
         if key is None:
             return parts
         column = key[at].run(view)
         codes = state.codes.of(column)
-        if self.parts is not None:
+        if parts is not None:
             codes = state.pairs.of_pairs(parts, codes)
         nulls = column.missing()
         return codes if nulls is None else np.where(nulls, -1, codes)
@@ -214,9 +217,11 @@ class JoinQuery(Paired):
     def _meet(self, state: State, at: int, steps: Steps) -> None:
         """Pair each step with what the other side holds, and select from the pairs."""
         other = self._plan.sides[1 - at]
-        asking = (steps.kinds == CURRENT) | (steps.kinds == EXPIRED)
+        asking = steps.kinds == CURRENT
+        if self._expired:
+            asking |= steps.kinds == EXPIRED
         if other.find is not None:
-            probes, columns = self._find(state, at, steps, other)
+            probes, columns = self._find(state, at, steps, asking, other)
         else:
             probes, columns = self._probe(state, at, steps, asking)
         # A step without a pair is told with nothing: a reset, or where the join is an outer one.
@@ -239,24 +244,28 @@ class JoinQuery(Paired):
         rows = state.side(at).rows
         taken = steps.rows[probes]
         frames: list[list[Column]] = [[], []]
-        for frame, kept, held in (
+        for frame, places, held in (
             (at, self._kept[at], [b.take(taken) for b in rows.columns]),
             (1 - at, self._kept[1 - at], columns),
         ):
             frames[frame] = [Column(Type.OBJECT)] * len(self._plan.sides[frame].attributes)
-            for place, column in zip(kept, held, strict=True):
+            for place, column in zip(places, held, strict=True):
                 frames[frame][place] = column
         pairs = Steps(
             np.arange(len(probes)),
             steps.kinds[probes],
-            steps.ts[probes],
+            steps.when(probes),
+            None,
             probes,
-            steps.calls[probes],
+            None if steps.calls is None else steps.calls[probes],
         )
-        self.tell(state.groups, pairs, frames, rows.parts[taken], self._flow.clock.now)
+        parts = None if self.parts is None else rows.parts[taken]
+        self.tell(state.groups, pairs, frames, parts, self._flow.clock.now)
 
-    def _find(self, state: State, at: int, steps: Steps, other: Side) -> tuple[Index, list[Column]]:
-        """Look a table's rows up for each step."""
+    def _find(
+        self, state: State, at: int, steps: Steps, asking: Any, other: Side
+    ) -> tuple[Index, list[Column]]:
+        """Look a table's rows up for each step that asks."""
         assert other.find is not None
         side, held = self._plan.sides[at], state.side(at)
         lists = {
@@ -264,14 +273,15 @@ class JoinQuery(Paired):
             for p, b in zip(self._kept[at], held.rows.columns, strict=True)
         }
         width = len(side.attributes)
+        times = steps.when(np.arange(len(steps.rows))).tolist()
         probes: list[int] = []
         found: list[Event] = []
-        for step, kind in enumerate(steps.kinds.tolist()):
-            if kind == RESET:
-                continue
-            probe = StateEvent(2, int(steps.ts[step]), kind)
+        kinds = steps.kinds.tolist()
+        for step in np.flatnonzero(asking).tolist():
+            kind = kinds[step]
+            probe = StateEvent(2, times[step], kind)
             data = [lists[p][step] if p in lists else None for p in range(width)]
-            probe.streams[at] = [Event(int(steps.ts[step]), data, kind)]
+            probe.streams[at] = [Event(times[step], data, kind)]
             rows = other.find(probe)
             probes += [step] * len(rows)
             found += rows
@@ -306,7 +316,7 @@ class JoinQuery(Paired):
                 frames[frame] = [Column(Type.OBJECT)] * len(self._plan.sides[frame].attributes)
                 for place, buffer in zip(self._kept[frame], side.rows.columns, strict=True):
                     frames[frame][place] = buffer.take(index)
-            met = rest(View(frames, steps.ts[probes], self._flow.clock.now, list))
+            met = rest(View(frames, steps.when(probes), self._flow.clock.now, list))
             pieces.append((probes[met], rows[met]))
         rows = np.concatenate([rows for _, rows in pieces])
         return np.concatenate([p for p, _ in pieces]), [b.take(rows) for b in held.rows.columns]

@@ -153,6 +153,8 @@ def comparison(op: str, left: Vector, right: Vector) -> Vector:
     mixed = not narrow and kinds & set(WHOLE) and kinds & {Type.FLOAT, Type.DOUBLE}
     get_left, get_right = _cells(left), _cells(right)
     text = left.kind is Type.STRING and right.constant and left.place is not None
+    if right.constant and not (left.constant or text or narrow or mixed):
+        return _against(test, left, right, unequal=op == "!=")
 
     def run(view: View) -> Column:
         if text:
@@ -177,6 +179,21 @@ def comparison(op: str, left: Vector, right: Vector) -> Vector:
         if nulls is not None:
             # Nothing is different from every value, and from nothing.
             found = found | nulls if op == "!=" else found & ~nulls
+        return Column(Type.BOOL, found)
+
+    return Vector(Type.BOOL, run)
+
+
+def _against(test: Any, left: Vector, right: Vector, *, unequal: bool) -> Vector:
+    """Make a comparison with a constant of the same kind."""
+    get = left.run
+    value = right.value if right.kind is Type.STRING else DTYPES[right.kind](right.value)
+
+    def run(view: View) -> Column:
+        values, nulls = get(view).cells()
+        found = np.asarray(test(values, value), np.bool_)
+        if nulls is not None:
+            found = found | nulls if unequal else found & ~nulls
         return Column(Type.BOOL, found)
 
     return Vector(Type.BOOL, run)

@@ -64,14 +64,14 @@ class KeyOf:
         self._value = value
         self._ranges = ranges
 
-    def of(self, keys: Keys, view: View) -> tuple[Index, Index]:
-        """Give rows and the code of each one's partition."""
+    def of(self, keys: Keys, view: View) -> tuple[Index | None, Index]:
+        """Give rows (None: each once) and the code of each one's partition."""
         if self._value is None:
             return self._in_ranges(keys, view)
         column = self._value.run(view)
         nulls = column.missing()
-        rows = np.arange(len(view)) if nulls is None else np.flatnonzero(~nulls)
-        if nulls is not None:
+        rows = None if nulls is None else np.flatnonzero(~nulls)
+        if rows is not None:
             column = column.take(rows)
         return rows, keys.streams[self._at].of(column)
 
@@ -106,18 +106,19 @@ class Entry:
         keys = self._holder.of_all()
         view = View([batch.columns], batch.ts, self._flow.clock.now, batch.events)
         rows, codes = self._key.of(keys, view)
-        if not len(rows):
+        if not len(codes):
             return
         texts = keys.codes.texts()
         for code in range(keys.begun, len(texts)):
             self._partition.begin(texts[code])
         keys.begun = len(texts)
-        whole = len(rows) == len(batch) and bool((rows == np.arange(len(batch))).all())
-        held = batch if whole else batch.take(rows)
-        borders = codes[1:] != codes[:-1]
+        held = batch if rows is None else batch.take(rows)
+        borders = np.empty(len(codes), np.bool_)
+        borders[0] = False
+        np.not_equal(codes[1:], codes[:-1], out=borders[1:])
         if held.chunks is not None:
-            borders |= held.chunks[1:] != held.chunks[:-1]
-        chunks = np.concatenate([[0], np.cumsum(borders)])
+            borders[1:] |= held.chunks[1:] != held.chunks[:-1]
+        chunks = np.add.accumulate(borders, dtype=np.int64)
         parted = Batch(
             held.columns,
             held.ts,
@@ -155,7 +156,7 @@ def partition(
             raise Refused(f"{query.name} of its partition has no columnar form")
     if receivers.keys() != listeners.keys():
         raise Refused("its partition reads a stream without a key")
-    if _feeds_itself(runtime, running, set(listeners)):
+    if feeds(runtime.app.syntax, [query.syntax for query in running.queries], set(listeners)):
         raise Refused("its partition reads what it fills")
     flow = runtime.flow
     holder: Holder[Keys] = flow.holder(lambda: Keys(len(running.syntax.keys)))
@@ -181,16 +182,12 @@ def _taker(listener: Receiver) -> Callable[[Batch], None]:
     return listener.take
 
 
-def _feeds_itself(runtime: Runtime, running: PartitionRuntime, read: set[str]) -> bool:
-    """Tell whether what a partition gives comes back to it before its chunk is done."""
-    given = {
-        q.syntax.output.target.key
-        for q in running.queries
-        if not isinstance(q.syntax.output, s.Return)
-    }
+def feeds(app: s.AppSyntax, giving: list[s.Query], read: set[str]) -> bool:
+    """Tell whether what queries give comes to streams before its chunk is done."""
+    given = {q.output.target.key for q in giving if not isinstance(q.output, s.Return)}
     seen: set[str] = set()
     edges: dict[str, set[str]] = {}
-    for execution in runtime.app.syntax.executions:
+    for execution in app.executions:
         queries = [execution] if isinstance(execution, s.Query) else execution.queries
         for query in queries:
             if isinstance(query.output, s.Return):

@@ -10,23 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from ..flow import Flow
+from ..flow import Flow, Holder
 from ..language.syntax import Attribute, Type
 from . import kernels
 from .batch import Batch, Column, Index
-from .kernels.plain import BOTH, FIRST, SECOND, Waiting
+from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
 from .selection import Groups, Output, Selecting
 from .single import Paired
-from .store import Codes, Kept, grown
+from .store import Codes, Kept, grown, kept
 from .vector import Vector, View
-from .windows import Rows, Steps
+from .windows import LEAST, Rows, Steps
 
 Mask = Callable[[View], Any]
 
 
 @dataclass(slots=True)
 class Test:
-    """A comparison between an A and a B: its position in `kernels.plain.TESTS`, and both sides."""
+    """A comparison between an A and a B: its position in `TESTS` of the kernels, and both sides."""
 
     op: int
     first: Vector
@@ -63,6 +63,7 @@ class State(Kept):
     def __init__(self, groups: Groups, kinds: list[Type], tests: list[Any]) -> None:
         self.groups = groups
         self.rows = Rows(kinds)
+        self.full = LEAST
         self.able = np.empty(0, np.bool_)
         self.keys = np.empty(0, np.int64)
         self.tests = [np.empty(0, dtype) for dtype in tests]
@@ -86,27 +87,36 @@ class State(Kept):
 
     def room(self, parts: int, keys: int) -> Waiting:
         """Make room for rows, partitions and keys; give the queues."""
-        sizes = [parts] * 4 + [keys] * 2 + [self.rows.size] * 4
-        self.links = [grown(link, size, -1) for link, size in zip(self.links, sizes, strict=True)]
-        self.waiting = grown(self.waiting, self.rows.size)
+        sizes = (parts, keys, self.rows.size)
+        if any(len(self.links[at]) < size for at, size in zip((0, 4, 6), sizes, strict=True)):
+            each = [parts] * 4 + [keys] * 2 + [self.rows.size] * 4
+            self.links = [grown(a, size, -1) for a, size in zip(self.links, each, strict=True)]
+            self.waiting = grown(self.waiting, self.rows.size)
         return Waiting._make([*self.links, self.waiting])
 
     def settle(self) -> None:
         """Drop rows that no longer wait once they are most of all."""
         size = self.rows.size
-        if size < 1024:
+        if size < self.full:
             return
         live = np.flatnonzero(self.waiting[:size])
+        self.full = max(LEAST, len(live) * 2)
         if len(live) * 2 > size:
             return
         where = np.full(size + 1, -1, np.int64)  # The last stands for no row.
         where[live] = np.arange(len(live))
         self.rows.keep(live)
-        self.able, self.keys = self.able[live], self.keys[live]
-        self.tests = [values[live] for values in self.tests]
-        self.waiting = self.waiting[live]
+        self.able, self.keys = kept(self.able, live), kept(self.keys, live)
+        self.tests = [kept(values, live) for values in self.tests]
+        self.waiting = kept(self.waiting, live)
         for at, link in enumerate(self.links):
-            self.links[at] = where[link if at < 6 else link[live]]
+            if at < 6:
+                self.links[at] = where[link]
+                continue
+            moved = where[link[live]]
+            self.links[at] = kept(link, live)
+            self.links[at][: len(live)] = moved
+            self.links[at][len(live) :] = -1  # What enters begins without neighbours.
 
 
 class PatternQuery(Paired):
@@ -117,9 +127,14 @@ class PatternQuery(Paired):
         self._plan = plan
         used = plan.selecting.used | set(plan.selecting.group)
         self._kept = sorted(place for frame, place in used if frame == 0)
-        kinds = [plan.attributes[0][place].type for place in self._kept]
-        dtypes = [np.float64 if t.real else np.int64 for t in plan.tests]
-        self._holder = flow.holder(lambda: State(plan.selecting.make(), kinds, dtypes))
+        self._of_second = sorted(place for frame, place in used if frame == 1)
+        self._kinds = [plan.attributes[0][place].type for place in self._kept]
+        self._dtypes = [np.float64 if t.real else np.int64 for t in plan.tests]
+        self._holder: Holder[State] = flow.holder(self.make)
+
+    def make(self) -> State:
+        """Make its state."""
+        return State(self._plan.selecting.make(), self._kinds, self._dtypes)
 
     def taker(self, stream: int) -> Callable[[Batch], None]:
         """Give what takes the events of the first (0) or second (1) position's stream."""
@@ -146,7 +161,7 @@ class PatternQuery(Paired):
                 seconds.append((test.op, values))
                 held = held if nulls is None else held & ~nulls
             keys, known = self._keys(state, 1, views[1], parts)
-            asking = np.where(held & known, keys, -1)
+            asking = np.where(held if known is None else held & known, keys, -1)
         else:
             seconds = [(test.op, np.empty(0)) for test in plan.tests]
         part_count = 1 if self.parts is None else len(self.parts())
@@ -156,16 +171,26 @@ class PatternQuery(Paired):
             (op, values[:size], other)
             for values, (op, other) in zip(state.tests, seconds, strict=True)
         ]
-        first, second = kernels.follow(
-            mode,
-            plan.within,
-            (batch.ts, parts, entering, asking),
-            (state.rows.ts, state.keys, state.able),
-            queues,
-            tests,
-        )
-        if len(first):
-            self._tell(state, batch, parts, first, second)
+        self._run(state, batch, mode, (batch.ts, parts, entering, asking), queues, tests)
+
+    def _run(
+        self,
+        state: State,
+        batch: Batch,
+        mode: int,
+        coming: tuple[Index, Index, Index, Index],
+        queues: Waiting,
+        tests: list[tuple[int, Any, Any]],
+    ) -> None:
+        """Let events wait, and tell of what they complete."""
+        rows = (state.rows.ts, state.keys, state.able)
+        first, second = kernels.follow(mode, self._plan.within, coming, rows, queues, tests)
+        if not len(first):
+            return
+        kept = [buffer.take(first) for buffer in state.rows.columns]
+        others = {place: batch.columns[place].take(second) for place in self._of_second}
+        calls = second if self._plan.same else np.arange(len(first))
+        self._tell(state, kept, others, batch.ts[second], coming[1][second], calls)
 
     # --- Rows that wait ---
 
@@ -175,7 +200,7 @@ class PatternQuery(Paired):
         view = View([come.columns] * 2, come.ts, view.now, come.events)
         able = _all(plan.able, view, len(come))
         keys, known = self._keys(state, 0, view, parts[held])
-        able &= known
+        able = able if known is None else able & known
         columns = [come.columns[place] for place in self._kept]
         zeros = np.zeros(len(come), np.int64)
         first = state.rows.put(columns, come.ts, parts[held], zeros)
@@ -190,16 +215,15 @@ class PatternQuery(Paired):
         return np.arange(first, size)
 
     def _keys(self, state: State, side: int, view: View, parts: Index) -> tuple[Index, Any]:
-        """Give each row's key, and which rows have one."""
-        count = len(view)
+        """Give each row's key, and which rows have one (None: all)."""
         if self._plan.key is None:
-            return parts, np.ones(count, np.bool_)
+            return parts, None
         column = self._plan.key[side].run(view)
         nulls = column.missing()
         codes = state.codes.of(column)
         if self.parts is not None:
             codes = state.pairs.of_pairs(parts, codes)
-        return codes, np.ones(count, np.bool_) if nulls is None else ~nulls
+        return codes, None if nulls is None else ~nulls
 
     def _key_count(self, state: State, parts: int) -> int:
         if self._plan.key is None:
@@ -215,29 +239,36 @@ class PatternQuery(Paired):
 
     # --- Complete ones ---
 
-    def _tell(self, state: State, batch: Batch, parts: Index, first: Index, second: Index) -> None:
-        plan, count = self._plan, len(first)
-        pairs = np.arange(count)
-        kinds, ts = np.zeros(count, np.int8), batch.ts[second]
-        calls = second if plan.same else pairs
-        steps = Steps(pairs, kinds, ts, pairs, calls)
-        width = len(plan.attributes[0])
-        chosen: list[Column] = [Column(Type.OBJECT)] * width
-        for buffer, place in zip(state.rows.columns, self._kept, strict=True):
-            chosen[place] = buffer.take(first)
-        of_second = sorted({p for f, p in [*plan.selecting.used, *plan.selecting.group] if f == 1})
-        other: list[Column] = [Column(Type.OBJECT)] * len(plan.attributes[1])
-        for place in of_second:
-            other[place] = batch.columns[place].take(second)
-        now = self._flow.clock.now
-        self.tell(state.groups, steps, [chosen, other], parts[second], now)
+    def _tell(
+        self,
+        state: State,
+        kept: list[Column],
+        others: dict[int, Column],
+        ts: Index,
+        parts: Index,
+        calls: Index,
+    ) -> None:
+        """Tell of complete pairs: the columns kept of the first events, those of the second by
+        place, when each was complete, its partition and its call.
+        """
+        pairs = np.arange(len(ts))
+        steps = Steps(pairs, np.zeros(len(ts), np.int8), ts, None, pairs, calls)
+        frames = [[Column(a.type) for a in attributes] for attributes in self._plan.attributes]
+        for column, place in zip(kept, self._kept, strict=True):
+            frames[0][place] = column
+        for place, column in others.items():
+            frames[1][place] = column
+        of = None if self.parts is None else parts
+        self.tell(state.groups, steps, frames, of, self._flow.clock.now)
 
 
 _REAL = {Type.FLOAT, Type.DOUBLE}
 
 
 def _all(masks: list[Mask], view: View, count: int) -> Any:
-    held = np.ones(count, np.bool_)
-    for mask in masks:
-        held &= mask(view)
+    if not masks:
+        return np.ones(count, np.bool_)
+    held = masks[0](view)
+    for mask in masks[1:]:
+        held = held & mask(view)
     return held

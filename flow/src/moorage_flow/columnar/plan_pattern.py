@@ -10,6 +10,7 @@ from ..language import syntax as s
 from ..language.syntax import Type
 from ..scope import Frame, Scope
 from ..selector import Selector
+from .absent import AbsentQuery
 from .expressions import Vectoriser, volatile
 from .pattern import Following, Mask, PatternQuery, Test
 from .plan import own
@@ -23,7 +24,13 @@ _TEXTS = {Type.STRING, Type.BOOL}
 
 
 def pattern_query(
-    flow: Flow, query: s.Query, pattern: s.StateInput, compiler: Compiler, selector: Selector
+    flow: Flow,
+    query: s.Query,
+    pattern: s.StateInput,
+    compiler: Compiler,
+    selector: Selector,
+    *,
+    cyclic: bool,
 ) -> PatternQuery:
     """Plan a pattern.
 
@@ -33,11 +40,14 @@ def pattern_query(
         pattern: its input.
         compiler: that of the selection; its scope holds the pattern's positions.
         selector: the reference's selection, whose rate and sink serve both paths.
+        cyclic: whether what it gives comes back to it.
 
     Raises:
         Refused: the pattern is no `every A -> B`, or reads its events in a way columns do not.
     """
-    first, second = _positions(pattern)
+    first, second, wait = _positions(pattern)
+    if wait is not None and cyclic:
+        raise Refused("it reads what it fills")
     frames = compiler.scope.frames
     builtin = own(compiler)
     enters: list[Mask] = []
@@ -58,16 +68,25 @@ def pattern_query(
     for condition in _conditions(second):
         for part in conjuncts(condition):
             _add(following, part, compiler, frames, builtin)
-    return PatternQuery(flow, following, Output(flow, selector, following.selecting))
+    output = Output(flow, selector, following.selecting)
+    if wait is not None:
+        return AbsentQuery(flow, following, output, wait)
+    return PatternQuery(flow, following, output)
 
 
-def _positions(pattern: s.StateInput) -> tuple[s.Single, s.Single]:
+def _positions(pattern: s.StateInput) -> tuple[s.Single, s.Single, int | None]:
+    """Give both positions and, where the second must not come, for how many milliseconds."""
     match pattern.state:
         case s.NextState(
             first=s.EveryState(state=s.StreamState(stream=first)),
             second=s.StreamState(stream=second),
         ) if not pattern.sequence:
-            return first, second
+            return first, second, None
+        case s.NextState(
+            first=s.EveryState(state=s.StreamState(stream=first)),
+            second=s.AbsentState(stream=second, for_ms=int(wait)),
+        ) if not pattern.sequence and pattern.within_ms is None:
+            return first, second, wait
         case _:
             raise Refused("it is no pattern `every A -> B`")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..events import EXPIRED, RESET, Chunk, Event
+from ..events import CURRENT, EXPIRED, RESET, Chunk, Event
 from ..expressions import Compiler
 from ..flow import Flow
 from ..language import syntax as s
@@ -20,20 +20,89 @@ from ..streams import Stream
 from . import aggregates, kernels
 from .batch import Batch, Column, Index
 from .expressions import Aggregate, Vectoriser
+from .kernels import plain
 from .operations import OUT
-from .store import Codes, Joined, Kept
+from .store import Codes, Joined, Kept, grown
 from .vector import Refused, Vector, View
 from .windows import Steps
 
+_NONE = np.empty(0, np.int64)
+
 
 class Groups(Kept):
-    """The state of a selection: codes of groups, and each aggregator's."""
+    """The state of a selection: codes of groups, each aggregator's, and which groups were told of
+    in the chunk last seen.
+    """
 
     def __init__(self, kinds: list[Any], width: int) -> None:
         self.aggregates = kinds
+        self.epochs = aggregates.Epochs()
         self.keys = Joined(width)
         self.pairs = Codes()
-        self.count = 1
+        self._seen = np.empty(0, np.int64)
+        self._slots = np.empty(0, np.int64)
+        self._stamp = 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Groups.__init__(self, [], 0)
+        super().__setstate__(state)
+
+    def run(
+        self,
+        steps: Steps,
+        groups: Index,
+        parts: Index | None,
+        arguments: list[Column | None],
+        sizes: tuple[int, int],
+        wanted: int,
+        mode: int,
+    ) -> tuple[Index, list[Column]]:
+        """Take steps into the aggregators; give the steps chosen and the values at each.
+
+        Args:
+            steps: what passes the window.
+            groups: by row of the store, the code of its group.
+            parts: by row of the store, the code of its partition; None: all are of one.
+            arguments: by row of the store, each aggregator's.
+            sizes: how many groups and partitions there are.
+            wanted: the kinds of steps that may be told, a bit each.
+            mode: which of them are.
+        """
+        if mode == plain.EACH and not self.aggregates:
+            return np.flatnonzero(wanted >> steps.kinds & 1), []
+        self.epochs.room(*sizes)
+        if sizes[0] > len(self._seen):
+            self._seen, self._slots = grown(self._seen, sizes[0]), grown(self._slots, sizes[0])
+        sums = [
+            state.over(argument, sizes[0]) if isinstance(state, aggregates.Sums) else []
+            for state, argument in zip(self.aggregates, arguments, strict=True)
+        ]
+        epochs = (self.epochs.groups, self.epochs.parts)
+        every = [one for each in sums for one in each]
+        seen = (self._seen, self._slots, self._stamp)
+        if steps.moving is not None:
+            of = (steps.moving, steps.chunks, groups, parts)
+            chosen, totals = kernels.slide_summarise(*of, epochs, every, mode, seen)
+        else:
+            passed = (steps.rows, steps.kinds, steps.chunks)
+            chosen, totals = kernels.summarise(
+                passed, groups, parts, epochs, every, wanted, mode, seen
+            )
+        self._stamp += len(steps.rows)
+        found: list[Column] = []
+        at = 0
+        for state, argument, each in zip(self.aggregates, arguments, sums, strict=True):
+            if each:
+                found.append(state.column(totals[at : at + len(each)]))
+                at += len(each)
+                continue
+            in_parts = np.zeros(len(groups), np.int64) if parts is None else parts
+            found.append(state.run(steps, groups, in_parts, argument, sizes).take(chosen))
+        return chosen, found
 
 
 @dataclass(slots=True)
@@ -48,6 +117,11 @@ class Selecting:
     used: set[tuple[int, int]]
     grouped: bool
     tracked: bool
+
+    @property
+    def summed(self) -> bool:
+        """Tell whether kernels that sum are all there is to aggregate with."""
+        return all(a.name in aggregates.SUMS for a in self.aggregates)
 
     def make(self) -> Groups:
         """Make its state."""
@@ -108,10 +182,15 @@ class Output:
         selection = selector.selection
         self._limit_none = selection.limit is None and not selection.offset and not selection.order
         self._events = selector.wanted
-        self._kinds = np.array([kind in selector.wanted for kind in range(4)])
-        self._last = selector.batches and selection.has_aggregates and not selecting.grouped
-        self._by_group = selecting.grouped and selector.batches
-        self._resets = not selecting.grouped and not self._last
+        self._wanted = sum(1 << kind for kind in selector.wanted)
+        self._mode = plain.EACH
+        if selecting.grouped and selector.batches:
+            self._mode = plain.LAST_OF_GROUP
+        elif selector.batches and selection.has_aggregates:
+            self._mode = plain.LAST
+        self._resets = not selecting.grouped and self._mode != plain.LAST
+        self.whole = type(selector.limiter) is Limiter and self._limit_none
+        self._chooser = Groups([], 0)
         self.parts: Callable[[], Codes] | None = None
         self.stream: Stream | None = None
         self.listeners: list[Callable[[Batch], None]] = []
@@ -122,74 +201,63 @@ class Output:
         return EXPIRED in self._events
 
     @property
-    def whole(self) -> bool:
-        """Tell whether what is selected is what is told, with no rate, order or limit behind it."""
-        return type(self._selector.limiter) is Limiter and self._limit_none
+    def passes(self) -> bool:
+        """Tell whether current rows go on as columns, each for itself."""
+        plainly = self._mode == plain.EACH and self._selecting.having is None
+        return plainly and CURRENT in self._events and self._plain
 
     def select(
         self,
+        state: Groups,
         steps: Steps,
         column: Any,
-        found: list[Column],
+        arguments: list[Column | None],
         groups: Index,
-        parts: Index,
+        parts: Index | None,
         texts: Any,
-        count: int,
+        sizes: tuple[int, int],
     ) -> None:
         """Select the rows of steps and hand them on.
 
         Args:
+            state: the aggregators.
             steps: what passes the window.
             column: gives an input's column by place at some rows of the store.
-            found: the aggregates at each step.
+            arguments: by row of the store, each aggregator's.
             groups: by row of the store, the code of its group.
-            parts: by row of the store, the code of its partition.
+            parts: by row of the store, the code of its partition; None: all are of one.
             texts: gives the texts of the groups by code.
-            count: how many groups there are.
+            sizes: how many groups and partitions there are.
         """
         selecting = self._selecting
-        wanted = self._kinds[steps.kinds]
-        shown: list[Column] | None = None
-        if not wanted.any() and not (self._resets and (steps.kinds == RESET).any()):
-            return
-        if selecting.having is not None:
-            at = np.flatnonzero(wanted)
-            view = self._view(steps, at, column, found)
+        having = selecting.having
+        mode = self._mode if having is None else plain.EACH
+        chosen, found = state.run(steps, groups, parts, arguments, sizes, self._wanted, mode)
+        resets = np.flatnonzero(steps.kinds == RESET) if self._resets else _NONE
+        shown: list[Column] = []
+        if len(chosen):
+            view: View = column(steps.rows[chosen], steps.when(chosen), found)
             shown = [vector.run(view) for vector in selecting.vectors]
-            view.out = shown
-            held = selecting.having(view)
-            at, shown = at[held], [c.take(held) for c in shown]
-            wanted = np.zeros(len(wanted), np.bool_)
-            wanted[at] = True
-            position = np.empty(len(wanted), np.int64)
-            position[at] = np.arange(len(at))
-        if self._by_group:
-            chosen = kernels.last_of_groups(steps.rows, wanted, groups, steps.chunks, count)
-        elif self._last:
-            chosen = np.flatnonzero(wanted)
-            if len(chosen):
-                ends = np.flatnonzero(np.diff(steps.chunks[chosen]))
-                chosen = chosen[np.append(ends, len(chosen) - 1)]
-            if self._selector.selection.offset or self._selector.selection.limit == 0:
-                return
-        else:
-            chosen = np.flatnonzero(wanted)
-        if shown is not None:
-            shown = [c.take(position[chosen]) for c in shown]
-        resets = np.empty(0, np.int64)
-        if self._resets:
-            resets = np.flatnonzero(steps.kinds == RESET)
-        if not len(chosen) and not len(resets):
+            if having is not None:
+                view.out = shown
+                held = having(view)
+                chosen, shown = chosen[held], [c.take(held) for c in shown]
+                if self._mode != plain.EACH:
+                    last = self._last(steps, chosen, groups, sizes)
+                    chosen, shown = chosen[last], [c.take(last) for c in shown]
+        if self._mode == plain.LAST and (
+            self._selector.selection.offset or self._selector.selection.limit == 0
+        ):
             return
-        if shown is None and len(chosen):
-            view = self._view(steps, chosen, column, found)
-            shown = [vector.run(view) for vector in selecting.vectors]
-        self._hand_on(steps, chosen, shown or [], resets, groups, parts, texts)
+        if len(chosen) or len(resets):
+            self._hand_on(steps, chosen, shown, resets, groups, parts, texts)
 
-    def _view(self, steps: Steps, at: Index, column: Any, found: list[Column]) -> View:
-        rows = steps.rows[at]
-        view: View = column(rows, steps.ts[at], [c.take(at) for c in found])
-        return view
+    def _last(self, steps: Steps, at: Index, groups: Index, sizes: tuple[int, int]) -> Index:
+        """Give the positions of the last of each chunk or of each of its groups."""
+        chunks = None if steps.chunks is None else steps.chunks[at]
+        kinds = np.zeros(len(at), np.int8)
+        kept = Steps(steps.rows[at], kinds, steps.times, chunks=chunks)
+        return self._chooser.run(kept, groups, None, [], sizes, 1 << CURRENT, self._mode)[0]
 
     # --- Onwards ---
 
@@ -209,30 +277,39 @@ class Output:
         columns: list[Column],
         resets: Index,
         groups: Index,
-        parts: Index,
+        parts: Index | None,
         texts: Any,
     ) -> None:
         if self.listeners or self._plain:
             if not len(chosen):
                 return
-            calls = steps.calls[chosen]
-            one = calls[0] == calls[-1]
+            calls = None if steps.calls is None else steps.calls[chosen]
             batch = Batch(
                 columns,
-                steps.ts[chosen],
-                chunks=None if one else calls,
-                parts=parts[steps.rows[chosen]] if self.parts is not None else None,
+                steps.when(chosen),
+                chunks=None if calls is None or calls[0] == calls[-1] else calls,
+                parts=None if parts is None else parts[steps.rows[chosen]],
                 kinds=steps.kinds[chosen],
             )
-            for listener in self.listeners:
-                listener(batch)
-            if self._plain:
-                if self.stream is not None:
-                    self.stream.send_columns(
-                        Batch(columns, batch.ts, chunks=batch.chunks, parts=batch.parts)
-                    )
+            if self._onwards(batch):
                 return
         self._by_events(steps, chosen, columns, resets, groups, parts, texts)
+
+    def pass_on(self, batch: Batch) -> None:
+        """Hand selected rows on, where `passes` holds."""
+        self._onwards(batch)
+
+    def _onwards(self, batch: Batch) -> bool:
+        """Hand rows on as columns; tell whether that is all there is to do."""
+        for listener in self.listeners:
+            listener(batch)
+        if not self._plain:
+            return False
+        if self.stream is not None:
+            parts = batch.parts if self.stream.inner else None
+            sent = Batch(batch.columns, batch.ts, chunks=batch.chunks, parts=parts)
+            self.stream.send_columns(sent)
+        return True
 
     def _by_events(
         self,
@@ -241,32 +318,35 @@ class Output:
         columns: list[Column],
         resets: Index,
         groups: Index,
-        parts: Index,
+        parts: Index | None,
         texts: Any,
     ) -> None:
         lists = [c.to_list() for c in columns]
         rows: Any = zip(*lists, strict=True) if lists else [()] * len(chosen)
+        times = steps.when(chosen)
         events: list[tuple[int, Event]] = []
         of_group = groups[steps.rows[chosen]].tolist() if self._selecting.grouped else None
         for at, (step, row) in enumerate(zip(chosen.tolist(), rows, strict=True)):
-            event = Event(int(steps.ts[step]), list(row), int(steps.kinds[step]))
+            event = Event(int(times[at]), list(row), int(steps.kinds[step]))
             if of_group is not None:
                 event.group = texts(of_group[at])
             events.append((step, event))
         if len(resets):
-            events += [(r, Event(int(steps.ts[r]), [], RESET)) for r in resets.tolist()]
+            at_resets = zip(resets.tolist(), steps.when(resets).tolist(), strict=True)
+            events += [(r, Event(ts, [], RESET)) for r, ts in at_resets]
             events.sort(key=lambda pair: pair[0])
         calls: dict[int, dict[int, Chunk]] = {}
         first: dict[int, int] = {}
         for step, event in events:
-            call = int(steps.calls[step])
-            calls.setdefault(call, {}).setdefault(int(steps.chunks[step]), []).append(event)
+            call = 0 if steps.calls is None else int(steps.calls[step])
+            of_chunk = 0 if steps.chunks is None else int(steps.chunks[step])
+            calls.setdefault(call, {}).setdefault(of_chunk, []).append(event)
             first.setdefault(call, step)
         flow, outer = self._flow, self._flow.partition
         names = self.parts().texts() if self.parts is not None else []
         try:
             for call, chunks in calls.items():
-                if self.parts is not None:
+                if parts is not None:
                     flow.partition = names[int(parts[steps.rows[first[call]]])]
                 arranged = [self._selector.arranged(chunk) for chunk in chunks.values()]
                 if len(arranged) == 1:

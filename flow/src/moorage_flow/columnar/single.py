@@ -66,25 +66,31 @@ class Planned:
         """Give what takes the events of its input `at`."""
         raise NotImplementedError
 
-    def notify(self, at: int, part: int, time: int) -> None:
-        """Set a timer of the window of input `at`, for a partition."""
+    def notify(self, at: int, part: int, times: list[int]) -> None:
+        """Set timers of the window of input `at`, for a partition."""
         timers, outer = self.side_timers[at], self._flow.partition
         assert timers is not None
         if self.parts is not None:
             self._flow.partition = self.parts().texts()[part]
         try:
-            timers.notify_at(time)
+            timers.notify_all(times)
         finally:
             self._flow.partition = outer
 
-    def group(self, known: Groups, columns: list[Column], parts: Index) -> tuple[Index, Any, int]:
-        """Give each row's group, what gives the groups' texts, and how many there are."""
+    def group(
+        self, known: Groups, columns: list[Column], parts: Index | None
+    ) -> tuple[Index | None, Any, tuple[int, int]]:
+        """Give each row's group (None: all are one), what gives the groups' texts, and how many
+        groups and partitions there are.
+        """
+        part_count = 1 if self.parts is None else len(self.parts())
         if not columns:
-            return parts, None, 1 if self.parts is None else len(self.parts())
+            return parts, None, (part_count, part_count)
         codes = known.keys.of(columns)
-        if self.parts is None:
-            return codes, _texts_of(known), len(known.keys)
-        return known.pairs.of_pairs(parts, codes), _pair_texts_of(known), len(known.pairs)
+        if parts is None:
+            return codes, _texts_of(known), (len(known.keys), part_count)
+        codes = known.pairs.of_pairs(parts, codes)
+        return codes, _pair_texts_of(known), (len(known.pairs), part_count)
 
 
 class Paired(Planned):
@@ -95,24 +101,23 @@ class Paired(Planned):
         self._selecting = selecting
 
     def tell(
-        self, known: Groups, steps: Steps, frames: list[list[Column]], parts: Index, now: int
+        self, known: Groups, steps: Steps, frames: list[list[Column]], parts: Index | None, now: int
     ) -> None:
         """Select from pairs; the rows of the steps are their positions, `parts` of each pair."""
-        selecting = self._selecting
+        selecting, count = self._selecting, len(steps.rows)
         columns = [frames[frame][place] for frame, place in selecting.group]
-        groups, texts, size = self.group(known, columns, parts)
-        sizes = (size, 1 if self.parts is None else len(self.parts()))
-        whole = View(frames, steps.ts, now, list)
-        found = [
-            state.run(steps, groups, parts, a.argument and a.argument.run(whole), sizes)
-            for state, a in zip(known.aggregates, selecting.aggregates, strict=True)
-        ]
+        groups, texts, sizes = self.group(known, columns, parts)
+        whole = View(frames, steps.times, now, list)
+        arguments = [a.argument.run(whole) if a.argument else None for a in selecting.aggregates]
 
-        def source(rows: Index, ts: Index, at: list[Column]) -> View:
+        def source(rows: Index, ts: Index, found: list[Column]) -> View:
+            if len(rows) == count:  # They are all, in their order.
+                return View(frames, ts, now, list, found)
             taken = [[c.take(rows) if len(c) else c for c in frame] for frame in frames]
-            return View(taken, ts, now, list, at)
+            return View(taken, ts, now, list, found)
 
-        self.output.select(steps, source, found, groups, parts, texts, size)
+        groups = np.zeros(count, np.int64) if groups is None else groups
+        self.output.select(known, steps, source, arguments, groups, parts, texts, sizes)
 
 
 class SingleQuery(Planned):
@@ -122,11 +127,16 @@ class SingleQuery(Planned):
         super().__init__(flow, output)
         self._plan = plan
         selecting, window = plan.selecting, plan.window
+        self._summed = selecting.summed
         self.stateless = window is None and not selecting.aggregates
         # What rows need once they are in the window: the aggregators' arguments, and what is
         # selected later on.
         leaves = not isinstance(window, Sliding) or output.tells_expired
-        self._kept = sorted(selecting.used | set(selecting.group)) if leaves else []
+        used = sorted(selecting.used | set(selecting.group))
+        self._kept = used if leaves else []
+        self._used = {place for _, place in used}
+        if plan.time is not None and plan.time.place is not None:
+            self._used.add(plan.time.place[1])
         kinds = [plan.attributes[place].type for _, place in self._kept]
         self._arguments = [a.argument for a in selecting.aggregates]
         kinds += [a.kind for a in self._arguments if a is not None]
@@ -145,56 +155,39 @@ class SingleQuery(Planned):
         return self._take
 
     def _take(self, batch: Batch) -> None:
-        for condition in self._plan.filters:
-            held = condition(self._view(batch))
-            if not held.all():
-                batch = batch.take(held)
-            if not len(batch):
+        filters = self._plan.filters
+        for at, condition in enumerate(filters, 1):
+            index = condition(self._view(batch)).nonzero()[0]
+            if not len(index):
                 return
-        if self.stateless:
-            self._pass(batch)
+            if len(index) < len(batch):
+                batch = batch.narrow(index, self._used if at == len(filters) else None)
+        if not self.stateless:
+            self._keep(batch)
+        elif batch.kinds is None and self.output.passes:
+            view = self._view(batch)
+            columns = [vector.run(view) for vector in self._plan.selecting.vectors]
+            self.output.pass_on(Batch(columns, batch.ts, chunks=batch.chunks, parts=batch.parts))
         else:
             self._keep(batch)
 
     def _view(self, batch: Batch) -> View:
         return View([batch.columns], batch.ts, self._flow.clock.now, batch.events)
 
-    # --- Without state ---
-
-    def _pass(self, batch: Batch) -> None:
-        count = len(batch)
-        rows = np.arange(count)
-        zeros = np.zeros(count, np.int64)
-        kinds = np.zeros(count, np.int8) if batch.kinds is None else batch.kinds
-        chunks = zeros if batch.chunks is None else batch.chunks
-        steps = Steps(rows, kinds, batch.ts, chunks, chunks)
-        parts = zeros if batch.parts is None else batch.parts
-        state: State = self._holder.of_all()
-        groups, texts, size = self._groups(state, batch, parts)
-        self.output.select(steps, _of_batch(batch, self._flow), [], groups, parts, texts, size)
-
-    # --- With state ---
-
-    def _groups(self, state: State, batch: Batch, parts: Index) -> tuple[Index, Any, int]:
-        selecting = self._plan.selecting
-        columns = [batch.columns[place] for _, place in selecting.group]
-        return self.group(state.groups, columns, parts)
-
     def _keep(self, batch: Batch) -> None:
+        """Take rows into the window, or without one right into the selection."""
         state: State = self._holder.of_all()
-        plan, count = self._plan, len(batch)
-        parts = np.zeros(count, np.int64) if batch.parts is None else batch.parts
-        chunks = np.zeros(count, np.int64) if batch.chunks is None else batch.chunks
-        groups, texts, size = self._groups(state, batch, parts)
-        sizes = (size, 1 if self.parts is None else len(self.parts()))
+        plan, count, parts = self._plan, len(batch), batch.parts
+        by = [batch.columns[place] for _, place in plan.selecting.group]
+        groups, texts, sizes = self.group(state.groups, by, parts)
         view = self._view(batch)
         arguments = [None if a is None else a.run(view) for a in self._arguments]
         if plan.window is None:
             kinds = np.zeros(count, np.int8) if batch.kinds is None else batch.kinds
-            steps = Steps(np.arange(count), kinds, batch.ts, chunks, chunks)
-            found = self._aggregate(state, steps, groups, parts, arguments, sizes)
+            steps = Steps(np.arange(count), kinds, batch.ts, None, batch.chunks, batch.chunks)
             source = _of_batch(batch, self._flow)
-            self.output.select(steps, source, found, groups, parts, texts, size)
+            groups = np.zeros(count, np.int64) if groups is None else groups
+            self.output.select(state.groups, steps, source, arguments, groups, parts, texts, sizes)
             return
         held = state.window
         held.settle()
@@ -202,14 +195,24 @@ class SingleQuery(Planned):
         columns += [a for a in arguments if a is not None]
         first = held.rows.put(columns, batch.ts, parts, groups)
         time = plan.time.run(view).cells()[0] if plan.time is not None else batch.ts
-        now = self._flow.clock.now
         coming = Arriving(
-            first, batch.ts, chunks, parts, time, now, lambda p, t: self.notify(0, p, t)
+            first,
+            batch.ts,
+            batch.chunks,
+            parts,
+            time,
+            view.now,
+            self._notify,
+            self.output.tells_expired,
+            self._summed,
         )
         passed: Steps | None = plan.window.pass_on(held, coming)
         if passed is not None:
             fresh = (batch, first) if not self._kept else None
             self._finish(state, passed, texts, sizes, fresh)
+
+    def _notify(self, part: int, times: list[int]) -> None:
+        self.notify(0, part, times)
 
     def _finish(
         self,
@@ -220,35 +223,17 @@ class SingleQuery(Planned):
         fresh: tuple[Batch, int] | None,
     ) -> None:
         rows = state.window.rows
-        kept = len(self._kept)
         arguments: list[Column | None] = []
-        at = kept
+        at = len(self._kept)
         for argument in self._arguments:
-            arguments.append(
-                None if argument is None else rows.columns[at].take(slice(0, rows.size))
-            )
+            arguments.append(None if argument is None else rows.columns[at].take(rows.filled))
             at += argument is not None
-        groups, parts = rows.groups[: rows.size], rows.parts[: rows.size]
-        found = self._aggregate(state, steps, groups, parts, arguments, sizes)
+        parts = None if self.parts is None else rows.parts
         if fresh is not None:
             source = _of_batch(fresh[0], self._flow, fresh[1])
         else:
             source = self._of_rows(rows)
-        self.output.select(steps, source, found, groups, parts, texts, sizes[0])
-
-    def _aggregate(
-        self,
-        state: State,
-        steps: Steps,
-        groups: Index,
-        parts: Index,
-        arguments: list[Column | None],
-        sizes: tuple[int, int],
-    ) -> list[Column]:
-        return [
-            aggregate.run(steps, groups, parts, argument, sizes)
-            for aggregate, argument in zip(state.groups.aggregates, arguments, strict=True)
-        ]
+        self.output.select(state.groups, steps, source, arguments, rows.groups, parts, texts, sizes)
 
     def _of_rows(self, rows: Rows) -> Any:
         """Give a source of the columns the window holds."""
@@ -292,7 +277,7 @@ class SingleQuery(Planned):
         held, now = state.window, self._flow.clock.now
         part = held.part(self._part())
         writer = Writer(held.rows)
-        if self._plan.window.due(part, now, lambda time: self.notify(0, self._part(), time)):
+        if self._plan.window.due(part, now, lambda time: self.notify(0, self._part(), [time])):
             self._plan.window.let_out(part, now, writer)
         steps = writer.steps()
         if steps is not None:
@@ -306,7 +291,7 @@ def _of_batch(batch: Batch, flow: Flow, first: int = 0) -> Any:
 
     def source(at: Index, ts: Index, found: list[Column]) -> View:
         rows = at - first if first else at
-        if len(rows) == len(batch) and bool((rows == np.arange(len(batch))).all()):
+        if len(rows) == len(batch) and bool((rows[1:] > rows[:-1]).all()):
             return View([batch.columns], ts, now, batch.events, found)
         part = batch.take(rows)
         return View([part.columns], ts, now, part.events, found)

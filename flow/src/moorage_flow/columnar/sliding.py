@@ -6,7 +6,6 @@ The rows are those of `moorage_flow.windows.sliding`, in its order.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,13 +13,14 @@ from ..events import CURRENT, EXPIRED
 from ..language.syntax import Type
 from . import kernels
 from .batch import Index
-from .store import grown
+from .kernels.plain import Moving
+from .store import grown, kept
 from .windows import Arriving, State, Steps
 
 
 class Queues(State):
     """For each partition a queue of rows, linked through `following`; times by which rows leave in
-    `time`.
+    `time`, where they are not the rows' own.
     """
 
     def __init__(self, kinds: list[Type]) -> None:
@@ -34,12 +34,13 @@ class Queues(State):
 
     def room(self, parts: int) -> None:
         """Make room for rows and partitions."""
-        self.following = grown(self.following, self.rows.size, -1)
-        self.time = grown(self.time, self.rows.size)
-        self.head = grown(self.head, parts, -1)
-        self.tail = grown(self.tail, parts, -1)
-        self.length = grown(self.length, parts)
-        self.last = grown(self.last, parts, -(1 << 63))
+        if self.rows.size > len(self.following):
+            self.following = grown(self.following, self.rows.size, -1)
+        if parts > len(self.head):
+            self.head = grown(self.head, parts, -1)
+            self.tail = grown(self.tail, parts, -1)
+            self.length = grown(self.length, parts)
+            self.last = grown(self.last, parts, -(1 << 63))
 
     def count(self) -> int:
         return int(self.length.sum())
@@ -52,16 +53,16 @@ class Queues(State):
         return np.flatnonzero(np.arange(size) >= first[parts])
 
     def move(self, where: Index) -> None:
-        size = self.rows.size
         old = np.flatnonzero(where >= 0)
         after = self.following[old]
-        self.following = np.where(after >= 0, where[after], -1)
-        self.time = self.time[old]
+        self.following = kept(self.following, old)
+        self.following[: len(old)] = np.where(after >= 0, where[after], -1)
+        if len(self.time):
+            self.time = kept(self.time, old)
         for ends in (self.head, self.tail):
-            kept = self.length > 0
-            ends[kept] = where[ends[kept]]
-            ends[~kept] = -1
-        assert len(self.following) == size
+            filled = self.length > 0
+            ends[filled] = where[ends[filled]]
+            ends[~filled] = -1
 
     def held(self, part: int) -> Index:
         """Give the rows a partition's window holds, oldest first."""
@@ -90,54 +91,95 @@ class Sliding:
 
     def pass_on(self, state: Queues, coming: Arriving) -> Steps:
         """Let rows in, and out what must leave before each."""
-        count = len(coming)
-        parts_seen = int(coming.parts.max()) + 1 if count else 1
-        state.room(parts_seen)
-        end = coming.first + count
-        state.time[coming.first : end] = coming.time if self.external else coming.ts
-        limit: Any = None
+        parts = coming.parts
+        state.room(1 if parts is None else int(parts.max()) + 1)
+        time, limit = state.rows.ts, None
+        if self.external:
+            end = coming.first + len(coming)
+            time = state.time = grown(state.time, end)
+            time[coming.first : end] = coming.time
         if self.span is not None:
-            now = coming.time if self.external else np.full(count, coming.now)
-            limit = now - self.span
+            limit = coming.time - self.span if self.external else coming.now - self.span
+        if coming.summed and self.length != 0 and not coming.watched:
+            if parts is not None and self.span is not None and not self.external:
+                self._set_alarms(state, coming)
+            return self._moving(state, coming, time, limit)
         rows, kinds, at = kernels.slide(
-            state.following,
-            state.head,
-            state.tail,
-            state.length,
-            state.time,
-            coming.parts,
+            (state.following, state.head, state.tail, state.length),
+            time,
+            len(coming),
+            parts,
             limit,
             coming.first,
             -1 if self.length is None else self.length,
             resets=self.span is None,
         )
-        if self.span is not None and not self.external:
-            for row in self.alarms(state, coming).tolist():
-                coming.notify(int(coming.parts[row]), int(coming.ts[row]) + self.span)
-        left = coming.time[at] if self.external else np.int64(coming.now)
-        # With a length of 0 a row leaves as it comes, at its own time.
-        ts = np.where((kinds == CURRENT) | (rows == coming.first + at), state.rows.ts[rows], left)
-        return Steps(rows, kinds, ts, coming.chunks[at], coming.chunks[at])
+        # Before a row comes, all that is too old has left: without partitions and with nobody who
+        # looks at it, nothing has to leave before.
+        if (coming.watched or parts is not None) and self.span is not None and not self.external:
+            self._set_alarms(state, coming)
+        chunks = None if coming.chunks is None else coming.chunks[at]
+        ts = None
+        if coming.watched:
+            left = coming.time[at] if self.external else np.int64(coming.now)
+            # With a length of 0 a row leaves as it comes, at its own time.
+            own = (kinds == CURRENT) | (rows == coming.first + at)
+            ts = np.where(own, state.rows.ts[rows], left)
+        return Steps(rows, kinds, state.rows.ts, ts, chunks, chunks)
+
+    def _moving(
+        self, state: Queues, coming: Arriving, time: Index, limit: Index | int | None
+    ) -> Steps:
+        """Give what comes, its way into the window still before it."""
+        count, first = len(coming), coming.first
+        queues = (state.following, state.head, state.tail, state.length)
+        length = -1 if self.length is None else self.length
+        if limit is not None and not isinstance(limit, int):
+            limit = np.ascontiguousarray(limit)
+        return Steps(
+            np.arange(first, first + count),
+            np.zeros(count, np.int8),
+            state.rows.ts,
+            None,
+            coming.chunks,
+            coming.chunks,
+            Moving(queues, time, count, limit, first, length),
+        )
+
+    def _set_alarms(self, state: Queues, coming: Arriving) -> None:
+        """Set timers for when what comes will be too old."""
+        assert self.span is not None
+        rows = self.alarms(state, coming)
+        times = coming.ts[rows] + self.span
+        if coming.parts is None:
+            if len(times):
+                coming.notify(0, times.tolist())
+            return
+        by_part: dict[int, list[int]] = {}
+        for part, time in zip(coming.parts[rows].tolist(), times.tolist(), strict=True):
+            by_part.setdefault(part, []).append(time)
+        for part, asked in by_part.items():
+            coming.notify(part, asked)
 
     def expire(self, state: Queues, part: int, now: int) -> Steps | None:
         """Let out what is too old at a time."""
         assert self.span is not None
         if part >= len(state.head):
             return None
+        time = state.time if self.external else state.rows.ts
         rows = kernels.expire(
-            state.following, state.head, state.length, state.time, part, now - self.span
+            state.following, state.head, state.length, time, part, now - self.span
         )
         if not len(rows):
             return None
-        zeros = np.zeros(len(rows), np.int64)
-        return Steps(rows, np.full(len(rows), EXPIRED, np.int8), zeros + now, zeros, zeros)
+        ts = np.full(len(rows), now, np.int64)
+        return Steps(rows, np.full(len(rows), EXPIRED, np.int8), state.rows.ts, ts)
 
     def alarms(self, state: Queues, coming: Arriving) -> Index:
         """Give the arriving rows a timer is set for: those later than all before them, or each."""
         if self.each:
             return np.arange(len(coming))
-        later = np.flatnonzero(coming.ts > state.last[coming.parts])
-        if not coming.parts.any():
+        if coming.parts is None:
             before = np.maximum.accumulate(coming.ts)[:-1]
             first = np.concatenate([state.last[:1], np.maximum(before, state.last[0])])
             later = np.flatnonzero(coming.ts > first)
@@ -145,6 +187,7 @@ class Sliding:
                 state.last[0] = coming.ts[later[-1]]
             return later
         found = []
+        later = np.flatnonzero(coming.ts > state.last[coming.parts])
         for at in later.tolist():
             part, ts = coming.parts[at], coming.ts[at]
             if ts > state.last[part]:

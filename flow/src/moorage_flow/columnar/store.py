@@ -67,34 +67,74 @@ def grown(array: Values, size: int, fill: Any = 0) -> Values:
     return more
 
 
+def kept(array: Values, index: Index) -> Values:
+    """Give an array that begins with some of its entries; the room behind them stays, unless it is
+    much.
+    """
+    count = len(index)
+    if len(array) > 4 * count + MUCH:
+        return array[index]
+    array[:count] = array[index]
+    if array.dtype == np.object_:
+        array[count:] = None
+    return array
+
+
+MUCH = 32_768
+
+
 class Buffer(Kept):
-    """One growing column."""
+    """One growing column: typed values with nulls, Python objects, or codes of `words`."""
 
     def __init__(self, kind: Type) -> None:
         self.kind = kind
         self.typed = kind not in {Type.STRING, Type.OBJECT}
         self.values = np.empty(0, DTYPES[kind] if self.typed else np.object_)
         self.nulls: Values | None = None
+        self.words: Values | None = None
 
     def put(self, at: int, column: Column) -> None:
         """Write a column's rows from position `at` on."""
         end = at + len(column)
+        self.write(slice(at, end), column, at, end)
+
+    def write(self, where: Any, column: Column, held: int, end: int) -> None:
+        """Write a column's rows at an index or slice, of several at one position the last; `held`
+        rows are held before, `end` then.
+        """
         if self.typed:
             try:
                 values, nulls = column.cells()
             except Unfit:
-                self._as_objects(at)
+                self._as_objects(held)
             else:
                 self.values = grown(self.values, end)
-                self.values[at:end] = values
+                self.values[where] = values
                 if nulls is not None and self.nulls is None:
                     self.nulls = np.zeros(len(self.values), np.bool_)
                 if self.nulls is not None:
                     self.nulls = grown(self.nulls, len(self.values), False)
-                    self.nulls[at:end] = False if nulls is None else nulls
+                    self.nulls[where] = False if nulls is None else nulls
                 return
+        if column.codes is not None and self._of_words(held, column.words):
+            self.values = grown(self.values, end)
+            self.values[where] = column.codes
+            return
+        if self.words is not None:
+            self.values, self.words = self.words[self.values[:held]], None
         self.values = grown(self.values, end, None)
-        self.values[at:end] = column.objects
+        self.values[where] = column.objects
+
+    def _of_words(self, at: int, words: Any) -> bool:
+        """Tell whether codes of these words can be held, where `at` rows are held already."""
+        if self.words is words:
+            return True
+        if at == 0 or (self.words is not None and np.array_equal(self.words, words)):
+            if self.words is None:
+                self.values = np.empty(0, np.int64)
+            self.words = words
+            return True
+        return False
 
     def _as_objects(self, size: int) -> None:
         objects = self.values[:size].astype(np.object_)
@@ -104,6 +144,8 @@ class Buffer(Kept):
 
     def take(self, index: Any) -> Column:
         """Give the rows of an index."""
+        if self.words is not None:
+            return Column(self.kind, codes=self.values[index], words=self.words)
         if not self.typed:
             return Column(self.kind, objects=self.values[index])
         nulls = None if self.nulls is None else self.nulls[index]
@@ -111,9 +153,9 @@ class Buffer(Kept):
 
     def keep(self, index: Index) -> None:
         """Keep only the rows of an index."""
-        self.values = self.values[index]
+        self.values = kept(self.values, index)
         if self.nulls is not None:
-            self.nulls = self.nulls[index]
+            self.nulls = kept(self.nulls, index)
 
 
 class Codes(Kept):
@@ -126,12 +168,18 @@ class Codes(Kept):
         self.by_text: dict[str, int] = {}
         self.by_value: dict[Type, dict[Any, int]] = {}
         self._texts: list[str] = []
+        self._words: Values | None = None
+        self._table = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self.by_text)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"by_text": self.by_text, "by_value": {}, "_texts": []}
+        return {"by_text": self.by_text}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Codes.__init__(self)
+        super().__setstate__(state)
 
     def of_text(self, written: str) -> int:
         """Give a text's code, a new one where it is new."""
@@ -143,10 +191,9 @@ class Codes(Kept):
     def of(self, column: Column) -> Index:
         """Give each row's code; null is a key like others, the text `null`."""
         kind = column.kind
-        known = self.by_value.setdefault(kind, {})
         if column.codes is not None and column.words is not None:
-            table = self._of(known, column.words.tolist(), column.words.tolist(), kind)
-            return np.asarray(table[column.codes], np.int64)
+            return self._of_words(column.codes, column.words)
+        known = self.by_value.setdefault(kind, {})
         nulls = None
         try:
             values, nulls = column.cells()
@@ -162,6 +209,17 @@ class Codes(Kept):
         codes = np.full(len(keys), self.of_text("null"), np.int64)
         codes[~nulls] = self._of(known, keys[~nulls].tolist(), column.take(~nulls), kind)
         return codes
+
+    def _of_words(self, codes: Index, words: Values) -> Index:
+        """Give the codes of a dictionary's; only the words met are numbered."""
+        if self._words is not words:
+            self._words, self._table = words, np.full(len(words), -1)
+        found: Index = self._table[codes]
+        if len(found) and found.min() < 0:
+            for code in dict.fromkeys(codes[found < 0].tolist()):
+                self._table[code] = self.of_text(text(words[code], Type.STRING))
+            found = self._table[codes]
+        return found
 
     def _of(
         self, known: dict[Any, int], keys: list[Any], shown: Column | list[Any] | None, kind: Type
@@ -223,6 +281,14 @@ class Joined(Kept):
             parts = [written[code[row]] for written, code in zip(texts, codes, strict=True)]
             table[at] = self.joined.of_text("::".join(parts))
         return np.asarray(table[inverse], np.int64)
+
+    def only(self, codes: list[int]) -> Joined:
+        """Give the keys of some codes, numbered anew in this order."""
+        texts, fresh = self.texts(), Joined(len(self.columns))
+        numbering = fresh.joined if len(self.columns) > 1 else fresh.columns[0]
+        for code in codes:
+            numbering.of_text(texts[code])
+        return fresh
 
     def texts(self) -> list[str]:
         """Give the texts in the order of their codes."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,13 +18,32 @@ from .batch import Index, Values
 from .store import Kept
 from .windows import Arriving, Rows, State, Steps
 
+Span = tuple[int, int]
+"""Rows of the store: the first, and the one behind the last."""
+
+
+def put(spans: list[Span], start: int, stop: int) -> None:
+    """Add rows to the end of spans."""
+    if spans and spans[-1][1] == start:
+        spans[-1] = spans[-1][0], stop
+    elif stop > start:
+        spans.append((start, stop))
+
+
+def rows_of(spans: list[Span]) -> Index:
+    """Give the rows of spans."""
+    if len(spans) == 1:
+        return np.arange(*spans[0])
+    pieces = [np.arange(*span) for span in spans]
+    return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+
 
 class Part(Kept):
     """One partition's batch: the rows that gather, those let out last, whether a border is due."""
 
     def __init__(self) -> None:
-        self.current: list[Index] = []
-        self.expired: list[Index] = []
+        self.current: list[Span] = []
+        self.expired: list[Span] = []
         self.gathered = 0
         self.reset = -1
         self.count = 0
@@ -33,21 +51,6 @@ class Part(Kept):
         self.start = 0
         self.end = -1
         self.latest = 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        plain = dict(self.__dict__)
-        plain["current"] = [piece.tolist() for piece in self.current]
-        plain["expired"] = [piece.tolist() for piece in self.expired]
-        return plain
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self.current = [np.array(piece, np.int64) for piece in self.current]
-        self.expired = [np.array(piece, np.int64) for piece in self.expired]
-
-    def pieces(self) -> list[Index]:
-        """Give every row held."""
-        return [*self.current, *self.expired]
 
 
 class Batched(State):
@@ -64,68 +67,76 @@ class Batched(State):
             held = self.parts[code] = Part()
         return held
 
+    def _spans(self) -> list[Span]:
+        return [span for part in self.parts.values() for span in (*part.current, *part.expired)]
+
     def count(self) -> int:
-        return sum(len(piece) for part in self.parts.values() for piece in part.pieces())
+        return sum(stop - start for start, stop in self._spans())
 
     def live(self) -> Index:
-        pieces = [piece for part in self.parts.values() for piece in part.pieces()]
-        resets = np.array([p.reset for p in self.parts.values() if p.reset >= 0], np.int64)
-        return np.unique(np.concatenate([*pieces, resets]))
+        needed = np.zeros(self.rows.size, np.bool_)
+        for start, stop in self._spans():
+            needed[start:stop] = True
+        needed[[part.reset for part in self.parts.values() if part.reset >= 0]] = True
+        return np.flatnonzero(needed)
 
     def move(self, where: Index) -> None:
+        # All rows of a span are held, so that they stay next to each other.
+        def moved(spans: list[Span]) -> list[Span]:
+            out: list[Span] = []
+            for start, stop in spans:
+                first = int(where[start])
+                put(out, first, first + stop - start)
+            return out
+
         for part in self.parts.values():
-            part.current = [where[piece] for piece in part.current]
-            part.expired = [where[piece] for piece in part.expired]
+            part.current, part.expired = moved(part.current), moved(part.expired)
             if part.reset >= 0:
                 part.reset = int(where[part.reset])
 
-    def held(self, part: int) -> Index:
-        """Give the rows of the batch let out last."""
-        known = self.parts.get(part)
-        return _joined(known.expired) if known is not None else np.empty(0, np.int64)
-
-
-def _joined(pieces: list[Index]) -> Index:
-    return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
-
 
 class Writer:
-    """Gathers steps piece by piece."""
+    """Gathers steps span by span."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._steps: list[tuple[Index, int, int | None, int, int]] = []
+        self._steps: list[tuple[Span, int, int | None, int, int]] = []
         self.chunk = 0
         self.call = 0
 
-    def add(self, pieces: list[Index], kind: int, ts: int | None = None) -> None:
+    def add(self, spans: list[Span], kind: int, ts: int | None = None) -> None:
         """Add rows of one kind; `ts` None leaves them their own times."""
-        for piece in pieces:
-            if len(piece):
-                self._steps.append((piece, kind, ts, self.chunk, self.call))
+        for span in spans:
+            self._steps.append((span, kind, ts, self.chunk, self.call))
 
     def mark(self, part: Part, ts: int | None = None) -> None:
         """Add the border between batches, where one is due."""
         if part.reset >= 0:
-            self.add([np.array([part.reset], np.int64)], RESET, ts)
+            self.add([(part.reset, part.reset + 1)], RESET, ts)
             part.reset = -1
 
     def steps(self) -> Steps | None:
         """Give what was gathered."""
         if not self._steps:
             return None
-        sizes = [len(piece) for piece, *_ in self._steps]
-        rows = np.concatenate([piece for piece, *_ in self._steps])
-        own = self._rows.ts[rows]
-        given = np.repeat([0 if ts is None else ts for _, _, ts, _, _ in self._steps], sizes)
-        fixed = np.repeat([ts is not None for _, _, ts, _, _ in self._steps], sizes)
-        return Steps(
-            rows,
-            np.repeat(np.array([s[1] for s in self._steps], np.int8), sizes),
-            np.where(fixed, given, own),
-            np.repeat(np.array([s[3] for s in self._steps], np.int64), sizes),
-            np.repeat(np.array([s[4] for s in self._steps], np.int64), sizes),
+        sizes = [span[1] - span[0] for span, *_ in self._steps]
+        rows = rows_of([span for span, *_ in self._steps])
+        kinds = np.repeat(np.array([kind for _, kind, *_ in self._steps], np.int8), sizes)
+        ts = None
+        if any(given is not None for _, _, given, *_ in self._steps):
+            ts = self._rows.ts[rows]
+            at = 0
+            for (_, _, given, *_), size in zip(self._steps, sizes, strict=True):
+                if given is not None:
+                    ts[at : at + size] = given
+                at += size
+        chunks, calls = (
+            np.repeat(np.array([step[field] for step in self._steps], np.int64), sizes)
+            if self._steps[0][field] != self._steps[-1][field]
+            else None
+            for field in (3, 4)
         )
+        return Steps(rows, kinds, self._rows.ts, ts, chunks, calls)
 
 
 @dataclass(slots=True)
@@ -144,10 +155,11 @@ class Tumbling:
     def pass_on(self, state: Batched, coming: Arriving) -> Steps | None:
         """Let rows in, and out what is complete."""
         writer = Writer(state.rows)
-        edges = np.flatnonzero(np.diff(coming.chunks)) + 1
-        bounds = [0, *edges.tolist(), len(coming)]
+        bounds = [0, len(coming)]
+        if coming.chunks is not None:
+            bounds[1:1] = (np.flatnonzero(np.diff(coming.chunks)) + 1).tolist()
         for start, end in itertools.pairwise(bounds):
-            part = state.part(int(coming.parts[start]))
+            part = state.part(coming.part(start))
             self.take(part, coming, start, end, writer)
             writer.chunk += 1
             writer.call += 1
@@ -158,8 +170,8 @@ class Tumbling:
         raise NotImplementedError
 
 
-def _span(coming: Arriving, start: int, end: int) -> Index:
-    return np.arange(coming.first + start, coming.first + end)
+def _span(coming: Arriving, start: int, end: int) -> Span:
+    return coming.first + start, coming.first + end
 
 
 @dataclass(slots=True)
@@ -190,7 +202,7 @@ class LengthBatch(Tumbling):
         stop = min(end, at + self.length - part.gathered)
         if part.reset < 0:
             part.reset = coming.first + at
-        part.current.append(_span(coming, at, stop))
+        put(part.current, *_span(coming, at, stop))
         part.gathered += stop - at
         if part.gathered < self.length:
             return stop
@@ -215,7 +227,7 @@ class LengthBatch(Tumbling):
             part.count = 1
         writer.add([row], CURRENT)
         if self.keeps:
-            part.expired.append(row)
+            put(part.expired, *row)
         return at + 1
 
 
@@ -229,16 +241,16 @@ class TimeBatch(Tumbling):
 
     def take(self, part: Part, coming: Arriving, start: int, end: int, writer: Writer) -> None:
         row = _span(coming, start, end)
-        code = int(coming.parts[start])
-        over = self.due(part, coming.now, lambda time: coming.notify(code, time))
+        code = coming.part(start)
+        over = self.due(part, coming.now, lambda time: coming.notify(code, [time]))
         if part.reset < 0:
             part.reset = coming.first + start
         if self.streams:
             writer.add([row], CURRENT)
             if self.keeps:
-                part.expired.append(row)
+                put(part.expired, *row)
         else:
-            part.current.append(row)
+            put(part.current, *row)
         if over:
             self.let_out(part, coming.now, writer)
 
@@ -325,7 +337,7 @@ class ExternalTimeBatch(Tumbling):
 
     @staticmethod
     def _gather(part: Part, coming: Arriving, start: int, end: int) -> None:
-        part.current.append(_span(coming, start, end))
+        put(part.current, *_span(coming, start, end))
         if part.reset < 0:
             part.reset = coming.first + start
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..events import Chunk
@@ -31,8 +31,8 @@ class View:
     ts: Index
     now: int
     rows: Callable[[], Chunk]
-    aggregates: list[Column] = field(default_factory=list)
-    out: list[Column] = field(default_factory=list)
+    aggregates: Sequence[Column] = ()
+    out: Sequence[Column] = ()
 
     def __len__(self) -> int:
         return len(self.ts)

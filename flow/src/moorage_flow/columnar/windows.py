@@ -14,42 +14,65 @@ from numpy.typing import NDArray
 
 from ..language.syntax import Type
 from .batch import Column, Index
-from .store import Buffer, Kept, grown
+from .kernels.plain import Moving
+from .store import Buffer, Kept, grown, kept
 
 
 @dataclass(slots=True)
 class Steps:
-    """What passes a window: rows of its store, what each means and when, the selection's chunk and
-    the call each belongs to.
+    """What passes a window: rows of its store and what each means; the selection's chunk and the
+    call each belongs to, ascending, None where all are one.
+
+    `times` are those of the store's rows, `ts` the steps' own where they are others. With `moving`
+    the steps are only those that come; what leaves before each is settled with the aggregators.
     """
 
     rows: Index
     kinds: NDArray[np.int8]
-    ts: Index
-    chunks: Index
-    calls: Index
+    times: Index
+    ts: Index | None = None
+    chunks: Index | None = None
+    calls: Index | None = None
+    moving: Moving | None = None
+
+    def when(self, chosen: Index) -> Index:
+        """Give the times of some steps."""
+        return self.times[self.rows[chosen]] if self.ts is None else self.ts[chosen]
 
 
 @dataclass(slots=True)
 class Arriving:
     """A batch on its way into a window: its first row in the store, its times, its chunks and
-    partitions; `notify` sets a timer for a partition.
+    partitions (None: all are one); `notify` sets timers for a partition.
+
+    `watched` tells whether what leaves is looked at; unwatched it may leave with what comes next.
+    `summed` tells that nothing but kernels that sum sees the steps.
     """
 
     first: int
     ts: Index
-    chunks: Index
-    parts: Index
+    chunks: Index | None
+    parts: Index | None
     time: Index
     now: int
-    notify: Callable[[int, int], None]
+    notify: Callable[[int, list[int]], None]
+    watched: bool = True
+    summed: bool = False
 
     def __len__(self) -> int:
         return len(self.ts)
 
+    def part(self, at: int) -> int:
+        """Give a row's partition."""
+        return 0 if self.parts is None else int(self.parts[at])
+
+
+LEAST = 8192
+"""So many rows are not worth dropping any."""
+
 
 class Rows(Kept):
-    """The rows a window holds: the columns needed later, each row's time and partition."""
+    """The rows a window holds: the columns needed later, each row's time, partition and group."""
 
     def __init__(self, kinds: list[Type]) -> None:
         self.columns = [Buffer(kind) for kind in kinds]
@@ -58,23 +81,33 @@ class Rows(Kept):
         self.groups = np.empty(0, np.int64)
         self.size = 0
 
-    def put(self, columns: list[Column], ts: Index, parts: Index, groups: Index) -> int:
-        """Add rows; give the position of the first."""
+    def put(
+        self, columns: list[Column], ts: Index, parts: Index | None, groups: Index | None
+    ) -> int:
+        """Add rows, of partition or group 0 where there is none; give the position of the first."""
         first, end = self.size, self.size + len(ts)
         for buffer, column in zip(self.columns, columns, strict=True):
             buffer.put(first, column)
-        for name, values in (("ts", ts), ("parts", parts), ("groups", groups)):
-            array = grown(getattr(self, name), end)
-            array[first:end] = values
-            setattr(self, name, array)
+        if end > len(self.ts):
+            self.ts, self.parts = grown(self.ts, end), grown(self.parts, end)
+            self.groups = grown(self.groups, end)
+        self.ts[first:end] = ts
+        self.parts[first:end] = 0 if parts is None else parts
+        self.groups[first:end] = 0 if groups is None else groups
         self.size = end
         return first
+
+    @property
+    def filled(self) -> slice:
+        """The part of the arrays that holds rows."""
+        return slice(0, self.size)
 
     def keep(self, index: Index) -> None:
         """Keep only the rows of an index."""
         for buffer in self.columns:
             buffer.keep(index)
-        self.ts, self.parts, self.groups = self.ts[index], self.parts[index], self.groups[index]
+        self.ts, self.parts = kept(self.ts, index), kept(self.parts, index)
+        self.groups = kept(self.groups, index)
         self.size = len(index)
 
 
@@ -85,6 +118,7 @@ class State(Kept):
 
     def __init__(self, kinds: list[Type]) -> None:
         self.rows = Rows(kinds)
+        self.full = LEAST
 
     def live(self) -> Index:
         """Give the rows still needed, ascending."""
@@ -100,8 +134,13 @@ class State(Kept):
 
     def settle(self) -> None:
         """Drop rows no longer needed once they are most of all."""
-        if self.rows.size < 1024 or self.count() * 2 > self.rows.size:
+        if self.rows.size < self.full:
             return
+        held = self.count()
+        if held * 2 > self.rows.size:
+            self.full = held * 2
+            return
+        self.full = max(LEAST, held * 2)
         live = self.live()
         where = np.full(self.rows.size, -1, np.int64)
         where[live] = np.arange(len(live))

@@ -16,7 +16,7 @@ class AbsentBefore(Before, TimedBefore):
     ) -> None:
         super().__init__(flow, position, size, sequence=sequence, start=start)
         self.wait_ms = wait_ms
-        self._timers = Scheduler(flow.clock, flow, self._fire)
+        self.timers = Scheduler(flow.clock, flow, self._fire)
 
     def start(self) -> None:
         state = self.states.get()
@@ -28,7 +28,7 @@ class AbsentBefore(Before, TimedBefore):
     def _wait(self, since: int) -> None:
         state = self.states.get()
         state.scheduled = since + self.wait_ms
-        self._timers.notify_at(state.scheduled)
+        self.timers.notify_at(state.scheduled)
 
     def note_arrival(self, ts: int) -> None:
         self._wait(ts)

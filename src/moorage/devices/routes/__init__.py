@@ -6,6 +6,16 @@ from .credentials import router as credentials
 from .inbox import keys as inbox_keys
 from .inbox import router as inbox
 from .registry import router
+from .topics import router as topics
 from .transfer import router as transfer
 
-__all__ = ["applications", "claims", "credentials", "inbox", "inbox_keys", "router", "transfer"]
+__all__ = [
+    "applications",
+    "claims",
+    "credentials",
+    "inbox",
+    "inbox_keys",
+    "router",
+    "topics",
+    "transfer",
+]

@@ -66,7 +66,7 @@ async def _named(tx: Tx, naming: Naming, name: str) -> list[Sender]:
 async def _let_wait(
     tx: Tx, naming: Naming, name: str, kind: DeviceKind, may_add: Callable[[], bool]
 ) -> Sender:
-    if naming.inbox_id is None:
+    if naming.inbox_id is None or naming.organization_id is None:
         raise CalledUnfit(name=name, reason="no device of the organization is called so.")
     if not may_add():
         raise CalledUnfit(name=name, reason=TOO_MANY)

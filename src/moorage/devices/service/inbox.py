@@ -229,7 +229,7 @@ async def let_wait(
     if await store.inbox.count_waiting(tx, application_id) >= MOST_WAITING:
         raise InboxRefuses(reason=f"{MOST_WAITING} senders wait already. Adopt or dismiss some.")
     try:
-        await registry.require_room(tx, organization_id, application_id)
+        await registry.require_room(tx, {application_id: organization_id}, {application_id: 1})
     except QuotaReached as reached:
         raise InboxRefuses(reason=str(reached)) from reached
     new = NewDevice(

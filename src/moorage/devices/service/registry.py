@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -38,27 +39,38 @@ FIRST_STATES = frozenset({DeviceState.PLANNED, DeviceState.ACTIVE})
 
 
 async def enrol(tx: Tx, caller: Caller, new: NewDevice) -> Device:
-    """Enrol a device in an application.
+    """Enrol a device in an application. Raises what `enrol_many` raises."""
+    (device,) = await enrol_many(tx, caller, [new])
+    return device
+
+
+async def enrol_many(tx: Tx, caller: Caller, many: Sequence[NewDevice]) -> list[Device]:
+    """Enrol devices in their applications, all of them or none; give them in order.
 
     Raises:
         ApplicationUnknown, PermissionMissing, SerialTaken, IdentifierTaken, GatewayUnfit,
         DecoderUnknown, QuotaReached,
-        FieldInvalid: it would begin its life in a later state.
+        FieldInvalid: one would begin its life in a later state.
     """
-    application = await groups.get(tx, caller, new.application_id)
-    organizations.require(
-        caller, Permission.MANAGE_DEVICES, application.organization_id, application.id
-    )
-    if new.state not in FIRST_STATES:
+    if any(new.state not in FIRST_STATES for new in many):
         raise FieldInvalid("/state", "a new device is planned or active")
-    await require_gateway(tx, caller, application.organization_id, None, new.gateway_id)
-    if new.decoder_id is not None:
-        await decoders.hold_usable(tx, application.organization_id, new.decoder_id)
-    await require_room(tx, application.organization_id, application.id)
-    (device_id,) = await store.registry.add(tx, [(application.organization_id, new)])
-    device = await store.registry.get(tx, device_id)
-    tx.announce(DeviceEnrolled(device_id, device.organization_id, after=asdict(new)))
-    return device
+    owners: dict[UUID, UUID] = {}
+    for application_id in dict.fromkeys(new.application_id for new in many):
+        application = await groups.get(tx, caller, application_id)
+        owner = owners[application_id] = application.organization_id
+        organizations.require(caller, Permission.MANAGE_DEVICES, owner, application_id)
+    for owner, gateway_id in {(owners[n.application_id], n.gateway_id) for n in many}:
+        await require_gateway(tx, caller, owner, None, gateway_id)
+    for owner, decoder_id in {(owners[n.application_id], n.decoder_id) for n in many}:
+        if decoder_id is not None:
+            await decoders.hold_usable(tx, owner, decoder_id)
+    await require_room(tx, owners, Counter(new.application_id for new in many))
+    ids = await store.registry.add(tx, [(owners[new.application_id], new) for new in many])
+    made = await store.registry.get_many(tx, ids)
+    for device_id, new in zip(ids, many, strict=True):
+        owner = owners[new.application_id]
+        tx.announce(DeviceEnrolled(device_id, owner, after=asdict(new)))
+    return [made[device_id] for device_id in ids]
 
 
 async def get(
@@ -194,8 +206,8 @@ def check_step(state: DeviceState, wanted: DeviceState) -> None:
 async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) -> Device:
     """Move one device to another application, of another organisation as well.
 
-    Its history, credentials and topics come along; nobody else's device is touched. It leaves its
-    gateway when the organisation changes.
+    Its history, credentials and own topics come along, rules for it alone do not; nobody else's
+    device is touched. It leaves its gateway when the organisation changes.
 
     Raises:
         DeviceUnknown, ApplicationUnknown, PermissionMissing, SerialTaken, QuotaReached.
@@ -209,7 +221,8 @@ async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) ->
     abroad = target.organization_id != before.organization_id
     if abroad and before.decoder_id is not None:
         await _require_taken_along(tx, target.organization_id, before.decoder_id)
-    await require_room(tx, target.organization_id if abroad else None, target.id)
+    owner = target.organization_id if abroad else None
+    await require_room(tx, {target.id: owner}, {target.id: 1})
     after = replace(
         before,
         application_id=application_id,
@@ -217,6 +230,7 @@ async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) ->
         gateway_id=None if abroad else before.gateway_id,
     )
     await store.registry.change(tx, before, after)
+    await store.topics.remove_of(tx, device_id)
     if abroad:
         await store.registry.free_children(tx, device_id)
     was, now = difference(view(before), view(after))
@@ -294,20 +308,34 @@ async def _require_taken_along(tx: Tx, organization_id: UUID, decoder_id: UUID) 
         raise DecoderStays(id=decoder_id) from foreign
 
 
-async def require_room(tx: Tx, organization_id: UUID | None, application_id: UUID) -> None:
-    """Check that one more device is within the quotas; None where the organisation has it already.
+async def require_room(
+    tx: Tx, owners: Mapping[UUID, UUID | None], coming: Mapping[UUID, int]
+) -> None:
+    """Check that more devices are within the quotas.
+
+    Args:
+        tx: the transaction.
+        owners: the organisation of each application; None where it has the devices already.
+        coming: how many devices come to each application.
 
     Raises:
-        QuotaReached: it would be one too many.
+        QuotaReached: they would be too many.
     """
-    most = await groups.quota(tx, application_id, Quota.DEVICES)
-    if most is not None and await store.registry.count(tx, application_id=application_id) >= most:
-        raise QuotaReached(whose="application's", most=most, what="devices")
-    if organization_id is None:
-        return
-    most = await organizations.quota(tx, organization_id, Quota.DEVICES)
-    if most is not None and await store.registry.count(tx, organization_id=organization_id) >= most:
-        raise QuotaReached(whose="organization's", most=most, what="devices")
+    of_organization: Counter[UUID] = Counter()
+    for application_id, more in coming.items():
+        if (owner := owners[application_id]) is not None:
+            of_organization[owner] += more
+        most = await groups.quota(tx, application_id, Quota.DEVICES)
+        if most is None:
+            continue
+        if await store.registry.count(tx, application_id=application_id) + more > most:
+            raise QuotaReached(whose="application's", most=most, what="devices")
+    for owner, more in of_organization.items():
+        most = await organizations.quota(tx, owner, Quota.DEVICES)
+        if most is None:
+            continue
+        if await store.registry.count(tx, organization_id=owner) + more > most:
+            raise QuotaReached(whose="organization's", most=most, what="devices")
 
 
 async def require_gateway(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from ..model import (
     DeviceChanges,
     DeviceContext,
     Location,
+    NamedDevice,
     Platform,
     Sender,
     ShownSecret,
@@ -67,6 +69,7 @@ async def make_credential(
         label=label,
         user_name=named,
         digest=_digest(secret, named),
+        mosquitto_hash=None if named is None else secrets.mosquitto_hash(secret),
         hint=secret[-4:],
         expires_at=expires_at,
         platform=platform,
@@ -109,6 +112,7 @@ async def rotate_credential(
         device_id,
         credential_id,
         digest=_digest(secret, before.user_name),
+        mosquitto_hash=None if before.user_name is None else secrets.mosquitto_hash(secret),
         hint=secret[-4:],
         previous_until=tx.now + overlap if overlap else None,
     )
@@ -144,6 +148,29 @@ async def find_sender(
     if (kind is CredentialKind.PASSWORD) != (user_name is not None):
         return None
     return await store.senders.find_sender(tx, kind, _digest(secret, user_name), user_name)
+
+
+async def find_named(tx: Tx, name: str, *, certified: bool = False) -> Sender | None:
+    """Find whom a name belongs to; whoever asks has checked the proof and passes on the name only.
+
+    Args:
+        tx: the transaction.
+        name: a user name, or a key in its place.
+        certified: a client certificate was checked, so the name may be a device's id.
+
+    The state is not judged here.
+    """
+    if certified:
+        with suppress(ValueError):
+            return await store.senders.find_certified(tx, UUID(name))
+        return None
+    found = await store.senders.find_user(tx, name)
+    return found or await find_sender(tx, CredentialKind.KEY, name)
+
+
+async def named_in(tx: Tx, organization_id: UUID | None) -> list[NamedDevice]:
+    """List the devices that may sign in by a user name, those of everybody with None."""
+    return await store.senders.named_in(tx, organization_id)
 
 
 def _digest(secret: str, user_name: str | None) -> bytes:

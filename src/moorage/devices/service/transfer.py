@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
 
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
@@ -49,8 +50,11 @@ async def take_in(
     results: list[RowResult] = []
     try:
         async with tx.attempt():
-            for row in rows:
-                results.append(await _take_in(tx, caller, row))
+            for enrolling, some in groupby(rows, lambda row: row.new is not None):
+                if enrolling:
+                    results += await _enrol(tx, caller, list(some))
+                else:
+                    results += [await _take_in(tx, caller, row) for row in some]
             bad = any(result.action is RowAction.ERROR for result in results)
             if preview or (bad and mode is ImportMode.ALL_OR_NOTHING):
                 raise _Undone
@@ -59,19 +63,38 @@ async def take_in(
     return ImportReport(False, True, tuple(results))
 
 
+async def _enrol(tx: Tx, caller: Caller, rows: Sequence[ImportRow]) -> list[RowResult]:
+    """Enrol the devices of rows together; where that is refused, each half by itself, in order."""
+    try:
+        async with tx.attempt():
+            new = [row.new for row in rows if row.new is not None]
+            made = await registry.enrol_many(tx, caller, new)
+    except MoorageError as refused:
+        if len(rows) == 1:
+            return [_refused(rows[0], refused)]
+        half = len(rows) // 2
+        first = await _enrol(tx, caller, rows[:half])
+        return first + await _enrol(tx, caller, rows[half:])
+    return [
+        RowResult(row.line, RowAction.CREATE, device.id, device.name)
+        for row, device in zip(rows, made, strict=True)
+    ]
+
+
 async def _take_in(tx: Tx, caller: Caller, row: ImportRow) -> RowResult:
     if row.problem is not None:
         return RowResult(row.line, RowAction.ERROR, row.device_id, problem=row.problem)
     try:
         async with tx.attempt():
-            if row.new is not None:
-                device = await registry.enrol(tx, caller, row.new)
-                return RowResult(row.line, RowAction.CREATE, device.id, device.name)
             return await _change(tx, caller, row)
     except MoorageError as refused:
-        column = None if refused.pointer is None else refused.pointer.strip("/")
-        problem = ImportProblem(refused.code, str(refused), column)
-        return RowResult(row.line, RowAction.ERROR, row.device_id, problem=problem)
+        return _refused(row, refused)
+
+
+def _refused(row: ImportRow, refused: MoorageError) -> RowResult:
+    column = None if refused.pointer is None else refused.pointer.strip("/")
+    problem = ImportProblem(refused.code, str(refused), column)
+    return RowResult(row.line, RowAction.ERROR, row.device_id, problem=problem)
 
 
 async def _change(tx: Tx, caller: Caller, row: ImportRow) -> RowResult:

@@ -1,6 +1,18 @@
 """The only SQL about devices."""
 
-from . import called, claims, contacts, inbox, listing, past, photos, registry, senders, watch
+from . import (
+    called,
+    claims,
+    contacts,
+    inbox,
+    listing,
+    past,
+    photos,
+    registry,
+    senders,
+    topics,
+    watch,
+)
 
 __all__ = [
     "called",
@@ -12,5 +24,6 @@ __all__ = [
     "photos",
     "registry",
     "senders",
+    "topics",
     "watch",
 ]

@@ -47,9 +47,11 @@ async def _find(tx: Tx, naming: Naming, holds: ColumnElement[bool]) -> list[Send
     query = (
         select(devices.c.number, devices.c.id, devices.c.organization_id,
                devices.c.application_id, devices.c.state, devices.c.kind)
-        .where(devices.c.organization_id == naming.organization_id, holds)
+        .where(holds)
         .limit(2)
     )  # fmt: skip
+    if naming.organization_id is not None:
+        query = query.where(devices.c.organization_id == naming.organization_id)
     return [_sender(row, naming.credential_id) for row in await tx.execute(query)]
 
 

@@ -49,7 +49,7 @@ from ..tables import (
     device_units,
     devices,
 )
-from . import past, senders
+from . import past, senders, topics
 
 CHUNK = 500
 # Known by name only, since the slice that owns them stands above.
@@ -335,6 +335,8 @@ async def change(tx: Tx, before: Device, after: Device) -> None:
         await _set_identifiers(tx, before, after)
     rights = {"application_id", "state", "kind", "gateway_id"} & values.keys()
     renamed = set(before.identifiers) != set(after.identifiers)
+    if not rights and not renamed and {"name", "serial", "model"} & values.keys():
+        renamed = await topics.has_any(tx, before.application_id)
     await senders.changed(tx, [before.number], sender=bool(rights) or renamed)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     DateTime,
     Select,
     and_,
@@ -28,11 +29,13 @@ from moorage.kit.ids import uuid7
 from ..errors import CredentialUnknown, SecretTaken, UserNameTaken
 from ..model import (
     DEV_EUI,
+    SENDING,
     Credential,
     CredentialKind,
     DeviceChanges,
     DeviceKind,
     DeviceState,
+    NamedDevice,
     Platform,
     Sender,
 )
@@ -57,6 +60,7 @@ async def add_credential(
     label: str,
     user_name: str | None,
     digest: bytes,
+    mosquitto_hash: str | None,
     hint: str,
     expires_at: datetime | None,
     platform: Platform | None,
@@ -68,8 +72,8 @@ async def add_credential(
             insert(device_credentials)
             .values(
                 id=uuid7(), device_id=device_id, kind=kind.value, label=label, user_name=user_name,
-                digest=digest, hint=hint, version=1, expires_at=expires_at, platform=platform,
-                old_topic=old_topic, **tx.stamp(),
+                digest=digest, mosquitto_hash=mosquitto_hash, hint=hint, version=1,
+                expires_at=expires_at, platform=platform, old_topic=old_topic, **tx.stamp(),
             )
             .on_conflict_do_nothing()
             .returning(device_credentials)
@@ -114,6 +118,7 @@ async def rotate_credential(
     credential_id: UUID,
     *,
     digest: bytes,
+    mosquitto_hash: str | None,
     hint: str,
     previous_until: datetime | None,
 ) -> Credential:
@@ -127,7 +132,8 @@ async def rotate_credential(
                 device_credentials.c.device_id == device_id,
             )
             .values(
-                digest=digest, hint=hint, version=device_credentials.c.version + 1,
+                digest=digest, mosquitto_hash=mosquitto_hash, hint=hint,
+                version=device_credentials.c.version + 1,
                 previous_digest=keep, previous_until=previous_until, **tx.restamp(),
             )
             .returning(device_credentials)
@@ -161,25 +167,29 @@ def _find() -> Select[Any]:
     current = c.digest == digest
     previous = and_(c.previous_digest == digest, c.previous_until > now)
     return (
-        select(
-            devices.c.number,
-            devices.c.id,
-            devices.c.organization_id,
-            devices.c.application_id,
-            devices.c.state,
-            devices.c.kind,
-            c.id.label("credential_id"),
-            c.version,
-            c.expires_at,
-            c.platform,
-            c.old_topic,
-            current.label("is_current"),
-            c.previous_until,
-        )
-        .join(device_credentials, c.device_id == devices.c.id)
+        _held(current)
         .where(c.kind == bindparam("kind"), or_(current, previous))
         .where(or_(c.expires_at.is_(None), c.expires_at > now))
     )
+
+
+def _held(current: ColumnElement[bool]) -> Select[Any]:
+    c = device_credentials.c
+    return select(
+        devices.c.number,
+        devices.c.id,
+        devices.c.organization_id,
+        devices.c.application_id,
+        devices.c.state,
+        devices.c.kind,
+        c.id.label("credential_id"),
+        c.version,
+        c.expires_at,
+        c.platform,
+        c.old_topic,
+        current.label("is_current"),
+        c.previous_until,
+    ).join(device_credentials, c.device_id == devices.c.id)
 
 
 # Built once: whole fleets come back at the same time.
@@ -197,8 +207,67 @@ async def find_sender(
     else:
         rows = await tx.execute(_FIND_NAMED, asked | {"user_name": user_name})
     row = rows.one_or_none()
+    return None if row is None else _sender(row)
+
+
+async def find_user(tx: Tx, user_name: str) -> Sender | None:
+    """Find whose user name it is, if the password beside it is valid at `tx.now`."""
+    c = device_credentials.c
+    query = _held(true()).where(
+        c.user_name == user_name, or_(c.expires_at.is_(None), c.expires_at > tx.now)
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return None if row is None else _sender(row)
+
+
+async def find_certified(tx: Tx, device_id: UUID) -> Sender | None:
+    """Find a device by its id; the id stands for a credential too, since it needs none of ours."""
+    d = devices.c
+    query = select(d.number, d.organization_id, d.application_id, d.state, d.kind)
+    row = (await tx.execute(query.where(d.id == device_id))).one_or_none()
     if row is None:
         return None
+    return Sender(
+        number=row.number,
+        device_id=device_id,
+        organization_id=row.organization_id,
+        application_id=row.application_id,
+        credential_id=device_id,
+        version=1,
+        state=DeviceState(row.state),
+        is_gateway=row.kind == DeviceKind.GATEWAY,
+    )
+
+
+async def named_in(tx: Tx, organization_id: UUID | None) -> list[NamedDevice]:
+    """List who may sign in by a user name, in an organisation or everywhere, by that name."""
+    c, child = device_credentials.c, devices.alias("child")
+    of_gateway = and_(
+        child.c.gateway_id == devices.c.id,
+        child.c.organization_id == devices.c.organization_id,
+        child.c.state.in_([state.value for state in SENDING]),
+        devices.c.kind == DeviceKind.GATEWAY.value,
+    )
+    children = func.array_agg(child.c.id).filter(child.c.id.is_not(None))
+    query = (
+        select(c.user_name, c.mosquitto_hash, devices.c.id, children.label("children"))
+        .join(devices, devices.c.id == c.device_id)
+        .outerjoin(child, of_gateway)
+        .where(c.mosquitto_hash.is_not(None))
+        .where(devices.c.state.in_([state.value for state in SENDING]))
+        .where(or_(c.expires_at.is_(None), c.expires_at > tx.now))
+        .group_by(c.id, devices.c.id)
+        .order_by(c.user_name)
+    )
+    if organization_id is not None:
+        query = query.where(devices.c.organization_id == organization_id)
+    return [
+        NamedDevice(row.user_name, row.mosquitto_hash, row.id, tuple(row.children or ()))
+        for row in await tx.execute(query)
+    ]
+
+
+def _sender(row: Any) -> Sender:
     ends = [row.expires_at, None if row.is_current else row.previous_until]
     return Sender(
         number=row.number,

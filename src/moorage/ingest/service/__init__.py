@@ -24,11 +24,14 @@ from .redecode import KIND as RE_DECODE
 from .redecode import ReDecoder, apply, ask, discard
 from .room import Room
 from .split import Part, check, device_us, read_port, says_json, split
+from .topics import PUBLISHED, SUBSCRIBED
 
 __all__ = [
     "CONSUMER",
     "OS2IOT_URL",
+    "PUBLISHED",
     "RE_DECODE",
+    "SUBSCRIBED",
     "WSO2_URL",
     "Deriver",
     "Door",

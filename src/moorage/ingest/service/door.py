@@ -21,16 +21,28 @@ from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
 
 from ..errors import DiskFull, Overloaded, TooFast
-from ..ports import Command, Done, Presence, Print, Refusal, Uplink, Wait
+from ..ports import (
+    Command,
+    Credentials,
+    Done,
+    Presence,
+    Print,
+    Refusal,
+    Service,
+    Uplink,
+    Wait,
+)
 from ..settings import IngestSettings
 from . import topics
 from .allowance import Allowance
 from .keeping import Keeping
+from .limits import DeviceLimits
 from .notes import Notes
 from .process import CONSUMER
 from .quotas import Quotas
 from .room import Room
 from .senders import Senders
+from .services import Services, api_key_of
 from .topics import is_answer
 
 log = structlog.get_logger()
@@ -94,25 +106,28 @@ class Door:
             ledger.Writer(database, partition=partition, repeated=partial(self.shed, "repeat"))
             for partition in range(partitions)
         ]
+        self._services = Services(database, doorbells, self._cut)
         self._senders = Senders(
             database,
             doorbells,
+            self._services,
             refused=self.refused,
             appeared=self.look_for_commands,
             cut=self._cut,
         )
-        self.identify = self._senders.identify
+        self.identify_device = self._senders.identify
+        self.named = self._senders.named
         self.speaker = self._senders.speaker
         self.children = self._senders.children
-        self._allowance = Allowance(settings.device_rate, settings.device_burst)
+        self._limits = DeviceLimits(settings)
         self._answer_allowance = Allowance(ANSWER_RATE, ANSWER_BURST)
-        self._quotas = Quotas()
+        self._quotas = Quotas(self._limits)
         self._room = room or Room()
         self._notes = Notes()
         self._keeping = Keeping(database, self._lost)
         self.keep = self._keeping.keep
         self.find_again = self._keeping.find_again
-        self.leave = self._keeping.leave
+        self.let_move = self._keeping.leave
         self.listener_id: UUID | None = None
         self._followers: list[_Follower] = []
         self._commands = asyncio.Event()
@@ -123,8 +138,7 @@ class Door:
     def adjust(self, settings: IngestSettings) -> None:
         """Take on other limits, from the next message on."""
         self.settings = settings
-        self._allowance.rate = settings.device_rate
-        self._allowance.burst = settings.device_burst
+        self._limits.adjust(settings)
 
     async def run(self) -> None:
         """Serve the doors until cancelled."""
@@ -132,6 +146,7 @@ class Door:
             for writer in self._writers:
                 tasks.create_task(writer.run())
             tasks.create_task(self._senders.follow_changes())
+            tasks.create_task(self._services.follow_changes())
             tasks.create_task(self._follow_commands())
             tasks.create_task(self._write_notes())
             tasks.create_task(self._keeping.run())
@@ -188,10 +203,19 @@ class Door:
         """Tell whether one more stranger may begin to wait in an application; takes its turn."""
         return self._senders.newcomers.take(application_id) == 0
 
+    async def identify(self, credentials: Credentials) -> devices.Sender | Service:
+        """Recognise a device, or a service by its API key. Raises as `Host.identify`."""
+        secret = api_key_of(credentials)
+        if secret is None:
+            return await self._senders.identify(credentials)
+        return await self._senders.identify_service(credentials, secret)
+
     # --- Where to -------------------------------------------------------------
 
-    def uplink(self, sender: devices.Sender, topic: str) -> Uplink | None:
+    def uplink(self, sender: devices.Sender | Service, topic: str) -> Uplink | None:
         """Tell where a publish to `topic` goes; None if the sender may not publish there."""
+        if isinstance(sender, Service):
+            return topics.service_uplink(self._services.now(sender), topic)
         if topic.startswith(topics.ABSOLUTE):
             name, _, rest = topic[len(topics.ABSOLUTE) :].partition("/")
             speaker = self.speaker(sender, name)
@@ -200,8 +224,10 @@ class Door:
             sender, topic = speaker, "v1/" + rest
         return topics.uplink(sender, topic)
 
-    def may_subscribe(self, sender: devices.Sender, topic_filter: str) -> bool:
+    def may_subscribe(self, sender: devices.Sender | Service, topic_filter: str) -> bool:
         """Tell whether the sender may subscribe to the filter."""
+        if isinstance(sender, Service):
+            return topics.service_may_subscribe(self._services.now(sender), topic_filter)
         if topic_filter.startswith(topics.ABSOLUTE):
             name, _, rest = topic_filter[len(topics.ABSOLUTE) :].partition("/")
             # `+` is all that a gateway may speak for; it is handed nothing of others.
@@ -211,23 +237,55 @@ class Door:
             topic_filter = "v1/" + rest
         return topics.may_subscribe(sender, topic_filter)
 
+    def space_of(self, sender: devices.Sender, topic_filter: str) -> UUID | None:
+        """Tell whose topics a filter is about: the application's, or None for the device's own."""
+        return topics.space_of(sender, topic_filter)
+
+    def shown_topic(self, uplink: Uplink, topic: str) -> str | None:
+        """Give the topic by which services know a message; None if its device has just gone."""
+        if not uplink.is_kept and uplink.space is not None:
+            return topics.shared(uplink.space, uplink.topic or topic)
+        sender = self._senders.by_number.get(uplink.device)
+        if sender is None:
+            return None
+        return topics.shown(sender.application_id, sender.device_id, uplink.channel)
+
+    def is_command(self, topic: str) -> bool:
+        """Tell whether what a service publishes to `topic` is asked of a device."""
+        return topics.commanded(topic) is not None
+
+    async def ask(self, service: Service, topic: str, payload: bytes) -> None:
+        """Ask something of a device for a service. Raises as `Host.ask`."""
+        await self._services.ask(service, topic, payload)
+
     # --- In -------------------------------------------------------------------
 
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         """Take messages of together `size` bytes from what a device may send; None if it may."""
-        wait = None
         if answer:
             if wait_s := self._answer_allowance.take(device, count):
-                wait = Wait("device's", "answers a second", self._answer_allowance.rate, wait_s)
-        elif wait_s := self._allowance.take(device, count):
-            wait = Wait("device's", "messages a second", self.settings.device_rate, wait_s)
-        elif self._quotas and (sender := self._senders.by_number.get(device)) is not None:
-            owners = (
-                ("application's", sender.application_id),
-                ("organization's", sender.organization_id),
-            )
-            wait = self._quotas.take(owners, count, size)
+                return Wait("device's", "answers a second", self._answer_allowance.rate, wait_s)
+            return None
+        owners = _owners(self._senders.by_number.get(device))
+        ids = tuple(owner for _, owner in owners)
+        wait = self._limits.take(device, ids, count, size)
+        return self._quotas.take(owners, count, size) if wait is None and self._quotas else wait
+
+    def enter(self, sender: devices.Sender | Service) -> Wait | None:
+        """Count a connection in; None if it may come. Whoever came in has to `leave`."""
+        owners = _owners(sender if isinstance(sender, devices.Sender) else None)
+        wait = self._limits.enter(sender.number, tuple(owner for _, owner in owners))
+        if wait is not None:
+            return wait
+        wait = self._quotas.enter(owners)
+        if wait is not None:
+            self._limits.leave(sender.number)
         return wait
+
+    def leave(self, sender: devices.Sender | Service) -> None:
+        """Count a connection out."""
+        self._limits.leave(sender.number)
+        self._quotas.leave(_owners(sender if isinstance(sender, devices.Sender) else None))
 
     def shed(self, reason: str, count: int = 1) -> None:
         """Count messages that are not stored, so that what was sent can be accounted for."""
@@ -442,6 +500,16 @@ class Door:
         if missed:
             async with self._database.begin() as tx:
                 await operations.unclaim(tx, missed)
+
+
+def _owners(sender: devices.Sender | None) -> tuple[tuple[str, UUID], ...]:
+    """Tell whose quotas a device uses, the narrowest first."""
+    if sender is None:
+        return ()
+    return (
+        ("application's", sender.application_id),
+        ("organization's", sender.organization_id),
+    )
 
 
 def _settle(kept: asyncio.Future[None], error: Exception | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from uuid import UUID
@@ -21,6 +22,7 @@ from moorage.organizations import QUOTAS_CHANNEL, Quota
 from .. import store
 from ..ports import Wait
 from .allowance import Allowance
+from .limits import DeviceLimits
 
 # A quota bears this many seconds' worth at once.
 BURST_S = 10.0
@@ -33,10 +35,12 @@ LEAST_PART = 0.02
 UNITS = {
     Quota.MESSAGES: "messages a second",
     Quota.BYTES: "bytes a second",
+    Quota.CONNECTS: "connects a second",
+    Quota.CONNECTIONS: "connections",
     Quota.SERIES: "series",
     Quota.STORAGE: "bytes of storage",
 }
-_RATES = (Quota.MESSAGES, Quota.BYTES)
+_RATES = (Quota.MESSAGES, Quota.BYTES, Quota.CONNECTS)
 
 
 class Bucket:
@@ -69,9 +73,17 @@ class Bucket:
 
 
 class Quotas:
-    """The quotas of whoever has any."""
+    """The quotas of whoever has any.
 
-    def __init__(self) -> None:
+    Args:
+        devices: is told what owners say of their devices.
+    """
+
+    def __init__(self, devices: DeviceLimits) -> None:
+        self._devices = devices
+        self._connections: dict[UUID, int] = {}
+        self._here: Counter[UUID] = Counter()
+        self._elsewhere: dict[UUID, float] = {}
         self._buckets: dict[UUID, dict[Quota, Bucket]] = {}
         self._full: dict[UUID, tuple[Quota, int]] = {}
         # They have to be read.
@@ -79,7 +91,7 @@ class Quotas:
         self.changed.set()
 
     def __bool__(self) -> bool:
-        return bool(self._buckets or self._full)
+        return bool(self._buckets or self._full or self._connections)
 
     async def follow(self, database: Database) -> None:
         """Read the quotas when they have changed, until cancelled."""
@@ -117,6 +129,12 @@ class Quotas:
             for owner, quotas in stored.items()
             if (buckets := self._made(owner, quotas))
         }
+        self._connections = {
+            owner: quotas[Quota.CONNECTIONS]
+            for owner, quotas in stored.items()
+            if Quota.CONNECTIONS in quotas
+        }
+        self._devices.read(stored)
         used = await store.read_usage(tx)
         self._full = {
             owner: (quota, most)
@@ -142,13 +160,17 @@ class Quotas:
             for owner, own in self._buckets.items()
             for quota, bucket in own.items()
         }
-        if not buckets:
+        rates = {key: bucket.tell(elapsed_s) for key, bucket in buckets.items()}
+        for owner in self._connections:
+            rates[owner, Quota.CONNECTIONS.value] = float(self._here[owner])
+        if not rates:
             return
-        rates = {key: bucket.tell(elapsed_s) for key, bucket in sorted(buckets.items(), key=_key)}
-        await store.put_demands(tx, door, rates)
+        await store.put_demands(tx, door, dict(sorted(rates.items())))
         for key, (total, doors) in (await store.sum_demands(tx, tx.now - LOST_AFTER)).items():
             if key in buckets:
                 buckets[key].adjust(total, doors)
+            elif key in rates:
+                self._elsewhere[key[0]] = total - rates[key]
 
     def take(self, owners: Iterable[tuple[str, UUID]], count: int, size: int) -> Wait | None:
         """Take messages of together `size` bytes; None if every bucket had them.
@@ -162,16 +184,45 @@ class Quotas:
             if full := self._full.get(owner):
                 quota, most = full
                 return Wait(whose, UNITS[quota], most, MEASURE_EVERY_S)
-            for quota, bucket in self._buckets.get(owner, {}).items():
-                wanted = count if quota is Quota.MESSAGES else size
-                bucket.asked += wanted
-                if wait_s := bucket.allowance.take(None, wanted):
-                    return Wait(whose, UNITS[quota], bucket.most, wait_s)
+            buckets = self._buckets.get(owner)
+            if buckets is None:
+                continue
+            for quota, wanted in ((Quota.MESSAGES, count), (Quota.BYTES, size)):
+                if wait := _taken(buckets, quota, wanted, whose):
+                    return wait
         return None
 
+    def enter(self, owners: Iterable[tuple[str, UUID]]) -> Wait | None:
+        """Count a connection in, of all door processes together; None if it may come.
 
-def _key(item: tuple[tuple[UUID, str], Bucket]) -> tuple[UUID, str]:
-    return item[0]
+        What the others have is known to the second.
+        """
+        owners = list(owners)
+        for whose, owner in owners:
+            most = self._connections.get(owner)
+            if most is not None and self._here[owner] + self._elsewhere.get(owner, 0) >= most:
+                return Wait(whose, UNITS[Quota.CONNECTIONS], most, SHARE_EVERY_S)
+        for whose, owner in owners:
+            if wait := _taken(self._buckets.get(owner, {}), Quota.CONNECTS, 1, whose):
+                return wait
+        self._here.update(owner for _, owner in owners)
+        return None
+
+    def leave(self, owners: Iterable[tuple[str, UUID]]) -> None:
+        """Count a connection out."""
+        for _, owner in owners:
+            self._here[owner] -= 1
+            if self._here[owner] <= 0:
+                del self._here[owner]
+
+
+def _taken(buckets: Mapping[Quota, Bucket], quota: Quota, wanted: float, whose: str) -> Wait | None:
+    bucket = buckets.get(quota)
+    if bucket is None:
+        return None
+    bucket.asked += wanted
+    wait_s = bucket.allowance.take(None, wanted)
+    return Wait(whose, UNITS[quota], bucket.most, wait_s) if wait_s else None
 
 
 async def _stored(tx: Tx) -> dict[UUID, Mapping[Quota, int]]:

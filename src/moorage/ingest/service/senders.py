@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from math import ceil
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 from moorage import devices
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
+from moorage.kit.secrets import digest
 
 from ..errors import SenderUnknown, TooManyAttempts
-from ..ports import Credentials, Refusal
+from ..ports import Credentials, Refusal, Service
 from .allowance import Allowance
 from .children import Children
 from .claims import (
@@ -26,10 +28,12 @@ from .claims import (
     is_meant,
     still_valid,
 )
+from .services import Services
 
 # A door that has not heard of the database for this long takes no new connection.
 CUT_OFF_S = 10.0
 LONGEST_LOOK_UP_S = 8.0
+Ask = Callable[[Tx], Awaitable[tuple[CacheKey, devices.Sender] | None]]
 _KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
 
 
@@ -41,6 +45,7 @@ class Senders:
     Args:
         database: where they are asked for.
         doorbells: tell of changes.
+        services: recognises who shows an API key.
         refused: is told of wrong credentials.
         appeared: is called when commands may have found their device.
         cut: is given whose connections must end.
@@ -50,6 +55,7 @@ class Senders:
         self,
         database: Database,
         doorbells: Doorbells,
+        services: Services,
         *,
         refused: Callable[[Refusal], None],
         appeared: Callable[[], None],
@@ -60,6 +66,7 @@ class Senders:
         self._refused, self._appeared, self._cut = refused, appeared, cut
         self._senders: dict[CacheKey, devices.Sender] = {}
         self._children = Children()
+        self._services = services
         self._attempts = Allowance(rate=20, burst=200)
         self.newcomers = Allowance(rate=1, burst=30)
         self.by_number: dict[int, devices.Sender] = {}
@@ -70,6 +77,34 @@ class Senders:
         self._turn = 0
         doorbells.on("moorage_devices", lambda _payload: self._changed.set())
 
+    async def identify_service(self, credentials: Credentials, secret: str) -> Service:
+        """Recognise a service by its API key. Raises as `identify`."""
+        self._require_database()
+        self._limit_attempts(credentials)
+        try:
+            async with asyncio.timeout(LONGEST_LOOK_UP_S):
+                service = await self._services.identify(secret, credentials.address)
+        except TimeoutError as late:
+            raise DatabaseUnavailable from late
+        if service is None:
+            self._attempts.take(credentials.address)
+            self._refuse(credentials, "Nobody has this API key.")
+            raise SenderUnknown
+        return service
+
+    def _require_database(self) -> None:
+        if self._doorbells.cut_off_s > CUT_OFF_S:
+            raise DatabaseUnavailable
+
+    def _limit_attempts(self, credentials: Credentials) -> None:
+        """Refuse an address that guesses. Raises TooManyAttempts.
+
+        Only failures count: many devices may share an address and all come back at once.
+        """
+        if wait_s := self._attempts.wait_s(credentials.address):
+            self._refuse(credentials, "Too many attempts from this address.")
+            raise TooManyAttempts(retry_after_s=ceil(wait_s))
+
     async def identify(self, credentials: Credentials) -> devices.Sender:
         """Recognise a device.
 
@@ -78,22 +113,18 @@ class Senders:
             TooManyAttempts: too many wrong credentials came from this address.
             DatabaseUnavailable: it cannot be told just now.
         """
-        if self._doorbells.cut_off_s > CUT_OFF_S:
-            raise DatabaseUnavailable
+        self._require_database()
         inbox_claims = inbox_claims_of(credentials)
         keys = map(cache_key, claims_of(credentials))
         for key in chain(keys, map(inbox_key, inbox_claims)):
             known = self._senders.get(key)
             if known is not None and still_valid(known) and is_meant(credentials, key, known):
                 return known
-        # Only failures count: many devices may share an address and all come back at once.
-        if wait_s := self._attempts.wait_s(credentials.address):
-            self._refuse(credentials, "Too many attempts from this address.")
-            raise TooManyAttempts(retry_after_s=ceil(wait_s))
+        self._limit_attempts(credentials)
         called = credentials.username, credentials.client_id, credentials.dev_eui
         # No name in the database holds a NUL, and none can be looked for.
         nameless = any("\0" in name for name in called if name)
-        sender = None if nameless else await self._look_up(credentials)
+        sender = None if nameless else await self._look_up(partial(self._ask, credentials))
         if sender is None:
             self._attempts.take(credentials.address)
             self._refuse(credentials, "No device has these credentials.")
@@ -104,23 +135,46 @@ class Senders:
             raise SenderUnknown
         return sender
 
-    async def _look_up(self, credentials: Credentials) -> devices.Sender | None:
+    async def named(self, name: str, *, certified: bool = False) -> devices.Sender | None:
+        """Give whom a name belongs to, as `devices.find_named`; None if he may not send.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        self._require_database()
+        key = ("certified" if certified else "named"), None, digest(name)
+        known = self._senders.get(key)
+        if known is not None and still_valid(known):
+            return known
+        if "\0" in name:
+            return None
+
+        async def ask(tx: Tx) -> tuple[CacheKey, devices.Sender] | None:
+            found = await devices.find_named(tx, name, certified=certified)
+            return None if found is None else (key, found)
+
+        sender = await self._look_up(ask)
+        return sender if sender is not None and sender.may_send else None
+
+    async def _look_up(self, ask: Ask) -> devices.Sender | None:
         """Find a sender.
 
         A database that hangs cannot be asked to let go, so the question is left behind.
         """
-        asked = asyncio.ensure_future(self._ask_until_settled(credentials))
+        asked = asyncio.ensure_future(self._ask_until_settled(ask))
         done, _ = await asyncio.wait([asked], timeout=LONGEST_LOOK_UP_S)
         if not done:
             asked.add_done_callback(_ignore)
             raise DatabaseUnavailable
         return asked.result()
 
-    async def _ask_until_settled(self, credentials: Credentials) -> devices.Sender | None:
+    async def _ask_until_settled(self, ask: Ask) -> devices.Sender | None:
         while True:
             turn = self._turn
             async with self._database.begin() as tx:
-                found = await self._ask(tx, credentials)
+                found = await ask(tx)
+                if found is not None:
+                    found = found[0], await devices.with_topics(tx, found[1])
                 children = await devices.children_of(tx, found[1]) if found else {}
             # A change that was told of meanwhile may have made this answer old: ask again.
             if turn == self._turn and (self._mark is None or not self._changed.is_set()):
@@ -148,7 +202,7 @@ class Senders:
         return self._children.put(gateway, children)
 
     async def _ask(
-        self, tx: Tx, credentials: Credentials
+        self, credentials: Credentials, tx: Tx
     ) -> tuple[CacheKey, devices.Sender] | None:
         for claim in claims_of(credentials):
             found, key = await devices.find_sender(tx, *claim), cache_key(claim)

@@ -10,6 +10,7 @@ from .catalogue import (
     pause,
     remove,
     seal_anew,
+    signed_in,
     trim_log,
 )
 from .keeper import Keeper
@@ -26,6 +27,7 @@ __all__ = [
     "pause",
     "remove",
     "seal_anew",
+    "signed_in",
     "trim_log",
     "try_change",
     "try_new",

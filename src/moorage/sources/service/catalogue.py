@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from moorage import groups, organizations
+from moorage import devices, groups, organizations
 from moorage.devices import CalledBy
 from moorage.kit import pages
 from moorage.kit.caller import Caller
@@ -24,7 +24,7 @@ from moorage.organizations import Permission
 from .. import store
 from ..errors import SourcesTooMany, SourceUnknown
 from ..facts import SourceAdded, SourceChanged, SourceRemoved
-from ..model import MASKED, Address, BrokerSession, LogEntry, NewSource, Source
+from ..model import FRONT, MASKED, Address, BrokerSession, LogEntry, NewSource, Source
 from . import notes
 from .topics import readers
 
@@ -60,7 +60,8 @@ async def to_add(tx: Tx, caller: Caller, new: NewSource) -> None:
     Raises:
         OrganizationUnknown, PermissionMissing, ApplicationUnknown, FieldInvalid.
     """
-    await organizations.get(tx, caller, new.organization_id)
+    if new.organization_id is not None:
+        await organizations.get(tx, caller, new.organization_id)
     organizations.require(caller, Permission.MANAGE_SOURCES, new.organization_id)
     check(new)
     await _check_inbox(tx, caller, new.organization_id, new.inbox_id)
@@ -177,6 +178,14 @@ async def log_of(
     return replace(page, items=[replace(entry, excerpt="") for entry in page.items])
 
 
+async def signed_in(tx: Tx, arrivals: Mapping[UUID, Collection[int]]) -> None:
+    """Note which devices, by number, signed in at which brokers in front; their doors call this."""
+    known = set(await devices.known(tx, {number for some in arrivals.values() for number in some}))
+    await store.came_to(
+        tx, {broker_id: known.intersection(some) for broker_id, some in arrivals.items()}
+    )
+
+
 async def count_by_state(tx: Tx) -> dict[str, int]:
     """Count sources by how they fare; for operators."""
     return await store.count_by_state(tx)
@@ -209,11 +218,15 @@ def check(new: NewSource) -> None:
     client_context(new.authority, new.client_certificate, new.secrets.get("clientKey"), "")
     if (new.called_by is CalledBy.IDENTIFIER) != bool(new.identifier_kind):
         raise FieldInvalid("/identifierKind", "goes with devices that are called by an identifier")
+    if new.front is not None and (
+        new.subscriptions != FRONT or new.called_by is not CalledBy.ID or new.inbox_id is not None
+    ):
+        raise FieldInvalid("/subscriptions", "of a broker in front are those of our own door")
     readers(new.subscriptions)
 
 
 async def _check_inbox(
-    tx: Tx, caller: Caller, organization_id: UUID, inbox_id: UUID | None
+    tx: Tx, caller: Caller, organization_id: UUID | None, inbox_id: UUID | None
 ) -> None:
     if inbox_id is None:
         return

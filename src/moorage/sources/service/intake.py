@@ -9,7 +9,7 @@ import secrets as dice
 import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -20,10 +20,12 @@ from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.errors import MoorageError
 from moorage.kit.outbound import Outbound
 from moorage.kit.secrets import Sealer
-from moorage_mqtt import Publish, ReasonCode, Session
+from moorage_mqtt import Acknowledged, Publish, ReasonCode, Session
 
 from .. import store
 from ..model import BrokerSession, Outcome, Source, Version
+from .events import filters
+from .front import Front, Fronts
 from .notes import Notes
 from .reading import Item, Reading, Refused
 from .roster import Roster
@@ -49,6 +51,8 @@ PRINTS_KEPT_S = 5.0
 LONGEST_WAIT_S = 10.0
 STOP_S = 5.0
 _ASK_AGAIN_S = 0.5
+# Topics by which a broker tells of itself (MQTT 5, section 4.7.2).
+_OF_THE_BROKER = "$SYS/"
 
 
 class _Taken(NamedTuple):
@@ -68,6 +72,7 @@ class Means:
     sealer: Sealer
     network: Outbound
     roster: Roster
+    fronts: Fronts
 
 
 class Intake:
@@ -85,6 +90,9 @@ class Intake:
         largest = means.door.settings.largest_message
         self._reading = Reading(source.id, self._readers, largest)
         self._notes = Notes(source)
+        self._front: Front | None = None
+        if source.front is not None:
+            self._front = Front(source, means.database, means.door)
         self._client = Session()
         self._session = BrokerSession()
         self._wire: Wire | None = None
@@ -99,7 +107,9 @@ class Intake:
 
     async def run(self) -> None:
         """Fetch until cancelled; what was taken in is committed and acknowledged first."""
-        writing = asyncio.create_task(self._notes.write_for_ever(self._means.database))
+        writing = [asyncio.create_task(self._notes.write_for_ever(self._means.database))]
+        if self._front is not None:
+            writing.append(asyncio.create_task(self._front.follow()))
         failures = 0
         try:
             while True:
@@ -118,9 +128,9 @@ class Intake:
                 self._notes.failing(reason, pause)
                 await asyncio.sleep(pause)
         finally:
-            writing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writing
+            for task in writing:
+                task.cancel()
+            await asyncio.wait(writing)
 
     # --- One connection ---------------------------------------------------
 
@@ -129,7 +139,9 @@ class Intake:
         async with self._means.database.begin() as tx:
             self._session = await store.session_of(tx, self._source.id)
         login = Login.of(self._source, self._secrets)
-        wire, answer = await connect(login, self._means.network, self._put, self._client)
+        wire, answer = await connect(
+            login, self._means.network, self._put, self._client, self._acknowledged
+        )
         self._wire = wire
         draining: asyncio.Task[None] | None = None
         try:
@@ -138,6 +150,9 @@ class Intake:
             draining = asyncio.create_task(self._drain(wire))
             draining.add_done_callback(partial(_end_with, wire))
             await self._subscribe(wire)
+            if self._front is not None:
+                self._front.connected(wire)
+                self._means.fronts.opened(self._front)
             while not wire.lost.done():
                 await asyncio.wait([wire.lost], timeout=ASK_AGAIN_S)
                 if not wire.lost.done() and self._missing():
@@ -149,6 +164,9 @@ class Intake:
     async def _leave(self, wire: Wire, draining: asyncio.Task[None] | None) -> None:
         """Let what was taken in be committed, and drop the rest: the broker has it."""
         wire.pause()
+        if self._front is not None:
+            self._means.fronts.closed(self._front)
+            self._front.lost()
         if draining is not None:
             draining.cancel()
             await asyncio.wait([draining])
@@ -170,7 +188,8 @@ class Intake:
         wire.goodbye(forget=self.is_removed)
 
     def _wanted(self) -> dict[str, int]:
-        return {one.template.filter: one.asked.qos for one in self._readers}
+        wanted = {one.template.filter: one.asked.qos for one in self._readers}
+        return wanted if self._source.front is None else wanted | filters(self._source.front)
 
     def _missing(self) -> dict[str, int]:
         had = self._session.subscribed
@@ -198,6 +217,10 @@ class Intake:
         self._session = session
 
     # --- Messages ---------------------------------------------------------
+
+    def _acknowledged(self, event: Acknowledged) -> None:
+        if self._front is not None:
+            self._front.acknowledged(event)
 
     def _put(self, publish: Publish) -> None:
         """Take a PUBLISH from the wire."""
@@ -265,6 +288,9 @@ class Intake:
         """Make the messages of a PUBLISH that are to be stored."""
         if publish.retain:
             return []  # What was known when we subscribed; live messages do not carry the flag.
+        if self._front is not None and publish.topic.startswith(_OF_THE_BROKER):
+            await self._front.told(publish)
+            return []
         try:
             items = self._reading.items(publish)
         except Refused as refused:
@@ -278,12 +304,26 @@ class Intake:
             if isinstance(sender, Refused):
                 self._refuse(publish, item.part.payload, sender)
                 continue
+            placed = self._placed(publish, item, sender)
+            if isinstance(placed, Refused):
+                self._refuse(publish, item.part.payload, placed, sender)
+                continue
             reading = self._reading
-            message = reading.message(publish, index, item, sender.number, packet, now_us)
+            message = reading.message(publish, index, placed, sender.number, packet, now_us)
             made.append(_Taken(sender, message, publish.topic))
         if publish.dup:
             made = await self._without_repeats(made)
         return [one for one in made if await self._is_admitted(wire, publish, one, len(items))]
+
+    def _placed(self, publish: Publish, item: Item, sender: devices.Sender) -> Item | Refused:
+        """Give a message its channel, which at a broker in front is that of our own door."""
+        if self._front is None:
+            return item
+        uplink = self._means.door.uplink(sender, publish.topic)
+        if uplink is None:
+            return Refused("topic", "A device may not publish there.")
+        self._front.heard(sender.number)
+        return replace(item, channel=uplink.channel)
 
     async def _without_repeats(self, made: Sequence[_Taken]) -> list[_Taken]:
         """Leave out what is stored already.
@@ -349,11 +389,16 @@ class Intake:
         """
         waited = 0.0
         while True:
-            wait = self._means.door.admit(message.device, 1, len(message.payload))
+            wait = self._means.door.admit(
+                message.device, 1, len(message.payload), answer=self._is_answer(message)
+            )
             if wait is None or wait.whose == "device's" or waited + wait.seconds > LONGEST_WAIT_S:
                 return wait
             waited += wait.seconds
             await asyncio.sleep(wait.seconds)
+
+    def _is_answer(self, message: ledger.RawMessage) -> bool:
+        return self._front is not None and message.channel.startswith("op/")
 
     def _note(self, outcome: Outcome, one: _Taken) -> None:
         self._notes.message(outcome, one.topic, one.message.payload, one.sender.device_id)

@@ -22,6 +22,7 @@ from moorage.kit.secrets import Sealer
 from .. import store
 from ..errors import SourceUnknown
 from . import catalogue
+from .front import Fronts
 from .intake import Intake, Means
 from .roster import Roster
 
@@ -54,7 +55,8 @@ class Keeper:
     ) -> None:
         self._database = database
         roster = Roster(database, doorbells, door)
-        self._means = Means(database, door, sealer, network, roster)
+        fronts = Fronts(door, doorbells)
+        self._means = Means(database, door, sealer, network, roster, fronts)
         self._running: dict[UUID, _Running] = {}
         self._wake = asyncio.Event()
         doorbells.on(FACTS_CHANNEL, self._facts)

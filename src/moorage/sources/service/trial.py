@@ -38,9 +38,10 @@ async def try_new(database: Database, caller: Caller, new: NewSource, network: O
     """
     async with database.begin(caller) as tx:
         await catalogue.to_add(tx, caller, new)
-        about = {"url": new.url}
-        tx.announce(SourceTested(new.organization_id, new.organization_id, after=about))
-    return await _try(database, _source_of(new, uuid7()), new.secrets, network)
+        about, source_id = {"url": new.url}, uuid7()
+        subject = new.organization_id or source_id
+        tx.announce(SourceTested(subject, new.organization_id, after=about))
+    return await _try(database, _source_of(new, source_id), new.secrets, network)
 
 
 async def try_change(

@@ -85,12 +85,14 @@ class Wire(asyncio.Protocol):
 
     Attributes:
         published: takes each PUBLISH.
+        acknowledged: takes each answer to what was published with a reference.
         lost: done once the connection is over; its result says why.
     """
 
     login: Login
     machine: mqtt.ClientConnection
     published: Callable[[mqtt.Publish], None]
+    acknowledged: Callable[[mqtt.Acknowledged], None]
     lost: asyncio.Future[str]
     accepted: asyncio.Future[mqtt.ConnAck]
     reason: str = "The broker closed the connection."
@@ -241,6 +243,8 @@ class Wire(asyncio.Protocol):
                 answer = self._asked.pop(event.packet_id, None)
                 if answer is not None and not answer.done():
                     answer.set_result(event.reason_codes)
+            elif isinstance(event, mqtt.Acknowledged):
+                self.acknowledged(event)
             elif isinstance(event, mqtt.Failed):
                 self.reason = event.text
             elif isinstance(event, mqtt.Disconnect):
@@ -283,6 +287,7 @@ async def connect(
     network: Outbound,
     published: Callable[[mqtt.Publish], None],
     session: mqtt.Session | None = None,
+    acknowledged: Callable[[mqtt.Acknowledged], None] = lambda _event: None,
 ) -> tuple[Wire, mqtt.ConnAck]:
     """Connect and sign in.
 
@@ -291,6 +296,7 @@ async def connect(
         network: the only way to open connections.
         published: takes each PUBLISH; the first may come before this returns.
         session: what is left of the connection before.
+        acknowledged: takes each answer to what is published.
 
     Raises:
         Lost: it cannot be done; the text says why.
@@ -311,7 +317,7 @@ async def connect(
         properties=properties,
     )
     loop = asyncio.get_running_loop()
-    wire = Wire(login, machine, published, loop.create_future(), loop.create_future())
+    wire = Wire(login, machine, published, acknowledged, loop.create_future(), loop.create_future())
     # Whoever does not wait for it has heard of the end by `lost`.
     wire.accepted.add_done_callback(lambda done: done.cancelled() or done.exception())
     host, port = login.address.host, login.address.port

@@ -14,6 +14,7 @@ from moorage.organizations import MemberKind
 
 from ..errors import (
     AccountExists,
+    ApiKeyUnknown,
     CredentialsWrong,
     SessionUnknown,
     TooManyFailures,
@@ -180,17 +181,33 @@ async def identify(
     elif bearer is not None and api_key is None:
         api_key = bearer
     if api_key is not None:
-        key = await key_store.find_open(tx, digest=digest(api_key))
-        if key is None:
-            raise CredentialsWrong
-        await key_store.touch(tx, key)
-        return await _program(tx, key, origin)
+        return await identify_key(tx, api_key, origin)
     if session is not None:
         found = await sessions.find(tx, digest=digest(session))
         if found is not None and found[0].kind is SessionKind.CONSOLE:
             await sessions.touch(tx, found[0])
             return await _person(tx, *found, origin)
     raise CredentialsWrong
+
+
+async def identify_key(tx: Tx, secret: str, origin: str | None) -> Caller:
+    """Recognise who shows an API key, with its rights as they are now. Raises CredentialsWrong."""
+    key = await key_store.find_open(tx, digest=digest(secret))
+    if key is None:
+        raise CredentialsWrong
+    await key_store.touch(tx, key)
+    return await _program(tx, key, origin)
+
+
+async def recognise_again(tx: Tx, caller: Caller) -> Caller | None:
+    """Give whoever signed in with an API key their rights as they are now; None without any."""
+    try:
+        key = await key_store.get(tx, caller.id)
+    except ApiKeyUnknown:
+        return None
+    if key.expires_at is not None and key.expires_at <= tx.now:
+        return None
+    return await _program(tx, key, caller.origin)
 
 
 # --- What a person does with their own account ----------------------------

@@ -5,28 +5,55 @@ machine, else in Python.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import plain
+from ...events import CURRENT
+from . import plain, plain_patterns
 
 __all__ = [
+    "absent_fire",
+    "absent_take",
+    "bucket_index",
     "chain",
     "compiled",
     "expire",
     "extreme",
+    "find_buckets",
     "follow",
-    "last_of_groups",
     "probe",
-    "running_count",
-    "running_sum",
     "slide",
+    "slide_summarise",
+    "summarise",
+    "within",
 ]
 
 Array = NDArray[Any]
+
+
+_whole, _pointer = ctypes.c_int64, ctypes.c_void_p
+
+_SIGNATURES = {
+    "flow_absent_fire": "ipii" + 25 * "p",
+    "flow_absent_take": "iii" + 18 * "p" + "i" + 13 * "p",
+    "flow_bucket_index": "iippip",
+    "flow_chain": "ippppppp",
+    "flow_expire": "ppppiip",
+    "flow_extreme_double": "ippppppppiipppppppp",
+    "flow_extreme_long": "ippppppppiipppppppp",
+    "flow_find_buckets": "ipppippppipp",
+    "flow_follow": "iii" + 18 * "p" + "i" + 6 * "p",
+    "flow_probe": "ipppppp",
+    "flow_slide": "ippppppiipiiippp",
+    "flow_slide_summarise": "ipppppiipiipppipippiipp",
+    "flow_summarise": "ipppppppipiippiipp",
+    "flow_within": "ipii",
+}
+"""What each function takes: `p` an array, `i` a whole number. Each gives a whole number."""
 
 
 def _load() -> ctypes.CDLL | None:
@@ -35,9 +62,15 @@ def _load() -> ctypes.CDLL | None:
     if not path.exists():
         return None
     try:
-        return ctypes.CDLL(str(path))
-    except OSError:  # It is for another machine.
+        library = ctypes.CDLL(str(path))
+        functions = {name: getattr(library, name) for name in _SIGNATURES}
+    except (OSError, AttributeError):  # It is for another machine, or of another version.
         return None
+    for name, takes in _SIGNATURES.items():
+        function = functions[name]
+        function.argtypes = [_pointer if letter == "p" else _whole for letter in takes]
+        function.restype = _whole
+    return library
 
 
 _library = _load()
@@ -48,29 +81,30 @@ def compiled() -> bool:
     return _library is not None
 
 
-def _at(array: Any) -> ctypes.c_void_p:
+def _at(array: Any) -> int | None:
     """Give where an array's values are; they are in one piece."""
     if array is None:
-        return ctypes.c_void_p(None)
+        return None
     try:
         # A third of the time `array.ctypes` takes; not for what is empty or read-only.
-        return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(array)))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
     except (TypeError, ValueError):
-        return ctypes.c_void_p(array.ctypes.data)
+        return int(array.ctypes.data)
 
 
-def _whole(number: int) -> ctypes.c_int64:
-    return ctypes.c_int64(number)
+def within(values: Array, least: int, most: int) -> bool:
+    """Tell whether all whole numbers lie in a range, its ends included."""
+    if _library is None:
+        return len(values) == 0 or bool(least <= values.min() <= values.max() <= most)
+    return bool(_library.flow_within(len(values), _at(values), least, most))
 
 
 def slide(
-    following: Array,
-    head: Array,
-    tail: Array,
-    held: Array,
+    queues: tuple[Array, Array, Array, Array],
     time: Array,
-    parts: Array,
-    limit: Array | None,
+    count: int,
+    parts: Array | None,
+    limit: Array | int | None,
     first: int,
     length: int,
     *,
@@ -78,22 +112,22 @@ def slide(
 ) -> tuple[Array, Array, Array]:
     """Move rows through the queues of their partitions, as `plain.slide` says."""
     if _library is None:
-        return plain.slide(
-            following, head, tail, held, time, parts, limit, first, length, resets=resets
-        )
-    count = len(parts)
+        return plain.slide(queues, time, count, parts, limit, first, length, resets=resets)
     most = 3 * count if limit is None else 2 * count + first
     rows, kinds = np.empty(most, np.int64), np.empty(most, np.int8)
     at = np.empty(most, np.int64)
-    parts = np.ascontiguousarray(parts, np.int64)
-    limit = None if limit is None else np.ascontiguousarray(limit, np.int64)
-    _library.flow_slide.restype = ctypes.c_int64
+    parts = None if parts is None else np.ascontiguousarray(parts, np.int64)
+    one = limit if isinstance(limit, int) else 0
+    limits = None if limit is None or isinstance(limit, int) else np.ascontiguousarray(limit)
     n = _library.flow_slide(
-        _whole(count),
-        *map(_at, (parts, following, head, tail, held, time, limit)),
-        _whole(first),
-        _whole(length),
-        _whole(int(resets)),
+        count,
+        *map(_at, (parts, *queues, time)),
+        int(limit is not None),
+        one,
+        _at(limits),
+        first,
+        length,
+        int(resets),
         *map(_at, (rows, kinds, at)),
     )
     return rows[:n], kinds[:n], at[:n]
@@ -104,58 +138,151 @@ def expire(following: Array, head: Array, held: Array, time: Array, part: int, l
     if _library is None:
         return plain.expire(following, head, held, time, part, limit)
     rows = np.empty(int(held[part]), np.int64)
-    _library.flow_expire.restype = ctypes.c_int64
-    n = _library.flow_expire(
-        *map(_at, (following, head, held, time)), _whole(part), _whole(limit), _at(rows)
-    )
+    n = _library.flow_expire(*map(_at, (following, head, held, time)), part, limit, _at(rows))
     return rows[:n]
+
+
+def bucket_index(
+    index: Any, held: tuple[Array, Array, Array], size: int, most: int
+) -> Array | dict[tuple[int, int], int]:
+    """Give what buckets are found through, with room for so many; `index` is that of before."""
+    starts, groups, _ = held
+    if _library is None:
+        return plain.bucket_index(index, starts, groups, size)
+    if isinstance(index, np.ndarray) and len(index) >= 2 * most:
+        return index
+    table = np.full(1 << (4 * most).bit_length(), -1, np.int64)
+    _library.flow_bucket_index(0, size, _at(starts), _at(groups), len(table) - 1, _at(table))
+    return table
+
+
+def find_buckets(
+    index: Any, coming: tuple[Array, Array, Array], held: tuple[Array, Array, Array], size: int
+) -> tuple[Array, Array, int]:
+    """Find the bucket of each event, as `plain.find_buckets` says."""
+    if _library is None:
+        return plain.find_buckets(index, coming, held, size)
+    count = len(coming[0])
+    coming = tuple(np.ascontiguousarray(array, np.int64) for array in coming)  # type: ignore[assignment]
+    found, latest = np.empty(count, np.int64), np.empty(count, np.bool_)
+    size = _library.flow_find_buckets(
+        count,
+        *map(_at, coming),
+        len(index) - 1,
+        *map(_at, (index, *held)),
+        size,
+        *map(_at, (found, latest)),
+    )
+    return found, latest, size
 
 
 def _masked(nulls: Array | None) -> Array | None:
     return None if nulls is None else np.ascontiguousarray(nulls, np.bool_)
 
 
-def running_sum(
-    rows: Array,
-    kinds: Array,
+def summarise(
+    steps: tuple[Array, Array, Array | None],
     groups: Array,
-    parts: Array,
+    parts: Array | None,
     epochs: tuple[Array, Array],
-    cells: tuple[Array, Array | None],
-    state: tuple[Array, Array],
-) -> tuple[Array, Array]:
-    """Give each step's running sum and count, as `plain.running_sum` says."""
+    sums: Sequence[plain.Sum],
+    wanted: int,
+    mode: int,
+    seen: tuple[Array, Array, int],
+) -> tuple[Array, list[tuple[Array, Array, bool]]]:
+    """Take steps into sums and choose those that are told, as `plain.summarise` says."""
     if _library is None:
-        return plain.running_sum(rows, kinds, groups, parts, epochs, cells, state)
-    totals, held = state
-    values = np.ascontiguousarray(cells[0], totals.dtype)
-    nulls = _masked(cells[1])
-    out, out_held = np.empty(len(rows), totals.dtype), np.empty(len(rows), np.int64)
-    run = _library.flow_sum_long if totals.dtype == np.int64 else _library.flow_sum_double
-    run(
-        _whole(len(rows)),
-        *map(_at, (rows, kinds, groups, parts, *epochs, values, nulls, totals, held)),
-        *map(_at, (out, out_held)),
+        return plain.summarise(steps, groups, parts, epochs, sums, wanted, mode)
+    telling = _Telling(len(steps[0]), sums, mode, seen)
+    n = _library.flow_summarise(
+        len(steps[0]),
+        *map(_at, (*steps, groups, parts, *epochs)),
+        len(sums),
+        telling.table,
+        wanted,
+        *telling.rest,
     )
-    return out, out_held
+    return telling.found(n)
 
 
-def running_count(
-    rows: Array,
-    kinds: Array,
+def slide_summarise(
+    moving: plain.Moving,
+    chunks: Array | None,
     groups: Array,
-    parts: Array,
+    parts: Array | None,
     epochs: tuple[Array, Array],
-    held: Array,
-) -> Array:
-    """Give each step's running count, as `plain.running_count` says."""
+    sums: Sequence[plain.Sum],
+    mode: int,
+    seen: tuple[Array, Array, int],
+) -> tuple[Array, list[tuple[Array, Array, bool]]]:
+    """Move rows through sliding windows and take all that comes and leaves into sums, as `slide`
+    and `summarise` do; only what comes is told, by its position in it.
+    """
     if _library is None:
-        return plain.running_count(rows, kinds, groups, parts, epochs, held)
-    out = np.empty(len(rows), np.int64)
-    _library.flow_count(
-        _whole(len(rows)), *map(_at, (rows, kinds, groups, parts, *epochs, held, out))
+        of = None if parts is None else parts[moving.first : moving.first + moving.size]
+        rows, kinds, at = plain.slide(
+            moving.queues,
+            moving.time,
+            moving.size,
+            of,
+            moving.limit,
+            moving.first,
+            moving.length,
+            resets=False,
+        )
+        steps = (rows, kinds, None if chunks is None else chunks[at])
+        chosen, found = plain.summarise(steps, groups, parts, epochs, sums, 1 << CURRENT, mode)
+        return at[chosen], found
+    telling = _Telling(moving.size, sums, mode, seen)
+    limit = moving.limit
+    one = limit if isinstance(limit, int) else 0
+    n = _library.flow_slide_summarise(
+        moving.size,
+        *map(_at, (*moving.queues, moving.time)),
+        int(limit is not None),
+        one,
+        None if limit is None or isinstance(limit, int) else _at(limit),
+        moving.first,
+        moving.length,
+        *map(_at, (chunks, groups, parts)),
+        len(sums),
+        telling.table,
+        *telling.rest,
     )
-    return out
+    return telling.found(n)
+
+
+class _Telling:
+    """What a kernel is given to sum and where it writes what is told."""
+
+    def __init__(
+        self, room: int, sums: Sequence[plain.Sum], mode: int, seen: tuple[Array, Array, int]
+    ) -> None:
+        fields: list[int | None] = []
+        self._nulls = [_masked(one.nulls) for one in sums]  # They live until the call has ended.
+        for one, nulls in zip(sums, self._nulls, strict=True):
+            kind = plain.COUNT if one.values is None else 1 + (one.totals.dtype == np.float64)
+            fields += (kind, _at(one.values), _at(nulls), _at(one.totals), _at(one.held), 0)
+        self.table = (_whole * len(fields))(*(field or 0 for field in fields))
+        self._sums = sums
+        self._room = room
+        self._chosen = np.empty(room, np.int64)
+        self._out = np.empty(2 * len(sums) * room, np.int64)
+        slots, places, stamp = seen
+        self.rest = (
+            *(mode, _at(slots), _at(places), stamp, room),
+            *(_at(self._chosen), _at(self._out)),
+        )
+
+    def found(self, n: int) -> tuple[Array, list[tuple[Array, Array, bool]]]:
+        """Give the steps told and each sum's totals, counts and whether one is of nothing."""
+        found = []
+        for at, one in enumerate(self._sums):
+            first = 2 * at * self._room
+            held = self._out[first + self._room : first + self._room + n]
+            totals = self._out[first : first + n].view(one.totals.dtype)
+            found.append((totals, held, bool(self.table[6 * at + 5])))
+        return self._chosen[:n], found
 
 
 def extreme(
@@ -177,31 +304,12 @@ def extreme(
     out, out_nulls = np.empty(len(rows), nodes.dtype), np.empty(len(rows), np.bool_)
     run = _library.flow_extreme_long if nodes.dtype == np.int64 else _library.flow_extreme_double
     run(
-        _whole(len(rows)),
+        len(rows),
         *map(_at, (rows, kinds, groups, parts, *epochs, values, nulls)),
-        *map(_whole, rule),
+        *rule,
         *map(_at, (heads, tails, before, after, nodes, pool, out, out_nulls)),
     )
     return out, out_nulls
-
-
-def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array, count: int) -> Array:
-    """Give the last wanted step of each of `count` groups of each chunk, in the order the groups
-    first came.
-    """
-    if _library is None or len(rows) * 64 < count:  # Few steps are not worth arrays by group.
-        return plain.last_of_groups(rows, wanted, groups, chunks)
-    out = np.empty(len(rows), np.int64)
-    seen, slots = np.zeros(count, np.int64), np.empty(count, np.int64)
-    wanted = np.ascontiguousarray(wanted, np.bool_)
-    _library.flow_last_of_groups.restype = ctypes.c_int64
-    n = _library.flow_last_of_groups(
-        _whole(len(rows)),
-        *map(_at, (rows, wanted, groups, chunks, seen, slots)),
-        _whole(0),
-        _at(out),
-    )
-    return out[:n]
 
 
 def follow(
@@ -209,31 +317,84 @@ def follow(
     within: int,
     coming: tuple[Array, Array, Array, Array],
     rows: tuple[Array, Array, Array],
-    queues: plain.Waiting,
+    queues: plain_patterns.Waiting,
     tests: list[tuple[int, Array, Array]],
 ) -> tuple[Array, Array]:
-    """Run events through `every A -> B within`, as `plain.follow` says."""
+    """Run events through `every A -> B within`, as `plain_patterns.follow` says."""
     if _library is None:
-        return plain.follow(mode, within, coming, rows, queues, tests)
-    count = len(coming[0])
-    coming = tuple(np.ascontiguousarray(array, np.int64) for array in coming)  # type: ignore[assignment]
+        return plain_patterns.follow(mode, within, coming, rows, queues, tests)
     most = len(queues.waiting)
     firsts, seconds = np.empty(most, np.int64), np.empty(most, np.int64)
-    seen = [np.ascontiguousarray(b) for _, _, b in tests]
-    types = np.array([a.dtype == np.float64 for _, a, _ in tests], np.int64)
-    ops = np.array([op for op, _, _ in tests], np.int64)
-    pointers = [
-        np.array([array.ctypes.data for array in arrays], np.uintp)
-        for arrays in ([a for _, a, _ in tests], seen)
-    ]
-    _library.flow_follow.restype = ctypes.c_int64
+    given = _Matching(coming, tests)
     n = _library.flow_follow(
-        *map(_whole, (count, mode, within)),
-        *map(_at, (*coming, *rows, *queues)),
-        _whole(len(tests)),
-        *map(_at, (types, ops, *pointers, firsts, seconds)),
+        *(len(coming[0]), mode, within),
+        *map(_at, (*given.coming, *rows, *queues)),
+        *given.tests,
+        *map(_at, (firsts, seconds)),
     )
     return firsts[:n], seconds[:n]
+
+
+def absent_take(
+    mode: int,
+    wait: int,
+    coming: tuple[Array, Array, Array, Array],
+    rows: tuple[Array, Array, Array],
+    queues: plain_patterns.Waiting,
+    tests: list[tuple[int, Array, Array]],
+    timers: plain_patterns.Timers,
+) -> None:
+    """Run events through `every A -> not B for t`, as `plain_patterns.absent_take` says."""
+    if _library is None:
+        plain_patterns.absent_take(mode, wait, coming, rows, queues, tests, timers)
+        return
+    given = _Matching(coming, tests)
+    _library.flow_absent_take(
+        *(len(coming[0]), mode, wait),
+        *map(_at, (*given.coming, *rows, *queues)),
+        *given.tests,
+        *map(_at, timers),
+    )
+
+
+def absent_fire(
+    due: Array,
+    now: int,
+    wait: int,
+    rows: tuple[Array, Array],
+    queues: plain_patterns.Waiting,
+    timers: plain_patterns.Timers,
+) -> tuple[Array, Array, Array]:
+    """Fire the timers of partitions, as `plain_patterns.absent_fire` says."""
+    if _library is None:
+        return plain_patterns.absent_fire(due, now, wait, rows, queues, timers)
+    most = len(queues.waiting)
+    found, times, parts = (np.empty(most, np.int64) for _ in range(3))
+    n = _library.flow_absent_fire(
+        len(due),
+        _at(due),
+        *(now, wait),
+        *map(_at, (*rows, *queues, *timers, found, times, parts)),
+    )
+    return found[:n], times[:n], parts[:n]
+
+
+class _Matching:
+    """Events and comparisons as a pattern's kernels take them."""
+
+    def __init__(
+        self, coming: tuple[Array, Array, Array, Array], tests: list[tuple[int, Array, Array]]
+    ) -> None:
+        self.coming = [np.ascontiguousarray(array, np.int64) for array in coming]
+        self._seconds = [np.ascontiguousarray(b) for _, _, b in tests]
+        self.tests: list[Any] = [len(tests)]
+        for of_tests in (
+            [int(a.dtype == np.float64) for _, a, _ in tests],
+            [op for op, _, _ in tests],
+            [_at(a) or 0 for _, a, _ in tests],
+            [_at(b) or 0 for b in self._seconds],
+        ):
+            self.tests.append((_whole * len(tests))(*of_tests))
 
 
 def chain(
@@ -244,7 +405,7 @@ def chain(
         plain.chain(rows, kinds, keys, head, tail, held, following)
         return
     arrays = (rows, kinds, keys, head, tail, held, following)
-    _library.flow_chain(_whole(len(rows)), *map(_at, arrays))
+    _library.flow_chain(len(rows), *map(_at, arrays))
 
 
 def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Array, Array]:
@@ -254,5 +415,5 @@ def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Arr
     count = int(held[asked[asked >= 0]].sum())
     asked = np.ascontiguousarray(asked, np.int64)
     probes, rows = np.empty(count, np.int64), np.empty(count, np.int64)
-    _library.flow_probe(_whole(len(asked)), *map(_at, (asked, head, held, following, probes, rows)))
+    _library.flow_probe(len(asked), *map(_at, (asked, head, held, following, probes, rows)))
     return probes, rows

@@ -6,7 +6,7 @@ the other.
 
 from __future__ import annotations
 
-import operator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +19,11 @@ Array = NDArray[Any]
 
 
 def slide(
-    following: Array,
-    head: Array,
-    tail: Array,
-    held: Array,
+    queues: tuple[Array, Array, Array, Array],
     time: Array,
-    parts: Array,
-    limit: Array | None,
+    count: int,
+    parts: Array | None,
+    limit: Array | int | None,
     first: int,
     length: int,
     *,
@@ -34,14 +32,13 @@ def slide(
     """Move rows `first`… through the queues of their partitions.
 
     Args:
-        following: the row behind each row of the store, -1 at a queue's end.
-        head: of each partition's queue, the first row.
-        tail: the last.
-        held: how many there are.
+        queues: the row behind each row of the store, -1 at a queue's end; of each partition's queue
+            the first row, the last, and how many there are.
         time: the time by which each row of the store leaves.
-        parts: the partition of each row that comes.
-        limit: before each row that comes, rows of this time or older leave; None: none leaves by
-            age.
+        count: how many rows come.
+        parts: the partition of each; None: all are of partition 0.
+        limit: before a row comes, rows of this time or older leave: one for all, or each its own;
+            None: none leaves by age.
         first: the position in the store of the first row that comes.
         length: how many rows a queue holds; -1: any number.
         resets: whether with a length of 0 a row leaves as it comes, and a reset behind it.
@@ -49,11 +46,13 @@ def slide(
     Returns:
         Rows of the store, what each means, and which of the rows that come it belongs to.
     """
+    following, head, tail, held = queues
     steps: list[tuple[int, int, int]] = []
-    for at, part in enumerate(parts.tolist()):
+    for at, part in enumerate([0] * count if parts is None else parts.tolist()):
         row = first + at
         if limit is not None:
-            while held[part] > 0 and time[head[part]] <= limit[at]:
+            oldest = limit if isinstance(limit, int) else limit[at]
+            while held[part] > 0 and time[head[part]] <= oldest:
                 steps.append((int(head[part]), EXPIRED, at))
                 head[part] = following[head[part]]
                 held[part] -= 1
@@ -76,11 +75,11 @@ def slide(
             held[part] += 1
         elif resets:
             steps += [(row, EXPIRED, at), (row, RESET, at)]
-    count = len(steps)
+    size = len(steps)
     return (
-        np.fromiter((s[0] for s in steps), np.int64, count),
-        np.fromiter((s[1] for s in steps), np.int8, count),
-        np.fromiter((s[2] for s in steps), np.int64, count),
+        np.fromiter((s[0] for s in steps), np.int64, size),
+        np.fromiter((s[1] for s in steps), np.int8, size),
+        np.fromiter((s[2] for s in steps), np.int64, size),
     )
 
 
@@ -96,17 +95,6 @@ def expire(following: Array, head: Array, held: Array, time: Array, part: int, l
     return np.array(found, np.int64)
 
 
-def last_of_groups(rows: Array, wanted: Array, groups: Array, chunks: Array) -> Array:
-    """Give the last wanted step of each group of each chunk, in the order the groups first came."""
-    last: dict[tuple[int, int], int] = {}
-    at = np.flatnonzero(wanted)
-    for step, group, chunk in zip(
-        at.tolist(), groups[rows[at]].tolist(), chunks[at].tolist(), strict=True
-    ):
-        last[chunk, group] = step
-    return np.fromiter(last.values(), np.int64, len(last))
-
-
 def _begun(part: int, group: int, epochs: tuple[Array, Array]) -> bool:
     """Tell whether a group's state is of before its partition's last reset, and note that it no
     longer is.
@@ -118,71 +106,103 @@ def _begun(part: int, group: int, epochs: tuple[Array, Array]) -> bool:
     return True
 
 
-def running_sum(
-    rows: Array,
-    kinds: Array,
+class Moving(NamedTuple):
+    """Rows on their way into sliding windows: the arguments of `slide`, `length` never 0."""
+
+    queues: tuple[Array, Array, Array, Array]
+    time: Array
+    size: int
+    limit: Array | int | None
+    first: int
+    length: int
+
+
+COUNT = 0
+EACH, LAST, LAST_OF_GROUP = range(3)
+"""Which steps are told: each, the last of each chunk, the last of each chunk's groups."""
+
+
+class Sum(NamedTuple):
+    """A sum, or with no values a count: the values by row of the store and where they are null; by
+    group the sum, wrapping in 64 bits where it is whole, and how many values it holds.
+    """
+
+    values: Array | None
+    nulls: Array | None
+    totals: Array
+    held: Array
+
+    def begin(self, group: int) -> None:
+        """Begin a group anew."""
+        self.held[group] = 0
+        if self.values is not None:
+            self.totals[group] = 0
+
+    def take(self, row: int, group: int, kind: int) -> None:
+        """Take a row in or out."""
+        if self.nulls is not None and self.nulls[row]:
+            return
+        if self.values is not None:
+            value, total = self.values[row].item(), self.totals[group].item()
+            total = total + value if kind == CURRENT else total - value
+            self.totals[group] = to_int64(total) if isinstance(total, int) else total
+        self.held[group] += 1 if kind == CURRENT else -1
+        if kind == EXPIRED and self.held[group] == 0 and self.values is not None:
+            self.totals[group] = 0
+
+
+def summarise(
+    steps: tuple[Array, Array, Array | None],
     groups: Array,
-    parts: Array,
+    parts: Array | None,
     epochs: tuple[Array, Array],
-    cells: tuple[Array, Array | None],
-    state: tuple[Array, Array],
-) -> tuple[Array, Array]:
-    """Give each step's running sum, wrapping in 64 bits where it is whole, and how many values it
-    holds.
+    sums: Sequence[Sum],
+    wanted: int,
+    mode: int,
+) -> tuple[Array, list[tuple[Array, Array, bool]]]:
+    """Take steps into sums and choose those that are told.
 
     Args:
-        rows: the steps, as rows of the store.
-        kinds: what each step means.
+        steps: rows of the store, what each means, and the chunk each is of, ascending (None: one).
         groups: the group of each row of the store.
-        parts: its partition.
+        parts: its partition; None: all are of partition 0.
         epochs: how often each partition was reset, as each group last saw it and as it is.
-        cells: the values by row of the store, and where they are null.
-        state: each group's sum and count.
+        sums: what is summed; written in place.
+        wanted: the kinds of steps that may be told, a bit each.
+        mode: which of them are.
+
+    Returns:
+        The steps chosen, groups in the order they first came; and of each sum, at each of these,
+        its total, how many values it holds, and whether one is of none.
     """
-    totals, held = state
-    values, nulls = cells
-    whole = totals.dtype == np.int64
-    out, out_held = np.zeros(len(rows), totals.dtype), np.zeros(len(rows), np.int64)
-    for at, (row, kind) in enumerate(zip(rows.tolist(), kinds.tolist(), strict=True)):
-        part = int(parts[row])
+    rows, kinds, chunks = steps
+    last: dict[Any, tuple[int, list[tuple[Any, int]]]] = {}
+    in_chunks = [0] * len(rows) if chunks is None else chunks.tolist()
+    for at, (row, kind, chunk) in enumerate(
+        zip(rows.tolist(), kinds.tolist(), in_chunks, strict=True)
+    ):
+        part = 0 if parts is None else int(parts[row])
         if kind == RESET:
             epochs[1][part] += 1
             continue
         group = int(groups[row])
-        if _begun(part, group, epochs):
-            totals[group], held[group] = 0, 0
-        if nulls is None or not nulls[row]:
-            value, total = values[row].item(), totals[group].item()
-            total = total + value if kind == CURRENT else total - value
-            totals[group] = to_int64(total) if whole else total
-            held[group] += 1 if kind == CURRENT else -1
-            if kind == EXPIRED and held[group] == 0:
-                totals[group] = 0
-        out[at], out_held[at] = totals[group], held[group]
-    return out, out_held
-
-
-def running_count(
-    rows: Array,
-    kinds: Array,
-    groups: Array,
-    parts: Array,
-    epochs: tuple[Array, Array],
-    held: Array,
-) -> Array:
-    """Give each step's running count; arguments as of `running_sum`."""
-    out = np.zeros(len(rows), np.int64)
-    for at, (row, kind) in enumerate(zip(rows.tolist(), kinds.tolist(), strict=True)):
-        part = int(parts[row])
-        if kind == RESET:
-            epochs[1][part] += 1
-            continue
-        group = int(groups[row])
-        if _begun(part, group, epochs):
-            held[group] = 0
-        held[group] += 1 if kind == CURRENT else -1
-        out[at] = held[group]
-    return out
+        begun = _begun(part, group, epochs)
+        for one in sums:
+            if begun:
+                one.begin(group)
+            one.take(row, group, kind)
+        if wanted >> kind & 1:
+            key: Any = (at, (chunk,), (chunk, group))[mode]
+            totals = [(one.totals[group], int(one.held[group])) for one in sums]
+            last[key] = (at, totals)
+    chosen = np.fromiter((at for at, _ in last.values()), np.int64, len(last))
+    found = []
+    for at, one in enumerate(sums):
+        told = [totals[at] for _, totals in last.values()]
+        held = np.fromiter((count for _, count in told), np.int64, len(told))
+        sums_told = np.fromiter((total for total, _ in told), one.totals.dtype, len(told))
+        found.append((sums_told, held, one.values is not None and not held.all()))
+    return chosen, found
 
 
 def extreme(
@@ -198,11 +218,11 @@ def extreme(
     """Give each step's greatest or least value, and where there is none.
 
     Args:
-        rows: as of `running_sum`, like the next five.
+        rows: the steps, as rows of the store.
         kinds: what each step means.
         groups: the group of each row of the store.
         parts: its partition.
-        epochs: how often each partition was reset.
+        epochs: as of `summarise`.
         cells: the values by row of the store, and where they are null.
         rule: 1 for the greatest, -1 for the least; whether values leave again.
         state: each group's first and last candidate; of each node of the pool the one before and
@@ -277,139 +297,6 @@ def extreme(
     return out, out_nulls
 
 
-BOTH, FIRST, SECOND = range(3)
-TESTS: tuple[Any, ...] = (
-    operator.eq,
-    operator.ne,
-    operator.lt,
-    operator.le,
-    operator.gt,
-    operator.ge,
-)
-
-
-class Waiting(NamedTuple):
-    """The queues of a pattern's waiting rows, linked through arrays; -1 is no row.
-
-    `head` to `fresh_tail` are by partition, `key_head` and `key_tail` by key, the others by row.
-    """
-
-    head: Array
-    tail: Array
-    fresh_head: Array
-    fresh_tail: Array
-    key_head: Array
-    key_tail: Array
-    next: Array
-    previous: Array
-    key_next: Array
-    key_previous: Array
-    waiting: Array
-
-    def leave(self, part: int, key: int, row: int) -> None:
-        """Take a row out of its queues."""
-        for head, tail, after, before, at in (
-            (self.head, self.tail, self.next, self.previous, part),
-            (self.key_head, self.key_tail, self.key_next, self.key_previous, key),
-        ):
-            back, on = int(before[row]), int(after[row])
-            if back >= 0:
-                after[back] = on
-            else:
-                head[at] = on
-            if on >= 0:
-                before[on] = back
-            else:
-                tail[at] = back
-        self.waiting[row] = 0
-
-    def enter(self, part: int, key: int, row: int) -> None:
-        """Put a row at the end of its queues."""
-        for head, tail, after, before, at in (
-            (self.head, self.tail, self.next, self.previous, part),
-            (self.key_head, self.key_tail, self.key_next, self.key_previous, key),
-        ):
-            before[row], after[row] = tail[at], -1
-            if tail[at] >= 0:
-                after[tail[at]] = row
-            else:
-                head[at] = row
-            tail[at] = row
-
-    def fresh(self, part: int) -> list[int]:
-        """Give the rows let in since the last update."""
-        found = []
-        row = int(self.fresh_head[part])
-        while row >= 0:
-            found.append(row)
-            row = int(self.next[row])
-        return found
-
-    def set_fresh(self, part: int, rows: list[int]) -> None:
-        """Say which rows were let in since the last update."""
-        self.fresh_head[part] = rows[0] if rows else -1
-        self.fresh_tail[part] = rows[-1] if rows else -1
-        for row, on in zip(rows, [*rows[1:], -1], strict=False):
-            self.next[row] = on
-
-
-def follow(
-    mode: int,
-    within: int,
-    coming: tuple[Array, Array, Array, Array],
-    rows: tuple[Array, Array, Array],
-    queues: Waiting,
-    tests: list[tuple[int, Array, Array]],
-) -> tuple[Array, Array]:
-    """Run events through `every A -> B within`.
-
-    Args:
-        mode: whether the events are of both positions' stream, the first's or the second's.
-        within: the milliseconds after which an A no longer waits; -1: it waits for ever.
-        coming: of each event its time, its partition, the row at which it waits as an A and the key
-            it asks for as a B, -1 where it does not.
-        rows: of each waiting row its time, its key and whether it can be completed at all.
-        queues: the waiting rows.
-        tests: comparisons (position in `TESTS`, values by waiting row, values by event) that hold
-            between an A and the B that completes it.
-
-    Returns:
-        The waiting rows completed and the events that did, in the order of the events.
-    """
-    times, keys, able = rows
-    firsts: list[int] = []
-    seconds: list[int] = []
-
-    def over(row: int, now: int) -> bool:
-        return within >= 0 and abs(now - int(times[row])) > within
-
-    events = zip(*(array.tolist() for array in coming), strict=True)
-    for at, (now, part, entering, asking) in enumerate(events):
-        while (row := int(queues.head[part])) >= 0 and over(row, now):
-            queues.leave(part, int(keys[row]), row)
-        fresh = queues.fresh(part)
-        kept = [row for row in fresh if not over(row, now)]
-        for row in fresh:
-            queues.waiting[row] = not over(row, now)
-        if mode != FIRST:
-            for row in sorted(kept, key=lambda r: int(times[r])):
-                queues.enter(part, int(keys[row]), row)
-            kept = []
-        queues.set_fresh(part, kept)
-        row = int(queues.key_head[asking]) if asking >= 0 else -1
-        while row >= 0:
-            on = int(queues.key_next[row])
-            if able[row] and all(TESTS[op](a[row], b[at]) for op, a, b in tests):
-                firsts.append(row)
-                seconds.append(at)
-                queues.leave(part, asking, row)
-            row = on
-        if entering >= 0:
-            queues.waiting[entering] = 1
-            queues.set_fresh(part, [*queues.fresh(part), entering])
-    return np.array(firsts, np.int64), np.array(seconds, np.int64)
-
-
 def chain(
     rows: Array, kinds: Array, keys: Array, head: Array, tail: Array, held: Array, following: Array
 ) -> None:
@@ -452,3 +339,53 @@ def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Arr
             rows.append(row)
             row = int(following[row])
     return np.array(probes, np.int64), np.array(rows, np.int64)
+
+
+def bucket_index(index: Any, starts: Array, groups: Array, size: int) -> dict[tuple[int, int], int]:
+    """Give each bucket by its beginning and group; `index` is that of before, None for none."""
+    if index is None:
+        return dict(
+            zip(
+                zip(starts[:size].tolist(), groups[:size].tolist(), strict=True),
+                range(size),
+                strict=True,
+            )
+        )
+    known: dict[tuple[int, int], int] = index
+    return known
+
+
+def find_buckets(
+    index: dict[tuple[int, int], int],
+    coming: tuple[Array, Array, Array],
+    held: tuple[Array, Array, Array],
+    size: int,
+) -> tuple[Array, Array, int]:
+    """Find the bucket of each event, a new one where there is none.
+
+    Args:
+        index: the buckets by beginning and group; written in place, like `held`.
+        coming: of each event where its bucket begins, its group and its time.
+        held: of each bucket its beginning, its group and the time of its latest event.
+        size: how many buckets there are.
+
+    Returns:
+        Each event's bucket, whether it is the latest of it so far, and how many buckets there are.
+    """
+    starts, groups, latest = held
+    count = len(coming[0])
+    found, wins = np.empty(count, np.int64), np.ones(count, np.bool_)
+    for at, (start, group, time) in enumerate(
+        zip(*(array.tolist() for array in coming), strict=True)
+    ):
+        bucket = index.get((start, group))
+        if bucket is None:
+            bucket = index[start, group] = size
+            starts[bucket], groups[bucket] = start, group
+            size += 1
+        else:
+            wins[at] = time >= latest[bucket]
+        if wins[at]:
+            latest[bucket] = time
+        found[at] = bucket
+    return found, wins, size

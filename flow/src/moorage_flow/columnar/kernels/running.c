@@ -19,45 +19,6 @@ static inline int64_t group_of(
     return group;
 }
 
-#define SUM(NAME, VALUE, ADD)                                                                                       \
-void NAME(int64_t count, const int64_t *rows, const int8_t *kinds, const int64_t *groups, const int64_t *parts,     \
-          int64_t *epochs, int64_t *part_epochs, const VALUE *values, const uint8_t *nulls, VALUE *totals,          \
-          int64_t *held, VALUE *out, int64_t *out_held)                                                             \
-{                                                                                                                   \
-    for (int64_t i = 0; i < count; i++) {                                                                           \
-        int fresh = 0;                                                                                              \
-        int64_t group = group_of(rows[i], kinds[i], groups, parts, epochs, part_epochs, &fresh);                    \
-        if (group < 0) { out[i] = 0; out_held[i] = 0; continue; }                                                   \
-        if (fresh) { totals[group] = 0; held[group] = 0; }                                                          \
-        if (!nulls || !nulls[rows[i]]) {                                                                            \
-            VALUE value = values[rows[i]];                                                                          \
-            if (kinds[i] == CURRENT) { totals[group] = ADD(totals[group], value, +); held[group]++; }               \
-            else {                                                                                                  \
-                totals[group] = ADD(totals[group], value, -);                                                       \
-                if (--held[group] == 0) totals[group] = 0;                                                          \
-            }                                                                                                       \
-        }                                                                                                           \
-        out[i] = totals[group]; out_held[i] = held[group];                                                          \
-    }                                                                                                               \
-}
-#define WRAPPED(a, b, op) ((int64_t)((uint64_t)(a) op (uint64_t)(b)))
-#define PLAIN(a, b, op) ((a) op (b))
-SUM(flow_sum_long, int64_t, WRAPPED)
-SUM(flow_sum_double, double, PLAIN)
-
-void flow_count(
-    int64_t count, const int64_t *rows, const int8_t *kinds, const int64_t *groups, const int64_t *parts,
-    int64_t *epochs, int64_t *part_epochs, int64_t *held, int64_t *out)
-{
-    for (int64_t i = 0; i < count; i++) {
-        int fresh = 0;
-        int64_t group = group_of(rows[i], kinds[i], groups, parts, epochs, part_epochs, &fresh);
-        if (group < 0) { out[i] = 0; continue; }
-        if (fresh) held[group] = 0;
-        out[i] = held[group] += kinds[i] == CURRENT ? 1 : -1;
-    }
-}
-
 /* Candidates are nodes of one pool, linked both ways; `pool[0]` is the first free node, `pool[1]` how many were ever used. */
 #define EXTREME(NAME, VALUE)                                                                                        \
 void NAME(int64_t count, const int64_t *rows, const int8_t *kinds, const int64_t *groups, const int64_t *parts,     \
@@ -106,19 +67,3 @@ void NAME(int64_t count, const int64_t *rows, const int8_t *kinds, const int64_t
 }
 EXTREME(flow_extreme_long, int64_t)
 EXTREME(flow_extreme_double, double)
-
-/* The last wanted step of each group of each chunk, in the order the groups first came; `seen` and `slots` are per group. */
-int64_t flow_last_of_groups(
-    int64_t count, const int64_t *rows, const uint8_t *wanted, const int64_t *groups, const int64_t *chunks,
-    int64_t *seen, int64_t *slots, int64_t stamp, int64_t *out)
-{
-    int64_t n = 0, chunk = -1;
-    for (int64_t i = 0; i < count; i++) {
-        if (chunks[i] != chunk) { chunk = chunks[i]; stamp++; }
-        if (!wanted[i]) continue;
-        int64_t group = groups[rows[i]];
-        if (seen[group] != stamp) { seen[group] = stamp; slots[group] = n++; }
-        out[slots[group]] = i;
-    }
-    return n;
-}

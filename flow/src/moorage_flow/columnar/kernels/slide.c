@@ -3,16 +3,18 @@
 
 enum { CURRENT = 0, EXPIRED = 1, RESET = 3 };
 
+/* `aged`: rows leave by age, at `limits[i]` or, where there are none, at `limit`. `parts` NULL: all are of one. */
 int64_t flow_slide(
     int64_t count, const int64_t *parts, int64_t *following, int64_t *head, int64_t *tail, int64_t *held,
-    const int64_t *time, const int64_t *limit, int64_t first, int64_t length, int64_t resets,
-    int64_t *rows, int8_t *kinds, int64_t *at)
+    const int64_t *time, int64_t aged, int64_t limit, const int64_t *limits, int64_t first, int64_t length,
+    int64_t resets, int64_t *rows, int8_t *kinds, int64_t *at)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < count; i++) {
-        int64_t part = parts[i], row = first + i;
-        if (limit)
-            while (held[part] > 0 && time[head[part]] <= limit[i]) {
+        int64_t part = parts ? parts[i] : 0, row = first + i;
+        if (limits) limit = limits[i];
+        if (aged)
+            while (held[part] > 0 && time[head[part]] <= limit) {
                 rows[n] = head[part]; kinds[n] = EXPIRED; at[n++] = i;
                 head[part] = following[head[part]];
                 held[part]--;

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from math import ceil
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -20,6 +21,8 @@ from moorage.plugin import (
     RawMessage,
     Refusal,
     Sender,
+    Service,
+    Uplink,
     uuid7,
 )
 from moorage_mqtt import V5, Broker, Publish, ReasonCode, Wheel, Will
@@ -31,7 +34,7 @@ from .link import Link
 from .messages import to_messages
 from .neighbours import Neighbours
 from .porch import Porch
-from .sessions import Kept, WillAs
+from .sessions import SERVICES, Kept, WillAs
 from .settings import DoorSettings
 
 log = structlog.get_logger()
@@ -73,12 +76,15 @@ class Door:
         # Messages of this turn of the event loop, and where each came from.
         self._messages: list[RawMessage] = []
         self._sources: list[tuple[Line | None, int]] = []
-        self._routes: list[tuple[Kept, Publish]] = []  # Those of them that somebody subscribes to.
+        # Those of them that somebody subscribes to.
+        self._routes: list[tuple[Kept, Publish, Uplink]] = []
         self._wills: list[tuple[Kept, Publish]] = []  # Those of them that are wills.
         self._sending = False
         self._committing = 0
         self._changed = asyncio.Event()  # A connection has gone, or a batch was committed.
         self._overloaded: set[Line] = set()
+        self.services = 0
+        """How many services are connected."""
 
     # --- Connections --------------------------------------------------------------------------
 
@@ -112,6 +118,7 @@ class Door:
 
     def left(self, link: Line, kept: Kept, cause: str) -> None:
         """Tell the host that a connection has ended, and start its session's clocks."""
+        self.host.leave(kept.sender)
         self._present(link, kept, connected=False, cause=cause)
         will = None if cause in _OUR_DOING else link.core.will
         expiry_s = link.core.session_expiry_s
@@ -189,6 +196,9 @@ class Door:
                     await self._changed.wait()
 
     def _present(self, link: Line, kept: Kept, *, connected: bool, cause: str = "") -> None:
+        if isinstance(kept.sender, Service):
+            self.services += 1 if connected else -1
+            return
         version = "5" if link.core.version == V5 else "3.1.1"
         self.host.present(
             Presence(
@@ -239,7 +249,7 @@ class Door:
     def _committed(
         self,
         sources: list[tuple[Line | None, int]],
-        routes: list[tuple[Kept, Publish]],
+        routes: list[tuple[Kept, Publish, Uplink]],
         wills: list[tuple[Kept, Publish]],
         error: Exception | None,
     ) -> None:
@@ -247,7 +257,7 @@ class Door:
             self._route(routes)
         for kept, will in wills:
             self._will_settled(kept, will, error)
-        for kept, _ in routes:
+        for kept, _, _ in routes:
             self.keeper.unpin(kept.number)
         if error is None and routes and self.keeper.has_changes:
             # Who sent it may forget it only when those who wait for it can no longer miss it.
@@ -255,12 +265,66 @@ class Door:
             return
         self._acknowledge(sources, error)
 
-    def _route(self, routes: Sequence[tuple[Kept, Publish]]) -> None:
-        for kept, publish in routes:
-            code = self.broker.publish(kept.space, publish, self.time(), kept)
-            if publish.retain and code != ReasonCode.QUOTA_EXCEEDED:
+    def _route(self, routes: Sequence[tuple[Kept, Publish, Uplink]]) -> None:
+        for kept, publish, uplink in routes:
+            code = self._publish(kept, publish, uplink)
+            is_own = uplink.space is None
+            if is_own and publish.retain and code != ReasonCode.QUOTA_EXCEEDED:
                 self.keeper.retained(kept.number, publish)
         self._send()
+
+    def _publish(self, kept: Kept, publish: Publish, uplink: Uplink) -> int:
+        """Send a message to those who see its topic, services among them; give its reason code."""
+        space = kept.space if uplink.space is None else uplink.space
+        inner = publish._replace(topic=uplink.topic) if uplink.topic else publish
+        code = self.broker.publish(space, inner, self.time(), kept)
+        if (shown := self._shown(publish, uplink)) is not None:
+            self.broker.publish(SERVICES, shown, self.time(), kept)
+        return code
+
+    def _shown(self, publish: Publish, uplink: Uplink) -> Publish | None:
+        """Give a message as services see it; None if none of them is here."""
+        if not self.services:
+            return None
+        topic = self.host.shown_topic(uplink, publish.topic)
+        return None if topic is None else publish._replace(topic=topic, retain=False)
+
+    def is_heard(self, kept: Kept, publish: Publish, uplink: Uplink) -> bool:
+        """Tell whether anybody subscribes to a message, or it is retained."""
+        space = kept.space if uplink.space is None else uplink.space
+        if self.broker.is_heard(space, publish):
+            return True
+        shown = self._shown(publish, uplink)
+        return shown is not None and self.broker.is_heard(SERVICES, shown)
+
+    def pass_on(self, kept: Kept, publish: Publish, uplink: Uplink, line: Line | None) -> None:
+        """Send on what is not kept, and acknowledge it once sessions that last have it."""
+        code = self._publish(kept, publish, uplink)
+        self._send()
+        if line is None or not publish.qos:
+            return
+        code = ReasonCode.QUOTA_EXCEEDED if code == ReasonCode.QUOTA_EXCEEDED else 0
+        if line.core.version != V5:
+            code = 0  # What cannot be retained was sent all the same; only MQTT 5 can be told.
+
+        def settle(error: Exception | None) -> None:
+            line.committed(
+                [publish.packet_id], ReasonCode.QUOTA_EXCEEDED if error else ReasonCode(code)
+            )
+
+        if self.keeper.has_changes:
+            self.keeper.then(settle)
+        else:
+            settle(None)
+
+    def forget_topics(self, application_id: UUID | None) -> None:
+        """Have connections look again where messages go: of an application's devices, or of all."""
+        for link in self._links:
+            kept = link.kept
+            if kept is None or not isinstance(kept.sender, Sender):
+                continue
+            if application_id in (None, kept.sender.application_id):
+                link.forget_topics()
 
     def _acknowledge(
         self, sources: Sequence[tuple[Line | None, int]], error: Exception | None
@@ -284,13 +348,13 @@ class Door:
         if previous is not None:
             previous.committed(packet_ids, code)
 
-    def route(self, kept: Kept | None, publish: Publish) -> None:
+    def route(self, kept: Kept | None, publish: Publish, uplink: Uplink) -> None:
         """Send a message on to those who subscribe to it, once it is stored with this turn's."""
-        if kept is not None and self.broker.is_heard(kept.space, publish):
-            self._routes.append((kept, publish))
+        if kept is not None and self.is_heard(kept, publish, uplink):
+            self._routes.append((kept, publish, uplink))
             self.keeper.pin(kept.number)
 
-    def may_publish(self, sender: Sender, topic: str) -> bool:
+    def may_publish(self, sender: Sender | Service, topic: str) -> bool:
         """Tell whether the sender may publish to a topic."""
         return self.settings.is_open or self.host.uplink(sender, topic) is not None
 
@@ -323,12 +387,20 @@ class Door:
             kept.going = will
             self.keeper.pin(kept.number)
             self._put_will(kept, publish, kept.will_as)
+            return
+        uplink = self.host.uplink(kept.sender, will.topic)
+        if uplink is not None and not uplink.is_kept:
+            self.pass_on(kept, publish, uplink, None)
+        elif uplink is not None:
+            for message in to_messages(publish, uplink, self.now_us()):
+                self.put(message, None, 0)
+            self.route(kept, publish, uplink)
 
     def _put_will(self, kept: Kept, publish: Publish, will_as: WillAs) -> None:
         for message in to_messages(publish, will_as.uplink, self.now_us(), will_as.id):
             self.put(message, None, 0)
         self._wills.append((kept, publish))
-        self.route(kept, publish)
+        self.route(kept, publish, will_as.uplink)
 
     def _will_settled(self, kept: Kept, publish: Publish, error: Exception | None) -> None:
         """Forget a will that is stored; try again with one that could not be."""
@@ -395,9 +467,9 @@ class Door:
         return True in sent
 
     def cut(self, devices: Sequence[int]) -> None:
-        """End the connections of devices whose credentials or rights have changed."""
+        """End the connections of whoever has other credentials or rights than before."""
         for device in devices:
             for kept in self.broker.of(device):
                 if kept.link is not None:
-                    text = "Credentials or rights of the device have changed."
+                    text = "Credentials or rights have changed."
                     kept.link.end("revoked", ReasonCode.ADMINISTRATIVE_ACTION, text)

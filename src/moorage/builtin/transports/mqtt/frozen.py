@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 
@@ -40,6 +41,7 @@ class _State(msgspec.Struct, array_like=True):
     queue: list[_Message]
     last_packet_id: int
     will: _Will | None
+    elsewhere: dict[str, UUID] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -61,6 +63,7 @@ def freeze(kept: Kept, now: float) -> KeptSession:
         [_freeze_message(one, now) for one in session.queue],
         session.last_packet_id,
         will,
+        kept.elsewhere,
     )
     expires_at = None if kept.is_connected else _wall(kept.expires_at, now)
     return KeptSession(
@@ -100,6 +103,7 @@ def thaw(stored: KeptSession, now: float) -> Kept:
     kept.lasts_s = stored.expiry_s
     kept.is_kept = True
     kept.subscriptions.update(state.subscriptions)
+    kept.elsewhere.update(state.elsewhere)
     session = kept.session
     session.received.update(state.received)
     for packet_id, one in state.inflight:

@@ -7,7 +7,15 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from moorage.plugin import MoorageError, Print, RawMessage, Uplink, Wait, print_of
+from moorage.plugin import (
+    MoorageError,
+    Print,
+    RawMessage,
+    Service,
+    Uplink,
+    Wait,
+    print_of,
+)
 from moorage_mqtt import V5, Event, Publish, ReasonCode
 
 from .line import BUSY, HELD_BACK, TOO_FAST, Line
@@ -59,14 +67,19 @@ class Intake(Line):
                 self._pass_on(publish)
                 return
             uplink = self._uplink(publish)
-        if uplink is None or self._has_no_room(publish, uplink):
+        if uplink is None or (uplink.is_kept and self._has_no_room(publish, uplink)):
             return
         size = len(publish.payload)
         wait = self.door.host.admit(uplink.device, 1, size, answer=uplink.is_answer)
-        if wait is None or self._bear(publish, wait):
+        if wait is not None and not self._bear(publish, wait):
+            return
+        if not uplink.is_kept:
+            if self.kept is not None:
+                self.door.pass_on(self.kept, publish, uplink, self)
+        else:
             self._put(to_messages(publish, uplink, self.door.now_us()), publish.packet_id)
             if known is None or publish.retain:
-                self.door.route(self.kept, publish)
+                self.door.route(self.kept, publish, uplink)
 
     def forget_topics(self) -> None:
         """Look again, for each topic, where its messages go."""
@@ -159,21 +172,25 @@ class Intake(Line):
     def _uplink(self, publish: Publish) -> Uplink | None:
         kept = self.kept
         uplink = None if kept is None else self.door.host.uplink(kept.sender, publish.topic)
-        if uplink is None and kept is not None and publish.topic == TIME:
+        if kept is not None and isinstance(kept.sender, Service):
+            if uplink is None and self.door.host.is_command(publish.topic):
+                self._ask(kept.sender, publish)
+                return None
+        elif uplink is None and kept is not None and publish.topic == TIME:
             if publish.qos:
                 self.core.acknowledge(publish.packet_id)
-            if self.door.host.admit(kept.sender.number, 1, 0) is None:
+            if self.door.host.admit(kept.number, 1, 0) is None:
                 self._tell_time(kept)
             return None
         if uplink is None:
-            text = f"The device may not publish to {publish.topic[:200]}."
+            text = f"Publishing to {publish.topic[:200]} is not allowed."
             self._refused("topic", text, publish.topic)
             if publish.qos:
                 self.core.acknowledge(publish.packet_id, ReasonCode.NOT_AUTHORIZED, text)
             return None
         # What somebody subscribes to is not remembered: only what goes to the ledger alone.
-        is_heard = kept is not None and self.door.broker.is_heard(kept.space, publish)
-        if not is_heard and len(self._topics) < _CACHED_TOPICS:
+        is_heard = kept is not None and self.door.is_heard(kept, publish, uplink)
+        if uplink.is_kept and not is_heard and len(self._topics) < _CACHED_TOPICS:
             self._topics[publish.topic] = uplink
         return uplink
 
@@ -199,7 +216,7 @@ class Intake(Line):
         repeats = [event for event in self._held if isinstance(event, Publish) and event.dup]
         kept, host = self.kept, self.door.host
         uplinks = [host.uplink(kept.sender, event.topic) for event in repeats] if kept else []
-        return {uplink.device for uplink in uplinks if uplink is not None}
+        return {uplink.device for uplink in uplinks if uplink is not None and uplink.is_kept}
 
     async def _stored_lately(self, device: int) -> Collection[Print]:
         """Learn what is stored, however long that takes; nothing if the connection ends before.
@@ -218,6 +235,8 @@ class Intake(Line):
         uplink = self._uplink(publish)
         if uplink is None:
             return True  # Refused, and told so.
+        if not uplink.is_kept:
+            return False
         last = to_messages(publish, uplink, self.door.now_us())[-1]
         if print_of(last) not in stored.get(uplink.device, ()):
             return False
@@ -240,4 +259,8 @@ class Intake(Line):
 
     def _tell_time(self, kept: Kept) -> None:
         """Send a device that wants it the time."""
+        raise NotImplementedError
+
+    def _ask(self, service: Service, publish: Publish) -> None:
+        """Ask something of a device for a service, and acknowledge it."""
         raise NotImplementedError

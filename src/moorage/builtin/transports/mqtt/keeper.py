@@ -167,8 +167,10 @@ class Keeper:
         for one in own:
             if one.link is not None or one.saving or (one.will is not None and asked is None):
                 return
+            if one.elsewhere and asked is None:
+                return  # Others may send it something while it is away.
         self._forget(device, own)
-        self._host.leave(device)
+        self._host.let_move(device)
         if asked is not None and not asked.done():
             asked.set_result(None)
 

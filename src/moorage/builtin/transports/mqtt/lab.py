@@ -27,6 +27,7 @@ from moorage.plugin import (
     Refusal,
     RetainedMessage,
     Sender,
+    Service,
     Uplink,
     Wait,
 )
@@ -114,17 +115,39 @@ class OpenHost:
         """Let everybody in."""
         return _EVERYBODY
 
-    def uplink(self, sender: Sender, topic: str) -> Uplink | None:
+    def uplink(self, sender: Sender | Service, topic: str) -> Uplink | None:
         """Say that nothing goes to a ledger."""
         return None
 
-    def may_subscribe(self, sender: Sender, topic_filter: str) -> bool:
+    def may_subscribe(self, sender: Sender | Service, topic_filter: str) -> bool:
         """Allow every filter but the one that suites expect to be refused."""
         return topic_filter != REFUSED_FILTER
+
+    def space_of(self, sender: Sender, topic_filter: str) -> UUID | None:
+        """Know one space only."""
+        return None
+
+    def shown_topic(self, uplink: Uplink, topic: str) -> str | None:
+        """Know no services."""
+        return None
+
+    def is_command(self, topic: str) -> bool:
+        """Know no commands."""
+        return False
+
+    async def ask(self, service: Service, topic: str, payload: bytes) -> None:
+        """Know nobody to be asked."""
 
     def children(self, sender: Sender) -> Mapping[str, Sender]:
         """Say that nobody speaks for others."""
         return {}
+
+    def enter(self, sender: Sender | Service) -> Wait | None:
+        """Allow any number of connections."""
+        return None
+
+    def leave(self, sender: Sender | Service) -> None:
+        """Keep no count."""
 
     def admit(self, device: int, count: int, size: int, *, answer: bool = False) -> Wait | None:
         """Allow any rate."""
@@ -158,7 +181,7 @@ class OpenHost:
         """Find nothing."""
         return Found([], [])
 
-    def leave(self, device: int) -> None:
+    def let_move(self, device: int) -> None:
         """Be the only one."""
 
     async def bury(self, listener_id: UUID, *, refused: bool) -> bool:

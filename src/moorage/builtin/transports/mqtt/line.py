@@ -319,6 +319,10 @@ class Line(asyncio.Protocol):
         """Act on what the core has understood."""
         raise NotImplementedError
 
+    def forget_topics(self) -> None:
+        """Look again, for each topic, where its messages go."""
+        raise NotImplementedError
+
     def _refused(self, reason: str, detail: str, hint: str = "") -> None:
         kept = self.kept
         self.door.host.refused(
@@ -328,6 +332,6 @@ class Line(asyncio.Protocol):
                 "mqtt",
                 self.address,
                 hint or (kept.client_id if kept else ""),
-                kept.sender.number if kept else None,
+                kept.number if kept and kept.number >= 0 else None,
             )
         )

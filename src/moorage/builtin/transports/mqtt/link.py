@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
-from moorage.plugin import Command, Credentials, Kind, MoorageError, Refusal, Sender, uuid7
+from moorage.plugin import (
+    Command,
+    Credentials,
+    Kind,
+    MoorageError,
+    Refusal,
+    Sender,
+    Service,
+    uuid7,
+)
 from moorage_mqtt import (
     Acknowledged,
     Connect,
@@ -16,6 +25,7 @@ from moorage_mqtt import (
     Event,
     Failed,
     Properties,
+    Publish,
     ReasonCode,
     Released,
     Subscribe,
@@ -31,7 +41,19 @@ from .sessions import Kept, WillAs
 
 # Cause of the disconnect, by the reason code the core gave for it.
 _CAUSES = {ReasonCode.KEEP_ALIVE_TIMEOUT: "keep-alive"}
+# What a service is told whose command is not taken, by kind of error.
+_OTHERWISE = ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
+_ASKED = {
+    Kind.FORBIDDEN: ReasonCode.NOT_AUTHORIZED,
+    Kind.NOT_FOUND: ReasonCode.NOT_AUTHORIZED,
+    Kind.INVALID: ReasonCode.PAYLOAD_FORMAT_INVALID,
+    Kind.TOO_LARGE: ReasonCode.QUOTA_EXCEEDED,
+    Kind.TOO_MANY: ReasonCode.QUOTA_EXCEEDED,
+    Kind.CONFLICT: ReasonCode.QUOTA_EXCEEDED,
+    Kind.UNAVAILABLE: ReasonCode.QUOTA_EXCEEDED,
+}
 _REFUSALS = {
+    ReasonCode.PAYLOAD_FORMAT_INVALID: "malformed",
     ReasonCode.PACKET_TOO_LARGE: "oversize",
     ReasonCode.RECEIVE_MAXIMUM_EXCEEDED: "rate",
     ReasonCode.QUOTA_EXCEEDED: "rate",
@@ -81,9 +103,10 @@ class Link(Intake):
         if sender is None or self.ended:
             return
         if connect.will and not door.may_publish(sender, connect.will.topic):
-            text = f"The device may not publish its will to {connect.will.topic[:200]}."
+            text = f"A will to {connect.will.topic[:200]} is not allowed."
+            device = sender.number if isinstance(sender, Sender) else None
             door.host.refused(
-                Refusal("topic", text, "mqtt", self.address, connect.will.topic, sender.number)
+                Refusal("topic", text, "mqtt", self.address, connect.will.topic, device)
             )
             self.end("protocol", ReasonCode.NOT_AUTHORIZED, text)
             return
@@ -91,7 +114,9 @@ class Link(Intake):
             if await self._load(sender, client_id):
                 await self._attach(connect, credentials, sender)
 
-    async def _attach(self, connect: Connect, credentials: Credentials, sender: Sender) -> None:
+    async def _attach(
+        self, connect: Connect, credentials: Credentials, sender: Sender | Service
+    ) -> None:
         """Give the connection its session, once its former connection is settled."""
         door, core = self.door, self.core
         client_id = connect.client_id
@@ -104,13 +129,15 @@ class Link(Intake):
             if again is None or self.ended:
                 return
             sender = again
-        if self.ended:
+        if self.ended or not self._may_enter(sender):
             return
         kept, present = door.broker.attach(
             sender.number, client_id, core, clean_start=connect.clean_start, now=door.time()
         )
         kept.sender, kept.link, self.kept = sender, self, kept
         self._early = b""
+        if isinstance(sender, Service):
+            core.session_expiry_s = 0  # Nothing is kept for it.
         if core.session_expiry_s and not door.settings.is_open:
             kept.lasts_s = core.session_expiry_s
             kept.session.changed = True
@@ -138,14 +165,29 @@ class Link(Intake):
     def _keep_will(self, connect: Connect, kept: Kept) -> None:
         """Have the will written before CONNACK promises it."""
         kept.will_as = None
-        if connect.will is not None:
+        if connect.will is not None and isinstance(kept.sender, Sender):
             uplink = self.door.host.uplink(kept.sender, connect.will.topic)
-            if uplink is not None:
+            if uplink is not None and uplink.is_kept and uplink.space is None:
                 kept.will_as = WillAs(uuid7().hex, uplink)
                 self.door.keeper.note(kept)
 
+    def _may_enter(self, sender: Sender | Service) -> bool:
+        """Count the connection in, or end it if there are too many or they come too fast."""
+        wait = self.door.host.enter(sender)
+        if wait is None:
+            return True
+        text = str(wait)
+        device = sender.number if isinstance(sender, Sender) else None
+        self.door.host.refused(Refusal("rate", text, "mqtt", self.address, "", device))
+        is_rate = wait.unit.startswith("connects ")
+        code = ReasonCode.CONNECTION_RATE_EXCEEDED if is_rate else ReasonCode.QUOTA_EXCEEDED
+        self.end("protocol", code, text)
+        return False
+
     def _information(self, connect: Connect, client_id: str) -> Properties:
         """Give a client that asks for it a topic of its own for answers (MQTT 5, 3.1.2.11.6)."""
+        if self.kept is not None and isinstance(self.kept.sender, Service):
+            return {"session_expiry_interval": 0}
         asked = connect.properties.get("request_response_information")
         if not asked or not self.door.settings.is_open:
             return {}  # A device's answers go where the command says.
@@ -158,7 +200,7 @@ class Link(Intake):
         end = partial(self.end, "revoked", ReasonCode.ADMINISTRATIVE_ACTION, text)
         self._expiry = asyncio.get_running_loop().call_later(max(0.0, left_s), end)
 
-    async def _recognise(self, credentials: Credentials) -> Sender | None:
+    async def _recognise(self, credentials: Credentials) -> Sender | Service | None:
         """Find out who connects; a stranger's connection is ended."""
         try:
             return await self.door.host.identify(credentials)
@@ -171,9 +213,9 @@ class Link(Intake):
             self.end("protocol", code, str(refused))
             return None
 
-    async def _load(self, sender: Sender, client_id: str) -> bool:
+    async def _load(self, sender: Sender | Service, client_id: str) -> bool:
         """Take up what was kept for the device; False if another listener serves it, or none."""
-        if not self.door.settings.is_open:
+        if isinstance(sender, Sender) and not self.door.settings.is_open:
             try:
                 if not await self.door.bring_home(self, sender, client_id):
                     return False
@@ -181,7 +223,7 @@ class Link(Intake):
                 self.end("protocol", ReasonCode.SERVER_UNAVAILABLE, str(failed))
         return not self.ended
 
-    async def _end_former(self, sender: Sender, client_id: str) -> bool:
+    async def _end_former(self, sender: Sender | Service, client_id: str) -> bool:
         """End the connection that has the session, and wait until what it took in is settled.
 
         Gives whether there was something to wait for.
@@ -204,10 +246,15 @@ class Link(Intake):
         self.door.broker.answer_subscribe(kept, event, allow, self.door.time())
         if self.door.settings.is_open:
             return
+        if isinstance(kept.sender, Service):
+            self.door.forget_topics(None)
+            return
         subscriptions.note_commands(kept)
         for other in self.door.broker.of(kept.number):
             if other.link is not None:
                 other.link.forget_topics()
+        if kept.elsewhere:
+            self.door.forget_topics(kept.sender.application_id)
         if kept.takes_commands or kept.sender.is_gateway:
             self.door.host.look_for_commands()
         if any(matches(wanted.topic_filter, TIME) for wanted in event.subscriptions):
@@ -220,7 +267,7 @@ class Link(Intake):
             return wanted.qos if may else ReasonCode.UNSPECIFIED_ERROR
         code = subscriptions.allow(kept, wanted, self.door.host)
         if code == ReasonCode.NOT_AUTHORIZED:
-            text = f"The device may not subscribe to {wanted.topic_filter[:200]}."
+            text = f"Subscribing to {wanted.topic_filter[:200]} is not allowed."
             self._refused("topic", text, wanted.topic_filter)
         return code
 
@@ -228,6 +275,7 @@ class Link(Intake):
         if self.kept is not None:
             self.door.broker.answer_unsubscribe(self.kept, event)
             if not self.door.settings.is_open:
+                subscriptions.forget_spaces(self.kept)
                 subscriptions.note_commands(self.kept)
 
     def _tell_time(self, kept: Kept) -> None:
@@ -236,6 +284,24 @@ class Link(Intake):
         if qos is not None:
             now_ms = b"%d" % (self.door.now_us() // 1000)
             self.core.publish(TIME, now_ms, qos=min(1, qos), now=self.door.time())
+
+    def _ask(self, service: Service, publish: Publish) -> None:
+        """Ask something of a device for a service, and acknowledge it once that is kept."""
+        wait = self.door.host.admit(service.number, 1, len(publish.payload))
+        if wait is None or self._bear(publish, wait):
+            self.door.spawn(self._await_asked(service, publish))
+
+    async def _await_asked(self, service: Service, publish: Publish) -> None:
+        code, text = ReasonCode.SUCCESS, ""
+        try:
+            await self.door.host.ask(service, publish.topic, publish.payload)
+        except MoorageError as refused:
+            code, text = _ASKED.get(refused.kind, _OTHERWISE), str(refused)
+            self._refused(_REFUSALS.get(code, "topic"), text, publish.topic)
+        if publish.qos:
+            self.core.acknowledge(publish.packet_id, code, text)
+        if not self.ended:
+            self.flush()
 
     def command(self, command: Command) -> bool:
         """Send a command; False if this connection does not take it now."""

@@ -1,15 +1,20 @@
-"""A device's session: what the door keeps with what the broker keeps."""
+"""A session at the door: what it keeps with what the broker keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
+from uuid import UUID
 
-from moorage.plugin import Sender, Uplink
+from moorage.plugin import Sender, Service, Uplink
 from moorage_mqtt import Member, Will
 
 if TYPE_CHECKING:
     from .link import Link
+
+
+SERVICES = "services"
+"""The space of topics that services see: every application's, each below its id."""
 
 
 class WillAs(NamedTuple):
@@ -24,10 +29,11 @@ class WillAs(NamedTuple):
 
 
 class Kept(Member):
-    """A session of a device: a device and a client id. Its topics are its own."""
+    """A session of a device or a service, and a client id. A device's topics are its own."""
 
     __slots__ = (
         "children",
+        "elsewhere",
         "going",
         "is_kept",
         "lasts_s",
@@ -41,8 +47,10 @@ class Kept(Member):
     )
 
     def __init__(self, device: Hashable, client_id: str) -> None:
-        super().__init__(device, client_id, space=device)
         self.number = cast("int", device)
+        super().__init__(device, client_id, space=device if self.number >= 0 else SERVICES)
+        self.elsewhere: dict[str, UUID] = {}
+        """The application whose topics a filter is about, of those that are not about its own."""
         self.lasts_s = 0
         """How long it outlives its connection, in seconds; 0 if it is not kept."""
         self.is_kept = False
@@ -53,10 +61,14 @@ class Kept(Member):
         """What becomes of its will."""
         self.going: Will | None = None
         """Its will, while that is on its way to the ledger."""
-        self.sender: Sender
+        self.sender: Sender | Service
         self.takes_commands = False
         self.children: Mapping[str, Sender] | None = None
         """Those behind the gateway that `taking` was found among."""
         self.taking: Sequence[int] = ()
         self.link: Link | None = None
         """The connection, or the former one while messages of it are being committed."""
+
+    def space_of(self, topic_filter: str) -> Hashable:
+        """Tell in which space a filter looks."""
+        return self.elsewhere.get(topic_filter, self.space)

@@ -1,0 +1,117 @@
+"""Rules about topics: what devices may use beyond their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, or_, select, update
+
+from moorage.kit.db import Tx
+from moorage.kit.ids import uuid7
+
+from ..errors import TopicRuleUnknown
+from ..model import DeviceKind, NewTopicRule, TopicRule
+from ..tables import device_topic_rules as rules
+from ..tables import devices
+
+_FIELDS = tuple(one.name for one in fields(TopicRule))
+
+
+def _read(row: Any) -> TopicRule:
+    values = {name: getattr(row, name) for name in _FIELDS}
+    values["device_kind"] = row.device_kind and DeviceKind(row.device_kind)
+    return TopicRule(**values)
+
+
+async def add(tx: Tx, application_id: UUID, organization_id: UUID, new: NewTopicRule) -> TopicRule:
+    """Insert a rule."""
+    rows = await tx.execute(
+        insert(rules)
+        .values(
+            id=uuid7(),
+            application_id=application_id,
+            organization_id=organization_id,
+            **asdict(new),
+            **tx.stamp(),
+        )
+        .returning(rules)
+    )
+    return _read(rows.one())
+
+
+async def get(tx: Tx, application_id: UUID, rule_id: UUID, *, lock: bool = False) -> TopicRule:
+    """Read one. Raises TopicRuleUnknown."""
+    query = select(rules).where(rules.c.id == rule_id, rules.c.application_id == application_id)
+    if lock:
+        query = query.with_for_update()
+    if (row := (await tx.execute(query)).one_or_none()) is None:
+        raise TopicRuleUnknown(id=rule_id)
+    return _read(row)
+
+
+async def list_of(tx: Tx, application_id: UUID) -> list[TopicRule]:
+    """List an application's rules, the oldest first."""
+    query = select(rules).where(rules.c.application_id == application_id).order_by(rules.c.id)
+    return [_read(row) for row in await tx.execute(query)]
+
+
+async def count(tx: Tx, application_id: UUID) -> int:
+    """Count an application's rules."""
+    query = select(func.count()).where(rules.c.application_id == application_id)
+    number: int = (await tx.execute(query)).scalar_one()
+    return number
+
+
+async def change(tx: Tx, rule_id: UUID, changes: Mapping[str, Any]) -> None:
+    """Change columns of a rule."""
+    await tx.execute(update(rules).where(rules.c.id == rule_id).values(**changes, **tx.restamp()))
+
+
+async def remove(tx: Tx, rule_id: UUID) -> None:
+    """Delete a rule."""
+    await tx.execute(delete(rules).where(rules.c.id == rule_id))
+
+
+async def remove_of(tx: Tx, device_id: UUID) -> None:
+    """Delete the rules for one device."""
+    await tx.execute(delete(rules).where(rules.c.device_id == device_id))
+
+
+# Made once: whole fleets come back at the same time.
+_FOR = (
+    select(rules, devices.c.name, devices.c.serial)
+    .join(devices, devices.c.application_id == rules.c.application_id)
+    .where(
+        or_(rules.c.device_id.is_(None), rules.c.device_id == devices.c.id),
+        or_(rules.c.device_kind.is_(None), rules.c.device_kind == devices.c.kind),
+        or_(rules.c.model.is_(None), rules.c.model == devices.c.model),
+    )
+    .order_by(rules.c.id)
+)
+
+
+async def rules_for(tx: Tx, device_id: UUID) -> list[tuple[TopicRule, dict[str, str]]]:
+    """List the rules that are for a device, each with what its places stand for."""
+    rows = await tx.execute(_FOR.where(devices.c.id == device_id))
+    return [
+        (
+            _read(row),
+            {
+                "deviceId": str(device_id),
+                "name": row.name,
+                "serial": row.serial or "",
+                "applicationId": str(row.application_id),
+                "organizationId": str(row.organization_id),
+            },
+        )
+        for row in rows
+    ]
+
+
+async def has_any(tx: Tx, application_id: UUID) -> bool:
+    """Tell whether an application has rules."""
+    query = select(rules.c.id).where(rules.c.application_id == application_id).limit(1)
+    return (await tx.execute(query)).first() is not None

@@ -1,0 +1,161 @@
+"""Programs of people and organisations at a door: who they are, and what they ask of devices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from moorage import devices, groups, operations, users
+from moorage.kit.caller import Caller
+from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
+from moorage.kit.doorbell import Doorbells
+from moorage.organizations import Permission
+
+from ..errors import CommandMalformed, TopicRefused
+from ..ports import Credentials, Service
+from . import topics
+
+# Facts after which somebody may hold other rights.
+_ABOUT_RIGHTS = ("users.api_key", "organizations.permission", "groups.application", "devices.moved")
+_TRY_AGAIN_S = 0.5
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """A command as a service writes it."""
+
+    code: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+    payload: Any = None
+    port: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
+
+
+_read = msgspec.json.Decoder(_Asked).decode
+
+
+def api_key_of(credentials: Credentials) -> str | None:
+    """Find an API key in what somebody shows: as the password, or as the user name alone."""
+    password = (credentials.password or b"").decode("utf-8", "replace")
+    secret = password or credentials.username or ""
+    return secret if secret.startswith(users.API_KEY_PREFIX) else None
+
+
+class Services:
+    """The services that are connected to one process's doors, with their rights as they are now.
+
+    Args:
+        database: where they are asked for.
+        doorbells: tell of changes.
+        cut: is given whose connections must end.
+    """
+
+    def __init__(
+        self, database: Database, doorbells: Doorbells, cut: Callable[[Sequence[int]], None]
+    ) -> None:
+        self._database = database
+        self._cut = cut
+        self._known: dict[UUID, Service] = {}
+        self._numbers = count(-1, -1)
+        self._changed = asyncio.Event()
+        self._turn = 0
+        doorbells.on(FACTS_CHANNEL, self._ring)
+
+    def _ring(self, names: str) -> None:
+        # After a reconnect it rings without a name.
+        if not names or any(word in names for word in _ABOUT_RIGHTS):
+            self._turn += 1
+            self._changed.set()
+
+    async def identify(self, secret: str, address: str) -> Service | None:
+        """Recognise a service; None if nobody has this key. Raises DatabaseUnavailable."""
+        while True:
+            turn = self._turn
+            async with self._database.begin() as tx:
+                try:
+                    caller = await users.identify_key(tx, secret, address)
+                except users.CredentialsWrong:
+                    return None
+                found = await _service(tx, caller)
+            if turn == self._turn:  # Else its rights may be others by now.
+                known = self._known.get(caller.id)
+                number = next(self._numbers) if known is None else known.number
+                service = self._known[caller.id] = replace(found, number=number)
+                return service
+
+    def now(self, service: Service) -> Service:
+        """Give a service with its rights as they are now."""
+        return self._known.get(service.caller.id, replace(service, reads=_NONE, operates=_NONE))
+
+    async def follow_changes(self) -> None:
+        """Read rights anew when they may have changed, until cancelled; who lost some is cut."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if not self._known:
+                continue
+            try:
+                async with self._database.begin() as tx:
+                    found = {one.caller.id: await _again(tx, one) for one in self._known.values()}
+            except DatabaseUnavailable:
+                await asyncio.sleep(_TRY_AGAIN_S)
+                self._changed.set()
+                continue
+            lost = []
+            for key_id, now in found.items():
+                before = self._known[key_id]
+                if now is None:
+                    del self._known[key_id]
+                else:
+                    self._known[key_id] = now
+                if now is None or before.reads - now.reads or before.operates - now.operates:
+                    lost.append(before.number)
+            if lost:
+                self._cut(lost)
+
+    async def ask(self, service: Service, topic: str, payload: bytes) -> None:
+        """Ask something of a device. Raises as `Host.ask`."""
+        found = topics.commanded(topic)
+        if found is None or found[0] not in self.now(service).operates:
+            raise TopicRefused(topic=topic)
+        asked = _asked(payload)
+        application_id, device_id = found
+        new = operations.NewOperation(asked.code, asked.payload, port=asked.port)
+        async with self._database.begin(service.caller) as tx:
+            caller = await users.recognise_again(tx, service.caller)
+            if caller is None:
+                raise TopicRefused(topic=topic)
+            try:
+                device = await devices.get(tx, caller, device_id)
+            except devices.DeviceUnknown as unknown:
+                raise TopicRefused(topic=topic) from unknown
+            if device.application_id != application_id:
+                raise TopicRefused(topic=topic)
+            await operations.issue(tx, caller, device_id, new)
+
+
+_NONE: frozenset[UUID] = frozenset()
+
+
+def _asked(payload: bytes) -> _Asked:
+    """Read a command. Raises CommandMalformed."""
+    if b"\\u0000" in payload:
+        raise CommandMalformed(reason="it has U+0000, which cannot be kept")
+    try:
+        return _read(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise CommandMalformed(reason=str(wrong)) from wrong
+
+
+async def _again(tx: Tx, service: Service) -> Service | None:
+    caller = await users.recognise_again(tx, service.caller)
+    return None if caller is None else replace(await _service(tx, caller), number=service.number)
+
+
+async def _service(tx: Tx, caller: Caller) -> Service:
+    reads = await groups.ids_within(tx, caller.reach(Permission.READ_MESSAGES))
+    operates = await groups.ids_within(tx, caller.reach(Permission.OPERATE_DEVICES))
+    return Service(0, caller, reads, operates, caller.expires_at)

@@ -1,0 +1,531 @@
+"""Who may use which topics over MQTT: devices by rules, services by the rights of their key."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from httpx2 import AsyncClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
+from moorage.devices.service.topics import PLACES, filled
+from moorage.ingest.service import topics
+from moorage.organizations import Role
+from moorage_mqtt import V311, ConnAck, Publish, covers, matches
+from scenarios.client import Client, connected, dialled
+from web import World
+
+
+async def make(admin: AsyncClient, path: str, **body: Any) -> dict[str, Any]:
+    answer = await admin.post(f"/api/v1{path}", json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+class Works:
+    """An organisation with an application and its devices, and the door to it."""
+
+    def __init__(self, world: World, admin: AsyncClient) -> None:
+        self.world = world
+        self.admin = admin
+        self.port = 0
+        self.organization = ""
+        self.application = ""
+        self.ids: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
+
+    async def found(self, name: str, *devices: str) -> Works:
+        self.organization = (await make(self.admin, "/organizations", name=name))["id"]
+        body = {"organizationId": self.organization, "name": "Plant"}
+        self.application = (await make(self.admin, "/applications", **body))["id"]
+        for one in devices:
+            body = {"applicationId": self.application, "name": one, "serial": f"{name}-{one}"}
+            self.ids[one] = (await make(self.admin, "/devices", **body))["id"]
+            shown = await make(self.admin, f"/devices/{self.ids[one]}/credentials", kind="key")
+            self.keys[one] = shown["secret"]
+        return self
+
+    async def rule(self, topic: str, **body: Any) -> str:
+        path = f"/applications/{self.application}/topic-rules"
+        return str((await make(self.admin, path, topic=topic, **body))["id"])
+
+    async def remove_rule(self, rule_id: str) -> None:
+        path = f"/api/v1/applications/{self.application}/topic-rules/{rule_id}"
+        assert (await self.admin.delete(path)).status_code == 204
+
+    async def api_key(
+        self, *roles: Role, applications: Sequence[str] | None = None
+    ) -> dict[str, str]:
+        """Make an API key, with rights in the organisation or in some of its applications."""
+        scope: dict[str, Any] = {}
+        if applications is not None:
+            scope = {"everyApplication": False, "applicationIds": list(applications)}
+        of = {"organizationId": self.organization}
+        names = [role.value for role in roles]
+        body = {**of, "name": f"group {uuid4()}", "roles": names, **scope}
+        group = (await make(self.admin, "/permissions", **body))["id"]
+        body = {**of, "name": f"key {uuid4()}", "permissionGroupIds": [group]}
+        made = await make(self.admin, "/api-keys", **body)
+        return {"id": made["id"], "secret": made["key"], "group": group}
+
+    def device(self, name: str, **more: Any) -> Any:
+        """Connect a device."""
+        return connected(self.port, name, self.keys[name], client_id=name, **more)
+
+    def lasting(self, name: str) -> Any:
+        """Connect a device with a session that lasts; the answer is for the caller to take."""
+        return dialled(
+            self.port, username=name, secret=self.keys[name], client_id=name, clean_start=False,
+            properties={"session_expiry_interval": 3600},
+        )  # fmt: skip
+
+    def shown(self, name: str, rest: str) -> str:
+        """Give a device's topic as services know it."""
+        return f"v1/applications/{self.application}/devices/{self.ids[name]}/{rest}"
+
+    async def listed(self, text: str) -> None:
+        """Wait until a refusal is listed."""
+        async with asyncio.timeout(10):
+            while True:
+                found = (await self.admin.get("/api/v1/refusals")).json()["items"]
+                if any(text in one["detail"] for one in found):
+                    return
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def door(world: World) -> AsyncIterator[int]:
+    """Run an MQTT door on the platform; give its port."""
+    one = MqttDoor(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0))
+    ready = asyncio.Event()
+    running = asyncio.create_task(one.run(world.app.state.uplink.door, ready.set))
+    await ready.wait()
+    try:
+        yield one.ports[0]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture
+async def towns(world: World) -> AsyncIterator[tuple[Works, Works]]:
+    admin = await world.admin()
+    async with door(world) as port:
+        made = [
+            await Works(world, admin).found(name, "pump", "valve") for name in ("Aarhus", "Odense")
+        ]
+        for one in made:
+            one.port = port
+        yield made[0], made[1]
+
+
+async def nothing_came(client: Client) -> None:
+    """Ask for the time, which comes after all that was sent before, and look what comes first."""
+    assert await client.subscribe("v1/time") == 1
+    assert (await client.next(Publish)).topic == "v1/time"
+
+
+# --- Devices --------------------------------------------------------------------------------------
+
+
+async def test_devices_of_an_application_share_topics_by_rules_and_nobody_else_sees_them(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    for town in towns:
+        await town.rule("line/{serial}/state", publish=True)
+        await town.rule("line/#", subscribe=True)
+    async with (
+        here.device("pump") as pump,
+        here.device("valve") as valve,
+        there.device("valve") as foreign,
+    ):
+        assert await valve.subscribe("line/+/state") == 1
+        assert await foreign.subscribe("line/#") == 1
+        assert await pump.publish("line/Aarhus-pump/state", b"on") == 0
+        heard = await valve.next(Publish)
+        assert (heard.topic, heard.payload) == ("line/Aarhus-pump/state", b"on")
+        # Somebody else's name, another level, and what no rule is about.
+        for topic in ("line/Aarhus-valve/state", "line/Aarhus-pump", "line", "plant", "$SYS/x"):
+            assert await pump.publish(topic, b"off") == 0x87, topic
+        for topic_filter in ("#", "+/#", "plant/#", "$SYS/#", "v1/devices/#"):
+            assert await valve.subscribe(topic_filter) == 0x87, topic_filter
+        await nothing_came(foreign)
+    await here.world.work()
+    stored = await here.admin.get(f"/api/v1/devices/{here.ids['pump']}/messages")
+    assert stored.json()["items"] == []
+    await here.listed("line/Aarhus-valve/state")
+
+
+async def test_a_rule_with_a_channel_makes_messages_of_a_devices_own_layout(
+    towns: tuple[Works, Works],
+) -> None:
+    here, _ = towns
+    await here.rule("factory/{serial}/telemetry", publish=True, channel="legacy")
+    async with here.device("pump") as pump:
+        assert await pump.publish("factory/Aarhus-pump/telemetry", b'{"t": 21}') == 0
+    await here.world.work()
+    stored = await here.admin.get(f"/api/v1/devices/{here.ids['pump']}/messages")
+    assert [one["channel"] for one in stored.json()["items"]] == ["legacy"]
+    mine = await here.admin.get(f"/api/v1/devices/{here.ids['pump']}/topics")
+    assert [one["topic"] for one in mine.json()] == ["factory/Aarhus-pump/telemetry"]
+
+
+async def test_a_rule_may_be_for_one_device_or_one_model(towns: tuple[Works, Works]) -> None:
+    here, there = towns
+    await here.rule("alarm", publish=True, deviceId=here.ids["pump"])
+    await here.rule("news", publish=True, model="V2")
+    async with here.device("pump") as pump, here.device("valve") as valve:
+        assert await pump.publish("alarm", b"1") == 0
+        assert await valve.publish("alarm", b"1") == 0x87
+        assert await valve.publish("news", b"1") == 0x87
+        path = f"/api/v1/devices/{here.ids['valve']}"
+        assert (await here.admin.patch(path, json={"model": "V2"})).status_code == 200
+        assert (await valve.until_closed()) is not None
+    async with here.device("valve") as valve:
+        assert await valve.publish("news", b"1") == 0
+    path = f"/api/v1/applications/{here.application}/topic-rules"
+    body = {"topic": "alarm", "publish": True, "deviceId": there.ids["pump"]}
+    answer = await here.admin.post(path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "devices.unknown")
+
+
+async def test_a_rule_taken_back_ends_the_connection_and_what_it_allowed(
+    towns: tuple[Works, Works],
+) -> None:
+    here, _ = towns
+    rule_id = await here.rule("line/#", publish=True, subscribe=True)
+    async with here.device("pump") as pump:
+        assert await pump.subscribe("line/#") == 1
+        await here.remove_rule(rule_id)
+        told = await pump.until_closed()
+        assert told is not None
+        assert told.reason_code == 0x98
+    async with here.device("pump") as pump:
+        assert await pump.publish("line/x", b"1") == 0x87
+
+
+async def test_what_waits_for_a_device_is_dropped_with_the_right_to_it(
+    towns: tuple[Works, Works],
+) -> None:
+    here, _ = towns
+    await here.rule("line/#", publish=True)
+    rule_id = await here.rule("line/#", subscribe=True)
+    async with here.lasting("valve") as valve:
+        assert (await valve.next(ConnAck)).reason_code == 0
+        assert await valve.subscribe("line/#") == 1
+    async with here.device("pump") as pump:
+        assert await pump.publish("line/a", b"kept for it") == 0
+    async with here.lasting("valve") as valve:
+        assert (await valve.next(ConnAck)).session_present
+        assert (await valve.next(Publish)).payload == b"kept for it"
+    async with here.device("pump") as pump:
+        assert await pump.publish("line/a", b"secret") == 0
+        await here.remove_rule(rule_id)
+        await pump.until_closed()
+    async with here.lasting("valve") as valve:
+        assert (await valve.next(ConnAck)).session_present
+        await nothing_came(valve)
+
+
+async def test_a_moved_device_leaves_the_topics_of_its_application(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    for town in towns:
+        await town.rule("line/#", publish=True, subscribe=True)
+    async with here.lasting("valve") as valve:
+        assert (await valve.next(ConnAck)).reason_code == 0
+        assert await valve.subscribe("line/#") == 1
+        path = f"/api/v1/devices/{here.ids['valve']}/move"
+        answer = await here.admin.post(path, json={"applicationId": there.application})
+        assert answer.status_code == 200, answer.text
+        assert (await valve.until_closed()) is not None
+    async with (
+        here.device("pump") as old,
+        there.device("pump") as new,
+        here.lasting("valve") as valve,
+    ):
+        assert (await valve.next(ConnAck)).session_present
+        # What it subscribed to there is not what the same name means here.
+        assert await old.publish("line/a", b"old") == 0
+        assert await new.publish("line/a", b"new") == 0
+        await nothing_came(valve)
+        assert await valve.subscribe("line/#") == 1
+        assert await old.publish("line/a", b"old") == 0
+        assert await new.publish("line/a", b"new") == 0
+        assert (await valve.next(Publish)).payload == b"new"
+
+
+async def test_a_message_for_a_shared_topic_may_be_retained(towns: tuple[Works, Works]) -> None:
+    here, _ = towns
+    await here.rule("line/#", publish=True, subscribe=True)
+    async with here.device("pump") as pump:
+        pump.core.publish("line/last", b"7", qos=1, retain=True, now=0.0, reference="r")
+        pump.flush()
+        assert (await pump.acknowledgement("r")).reason_code == 0
+    async with here.device("valve") as valve:
+        assert await valve.subscribe("line/#") == 1
+        found = await valve.next(Publish)
+        assert (found.payload, found.retain) == (b"7", True)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["v1/up", "$SYS/#", "a/#/b", "a+", "{unknown}/x", "{name", "/".join("a" * 40), "", "a\0"],
+)
+async def test_a_rule_must_be_a_topic_filter_of_the_application(
+    towns: tuple[Works, Works], topic: str
+) -> None:
+    here, _ = towns
+    path = f"/api/v1/applications/{here.application}/topic-rules"
+    answer = await here.admin.post(path, json={"topic": topic, "publish": True})
+    assert answer.status_code == 422, answer.text
+    assert "/topic" in answer.text
+    for body in ({"topic": "fine"}, {"topic": "fine", "subscribe": True, "channel": "x"}):
+        assert (await here.admin.post(path, json=body)).status_code == 422
+
+
+async def test_rules_are_changed_with_the_rights_and_the_version_they_have(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    rule_id = await here.rule("line/#", publish=True)
+    path = f"/api/v1/applications/{here.application}/topic-rules"
+    one = f"{path}/{rule_id}"
+    reader = await here.world.person("reader@example.org", UUID(here.organization), Role.READ)
+    assert (await reader.get(path)).status_code == 200
+    assert (await reader.post(path, json={"topic": "x", "publish": True})).status_code == 403
+    assert (await reader.patch(one, json={"topic": "x"})).status_code == 403
+    assert (await reader.delete(one)).status_code == 403
+    elsewhere = f"/api/v1/applications/{there.application}/topic-rules/{rule_id}"
+    assert (await here.admin.get(elsewhere)).status_code == 404
+    match = {"If-Match": (await here.admin.get(one)).headers["ETag"]}
+    changed = await here.admin.patch(one, json={"subscribe": True}, headers=match)
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["subscribe"] is True
+    stale = await here.admin.patch(one, json={"publish": False}, headers=match)
+    assert stale.status_code == 412
+    log = (await here.admin.get("/api/v1/audit", params={"subjectId": rule_id})).json()["items"]
+    names = {entry["name"] for entry in log}
+    assert names == {"devices.topic_rule_made", "devices.topic_rule_changed"}
+
+
+# --- Services -------------------------------------------------------------------------------------
+
+
+async def test_a_service_reads_the_applications_its_key_may_read(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    key = await here.api_key(Role.READ)
+    async with (
+        connected(here.port, "billing", key["secret"], client_id="billing") as service,
+        here.device("pump") as pump,
+        there.device("pump") as foreign,
+    ):
+        # Where this goes is remembered until somebody subscribes.
+        assert await pump.publish("v1/up", b"0") == 0
+        everything = f"v1/applications/{here.application}/devices/+/up/#"
+        assert await service.subscribe(everything) == 1
+        assert await pump.publish("v1/up", b"1") == 0
+        assert await pump.publish("v1/up/flow", b"2") == 0
+        assert await foreign.publish("v1/up", b"3") == 0
+        heard = [await service.next(Publish) for _ in range(2)]
+        assert [(one.topic, one.payload) for one in heard] == [
+            (here.shown("pump", "up"), b"1"), (here.shown("pump", "up/flow"), b"2"),
+        ]  # fmt: skip
+        for refused in (
+            f"v1/applications/{there.application}/devices/+/up/#", "v1/applications/+/devices/+/up",
+            "v1/applications/#", "#", "+/+", "v1/up", "v1/op/+",
+            here.shown("pump", "op/+"), here.shown("pump", "#"),
+            f"v1/devices/{here.ids['pump']}/up",
+            f"v1/applications/{here.application.upper()}/devices/+/up",
+            f"v1/applications/{here.application}/devices/x/up",
+            f"v1/applications/{uuid4()}/topics/#", "$SYS/#",
+        ):  # fmt: skip
+            assert await service.subscribe(refused) == 0x87, refused
+        # It reads; it commands nobody.
+        assert await service.publish(here.shown("pump", "op"), b'{"code": "stop"}') == 0x87
+        assert await service.publish("v1/up", b"1") == 0x87
+        topic = f"v1/applications/{here.application}/topics/line/a"
+        assert await service.publish(topic, b"1") == 0x87
+
+
+async def test_a_service_commands_the_devices_its_key_may_operate(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    key = await here.api_key(Role.APPLICATION_ADMIN)
+    async with (
+        connected(here.port, "control", key["secret"], client_id="control") as service,
+        here.device("pump") as pump,
+    ):
+        assert await pump.subscribe("v1/op/+") == 1
+        assert await service.subscribe(here.shown("pump", "op/+/result")) == 1
+        asked = json.dumps({"code": "stop", "payload": {"within": 5}}).encode()
+        assert await service.publish(here.shown("pump", "op"), asked) == 0
+        down = await pump.next(Publish)
+        assert json.loads(down.payload)["code"] == "stop"
+        done = json.dumps({"status": "done"}).encode()
+        await pump.publish(f"{down.topic}/result", done)
+        answer = await service.next(Publish)
+        assert answer.topic == here.shown("pump", f"{down.topic[3:]}/result")
+
+        for malformed in (
+            b"",
+            b"{",
+            b"[]",
+            b'{"code": 1}',
+            b'{"code": "a b"}',
+            b'{"x": 1}',
+            b'{"code": "a", "payload": "\\u0000"}',
+            b"\xff",
+            b"[" * 100_000,
+        ):
+            assert await service.publish(here.shown("pump", "op"), malformed) == 0x99, malformed[
+                :20
+            ]
+        foreign = f"v1/applications/{there.application}/devices/{there.ids['pump']}/op"
+        mixed = f"v1/applications/{here.application}/devices/{there.ids['pump']}/op"
+        nobody = f"v1/applications/{here.application}/devices/{uuid4()}/op"
+        for topic in (foreign, mixed, nobody):
+            assert await service.publish(topic, asked) == 0x87, topic
+        oversize = json.dumps({"code": "a", "payload": "x" * 20_000}).encode()
+        assert await service.publish(here.shown("pump", "op"), oversize) == 0x97
+
+
+async def test_a_service_and_devices_meet_on_shared_topics(towns: tuple[Works, Works]) -> None:
+    here, _ = towns
+    await here.rule("line/#", publish=True, subscribe=True)
+    key = await here.api_key(Role.APPLICATION_ADMIN)
+    prefix = f"v1/applications/{here.application}/topics"
+    async with (
+        connected(here.port, "control", key["secret"], client_id="control") as service,
+        here.device("pump") as pump,
+    ):
+        assert await service.subscribe(f"{prefix}/line/#") == 1
+        assert await pump.subscribe("line/down") == 1
+        assert await pump.publish("line/up", b"1") == 0
+        assert (await service.next(Publish)).topic == f"{prefix}/line/up"
+        assert await service.publish(f"{prefix}/line/down", b"2") == 0
+        heard = await pump.next(Publish)
+        assert (heard.topic, heard.payload) == ("line/down", b"2")
+        for forged in ("v1/op/x", "$SYS/x", "v1/up"):
+            assert await service.publish(f"{prefix}/{forged}", b"3") == 0x87
+
+
+async def test_a_key_of_some_applications_sees_these_only(towns: tuple[Works, Works]) -> None:
+    here, _ = towns
+    body = {"organizationId": here.organization, "name": "Other"}
+    other = (await make(here.admin, "/applications", **body))["id"]
+    key = await here.api_key(Role.READ, applications=[other])
+    async with connected(here.port, "x", key["secret"]) as service:
+        assert await service.subscribe(f"v1/applications/{other}/devices/+/up") == 1
+        mine = f"v1/applications/{here.application}/devices/+/up"
+        assert await service.subscribe(mine) == 0x87
+
+
+@pytest.mark.parametrize("how", ["revoked", "rights", "application"])
+async def test_a_key_that_loses_its_rights_is_cut_within_a_second(
+    towns: tuple[Works, Works], how: str
+) -> None:
+    here, _ = towns
+    key = await here.api_key(Role.READ)
+    async with connected(here.port, "x", key["secret"]) as service:
+        topic_filter = f"v1/applications/{here.application}/devices/+/up"
+        assert await service.subscribe(topic_filter) == 1
+        if how == "revoked":
+            answer = await here.admin.delete(f"/api/v1/api-keys/{key['id']}")
+        elif how == "rights":
+            path = f"/api/v1/permissions/{key['group']}"
+            answer = await here.admin.patch(path, json={"roles": []})
+        else:
+            path = f"/api/v1/applications/{here.application}/move"
+            other = (await make(here.admin, "/organizations", name="Elsewhere"))["id"]
+            answer = await here.admin.post(path, json={"organizationId": other})
+        assert answer.status_code in (200, 204), answer.text
+        told = await service.until_closed()
+        assert told is not None
+        assert told.reason_code == 0x98
+    async with dialled(here.port, username="x", secret=key["secret"]) as service:
+        answer = await service.next(ConnAck)
+        if how == "revoked":
+            assert answer.reason_code == 0x86
+        else:
+            assert await service.subscribe(topic_filter) == 0x87
+
+
+async def test_nobody_connects_with_a_wrong_or_missing_key(towns: tuple[Works, Works]) -> None:
+    here, _ = towns
+    for version, expected in ((5, 0x86), (V311, 4)):
+        async with dialled(here.port, version=version, username="x", secret="mk_wrong") as client:
+            assert (await client.next(ConnAck)).reason_code == expected
+    async with dialled(here.port, username=None, secret=None) as client:
+        assert (await client.next(ConnAck)).reason_code == 0x87
+    await here.listed("Nobody has this API key")
+
+
+async def test_a_service_is_told_that_nothing_is_kept_for_it(towns: tuple[Works, Works]) -> None:
+    here, _ = towns
+    key = await here.api_key(Role.READ)
+    lasting: Any = {"clean_start": False, "properties": {"session_expiry_interval": 3600}}
+    for _ in range(2):
+        async with dialled(here.port, username="x", secret=key["secret"], **lasting) as service:
+            answer = await service.next(ConnAck)
+            assert not answer.session_present
+            assert answer.properties["session_expiry_interval"] == 0
+            assert await service.subscribe(here.shown("pump", "up")) == 1
+
+
+async def test_mqtt_3_is_cut_for_a_publish_it_may_not(towns: tuple[Works, Works]) -> None:
+    here, _ = towns
+    key = await here.api_key(Role.READ)
+    async with connected(here.port, "x", key["secret"], version=V311) as service:
+        service.send(f"v1/applications/{here.application}/topics/a", b"1")
+        assert await service.until_closed() is None
+    async with here.device("pump", version=V311) as pump:
+        assert await pump.subscribe("line/#") == 0x80
+        pump.send("line/a", b"1")
+        assert await pump.until_closed() is None
+
+
+# --- The rules alone ------------------------------------------------------------------------------
+
+_first = st.sampled_from(["a", "b", "+", "$x"])
+_more = st.lists(st.sampled_from(["a", "b", "+", ""]), max_size=3)
+_filters = st.tuples(_first, _more, st.sampled_from([[], ["#"]])).map(
+    lambda parts: "/".join([parts[0], *parts[1], *parts[2]])
+) | st.just("#")
+_topics = st.tuples(
+    st.sampled_from(["a", "b", "$x"]), st.lists(st.sampled_from(["a", "b", ""]), max_size=4)
+).map(lambda parts: "/".join([parts[0], *parts[1]]))
+
+
+@given(_filters, _filters, _topics)
+def test_what_a_filter_covers_it_matches(allowed: str, wanted: str, topic: str) -> None:
+    if covers(allowed, wanted) and matches(wanted, topic):
+        assert matches(allowed, topic)
+
+
+@given(st.dictionaries(st.sampled_from(PLACES), st.text(max_size=8), min_size=5))
+def test_no_name_widens_a_rule(values: dict[str, str]) -> None:
+    made = filled("{name}/{serial}/x", values)
+    if made is not None:
+        assert made.count("/") == 2
+        assert not set(made) & {"+", "#", "\0"}
+        assert not made.startswith(("v1/", "$"))
+
+
+@given(st.text(max_size=80).map(lambda text: topics.APPLICATIONS + text))
+def test_no_text_is_a_topic_of_an_application_but_the_one_form(topic: str) -> None:
+    found = topics.named(topic)
+    assert found is None or str(found.application_id) in topic
