@@ -75,6 +75,9 @@ class MemoryHost:
         self.connected: Callable[[], Sequence[int]] = list
         self.deliver: Callable[[Command], bool] = lambda _command: False
         self.cut: Callable[[Sequence[int]], None] = lambda _devices: None
+        self.lost: Callable[[Sequence[int]], None] = lambda _devices: None
+        self.due: Callable[[Sequence[int]], None] = lambda _devices: None
+        self.listener_id: UUID | None = uuid7()
 
     def add_device(self, username: str) -> Sender:
         """Let a device in; its password is its user name backwards."""
@@ -198,6 +201,12 @@ class MemoryHost:
             [one for one in self.retained.values() if one.number == device],
         )
 
+    def let_move(self, device: int) -> None:
+        pass
+
+    async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
+        return True
+
     def when_relieved(self, call: Callable[[], None]) -> None:
         self._relieved.append(call)
 
@@ -212,5 +221,8 @@ class MemoryHost:
         connected: Callable[[], Sequence[int]],
         deliver: Callable[[Command], bool],
         cut: Callable[[Sequence[int]], None],
+        lost: Callable[[Sequence[int]], None],
+        due: Callable[[Sequence[int]], None],
     ) -> None:
         self.connected, self.deliver, self.cut = connected, deliver, cut
+        self.lost, self.due = lost, due

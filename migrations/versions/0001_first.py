@@ -228,8 +228,11 @@ def upgrade() -> None:
         "session_listeners",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("version", sa.Text(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("session_listeners_pkey")),
         sa.UniqueConstraint("name", name=op.f("session_listeners_name_key")),
     )
@@ -1558,12 +1561,41 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('pending', 'sent', 'inProgress', 'notNow')"),
     )
     op.create_table(
+        "session_homes",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=True),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["listener_id"],
+            ["session_listeners.id"],
+            name=op.f("session_homes_listener_id_fkey"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_homes_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("session_homes_pkey")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index(
+        "session_homes_listener",
+        "session_homes",
+        ["listener_id"],
+        unique=False,
+        postgresql_where=sa.text("listener_id IS NOT NULL"),
+    )
+    op.create_table(
         "session_kept",
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("client_id", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.Column("expiry_s", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("will_delay_s", sa.Integer(), nullable=True),
+        sa.Column("will_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["number"],
             ["devices.number"],
@@ -1574,6 +1606,13 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 70},
     )
     op.create_index("session_kept_expires", "session_kept", ["expires_at"], unique=False)
+    op.create_index(
+        "session_kept_will",
+        "session_kept",
+        ["will_at"],
+        unique=False,
+        postgresql_where=sa.text("will_at IS NOT NULL"),
+    )
     op.create_table(
         "session_presence",
         sa.Column("number", sa.Integer(), nullable=False),

@@ -36,6 +36,7 @@ from moorage.ingest import (
     Found,
     Host,
     Listening,
+    Peers,
     Presence,
     Print,
     Refusal,
@@ -64,7 +65,7 @@ from moorage.ledger import (
     message_key,
     pack,
 )
-from moorage.sessions import KeptSession, RetainedMessage
+from moorage.sessions import KeptSession, Listener, RetainedMessage
 from moorage.targets import (
     Content,
     Delivery,
@@ -106,6 +107,7 @@ __all__ = [
     "Into",
     "KeptSession",
     "Kind",
+    "Listener",
     "Listening",
     "Location",
     "Log",
@@ -114,6 +116,7 @@ __all__ = [
     "Outbound",
     "Outcome",
     "PayloadMalformed",
+    "Peers",
     "PostgresLog",
     "Presence",
     "Print",

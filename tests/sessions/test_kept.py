@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from fleet import a_device, a_town
 from moorage import devices, sessions
 from moorage.kit.db import Database, Tx
-from moorage.sessions import KeptSession, PresenceEvent, RetainedMessage, service
+from moorage.sessions import KeptSession, PresenceEvent, RetainedMessage, service, store
 
 
 async def a_number(tx: Tx) -> int:
@@ -19,19 +20,31 @@ def a_session(number: int, client_id: str = "c", state: bytes | None = b"1") -> 
     return KeptSession(number, client_id, state, 60, None)
 
 
+async def keep(
+    tx: Tx, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], name: str = "door"
+) -> set[int]:
+    """Write as the listener of a name, at which the devices are at home."""
+    listener = await store.listeners.find_named(tx, name)
+    if listener is None:
+        listener = await sessions.start_listener(tx, name)
+    numbers = [one.number for one in (*kept, *retained)]
+    homes, _ = await sessions.claim(tx, listener, sorted(set(numbers)))
+    return await sessions.keep(tx, listener, homes, kept, retained)
+
+
 async def test_the_last_state_of_a_session_is_found_again(database: Database) -> None:
     async with database.begin() as tx:
         number = await a_number(tx)
         one, other = a_session(number), a_session(number, "other")
-        await sessions.keep(tx, [one, other, replace(one, state=b"2")], [])
-        await sessions.keep(tx, [replace(one, state=b"3", expiry_s=7)], [])
+        await keep(tx, [one, other, replace(one, state=b"2")], [])
+        await keep(tx, [replace(one, state=b"3", expiry_s=7)], [])
         found, _ = await sessions.kept_of(tx, [number])
         assert sorted(found, key=lambda kept: kept.client_id) == [
             replace(one, state=b"3", expiry_s=7), other,
         ]  # fmt: skip
 
-        await sessions.keep(tx, [replace(one, state=None)], [])
-        await sessions.keep(tx, [replace(other, state=None), replace(other, state=b"new")], [])
+        await keep(tx, [replace(one, state=None)], [])
+        await keep(tx, [replace(other, state=None), replace(other, state=b"new")], [])
         assert (await sessions.kept_of(tx, [number]))[0] == [replace(other, state=b"new")]
 
 
@@ -39,16 +52,16 @@ async def test_a_retained_message_is_found_until_it_is_cleared(database: Databas
     async with database.begin() as tx:
         number = await a_number(tx)
         message = RetainedMessage(number, "v1/up/a", b"m", None)
-        await sessions.keep(tx, [], [message, replace(message, topic="v1/up/b")])
-        await sessions.keep(tx, [], [replace(message, message=b"n")])
-        await sessions.keep(tx, [], [replace(message, topic="v1/up/b", message=None)])
+        await keep(tx, [], [message, replace(message, topic="v1/up/b")])
+        await keep(tx, [], [replace(message, message=b"n")])
+        await keep(tx, [], [replace(message, topic="v1/up/b", message=None)])
         assert (await sessions.kept_of(tx, [number]))[1] == [replace(message, message=b"n")]
 
 
 async def test_a_device_that_is_gone_keeps_nothing(database: Database) -> None:
     async with database.begin() as tx:
         number = await a_number(tx)
-        await sessions.keep(
+        await keep(
             tx, [a_session(number), a_session(number + 1)], [RetainedMessage(9_999, "t", b"", None)]
         )
         found, retained = await sessions.kept_of(tx, [number, number + 1, 9_999])
@@ -61,7 +74,7 @@ async def test_what_has_expired_is_not_found_and_is_forgotten(database: Database
         past, future = tx.now - timedelta(seconds=1), tx.now + timedelta(hours=1)
         kept = [replace(a_session(number, f"{at}"), expires_at=at) for at in (past, future, None)]
         retained = [RetainedMessage(number, f"{at}", b"m", at) for at in (past, future, None)]
-        await sessions.keep(tx, kept, retained)
+        await keep(tx, kept, retained)
         for _ in range(2):
             found, messages = await sessions.kept_of(tx, [number])
             assert {one.expires_at for one in found} == {future, None}
@@ -78,10 +91,67 @@ async def test_the_sessions_of_a_dead_listener_begin_to_expire(database: Databas
         event = PresenceEvent(number, True, tx.now, "c")
         await sessions.record(tx, listener, [event])
         away = replace(a_session(number, "away"), expires_at=tx.now + timedelta(hours=9))
-        await sessions.keep(tx, [a_session(number), away], [])
+        await keep(tx, [a_session(number), away], [])
 
         await sessions.start_listener(tx, "door")
 
         found = {one.client_id: one for one in (await sessions.kept_of(tx, [number]))[0]}
         assert found["c"].expires_at == tx.now + timedelta(seconds=60)
         assert found["away"] == away
+
+
+async def test_a_device_is_at_home_at_one_listener_and_only_that_one_writes(
+    database: Database,
+) -> None:
+    async with database.begin() as tx:
+        number = await a_number(tx)
+        one = await sessions.start_listener(tx, "one", "127.0.0.1:1")
+        other = await sessions.start_listener(tx, "other")
+        first, _ = await sessions.claim(tx, one, [number])
+        none, elsewhere = await sessions.claim(tx, other, [number])
+        assert none == {}
+        assert (elsewhere[number].id, elsewhere[number].address) == (one, "127.0.0.1:1")
+
+        assert await sessions.keep(tx, other, first, [a_session(number)], []) == {number}
+        assert await sessions.keep(tx, one, first, [a_session(number)], []) == set()
+
+        await sessions.release(tx, one, [number])
+        second, _ = await sessions.claim(tx, other, [number])
+        assert second[number] > first[number]
+        assert await sessions.keep(tx, one, first, [a_session(number, state=b"2")], []) == {number}
+        assert (await sessions.kept_of(tx, [number]))[0] == [a_session(number)]
+
+
+async def test_a_listener_that_cannot_be_reached_is_dead_if_nobody_listens_or_it_is_silent(
+    database: Database,
+) -> None:
+    async with database.begin() as tx:
+        near = await sessions.start_listener(tx, "here:1884")
+        far = await sessions.start_listener(tx, "there:1883")
+        assert not await sessions.bury(tx, near, by="here:1883", refused=False)
+        assert await sessions.bury(tx, near, by="here:1883", refused=True)
+        assert not await sessions.bury(tx, far, by="here:1883", refused=True)
+        tx.now += timedelta(seconds=7)
+        assert await sessions.bury(tx, far, by="here:1883", refused=False)
+        assert await sessions.list_listeners(tx) == []
+
+
+async def test_the_will_of_a_dead_listeners_session_is_due_after_its_delay(
+    database: Database,
+) -> None:
+    async with database.begin() as tx:
+        number = await a_number(tx)
+        listener = await sessions.start_listener(tx, "door")
+        homes, _ = await sessions.claim(tx, listener, [number])
+        willing = [
+            replace(a_session(number, f"{delay}"), will_delay_s=delay) for delay in (0, 5, 500)
+        ]
+        await sessions.keep(tx, listener, homes, [a_session(number, "none"), *willing], [])
+        assert await sessions.due_wills(tx, listener) == []
+        await sessions.stop_listener(tx, listener)
+        other = await sessions.start_listener(tx, "other")
+        assert await sessions.due_wills(tx, other) == [number]
+        kept, _ = await sessions.kept_of(tx, [number])
+        due = {one.client_id: one.will_at and one.will_at - tx.now for one in kept}
+        wanted = {"0": 0, "5": 5, "500": 60}  # The session ends before, and its will with it.
+        assert due == {"none": None} | {name: timedelta(seconds=s) for name, s in wanted.items()}

@@ -90,6 +90,10 @@ async def test_a_listener_that_beats_no_more_is_taken_for_dead(database: Databas
         await sessions.record(tx, dead, [came(tx, device, "b")])
         tx.now += timedelta(minutes=1)
         await sessions.beat(tx, living)
+        await service.end_lost(tx)  # It is doubted, and has some time to beat.
+        assert len(await sessions.list_listeners(tx)) == 2
+        tx.now += timedelta(seconds=5)
+        await sessions.beat(tx, living)
         await service.end_lost(tx)
         _, connections = await sessions.presence_of(tx, town.admin, device.id)
         assert {c.client_id: c.connected for c in connections} == {"a": True, "b": False}

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import socket
 import ssl
+from importlib.metadata import version
 
 import structlog
 
@@ -14,6 +15,7 @@ from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import root_key, tls
 from moorage.entry.lifeline import Lifeline
+from moorage.entry.peers import PeerContexts
 from moorage.entry.settings import Settings
 from moorage.kit import plugins, secrets
 from moorage.kit.db import Database
@@ -35,9 +37,18 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     async with database.begin() as tx:
         partitions = await ledger.open_log(tx, settings.ledger.partitions)
         sealer = await secrets.load_sealer(tx, root_key.load(settings))
-    name = f"{socket.gethostname()}:{settings.mqtt.port}"
+    met = socket.create_server((settings.mqtt.peer_host, settings.mqtt.peer_port))
     room = databases.room_of(settings)
-    door = ingest.Door(database, doorbells, settings.ingest, partitions, name=name, room=room)
+    door = ingest.Door(
+        database,
+        doorbells,
+        settings.ingest,
+        partitions,
+        name=f"{socket.gethostname()}:{settings.mqtt.port}",
+        address=f"{settings.mqtt.peer_host}:{met.getsockname()[1]}",
+        version=version("moorage"),
+        room=room,
+    )
     outbound = Outbound(settings.reachable)
     keeper = sources.Keeper(database, doorbells, door, sealer, outbound)
     registry = brokers.Registry(database, doorbells)
@@ -45,7 +56,9 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     callouts = brokers.Callouts(database, doorbells, door, guard, sealer, outbound)
     learning = functools.partial(root_key.load, settings)
     certificate = Certificate(settings)
-    transports: list[ingest.Transport] = _open(settings, certificate.context)
+    contexts = PeerContexts(sealer)
+    peers = ingest.Peers(met, contexts.accepting, contexts.dialling)
+    transports: list[ingest.Transport] = _open(settings, certificate.context, peers)
 
     def adjust(changed: Settings) -> None:
         door.adjust(changed.ingest)
@@ -73,7 +86,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                     door.run(),
                     registry.run(),
                     certificate.keep_fresh(),
-                    secrets.keep_learning(database, sealer, learning),
+                    secrets.keep_learning(database, sealer, learning, contexts.learn),
                 )
             ]
             doors = [
@@ -89,6 +102,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             for task in floor:
                 task.cancel()
     finally:
+        met.close()
         await database.close()
 
 
@@ -123,7 +137,9 @@ class Certificate:
             self._read = written
 
 
-def _open(settings: Settings, context: ssl.SSLContext) -> list[ingest.Transport]:
+def _open(
+    settings: Settings, context: ssl.SSLContext, peers: ingest.Peers
+) -> list[ingest.Transport]:
     """Open every transport that is installed."""
     mqtt = settings.mqtt
     listening = ingest.Listening(
@@ -133,5 +149,6 @@ def _open(settings: Settings, context: ssl.SSLContext) -> list[ingest.Transport]
         mqtt.tls_port,
         context,
         settings.ingest.largest_message,
+        peers,
     )
     return [kind.open(listening) for kind in plugins.find("moorage.transports").plugins.values()]

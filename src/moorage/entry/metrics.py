@@ -8,6 +8,7 @@ of the API process that answers.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -80,6 +81,12 @@ async def _stored(tx: db.Tx) -> list[Metric]:
             "Open connections of devices.",
             "protocol",
             await sessions.count_connected(tx),
+        ),
+        _gauge(
+            "moorage_listeners",
+            "Listeners that live.",
+            "version",
+            Counter(one.version for one in await sessions.list_listeners(tx)),
         ),
         _gauge("moorage_targets", "Data targets.", "health", await targets.count_by_health(tx)),
         _gauge(

@@ -80,6 +80,13 @@ class MqttSettings(Section):
         description="address of MQTT over TLS; several are divided by commas",
     )
     tls_port: Port = Field(default=8883, description="port of MQTT over TLS")
+    peer_host: str = Field(
+        default="127.0.0.1",
+        description="address of this machine at which other listeners reach this one; not 0.0.0.0",
+    )
+    peer_port: int = Field(
+        default=0, ge=0, le=65535, description="port at that address; 0 takes a free one"
+    )
     lab_websocket_port: Port = Field(
         default=8083,
         description="port of MQTT over WebSocket in lab mode; elsewhere it is understood on port",

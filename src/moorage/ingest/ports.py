@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from moorage.devices import Sender
 from moorage.kit.caller import Caller
 from moorage.kit.text import storable
 from moorage.ledger import RawMessage
-from moorage.sessions import KeptSession, RetainedMessage
+from moorage.sessions import KeptSession, Listener, RetainedMessage
 
 Done = Callable[[Exception | None], None]
 # What a repeated PUBLISH has in common with its first: packet identifier, channel, payload.
@@ -127,10 +128,11 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a device finds again when it comes back."""
+    """What a device finds again when it comes back; or the other listener that it is at home at."""
 
     sessions: Sequence[KeptSession]
     retained: Sequence[RetainedMessage]
+    elsewhere: Listener | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +288,35 @@ class Host(Protocol):
     ) -> None:
         """Keep sessions and retained messages; `done(None)` follows the durable commit.
 
-        While the database is away it waits. `done(error)` means that nothing was kept.
+        While the database is away it waits. `done(error)` means that nothing was kept. For a device
+        that is at home elsewhere by now nothing is kept; the door is told so (`follow`) before.
         """
         ...
 
     async def find_again(self, device: int) -> Found:
-        """Give what was kept for a device and has not expired, with all asked for before.
+        """Make this door the home of a device, and give what was kept for it and has not expired.
+
+        All asked for before is in it. It stays at home here until `let_move`; if it is at home
+        elsewhere, that is given instead.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        ...
+
+    def let_move(self, device: int) -> None:
+        """Let a device be at home elsewhere, once all that was asked for before is kept."""
+        ...
+
+    @property
+    def listener_id(self) -> UUID | None:
+        """Give by which id other listeners know this one; None before they do."""
+        ...
+
+    async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
+        """Give up another listener that could not be reached, if it is dead; tell whether it is.
+
+        `refused` says that nobody listens at its address.
 
         Raises:
             DatabaseUnavailable: it cannot be told just now.
@@ -315,6 +340,8 @@ class Host(Protocol):
         connected: Callable[[], Sequence[int]],
         deliver: Callable[[Command], bool],
         cut: Callable[[Sequence[int]], None],
+        lost: Callable[[Sequence[int]], None],
+        due: Callable[[Sequence[int]], None],
     ) -> None:
         """Hand over what comes down.
 
@@ -323,8 +350,27 @@ class Host(Protocol):
             deliver: takes a command; False if the device is gone meanwhile.
             cut: ends the connections of devices whose credentials or rights changed; they may
                 come back if they still can.
+            lost: ends the connections of devices that are at home elsewhere by now, and forgets
+                what is known of them.
+            due: is given devices with a will to publish whose connection ended elsewhere.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """How listeners reach each other.
+
+    Attributes:
+        socket: bound and listening; at its address the others come.
+        accepting: for the side that accepts.
+        dialling: gives the context for the side that dials; both prove to each other that they
+            belong to this installation.
+    """
+
+    socket: socket.socket
+    accepting: ssl.SSLContext
+    dialling: Callable[[], ssl.SSLContext]
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +381,7 @@ class Listening:
         host, port: without encryption.
         tls_host, tls_port: encrypted, with `tls`.
         largest_message: in bytes.
+        peers: how other listeners reach this one; None where there are none.
     """
 
     host: str
@@ -343,6 +390,7 @@ class Listening:
     tls_port: int
     tls: ssl.SSLContext
     largest_message: int
+    peers: Peers | None = None
 
 
 class TransportKind(Protocol):

@@ -124,9 +124,7 @@ class Sealer:
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """Encrypt `plain`; it opens only with the same `context`."""
-        now = datetime.now(UTC)
-        in_use = [key_id for key_id, (key, _) in self._keys.items() if key.from_at <= now]
-        newest = max(in_use or self._keys)
+        newest = self._in_use()
         nonce = os.urandom(12)
         return newest.bytes + nonce + self._keys[newest][1].encrypt(nonce, plain, context.encode())
 
@@ -143,6 +141,22 @@ class Sealer:
         """Give 32 bytes for one purpose, the same in every process until keys are forgotten."""
         oldest, _ = self._keys[min(self._keys)]
         return hmac.digest(oldest.key, purpose.encode(), "sha256")
+
+    def derive_each(self, purpose: str) -> tuple[tuple[bytes, ...], int]:
+        """Give 32 bytes for one purpose from each key, and the place of the one in use.
+
+        For what two processes prove to each other while keys change: one shows what comes from the
+        key in use, which the other has known for half a minute.
+        """
+        ids = sorted(self._keys)
+        keys = (self._keys[key_id][0].key for key_id in ids)
+        derived = tuple(hmac.digest(key, purpose.encode(), "sha256") for key in keys)
+        return derived, ids.index(self._in_use())
+
+    def _in_use(self) -> UUID:
+        now = datetime.now(UTC)
+        in_use = [key_id for key_id, (key, _) in self._keys.items() if key.from_at <= now]
+        return max(in_use or self._keys)
 
 
 async def load_sealer(tx: Tx, root_key: bytes) -> Sealer:
@@ -170,13 +184,19 @@ async def read_keys(tx: Tx, root_key: bytes, *, beside: Collection[UUID] = ()) -
     ]
 
 
-async def keep_learning(database: Database, sealer: Sealer, root_key: Callable[[], bytes]) -> None:
+async def keep_learning(
+    database: Database,
+    sealer: Sealer,
+    root_key: Callable[[], bytes],
+    learned: Callable[[], None] = lambda: None,
+) -> None:
     """Learn of new sealing keys until cancelled.
 
     Args:
         database: where they are.
         sealer: what learns.
         root_key: gives the root key as it is now; called only when there is a new key.
+        learned: is called when the sealer has learnt one.
     """
     while True:
         await asyncio.sleep(LEARN_EVERY.total_seconds())
@@ -186,6 +206,7 @@ async def keep_learning(database: Database, sealer: Sealer, root_key: Callable[[
                 if stored - sealer.known:
                     root = await asyncio.to_thread(root_key)
                     sealer.learn(await read_keys(tx, root, beside=sealer.known))
+                    learned()
         except DatabaseUnavailable:
             continue
         except MoorageError as failed:

@@ -8,7 +8,7 @@ from . import service
 
 
 async def end_lost(tx: Tx) -> None:
-    """End the connections of listeners that died; every ten seconds."""
+    """End the connections of listeners that died; every five seconds."""
     await service.end_lost(tx)
 
 

@@ -12,6 +12,33 @@ LISTENER_LOST = "listener-lost"
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """A listener that lives.
+
+    Attributes:
+        id: of this life; the next one of the same name has another.
+        name: its machine and port, such as `host:1883`.
+        address: where other listeners reach it, as `host:port`; None where they cannot.
+        version: of the platform.
+        seen_at: when it last beat.
+        connections: of devices, that are open there.
+    """
+
+    id: UUID
+    name: str
+    address: str | None
+    version: str
+    started_at: datetime
+    seen_at: datetime
+    connections: int
+
+    @property
+    def machine(self) -> str:
+        """Name of the machine it runs on."""
+        return self.name.rpartition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceEvent:
     """A connection of a device came, went or was heard of again.
 
@@ -41,10 +68,12 @@ class KeptSession:
     Attributes:
         number: the device in the message path.
         client_id: names the session among the device's.
-        state: subscriptions, messages under way and waiting, as the door wrote them; None once the
-            session is discarded.
-        expiry_s: how long it outlives its connection, in seconds.
+        state: subscriptions, messages under way and waiting, the will, as the door wrote them; None
+            once the session is discarded.
+        expiry_s: how long it outlives its connection, in seconds; 0 if only its will does.
         expires_at: when it ends; None while it is connected.
+        will_delay_s: how long after the end of the connection its will is due; None without one.
+        will_at: when that is; None while it is connected.
     """
 
     number: int
@@ -52,6 +81,8 @@ class KeptSession:
     state: bytes | None
     expiry_s: int
     expires_at: datetime | None
+    will_delay_s: int | None = None
+    will_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""The rules of presence; listeners call most of it, without a caller."""
+"""The rules of presence, and of where a device is at home; listeners call most of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,45 +17,87 @@ from .model import (
     SAID_GOODBYE,
     TAKEN_OVER,
     KeptSession,
+    Listener,
     Presence,
     PresenceEvent,
     PresenceFilter,
     RetainedMessage,
 )
 
-# A listener beats every few seconds; this long without a beat it counts as dead.
-LISTENER_PATIENCE = timedelta(seconds=30)
+# A listener beats every two seconds. This long without a beat it is doubted, and has then so long
+# to beat: after the database was away, nobody is taken for dead before all could beat again.
+LISTENER_PATIENCE = timedelta(seconds=6)
+DOUBT = timedelta(seconds=4)
 KEEP_ENDED = timedelta(days=30)
 KEEP_PER_DEVICE = 10
+MOST_WILLS = 200
 
 
-async def start_listener(tx: Tx, name: str) -> UUID:
+async def start_listener(tx: Tx, name: str, address: str | None = None, version: str = "") -> UUID:
     """Begin a life of the listener of this name; what its predecessor left connected is ended.
 
     Args:
         tx: the transaction.
         name: the same at every start of the same listener, such as `host:1883`.
+        address: where the others reach it, as `host:port`.
+        version: of the platform.
     """
-    listener_id, before = await store.start_listener(tx, name)
+    before = await store.listeners.find_named(tx, name)
     if before is not None:
         await _end(tx, [before])
-    return listener_id
+    return await store.listeners.add(tx, name, address, version)
 
 
-async def beat(tx: Tx, listener_id: UUID) -> None:
-    """Note that a listener lives; every ten seconds."""
-    await store.beat(tx, listener_id)
+async def beat(tx: Tx, listener_id: UUID) -> bool:
+    """Note that a listener lives, every two seconds; False if it was given up for dead."""
+    return await store.listeners.beat(tx, listener_id)
+
+
+async def stop_listener(tx: Tx, listener_id: UUID) -> None:
+    """End the life of a listener that has said goodbye to its devices."""
+    await _end(tx, [listener_id])
+
+
+async def bury(tx: Tx, listener_id: UUID, *, by: str, refused: bool) -> bool:
+    """Give a listener up that cannot be reached, if it is dead; tell whether it is.
+
+    It is if nobody listens at its address any more, or if it does not beat either. From another
+    machine a refusal may be a firewall's, so there both must be.
+
+    Args:
+        tx: the transaction.
+        listener_id: who cannot be reached.
+        by: the name of the listener that tried.
+        refused: whether the connection was refused, rather than not answered.
+    """
+    found = await store.listeners.find(tx, listener_id)
+    if found is None:
+        return True
+    is_near = found.machine == by.rpartition(":")[0]
+    if found.seen_at > tx.now - LISTENER_PATIENCE and not (refused and is_near):
+        return False
+    await _end(tx, [listener_id])
+    return True
 
 
 async def end_lost(tx: Tx) -> None:
     """End the connections of listeners that beat no more; for the schedule only."""
-    await _end(tx, await store.lost_listeners(tx, tx.now - LISTENER_PATIENCE))
+    lost = await store.listeners.lost(tx, tx.now - DOUBT, tx.now - LISTENER_PATIENCE)
+    if lost:
+        await _end(tx, lost)
+    await store.listeners.doubt(tx, tx.now - LISTENER_PATIENCE)
+
+
+async def list_listeners(tx: Tx) -> list[Listener]:
+    """List the listeners that live; for operators."""
+    return await store.listeners.list_all(tx)
 
 
 async def _end(tx: Tx, listener_ids: Sequence[UUID]) -> None:
-    await store.let_expire(tx, listener_ids)
-    ended = await store.end_all(tx, listener_ids)
-    still = await store.connected_of(tx, ended)
+    await store.kept.let_expire(tx, listener_ids)
+    await store.listeners.remove(tx, listener_ids)
+    ended = await store.presence.end_all(tx, listener_ids)
+    still = await store.presence.connected_of(tx, ended)
     await devices.connected(tx, {number: False for number in ended if number not in still})
 
 
@@ -75,51 +117,93 @@ async def record(tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent]) -> 
     numbers = sorted({event.number for event in events})
     known = await devices.known(tx, numbers)
     if arrivals:
-        await store.came(tx, listener_id, list(arrivals.values()), known)
+        await store.presence.came(tx, listener_id, list(arrivals.values()), known)
     endings = [event for event in latest.values() if not event.connected]
     if endings:
-        await store.went(tx, listener_id, endings)
-    now_connected = await store.connected_of(tx, numbers)
+        await store.presence.went(tx, listener_id, endings)
+    now_connected = await store.presence.connected_of(tx, numbers)
     heard = [event for event in events if event.connected or event.cause == SAID_GOODBYE]
     await devices.seen(tx, {event.number: event.at for event in heard})
     await devices.connected(tx, {number: number in now_connected for number in numbers})
 
 
-async def keep(tx: Tx, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage]) -> None:
+async def claim(
+    tx: Tx, listener_id: UUID, numbers: Sequence[int]
+) -> tuple[dict[int, int], dict[int, Listener]]:
+    """Make a listener the home of devices that have none.
+
+    Gives the epochs of those that are at home there, and where the others are.
+    """
+    known = await devices.known(tx, numbers)
+    homes = await store.listeners.claim(tx, listener_id, known)
+    missing = [number for number in known if number not in homes]
+    return homes, await store.listeners.homes_of(tx, missing) if missing else {}
+
+
+async def release(tx: Tx, listener_id: UUID, numbers: Sequence[int]) -> None:
+    """Let another listener be the home of devices."""
+    await store.listeners.release(tx, listener_id, numbers)
+
+
+async def keep(
+    tx: Tx,
+    listener_id: UUID,
+    homes: Mapping[int, int],
+    kept: Sequence[KeptSession],
+    retained: Sequence[RetainedMessage],
+) -> set[int]:
     """Write a batch of what devices find again, in the order it happened; the last counts.
 
-    A device that is gone finds nothing, so nothing is written for it.
+    Args:
+        tx: the transaction.
+        listener_id: who writes.
+        homes: the epochs of the devices at home there.
+        kept: sessions.
+        retained: retained messages.
+
+    Returns:
+        The devices for which nothing was written: they are at home elsewhere by now, or gone.
     """
     numbers = {one.number for one in kept} | {one.number for one in retained}
-    known = set(await devices.known(tx, sorted(numbers)))
+    claimed = {number: homes[number] for number in sorted(numbers) if number in homes}
+    known = await store.listeners.hold(tx, listener_id, claimed)
     sessions = {(one.number, one.client_id): one for one in kept if one.number in known}.values()
     messages = {(one.number, one.topic): one for one in retained if one.number in known}.values()
     for part, write in (
-        ([one for one in sessions if one.state is not None], store.keep_sessions),
-        ([one for one in sessions if one.state is None], store.discard_sessions),
+        ([one for one in sessions if one.state is not None], store.kept.keep_sessions),
+        ([one for one in sessions if one.state is None], store.kept.discard_sessions),
     ):
         if part:
             await write(tx, part)
     for part_retained, write_retained in (
-        ([one for one in messages if one.message is not None], store.retain),
-        ([one for one in messages if one.message is None], store.clear_retained),
+        ([one for one in messages if one.message is not None], store.kept.retain),
+        ([one for one in messages if one.message is None], store.kept.clear_retained),
     ):
         if part_retained:
             await write_retained(tx, part_retained)
+    return numbers - known
 
 
 async def kept_of(
     tx: Tx, numbers: Sequence[int]
 ) -> tuple[list[KeptSession], list[RetainedMessage]]:
     """Read what devices find again."""
-    return await store.kept_sessions(tx, numbers), await store.retained_messages(tx, numbers)
+    sessions = await store.kept.kept_sessions(tx, numbers)
+    return sessions, await store.kept.retained_messages(tx, numbers)
+
+
+async def due_wills(tx: Tx, listener_id: UUID) -> list[int]:
+    """List some devices with a will that is due and that no other listener publishes."""
+    return await store.kept.due_wills(tx, listener_id, MOST_WILLS)
 
 
 async def list_presence(
     tx: Tx, caller: Caller, asked: pages.PageRequest, wanted: PresenceFilter
 ) -> pages.Page[Presence]:
     """List connections of the devices the caller may see."""
-    return await store.list_presence(tx, caller.reach(Permission.READ_DEVICES), asked, wanted)
+    return await store.presence.list_presence(
+        tx, caller.reach(Permission.READ_DEVICES), asked, wanted
+    )
 
 
 async def presence_of(
@@ -135,10 +219,10 @@ async def presence_of(
 
 async def count_connected(tx: Tx) -> dict[str, int]:
     """Count open connections by protocol; for operators."""
-    return await store.count_connected(tx)
+    return await store.presence.count_connected(tx)
 
 
 async def trim(tx: Tx) -> None:
     """Forget connections that ended long ago, and sessions that expired; for the schedule only."""
-    await store.trim(tx, tx.now - KEEP_ENDED, KEEP_PER_DEVICE)
-    await store.trim_kept(tx, tx.now)
+    await store.presence.trim(tx, tx.now - KEEP_ENDED, KEEP_PER_DEVICE)
+    await store.kept.trim_kept(tx, tx.now)

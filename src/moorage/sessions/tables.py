@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -23,8 +24,29 @@ session_listeners = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    # Where the others reach it; empty where it has no door that they could come to.
+    Column("address", Text),
+    Column("version", Text, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
+    # Since when it is asked whether it still lives; its next beat empties this.
+    Column("doubted_at", DateTime(timezone=True)),
+)
+
+# At which listener all that concerns a device's sessions happens. The epoch grows with each change,
+# so that who has lost a device without knowing can write nothing more for it.
+session_homes = Table(
+    "session_homes",
+    metadata,
+    Column("number", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+    Column("listener_id", ForeignKey("session_listeners.id", ondelete="SET NULL")),
+    Column("epoch", BigInteger, nullable=False),
+    postgresql_with={"fillfactor": 70},
+)
+Index(
+    "session_homes_listener",
+    session_homes.c.listener_id,
+    postgresql_where=session_homes.c.listener_id.is_not(None),
 )
 
 session_presence = Table(
@@ -66,9 +88,18 @@ session_kept = Table(
     Column("expiry_s", Integer, nullable=False),
     # Empty while it is connected.
     Column("expires_at", DateTime(timezone=True)),
+    # Of the will in `state`, if there is one: its delay, and when it is due once the connection
+    # has ended.
+    Column("will_delay_s", Integer),
+    Column("will_at", DateTime(timezone=True)),
     postgresql_with={"fillfactor": 70},
 )
 Index("session_kept_expires", session_kept.c.expires_at)
+Index(
+    "session_kept_will",
+    session_kept.c.will_at,
+    postgresql_where=session_kept.c.will_at.is_not(None),
+)
 
 session_retained = Table(
     "session_retained",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -47,7 +48,7 @@ from .topics import is_answer
 log = structlog.get_logger()
 
 WRITE_EVERY_S = 0.25
-BEAT_EVERY_S = 10.0
+BEAT_EVERY_S = 2.0
 # As many as a device may have under way (the receive maximum of the MQTT door).
 REPEAT_DEPTH = 200
 LONGEST_COMMIT_S = 10.0
@@ -56,6 +57,16 @@ DISK_FULL_WAIT_S = 30
 ANSWER_RATE, ANSWER_BURST = 20, 200
 _encode = msgspec.msgpack.Encoder().encode
 _JSON, _BYTES = "application/json", "application/octet-stream"
+
+
+class _Follower(NamedTuple):
+    """What a transport has given to `follow`."""
+
+    connected: Callable[[], Sequence[int]]
+    deliver: Callable[[Command], bool]
+    cut: Callable[[Sequence[int]], None]
+    lost: Callable[[Sequence[int]], None]
+    due: Callable[[Sequence[int]], None]
 
 
 class Door:
@@ -72,10 +83,24 @@ class Door:
         partitions: int,
         *,
         name: str | None = None,
+        address: str | None = None,
+        version: str = "",
         room: Room | None = None,
     ) -> None:
+        """Make the host of a process's transports.
+
+        Args:
+            database: of the platform.
+            doorbells: of this process.
+            settings: limits of devices.
+            partitions: of the ledger.
+            name: by which it lives as a listener, such as `host:1883`; None where it is none.
+            address: where other listeners reach this one, as `host:port`.
+            version: of the platform.
+            room: on the disk.
+        """
         self._database = database
-        self._name = name
+        self._name, self._address, self._version = name, address, version
         self.settings = settings
         self._writers = [
             ledger.Writer(database, partition=partition, repeated=partial(self.shed, "repeat"))
@@ -99,20 +124,15 @@ class Door:
         self._quotas = Quotas(self._limits)
         self._room = room or Room()
         self._notes = Notes()
-        self._keeping = Keeping(database)
+        self._keeping = Keeping(database, self._lost)
         self.keep = self._keeping.keep
         self.find_again = self._keeping.find_again
-        self._followers: list[
-            tuple[
-                Callable[[], Sequence[int]],
-                Callable[[Command], bool],
-                Callable[[Sequence[int]], None],
-            ]
-        ] = []
+        self.let_move = self._keeping.leave
+        self.listener_id: UUID | None = None
+        self._followers: list[_Follower] = []
         self._commands = asyncio.Event()
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas.changed.set())
         doorbells.on("moorage_operations", lambda _payload: self._commands.set())
-        self._listener: UUID | None = None
         self._id = uuid7()
 
     def adjust(self, settings: IngestSettings) -> None:
@@ -134,23 +154,46 @@ class Door:
             tasks.create_task(self._quotas.share_for_ever(self._database, self._id))
             tasks.create_task(self._room.watch(self._database))
             if self._name is not None:
-                tasks.create_task(self._beat(self._name))
+                tasks.create_task(self._live(self._name))
 
-    async def _beat(self, name: str) -> None:
+    async def _live(self, name: str) -> None:
         """Live as a listener: end what a predecessor left connected, then beat."""
         while True:
             try:
                 async with self._database.begin() as tx:
-                    if self._listener is None:
-                        listener = await sessions.start_listener(tx, name)
-                    else:
-                        listener = self._listener
-                        await sessions.beat(tx, listener)
-                self._listener = listener
+                    listener = self.listener_id
+                    if listener is None or not await sessions.beat(tx, listener):
+                        listener = await sessions.start_listener(
+                            tx, name, self._address, self._version
+                        )
+                    due = await sessions.due_wills(tx, listener)
             except DatabaseUnavailable:
                 await asyncio.sleep(1)
                 continue
+            if listener != self.listener_id:
+                if self.listener_id is not None:
+                    log.error("listener_given_up", listener_id=self.listener_id)
+                self.listener_id = listener
+                self._keeping.begin(listener)
+            if due:
+                for follower in self._followers:
+                    follower.due(due)
             await asyncio.sleep(BEAT_EVERY_S)
+
+    async def _stop_living(self) -> None:
+        """Say that nobody is at home here any more."""
+        if self.listener_id is not None:
+            with suppress(DatabaseUnavailable):  # Then the others find out.
+                async with self._database.begin() as tx:
+                    await sessions.stop_listener(tx, self.listener_id)
+
+    async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
+        """Give up another listener that could not be reached, if it is dead."""
+        async with self._database.begin() as tx:
+            dead = await sessions.bury(tx, listener_id, by=self._name or "", refused=refused)
+        if dead:
+            log.warning("listener_buried", listener_id=listener_id)
+        return dead
 
     def recognised(self, sender: devices.Sender) -> None:
         """Take up a sender that somebody else has recognised: whose quotas it uses, is listed."""
@@ -376,9 +419,10 @@ class Door:
                 await self._write_once()
         finally:
             await self._write_once()
+            await self._stop_living()
 
     async def _write_once(self) -> None:
-        await self._notes.write(self._database, self._senders.by_number, self._listener)
+        await self._notes.write(self._database, self._senders.by_number, self.listener_id)
 
     # --- Down -----------------------------------------------------------------
 
@@ -387,9 +431,11 @@ class Door:
         connected: Callable[[], Sequence[int]],
         deliver: Callable[[Command], bool],
         cut: Callable[[Sequence[int]], None],
+        lost: Callable[[Sequence[int]], None],
+        due: Callable[[Sequence[int]], None],
     ) -> None:
-        """Hand over commands and cut connections of senders that changed."""
-        self._followers.append((connected, deliver, cut))
+        """Hand over commands and wills, cut connections of senders that changed or moved."""
+        self._followers.append(_Follower(connected, deliver, cut, lost, due))
         self._commands.set()
 
     def look_for_commands(self) -> None:
@@ -422,8 +468,12 @@ class Door:
         return Command(claimed.device, claimed.device_id, claimed.id, claimed.body(), meta, gateway)
 
     def _cut(self, numbers: Sequence[int]) -> None:
-        for _connected, _deliver, cut in self._followers:
-            cut(numbers)
+        for follower in self._followers:
+            follower.cut(numbers)
+
+    def _lost(self, numbers: Sequence[int]) -> None:
+        for follower in self._followers:
+            follower.lost(numbers)
 
     async def _follow_commands(self) -> None:
         while True:
@@ -433,12 +483,12 @@ class Door:
             except TimeoutError:
                 pass
             self._commands.clear()
-            for connected, deliver, _cut in self._followers:
-                numbers = connected()
+            for follower in self._followers:
+                numbers = follower.connected()
                 if not numbers:
                     continue
                 try:
-                    await self._hand_down(numbers, deliver)
+                    await self._hand_down(numbers, follower.deliver)
                 except DatabaseUnavailable:
                     await asyncio.sleep(0.5)
                     self._commands.set()

@@ -36,7 +36,7 @@ class Fronts:
 
     def __init__(self, door: ingest.Door, doorbells: Doorbells) -> None:
         self._open: list[Front] = []
-        door.follow(self._here, self._deliver, lambda _numbers: None)
+        door.follow(self._here, self._deliver, _ignore, lost=_ignore, due=_ignore)
         doorbells.on(store.ARRIVALS_CHANNEL, self._arrived)
 
     def opened(self, front: Front) -> None:
@@ -201,3 +201,7 @@ class Front:
         if found - self.here - self._went:
             self.here |= found - self._went
             self._door.look_for_commands()
+
+
+def _ignore(_numbers: Sequence[int]) -> None:
+    """Leave alone who is connected there: no session of theirs is kept here."""

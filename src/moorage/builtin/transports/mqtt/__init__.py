@@ -9,9 +9,9 @@ from typing import Any
 
 from moorage.plugin import Listening
 
-from .door import MqttDoor
 from .lab import OpenHost, open_lab
 from .settings import DoorSettings, default_limits
+from .transport import MqttDoor
 
 __all__ = ["KIND", "DoorSettings", "MqttDoor", "MqttKind"]
 
@@ -32,6 +32,7 @@ class MqttKind:
                 listening.tls_port,
                 listening.tls,
                 limits=limits,
+                peers=listening.peers,
             )
         )
 

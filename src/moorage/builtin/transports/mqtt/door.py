@@ -1,9 +1,8 @@
-"""The door: listeners, the batch on its way to the ledger, one timer, commands down."""
+"""The door: its connections, the batch on its way to the ledger, one timer, commands down."""
 
 from __future__ import annotations
 
 import asyncio
-import resource
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ import structlog
 from moorage.plugin import (
     Command,
     Host,
+    MoorageError,
     Presence,
     RawMessage,
     Refusal,
@@ -32,64 +32,19 @@ from .keeper import Keeper
 from .line import OVERLOAD, Line
 from .link import Link
 from .messages import to_messages
+from .neighbours import Neighbours
 from .porch import Porch
-from .sessions import SERVICES, Kept
+from .sessions import SERVICES, Kept, WillAs
 from .settings import DoorSettings
 
 log = structlog.get_logger()
 
-_BACKLOG = 4096
 _GOODBYE_S = 1.0
-# Files the process has open besides connections.
-_OTHER_FILES = 256
+# The device is at home at another listener, that took this one for dead.
+LISTENER_LOST = "listener-lost"
 # Wills of connections that end by our own doing are not published.
-_OUR_DOING = frozenset({"revoked", "shutdown"})
-
-
-class MqttDoor:
-    """The transport `mqtt`."""
-
-    name = "mqtt"
-
-    def __init__(self, settings: DoorSettings) -> None:
-        self.settings = settings
-        self.ports: list[int] = []
-        """Ports in use once `ready` was called: plain, then TLS or WebSocket if there is one."""
-
-    async def run(self, host: Host, ready: Callable[[], None]) -> None:
-        """Serve until cancelled. Raises OSError if a port cannot be listened on."""
-        settings, loop = self.settings, asyncio.get_running_loop()
-        _allow_files(settings.connections + _OTHER_FILES)
-        door = Door(settings, host)
-        servers: list[asyncio.Server] = []
-
-        async def listen(made: Callable[[], asyncio.Protocol], hosts: str, port: int) -> None:
-            server = await loop.create_server(made, hosts.split(","), port, backlog=_BACKLOG)
-            servers.append(server)
-            self.ports.append(server.sockets[0].getsockname()[1])
-
-        try:
-            self.ports = []
-            await listen(lambda: Link(door, tls=False), settings.host, settings.port)
-            if (tls := settings.tls) is not None:
-                await listen(lambda: Porch(door, tls), settings.tls_host, settings.tls_port)
-            if settings.websocket_port is not None:
-                await listen(lambda: Link(door, tls=False), settings.host, settings.websocket_port)
-            host.follow(door.commanded, door.deliver, door.cut)
-            ready()
-            await door.serve()
-        finally:
-            for server in servers:
-                server.close()
-            await door.close()
-
-
-def _allow_files(count: int) -> None:
-    """Let the process open so many files, as far as the system allows; often it is 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+_OUR_DOING = frozenset({"revoked", "shutdown", LISTENER_LOST})
+_TRY_AGAIN_S = 1.0
 
 
 class Door:
@@ -110,6 +65,9 @@ class Door:
             merges=not settings.is_open,
         )
         self.keeper = Keeper(host, self.broker, self.time)
+        peers = settings.peers
+        self.neighbours = None if peers is None else Neighbours(self, peers)
+        self.is_closing = False
         self._links: set[Line] = set()
         self.handshakes: set[Porch] = set()
         """Connections that are not through with TLS."""
@@ -120,6 +78,7 @@ class Door:
         self._sources: list[tuple[Line | None, int]] = []
         # Those of them that somebody subscribes to.
         self._routes: list[tuple[Kept, Publish, Uplink]] = []
+        self._wills: list[tuple[Kept, Publish]] = []  # Those of them that are wills.
         self._sending = False
         self._committing = 0
         self._changed = asyncio.Event()  # A connection has gone, or a batch was committed.
@@ -164,7 +123,7 @@ class Door:
         will = None if cause in _OUR_DOING else link.core.will
         expiry_s = link.core.session_expiry_s
         self.broker.detach(kept, will, expiry_s, self.time())
-        if expiry_s and not self.settings.is_open:
+        if expiry_s and not self.settings.is_open and cause != LISTENER_LOST:
             kept.lasts_s = expiry_s
             self.keeper.note(kept)
         self.send_later()
@@ -207,6 +166,7 @@ class Door:
 
     async def close(self) -> None:
         """Take nothing more in, wait for what is being committed, say goodbye."""
+        self.is_closing = True
         for link in self._links:
             link.stop(OVERLOAD)
         if self._messages:
@@ -280,17 +240,23 @@ class Door:
         if not messages:
             return
         self._messages, self._sources, self._routes = [], [], []
+        wills = self._wills
+        if wills:
+            self._wills = []
         self._committing += 1
-        self.host.accept(messages, partial(self._committed, sources, routes))
+        self.host.accept(messages, partial(self._committed, sources, routes, wills))
 
     def _committed(
         self,
         sources: list[tuple[Line | None, int]],
         routes: list[tuple[Kept, Publish, Uplink]],
+        wills: list[tuple[Kept, Publish]],
         error: Exception | None,
     ) -> None:
         if error is None and routes:
             self._route(routes)
+        for kept, will in wills:
+            self._will_settled(kept, will, error)
         for kept, _, _ in routes:
             self.keeper.unpin(kept.number)
         if error is None and routes and self.keeper.has_changes:
@@ -417,6 +383,11 @@ class Door:
         if self.settings.is_open:
             self.broker.publish(kept.space, publish, self.time(), kept)
             return
+        if kept.will_as is not None:
+            kept.going = will
+            self.keeper.pin(kept.number)
+            self._put_will(kept, publish, kept.will_as)
+            return
         uplink = self.host.uplink(kept.sender, will.topic)
         if uplink is not None and not uplink.is_kept:
             self.pass_on(kept, publish, uplink, None)
@@ -424,6 +395,58 @@ class Door:
             for message in to_messages(publish, uplink, self.now_us()):
                 self.put(message, None, 0)
             self.route(kept, publish, uplink)
+
+    def _put_will(self, kept: Kept, publish: Publish, will_as: WillAs) -> None:
+        for message in to_messages(publish, will_as.uplink, self.now_us(), will_as.id):
+            self.put(message, None, 0)
+        self._wills.append((kept, publish))
+        self.route(kept, publish, will_as.uplink)
+
+    def _will_settled(self, kept: Kept, publish: Publish, error: Exception | None) -> None:
+        """Forget a will that is stored; try again with one that could not be."""
+        if error is not None and kept.will_as is not None:
+            put = partial(self._put_will, kept, publish, kept.will_as)
+            self._loop.call_later(_TRY_AGAIN_S, put)
+            return
+        kept.going = None
+        if kept.lasts_s and self.broker.find(kept.number, kept.client_id) is kept:
+            self.keeper.note(kept)
+        else:
+            self.keeper.discarded(kept)
+        self.keeper.unpin(kept.number)
+
+    # --- Other listeners ----------------------------------------------------------------------
+
+    async def bring_home(self, link: Link, sender: Sender, client_id: str) -> bool:
+        """Take up what was kept for a device; False if another listener serves its connection.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told just now where it is at home.
+        """
+        if self.neighbours is not None:
+            return await self.neighbours.bring_home(link, sender, client_id)
+        await self.keeper.load(sender.number, sender)
+        return True
+
+    def lost(self, devices: Sequence[int]) -> None:
+        """End the connections of devices that are at home elsewhere by now; forget them."""
+        for device in devices:
+            links = [kept.link for kept in self.broker.of(device)]
+            self.keeper.lost(device)
+            for link in links:
+                if link is not None:
+                    text = "Another listener has taken the device over."
+                    link.end(LISTENER_LOST, ReasonCode.SERVER_BUSY, text)
+
+    def due(self, devices: Sequence[int]) -> None:
+        """Publish the wills of devices whose connection ended elsewhere."""
+        for device in devices:
+            self.spawn(self._take_up(device))
+
+    async def _take_up(self, device: int) -> None:
+        """Take up what was kept for a device: the clocks of its sessions and wills go on here."""
+        with self.keeper.pinned(device), suppress(MoorageError):
+            await self.keeper.load(device)
 
     # --- Commands down ------------------------------------------------------------------------
 

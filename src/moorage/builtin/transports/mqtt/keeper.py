@@ -10,52 +10,21 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID
+from typing import TYPE_CHECKING
 
-import msgspec
+from moorage.plugin import Done, Host, KeptSession, Listener, Sender
+from moorage_mqtt import Broker, Publish
 
-from moorage.plugin import Done, Host, KeptSession, RetainedMessage, Sender
-from moorage_mqtt import Broker, Outgoing, Properties, Publish, Subscribed, Will
-
+from .frozen import freeze, freeze_retained, thaw, thaw_retained
 from .sessions import Kept
 
 if TYPE_CHECKING:
     from .link import Link
 
 
-class _Message(msgspec.Struct, array_like=True):
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    properties: dict[str, Any]
-    reference: str | None
-    expires_at: datetime | None
-
-
-class _Will(msgspec.Struct, array_like=True):
-    message: _Message
-    due_at: datetime
-
-
-class _State(msgspec.Struct, array_like=True):
-    """A session as it is stored; a released message is None."""
-
-    subscriptions: dict[str, Subscribed]
-    received: list[int]
-    inflight: list[tuple[int, _Message | None]]
-    queue: list[_Message]
-    last_packet_id: int
-    will: _Will | None
-    elsewhere: dict[str, UUID] = {}
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_state = msgspec.msgpack.Decoder(_State).decode
-_message = msgspec.msgpack.Decoder(_Message).decode
+# How long what a device sent last may take to be stored before another listener is its home.
+_GIVE_UP_S = 2.0
 
 
 class Keeper:
@@ -67,18 +36,13 @@ class Keeper:
         self._time = time
         self._loop = asyncio.get_running_loop()
         self._loaded: set[int] = set()
+        self._leaving: dict[int, asyncio.Future[None]] = {}
         self._pins: Counter[int] = Counter()
         self._changed: dict[Kept, None] = {}
         self._discarded: list[Kept] = []
         self._retained: list[tuple[int, Publish]] = []
         self._after: list[Done] = []
-        self._writing = 0
         self._scheduled = False
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether everything is kept."""
-        return not self._scheduled and not self._writing
 
     @property
     def has_changes(self) -> bool:
@@ -89,22 +53,27 @@ class Keeper:
 
     def holds(self, kept: Kept) -> bool:
         """Tell whether a session's device has to wait for what it is sent; have it written then."""
-        if not kept.lasts_s:
+        if not kept.is_kept and not kept.lasts_s:
             return False
-        if kept.session.changed:
+        if kept.lasts_s and kept.session.changed:
             self.note(kept)
-        return kept.saving > 0 or kept in self._changed
+        return kept.saving > 0
 
     def note(self, kept: Kept) -> None:
-        """Have a session written that lasts."""
-        self._changed[kept] = None
+        """Have a session written that lasts, or whose will does."""
+        kept.is_kept = True
+        if kept not in self._changed:
+            self._changed[kept] = None
+            kept.saving += 1
         self._schedule()
 
     def discarded(self, kept: Kept) -> None:
-        """Have a session removed that was written."""
-        self._changed.pop(kept, None)
-        if kept.lasts_s:
-            kept.lasts_s = 0
+        """Have a session removed that was written; not before its will is stored."""
+        if self._changed.pop(kept, True) is None:
+            kept.saving -= 1
+        kept.lasts_s = 0
+        if kept.is_kept and kept.going is None:
+            kept.is_kept = False
             self._discarded.append(kept)
             self._schedule()
 
@@ -129,19 +98,27 @@ class Keeper:
         discarded, self._discarded = self._discarded, []
         retained, self._retained = self._retained, []
         after, self._after = self._after, []
-        sessions = [KeptSession(one.number, one.client_id, None, 0, None) for one in discarded]
+        sessions = [
+            KeptSession(one.number, one.client_id, None, 0, None)
+            for one in discarded
+            if not self._has_successor(one)
+        ]
         held: list[tuple[Kept, Link | None]] = []
         for kept in changed:
-            sessions.append(self._freeze(kept))
+            if not self._has_successor(kept):
+                sessions.append(freeze(kept, self._time()))
             kept.session.changed = False
-            kept.saving += 1
             link = kept.link
             if link is not None:
                 link.hold()
             held.append((kept, link))
-        messages = [self._freeze_retained(device, publish) for device, publish in retained]
-        self._writing += 1
+        messages = [freeze_retained(device, publish) for device, publish in retained]
         self._host.keep(sessions, messages, partial(self._written, held, after))
+
+    def _has_successor(self, kept: Kept) -> bool:
+        """Tell whether another session has taken the place of one, and what is written for it."""
+        now = self._broker.find(kept.number, kept.client_id)
+        return now is not None and now is not kept and now.is_kept
 
     def _written(
         self,
@@ -149,11 +126,12 @@ class Keeper:
         after: Sequence[Done],
         error: Exception | None,
     ) -> None:
-        self._writing -= 1
         for kept, link in held:
             kept.saving -= 1
             if link is not None:
                 link.release(error)
+            if kept.link is not None and kept.link is not link:
+                kept.link.flush()  # It has come meanwhile, and waited for this write as well.
             self.let_go(kept.number)
         for done in after:
             done(error)
@@ -185,136 +163,69 @@ class Keeper:
         if device not in self._loaded or device in self._pins:
             return
         own = self._broker.of(device)
+        asked = self._leaving.get(device)
         for one in own:
-            if one.link is not None or one.will is not None or one.saving or one in self._changed:
+            if one.link is not None or one.saving or (one.will is not None and asked is None):
                 return
-            if one.elsewhere:
+            if one.elsewhere and asked is None:
                 return  # Others may send it something while it is away.
+        self._forget(device, own)
+        self._host.let_move(device)
+        if asked is not None and not asked.done():
+            asked.set_result(None)
+
+    def lost(self, device: int) -> None:
+        """Forget a device that is at home elsewhere by now: nothing of it is kept any more."""
+        for one in self._broker.of(device):
+            one.is_kept, one.lasts_s, one.will = False, 0, None
+        self._forget(device, self._broker.of(device))
+
+    def _forget(self, device: int, own: Sequence[Kept]) -> None:
         for one in own:
             self._broker.forget(one)
         self._broker.clear(device)
         self._loaded.discard(device)
 
-    async def load(self, sender: Sender) -> None:
+    async def give_up(self, device: int) -> bool:
+        """Forget a device soon, whose connections have been ended; False if it stays at home here.
+
+        It stays if it has another connection meanwhile, or is signing in.
+        """
+        self.let_go(device)
+        if device not in self._loaded:
+            return device not in self._pins
+        gone = self._leaving.setdefault(device, self._loop.create_future())
+        try:
+            async with asyncio.timeout(_GIVE_UP_S):
+                await asyncio.shield(gone)
+        except TimeoutError:
+            return False
+        finally:
+            self._leaving.pop(device, None)
+        return True
+
+    async def load(self, device: int, sender: Sender | None = None) -> Listener | None:
         """Take up what was kept for a device, unless it is here; it has to be pinned.
+
+        Gives the listener that the device is at home at, if it is at home elsewhere.
 
         Raises:
             DatabaseUnavailable: it cannot be told just now.
         """
-        device = sender.number
         if device in self._loaded:
-            return
+            return None
         found = await self._host.find_again(device)
+        if found.elsewhere is not None:
+            return found.elsewhere
         if device in self._loaded:
-            return  # Another connection of the device was quicker.
+            return None  # Another connection of the device was quicker.
         self._loaded.add(device)
         for one in found.sessions:
-            kept = self._thaw(one)
-            kept.sender = sender
+            kept = thaw(one, self._time())
+            if sender is not None:
+                kept.sender = sender
             self._broker.restore(kept)
         for message in found.retained:
             if message.message is not None:
-                self._broker.retain(device, self._thaw_retained(message.message), self._time())
-
-    # --- The form it is kept in -----------------------------------------------------------------
-
-    def _freeze(self, kept: Kept) -> KeptSession:
-        session, will = kept.session, kept.will
-        state = _State(
-            kept.subscriptions,
-            list(session.received),
-            [
-                (packet_id, None if one.released else self._freeze_message(one))
-                for packet_id, one in session.inflight.items()
-            ],
-            [self._freeze_message(one) for one in session.queue],
-            session.last_packet_id,
-            None if will is None else self._freeze_will(will, kept.will_at),
-            kept.elsewhere,
-        )
-        expires_at = None if kept.is_connected else self._wall(kept.expires_at)
-        return KeptSession(kept.number, kept.client_id, _encode(state), kept.lasts_s, expires_at)
-
-    def _thaw(self, stored: KeptSession) -> Kept:
-        state = _state(stored.state or b"")
-        kept = Kept(stored.number, stored.client_id)
-        kept.lasts_s = stored.expiry_s
-        kept.subscriptions.update(state.subscriptions)
-        kept.elsewhere.update(state.elsewhere)
-        session = kept.session
-        session.received.update(state.received)
-        for packet_id, one in state.inflight:
-            session.inflight[packet_id] = (
-                Outgoing("", b"", 2, released=True) if one is None else self._thaw_message(one)
-            )
-        for waiting in state.queue:
-            message = self._thaw_message(waiting)
-            session.queue.append(message)
-            session.queue_bytes += message.size
-        session.last_packet_id = state.last_packet_id
-        now = self._time()
-        kept.expires_at = now + stored.expiry_s
-        if stored.expires_at is not None:
-            kept.expires_at = self._clock(stored.expires_at)
-        if (will := state.will) is not None:
-            one = will.message
-            properties = cast("Properties", one.properties)
-            kept.will = Will(one.topic, one.payload, one.qos, one.retain, properties)
-            kept.will_at = self._clock(will.due_at)
-        return kept
-
-    def _freeze_message(self, one: Outgoing) -> _Message:
-        expires_at = None if one.expires_at is None else self._wall(one.expires_at)
-        return _Message(
-            one.topic,
-            one.payload,
-            one.qos,
-            one.retain,
-            cast("dict[str, Any]", one.properties),
-            one.reference,
-            expires_at,
-        )
-
-    def _thaw_message(self, one: _Message) -> Outgoing:
-        expires_at = None if one.expires_at is None else self._clock(one.expires_at)
-        properties = cast("Properties", one.properties)
-        return Outgoing(
-            one.topic, one.payload, one.qos, one.retain, properties, one.reference, expires_at
-        )
-
-    def _freeze_will(self, will: Will, due_at: float) -> _Will:
-        properties = cast("dict[str, Any]", will.properties)
-        message = _Message(will.topic, will.payload, will.qos, will.retain, properties, None, None)
-        return _Will(message, self._wall(due_at))
-
-    def _freeze_retained(self, device: int, publish: Publish) -> RetainedMessage:
-        if not publish.payload:
-            return RetainedMessage(device, publish.topic, None, None)
-        expiry = publish.properties.get("message_expiry_interval")
-        expires_at = None if expiry is None else datetime.now(UTC) + timedelta(seconds=expiry)
-        message = _Message(
-            publish.topic,
-            publish.payload,
-            publish.qos,
-            True,
-            cast("dict[str, Any]", publish.properties),
-            None,
-            expires_at,
-        )
-        return RetainedMessage(device, publish.topic, _encode(message), expires_at)
-
-    def _thaw_retained(self, stored: bytes) -> Publish:
-        one = _message(stored)
-        properties = cast("Properties", one.properties)
-        if one.expires_at is not None:
-            left = (one.expires_at - datetime.now(UTC)).total_seconds()
-            properties["message_expiry_interval"] = max(0, round(left))
-        return Publish(one.topic, one.payload, one.qos, True, properties=properties)
-
-    def _wall(self, at: float) -> datetime:
-        """Turn an instant of the event loop's clock into one of the calendar."""
-        return datetime.now(UTC) + timedelta(seconds=at - self._time())
-
-    def _clock(self, at: datetime) -> float:
-        """Turn an instant of the calendar into one of the event loop's clock."""
-        return self._time() + (at - datetime.now(UTC)).total_seconds()
+                self._broker.retain(device, thaw_retained(message.message), self._time())
+        return None

@@ -33,8 +33,8 @@ from moorage.plugin import (
 )
 from moorage_mqtt import Bounds, Limits
 
-from .door import MqttDoor
 from .settings import DoorSettings
+from .transport import MqttDoor
 
 log = structlog.get_logger()
 
@@ -109,6 +109,7 @@ class OpenHost:
     """A host that knows no device and stores nothing: everybody is the same sender."""
 
     overloaded = False
+    listener_id: UUID | None = None
 
     async def identify(self, credentials: Credentials) -> Sender:
         """Let everybody in."""
@@ -180,6 +181,13 @@ class OpenHost:
         """Find nothing."""
         return Found([], [])
 
+    def let_move(self, device: int) -> None:
+        """Be the only one."""
+
+    async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
+        """Know no other."""
+        return True
+
     def refused(self, refusal: Refusal) -> None:
         """Log what was turned away."""
         log.info("refused", reason=refusal.reason, detail=refusal.detail, address=refusal.address)
@@ -198,5 +206,7 @@ class OpenHost:
         connected: Callable[[], Sequence[int]],
         deliver: Callable[[Command], bool],
         cut: Callable[[Sequence[int]], None],
+        lost: Callable[[Sequence[int]], None],
+        due: Callable[[Sequence[int]], None],
     ) -> None:
         """Have nothing to hand over."""

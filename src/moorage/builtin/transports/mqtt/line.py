@@ -13,6 +13,7 @@ from .websocket import WebSocket
 
 if TYPE_CHECKING:
     from .door import Door
+    from .neighbours import Carrier
 
 # Why reading is stopped, as bits; it goes on when none is set.
 OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST, HELD_BACK = 1, 2, 4, 8, 16, 32
@@ -30,33 +31,47 @@ class Line(asyncio.Protocol):
 
     __slots__ = (
         "_drained",
+        "_early",
         "_expiry",
         "_stopped",
         "_unanswered",
         "_unsent",
         "_websocket",
         "address",
+        "carrier",
         "core",
         "door",
         "due_at",
         "ended",
+        "is_carried",
         "kept",
         "tls",
         "transport",
     )
 
-    def __init__(self, door: Door, *, tls: bool) -> None:
+    def __init__(self, door: Door, *, tls: bool, carried_from: str | None = None) -> None:
+        """Make a connection's end.
+
+        Args:
+            door: whose it is.
+            tls: whether the client's connection is encrypted.
+            carried_from: the client's address, if another listener carries its bytes here.
+        """
         self.door = door
         self.tls = tls
+        self.is_carried = carried_from is not None
         self.core = ServerConnection(door.settings.limits, door.time())
         self.kept: Kept | None = None
         self.ended = False
         self.due_at = -1
-        self.address = ""
+        self.address = carried_from or ""
+        self.carrier: Carrier | None = None
+        """Where the client's bytes go, if its device is at home at another listener."""
         self.transport: asyncio.Transport
         self._stopped = 0
         self._unanswered: list[int] = []  # What was refused without a word (MQTT 3.1.1).
         self._unsent: list[bytes] = []  # What waits until the session has been written.
+        self._early = b""  # What came before it was known where the device is at home.
         self._drained: asyncio.Future[None] | None = None
         self._websocket: WebSocket | None = None
         self._expiry: asyncio.TimerHandle | None = None
@@ -68,7 +83,8 @@ class Line(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(self.door.settings.limits.packet_bytes)
         peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else ""
+        if not self.is_carried:
+            self.address = peer[0] if peer else ""
         if not self.door.admit(self):
             self.ended = True
             self.transport.abort()
@@ -85,6 +101,8 @@ class Line(asyncio.Protocol):
                 self._refused("malformed", self._websocket.refusal)
                 self.end("protocol")
                 return
+        if self.kept is None and self._passes_on(data):
+            return
         events = self.core.receive(data, self.door.time())
         if events:
             self._process(events)
@@ -107,6 +125,24 @@ class Line(asyncio.Protocol):
             self.transport = cast("asyncio.Transport", self._websocket)
         return True
 
+    def _passes_on(self, data: bytes) -> bool:
+        """Carry what the client sends to its device's home, or note it until that is known.
+
+        It is not much: a client is not read from while that is being found out.
+        """
+        if self.carrier is not None:
+            self.carrier.write(data)
+            return True
+        self._early += data
+        return False
+
+    def carry(self, carrier: Carrier) -> None:
+        """Have another listener serve the client."""
+        self.carrier = carrier
+        early, self._early = self._early, b""
+        carrier.write(early)
+        self.go_on(BUSY)
+
     def _refuse_hello(self) -> None:
         text = "TLS came to the port of MQTT without encryption."
         if self.door.settings.tls is not None:
@@ -120,11 +156,17 @@ class Line(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Read nothing more from a device that does not read its answers, and send it less."""
+        if self.carrier is not None:
+            self.carrier.pause_reading()
+            return
         self.core.congested = True
         self.stop(UNREAD)
 
     def resume_writing(self) -> None:
         """Go on when it has read them."""
+        if self.carrier is not None:
+            self.carrier.resume_reading()
+            return
         self._process(self.core.relieve(self.door.time()))
         self.go_on(UNREAD)
         self.flush()
@@ -183,6 +225,12 @@ class Line(asyncio.Protocol):
         core, door = self.core, self.door
         if self._expiry is not None:
             self._expiry.cancel()
+        if self.carrier is not None:
+            # What there is to say its home has said.
+            self.carrier.close()
+            self.transport.close()
+            door.watch(self, door.time() + _CLOSING_S)
+            return
         if self.kept is not None and door.keeper.holds(self.kept):
             core.take()  # What is not kept is not said; the next connection will hear it.
         if code is None:
@@ -217,6 +265,8 @@ class Line(asyncio.Protocol):
         if self.ended:
             self.transport.abort()  # It does not take what is left for it.
             return
+        if self.carrier is not None:
+            return
         events = self.core.tick(now)
         if events:
             self._process(events)
@@ -250,6 +300,12 @@ class Line(asyncio.Protocol):
             self.door.keeper.let_go(self.kept.number)
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
+
+    def take_over(self) -> None:
+        """End the connection: its client has come again."""
+        self.end("taken-over", ReasonCode.SESSION_TAKEN_OVER, "Connected from elsewhere.")
+        if not self.core.unacknowledged:
+            self.settled()
 
     def drained(self) -> asyncio.Future[None]:
         """Wait for `settled`."""

@@ -15,6 +15,7 @@ from moorage.plugin import (
     Refusal,
     Sender,
     Service,
+    uuid7,
 )
 from moorage_mqtt import (
     Acknowledged,
@@ -36,7 +37,7 @@ from moorage_mqtt import (
 from . import subscriptions
 from .intake import TIME, Intake
 from .line import BUSY
-from .sessions import Kept
+from .sessions import Kept, WillAs
 
 # Cause of the disconnect, by the reason code the core gave for it.
 _CAUSES = {ReasonCode.KEEP_ALIVE_TIMEOUT: "keep-alive"}
@@ -110,7 +111,7 @@ class Link(Intake):
             self.end("protocol", ReasonCode.NOT_AUTHORIZED, text)
             return
         with door.keeper.pinned(sender.number):
-            if await self._load(sender):
+            if await self._load(sender, client_id):
                 await self._attach(connect, credentials, sender)
 
     async def _attach(
@@ -134,6 +135,7 @@ class Link(Intake):
             sender.number, client_id, core, clean_start=connect.clean_start, now=door.time()
         )
         kept.sender, kept.link, self.kept = sender, self, kept
+        self._early = b""
         if isinstance(sender, Service):
             core.session_expiry_s = 0  # Nothing is kept for it.
         if core.session_expiry_s and not door.settings.is_open:
@@ -141,6 +143,8 @@ class Link(Intake):
             kept.session.changed = True
         elif kept.lasts_s:
             door.keeper.discarded(kept)  # It ends with this connection.
+        if not door.settings.is_open:
+            self._keep_will(connect, kept)
         if present:
             subscriptions.review(kept, door.host, door.broker)
         events = core.accept(
@@ -157,6 +161,15 @@ class Link(Intake):
         if events:
             self._process(events)
         self.flush()
+
+    def _keep_will(self, connect: Connect, kept: Kept) -> None:
+        """Have the will written before CONNACK promises it."""
+        kept.will_as = None
+        if connect.will is not None and isinstance(kept.sender, Sender):
+            uplink = self.door.host.uplink(kept.sender, connect.will.topic)
+            if uplink is not None and uplink.is_kept and uplink.space is None:
+                kept.will_as = WillAs(uuid7().hex, uplink)
+                self.door.keeper.note(kept)
 
     def _may_enter(self, sender: Sender | Service) -> bool:
         """Count the connection in, or end it if there are too many or they come too fast."""
@@ -200,11 +213,12 @@ class Link(Intake):
             self.end("protocol", code, str(refused))
             return None
 
-    async def _load(self, sender: Sender | Service) -> bool:
-        """Take up what was kept for the device; False if the connection ends instead."""
+    async def _load(self, sender: Sender | Service, client_id: str) -> bool:
+        """Take up what was kept for the device; False if another listener serves it, or none."""
         if isinstance(sender, Sender) and not self.door.settings.is_open:
             try:
-                await self.door.keeper.load(sender)
+                if not await self.door.bring_home(self, sender, client_id):
+                    return False
             except MoorageError as failed:
                 self.end("protocol", ReasonCode.SERVER_UNAVAILABLE, str(failed))
         return not self.ended
@@ -216,12 +230,10 @@ class Link(Intake):
         """
         broker, waited = self.door.broker, False
         while (kept := broker.find(sender.number, client_id)) and (former := kept.link):
-            former.end("taken-over", ReasonCode.SESSION_TAKEN_OVER, "Connected from elsewhere.")
+            former.take_over()
             if former.core.unacknowledged:
                 waited = True
                 await former.drained()
-            else:
-                former.settled()
         return waited
 
     # --- Subscriptions and commands -------------------------------------------------------------

@@ -19,20 +19,23 @@ _MQTT = int(Protocol.MQTT)
 _SENML = ("application/senml+json",)
 
 
-def to_messages(publish: Publish, uplink: Uplink, now_us: int) -> list[RawMessage]:
+def to_messages(
+    publish: Publish, uplink: Uplink, now_us: int, own: str | None = None
+) -> list[RawMessage]:
     """Make the messages of a PUBLISH: one, or those of a JSON array.
 
     Args:
         publish: the packet.
         uplink: whose it is, and its channel.
         now_us: microseconds since 1970.
+        own: the id of its sender, unless a property says it.
     """
     _, payload, qos, retain, _, packet_id, properties = publish
     device, channel = uplink.device, uplink.channel
-    plain = not properties and not retain and qos < 2
+    plain = not properties and not retain and qos < 2 and own is None
     if plain and payload[:1] != b"[" and b'"values"' not in payload:
         return [RawMessage(device, uuid7_bytes(), now_us, _MQTT, channel, payload, "", packet_id)]
-    own = _own_id(properties)
+    own = _own_id(properties) or own
     content_type = properties.get("content_type", "")
     meta = None if plain else _meta(publish)
     port = None if plain else _port(properties)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import UUID
 
-from moorage.plugin import Sender, Service
-from moorage_mqtt import Member
+from moorage.plugin import Sender, Service, Uplink
+from moorage_mqtt import Member, Will
 
 if TYPE_CHECKING:
     from .link import Link
@@ -17,12 +17,25 @@ SERVICES = "services"
 """The space of topics that services see: every application's, each below its id."""
 
 
+class WillAs(NamedTuple):
+    """What a will becomes when it is published: a message under an id of its own.
+
+    The id is made with the connection and is kept, so that the will is stored once, whoever
+    publishes it.
+    """
+
+    id: str
+    uplink: Uplink
+
+
 class Kept(Member):
     """A session of a device or a service, and a client id. A device's topics are its own."""
 
     __slots__ = (
         "children",
         "elsewhere",
+        "going",
+        "is_kept",
         "lasts_s",
         "link",
         "number",
@@ -30,6 +43,7 @@ class Kept(Member):
         "sender",
         "takes_commands",
         "taking",
+        "will_as",
     )
 
     def __init__(self, device: Hashable, client_id: str) -> None:
@@ -39,8 +53,14 @@ class Kept(Member):
         """The application whose topics a filter is about, of those that are not about its own."""
         self.lasts_s = 0
         """How long it outlives its connection, in seconds; 0 if it is not kept."""
+        self.is_kept = False
+        """Whether it was written, or is being: because it lasts, or because of its will."""
         self.saving = 0
-        """How many writes of it are under way."""
+        """How many writes of it are waited for."""
+        self.will_as: WillAs | None = None
+        """What becomes of its will."""
+        self.going: Will | None = None
+        """Its will, while that is on its way to the ledger."""
         self.sender: Sender | Service
         self.takes_commands = False
         self.children: Mapping[str, Sender] | None = None

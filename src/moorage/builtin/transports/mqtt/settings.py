@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 
+from moorage.plugin import Peers
 from moorage_mqtt import Bounds, Limits
 
 
@@ -38,6 +39,7 @@ class DoorSettings:
         connections: how many at most; further ones are closed at once.
         bounds: of what is kept for one device: sessions, subscriptions, retained messages.
         is_open: anybody may publish and subscribe, and nothing enters the ledger (lab mode).
+        peers: how other listeners reach this one; None if there are none.
         stop_timeout_s: seconds to wait for commits under way when stopping.
     """
 
@@ -51,4 +53,5 @@ class DoorSettings:
     connections: int = 20_000
     bounds: Bounds = field(default_factory=lambda: Bounds(sessions=4))
     is_open: bool = False
+    peers: Peers | None = None
     stop_timeout_s: float = 5.0

@@ -1,0 +1,5 @@
+"""The only SQL about sessions: listeners and homes, presence, what devices find again."""
+
+from . import kept, listeners, presence
+
+__all__ = ["kept", "listeners", "presence"]

@@ -1,0 +1,179 @@
+"""Who is connected, and over what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Uuid, column, func, or_, select, table, update
+
+from moorage.kit import pages
+from moorage.kit.caller import Reach
+from moorage.kit.db import Tx
+
+from ..model import LISTENER_LOST, Presence, PresenceEvent, PresenceFilter
+from ..tables import session_presence
+
+# Whose a device is stands in the slice of devices below; a page of connections is cut by it in
+# SQL, so its table is known by name here.
+_devices = table(
+    "devices",
+    column("id", Uuid),
+    column("number"),
+    column("application_id", Uuid),
+    column("organization_id", Uuid),
+)
+_FIELDS = tuple(f.name for f in fields(Presence))
+
+
+async def end_all(tx: Tx, listener_ids: Iterable[UUID]) -> list[int]:
+    """End every connection of dead listeners; give the devices."""
+    rows = await tx.execute(
+        update(session_presence)
+        .where(
+            session_presence.c.connected,
+            session_presence.c.listener_id.in_(list(listener_ids)),
+        )
+        .values(connected=False, disconnected_at=tx.now, cause=LISTENER_LOST)
+        .returning(session_presence.c.number)
+    )
+    return [row.number for row in rows]
+
+
+_CAME = """
+INSERT INTO session_presence AS p (
+    number, client_id, listener_id, connected, connected_at, last_contact_at, disconnected_at,
+    cause, protocol, version, address, tls
+)
+SELECT e.number, e.client_id, :listener, true, e.at, e.at, NULL, NULL, e.protocol, e.version,
+       e.address, e.tls
+FROM unnest(
+    CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:at AS timestamptz[]),
+    CAST(:protocols AS text[]), CAST(:versions AS text[]), CAST(:addresses AS text[]),
+    CAST(:tls AS boolean[])
+) AS e(number, client_id, at, protocol, version, address, tls)
+WHERE e.number = ANY(CAST(:known AS integer[]))
+ORDER BY e.number, e.client_id
+ON CONFLICT (number, client_id) DO UPDATE SET
+    listener_id = excluded.listener_id, connected = true, connected_at = excluded.connected_at,
+    last_contact_at = excluded.last_contact_at, disconnected_at = NULL, cause = NULL,
+    protocol = excluded.protocol, version = excluded.version, address = excluded.address,
+    tls = excluded.tls
+WHERE p.connected_at <= excluded.connected_at
+"""
+
+_WENT = """
+UPDATE session_presence p
+SET connected = false, disconnected_at = e.at, last_contact_at = greatest(p.last_contact_at, e.at),
+    cause = e.cause
+FROM unnest(
+    CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:at AS timestamptz[]),
+    CAST(:causes AS text[])
+) AS e(number, client_id, at, cause)
+WHERE p.number = e.number AND p.client_id = e.client_id AND p.connected
+  AND p.connected_at <= e.at AND p.listener_id = :listener
+"""
+
+
+async def came(
+    tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent], known: Iterable[int]
+) -> None:
+    """Write connections of devices that exist; at most one event a device and client id."""
+    await tx.execute(
+        _CAME,
+        {
+            "listener": listener_id,
+            "numbers": [e.number for e in events],
+            "clients": [e.client_id for e in events],
+            "at": [e.at for e in events],
+            "protocols": [e.protocol for e in events],
+            "versions": [e.version for e in events],
+            "addresses": [e.address for e in events],
+            "tls": [e.tls for e in events],
+            "known": list(known),
+        },
+    )
+
+
+async def went(tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent]) -> None:
+    """End connections, unless a newer one has taken their place."""
+    await tx.execute(
+        _WENT,
+        {
+            "listener": listener_id,
+            "numbers": [e.number for e in events],
+            "clients": [e.client_id for e in events],
+            "at": [e.at for e in events],
+            "causes": [e.cause for e in events],
+        },
+    )
+
+
+async def connected_of(tx: Tx, numbers: Iterable[int]) -> set[int]:
+    """Tell which devices hold any connection."""
+    rows = await tx.execute(
+        select(session_presence.c.number)
+        .where(session_presence.c.number.in_(list(numbers)), session_presence.c.connected)
+        .distinct()
+    )
+    return {row.number for row in rows}
+
+
+async def list_presence(
+    tx: Tx, seen: Reach, asked: pages.PageRequest, wanted: PresenceFilter
+) -> pages.Page[Presence]:
+    """Read a page of connections of the devices that `seen` allows."""
+    query = select(session_presence, _devices.c.id.label("device_id")).join(
+        _devices, _devices.c.number == session_presence.c.number
+    )
+    if not seen.everywhere:
+        query = query.where(
+            or_(
+                _devices.c.organization_id.in_(seen.organization_ids),
+                _devices.c.application_id.in_(seen.application_ids),
+            )
+        )
+    for wanted_column, value in (
+        (_devices.c.id, wanted.device_id),
+        (_devices.c.application_id, wanted.application_id),
+        (_devices.c.organization_id, wanted.organization_id),
+        (session_presence.c.connected, wanted.connected),
+    ):
+        if value is not None:
+            query = query.where(wanted_column == value)
+    return await pages.page(
+        tx,
+        query,
+        asked,
+        sorts={
+            "connectedAt": session_presence.c.connected_at,
+            "lastContactAt": session_presence.c.last_contact_at,
+        },
+        default="-connectedAt",
+        key=func.concat(_devices.c.id, session_presence.c.client_id),
+        read=lambda row: Presence(**{name: getattr(row, name) for name in _FIELDS}),
+    )
+
+
+async def count_connected(tx: Tx) -> dict[str, int]:
+    """Count open connections by protocol."""
+    query = select(session_presence.c.protocol, func.count().label("number")).where(
+        session_presence.c.connected
+    )
+    rows = await tx.execute(query.group_by(session_presence.c.protocol))
+    return {row.protocol: row.number for row in rows}
+
+
+async def trim(tx: Tx, before: datetime, keep: int) -> None:
+    """Forget ended connections older than `before`, and all but the last `keep` of a device."""
+    await tx.execute(
+        "DELETE FROM session_presence p USING ("
+        "  SELECT number, client_id, disconnected_at, row_number() OVER ("
+        "    PARTITION BY number ORDER BY disconnected_at DESC) AS place"
+        "  FROM session_presence WHERE NOT connected) AS ended "
+        "WHERE p.number = ended.number AND p.client_id = ended.client_id AND NOT p.connected "
+        "AND (ended.disconnected_at < :before OR ended.place > :keep)",
+        {"before": before, "keep": keep},
+    )

@@ -1,0 +1,216 @@
+"""Several listeners on one database: a device finds everything at each, and each may die."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from installation import DeviceKey, Installation, free_ports, running
+from moorage.entry import peers
+from moorage.kit import secrets
+from moorage.kit.ids import uuid7
+from moorage_mqtt import (
+    V5,
+    V311,
+    ConnAck,
+    Publish,
+    Session,
+    Will,
+)
+from scenarios.client import Client, connected, dialled
+
+BOTH = pytest.mark.parametrize("version", [V311, V5])
+LISTEN = [sys.executable, "-P", "-m", "moorage.entry.cli", "listen"]
+
+
+@dataclass
+class Listener:
+    """One `moorage listen` beside the installation's own."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def kill(self) -> None:
+        """Kill it without warning."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Give a running installation; its own listener is one of several."""
+    with running(tmp_path_factory.mktemp("listeners") / "data") as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def application(platform: Installation) -> str:
+    return platform.application(platform.organization("Listeners"), "Pumps")
+
+
+@pytest.fixture
+def key(platform: Installation, application: str, request: pytest.FixtureRequest) -> DeviceKey:
+    name = request.node.name
+    return platform.device(application, name, user_name=name)
+
+
+@contextlib.contextmanager
+def started(platform: Installation, **settings: str) -> Iterator[Listener]:
+    """Run one more listener on the installation's database."""
+    port, tls_port = free_ports(2)
+    log = platform.directory.with_name(f"listen-{port}.log")
+    environment = {
+        **platform.environment(),
+        "MOORAGE_DATABASE_URL": platform.database_url,
+        "MOORAGE_MQTT_PORT": str(port),
+        "MOORAGE_MQTT_TLS_PORT": str(tls_port),
+        **{f"MOORAGE_{name}": value for name, value in settings.items()},
+    }
+    with log.open("ab") as out:
+        process = subprocess.Popen(LISTEN, env=environment, stdout=out, stderr=out)
+    listener = Listener(process, port, log)
+    try:
+        platform.until(lambda: lives(platform, listener), f"{log} does not live")
+        yield listener
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        sys.stdout.write(log.read_text())  # Shown if the test fails.
+
+
+def lives(platform: Installation, listener: Listener) -> bool:
+    """Tell whether a listener has said that it lives."""
+    assert listener.process.poll() is None, listener.log.read_text()
+    with psycopg.connect(platform.database_url) as database:
+        rows = database.execute("SELECT name FROM session_listeners").fetchall()
+    return any(name.endswith(f":{listener.port}") for (name,) in rows)
+
+
+@pytest.fixture
+def pair(platform: Installation) -> Iterator[tuple[Listener, Listener]]:
+    with started(platform) as one, started(platform) as other:
+        yield one, other
+
+
+def lasting(key: DeviceKey, client_id: str, version: int = V5, **more: Any) -> dict[str, Any]:
+    """Give how a client connects to a session that lasts."""
+    return {
+        "version": version,
+        "username": key.user_name,
+        "secret": key.secret,
+        "client_id": client_id,
+        "clean_start": False,
+        "properties": {"session_expiry_interval": 600} if version == V5 else None,
+        **more,
+    }
+
+
+async def accepted(client: Client) -> bool:
+    """Wait for CONNACK; tell whether the session was there."""
+    answer = await client.next(ConnAck)
+    assert answer.reason_code == 0, answer
+    return answer.session_present
+
+
+@BOTH
+async def test_the_second_connect_of_a_client_takes_its_session_over(
+    pair: tuple[Listener, Listener], key: DeviceKey, version: int
+) -> None:
+    one, other = pair
+    session = Session()
+    async with (
+        dialled(one.port, **lasting(key, "c", version)) as first,
+        connected(one.port, key.user_name, key.secret, client_id="speaks") as speaks,
+    ):
+        assert not await accepted(first)
+        assert await first.subscribe("v1/up/#") == 1
+        speaks.writer.close()
+        async with dialled(other.port, **lasting(key, "c", version, session=session)) as second:
+            assert await accepted(second)
+            ended = await first.until_closed()
+            if version == V5:
+                assert ended is not None
+                assert ended.reason_code == 0x8E
+            assert await second.publish("v1/up/a", b"{}", qos=2) == 0
+            assert (await second.next(Publish)).topic == "v1/up/a"
+
+
+@BOTH
+async def test_connections_of_a_device_at_different_listeners_hear_each_other(
+    platform: Installation, pair: tuple[Listener, Listener], key: DeviceKey, version: int
+) -> None:
+    one, other = pair
+    async with (
+        dialled(one.port, **lasting(key, "hears", version)) as hears,
+        connected(other.port, key.user_name, key.secret, version=version) as speaks,
+    ):
+        await accepted(hears)
+        assert await hears.subscribe("v1/up/#") == 1
+        for qos in (0, 1, 2):
+            body = b'{"n":%d}' % qos
+            speaks.core.publish("v1/up/a", body, qos=qos, now=0.0)
+            speaks.flush()
+            assert (await hears.next(Publish)).payload == body
+        assert await speaks.subscribe("v1/op/#") == 1
+        await asyncio.to_thread(
+            platform.admin.post, f"/api/v1/devices/{key.id}/operations", json={"code": "blink"}
+        )
+        assert (await speaks.next(Publish)).topic.startswith("v1/op/")
+
+
+@pytest.mark.parametrize("delay_s", [0, 2])
+async def test_the_will_of_a_killed_listeners_device_is_published_once(
+    platform: Installation, pair: tuple[Listener, Listener], key: DeviceKey, delay_s: int
+) -> None:
+    one, other = pair
+    properties: Any = {"will_delay_interval": delay_s}
+    will = Will("v1/up/will", b'{"gone":1}', 1, properties=properties)
+    async with (
+        dialled(one.port, **lasting(key, "lost", will=will)) as client,
+        connected(other.port, key.user_name, key.secret, client_id="hears") as hears,
+    ):
+        await accepted(client)
+        assert await hears.subscribe("v1/up/#") == 1
+        one.kill()
+        # Its home was the one that died, so it comes back; the device that had the will does not.
+        await hears.until_closed()
+    async with connected(other.port, key.user_name, key.secret, client_id="after") as after:
+        assert await after.publish("v1/up", b'{"n":1}') == 0
+    platform.until(lambda: latest(platform, key).get("gone") == 1, "the will was not published")
+
+
+def latest(platform: Installation, key: DeviceKey) -> dict[str, Any]:
+    found = platform.admin.get(f"/api/v1/devices/{key.id}/latest").json()["latest"]
+    return {one["series"]: one["value"] for one in found}
+
+
+async def test_who_has_another_root_key_is_not_talked_to(
+    pair: tuple[Listener, Listener], platform: Installation
+) -> None:
+    with psycopg.connect(platform.database_url) as database:
+        (address,) = database.execute("SELECT address FROM session_listeners").fetchone() or ("",)
+    host, _, port = address.rpartition(":")
+    stranger = secrets.SealingKey(uuid7(), b"x" * 32, datetime.now(UTC))
+    for context in (peers.PeerContexts(secrets.Sealer([stranger])).dialling(), None):
+        reader, writer = None, None
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(host, int(port), ssl=context)
+            writer.write(b"\0\4abcd")
+            assert await reader.read() == b""
+        if writer is not None:
+            writer.close()
