@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +12,9 @@ from uuid import UUID
 
 from httpx2 import ASGITransport, AsyncClient
 
-from moorage import ingest, ledger, organizations, telemetry, users
+from moorage import ingest, ledger, organizations, sessions, telemetry, users
 from moorage.api_gateway import Limits, Rate
+from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
 from moorage.entry.api import Application, build_app
 from moorage.entry.settings import Settings, read
 from moorage.kit.caller import Caller, CallerKind, Grant
@@ -125,6 +127,23 @@ class World:
             for partition in partitions
         ]
         return sum([await process.step() for process in processes])
+
+    @asynccontextmanager
+    async def mqtt(self) -> AsyncIterator[int]:
+        """Have the application listen for MQTT too, as `moorage listen` does; give the port."""
+        host = self.app.state.uplink.door
+        async with self.database.begin(OPERATOR) as tx:
+            host.listener_id = await sessions.start_listener(tx, "test")
+        host._keeping.begin(host.listener_id)
+        door = MqttDoor(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0))
+        ready = asyncio.Event()
+        running = asyncio.create_task(door.run(host, ready.set))
+        await ready.wait()
+        try:
+            yield door.ports[0]
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
     async def join(self, group_id: UUID, user_id: UUID) -> None:
         """Put a user into a permission group."""

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.test_topic_rights import Works, door
+from ingest.test_topic_rights import Works
 from moorage.ingest.service.limits import DeviceLimits
 from moorage.ingest.settings import IngestSettings
 from moorage.kit.ids import uuid7
@@ -22,7 +22,7 @@ from web import World
 @pytest.fixture
 async def works(world: World) -> Any:
     admin = await world.admin()
-    async with door(world) as port:
+    async with world.mqtt() as port:
         made = await Works(world, admin).found("Aarhus", "pump", "valve")
         made.port = port
         yield made

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from httpx2 import AsyncClient
 
-from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
 from scenarios.client import connected
 from web import World
 
@@ -51,19 +47,6 @@ async def move(world: World) -> Move:
     body = {"organizationId": organization, "name": "Old fleet"}
     made = await admin.post("/api/v1/applications", json=body)
     return Move(world, admin, made.json()["id"])
-
-
-@asynccontextmanager
-async def mqtt(world: World) -> AsyncIterator[int]:
-    door = MqttDoor(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0))
-    ready = asyncio.Event()
-    running = asyncio.create_task(door.run(world.app.state.uplink.door, ready.set))
-    await ready.wait()
-    try:
-        yield door.ports[0]
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_device_of_os2iot_posts_where_it_did(move: Move) -> None:
@@ -111,7 +94,7 @@ async def test_old_topics_are_taken_from_their_own_device_only(move: Move) -> No
         oldTopic="devices/12/34/57",
     )  # fmt: skip
     third = await move.device(platform="wso2", secret="a-token-of-wso2-1", oldTopic="acme/bin/b1")
-    async with mqtt(move.world) as port:
+    async with move.world.mqtt() as port:
         async with connected(port, "bin", "pæssword 1", client_id="a") as client:
             assert await client.publish(topic, b'{"level": 4}') == 0
             assert await client.publish("v1/up", b'{"level": 5}') == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +13,6 @@ from uuid import uuid4
 import pytest
 from httpx2 import AsyncClient, Response
 
-from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
 from moorage_mqtt import Disconnect, Publish
 from scenarios.client import connected
 from web import World
@@ -188,22 +185,8 @@ async def test_an_answer_is_taken_when_telemetry_is_shed(site: Site) -> None:
 # --- MQTT ---------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def mqtt(site: Site) -> AsyncIterator[int]:
-    """Run an MQTT door on the site's platform; give its port."""
-    door = MqttDoor(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0))
-    ready = asyncio.Event()
-    running = asyncio.create_task(door.run(site.world.app.state.uplink.door, ready.set))
-    await ready.wait()
-    try:
-        yield door.ports[0]
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
 async def test_over_mqtt_a_gateway_speaks_until_it_loses_somebody(site: Site) -> None:
-    async with mqtt(site) as port, connected(port, "gateway", site.key) as client:
+    async with site.world.mqtt() as port, connected(port, "gateway", site.key) as client:
         topic = f"v1/devices/{site.child}/up/bin"
         for level in (1, 2, 3):
             assert await client.publish(topic, b'{"level": %d}' % level) == 0
@@ -222,7 +205,7 @@ async def test_over_mqtt_a_gateway_speaks_until_it_loses_somebody(site: Site) ->
         told = await client.until_closed()
         assert isinstance(told, Disconnect)
         assert told.reason_code == 0x98
-    async with mqtt(site) as port, connected(port, "gateway", site.key) as client:
+    async with site.world.mqtt() as port, connected(port, "gateway", site.key) as client:
         assert await client.publish(topic, b'{"level": 9}') == 0x87
     levels = [m["values"].get("level") for m in await site.messages(site.child)]
     assert levels == [None, 3, 2, 1]
@@ -235,7 +218,7 @@ async def test_a_credential_that_expires_ends_what_it_opened(site: Site) -> None
     made = await make(
         site.admin, f"/devices/{site.beside}/credentials", kind="key", expiresAt=ends.isoformat()
     )
-    async with mqtt(site) as port, connected(port, "beside", made["secret"]) as client:
+    async with site.world.mqtt() as port, connected(port, "beside", made["secret"]) as client:
         assert await client.publish("v1/up", b"{}") == 0
         assert (await site.post("up", made["secret"], json={})).status_code == 202
         told = await client.until_closed()
@@ -377,7 +360,7 @@ async def test_a_port_reaches_the_message_by_every_way_in(site: Site) -> None:
     assert (await site.post("up", json=items)).status_code == 202
     for wrong in ("256", "-1", "x"):
         assert (await site.post(f"up?port={wrong}", content=b"\x01")).status_code == 400
-    async with mqtt(site) as port, connected(port, "gateway", site.key) as client:
+    async with site.world.mqtt() as port, connected(port, "gateway", site.key) as client:
         client.core.publish(
             "v1/up", b"\x01", qos=1, now=0.0, properties={"user_property": (("port", "10"),)}
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +13,6 @@ from httpx2 import AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
 from moorage.devices.service.topics import PLACES, filled
 from moorage.ingest.service import topics
 from moorage.organizations import Role
@@ -101,24 +99,10 @@ class Works:
                 await asyncio.sleep(0.05)
 
 
-@asynccontextmanager
-async def door(world: World) -> AsyncIterator[int]:
-    """Run an MQTT door on the platform; give its port."""
-    one = MqttDoor(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0))
-    ready = asyncio.Event()
-    running = asyncio.create_task(one.run(world.app.state.uplink.door, ready.set))
-    await ready.wait()
-    try:
-        yield one.ports[0]
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
 @pytest.fixture
 async def towns(world: World) -> AsyncIterator[tuple[Works, Works]]:
     admin = await world.admin()
-    async with door(world) as port:
+    async with world.mqtt() as port:
         made = [
             await Works(world, admin).found(name, "pump", "valve") for name in ("Aarhus", "Odense")
         ]

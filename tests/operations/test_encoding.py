@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -17,7 +15,6 @@ import pytest
 from httpx2 import AsyncClient
 from sqlalchemy import event
 
-from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
 from moorage.kit.ids import uuid7
 from moorage.organizations import Role
 from web import World
@@ -94,20 +91,6 @@ async def site(world: World) -> Site:
     return site
 
 
-@asynccontextmanager
-async def mqtt(site: Site) -> AsyncIterator[int]:
-    """Run an MQTT door on the site's platform; give its port."""
-    door = MqttDoor(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0))
-    ready = asyncio.Event()
-    running = asyncio.create_task(door.run(site.world.app.state.uplink.door, ready.set))
-    await ready.wait()
-    try:
-        yield door.ports[0]
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
 @pytest.mark.parametrize("protocol", [aiomqtt.ProtocolVersion.V311, aiomqtt.ProtocolVersion.V5])
 async def test_a_client_of_either_version_takes_bytes_and_json(
     site: Site, protocol: aiomqtt.ProtocolVersion
@@ -116,7 +99,7 @@ async def test_a_client_of_either_version_takes_bytes_and_json(
     device_id = await site.device(decoderId=decoder_id, metadata={"salt": "7"})
     key = await site.key(device_id)
     async with (
-        mqtt(site) as port,
+        site.world.mqtt() as port,
         aiomqtt.Client("127.0.0.1", port, username="k", password=key, protocol=protocol) as client,
     ):
         await client.subscribe("v1/op/+", qos=1)
