@@ -502,8 +502,8 @@ async def test_a_device_that_changes_doors_keeps_its_order_and_is_cut_at_each(
         rows = await stored(platform, key, number)
         assert [row["n"] for row in rows] == list(range(1, number + 1))
         async with (
-            connected(platform.mqtt_port, key.user_name, key.secret) as here,
-            connected(second, key.user_name, key.secret) as there,
+            connected(platform.mqtt_port, key.user_name, key.secret, client_id="here") as here,
+            connected(second, key.user_name, key.secret, client_id="there") as there,
         ):
             _change(platform, key, "revoke")
             for client in (here, there):

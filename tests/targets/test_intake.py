@@ -16,7 +16,7 @@ from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 from moorage.targets import Intake, Replayer, Target, service, store
 from moorage.targets.model import Comparison, Condition, Content, Sampling, Source
-from moorage.targets.service import replayer
+from moorage.targets.service import catalogue, replayer
 from targets.world import ROOT, World, a_message, a_workshop
 
 
@@ -306,8 +306,9 @@ async def test_a_target_removed_while_messages_are_under_way_is_no_trouble(world
     kept, removed = await world.a_target(), await world.a_target()
     for target in (kept, removed):
         await world.a_route(target)
-    today = datetime.now(UTC).date()
     async with world.database.begin(ROOT) as tx:
+        # Days are those of the organisation, whatever the time at which this is run.
+        today = tx.now.astimezone(await catalogue.zone_of(tx, kept.organization_id)).date()
         await service.remove(tx, ROOT, removed.id)
 
     # What an intake does that read the routes before.

@@ -22,6 +22,7 @@ from moorage.kit.ids import uuid7, uuid7_bytes
 from moorage.kit.outbound import LOOPBACK, Outbound
 from moorage.kit.secrets import Sealer, load_sealer
 from moorage.targets import service
+from moorage.targets.service import catalogue
 from moorage.targets.service.catalogue import Kinds
 
 ROOT = Caller(CallerKind.PERSON, uuid7(), "root", (Grant(frozenset(organizations.Permission)),))
@@ -107,8 +108,9 @@ class World:
             return await targets.get(tx, ROOT, target.id)
 
     async def statement(self, target: targets.Target) -> Any:
-        month = datetime.now(UTC).astimezone().strftime("%Y-%m")
         async with self.database.begin(ROOT) as tx:
+            zone = await catalogue.zone_of(tx, target.organization_id)
+            month = tx.now.astimezone(zone).strftime("%Y-%m")
             return await service.statement(tx, ROOT, target.id, month)
 
     async def letters(self, target: targets.Target) -> list[Any]:

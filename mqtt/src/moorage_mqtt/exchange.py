@@ -271,8 +271,9 @@ class Exchange:
         if not isinstance(qos, int):
             return
         if qos == 2 and reason_code < 0x80:
-            self.session.received.add(packet_id)
-            self.session.changed = True
+            self.session.take(packet_id)
+        elif qos == 2:
+            self.session.received.discard(packet_id)
         if self._state != OPEN:
             del self._awaiting[packet_id]
             return

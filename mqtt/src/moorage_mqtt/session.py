@@ -98,6 +98,11 @@ class Session:
                 self.last_packet_id = packet_id
                 return packet_id
 
+    def take(self, packet_id: int) -> None:
+        """Note a QoS 2 message as taken: sent again, it is answered and is no message."""
+        self.received.add(packet_id)
+        self.changed = True
+
     def enqueue(self, message: Outgoing, messages: int, size: int, now: float) -> bool:
         """Have a message wait; False if `messages` or `size` bytes wait already.
 

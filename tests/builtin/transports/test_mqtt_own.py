@@ -11,6 +11,7 @@ import aiomqtt
 import pytest
 
 from builtin.transports.test_mqtt import House, a_certificate, a_house, both, until
+from moorage.builtin.transports.mqtt.frozen import thaw
 from moorage_mqtt import (
     V5,
     Acknowledged,
@@ -21,6 +22,7 @@ from moorage_mqtt import (
     Subscription,
     UnsubAck,
     Will,
+    encode,
 )
 
 LASTING: Any = {"properties": {"session_expiry_interval": 100}}
@@ -157,3 +159,40 @@ async def test_a_device_comes_over_websocket_on_the_same_ports(tmp_path: Path, t
                 assert (await anext(aiter(client.messages))).payload == b"blink"
         await until(lambda: len(house.host.stored) == 3)
         assert house.host.presences[0].tls is tls
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+async def test_a_message_that_was_stored_and_told_nobody_is_told_when_it_is_sent_again(
+    house: House, qos: int
+) -> None:
+    message = Publish("v1/up/a", b"21", qos, packet_id=7)
+    first = await house.connect(client_id="speaks")
+    first.writer.write(encode(message, V5))
+    await until(lambda: house.host.stored)
+    first.leave()
+    hears = await subscribed(house, "hears", "v1/up/#")
+    again = await house.connect(client_id="speaks")
+    again.writer.write(encode(message._replace(dup=True), V5))
+
+    told = await hears.event(Publish)
+
+    assert (told.payload, told.qos, told.dup) == (b"21", qos, False)
+    assert house.host.payloads() == [b"21"]
+
+
+async def test_what_was_taken_is_written_with_what_waits_for_the_other_session(
+    house: House,
+) -> None:
+    more: Any = {"clean_start": False, **LASTING}
+    away = await subscribed(house, "away", "v1/up/#", session=Session(), **more)
+    away.leave()
+    speaks = await house.connect(client_id="speaks", session=Session(), **more)
+    await until(lambda: (1, "speaks") in house.host.sessions)
+    house.host.keep_s = 0.1
+    speaks.writer.write(encode(Publish("v1/up", b"once", 2, packet_id=3), V5))
+
+    def waiting() -> list[Any]:
+        return list(thaw(house.host.sessions[1, "away"], 0.0).session.queue)
+
+    await until(waiting)
+    assert thaw(house.host.sessions[1, "speaks"], 0.0).session.received == {3}

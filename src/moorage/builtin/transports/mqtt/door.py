@@ -272,6 +272,12 @@ class Door:
             if is_own and publish.retain and code != ReasonCode.QUOTA_EXCEEDED:
                 self.keeper.retained(kept.number, publish)
         self._send()
+        if self.keeper.has_changes:
+            for kept, publish, _ in routes:
+                if publish.qos == 2 and publish.packet_id and kept.lasts_s:
+                    # Written with those who wait for it, so that none of them hears it twice.
+                    kept.session.take(publish.packet_id)
+                    self.keeper.note(kept)
 
     def _publish(self, kept: Kept, publish: Publish, uplink: Uplink) -> int:
         """Send a message to those who see its topic, services among them; give its reason code."""
@@ -353,6 +359,20 @@ class Door:
         if kept is not None and self.is_heard(kept, publish, uplink):
             self._routes.append((kept, publish, uplink))
             self.keeper.pin(kept.number)
+
+    def route_again(self, line: Line, publish: Publish, uplink: Uplink) -> None:
+        """Send on a message that is stored already, then acknowledge it.
+
+        Its listener may have died between storing it and writing down who waits for it.
+        """
+        self._committing += 1
+        settle = partial(self._acknowledge, [(line, publish.packet_id)])
+        if line.kept is not None and self.is_heard(line.kept, publish, uplink):
+            self._route([(line.kept, publish, uplink)])
+            if self.keeper.has_changes:
+                self.keeper.then(settle)
+                return
+        settle(None)
 
     def may_publish(self, sender: Sender | Service, topic: str) -> bool:
         """Tell whether the sender may publish to a topic."""

@@ -231,7 +231,7 @@ class Intake(Line):
         return ()
 
     def _is_repeat(self, publish: Publish, stored: Mapping[int, Collection[Print]]) -> bool:
-        """Acknowledge a message that is stored already; False if it is not."""
+        """Pass on and acknowledge a message that is stored already; False if it is not."""
         uplink = self._uplink(publish)
         if uplink is None:
             return True  # Refused, and told so.
@@ -240,8 +240,8 @@ class Intake(Line):
         last = to_messages(publish, uplink, self.door.now_us())[-1]
         if print_of(last) not in stored.get(uplink.device, ()):
             return False
-        self.core.acknowledge(publish.packet_id)
         self.door.host.shed("repeat")
+        self.door.route_again(self, publish, uplink)
         return True
 
     def _let_go(self) -> None:
