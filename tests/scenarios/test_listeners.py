@@ -180,15 +180,13 @@ async def test_the_will_of_a_killed_listeners_device_is_published_once(
     one, other = pair
     properties: Any = {"will_delay_interval": delay_s}
     will = Will("v1/up/will", b'{"gone":1}', 1, properties=properties)
-    async with (
-        dialled(one.port, **lasting(key, "lost", will=will)) as client,
-        connected(other.port, key.user_name, key.secret, client_id="hears") as hears,
-    ):
+    async with dialled(one.port, **lasting(key, "lost", will=will)) as client:
         await accepted(client)
-        assert await hears.subscribe("v1/up/#") == 1
-        one.kill()
-        # Its home was the one that died, so it comes back; the device that had the will does not.
-        await hears.until_closed()
+        async with connected(other.port, key.user_name, key.secret, client_id="hears") as hears:
+            assert await hears.subscribe("v1/up/#") == 1
+            one.kill()
+            # Its home was the one that died, so it comes back; who had the will does not.
+            await hears.until_closed()
     async with connected(other.port, key.user_name, key.secret, client_id="after") as after:
         assert await after.publish("v1/up", b'{"n":1}') == 0
     platform.until(lambda: latest(platform, key).get("gone") == 1, "the will was not published")
