@@ -266,6 +266,8 @@ class Door:
             if wait_s := self._answer_allowance.take(device, count):
                 return Wait("device's", "answers a second", self._answer_allowance.rate, wait_s)
             return None
+        if not self._quotas and not self._limits:  # As nearly always: this is done per message.
+            return self._limits.take(device, (), count, size)
         owners = _owners(self._senders.by_number.get(device))
         ids = tuple(owner for _, owner in owners)
         wait = self._limits.take(device, ids, count, size)

@@ -6,6 +6,7 @@ application may only say less.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from uuid import UUID
@@ -48,6 +49,10 @@ class DeviceLimits:
         self._messages = Allowance(settings.device_rate, settings.device_burst)
         self._bytes = Allowance(settings.device_bytes, settings.device_bytes * BURST_S)
 
+    def __bool__(self) -> bool:
+        """Whether anybody says anything of its devices."""
+        return bool(self._said)
+
     def read(self, stored: Mapping[UUID, Mapping[Quota, int]]) -> None:
         """Take on what applications and organisations say of their devices."""
         self._said = {
@@ -69,9 +74,10 @@ class DeviceLimits:
         if self._said and any(owner in self._said for owner in owners):
             messages = self._allowance(Quota.DEVICE_MESSAGES, owners, messages)
             octets = self._allowance(Quota.DEVICE_BYTES, owners, octets)
-        if wait_s := messages.take(device, count):
+        now = time.monotonic()
+        if wait_s := messages.take(device, count, now=now):
             return _wait(Quota.DEVICE_MESSAGES, messages.rate, wait_s)
-        if wait_s := octets.take(device, size):
+        if wait_s := octets.take(device, size, now=now):
             return _wait(Quota.DEVICE_BYTES, octets.rate, wait_s)
         return None
 
