@@ -22,7 +22,7 @@ from .batch import Batch, Column, Index
 from .expressions import Aggregate, Vectoriser
 from .kernels import plain
 from .operations import OUT
-from .store import Codes, Joined, Kept, grown
+from .store import Codes, Joined, Kept, Pairs, grown
 from .vector import Refused, Vector, View
 from .windows import Steps
 
@@ -38,7 +38,7 @@ class Groups(Kept):
         self.aggregates = kinds
         self.epochs = aggregates.Epochs()
         self.keys = Joined(width)
-        self.pairs = Codes()
+        self.pairs = Pairs()
         self._seen = np.empty(0, np.int64)
         self._slots = np.empty(0, np.int64)
         self._stamp = 1

@@ -89,7 +89,7 @@ class Planned:
         codes = known.keys.of(columns)
         if parts is None:
             return codes, _texts_of(known), (len(known.keys), part_count)
-        codes = known.pairs.of_pairs(parts, codes)
+        codes = known.pairs.of(parts, codes)
         return codes, _pair_texts_of(known), (len(known.pairs), part_count)
 
 
@@ -99,6 +99,17 @@ class Paired(Planned):
     def __init__(self, flow: Flow, output: Output, selecting: Selecting) -> None:
         super().__init__(flow, output)
         self._selecting = selecting
+
+    def tell_plainly(
+        self, frames: list[list[Column]], ts: Index, calls: Index | None, parts: Index | None
+    ) -> None:
+        """Select from pairs that are each told as they are, where `Output.passes` holds and nothing
+        is aggregated.
+        """
+        view = View(frames, ts, self._flow.clock.now, list)
+        columns = [vector.run(view) for vector in self._selecting.vectors]
+        chunks = None if calls is None or calls[0] == calls[-1] else calls
+        self.output.pass_on(Batch(columns, ts, chunks=chunks, parts=parts))
 
     def tell(
         self, known: Groups, steps: Steps, frames: list[list[Column]], parts: Index | None, now: int
@@ -311,4 +322,4 @@ def _texts_of(known: Groups) -> Callable[[int], str]:
 
 
 def _pair_texts_of(known: Groups) -> Callable[[int], str]:
-    return lambda code: known.keys.texts()[int(known.pairs.texts()[code].partition(":")[2])]
+    return lambda code: known.keys.texts()[int(known.pairs.seconds[code])]
