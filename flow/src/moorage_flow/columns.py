@@ -29,9 +29,11 @@ class Columns(Mapping[str, list[Any]]):
     @property
     def times(self) -> list[int]:
         """When each row came, in ms: the time of the last of those it came together with."""
-        if not isinstance(self._times, list):
-            self._times = self._times.times().tolist()
-        return self._times
+        if isinstance(self._times, list):
+            return self._times
+        times: list[int] = self._times.times().tolist()
+        self._times = times
+        return times
 
     def __getitem__(self, name: str) -> list[Any]:
         column = self._columns[name]

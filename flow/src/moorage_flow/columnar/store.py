@@ -272,7 +272,7 @@ class Pairs(Kept):
             self._latest = grown(self._latest, most)
         held = (self.firsts, self.seconds, self._latest)
         self._index = kernels.bucket_index(self._index, held, self.size, most)
-        # Found as the buckets of aggregations are; nobody asks which pair of a number is the latest.
+        # Found as the buckets of aggregations are; nobody asks which event is the latest.
         coming = (first, second, second)
         found, _, self.size = kernels.find_buckets(self._index, coming, held, self.size)
         return found
