@@ -271,9 +271,13 @@ class Batch:
         """Give each row the time of the last one of its chunk."""
         if self.chunks is None:
             return np.full(len(self), self.ts[-1]) if len(self) else self.ts
-        ends = np.flatnonzero(self.chunks[1:] != self.chunks[:-1])
-        ends = np.append(ends, len(self) - 1)
-        return np.repeat(self.ts[ends], np.diff(ends, prepend=-1))
+        ends = (self.chunks[1:] != self.chunks[:-1]).nonzero()[0]
+        count = len(self)
+        if len(ends) + 1 == count:
+            return self.ts
+        bounds = np.empty(len(ends) + 2, np.int64)
+        bounds[0], bounds[1:-1], bounds[-1] = -1, ends, count - 1
+        return np.repeat(self.ts[bounds[1:]], bounds[1:] - bounds[:-1])
 
     def split(self) -> Iterable[Batch]:
         """Give each chunk as a batch of its own."""
