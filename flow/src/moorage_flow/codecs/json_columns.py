@@ -94,7 +94,7 @@ class Piece(NamedTuple):
 class Scanner:
     """Reads the lines of one stream into columns of `size` rows.
 
-    A column's words are kept from batch to batch, so that batches share them as long as none is new.
+    A column's words are kept from batch to batch: those without a new one share them.
     """
 
     def __init__(self, stream: str, shape: Shape, size: int) -> None:
