@@ -4,6 +4,8 @@ last row is kept. What a batch costs at its end, and in memory, goes by its grou
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..language.syntax import Type
@@ -23,12 +25,16 @@ class Gathered(Kept):
         self.ts = np.empty(0, np.int64)
         self.groups = np.empty(0, np.int64)
         self.size = 0
+        # By group the batch it was last in; this one is `_turn`.
         self._batches = np.empty(0, np.int64)
         self._turn = 1
 
-    def __setstate__(self, state: dict[str, object]) -> None:
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        # By group the batch it was last in, `turn` being this one; both begin anew in a snapshot.
         self._batches, self._turn = np.zeros(len(self.ts), np.int64), 1
         self._batches[self.told()] = self._turn
 
