@@ -5,6 +5,7 @@ machine, else in Python.
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ def _at(array: Any) -> int | None:
 
 
 def _layout_known() -> bool:
+    if sys.implementation.name != "cpython":
+        return False  # Where an object's identity is no address.
     probe = np.zeros(2, np.int64)
     return _at(probe) == probe.ctypes.data and _at(probe[1:]) == probe.ctypes.data + probe.itemsize
 
