@@ -150,9 +150,9 @@ class PatternQuery(Paired):
         entering = np.full(count, -1, np.int64)
         asking = np.full(count, -1, np.int64)
         if mode != SECOND:
-            held = _all(plan.enters, views[0], count)
-            if held.any():
-                entering[held] = self._enter(state, batch, parts, views[0], held)
+            index = _all(plan.enters, views[0], count).nonzero()[0]
+            if len(index):
+                entering[index] = self._enter(state, batch.take(index), parts[index])
         seconds: list[tuple[Any, Any]] = []
         if mode != FIRST:
             held = _all(plan.asks, views[1], count)
@@ -194,16 +194,14 @@ class PatternQuery(Paired):
 
     # --- Rows that wait ---
 
-    def _enter(self, state: State, batch: Batch, parts: Index, view: View, held: Any) -> Index:
+    def _enter(self, state: State, come: Batch, parts: Index) -> Index:
         plan = self._plan
-        come = batch.take(held)
-        view = View([come.columns] * 2, come.ts, view.now, come.events)
+        view = View([come.columns] * 2, come.ts, self._flow.clock.now, come.events)
         able = _all(plan.able, view, len(come))
-        keys, known = self._keys(state, 0, view, parts[held])
+        keys, known = self._keys(state, 0, view, parts)
         able = able if known is None else able & known
         columns = [come.columns[place] for place in self._kept]
-        zeros = np.zeros(len(come), np.int64)
-        first = state.rows.put(columns, come.ts, parts[held], zeros)
+        first = state.rows.put(columns, come.ts, parts, None)
         size = state.rows.size
         for at, test in enumerate(plan.tests):
             values, nulls = self._side(state, test.first, test, view)
