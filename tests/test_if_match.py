@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from borders import North, filled, settle
+from borders import North, filled
 from web import World
 
 EDITED = [
@@ -22,11 +22,6 @@ EDITED = [
     ("/api/v1/devices/{device_id}", "/devices"),
     ("/api/v1/decoders/{decoder_id}", "/decoders"),
 ]
-
-
-@pytest.fixture
-async def north(world: World) -> North:
-    return await settle(world)
 
 
 async def test_two_changes_of_one_version_do_not_both_pass(north: North) -> None:
