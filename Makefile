@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
 export UV_NO_CONFIG := 1
 export UV_PYTHON_DOWNLOADS := never
+# Hundreds of processes start here; without a cache each of them compiles every library anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the commands

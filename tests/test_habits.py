@@ -17,7 +17,6 @@ from moorage.kit.asking import JSON
 from moorage.kit.exports import CSV, DOWNLOADS, NDJSON, PARQUET
 from web import World
 
-
 # --- Questions ----------------------------------------------------------------
 
 

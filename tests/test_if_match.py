@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from borders import North, filled
-from web import World
 
 EDITED = [
     ("/api/v1/organizations/{organization_id}", "/organizations"),
