@@ -68,7 +68,7 @@ test: install console $(PEERS)/node_modules/.stamp ## Check and test everything
 	scripts/node npm --prefix console run --silent check
 	scripts/node npm --prefix console run --silent test
 	$(BIN)/pytest
-	$(BIN)/pytest tests/console $(ALONE) -n 2
+	$(BIN)/pytest tests/console $(ALONE) -n 2 --dist loadfile
 
 test-peers: install ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers
