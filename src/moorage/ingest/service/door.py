@@ -19,6 +19,7 @@ from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
+from moorage.sections import IngestSettings
 
 from ..errors import DiskFull, Overloaded, TooFast
 from ..ports import (
@@ -32,7 +33,6 @@ from ..ports import (
     Uplink,
     Wait,
 )
-from ..settings import IngestSettings
 from . import topics
 from .allowance import Allowance
 from .keeping import Keeping
