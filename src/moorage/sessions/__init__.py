@@ -1,6 +1,15 @@
 """Who is connected, since when, and why the last connection ended."""
 
-from .model import KeptSession, Listener, Presence, PresenceEvent, PresenceFilter, RetainedMessage
+from .model import (
+    KeptSession,
+    Listener,
+    PassedMessage,
+    Presence,
+    PresenceEvent,
+    PresenceFilter,
+    RetainedMessage,
+    SharedMessage,
+)
 from .service import (
     beat,
     bury,
@@ -11,20 +20,25 @@ from .service import (
     kept_of,
     list_listeners,
     list_presence,
+    living,
     presence_of,
     record,
     release,
+    shared_since,
     start_listener,
     stop_listener,
+    unhearing,
 )
 
 __all__ = [
     "KeptSession",
     "Listener",
+    "PassedMessage",
     "Presence",
     "PresenceEvent",
     "PresenceFilter",
     "RetainedMessage",
+    "SharedMessage",
     "beat",
     "bury",
     "claim",
@@ -34,9 +48,12 @@ __all__ = [
     "kept_of",
     "list_listeners",
     "list_presence",
+    "living",
     "presence_of",
     "record",
     "release",
+    "shared_since",
     "start_listener",
     "stop_listener",
+    "unhearing",
 ]

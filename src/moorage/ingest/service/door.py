@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
@@ -37,6 +36,7 @@ from . import topics
 from .allowance import Allowance
 from .keeping import Keeping
 from .limits import DeviceLimits
+from .living import Living
 from .notes import Notes
 from .process import CONSUMER
 from .quotas import Quotas
@@ -48,7 +48,6 @@ from .topics import is_answer
 log = structlog.get_logger()
 
 WRITE_EVERY_S = 0.25
-BEAT_EVERY_S = 2.0
 # As many as a device may have under way (the receive maximum of the MQTT door).
 REPEAT_DEPTH = 200
 LONGEST_COMMIT_S = 10.0
@@ -67,6 +66,7 @@ class _Follower(NamedTuple):
     cut: Callable[[Sequence[int]], None]
     lost: Callable[[Sequence[int]], None]
     due: Callable[[Sequence[int]], None]
+    met: Callable[[Sequence[sessions.Listener], bool], None]
 
 
 class Door:
@@ -100,7 +100,6 @@ class Door:
             room: on the disk.
         """
         self._database = database
-        self._name, self._address, self._version = name, address, version
         self.settings = settings
         self._writers = [
             ledger.Writer(database, partition=partition, repeated=partial(self.shed, "repeat"))
@@ -127,8 +126,19 @@ class Door:
         self._keeping = Keeping(database, self._lost)
         self.keep = self._keeping.keep
         self.find_again = self._keeping.find_again
+        self.shared_since = self._keeping.shared_since
         self.let_move = self._keeping.leave
-        self.listener_id: UUID | None = None
+        self._living = Living(
+            database,
+            name,
+            address,
+            version,
+            began=self._keeping.begin,
+            due=self._due,
+            met=self._met,
+        )
+        self.bury = self._living.bury
+        self.begin_life = self._living.begin
         self._followers: list[_Follower] = []
         self._commands = asyncio.Event()
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas.changed.set())
@@ -153,47 +163,13 @@ class Door:
             tasks.create_task(self._quotas.follow(self._database))
             tasks.create_task(self._quotas.share_for_ever(self._database, self._id))
             tasks.create_task(self._room.watch(self._database))
-            if self._name is not None:
-                tasks.create_task(self._live(self._name))
+            if self._living.name is not None:
+                tasks.create_task(self._living.run(self._living.name))
 
-    async def _live(self, name: str) -> None:
-        """Live as a listener: end what a predecessor left connected, then beat."""
-        while True:
-            try:
-                async with self._database.begin() as tx:
-                    listener = self.listener_id
-                    if listener is None or not await sessions.beat(tx, listener):
-                        listener = await sessions.start_listener(
-                            tx, name, self._address, self._version
-                        )
-                    due = await sessions.due_wills(tx, listener)
-            except DatabaseUnavailable:
-                await asyncio.sleep(1)
-                continue
-            if listener != self.listener_id:
-                if self.listener_id is not None:
-                    log.error("listener_given_up", listener_id=self.listener_id)
-                self.listener_id = listener
-                self._keeping.begin(listener)
-            if due:
-                for follower in self._followers:
-                    follower.due(due)
-            await asyncio.sleep(BEAT_EVERY_S)
-
-    async def _stop_living(self) -> None:
-        """Say that nobody is at home here any more."""
-        if self.listener_id is not None:
-            with suppress(DatabaseUnavailable):  # Then the others find out.
-                async with self._database.begin() as tx:
-                    await sessions.stop_listener(tx, self.listener_id)
-
-    async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
-        """Give up another listener that could not be reached, if it is dead."""
-        async with self._database.begin() as tx:
-            dead = await sessions.bury(tx, listener_id, by=self._name or "", refused=refused)
-        if dead:
-            log.warning("listener_buried", listener_id=listener_id)
-        return dead
+    @property
+    def listener_id(self) -> UUID | None:
+        """Give by which id other listeners know this one; None before they do."""
+        return self._living.id
 
     def recognised(self, sender: devices.Sender) -> None:
         """Take up a sender that somebody else has recognised: whose quotas it uses, is listed."""
@@ -421,7 +397,7 @@ class Door:
                 await self._write_once()
         finally:
             await self._write_once()
-            await self._stop_living()
+            await self._living.stop()
 
     async def _write_once(self) -> None:
         await self._notes.write(self._database, self._senders.by_number, self.listener_id)
@@ -435,9 +411,10 @@ class Door:
         cut: Callable[[Sequence[int]], None],
         lost: Callable[[Sequence[int]], None],
         due: Callable[[Sequence[int]], None],
+        met: Callable[[Sequence[sessions.Listener], bool], None],
     ) -> None:
-        """Hand over commands and wills, cut connections of senders that changed or moved."""
-        self._followers.append(_Follower(connected, deliver, cut, lost, due))
+        """Hand over commands and devices to take up, cut connections of senders that changed."""
+        self._followers.append(_Follower(connected, deliver, cut, lost, due, met))
         self._commands.set()
 
     def look_for_commands(self) -> None:
@@ -476,6 +453,14 @@ class Door:
     def _lost(self, numbers: Sequence[int]) -> None:
         for follower in self._followers:
             follower.lost(numbers)
+
+    def _due(self, numbers: Sequence[int]) -> None:
+        for follower in self._followers:
+            follower.due(numbers)
+
+    def _met(self, others: Sequence[sessions.Listener], is_complete: bool) -> None:
+        for follower in self._followers:
+            follower.met(others, is_complete)
 
     async def _follow_commands(self) -> None:
         while True:

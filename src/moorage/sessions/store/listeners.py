@@ -96,6 +96,24 @@ async def remove(tx: Tx, listener_ids: Sequence[UUID]) -> None:
     await tx.execute(delete(session_listeners).where(session_listeners.c.id.in_(listener_ids)))
 
 
+async def living(tx: Tx) -> list[Listener]:
+    """List the listeners, the oldest first, without their connections."""
+    return [
+        _listener(row)
+        for row in await tx.execute(select(session_listeners).order_by(session_listeners.c.id))
+    ]
+
+
+async def is_living(tx: Tx, listener_id: UUID) -> bool:
+    """Tell whether a listener was not given up; it is not until the end of the transaction."""
+    found = await tx.execute(
+        select(session_listeners.c.id)
+        .where(session_listeners.c.id == listener_id)
+        .with_for_update(read=True, key_share=True)
+    )
+    return found.scalar_one_or_none() is not None
+
+
 async def list_all(tx: Tx) -> list[Listener]:
     """List the listeners, by name, with how many connections each holds."""
     rows = await tx.execute(

@@ -19,6 +19,7 @@ from moorage.plugin import (
     Found,
     KeptSession,
     Kind,
+    Listener,
     Listening,
     MoorageError,
     Presence,
@@ -28,6 +29,8 @@ from moorage.plugin import (
     RetainedMessage,
     Sender,
     Service,
+    Shared,
+    SharedMessage,
     Uplink,
     Wait,
 )
@@ -172,7 +175,11 @@ class OpenHost:
         """Never be overloaded."""
 
     def keep(
-        self, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], done: Done
+        self,
+        kept: Sequence[KeptSession],
+        retained: Sequence[RetainedMessage],
+        shared: Sequence[SharedMessage],
+        done: Done,
     ) -> None:
         """Keep nothing."""
         done(None)
@@ -180,6 +187,12 @@ class OpenHost:
     async def find_again(self, device: int) -> Found:
         """Find nothing."""
         return Found([], [])
+
+    async def shared_since(
+        self, applications: Collection[UUID], heard: Mapping[UUID, int]
+    ) -> Shared:
+        """Find nothing."""
+        return Shared((), ())
 
     def let_move(self, device: int) -> None:
         """Be the only one."""
@@ -208,5 +221,6 @@ class OpenHost:
         cut: Callable[[Sequence[int]], None],
         lost: Callable[[Sequence[int]], None],
         due: Callable[[Sequence[int]], None],
+        met: Callable[[Sequence[Listener], bool], None],
     ) -> None:
         """Have nothing to hand over."""

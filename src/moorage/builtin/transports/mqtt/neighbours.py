@@ -19,6 +19,7 @@ import structlog
 from moorage.plugin import Listener, Peers, Sender
 from moorage_mqtt import ReasonCode
 
+from .following import Follower
 from .line import UNREAD
 from .link import Link
 
@@ -33,7 +34,7 @@ _TRY_AGAIN_S = 0.2
 _LENGTH = 2
 
 
-class _Hello(msgspec.Struct, array_like=True):
+class _Hello(msgspec.Struct, array_like=True, tag="device"):
     """What a listener says to another: for whom it asks, and who the client is."""
 
     listener_id: UUID
@@ -41,6 +42,12 @@ class _Hello(msgspec.Struct, array_like=True):
     client_id: str
     address: str
     tls: bool
+
+
+class _Follow(msgspec.Struct, array_like=True, tag="follow"):
+    """What a listener says to another that it follows (see `following`)."""
+
+    listener_id: UUID
 
 
 class _Answer(Enum):
@@ -52,7 +59,7 @@ class _Answer(Enum):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_hello = msgspec.msgpack.Decoder(_Hello).decode
+_hello = msgspec.msgpack.Decoder(_Hello | _Follow).decode
 
 
 class Neighbours:
@@ -99,15 +106,11 @@ class Neighbours:
 
     async def _ask(self, link: Link, where: Listener, device: int, client_id: str) -> bool:
         """Ask a device's home for it; tell whether the connection is carried there now."""
-        host, _, port = str(where.address).rpartition(":")
-        hello = _encode(_Hello(where.id, device, client_id, link.address, link.tls))
+        hello = _Hello(where.id, device, client_id, link.address, link.tls)
         refused = False
         try:
             async with asyncio.timeout(_HELLO_S):
-                reader, writer = await asyncio.open_connection(
-                    host, int(port), ssl=self._peers.dialling()
-                )
-                writer.write(len(hello).to_bytes(_LENGTH, "big") + hello)
+                reader, writer = await self._dial(where, hello)
                 answer = _Answer(await reader.readexactly(1))
         except (OSError, EOFError, ValueError) as failed:  # A time that is up is an OSError.
             log.warning("listener_not_reached", name=where.name, error=str(failed))
@@ -121,6 +124,19 @@ class Neighbours:
             await asyncio.sleep(_TRY_AGAIN_S)
         return False
 
+    async def dial(self, listener: Listener) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Begin to follow a listener. Raises OSError."""
+        return await self._dial(listener, _Follow(listener.id))
+
+    async def _dial(
+        self, listener: Listener, hello: _Hello | _Follow
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, _, port = str(listener.address).rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=self._peers.dialling())
+        said = _encode(hello)
+        writer.write(len(said).to_bytes(_LENGTH, "big") + said)
+        return reader, writer
+
     # --- A device that comes elsewhere ----------------------------------------------------------
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -132,6 +148,11 @@ class Neighbours:
         except (OSError, EOFError, msgspec.MsgspecError) as failed:
             peer = writer.get_extra_info("peername")
             log.warning("peer_refused", address=peer[0] if peer else "", error=str(failed))
+            writer.transport.abort()
+            return
+        if isinstance(hello, _Follow):
+            if hello.listener_id == self._door.host.listener_id and not self._door.is_closing:
+                await Follower(self._door, self._door.routes, reader, writer).run()
             writer.transport.abort()
             return
         answer = await self._decide(hello)
