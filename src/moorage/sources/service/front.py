@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import moorage_mqtt as mqtt
-from moorage import devices, ingest
+from moorage import devices, ingest, sessions
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 
