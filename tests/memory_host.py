@@ -216,6 +216,9 @@ class MemoryHost:
     def let_move(self, device: int) -> None:
         pass
 
+    def meet(self) -> None:
+        pass
+
     async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
         return True
 

@@ -342,6 +342,10 @@ class Host(Protocol):
         """Give by which id other listeners know this one; None before they do."""
         ...
 
+    def meet(self) -> None:
+        """Look at once for other listeners: one that has just begun to live has called."""
+        ...
+
     async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
         """Give up another listener that could not be reached, if it is dead; tell whether it is.
 

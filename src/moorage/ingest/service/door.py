@@ -138,6 +138,7 @@ class Door:
             met=self._met,
         )
         self.bury = self._living.bury
+        self.meet = self._living.meet
         self.begin_life = self._living.begin
         self._followers: list[_Follower] = []
         self._commands = asyncio.Event()

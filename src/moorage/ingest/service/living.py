@@ -97,6 +97,10 @@ class Living:
         if due:
             self._due(due)
 
+    def meet(self) -> None:
+        """Beat at once, and so learn of who else lives."""
+        self._soon.set()
+
     async def stop(self) -> None:
         """Say that nobody is at home here any more."""
         if self.id is not None:
@@ -114,5 +118,5 @@ class Living:
             dead = await sessions.bury(tx, listener_id, by=self.name or "", refused=refused)
         if dead:
             log.warning("listener_buried", listener_id=listener_id)
-            self._soon.set()
+            self.meet()
         return dead

@@ -152,6 +152,8 @@ class Catching:
         places: dict[UUID, int],
     ) -> None:
         broker, now = self._door.broker, self._door.time()
+        if broker.find(kept.number, kept.client_id) is not kept:
+            return  # It has ended, or its device is at home elsewhere by now.
         waiting, kept.behind = kept.behind or [], None
         for call in behind.then:
             call(retained)

@@ -33,7 +33,8 @@ _LONGEST = 16_777_216
 _BEAT_S = 1.0
 # Silent for so long, somebody is followed anew.
 _SILENCE_S = 3.0
-_TRY_AGAIN_S = 0.5
+_TRY_AGAIN_S = 0.2
+_GIVEN_UP_S = 2.0
 # How long what another listener may still have to say is waited for, once it is not reached.
 DOUBT_S = 10.0
 # What may wait for somebody who does not read; beyond, QoS 0 is dropped, then the connection.
@@ -113,11 +114,15 @@ class Follower:
     def __init__(
         self,
         door: Door,
-        routes: Routes,
+        listener_id: UUID,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        self.routes = routes
+        self.listener_id = listener_id
+        self.has_told = False
+        """Whether it has said what it wants."""
+        self._came_at = door.time()
+        self.routes = door.routes
         self._door = door
         self._reader = reader
         self._transport = writer.transport
@@ -146,6 +151,11 @@ class Follower:
     def close(self) -> None:
         """End the connection."""
         self._transport.abort()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it came so lately that it may yet be met."""
+        return self._door.time() < self._came_at + DOUBT_S
 
     @property
     def is_closed(self) -> bool:
@@ -179,6 +189,8 @@ class Follower:
         if wanted.added:
             spaces = {application_id for application_id, _ in wanted.added}
             self._door.forget_topics(spaces.pop() if len(spaces) == 1 else None)
+        self.has_told = True
+        self.routes.look_again()
         place = self.routes.place
         answer = framed(_Known(wanted.version, place))
         self._door.keeper.then(lambda _error: self._write(answer))
@@ -216,6 +228,11 @@ class Following:
         self._doubted_until = door.time() + DOUBT_S
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run())
+
+    @property
+    def listener_id(self) -> UUID:
+        """Who it is."""
+        return self._listener.id
 
     @property
     def is_followed(self) -> bool:
@@ -262,11 +279,13 @@ class Following:
                 refused = False
             self._lost()
             await self._routes.bury(self._listener, refused=refused)
-            await asyncio.sleep(_TRY_AGAIN_S)
-            if self.is_settled:
-                # Given up for now; what it writes down is read now and then.
-                self._routes.look_again()
-                self._door.catching.all_behind()
+            if not self.is_settled:
+                await asyncio.sleep(_TRY_AGAIN_S)
+                continue
+            # Given up for now; what it writes down is read now and then.
+            self._routes.look_again()
+            self._door.catching.all_behind()
+            await asyncio.sleep(_GIVEN_UP_S)
 
     def _lost(self) -> None:
         """Have all that it may have sent read from where it is written down."""

@@ -197,6 +197,9 @@ class OpenHost:
     def let_move(self, device: int) -> None:
         """Be the only one."""
 
+    def meet(self) -> None:
+        """Know no other."""
+
     async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
         """Know no other."""
         return True

@@ -45,9 +45,10 @@ class _Hello(msgspec.Struct, array_like=True, tag="device"):
 
 
 class _Follow(msgspec.Struct, array_like=True, tag="follow"):
-    """What a listener says to another that it follows (see `following`)."""
+    """What a listener says to another that it follows (see `following`): to whom, and who."""
 
     listener_id: UUID
+    follower_id: UUID
 
 
 class _Answer(Enum):
@@ -126,7 +127,10 @@ class Neighbours:
 
     async def dial(self, listener: Listener) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Begin to follow a listener. Raises OSError."""
-        return await self._dial(listener, _Follow(listener.id))
+        own = self._door.host.listener_id
+        if own is None:
+            raise ConnectionAbortedError
+        return await self._dial(listener, _Follow(listener.id, own))
 
     async def _dial(
         self, listener: Listener, hello: _Hello | _Follow
@@ -152,7 +156,7 @@ class Neighbours:
             return
         if isinstance(hello, _Follow):
             if hello.listener_id == self._door.host.listener_id and not self._door.is_closing:
-                await Follower(self._door, self._door.routes, reader, writer).run()
+                await Follower(self._door, hello.follower_id, reader, writer).run()
             writer.transport.abort()
             return
         answer = await self._decide(hello)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -44,6 +45,7 @@ class Routes:
         self._interests = Interests()
         self._followings: dict[UUID, Following] = {}
         self._followers: set[Follower] = set()
+        self._own: UUID | None = None
         self._place = 0
         self.sent_place = 0
         """The place in our order up to which the others have been sent all."""
@@ -56,13 +58,15 @@ class Routes:
         # The frame of the copy that was sent last: the same goes to several.
         self._last: tuple[Outgoing, bytes] | None = None
         self._unsent: list[tuple[Follower, Hashable, str, bytes]] = []
-        door.broker.counted = self._count
+        if not door.settings.is_open:
+            door.broker.counted = self._count
 
     async def joined(self) -> None:
         """Wait until the others know that this listener is here; not for long."""
         if not self._joined.is_set():
-            async with asyncio.timeout(_JOIN_S):
-                await self._joined.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_JOIN_S):
+                    await self._joined.wait()
 
     def close(self) -> None:
         """End what goes on with others."""
@@ -80,8 +84,12 @@ class Routes:
             others: the other listeners.
             is_complete: nobody is at home nowhere whom others may send something.
         """
-        living = {one.id: one for one in others}
-        for gone in self._followings.keys() - living.keys():
+        if self._own != self._door.host.listener_id:
+            self._own = self._door.host.listener_id
+            for following in self._followings.values():
+                following.close()  # They knew this listener by its former life.
+            self._followings.clear()
+        for gone in self._followings.keys() - {one.id for one in others}:
             self._followings.pop(gone).close()
             # Nothing more will come of it, and what it wrote last is to be read.
             self._door.catching.all_behind()
@@ -90,21 +98,27 @@ class Routes:
         for one in others:
             if one.id not in self._followings and one.address is not None:
                 self._followings[one.id] = Following(self._door, self, one)
-        was_alone, self._is_alone = self._is_alone, is_complete and not others
+        was_alone = self._is_alone
+        self._is_alone = is_complete and not others and not self._followers
         if was_alone and not self._is_alone:
             self._door.forget_topics(None)
         self.look_again()
 
     def look_again(self) -> None:
-        """Look whether all others are followed, or given up for now."""
+        """Look whether all others are followed and follow this one, or are given up for now."""
         self._door.catching.wake()
-        if all(one.is_settled for one in self._followings.values()):
+        told = {one.listener_id for one in self._followers if one.has_told}
+        if not self.is_doubtful and all(
+            one.listener_id in told for one in self._followings.values() if one.is_followed
+        ):
             self._joined.set()
 
     @property
     def is_doubtful(self) -> bool:
         """Whether somebody cannot be reached who may have something to say yet."""
-        return any(not one.is_settled for one in self._followings.values())
+        return any(not one.is_settled for one in self._followings.values()) or any(
+            one.is_new and one.listener_id not in self._followings for one in self._followers
+        )
 
     @property
     def reaches_all(self) -> bool:
@@ -210,6 +224,8 @@ class Routes:
     def add(self, follower: Follower) -> None:
         """Take up a listener that follows this one."""
         self._followers.add(follower)
+        if follower.listener_id not in self._followings:
+            self._door.host.meet()
         if self._is_alone:
             self._is_alone = False
             self._door.forget_topics(None)
@@ -217,3 +233,4 @@ class Routes:
     def remove(self, follower: Follower) -> None:
         """Let go of it."""
         self._followers.discard(follower)
+        self.look_again()
