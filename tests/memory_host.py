@@ -238,7 +238,7 @@ class MemoryHost:
         cut: Callable[[Sequence[int]], None],
         lost: Callable[[Sequence[int]], None],
         due: Callable[[Sequence[int]], None],
-        met: Callable[[Sequence[Listener], bool], None],
+        met: Callable[[Sequence[Listener], bool], int],
     ) -> None:
         self.connected, self.deliver, self.cut = connected, deliver, cut
         self.lost, self.due = lost, due

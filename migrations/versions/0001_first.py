@@ -232,6 +232,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("follows", sa.Integer(), server_default="0", nullable=False),
         sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("session_listeners_pkey")),
         sa.UniqueConstraint("name", name=op.f("session_listeners_name_key")),

@@ -375,7 +375,7 @@ class Host(Protocol):
         cut: Callable[[Sequence[int]], None],
         lost: Callable[[Sequence[int]], None],
         due: Callable[[Sequence[int]], None],
-        met: Callable[[Sequence[Listener], bool], None],
+        met: Callable[[Sequence[Listener], bool], int],
     ) -> None:
         """Hand over what comes down.
 
@@ -389,7 +389,8 @@ class Host(Protocol):
             due: is given devices to take up that are at home nowhere: they have a will to publish,
                 or sessions that others may send something.
             met: is given the other listeners that live, every two seconds, and whether nobody is
-                at home nowhere whom others may send something.
+                at home nowhere whom others may send something; gives how many of them are
+                followed.
         """
         ...
 

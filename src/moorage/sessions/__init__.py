@@ -11,6 +11,7 @@ from .model import (
     SharedMessage,
 )
 from .service import (
+    LISTENER_PATIENCE,
     beat,
     bury,
     claim,
@@ -31,6 +32,7 @@ from .service import (
 )
 
 __all__ = [
+    "LISTENER_PATIENCE",
     "KeptSession",
     "Listener",
     "PassedMessage",

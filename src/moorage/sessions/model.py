@@ -22,6 +22,8 @@ class Listener:
         version: of the platform.
         seen_at: when it last beat.
         connections: of devices, that are open there.
+        devices: at home there.
+        follows: how many others send it what is published there.
     """
 
     id: UUID
@@ -30,7 +32,9 @@ class Listener:
     version: str
     started_at: datetime
     seen_at: datetime
-    connections: int
+    connections: int = 0
+    devices: int = 0
+    follows: int = 0
 
     @property
     def machine(self) -> str:

@@ -54,9 +54,15 @@ async def start_listener(tx: Tx, name: str, address: str | None = None, version:
     return await store.listeners.add(tx, name, address, version)
 
 
-async def beat(tx: Tx, listener_id: UUID) -> bool:
-    """Note that a listener lives, every two seconds; False if it was given up for dead."""
-    return await store.listeners.beat(tx, listener_id)
+async def beat(tx: Tx, listener_id: UUID, follows: int = 0) -> bool:
+    """Note that a listener lives, every two seconds; False if it was given up for dead.
+
+    Args:
+        tx: the transaction.
+        listener_id: who lives.
+        follows: how many others send it what is published there.
+    """
+    return await store.listeners.beat(tx, listener_id, follows)
 
 
 async def stop_listener(tx: Tx, listener_id: UUID) -> None:

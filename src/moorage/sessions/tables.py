@@ -29,6 +29,8 @@ session_listeners = Table(
     Column("version", Text, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
+    # How many others it is sent messages by, of those it knows.
+    Column("follows", Integer, nullable=False, server_default="0"),
     # Since when it is asked whether it still lives; its next beat empties this.
     Column("doubted_at", DateTime(timezone=True)),
 )

@@ -66,7 +66,7 @@ class _Follower(NamedTuple):
     cut: Callable[[Sequence[int]], None]
     lost: Callable[[Sequence[int]], None]
     due: Callable[[Sequence[int]], None]
-    met: Callable[[Sequence[sessions.Listener], bool], None]
+    met: Callable[[Sequence[sessions.Listener], bool], int]
 
 
 class Door:
@@ -412,7 +412,7 @@ class Door:
         cut: Callable[[Sequence[int]], None],
         lost: Callable[[Sequence[int]], None],
         due: Callable[[Sequence[int]], None],
-        met: Callable[[Sequence[sessions.Listener], bool], None],
+        met: Callable[[Sequence[sessions.Listener], bool], int],
     ) -> None:
         """Hand over commands and devices to take up, cut connections of senders that changed."""
         self._followers.append(_Follower(connected, deliver, cut, lost, due, met))
@@ -459,9 +459,8 @@ class Door:
         for follower in self._followers:
             follower.due(numbers)
 
-    def _met(self, others: Sequence[sessions.Listener], is_complete: bool) -> None:
-        for follower in self._followers:
-            follower.met(others, is_complete)
+    def _met(self, others: Sequence[sessions.Listener], is_complete: bool) -> int:
+        return max((one.met(others, is_complete) for one in self._followers), default=0)
 
     async def _follow_commands(self) -> None:
         while True:

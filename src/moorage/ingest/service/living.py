@@ -31,7 +31,8 @@ class Living:
         version: of the platform.
         began: is given the id of each life that begins.
         due: is given devices that this listener is to take up.
-        met: is given the others that live, at each beat, and whether nobody was found to take up.
+        met: is given the others that live, at each beat, and whether nobody was found to take up;
+            gives how many of them are followed.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Living:
         *,
         began: Callable[[UUID], None],
         due: Callable[[Sequence[int]], None],
-        met: Callable[[Sequence[sessions.Listener], bool], None],
+        met: Callable[[Sequence[sessions.Listener], bool], int],
     ) -> None:
         self._database = database
         self.name, self._address, self._version = name, address, version
@@ -52,6 +53,7 @@ class Living:
         self._others: list[UUID] | None = None
         self._beats = 0
         self._is_complete = False
+        self._follows = 0
         self._soon = asyncio.Event()
 
     def begin(self, listener_id: UUID) -> None:
@@ -78,7 +80,7 @@ class Living:
     async def _beat(self, name: str) -> None:
         async with self._database.begin() as tx:
             own = self.id
-            if own is None or not await sessions.beat(tx, own):
+            if own is None or not await sessions.beat(tx, own, self._follows):
                 own = await sessions.start_listener(tx, name, self._address, self._version)
         if own != self.id:
             self.begin(own)
@@ -93,7 +95,7 @@ class Living:
             else:
                 self._beats += 1
         self._others = [one.id for one in others]
-        self._met(others, self._is_complete)
+        self._follows = self._met(others, self._is_complete)
         if due:
             self._due(due)
 

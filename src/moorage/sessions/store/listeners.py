@@ -53,12 +53,12 @@ async def find(tx: Tx, listener_id: UUID) -> Listener | None:
     return None if row is None else _listener(row)
 
 
-async def beat(tx: Tx, listener_id: UUID) -> bool:
-    """Note that a listener lives; False if it was given up."""
+async def beat(tx: Tx, listener_id: UUID, follows: int) -> bool:
+    """Note that a listener lives, and how many it follows; False if it was given up."""
     beaten = await tx.execute(
         update(session_listeners)
         .where(session_listeners.c.id == listener_id)
-        .values(seen_at=tx.now, doubted_at=None)
+        .values(seen_at=tx.now, doubted_at=None, follows=follows)
     )
     return bool(beaten.rowcount)
 
@@ -115,23 +115,38 @@ async def is_living(tx: Tx, listener_id: UUID) -> bool:
 
 
 async def list_all(tx: Tx) -> list[Listener]:
-    """List the listeners, by name, with how many connections each holds."""
-    rows = await tx.execute(
-        select(session_listeners, func.count(session_presence.c.number).label("connections"))
-        .outerjoin(
-            session_presence,
-            (session_presence.c.listener_id == session_listeners.c.id)
-            & session_presence.c.connected,
+    """List the listeners, by name, with how many connections and devices each holds."""
+    connections = (
+        select(func.count())
+        .where(
+            session_presence.c.listener_id == session_listeners.c.id, session_presence.c.connected
         )
-        .group_by(session_listeners.c.id)
-        .order_by(session_listeners.c.name)
+        .scalar_subquery()
     )
-    return [_listener(row, row.connections) for row in rows]
+    at_home = (
+        select(func.count())
+        .where(session_homes.c.listener_id == session_listeners.c.id)
+        .scalar_subquery()
+    )
+    rows = await tx.execute(
+        select(
+            session_listeners, connections.label("connections"), at_home.label("devices")
+        ).order_by(session_listeners.c.name)
+    )
+    return [_listener(row, row.connections, row.devices) for row in rows]
 
 
-def _listener(row: Row[Any], connections: int = 0) -> Listener:
+def _listener(row: Row[Any], connections: int = 0, devices: int = 0) -> Listener:
     return Listener(
-        row.id, row.name, row.address, row.version, row.started_at, row.seen_at, connections
+        row.id,
+        row.name,
+        row.address,
+        row.version,
+        row.started_at,
+        row.seen_at,
+        connections,
+        devices,
+        row.follows,
     )
 
 

@@ -224,6 +224,6 @@ class OpenHost:
         cut: Callable[[Sequence[int]], None],
         lost: Callable[[Sequence[int]], None],
         due: Callable[[Sequence[int]], None],
-        met: Callable[[Sequence[Listener], bool], None],
+        met: Callable[[Sequence[Listener], bool], int],
     ) -> None:
         """Have nothing to hand over."""

@@ -77,8 +77,8 @@ class Routes:
 
     # --- Who is there ---------------------------------------------------------------------------
 
-    def met(self, others: Sequence[Listener], is_complete: bool) -> None:
-        """Take up who lives now.
+    def met(self, others: Sequence[Listener], is_complete: bool) -> int:
+        """Take up who lives now; give how many of them are followed.
 
         Args:
             others: the other listeners.
@@ -103,6 +103,7 @@ class Routes:
         if was_alone and not self._is_alone:
             self._door.forget_topics(None)
         self.look_again()
+        return sum(one.is_followed for one in self._followings.values())
 
     def look_again(self) -> None:
         """Look whether all others are followed and follow this one, or are given up for now."""
