@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -162,3 +166,30 @@ async def test_a_service_hears_devices_at_other_listeners(
         await subscribe(client, "line/2")
         assert await program.publish(f"{root}/topics/line/2", b"down") == 0
         assert (await client.next(Publish)).payload == b"down"
+
+
+async def test_doctor_shows_the_listeners_and_whether_they_reach_each_other(
+    platform: Installation, pair: tuple[Listener, Listener]
+) -> None:
+    def told() -> dict[str, tuple[str, str]]:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "moorage.entry.cli", "doctor", "--json"],
+            env={**platform.environment(), "MOORAGE_DATABASE_URL": platform.database_url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return {
+            one["check"]: (one["health"], one["found"])
+            for one in json.loads(done.stdout)
+            if one["check"].startswith("listener ")
+        }
+
+    def well() -> bool:
+        found = told()
+        return len(found) == 3 and {health for health, _ in found.values()} == {"good"}
+
+    await asyncio.to_thread(platform.until, well, "not every listener is well")
+    for _, found in told().values():
+        assert "follows 2 of 2; reached at" in found
+        assert found.endswith("its certificate ends never")

@@ -224,7 +224,12 @@ def _listeners(settings: Settings) -> Iterator[Finding]:
     url = database.url_of(settings)
     if migrate.revision(url).current is None:
         return
+    has_key = settings.root_key is not None or settings.root_key_command is not None
+    if not has_key and not root_key.path_of(settings.data_dir).exists():
+        return  # Only who has it can call them.
     listeners, now, sealer = asyncio.run(_read_listeners(url, settings))
+    if sealer is None:
+        return
     dialling = peers.PeerContexts(sealer).dialling()
     for one in listeners:
         silent_s = (now - one.seen_at).total_seconds()
@@ -254,12 +259,15 @@ def _listeners(settings: Settings) -> Iterator[Finding]:
 
 async def _read_listeners(
     url: str, settings: Settings
-) -> tuple[list[sessions.Listener], datetime, secrets.Sealer]:
+) -> tuple[list[sessions.Listener], datetime, secrets.Sealer | None]:
+    """Read who lives, and the keys by which they know each other; none where nobody lives."""
     made = Database(url, pool_size=1, name="moorage-doctor")
     try:
         async with made.begin() as tx:
-            sealer = await secrets.load_sealer(tx, root_key.load(settings))
-            return await sessions.list_listeners(tx), tx.now, sealer
+            found = await sessions.list_listeners(tx)
+            if not found:
+                return [], tx.now, None
+            return found, tx.now, await secrets.load_sealer(tx, root_key.load(settings))
     finally:
         await made.close()
 
