@@ -117,6 +117,24 @@ async def test_the_will_of_a_killed_listeners_device_is_published_once(
     platform.until(lambda: latest(platform, key).get("gone") == 1, "the will was not published")
 
 
+async def test_a_listener_that_stops_takes_no_will_of_those_it_carries_along(
+    platform: Installation, pair: tuple[Listener, Listener], key: DeviceKey
+) -> None:
+    one, other = pair
+    will = Will("v1/up/will", b'{"gone":1}', 1)
+    async with connected(one.port, key.user_name, key.secret, client_id="home") as home:
+        assert await home.subscribe("v1/up/#") == 1
+        async with dialled(other.port, **lasting(key, "carried", will=will)) as carried:
+            await accepted(carried)
+            assert await carried.publish("v1/up/a", b'{"n":1}') == 0
+            assert (await home.next(Publish)).payload == b'{"n":1}'
+            other.process.terminate()
+            await carried.until_closed()
+        await asyncio.to_thread(other.process.wait, 20)
+        assert await home.publish("v1/up/b", b'{"n":2}') == 0
+        assert (await home.next(Publish)).payload == b'{"n":2}'
+
+
 def latest(platform: Installation, key: DeviceKey) -> dict[str, Any]:
     found = platform.admin.get(f"/api/v1/devices/{key.id}/latest").json()["latest"]
     return {one["series"]: one["value"] for one in found}

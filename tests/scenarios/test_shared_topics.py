@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -166,6 +167,44 @@ async def test_a_service_hears_devices_at_other_listeners(
         await subscribe(client, "line/2")
         assert await program.publish(f"{root}/topics/line/2", b"down") == 0
         assert (await client.next(Publish)).payload == b"down"
+
+
+async def test_programs_at_several_listeners_share_messages_between_them(
+    platform: Installation,
+    organization: str,
+    application: str,
+    pair: tuple[Listener, Listener],
+    keys: tuple[DeviceKey, DeviceKey],
+) -> None:
+    one, other = pair
+    _, speaks = keys
+    secret = service_key(platform, organization)
+    wanted = f"$share/workers/v1/applications/{application}/devices/+/up/#"
+    async with (
+        connected(one.port, "", secret, client_id="first") as first,
+        connected(other.port, "", secret, client_id="second") as second,
+        connected(platform.mqtt_port, speaks.user_name, speaks.secret) as client,
+    ):
+        got: list[bytes] = []
+
+        async def work(program: Client) -> None:
+            while len(got) < 20:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        message = await program.next(Publish)
+                    got.append(message.payload)
+                    assert "subscription_identifier" not in message.properties
+                    program.core.acknowledge(message.packet_id)
+                    program.flush()
+
+        async def speak() -> None:
+            for n in range(20):
+                assert await client.publish("v1/up/a", b'{"n":%d}' % n) == 0
+
+        for program in (first, second):
+            await subscribe(program, wanted, 1)
+        await asyncio.gather(work(first), work(second), speak())
+    assert sorted(got) == sorted(b'{"n":%d}' % n for n in range(20))
 
 
 async def test_doctor_shows_the_listeners_and_whether_they_reach_each_other(

@@ -30,7 +30,7 @@ from moorage_mqtt import V5, Broker, Publish, ReasonCode, Wheel, Will
 from . import subscriptions
 from .catching import Catching
 from .keeper import Keeper
-from .line import OVERLOAD, Line
+from .line import OVERLOAD, SHUTDOWN, Line
 from .link import Link
 from .messages import to_messages
 from .neighbours import Neighbours
@@ -45,7 +45,7 @@ _GOODBYE_S = 1.0
 # The device is at home at another listener, that took this one for dead.
 LISTENER_LOST = "listener-lost"
 # Wills of connections that end by our own doing are not published.
-_OUR_DOING = frozenset({"revoked", "shutdown", LISTENER_LOST})
+_OUR_DOING = frozenset({"revoked", SHUTDOWN, LISTENER_LOST})
 _TRY_AGAIN_S = 1.0
 
 
@@ -177,7 +177,7 @@ class Door:
         for task in self._tasks:
             task.cancel()
         for link in list(self._links):
-            link.end("shutdown", ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
+            link.end(SHUTDOWN, ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
             link.transport.close()
         self.routes.close()
         await self._until(lambda: not self._links, _GOODBYE_S)

@@ -32,6 +32,8 @@ _HELLO_S = 5.0
 _PATIENCE_S = 10.0
 _TRY_AGAIN_S = 0.2
 _LENGTH = 2
+# DISCONNECT, the same in both versions.
+_GOODBYE = b"\xe0\x00"
 
 
 class _Hello(msgspec.Struct, array_like=True, tag="device"):
@@ -194,8 +196,10 @@ class Carrier(asyncio.Protocol):
         """Carry what the client sends."""
         self._transport.write(data)
 
-    def close(self) -> None:
-        """End the connection there."""
+    def close(self, *, is_ours: bool) -> None:
+        """End the connection there; by our own doing as if the client had said goodbye."""
+        if is_ours:
+            self._transport.write(_GOODBYE)  # Its will is not published then.
         self._transport.close()
 
     def pause_reading(self) -> None:
