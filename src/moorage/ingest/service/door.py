@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import ceil
-from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from moorage import devices, ledger, operations, sessions, telemetry
-from moorage.kit.db import Database, DatabaseUnavailable, Tx
+from moorage import devices, ledger, telemetry
+from moorage.kit.db import Database, Tx
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
@@ -34,6 +33,7 @@ from ..ports import (
 from ..settings import IngestSettings
 from . import topics
 from .allowance import Allowance
+from .down import Down
 from .keeping import Keeping
 from .limits import DeviceLimits
 from .living import Living
@@ -55,18 +55,6 @@ DISK_FULL_WAIT_S = 30
 # Answers to operations, of a device: more than it may have open operations at once.
 ANSWER_RATE, ANSWER_BURST = 20, 200
 _encode = msgspec.msgpack.Encoder().encode
-_JSON, _BYTES = "application/json", "application/octet-stream"
-
-
-class _Follower(NamedTuple):
-    """What a transport has given to `follow`."""
-
-    connected: Callable[[], Sequence[int]]
-    deliver: Callable[[Command], bool]
-    cut: Callable[[Sequence[int]], None]
-    lost: Callable[[Sequence[int]], None]
-    due: Callable[[Sequence[int]], None]
-    met: Callable[[Sequence[sessions.Listener], bool], int]
 
 
 class Door:
@@ -105,14 +93,18 @@ class Door:
             ledger.Writer(database, partition=partition, repeated=partial(self.shed, "repeat"))
             for partition in range(partitions)
         ]
-        self._services = Services(database, doorbells, self._cut)
+        self._down = Down(database, self._gateway_of)
+        self.follow = self._down.follow
+        self.look_for_commands = self._down.look
+        self.take_commands = self._down.take
+        self._services = Services(database, doorbells, self._down.cut)
         self._senders = Senders(
             database,
             doorbells,
             self._services,
             refused=self.refused,
-            appeared=self.look_for_commands,
-            cut=self._cut,
+            appeared=self._down.look,
+            cut=self._down.cut,
         )
         self.identify_device = self._senders.identify
         self.named = self._senders.named
@@ -123,7 +115,7 @@ class Door:
         self._quotas = Quotas(self._limits)
         self._room = room or Room()
         self._notes = Notes()
-        self._keeping = Keeping(database, self._lost)
+        self._keeping = Keeping(database, self._down.lost)
         self.keep = self._keeping.keep
         self.find_again = self._keeping.find_again
         self.shared_since = self._keeping.shared_since
@@ -134,16 +126,14 @@ class Door:
             address,
             version,
             began=self._keeping.begin,
-            due=self._due,
-            met=self._met,
+            due=self._down.due,
+            met=self._down.met,
         )
         self.bury = self._living.bury
         self.meet = self._living.meet
         self.begin_life = self._living.begin
-        self._followers: list[_Follower] = []
-        self._commands = asyncio.Event()
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas.changed.set())
-        doorbells.on("moorage_operations", lambda _payload: self._commands.set())
+        doorbells.on("moorage_operations", lambda _payload: self._down.look())
         self._id = uuid7()
 
     def adjust(self, settings: IngestSettings) -> None:
@@ -158,7 +148,7 @@ class Door:
                 tasks.create_task(writer.run())
             tasks.create_task(self._senders.follow_changes())
             tasks.create_task(self._services.follow_changes())
-            tasks.create_task(self._follow_commands())
+            tasks.create_task(self._down.run())
             tasks.create_task(self._write_notes())
             tasks.create_task(self._keeping.run())
             tasks.create_task(self._quotas.follow(self._database))
@@ -405,30 +395,6 @@ class Door:
 
     # --- Down -----------------------------------------------------------------
 
-    def follow(
-        self,
-        connected: Callable[[], Sequence[int]],
-        deliver: Callable[[Command], bool],
-        cut: Callable[[Sequence[int]], None],
-        lost: Callable[[Sequence[int]], None],
-        due: Callable[[Sequence[int]], None],
-        met: Callable[[Sequence[sessions.Listener], bool], int],
-    ) -> None:
-        """Hand over commands and devices to take up, cut connections of senders that changed."""
-        self._followers.append(_Follower(connected, deliver, cut, lost, due, met))
-        self._commands.set()
-
-    def look_for_commands(self) -> None:
-        """Look for commands soon: a device has just connected."""
-        self._commands.set()
-
-    async def take_commands(self, device: int) -> list[Command]:
-        """Claim what waits for one device, for the answer to its message."""
-        async with self._database.begin() as tx:
-            claimed = await operations.claim(tx, [device])
-            await operations.delivered(tx, [c.id for c in claimed])
-        return [self._command(c) for c in claimed]
-
     async def poll(self, device: int) -> list[Command]:
         """Claim what waits for a device that asks, which is a contact as well. Raises TooFast."""
         self._require_allowance(device, 1, 0)
@@ -436,57 +402,12 @@ class Door:
             await devices.seen(tx, {device: tx.now})
         return await self.take_commands(device)
 
+    def _gateway_of(self, device: int) -> int | None:
+        return self._senders.gateway_of(device)
+
     def taken(self, command_id: UUID) -> None:
         """Note that a device has acknowledged a command."""
         self._notes.taken(command_id)
-
-    def _command(self, claimed: operations.Claimed) -> Command:
-        gateway = self._senders.gateway_of(claimed.device)
-        meta: dict[str, Any] = {"content_type": _JSON if claimed.encoded is None else _BYTES}
-        if claimed.port is not None:
-            meta["port"] = claimed.port
-        return Command(claimed.device, claimed.device_id, claimed.id, claimed.body(), meta, gateway)
-
-    def _cut(self, numbers: Sequence[int]) -> None:
-        for follower in self._followers:
-            follower.cut(numbers)
-
-    def _lost(self, numbers: Sequence[int]) -> None:
-        for follower in self._followers:
-            follower.lost(numbers)
-
-    def _due(self, numbers: Sequence[int]) -> None:
-        for follower in self._followers:
-            follower.due(numbers)
-
-    def _met(self, others: Sequence[sessions.Listener], is_complete: bool) -> int:
-        return max((one.met(others, is_complete) for one in self._followers), default=0)
-
-    async def _follow_commands(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(5):
-                    await self._commands.wait()
-            except TimeoutError:
-                pass
-            self._commands.clear()
-            for follower in self._followers:
-                numbers = follower.connected()
-                if not numbers:
-                    continue
-                try:
-                    await self._hand_down(numbers, follower.deliver)
-                except DatabaseUnavailable:
-                    await asyncio.sleep(0.5)
-                    self._commands.set()
-
-    async def _hand_down(self, numbers: Sequence[int], deliver: Callable[[Command], bool]) -> None:
-        async with self._database.begin() as tx:
-            claimed = await operations.claim(tx, numbers)
-        missed = [c.id for c in claimed if not deliver(self._command(c))]
-        if missed:
-            async with self._database.begin() as tx:
-                await operations.unclaim(tx, missed)
 
 
 def _owners(sender: devices.Sender | None) -> tuple[tuple[str, UUID], ...]:
