@@ -74,7 +74,7 @@ class Speaker:
                 async with dialled(place.port(), **more) as client:
                     await accepted(client)
                     while len(self.answered) < COUNT:
-                        if not self.session.inflight:
+                        if all(one.released for one in self.session.inflight.values()):
                             body = b"%d" % len(self.answered)
                             client.core.publish(
                                 self.topic, body, qos=self.qos, now=0.0, reference=body.decode()
