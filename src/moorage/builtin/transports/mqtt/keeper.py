@@ -253,6 +253,8 @@ class Keeper:
             if sender is not None:
                 kept.sender = sender
             self._broker.restore(kept)
+            for application_id in set(kept.elsewhere.values()):
+                self._door.forget_topics(application_id)
             if kept.elsewhere:
                 self._door.catching.take_up(kept)
         for message in found.retained:
