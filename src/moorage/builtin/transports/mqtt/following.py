@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LENGTH = 4
-_LONGEST = 16_777_216
+_LONGEST = 67_108_864
+# Of what is wanted, in one frame; `_MORE` stands for the version where another frame follows.
+_MOST_AT_ONCE, _MORE = 1_000, -1
 _BEAT_S = 1.0
 # Silent for so long, somebody is followed anew.
 _SILENCE_S = 3.0
@@ -189,6 +191,8 @@ class Follower:
         if wanted.added:
             spaces = {application_id for application_id, _ in wanted.added}
             self._door.forget_topics(spaces.pop() if len(spaces) == 1 else None)
+        if wanted.version == _MORE:
+            return
         self.has_told = True
         self.routes.look_again()
         place = self.routes.place
@@ -251,8 +255,12 @@ class Following:
 
     def tell(self, version: int, added: Sequence[Interest], removed: Sequence[Interest]) -> None:
         """Tell what is wanted here."""
-        if self._writer is not None:
-            self._writer.write(framed(_Wanted(version, added, removed)))
+        if self._writer is None:
+            return
+        while len(added) > _MOST_AT_ONCE:
+            part, added = added[:_MOST_AT_ONCE], added[_MOST_AT_ONCE:]
+            self._writer.write(framed(_Wanted(_MORE, part, ())))
+        self._writer.write(framed(_Wanted(version, added, removed)))
 
     async def known(self, version: int) -> None:
         """Wait until that version is confirmed; not if it is not followed now."""
@@ -307,6 +315,7 @@ class Following:
             return
         async with asyncio.timeout(_SILENCE_S):
             reader, writer = await peers.dial(self._listener)
+        self._routes.tell_changes()
         self._writer = writer
         self._routes.tell_all(self)
         while True:

@@ -51,7 +51,7 @@ class Routes:
         """The place in our order up to which the others have been sent all."""
         self.heard: dict[UUID, int] = {}
         """The place in each listener's order up to which all that concerns us has come here."""
-        self._joined: asyncio.Event = asyncio.Event()
+        self._joined = asyncio.Event()
         self._is_alone = False
         self._scheduled = False
         self._version = 0
@@ -139,9 +139,10 @@ class Routes:
         self._interests.count(space, topic_filter, change)
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._tell)
+            asyncio.get_running_loop().call_soon(self.tell_changes)
 
-    def _tell(self) -> None:
+    def tell_changes(self) -> None:
+        """Tell all that are followed what has come and gone."""
         self._scheduled = False
         added, removed = self._interests.take_changes()
         self._version += 1
@@ -149,9 +150,7 @@ class Routes:
             following.tell(self._version, added, removed)
 
     def tell_all(self, following: Following) -> None:
-        """Tell somebody who has been told nothing."""
-        if self._scheduled:
-            self._tell()
+        """Tell somebody who has been told nothing, just after the others were told all."""
         following.tell(self._version, self._interests.told, [])
 
     async def known(self) -> None:
@@ -159,7 +158,7 @@ class Routes:
 
         Whoever does not answer is followed anew.
         """
-        self._tell()
+        self.tell_changes()
         version = self._version
         for following in list(self._followings.values()):
             await following.known(version)
