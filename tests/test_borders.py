@@ -23,7 +23,7 @@ ALL = (Role.USER_ADMIN, Role.APPLICATION_ADMIN, Role.GATEWAY_ADMIN, Role.READ)
 
 
 def operations(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, methods in world.app.openapi()["paths"].items():
+    for path, methods in world.openapi()["paths"].items():
         for method, operation in methods.items():
             yield method.upper(), path, operation
 
@@ -77,7 +77,7 @@ def sample(schema: dict[str, Any], document: dict[str, Any], ids: dict[str, str]
 def body_of(operation: dict[str, Any], world: World, ids: dict[str, str]) -> Any:
     content = operation.get("requestBody", {}).get("content", {})
     schema = content.get("application/json", {}).get("schema")
-    return None if schema is None else sample(schema, world.app.openapi(), ids)
+    return None if schema is None else sample(schema, world.openapi(), ids)
 
 
 def query_of(operation: dict[str, Any], ids: dict[str, str]) -> dict[str, str]:
@@ -219,7 +219,7 @@ async def facts_about(world: World, north: North) -> list[str]:
 
 
 def test_every_factory_fills_a_parameter_of_the_document(world: World) -> None:
-    paths = " ".join(world.app.openapi()["paths"])
+    paths = " ".join(world.openapi()["paths"])
     for name in FACTORIES:
         assert (name if name.startswith("/") else "{" + name + "}") in paths, name
 

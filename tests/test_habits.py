@@ -229,7 +229,7 @@ async def test_what_is_nested_too_deep_is_refused(north: North, levels: int) -> 
 async def test_what_is_made_lies_where_the_answer_and_the_document_say(
     world: World, north: North
 ) -> None:
-    paths = world.app.openapi()["paths"]
+    paths = world.openapi()["paths"]
     told = 0
     for path, location in north.located.items():
         template = next(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from httpx2 import ASGITransport, AsyncClient
@@ -38,6 +39,8 @@ OPERATOR = Caller(
     CallerKind.SYSTEM, UUID(int=1), "operator", (Grant(frozenset(p.value for p in Permission)),)
 )
 
+_document: dict[str, Any] = {}
+
 
 def settings_of(directory: Path) -> Settings:
     """Give settings of a directory with nothing in it."""
@@ -67,6 +70,12 @@ class World:
         )
         self.clients.append(made)
         return made
+
+    def openapi(self) -> dict[str, Any]:
+        """Give the OpenAPI document, written once a process: all worlds have the same routes."""
+        if not _document:
+            _document.update(self.app.openapi())
+        return _document
 
     async def organization(self, name: str) -> Organization:
         """Found an organisation."""

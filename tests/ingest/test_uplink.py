@@ -211,7 +211,7 @@ async def test_a_command_waits_for_the_device_that_asks(meter: Meter) -> None:
 
 
 def test_the_door_stands_in_the_document(world: World) -> None:
-    document = world.app.openapi()
+    document = world.openapi()
     for path in ("/ingest/v1/up", "/ingest/v1/up/{channel}"):
         operation = document["paths"][path]["post"]
         assert "downlinks" in {one["name"] for one in operation["parameters"]}
