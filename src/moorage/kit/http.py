@@ -236,6 +236,27 @@ IfMatch = Annotated[
 ]
 
 
+Prefer = Annotated[
+    str | None,
+    Header(alias="Prefer", description="`respond-async`: 202 with a task (RFC 7240)."),
+]
+
+
+def is_async(prefer: str | None) -> bool:
+    """Tell whether a client would rather have a task than wait (RFC 7240, 4.1)."""
+    return "respond-async" in {part.strip().lower() for part in (prefer or "").split(",")}
+
+
+def accepted(shown: type[Out], task: Any) -> Response:
+    """Answer 202 with a task, which has an `id`, in place of what the route else gives."""
+    return Response(
+        shown.model_validate(task).model_dump_json(by_alias=True),
+        202,
+        {"Location": f"/api/v1/tasks/{task.id}", "Preference-Applied": "respond-async"},
+        "application/json",
+    )
+
+
 def etag(updated_at: datetime) -> str:
     """Make the ETag of a thing last changed at `updated_at`."""
     return f'"{int(updated_at.timestamp() * 1_000_000):x}"'

@@ -14,6 +14,17 @@ class CredentialsWrong(MoorageError):
     )
 
 
+class AskerGone(MoorageError):
+    """Whoever asked for this may not sign in any more."""
+
+    kind = Kind.CONFLICT
+    code = "users.asker_gone"
+    message = (
+        "The account or key of whoever asked for this is closed, has expired or was removed. "
+        "Somebody else may ask anew."
+    )
+
+
 class TooManyFailures(MoorageError):
     """Too many wrong passwords for this account or from this address."""
 

@@ -1,11 +1,13 @@
 import { Alert, Button, FileInput, Group, Stack, Table, Text } from '@mantine/core'
 import { IconFileTypeCsv, IconUpload } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useCallback, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { ImportReport } from '@/api/types'
-import { importDevices } from '@/features/devices/queries'
+import { Problem } from '@/api/problem'
+import type { ImportReport, Task } from '@/api/types'
+import { importDevices, importManyDevices } from '@/features/devices/queries'
 import { ApplicationChoice } from '@/features/groups/ApplicationChoice'
+import { TaskModal } from '@/features/tasks/TaskModal'
 import { CodeBlock } from '@/parts/Copy'
 import { FormFailure } from '@/parts/Failure'
 import { useGo } from '@/parts/go'
@@ -28,18 +30,36 @@ export function ImportPage() {
   const [applicationId, setApplicationId] = useState('')
   const [file, setFile] = useState<File | null>(null)
   const [report, setReport] = useState<ImportReport | null>(null)
+  // A file too long to be taken in one step is a task, and what is wrong in it is left out.
+  const [task, setTask] = useState<Task | null>(null)
+  const [looked, setLooked] = useState(false)
+  const anew = () => {
+    setReport(null)
+    setLooked(false)
+  }
+  const ended = useCallback(() => setLooked(true), [])
   const run = useMutation({
     mutationFn: async (preview: boolean) => {
       if (!file) throw new Error('No file is chosen.')
       const json = file.name.toLowerCase().endsWith('.json')
-      return importDevices(
+      const sent = [
         await file.text(),
         json ? 'application/json' : 'text/csv',
         preview,
         applicationId || undefined,
-      )
+      ] as const
+      try {
+        return await importDevices(...sent)
+      } catch (failure) {
+        if (!(failure instanceof Problem && failure.code === 'devices.import_too_large')) throw failure
+        return await importManyDevices(...sent)
+      }
     },
     onSuccess: (made) => {
+      if ('state' in made) {
+        setTask(made)
+        return
+      }
       setReport(made)
       if (made.preview || !made.applied) return
       told(t('import.done', { created: made.created, updated: made.updated }))
@@ -60,7 +80,7 @@ export function ImportPage() {
               value={applicationId}
               onChange={(id) => {
                 setApplicationId(id)
-                setReport(null)
+                anew()
               }}
             />
             <FileInput
@@ -73,7 +93,7 @@ export function ImportPage() {
               value={file}
               onChange={(next) => {
                 setFile(next)
-                setReport(null)
+                anew()
               }}
             />
             <FormFailure of={run.error} />
@@ -88,7 +108,7 @@ export function ImportPage() {
               </Button>
               <Button
                 leftSection={<IconUpload size={16} />}
-                disabled={!report || report.failed > 0}
+                disabled={!(report?.failed === 0 || looked)}
                 loading={run.isPending && !run.variables}
                 onClick={() => run.mutate(false)}
               >
@@ -108,6 +128,9 @@ export function ImportPage() {
           </Panel>
         )}
       </Stack>
+      {task && (
+        <TaskModal id={task.id} title={t('import.title')} onClose={() => setTask(null)} onEnded={ended} />
+      )}
     </Page>
   )
 }

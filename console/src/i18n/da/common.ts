@@ -151,6 +151,8 @@ export const common = {
     ascending: 'stigende',
     descending: 'faldende',
     selectAll: 'Vælg alle viste',
+    selectEverything_one: 'Vælg den ene, der er',
+    selectEverything_other: 'Vælg alle {{count}}',
     selected_one: '{{count}} valgt',
     selected_other: '{{count}} valgt',
     shown_one: '{{count}} vist',

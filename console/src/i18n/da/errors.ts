@@ -24,6 +24,8 @@ export const errors = {
       request_underway: 'Det samme er allerede i gang. Vent et øjeblik.',
     },
     users: {
+      asker_gone:
+        'Kontoen for den, der bad om dette, er lukket eller udløbet. En anden kan bede om det på ny.',
       credentials_wrong: 'E-mail, password eller link er ikke rigtigt, eller linket er allerede brugt.',
       too_many_failures: 'For mange forkerte forsøg. Vent {{retryAfterS}} sekunder.',
       password_weak: 'Passwordet er for let at gætte. {{reason}}',

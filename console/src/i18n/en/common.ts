@@ -151,6 +151,8 @@ export const common = {
     ascending: 'ascending',
     descending: 'descending',
     selectAll: 'Select all shown',
+    selectEverything_one: 'Select the {{count}} there is',
+    selectEverything_other: 'Select all {{count}}',
     selected_one: '{{count}} selected',
     selected_other: '{{count}} selected',
     shown_one: '{{count}} shown',

@@ -24,6 +24,8 @@ export const errors = {
       request_underway: 'The same is being done already. Wait a moment.',
     },
     users: {
+      asker_gone:
+        'The account of whoever asked for this is closed or has expired. Somebody else may ask anew.',
       credentials_wrong: 'E-mail, password or link are not right, or the link was used already.',
       too_many_failures: 'Too many wrong tries. Wait {{retryAfterS}} seconds.',
       password_weak: 'This password is too easy to guess. {{reason}}',
