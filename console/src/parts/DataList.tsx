@@ -94,6 +94,7 @@ export function DataList<T>(props: Props<T>) {
       size="xs"
       aria-label={t('list.selectAll')}
       label={narrow && t('list.selectAll')}
+      disabled={list.items.length === 0}
       checked={picked.length > 0 && picked.length === list.items.length}
       indeterminate={picked.length > 0 && picked.length < list.items.length}
       onChange={() => {

@@ -106,6 +106,17 @@ class InvitationUnknown(MoorageError):
     )
 
 
+class InvitationVoid(MoorageError):
+    """Whoever made the invitation may not let anybody into its groups any more."""
+
+    kind = Kind.CONFLICT
+    code = "users.invitation_void"
+    message = (
+        "Whoever invited you may not let anybody in any more. Ask the organization for a new "
+        "invitation."
+    )
+
+
 class AccountExists(MoorageError):
     """The link of an invitation leads to an account that is there already."""
 

@@ -40,6 +40,8 @@ export const errors = {
       shared:
         'Personen hører også til andre organisationer, så kontoen er ikke kun din at ændre. Tag personen ud af din organisation, eller spørg en global administrator.',
       invitation_needed: 'Kun en global administrator laver en konto straks. Invitér personen i stedet.',
+      invitation_void:
+        'Den, der inviterede dig, må ikke længere lukke nogen ind. Bed organisationen om en ny invitation.',
       invitation_unknown: 'Invitationen er besvaret, trukket tilbage eller udløbet.',
       account_exists:
         'Du har allerede en konto med denne e-mailadresse. Log ind; invitationen venter på dig dér.',

@@ -39,6 +39,8 @@ export const errors = {
       shared:
         'This person belongs to other organizations too, so the account is not yours alone to change. Take them out of your organization, or ask a global administrator.',
       invitation_needed: 'Only a global administrator makes an account at once. Invite the person instead.',
+      invitation_void:
+        'Whoever invited you may not let anybody in any more. Ask the organization for a new invitation.',
       invitation_unknown: 'This invitation was answered or withdrawn, or has expired.',
       account_exists:
         'You have an account with this e-mail address already. Sign in; the invitation waits for you there.',

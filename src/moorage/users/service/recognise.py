@@ -99,7 +99,7 @@ async def act_for(tx: Tx, caller_id: UUID) -> Caller:
         user = await people.get(tx, caller_id)
     except UserUnknown as gone:
         raise AskerGone from gone
-    if not user.active or (user.expires_at is not None and user.expires_at <= tx.now):
+    if not user.may_sign_in(tx.now):
         raise AskerGone
     grants = await organizations.grants_held(tx, MemberKind.USER, user.id)
     return Caller(CallerKind.PERSON, user.id, user.label, grants)

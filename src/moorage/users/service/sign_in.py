@@ -75,6 +75,7 @@ async def sign_in_by_link(database: Database, visitor: Visitor, token: str) -> S
         TooManyFailures: the address has to wait.
         CredentialsWrong: the link was used, replaced or has expired, or the account is closed.
         AccountExists: it is an invitation's, and the person has an account to sign in to.
+        InvitationVoid: it is an invitation's, and who made it may not let anybody in any more.
     """
     await _attempt(database, visitor, None)
     async with database.begin() as tx:
