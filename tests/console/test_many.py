@@ -101,11 +101,12 @@ def test_a_file_too_long_for_one_step_is_imported_as_a_task(
     page = visitor.page
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="See what would happen").click()
-    outcome = page.get_by_role("dialog", name="Import devices")
+    outcome = page.get_by_role("dialog", name="What would happen")
     expect(outcome.get_by_role("listitem")).to_contain_text("Line 3: serial: ")
     outcome.get_by_role("button", name="Close").last.click()
     assert street.client.get(f"/api/v1/applications/{bins}").json()["deviceCount"] == 0
     page.get_by_role("button", name="Import", exact=True).click()
+    outcome = page.get_by_role("dialog", name="What happened")
     expect(outcome).to_contain_text("2,099")
     visitor.look("import-outcome")
     outcome.get_by_role("button", name="Close").last.click()

@@ -133,7 +133,12 @@ export function ImportPage() {
         )}
       </Stack>
       {task && (
-        <TaskModal id={task.id} title={t('import.title')} onClose={() => setTask(null)} onEnded={ended} />
+        <TaskModal
+          id={task.id}
+          title={t(run.variables ? 'import.wouldBe' : 'import.was')}
+          onClose={() => setTask(null)}
+          onEnded={ended}
+        />
       )}
     </Page>
   )

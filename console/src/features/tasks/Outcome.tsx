@@ -64,7 +64,7 @@ export function RowOutcome({ task }: { task: Task }) {
               </Text>
               {': '}
               {[
-                row.problem?.field,
+                task.kind === 'importDevices' && row.problem?.field,
                 row.problem && text(new Problem(409, row.problem.code, row.problem.detail)),
               ]
                 .filter(Boolean)
