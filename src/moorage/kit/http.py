@@ -246,11 +246,11 @@ async def _choose(
                 "/fields", f"has no {unknown[0]}; there are {', '.join(sorted(known))}"
             )
         chosen |= {"id"}
-    before = _chosen.set(chosen)
+    _chosen.set(chosen)
     try:
         yield
     finally:
-        _chosen.reset(before)
+        _chosen.set(None)
 
 
 def _item_fields(page: type[PageOut[Any]]) -> frozenset[str]:
