@@ -281,6 +281,29 @@ async def test_an_application_is_removed_with_its_devices_as_a_task(quay: Quay) 
     assert by == {"a@example.org"}
 
 
+async def test_an_application_with_devices_goes_only_with_the_right_to_both(
+    quay: Quay, world: World
+) -> None:
+    group_id = await world.group(
+        UUID(quay.organization_id),
+        permissions=(Permission.READ_APPLICATIONS, Permission.MANAGE_APPLICATIONS),
+    )
+    await world.user("b@example.org", group_id)
+    client = await world.sign_in("b@example.org")
+
+    async def asked(application_id: str) -> int:
+        answer = await client.delete(
+            f"/api/v1/applications/{application_id}", params={"withDevices": "true"},
+            headers={"Prefer": "respond-async"},
+        )  # fmt: skip
+        return answer.status_code
+
+    assert (await asked(quay.first), await asked(quay.second)) == (403, 202)
+    await quay.work()
+    assert (await quay.admin.get(f"/api/v1/applications/{quay.second}")).status_code == 404
+    assert len(await quay.devices(applicationId=quay.first)) == 3
+
+
 async def test_a_long_import_is_a_task_and_its_preview_changes_nothing(quay: Quay) -> None:
     rows = "".join(f",Bin {n},{'S1' if n in (3, 400) else ''}\n" for n in range(600))
     content = f"id,name,serial\n{rows}{quay.ids[0]},Lamp zero,\n,,\n".encode()

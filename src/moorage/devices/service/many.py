@@ -137,19 +137,22 @@ async def ask_remove_application(tx: Tx, caller: Caller, application_id: UUID) -
         ApplicationUnknown, PermissionMissing.
     """
     application = await groups.get(tx, caller, application_id)
-    _require_removal(caller, application)
+    total = await store.registry.count(tx, application_id=application_id)
+    _require_removal(caller, application, total)
     new = tasks.NewTask(
         # It belongs to no application: it outlives this one.
         REMOVE_APPLICATION, application_id, application.organization_id, None,
         Permission.READ_APPLICATIONS, Permission.MANAGE_APPLICATIONS, {},
-        await store.registry.count(tx, application_id=application_id),
+        total,
     )  # fmt: skip
     return await tasks.start(tx, caller, new)
 
 
-def _require_removal(caller: Caller, application: groups.Application) -> None:
-    for permission in (Permission.MANAGE_APPLICATIONS, Permission.MANAGE_DEVICES):
-        organizations.require(caller, permission, application.organization_id, application.id)
+def _require_removal(caller: Caller, application: groups.Application, its_devices: int) -> None:
+    place = application.organization_id, application.id
+    organizations.require(caller, Permission.MANAGE_APPLICATIONS, *place)
+    if its_devices:
+        organizations.require(caller, Permission.MANAGE_DEVICES, *place)
 
 
 async def _ask(
@@ -236,8 +239,8 @@ def _done(n: int, result: RowResult) -> tasks.DoneRow:
 
 async def _step_of_removal(tx: Tx, caller: Caller, task: tasks.Task) -> tasks.Task:
     application = await groups.get(tx, caller, task.subject_id, lock=True)
-    _require_removal(caller, application)
     gone = await store.registry.remove_of_application(tx, task.subject_id, STEP)
+    _require_removal(caller, application, len(gone))
     if gone:
         registry.announce_removed(tx, gone)
         return await tasks.advance(tx, task, done=task.done + len(gone), checkpoint={})
