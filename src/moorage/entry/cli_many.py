@@ -17,6 +17,7 @@ from moorage.entry.rows import show
 
 LOOK_EVERY_S = 0.5
 PAGE = 500
+OUTCOMES = ("updated", "unchanged", "removed", "failed")
 
 
 def many(
@@ -61,7 +62,8 @@ def many(
         failed = list(_failed(client, task["id"])) if task["result"].get("failed") else []
     if failed:
         show(failed, as_json=False)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in task["result"].items())
+    counts = task["result"]
+    told = ", ".join(f"{counts[one]} {one}" for one in OUTCOMES if one in counts)
     sys.stdout.write(f"{told}\n")
     return int(bool(failed))
 
