@@ -306,7 +306,9 @@ async def a_task(north: North) -> str:
         {"name": MARK},
     )
     async with north.world.database.begin(OPERATOR) as tx:
-        return str((await tasks.start(tx, OPERATOR, new)).id)
+        task = await tasks.start(tx, OPERATOR, new, [(1, MARK)])
+        await tx.execute("UPDATE task_rows SET outcome = 'updated', name = :name", {"name": MARK})
+        return str(task.id)
 
 
 @thing("/api/v1/inbox/{device_id}")

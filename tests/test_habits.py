@@ -114,6 +114,37 @@ async def test_no_answer_comes_in_another_form_than_asked_for(world: World, nort
         assert answer.status_code == status, accept
 
 
+async def test_every_list_gives_only_the_fields_that_are_asked_for(
+    world: World, north: North
+) -> None:
+    admin = await world.admin()
+    document = world.app.openapi()["paths"]
+    slimmed = 0
+    for path, operations in document.items():
+        operation = operations.get("get", {})
+        if not any(one["name"] == "fields" for one in operation.get("parameters", ())):
+            continue
+        url = filled(path, north.ids)
+        answer = await admin.get(url, params={"limit": 1})
+        assert answer.status_code == 200, (path, answer.text)
+        if not answer.json()["items"]:
+            continue
+        (whole,) = answer.json()["items"]
+        name = next(name for name in sorted(whole) if name != "id")
+        page = (await admin.get(url, params={"limit": 1, "fields": name, "total": "true"})).json()
+        assert page["items"] == [{k: v for k, v in whole.items() if k in (name, "id")}], path
+        assert page["total"] >= 1
+        refused = await admin.get(url, params={"fields": f"{name}, colour"})
+        assert refused.json()["errors"][0]["pointer"] == "/fields", path
+        assert "has no colour" in refused.json()["errors"][0]["detail"]
+        # What one request asks for is not kept for the next.
+        assert (await admin.get(url, params={"limit": 1})).json()["items"][0].keys() == whole.keys()
+        slimmed += 1
+    assert slimmed > 20
+    csv_too = await admin.get("/api/v1/audit", params={"fields": "name"}, headers={"Accept": CSV})
+    assert csv_too.json()["errors"][0]["detail"] == "is for pages; a download has every field"
+
+
 # --- Changes ------------------------------------------------------------------
 
 

@@ -1116,6 +1116,7 @@ def upgrade() -> None:
         sa.Column("total", sa.BigInteger(), nullable=True),
         sa.Column("checkpoint", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("code", sa.Text(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("runner", sa.Uuid(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
@@ -1914,6 +1915,31 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("target_routes_target_id_idx"), "target_routes", ["target_id"], unique=False
+    )
+    op.create_table(
+        "task_rows",
+        sa.Column("task_id", sa.Uuid(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column(
+            "work", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("subject_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column(
+            "problem", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.ForeignKeyConstraint(
+            ["task_id"], ["tasks.id"], name=op.f("task_rows_task_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("task_id", "n", name=op.f("task_rows_pkey")),
+    )
+    op.create_index(
+        "task_rows_failed",
+        "task_rows",
+        ["task_id", "n"],
+        unique=False,
+        postgresql_where=sa.text("problem IS NOT NULL"),
     )
     op.create_table(
         "telemetry_staged",

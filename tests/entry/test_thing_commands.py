@@ -204,6 +204,35 @@ def test_a_device_is_moved_and_asked_to_do_something(platform: Installation, car
     assert done(platform, "get", "operations", asked["id"])["state"] == "cancelled"
 
 
+def test_the_same_is_done_to_many_devices_and_failures_are_named(
+    platform: Installation, cart: str
+) -> None:
+    application = done(platform, "get", "devices", cart)["applicationId"]
+    for n in range(3):
+        done(platform, "create", "devices", f"name=Crate {n}", f"applicationId={application}")
+    done(platform, "change", "devices", "Crate 1", "state=retired")
+
+    ended = moorage(
+        platform, "many", "devices", "change", "--where", "q=Crate", "--where",
+        f"applicationId={application}", "changes.state=maintenance", 'addTags=["stacked"]',
+    )  # fmt: skip
+
+    assert ended.returncode == 1, ended.stderr
+    assert "2 updated, 1 failed" in ended.stdout
+    assert "Crate 1" in ended.stdout
+    assert "retired" in ended.stdout
+    assert "Crate 2" not in ended.stdout
+    unsaid = moorage(platform, "many", "devices", "remove", "--where", "tag=stacked")
+    assert (unsaid.returncode, unsaid.stdout) == (2, "")
+    assert "--yes" in unsaid.stderr
+    gone = done(platform, "many", "devices", "remove", "--where", "tag=stacked", "--yes")
+    assert gone == "2 removed\n"
+    left = done(platform, "get", "devices", "--where", "q=Crate", "--json")
+    assert [device["name"] for device in left] == ["Crate 1"]
+    none = moorage(platform, "many", "devices", "remove", "--yes")
+    assert (none.returncode, none.stdout) == (2, "")
+
+
 def test_a_target_is_paused_and_sent_to_again(platform: Installation, cart: str) -> None:
     done(
         platform, "create", "targets", "name=Verbs out", "application=Carts", "kind=http",

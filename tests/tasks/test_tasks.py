@@ -107,6 +107,7 @@ async def test_a_task_that_fails_says_so(database: Database) -> None:
     async with database.begin() as tx:
         failed = await tasks.get(tx, town.admin, task.id)
         assert failed.state is TaskState.FAILED
+        assert failed.code == "tasks.task_unknown"
         assert failed.problem == f"There is no task {task.id} that you may see."
 
 

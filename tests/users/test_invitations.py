@@ -242,3 +242,44 @@ async def test_erasure_takes_invitations_with_it(two: Two) -> None:
     listed = (await admin.get("/api/v1/audit", params={"limit": 500})).text
     assert "anna@example.org" not in listed
     assert (await two.south_admin.get(INVITATIONS)).json()["items"] == []
+
+
+@pytest.mark.parametrize("loss", ["left", "closed", "group widened"])
+async def test_an_invitation_gives_nothing_that_the_inviter_could_not_give_now(
+    two: Two, loss: str
+) -> None:
+    """Nor does it if the inviter left, or the group holds meanwhile what the inviter lacks."""
+    invited = await two.invite()
+    stranger = await two.invite("new@example.org")
+    anna = await two.world.sign_in("anna@example.org")
+    (received,) = (await anna.get(MINE)).json()["items"]
+    admin = await two.world.admin()
+    inviter = (await two.south_admin.get("/api/v1/auth/me")).json()["id"]
+    if loss == "left":
+        lost = await admin.delete(f"/api/v1/users/{inviter}/organizations/{two.south}")
+    elif loss == "closed":
+        lost = await admin.patch(f"/api/v1/users/{inviter}", json={"active": False})
+    else:
+        lost = await admin.patch(
+            f"/api/v1/permissions/{two.readers}", json={"permissions": ["devices:manage"]}
+        )
+    assert lost.status_code < 300, lost.text
+
+    refused = await anna.post(f"{MINE}/{received['id']}/accept")
+    token = stranger["link"]["url"].partition("#token=")[2]
+    by_link = await two.world.client().post("/api/v1/auth/link", json={"token": token})
+
+    for answer in (refused, by_link):
+        assert (answer.status_code, answer.json()["code"]) == (409, "users.invitation_void")
+    members = (await admin.get(f"/api/v1/permissions/{two.readers}/members")).json()
+    assert members == []
+    people = (await admin.get("/api/v1/users", params={"q": "new@example.org"})).json()["items"]
+    assert people == []
+    # Whoever may give it asks anew.
+    roles = Role.USER_ADMIN, Role.APPLICATION_ADMIN, Role.READ
+    other = await two.world.person("other@example.org", UUID(two.south), *roles)
+    again = await other.post(INVITATIONS, json=two.body("anna@example.org"))
+    assert again.status_code == 201, again.text
+    (received,) = (await anna.get(MINE)).json()["items"]
+    assert invited["id"] != received["id"]
+    assert (await anna.post(f"{MINE}/{received['id']}/accept")).status_code == 204

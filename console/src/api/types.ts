@@ -99,6 +99,8 @@ export type Route = Item<'/api/v1/routes'>
 export type RouteBody = Sent<'/api/v1/routes', 'post'>
 export type RoutePatch = Sent<'/api/v1/routes/{route_id}', 'patch'>
 
+export type ChangeMany = Sent<'/api/v1/devices/change', 'post'>
+export type DoneRow = Item<'/api/v1/tasks/{task_id}/rows'>
 export type Fact = Extract<Got<'/api/v1/audit'>, object>['items'][number]
 export type Demo = Got<'/api/v1/demo'>
 

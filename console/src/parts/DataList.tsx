@@ -1,4 +1,4 @@
-import { ActionIcon, Checkbox, Menu, Skeleton, Text, Tooltip } from '@mantine/core'
+import { ActionIcon, Button, Checkbox, Menu, Skeleton, Text, Tooltip } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { IconArrowDown, IconArrowsSort, IconArrowUp, IconChecklist, IconColumns3 } from '@tabler/icons-react'
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
@@ -32,8 +32,10 @@ interface Props<T> {
   onOpen?: (row: T) => void
   sort?: string
   onSort?: (sort: string) => void
-  /** The actions on the selected rows. */
-  bulk?: (selected: T[], clear: () => void) => ReactNode
+  /** The actions on the selected rows; `everything` is all there is, shown or not. */
+  bulk?: (selected: T[], clear: () => void, everything: boolean) => ReactNode
+  /** Whether the actions can be on all there is. */
+  bulkEverything?: boolean
   tools?: ReactNode
   empty: ReactNode
 }
@@ -42,7 +44,8 @@ const ROW = 45
 
 /** The list of lists: columns to choose, sorting, selection, endless scroll, cards on a phone. */
 export function DataList<T>(props: Props<T>) {
-  const { name, label, list, columns, rowKey, onOpen, sort, onSort, bulk, tools, empty } = props
+  const { name, label, list, columns, rowKey, onOpen, sort, onSort, bulk, bulkEverything, tools, empty } =
+    props
   const { t } = useTranslation()
   const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
   const [chosen, setChosen] = useKept(
@@ -50,10 +53,12 @@ export function DataList<T>(props: Props<T>) {
     columns.filter((c) => !c.extra).map((c) => c.key),
   )
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
+  const [everything, setEverything] = useState(false)
   // On a phone a tap opens; checkboxes come when they are asked for.
   const [selecting, setSelecting] = useState(false)
   const shown = columns.filter((c, i) => i === 0 || chosen.includes(c.key))
   const picked = list.items.filter((row) => selected.has(rowKey(row)))
+  const total = list.total ?? list.items.length
   const body = useRef<HTMLDivElement>(null)
   const searching = list.isPending || (list.items.length === 0 && (list.isGrowing || list.more !== null))
   const [offset, setOffset] = useState(0)
@@ -77,9 +82,11 @@ export function DataList<T>(props: Props<T>) {
     const next = new Set(selected)
     if (!next.delete(key)) next.add(key)
     setSelected(next)
+    setEverything(false)
   }
   const clear = () => {
     setSelected(new Set())
+    setEverything(false)
     setSelecting(false)
   }
   const all = (
@@ -87,9 +94,13 @@ export function DataList<T>(props: Props<T>) {
       size="xs"
       aria-label={t('list.selectAll')}
       label={narrow && t('list.selectAll')}
+      disabled={list.items.length === 0}
       checked={picked.length > 0 && picked.length === list.items.length}
       indeterminate={picked.length > 0 && picked.length < list.items.length}
-      onChange={() => setSelected(picked.length ? new Set() : new Set(list.items.map(rowKey)))}
+      onChange={() => {
+        setSelected(picked.length ? new Set() : new Set(list.items.map(rowKey)))
+        setEverything(false)
+      }}
     />
   )
   const bar = (
@@ -218,8 +229,13 @@ export function DataList<T>(props: Props<T>) {
       </Text>
       {bulk && picked.length > 0 && (
         <div className={classes.bulk} role="toolbar" aria-label={t('list.bulk')}>
-          <Text fw={600}>{t('list.selected', { count: picked.length })}</Text>
-          {bulk(picked, clear)}
+          <Text fw={600}>{t('list.selected', { count: everything ? total : picked.length })}</Text>
+          {bulkEverything && !everything && picked.length === list.items.length && total > picked.length && (
+            <Button size="compact-sm" variant="subtle" onClick={() => setEverything(true)}>
+              {t('list.selectEverything', { count: total })}
+            </Button>
+          )}
+          {bulk(picked, clear, everything)}
         </div>
       )}
     </>

@@ -68,6 +68,8 @@ from .service.inbox import (
     open_inbox,
     usual_decoders,
 )
+from .service.many import KINDS as WORK_ON_MANY
+from .service.many import ManyDevices
 from .service.past import get as get_at
 from .service.registry import (
     change,
@@ -113,6 +115,7 @@ __all__ = [
     "DEV_EUI",
     "SENDER",
     "SENDING",
+    "WORK_ON_MANY",
     "CalledBy",
     "CalledUnfit",
     "ClaimMade",
@@ -142,6 +145,7 @@ __all__ = [
     "InboxOpened",
     "InboxRefuses",
     "Location",
+    "ManyDevices",
     "MapBox",
     "Named",
     "NamedDevice",

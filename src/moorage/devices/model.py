@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
 from moorage.kit.caller import Reach
@@ -589,6 +589,41 @@ class MapCluster:
     device: Mapping[str, Any] | None
 
 
+class Changes(TypedDict, total=False):
+    """Fields of a device to change; in metadata None removes a key."""
+
+    name: str
+    kind: DeviceKind
+    manufacturer: str
+    model: str
+    serial: str | None
+    identifiers: tuple[Identifier, ...]
+    gateway_id: UUID | None
+    location: Location | None
+    place: str
+    comment: str
+    metadata: Mapping[str, str | None]
+    tags: tuple[str, ...]
+    owner: str
+    ownership: Ownership | None
+    state: DeviceState
+    decoder_id: UUID | None
+    silent_after: timedelta | None
+    thresholds: tuple[Threshold, ...]
+    # Where an import moves it.
+    application_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ManyChanges:
+    """What is changed of many devices; tags are added to and taken from those each has."""
+
+    changes: Changes
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+    reason: str = ""
+
+
 class ImportMode(StrEnum):
     """What happens to an import with bad rows."""
 
@@ -612,7 +647,7 @@ class ImportRow:
     line: int
     device_id: UUID | None = None
     new: NewDevice | None = None
-    changes: Mapping[str, Any] | None = None
+    changes: Changes | None = None
     problem: ImportProblem | None = None
 
 

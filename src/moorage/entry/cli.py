@@ -53,6 +53,11 @@ for module, commands in {
         "import": "Enrol and change devices from a CSV file; bad rows are named and left out "
         "(exit code 1).",
     },
+    "many": {
+        "many": "Do the same to many things; those it could not be done to are named (exit "
+        "code 1).\n\n"
+        "Such as: moorage many devices change --where application=Bins changes.state=maintenance."
+    },
     "do": {
         "do": "Do something to a thing and print the answer; without a verb, list what can be "
         "done.\n\n"

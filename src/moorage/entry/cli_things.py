@@ -103,10 +103,10 @@ def get(
                 print_json(found_one)
                 return
             path = f"/api/v1/{kind}/{found_one['id']}/{part}"
-            query = QueryParams(tuple(_query(client, where or [])))
+            query = QueryParams(tuple(query_of(client, where or [])))
             print_json(ok(client.get(path, params=query)).json())
             return
-        found = list(_pages(client, kind, _query(client, where or []), limit))
+        found = list(_pages(client, kind, query_of(client, where or []), limit))
     if as_json:
         print_json(found)
         return
@@ -194,7 +194,7 @@ def remove(
     with client_of(url, api_key, data_dir) as client:
         found = find(client, kind, name)
         named = found.get("name") or found.get("email") or found["id"]
-        if not yes and not _agreed(f"Remove {named} ({found['id']}) of the {kind}?"):
+        if not yes and not agreed(f"Remove {named} ({found['id']}) of the {kind}?"):
             raise Refused(what="Nothing was removed; --yes answers the question.")
         ok(client.delete(f"/api/v1/{kind}/{found['id']}"))
 
@@ -226,7 +226,7 @@ def import_(
         raise FieldInvalid("FILE", "is empty; its first line names the columns")
     counts = dict.fromkeys(("created", "updated", "unchanged", "failed"), 0)
     bad: list[dict[str, str]] = []
-    with client_of(url, api_key, data_dir) as client, _progress() as progress:
+    with client_of(url, api_key, data_dir) as client, progress_bar() as progress:
         query: dict[str, Any] = {"mode": "partial", "preview": preview}
         if application is not None:
             query["applicationId"] = find(client, "applications", application)["id"]
@@ -279,7 +279,7 @@ def export(
     with (
         client_of(url, api_key, data_dir) as client,
         client.stream(
-            "GET", path, params=QueryParams(tuple(_query(client, where or []))), headers=headers
+            "GET", path, params=QueryParams(tuple(query_of(client, where or []))), headers=headers
         ) as answer,
     ):
         if answer.status_code >= 400:
@@ -312,7 +312,8 @@ def _pages(
             return
 
 
-def _query(client: Client, where: Sequence[str]) -> list[tuple[str, str]]:
+def query_of(client: Client, where: Sequence[str]) -> list[tuple[str, str]]:
+    """Make parameters of filters such as `application=Bins`. Raises FieldInvalid, Refused."""
     return [_reference(client, *_pair(one)) for one in where]
 
 
@@ -385,7 +386,8 @@ def _text(file: Path) -> str:
         raise FieldInvalid(str(file), f"cannot be read: {wrong}") from wrong
 
 
-def _agreed(question: str) -> bool:
+def agreed(question: str) -> bool:
+    """Ask whoever sits at the terminal; nobody there is a no."""
     if not sys.stdin.isatty():
         return False
     sys.stderr.write(f"{question} [y/N] ")
@@ -393,7 +395,8 @@ def _agreed(question: str) -> bool:
     return sys.stdin.readline().strip().casefold() in ("y", "yes")
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """Make a bar on standard error, where that is a terminal."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=Console(stderr=True), disable=not sys.stderr.isatty(),

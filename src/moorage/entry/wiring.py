@@ -28,6 +28,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     groups.router,
     # Paths with a word where another has an id come first: /devices/export before /devices/{id}.
     devices.transfer,
+    devices.many,
     devices.applications,
     devices.claims,
     devices.topics,

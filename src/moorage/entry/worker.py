@@ -10,7 +10,7 @@ from typing import Protocol
 import psycopg
 import structlog
 
-from moorage import decoders, ingest, ledger, targets, telemetry
+from moorage import decoders, devices, ingest, ledger, targets, telemetry
 from moorage import tasks as long_work
 from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
@@ -69,6 +69,9 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             re_decoder = ingest.ReDecoder(database, doorbells, workshop)
             runner = long_work.Runner(database, doorbells, {ingest.RE_DECODE: re_decoder})
             work.append(tasks.create_task(runner.run()))
+            # Apart, so that nobody's dozen of devices waits behind a year that is decoded anew.
+            many = dict.fromkeys(devices.WORK_ON_MANY, devices.ManyDevices(database))
+            work.append(tasks.create_task(long_work.Runner(database, doorbells, many).run()))
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
             work.append(tasks.create_task(doorbells.run()))

@@ -67,6 +67,7 @@ class ReDecodeOut(Stamped):
     done: int
     total: int | None
     result: dict[str, Any] | None
+    code: str | None
     problem: str | None
     finished_at: Instant | None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, get_args
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
@@ -19,16 +20,18 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     Strict,
     StringConstraints,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from moorage.kit import db, pages
+from moorage.kit import asking, db, pages
 from moorage.kit.caller import Caller
 from moorage.kit.errors import FieldInvalid, Kind, MoorageError, VersionStale
 from moorage.kit.formats import DEEPEST
@@ -179,12 +182,27 @@ class Stamped(Out):
 T = TypeVar("T")
 
 
+# The names of an item's fields that the request under way asks for; all without. FastAPI offers
+# what writes an answer no other way to know of the request.
+_chosen: ContextVar[frozenset[str] | None] = ContextVar("chosen", default=None)
+
+
 class PageOut(Out, Generic[T]):
     """One page of a list; `next` is the `after` of the following one."""
 
     items: list[T]
     next: str | None = None
     total: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _slim(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        page = write(self)
+        if (chosen := _chosen.get()) is not None:
+            page["items"] = [
+                {name: value for name, value in item.items() if name in chosen}
+                for item in page["items"]
+            ]
+        return page
 
 
 # --- Dependencies ---------------------------------------------------------
@@ -205,7 +223,43 @@ async def transaction(request: Request) -> AsyncIterator[db.Tx]:
         yield tx
 
 
+async def _choose(
+    request: Request,
+    fields: Annotated[
+        str | None,
+        Query(
+            max_length=2_000,
+            description="Only these fields of each item, and its `id`; comma separated.",
+            examples=["name,createdAt"],
+        ),
+    ] = None,
+) -> AsyncIterator[None]:
+    """Keep what of each item is asked for while the answer is made. Raises FieldInvalid."""
+    chosen = None
+    if fields is not None:
+        if await asking.form(request) != asking.JSON:
+            raise FieldInvalid("/fields", "is for pages; a download has every field")
+        known = _item_fields(request.scope["route"].response_model)
+        chosen = frozenset(name.strip() for name in fields.split(","))
+        if unknown := sorted(chosen - known):
+            raise FieldInvalid(
+                "/fields", f"has no {unknown[0]}; there are {', '.join(sorted(known))}"
+            )
+        chosen |= {"id"}
+    _chosen.set(chosen)
+    try:
+        yield
+    finally:
+        _chosen.set(None)
+
+
+def _item_fields(page: type[PageOut[Any]]) -> frozenset[str]:
+    (item,) = get_args(page.model_fields["items"].annotation)
+    return frozenset(field.alias or name for name, field in item.model_fields.items())
+
+
 async def _page_request(
+    _fields: Annotated[None, Depends(_choose)],
     limit: Annotated[int, Query(ge=1, le=500, description="At most this many items.")] = 50,
     after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
     sort: Annotated[
@@ -234,6 +288,27 @@ IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", description="The ETag you last read; 412 if it changed since."),
 ]
+
+
+Prefer = Annotated[
+    str | None,
+    Header(alias="Prefer", description="`respond-async`: 202 with a task (RFC 7240)."),
+]
+
+
+def is_async(prefer: str | None) -> bool:
+    """Tell whether a client would rather have a task than wait (RFC 7240, 4.1)."""
+    return "respond-async" in {part.strip().lower() for part in (prefer or "").split(",")}
+
+
+def accepted(shown: type[Out], task: Any) -> Response:
+    """Answer 202 with a task, which has an `id`, in place of what the route else gives."""
+    return Response(
+        shown.model_validate(task).model_dump_json(by_alias=True),
+        202,
+        {"Location": f"/api/v1/tasks/{task.id}", "Preference-Applied": "respond-async"},
+        "application/json",
+    )
 
 
 def etag(updated_at: datetime) -> str:

@@ -2,11 +2,25 @@
 
 from .errors import TaskFinished, TaskLost, TaskUnknown
 from .facts import TaskCancelled, TaskStarted
-from .model import NewTask, Task, TaskState
-from .service import Runner, Work, advance, amend, cancel, finish, get, list_tasks, start
+from .model import DoneRow, NewTask, RowProblem, Task, TaskState
+from .service import (
+    Runner,
+    Work,
+    advance,
+    amend,
+    cancel,
+    finish,
+    get,
+    list_tasks,
+    note_rows,
+    rows_to_do,
+    start,
+)
 
 __all__ = [
+    "DoneRow",
     "NewTask",
+    "RowProblem",
     "Runner",
     "Task",
     "TaskCancelled",
@@ -22,5 +36,7 @@ __all__ = [
     "finish",
     "get",
     "list_tasks",
+    "note_rows",
+    "rows_to_do",
     "start",
 ]

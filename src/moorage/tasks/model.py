@@ -47,6 +47,32 @@ class NewTask:
 
 
 @dataclass(frozen=True, slots=True)
+class RowProblem:
+    """Why a row could not be done: an error's code, a sentence, and the field if there is one."""
+
+    code: str
+    detail: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DoneRow:
+    """What became of one row of work that is done row by row.
+
+    Attributes:
+        n: its number.
+        outcome: what became of it, such as `updated`; `failed` where there is a `problem`.
+        subject_id, name: the thing it was about, if it came to be known.
+    """
+
+    n: int
+    outcome: str
+    subject_id: UUID | None = None
+    name: str | None = None
+    problem: RowProblem | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """Work under way or done; `checkpoint` is where it goes on after an interruption."""
 
@@ -63,6 +89,7 @@ class Task:
     total: int | None
     checkpoint: Mapping[str, Any]
     result: Mapping[str, Any] | None
+    code: str | None
     problem: str | None
     runner: UUID | None
     finished_at: datetime | None

@@ -14,8 +14,8 @@ from moorage.organizations import PermissionMissing
 
 from . import service
 from .errors import TaskFinished, TaskUnknown
-from .model import Task, TaskState
-from .schemas import TaskOut
+from .model import DoneRow, Task, TaskState
+from .schemas import DoneRowOut, TaskOut
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 
@@ -35,6 +35,16 @@ async def list_tasks(
 async def get_task(task_id: UUID, tx: Tx, caller: Signed) -> Task:
     """Read how far a task has come."""
     return await service.get(tx, caller, task_id)
+
+
+@router.get("/{task_id}/rows", response_model=PageOut[DoneRowOut],
+            responses=may_fail(TaskUnknown, CursorInvalid, FieldInvalid))  # fmt: skip
+async def list_task_rows(
+    task_id: UUID, tx: Tx, caller: Signed, asked: Asked,
+    failed: Annotated[bool, Query(description="Only those with a problem.")] = False,
+) -> pages.Page[DoneRow]:  # fmt: skip
+    """List what became of each row so far, of work that is done row by row."""
+    return await service.list_rows(tx, caller, task_id, asked, failed=failed)
 
 
 @router.post("/{task_id}/cancel", response_model=TaskOut,

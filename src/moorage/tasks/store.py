@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, false, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit import pages
 from moorage.kit.caller import Reach
-from moorage.kit.db import Tx
+from moorage.kit.db import Tx, to_json
 from moorage.kit.ids import uuid7
 
 from .errors import TaskLost, TaskUnknown
-from .model import OPEN, NewTask, Task, TaskState
-from .tables import tasks
+from .model import OPEN, DoneRow, NewTask, RowProblem, Task, TaskState
+from .tables import task_rows, tasks
 
 TASKS_CHANNEL = "moorage_tasks"
 LEASE = timedelta(seconds=60)
 _FIELDS = tuple(f.name for f in fields(Task))
+_OUTCOME = ("outcome", "subject_id", "name", "problem")
 _OPEN = [state.value for state in OPEN]
 
 
@@ -40,6 +41,58 @@ async def add(tx: Tx, new: NewTask) -> Task:
     return _task(made)
 
 
+async def add_rows(tx: Tx, task_id: UUID, rows: Iterable[tuple[int, Any]]) -> None:
+    """Insert the rows of a task, each with its number."""
+    async with (
+        tx.driver.cursor() as cursor,
+        cursor.copy("COPY task_rows (task_id, n, work) FROM STDIN") as copy,
+    ):
+        for n, work in rows:
+            await copy.write_row((task_id, n, to_json(work)))
+
+
+async def rows_to_do(tx: Tx, task_id: UUID, limit: int) -> list[tuple[int, Any]]:
+    """Read the next rows that are not done, with their numbers."""
+    c = task_rows.c
+    query = select(c.n, c.work).where(c.task_id == task_id, c.outcome.is_(None))
+    rows = await tx.execute(query.order_by(c.n).limit(limit))
+    return [(row.n, row.work) for row in rows]
+
+
+async def note_rows(tx: Tx, task_id: UUID, done: Sequence[DoneRow]) -> None:
+    """Keep what became of rows in place of what was to be done."""
+    c = task_rows.c
+    outcome = {name: bindparam(f"its_{name}", type_=c[name].type) for name in _OUTCOME}
+    statement = (
+        update(task_rows)
+        .where(c.task_id == task_id, c.n == bindparam("row"))
+        .values(work=null(), **outcome)
+    )
+    values = [
+        {"row": one["n"], **{f"its_{name}": one[name] for name in _OUTCOME}}
+        for one in map(asdict, done)
+    ]
+    await tx.execute(statement, values)
+
+
+async def list_rows(
+    tx: Tx, task_id: UUID, asked: pages.PageRequest, *, failed: bool
+) -> pages.Page[DoneRow]:
+    """Read a page of the rows that are done, or of those of them that failed."""
+    c = task_rows.c
+    query = select(c.n, *(c[name] for name in _OUTCOME)).where(
+        c.task_id == task_id, c.problem.is_not(None) if failed else c.outcome.is_not(None)
+    )
+    return await pages.page(
+        tx, query, asked, sorts={"n": c.n}, default="n", key=c.n, read=_done_row
+    )
+
+
+def _done_row(row: Any) -> DoneRow:
+    problem = None if row.problem is None else RowProblem(**row.problem)
+    return DoneRow(row.n, row.outcome, row.subject_id, row.name, problem)
+
+
 async def get(tx: Tx, task_id: UUID, *, lock: bool = False) -> Task:
     """Read one. Raises TaskUnknown."""
     query = select(tasks).where(tasks.c.id == task_id)
@@ -52,12 +105,20 @@ async def get(tx: Tx, task_id: UUID, *, lock: bool = False) -> Task:
 async def list_tasks(
     tx: Tx,
     seen: Mapping[str, Reach],
+    mine: tuple[UUID, Reach],
     asked: pages.PageRequest,
     states: Collection[TaskState],
     subject_id: UUID | None,
 ) -> pages.Page[Task]:
-    """Read a page of what the reach of each permission shows."""
-    shown = [
+    """Read a page of what the reach of each permission shows, and of what is somebody's own.
+
+    `mine` is who asks, and where they belong: their own work is shown to them there.
+    """
+    who, home = mine
+    own = tasks.c.created_by == who
+    if not home.everywhere:
+        own = and_(own, tasks.c.organization_id.in_(home.organization_ids))
+    shown = [own] + [
         tasks.c.seen_with == word
         if reach.everywhere
         else and_(
@@ -70,7 +131,7 @@ async def list_tasks(
         for word, reach in seen.items()
         if reach
     ]
-    query = select(tasks).where(or_(false(), *shown))
+    query = select(tasks).where(or_(*shown))
     if states:
         query = query.where(tasks.c.state.in_([state.value for state in states]))
     if subject_id is not None:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     Table,
     Text,
     Uuid,
@@ -34,6 +35,7 @@ tasks = Table(
     Column("total", BigInteger),
     Column("checkpoint", JSONB, nullable=False),
     Column("result", JSONB),
+    Column("code", Text),
     Column("problem", Text),
     # Whoever works on it, and until when it is theirs without a word.
     Column("runner", Uuid),
@@ -50,6 +52,25 @@ tasks = Table(
     CheckConstraint(
         "state IN ('waiting', 'running', 'completed', 'failed', 'cancelled')", name="state"
     ),
+)
+# Work that is done row by row: what is to be done, then what became of it.
+task_rows = Table(
+    "task_rows",
+    metadata,
+    Column("task_id", ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    # Null once it is done.
+    Column("work", JSONB(none_as_null=True)),
+    Column("outcome", Text),
+    Column("subject_id", Uuid),
+    Column("name", Text),
+    Column("problem", JSONB(none_as_null=True)),
+)
+Index(
+    "task_rows_failed",
+    task_rows.c.task_id,
+    task_rows.c.n,
+    postgresql_where=task_rows.c.problem.is_not(None),
 )
 Index("tasks_of_organization", tasks.c.organization_id, tasks.c.created_at)
 Index(

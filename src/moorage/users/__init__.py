@@ -5,6 +5,7 @@ from .facts import ApiKeyIssued, ApiKeyRevoked, SignInRefused, UserChanged, User
 from .model import API_KEY_PREFIX, Link, NewApiKey, NewUser, User, Visitor
 from .service import (
     SigningKeys,
+    act_for,
     add,
     add_from_command_line,
     csrf_token,
@@ -40,6 +41,7 @@ __all__ = [
     "UserSignedIn",
     "UserUnknown",
     "Visitor",
+    "act_for",
     "add",
     "add_from_command_line",
     "csrf_token",

@@ -14,6 +14,17 @@ class CredentialsWrong(MoorageError):
     )
 
 
+class AskerGone(MoorageError):
+    """Whoever asked for this may not sign in any more."""
+
+    kind = Kind.CONFLICT
+    code = "users.asker_gone"
+    message = (
+        "The account or key of whoever asked for this is closed, has expired or was removed. "
+        "Somebody else may ask anew."
+    )
+
+
 class TooManyFailures(MoorageError):
     """Too many wrong passwords for this account or from this address."""
 
@@ -92,6 +103,17 @@ class InvitationUnknown(MoorageError):
     code = "users.invitation_unknown"
     message = (
         "There is no invitation {id} for you to see: it was answered, withdrawn or has expired."
+    )
+
+
+class InvitationVoid(MoorageError):
+    """Whoever made the invitation may not let anybody into its groups any more."""
+
+    kind = Kind.CONFLICT
+    code = "users.invitation_void"
+    message = (
+        "Whoever invited you may not let anybody in any more. Ask the organization for a new "
+        "invitation."
     )
 
 

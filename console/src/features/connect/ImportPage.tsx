@@ -1,11 +1,12 @@
 import { Alert, Button, FileInput, Group, Stack, Table, Text } from '@mantine/core'
 import { IconFileTypeCsv, IconUpload } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useCallback, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { ImportReport } from '@/api/types'
-import { importDevices } from '@/features/devices/queries'
+import type { ImportReport, Task } from '@/api/types'
+import { importDevices, importManyDevices } from '@/features/devices/queries'
 import { ApplicationChoice } from '@/features/groups/ApplicationChoice'
+import { TaskModal } from '@/features/tasks/TaskModal'
 import { CodeBlock } from '@/parts/Copy'
 import { FormFailure } from '@/parts/Failure'
 import { useGo } from '@/parts/go'
@@ -20,6 +21,20 @@ Lamp 2,SN-0002,Lumi,N-4,Quay 4,56.1571,10.2113,quay`
 
 const TONES: Record<string, Tone> = { create: 'good', update: 'info', unchanged: 'quiet', error: 'bad' }
 
+/** What the server takes in one step. */
+const MOST_AT_ONCE = 2_000
+
+/** About how many rows a file has; lines within a cell count too. */
+function rowsIn(text: string, json: boolean): number {
+  if (!json) return text.split('\n').length - 1
+  try {
+    const read = JSON.parse(text)
+    return Array.isArray(read) ? read.length : 0
+  } catch {
+    return 0 // The server says what is wrong.
+  }
+}
+
 /** Bring devices in from a file: first look, then do it. */
 export function ImportPage() {
   const { t } = useTranslation()
@@ -28,18 +43,27 @@ export function ImportPage() {
   const [applicationId, setApplicationId] = useState('')
   const [file, setFile] = useState<File | null>(null)
   const [report, setReport] = useState<ImportReport | null>(null)
+  // A file too long to be taken in one step is a task, and what is wrong in it is left out.
+  const [task, setTask] = useState<Task | null>(null)
+  const [looked, setLooked] = useState(false)
+  const anew = () => {
+    setReport(null)
+    setLooked(false)
+  }
+  const ended = useCallback(() => setLooked(true), [])
   const run = useMutation({
     mutationFn: async (preview: boolean) => {
       if (!file) throw new Error('No file is chosen.')
       const json = file.name.toLowerCase().endsWith('.json')
-      return importDevices(
-        await file.text(),
-        json ? 'application/json' : 'text/csv',
-        preview,
-        applicationId || undefined,
-      )
+      const text = await file.text()
+      const take = rowsIn(text, json) > MOST_AT_ONCE ? importManyDevices : importDevices
+      return await take(text, json ? 'application/json' : 'text/csv', preview, applicationId || undefined)
     },
     onSuccess: (made) => {
+      if ('state' in made) {
+        setTask(made)
+        return
+      }
       setReport(made)
       if (made.preview || !made.applied) return
       told(t('import.done', { created: made.created, updated: made.updated }))
@@ -60,7 +84,7 @@ export function ImportPage() {
               value={applicationId}
               onChange={(id) => {
                 setApplicationId(id)
-                setReport(null)
+                anew()
               }}
             />
             <FileInput
@@ -73,7 +97,7 @@ export function ImportPage() {
               value={file}
               onChange={(next) => {
                 setFile(next)
-                setReport(null)
+                anew()
               }}
             />
             <FormFailure of={run.error} />
@@ -88,7 +112,7 @@ export function ImportPage() {
               </Button>
               <Button
                 leftSection={<IconUpload size={16} />}
-                disabled={!report || report.failed > 0}
+                disabled={!(report?.failed === 0 || looked)}
                 loading={run.isPending && !run.variables}
                 onClick={() => run.mutate(false)}
               >
@@ -108,6 +132,14 @@ export function ImportPage() {
           </Panel>
         )}
       </Stack>
+      {task && (
+        <TaskModal
+          id={task.id}
+          title={t(run.variables ? 'import.wouldBe' : 'import.was')}
+          onClose={() => setTask(null)}
+          onEnded={ended}
+        />
+      )}
     </Page>
   )
 }

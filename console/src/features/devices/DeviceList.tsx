@@ -1,18 +1,6 @@
-import {
-  Anchor,
-  Badge,
-  Button,
-  Drawer,
-  Group,
-  Menu,
-  Modal,
-  Select,
-  Stack,
-  TagsInput,
-  Text,
-} from '@mantine/core'
-import { IconChevronDown, IconCpu, IconPlugConnected } from '@tabler/icons-react'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Anchor, Badge, Button, Drawer, Group, Text } from '@mantine/core'
+import { IconCpu, IconPlugConnected } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -21,20 +9,16 @@ import type { Device } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import { decodersQuery } from '@/features/decoders/queries'
 import { applicationsQuery } from '@/features/groups/queries'
-import { AskMany } from '@/features/operations/AskMany'
 import { useAddress } from '@/parts/address'
-import { Confirm } from '@/parts/Confirm'
 import { type Column, DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
-import { useFailureText } from '@/parts/Failure'
 import { Filters } from '@/parts/Filters'
-import { failed, told } from '@/parts/notify'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
+import { Bulk } from './Bulk'
 import { QuickLook } from './QuickLook'
-import { changeDevice, listDevices, moveDevice, removeDevice } from './queries'
-import { StateModal } from './StateModal'
-import { CONNECTIVITY, CONNECTIVITY_TONE, KINDS, OWNERSHIPS, STATE_TONE, STATES, type State } from './words'
+import { listDevices } from './queries'
+import { CONNECTIVITY, CONNECTIVITY_TONE, KINDS, OWNERSHIPS, STATE_TONE, STATES } from './words'
 
 const SEEN = ['PT1H', 'P1D', 'P7D', '-PT1H', '-P1D', '-P7D', '-P30D']
 
@@ -165,9 +149,17 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
         onSort={(next) => setAddress({ ...address, sort: next })}
         bulk={
           (can('devices:manage') || can('devices:operate')) && !at
-            ? (selected, clear) => <Bulk selected={selected} clear={clear} />
+            ? (selected, clear, everything) => (
+                <Bulk
+                  selected={selected}
+                  clear={clear}
+                  filter={everything ? filter : null}
+                  count={everything ? (list.total ?? selected.length) : selected.length}
+                />
+              )
             : undefined
         }
+        bulkEverything
         tools={
           <Filters
             name="devices"
@@ -295,167 +287,5 @@ export function DeviceList({ applicationId }: { applicationId?: string }) {
         {looked && <QuickLook device={looked} application={nameOf(looked.applicationId)} at={at} />}
       </Drawer>
     </>
-  )
-}
-
-type BulkAction = 'ask' | 'move' | 'tag' | 'remove'
-
-function Bulk({ selected, clear }: { selected: Device[]; clear: () => void }) {
-  const { t } = useTranslation()
-  const { can } = useSession()
-  const client = useQueryClient()
-  const text = useFailureText()
-  const [open, setOpen] = useState<BulkAction | null>(null)
-  const [next, setNext] = useState<State | null>(null)
-  const count = selected.length
-  const each = useMutation({
-    mutationFn: async (act: (device: Device) => Promise<unknown>) => {
-      const ended = await Promise.allSettled(selected.map(act))
-      const bad = ended.filter((e) => e.status === 'rejected')
-      if (bad[0]) failed(t('devices.someFailed', { count: bad.length, reason: text(bad[0].reason) }))
-      return ended.length - bad.length
-    },
-    onSuccess: (done) => {
-      if (done > 0) told(t('devices.changed', { count: done }))
-      void client.invalidateQueries({ queryKey: ['devices'] })
-      setOpen(null)
-      clear()
-    },
-  })
-  return (
-    <Group gap="xs">
-      {can('devices:operate') && (
-        <Button size="compact-sm" variant="default" onClick={() => setOpen('ask')}>
-          {t('devices.ask')}
-        </Button>
-      )}
-      {can('devices:manage') && (
-        <>
-          <Menu position="top" shadow="md">
-            <Menu.Target>
-              <Button size="compact-sm" variant="default" rightSection={<IconChevronDown size={13} />}>
-                {t('devices.setState')}
-              </Button>
-            </Menu.Target>
-            <Menu.Dropdown>
-              {STATES.map((state: State) => (
-                <Menu.Item key={state} onClick={() => setNext(state)}>
-                  {t(`deviceState.${state}`)}
-                </Menu.Item>
-              ))}
-            </Menu.Dropdown>
-          </Menu>
-          <Button size="compact-sm" variant="default" onClick={() => setOpen('tag')}>
-            {t('devices.addTags')}
-          </Button>
-          <Button size="compact-sm" variant="default" onClick={() => setOpen('move')}>
-            {t('common.move')}
-          </Button>
-          <Button size="compact-sm" variant="light" color="red" onClick={() => setOpen('remove')}>
-            {t('common.remove')}
-          </Button>
-        </>
-      )}
-      {open === 'ask' && (
-        <AskMany
-          devices={selected}
-          onClose={() => setOpen(null)}
-          onSent={() => {
-            setOpen(null)
-            clear()
-          }}
-        />
-      )}
-      {next && (
-        <StateModal
-          state={next}
-          title={t('devices.becomeMany', { count, state: t(`deviceState.${next}`) })}
-          act={(reason) => each.mutateAsync((d) => changeDevice(d.id, null, { state: next }, reason))}
-          onClose={() => setNext(null)}
-        />
-      )}
-      {open === 'move' && (
-        <MoveModal
-          title={t('devices.moveMany', { count })}
-          onClose={() => setOpen(null)}
-          pending={each.isPending}
-          onMove={(application) => each.mutate((d) => moveDevice(d.id, application))}
-        />
-      )}
-      {open === 'tag' && (
-        <TagModal
-          onClose={() => setOpen(null)}
-          onTag={(tags) =>
-            each.mutate((d) => changeDevice(d.id, null, { tags: [...new Set([...d.tags, ...tags])] }))
-          }
-        />
-      )}
-      {open === 'remove' && (
-        <Confirm
-          title={t('devices.removeMany', { count })}
-          action={t('common.remove')}
-          name={String(count)}
-          act={() => each.mutateAsync((d) => removeDevice(d.id))}
-          onClose={() => setOpen(null)}
-        >
-          {t('devices.removeAsk', { count })}
-        </Confirm>
-      )}
-    </Group>
-  )
-}
-
-interface MoveProps {
-  title: string
-  pending: boolean
-  failure?: unknown
-  onMove: (applicationId: string) => void
-  onClose: () => void
-}
-
-/** Choose the application to move to. */
-export function MoveModal({ title, pending, onMove, onClose }: MoveProps) {
-  const { t } = useTranslation()
-  const applications = useQuery(applicationsQuery()).data?.items ?? []
-  const [to, setTo] = useState<string | null>(null)
-  return (
-    <Modal opened onClose={onClose} title={title} centered>
-      <Stack>
-        <Text c="dimmed">{t('devices.moveHelp')}</Text>
-        <Select
-          label={t('fields.application')}
-          searchable
-          data-autofocus
-          data={applications.map((a) => ({ value: a.id, label: a.name }))}
-          value={to}
-          onChange={setTo}
-        />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {t('common.cancel')}
-          </Button>
-          <Button disabled={!to} loading={pending} onClick={() => to && onMove(to)}>
-            {t('common.move')}
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
-  )
-}
-
-function TagModal({ onTag, onClose }: { onTag: (tags: string[]) => void; onClose: () => void }) {
-  const { t } = useTranslation()
-  const [tags, setTags] = useState<string[]>([])
-  return (
-    <Modal opened onClose={onClose} title={t('devices.addTags')} centered>
-      <Stack>
-        <TagsInput label={t('fields.tags')} data-autofocus value={tags} onChange={setTags} />
-        <Group justify="flex-end">
-          <Button disabled={tags.length === 0} onClick={() => onTag(tags)}>
-            {t('common.add')}
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
   )
 }

@@ -1,6 +1,14 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
+import type {
+  ChangeMany,
+  CredentialBody,
+  Device,
+  DeviceBody,
+  DevicePatch,
+  ImportReport,
+  Task,
+} from '@/api/types'
 import { wordsOf } from '@/parts/address'
 import { durationSeconds } from '@/parts/format'
 
@@ -118,6 +126,31 @@ export const moveDevice = (id: string, applicationId: string) =>
 export const removeDevice = (id: string) =>
   ok(api.DELETE('/api/v1/devices/{device_id}', { params: { path: { device_id: id } } }))
 
+// --- Many devices ---
+
+/** Which devices: some by their ids, or all that a filter finds. */
+export type Chosen = { deviceIds: string[] } | { filter: DeviceFilter }
+
+const chosen = (which: Chosen) =>
+  'filter' in which
+    ? { query: asked(which.filter), deviceIds: [] }
+    : { query: {}, deviceIds: which.deviceIds }
+
+export function changeDevices(which: Chosen, body: Omit<ChangeMany, 'deviceIds'>) {
+  const { query, deviceIds } = chosen(which)
+  return ok(api.POST('/api/v1/devices/change', { params: { query }, body: { ...body, deviceIds } }))
+}
+
+export function moveDevices(which: Chosen, applicationId: string) {
+  const { query, deviceIds } = chosen(which)
+  return ok(api.POST('/api/v1/devices/move', { params: { query }, body: { applicationId, deviceIds } }))
+}
+
+export function removeDevices(which: Chosen) {
+  const { query, deviceIds } = chosen(which)
+  return ok(api.POST('/api/v1/devices/remove', { params: { query }, body: { deviceIds } }))
+}
+
 // --- Credentials ---
 
 export const credentialsQuery = (id: string) =>
@@ -200,6 +233,22 @@ export const devicesOnMap = (box: Box, filter: DeviceFilter, cells: number) =>
     }),
   )
 
+/** Send a file of many devices, row by row; with `preview` nothing is changed. */
+export const importManyDevices = (
+  content: string,
+  type: 'text/csv' | 'application/json',
+  preview: boolean,
+  applicationId?: string,
+) =>
+  ok(
+    api.POST('/api/v1/devices/import', {
+      params: { query: { preview, applicationId, mode: 'partial' } },
+      body: content as never,
+      bodySerializer: (text: unknown) => text as string,
+      headers: { 'Content-Type': type, Prefer: 'respond-async' },
+    }),
+  ) as Promise<Task>
+
 /** Send a file of devices; with `preview` nothing is changed. */
 export const importDevices = (
   content: string,
@@ -214,4 +263,4 @@ export const importDevices = (
       bodySerializer: (text: unknown) => text as string,
       headers: { 'Content-Type': type },
     }),
-  )
+  ) as Promise<ImportReport>

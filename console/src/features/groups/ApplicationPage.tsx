@@ -4,6 +4,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { Task } from '@/api/types'
 import { Timeline } from '@/features/audit/Timeline'
 import { useSession } from '@/features/auth/session'
 import { DeviceList } from '@/features/devices/DeviceList'
@@ -11,6 +12,7 @@ import { NoticeList } from '@/features/notifications/NoticeList'
 import { KEPT, useKeptByDefault } from '@/features/organizations/Keeping'
 import { useQuotaRows } from '@/features/organizations/Quotas'
 import { organizationsQuery } from '@/features/organizations/queries'
+import { TaskModal } from '@/features/tasks/TaskModal'
 import { useAddress } from '@/parts/address'
 import { Confirm } from '@/parts/Confirm'
 import { CopyValue } from '@/parts/Copy'
@@ -32,16 +34,17 @@ export function ApplicationPage() {
   const { id = '' } = useParams({ strict: false })
   const { can } = useSession()
   const go = useGo()
-  const client = useQueryClient()
   const quotaRows = useQuotaRows()
   const [address, setAddress] = useAddress()
   const [open, setOpen] = useState<'edit' | 'move' | 'remove' | null>(null)
+  const [task, setTask] = useState<Task | null>(null)
   const found = useQuery(applicationQuery(id))
   const keptByDefault = useKeptByDefault(found.data?.organizationId)
   if (found.error) return <Failure of={found.error} retry={() => void found.refetch()} />
   const application = found.data
   const may = can('applications:manage', application?.organizationId)
   const close = () => setOpen(null)
+  const leave = () => go('/applications')
   const tab = address.tab ?? 'devices'
   return (
     <Page
@@ -177,16 +180,13 @@ export function ApplicationPage() {
           title={t('applications.remove')}
           action={t('common.remove')}
           name={application.name}
-          act={() => removeApplication(id)}
+          act={async () => setTask(await removeApplication(id))}
           onClose={close}
-          onDone={() => {
-            void client.invalidateQueries({ queryKey: ['applications'] })
-            go('/applications')
-          }}
         >
           {t('applications.removeAsk', { count: application.deviceCount })}
         </Confirm>
       )}
+      {task && <TaskModal id={task.id} title={t('applications.remove')} onClose={leave} onDone={leave} />}
     </Page>
   )
 }

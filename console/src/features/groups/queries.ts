@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { Application, ApplicationBody, ApplicationPatch } from '@/api/types'
+import type { Application, ApplicationBody, ApplicationPatch, Task } from '@/api/types'
 
 export type Status = Application['status']
 
@@ -66,5 +66,11 @@ export const moveApplication = (id: string, organizationId: string) =>
     }),
   )
 
+/** Remove an application with its devices, as a task. */
 export const removeApplication = (id: string) =>
-  ok(api.DELETE('/api/v1/applications/{application_id}', { params: { path: { application_id: id } } }))
+  ok(
+    api.DELETE('/api/v1/applications/{application_id}', {
+      params: { path: { application_id: id }, query: { withDevices: true } },
+      headers: { Prefer: 'respond-async' },
+    }),
+  ) as Promise<Task>

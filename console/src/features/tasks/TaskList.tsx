@@ -1,4 +1,4 @@
-import { Button, Drawer, Group, Progress, Stack, Text } from '@mantine/core'
+import { Button, Drawer, Group, Stack, Text } from '@mantine/core'
 import { IconActivity } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -12,17 +12,11 @@ import { useFailureText } from '@/parts/Failure'
 import { useFormat } from '@/parts/format'
 import { failed } from '@/parts/notify'
 import { Facts } from '@/parts/Panel'
-import { Status, type Tone } from '@/parts/Status'
+import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
-import { applyReDecode, cancelTask, discardReDecode, listTasks } from './queries'
-
-const TONES: Record<Task['state'], Tone> = {
-  waiting: 'waiting',
-  running: 'info',
-  completed: 'good',
-  failed: 'bad',
-  cancelled: 'quiet',
-}
+import { RowOutcome, TaskProgress, useTaskProblem } from './Outcome'
+import { applyReDecode, cancelTask, discardReDecode, isOpen, listTasks } from './queries'
+import { TONES } from './words'
 
 const COUNTS = ['messages', 'added', 'changed', 'removed'] as const
 
@@ -32,6 +26,7 @@ export function TaskList({ subjectId }: { subjectId?: string }) {
   const format = useFormat()
   const client = useQueryClient()
   const text = useFailureText()
+  const problem = useTaskProblem()
   const [looked, setLooked] = useState<string | null>(null)
   const list = usePages(['tasks', subjectId], (after) => listTasks(subjectId, after), {
     refetchInterval: 2_000,
@@ -68,21 +63,7 @@ export function TaskList({ subjectId }: { subjectId?: string }) {
           {
             key: 'progress',
             label: t('tasks.progress'),
-            cell: (one) => (
-              <>
-                <Progress
-                  aria-label={t('tasks.progress')}
-                  value={one.total ? (100 * one.done) / one.total : one.state === 'completed' ? 100 : 0}
-                />
-                <Text fz="xs" c="dimmed">
-                  {one.problem ??
-                    [one.done, one.total]
-                      .filter((n) => n !== null)
-                      .map((n) => format.number(n))
-                      .join(' / ')}
-                </Text>
-              </>
-            ),
+            cell: (one) => <TaskProgress task={one} />,
           },
           {
             key: 'createdAt',
@@ -95,7 +76,7 @@ export function TaskList({ subjectId }: { subjectId?: string }) {
             label: '',
             width: '120px',
             cell: (one) =>
-              (one.state === 'waiting' || one.state === 'running') && (
+              isOpen(one) && (
                 <Button
                   size="compact-sm"
                   variant="default"
@@ -123,12 +104,12 @@ export function TaskList({ subjectId }: { subjectId?: string }) {
         {task && (
           <Stack>
             <Status tone={TONES[task.state]}>{t(`taskState.${task.state}`)}</Status>
-            {task.problem && <Text>{task.problem}</Text>}
+            {task.problem && <Text>{problem(task)}</Text>}
+            {task.kind !== 'reDecode' && <RowOutcome task={task} />}
             <Facts
-              rows={COUNTS.filter((name) => typeof task.result?.[name] === 'number').map((name) => [
-                t(`tasks.counts.${name}`),
-                format.number(task.result?.[name] as number),
-              ])}
+              rows={(task.kind === 'reDecode' ? COUNTS : [])
+                .filter((name) => typeof task.result?.[name] === 'number')
+                .map((name) => [t(`tasks.counts.${name}`), format.number(task.result?.[name] as number)])}
             />
             {ready(task) && (
               <>

@@ -151,6 +151,7 @@ export const common = {
     ascending: 'stigende',
     descending: 'faldende',
     selectAll: 'Vælg alle viste',
+    selectEverything: 'Vælg alle {{count}}',
     selected_one: '{{count}} valgt',
     selected_other: '{{count}} valgt',
     shown_one: '{{count}} vist',

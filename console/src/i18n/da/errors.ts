@@ -24,6 +24,8 @@ export const errors = {
       request_underway: 'Det samme er allerede i gang. Vent et øjeblik.',
     },
     users: {
+      asker_gone:
+        'Kontoen for den, der bad om dette, er lukket eller udløbet. En anden kan bede om det på ny.',
       credentials_wrong: 'E-mail, password eller link er ikke rigtigt, eller linket er allerede brugt.',
       too_many_failures: 'For mange forkerte forsøg. Vent {{retryAfterS}} sekunder.',
       password_weak: 'Passwordet er for let at gætte. {{reason}}',
@@ -38,6 +40,8 @@ export const errors = {
       shared:
         'Personen hører også til andre organisationer, så kontoen er ikke kun din at ændre. Tag personen ud af din organisation, eller spørg en global administrator.',
       invitation_needed: 'Kun en global administrator laver en konto straks. Invitér personen i stedet.',
+      invitation_void:
+        'Den, der inviterede dig, må ikke længere lukke nogen ind. Bed organisationen om en ny invitation.',
       invitation_unknown: 'Invitationen er besvaret, trukket tilbage eller udløbet.',
       account_exists:
         'Du har allerede en konto med denne e-mailadresse. Log ind; invitationen venter på dig dér.',

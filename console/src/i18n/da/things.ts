@@ -18,10 +18,11 @@ export const things = {
     noContacts: 'Ingen at henvende sig til endnu.',
     personalDataHelp: 'Om beskederne fortæller noget om personer.',
     remove: 'Fjern applikationen',
+    removeAsk_zero: 'Applikationen forsvinder for altid. Den har ingen enheder.',
     removeAsk_one:
-      'Applikationen forsvinder for altid. Den har stadig {{count}} enhed; flyt eller fjern den først.',
+      'Applikationen forsvinder for altid og med den {{count}} enhed og alt, den har sendt. Flyt den først til en anden applikation for at beholde den.',
     removeAsk_other:
-      'Applikationen forsvinder for altid. Den har {{count}} enheder; flyt eller fjern dem først, hvis der er nogen.',
+      'Applikationen forsvinder for altid og med den {{count}} enheder og alt, de har sendt. Flyt dem først til en anden applikation for at beholde dem.',
   },
   applicationStatus: {
     none: 'Ingen status',
@@ -69,6 +70,8 @@ export const things = {
     battery: 'Batteri',
     signal: 'Signal',
     addTags: 'Tilføj mærker',
+    removeTags: 'Fjern mærker',
+    setTags: 'Mærker',
     ask: 'Send en operation',
     address: 'Adresse',
     become: {
@@ -142,8 +145,6 @@ export const things = {
       'En udfaset enhed lukkes ikke længere ind, og historikken bliver. Den kan planlægges på ny senere.',
     search: 'Navn, serienummer, mærke …',
     setState: 'Sæt tilstand',
-    someFailed_one: '{{count}} kunne ikke ændres: {{reason}}',
-    someFailed_other: '{{count}} kunne ikke ændres: {{reason}}',
     tagExample: 'kaj',
   },
   timeline: {

@@ -151,6 +151,7 @@ export const common = {
     ascending: 'ascending',
     descending: 'descending',
     selectAll: 'Select all shown',
+    selectEverything: 'Select all {{count}}',
     selected_one: '{{count}} selected',
     selected_other: '{{count}} selected',
     shown_one: '{{count}} shown',

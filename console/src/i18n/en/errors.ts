@@ -24,6 +24,8 @@ export const errors = {
       request_underway: 'The same is being done already. Wait a moment.',
     },
     users: {
+      asker_gone:
+        'The account of whoever asked for this is closed or has expired. Somebody else may ask anew.',
       credentials_wrong: 'E-mail, password or link are not right, or the link was used already.',
       too_many_failures: 'Too many wrong tries. Wait {{retryAfterS}} seconds.',
       password_weak: 'This password is too easy to guess. {{reason}}',
@@ -37,6 +39,8 @@ export const errors = {
       shared:
         'This person belongs to other organizations too, so the account is not yours alone to change. Take them out of your organization, or ask a global administrator.',
       invitation_needed: 'Only a global administrator makes an account at once. Invite the person instead.',
+      invitation_void:
+        'Whoever invited you may not let anybody in any more. Ask the organization for a new invitation.',
       invitation_unknown: 'This invitation was answered or withdrawn, or has expired.',
       account_exists:
         'You have an account with this e-mail address already. Sign in; the invitation waits for you there.',

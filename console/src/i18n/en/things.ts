@@ -18,9 +18,11 @@ export const things = {
     noContacts: 'Nobody to turn to yet.',
     personalDataHelp: 'Whether its messages tell something about people.',
     remove: 'Remove the application',
-    removeAsk_one: 'The application goes for good. It still has {{count}} device; move or remove it first.',
+    removeAsk_zero: 'The application goes for good. It has no devices.',
+    removeAsk_one:
+      'The application goes for good, and with it {{count}} device and everything it ever sent. Move it to another application first to keep it.',
     removeAsk_other:
-      'The application goes for good. It has {{count}} devices; move or remove them first if there are any.',
+      'The application goes for good, and with it {{count}} devices and everything they ever sent. Move them to another application first to keep them.',
   },
   applicationStatus: {
     none: 'No status',
@@ -68,6 +70,8 @@ export const things = {
     battery: 'Battery',
     signal: 'Signal',
     addTags: 'Add tags',
+    removeTags: 'Take tags away',
+    setTags: 'Tags',
     ask: 'Send an operation',
     address: 'Address',
     become: {
@@ -140,8 +144,6 @@ export const things = {
     retireAsk: 'A retired device is no longer let in, and its history stays. It can be planned anew later.',
     search: 'Name, serial, tag …',
     setState: 'Set state',
-    someFailed_one: '{{count}} could not be changed: {{reason}}',
-    someFailed_other: '{{count}} could not be changed: {{reason}}',
     tagExample: 'quay',
   },
   timeline: {

@@ -5,6 +5,7 @@ from .claims import router as claims
 from .credentials import router as credentials
 from .inbox import keys as inbox_keys
 from .inbox import router as inbox
+from .many import router as many
 from .registry import router
 from .topics import router as topics
 from .transfer import router as transfer
@@ -15,6 +16,7 @@ __all__ = [
     "credentials",
     "inbox",
     "inbox_keys",
+    "many",
     "router",
     "topics",
     "transfer",

@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse
 
 from moorage.decoders import DecoderUnknown
 from moorage.groups import ApplicationUnknown
@@ -45,7 +44,6 @@ from ..service import registry as service
 from .filters import At, Wanted, read_box
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
-_FIELDS = {field.alias or name: name for name, field in DeviceOut.model_fields.items()}
 
 
 @router.post("", status_code=201, response_model=DeviceOut,
@@ -61,30 +59,13 @@ async def enrol_device(body: DeviceBody, tx: Tx, caller: Signed, response: Respo
 
 @router.get("", response_model=DevicePageOut,
             responses=may_fail(CursorInvalid, FieldInvalid, PastNotKept, PastNotKnown))  # fmt: skip
-async def list_devices(
-    tx: Tx, caller: Signed, asked: Asked, wanted: Wanted,
-    fields: Annotated[str | None, Query(description="Only these, comma separated.")] = None,
-) -> DevicePage | Response:  # fmt: skip
+async def list_devices(tx: Tx, caller: Signed, asked: Asked, wanted: Wanted) -> DevicePage:
     """List the devices you may see; filters combine.
 
     With `at` as they were then, of those you may see both where they are and where they were;
     `removed` counts those that have been removed since, with all that is known of them.
     """
-    page = await service.list_devices(tx, caller, asked, wanted)
-    return page if fields is None else _slim(page, fields)
-
-
-def _slim(page: DevicePage, fields: str) -> Response:
-    asked = [name.strip() for name in fields.split(",")]
-    if unknown := [name for name in asked if name not in _FIELDS]:
-        raise FieldInvalid("/fields", f"has no {unknown[0]}; there are {', '.join(_FIELDS)}")
-    include = {"id", *(_FIELDS[name] for name in asked)}
-    items = [
-        DeviceOut.model_validate(device).model_dump(mode="json", by_alias=True, include=include)
-        for device in page.items
-    ]
-    rest = {"next": page.next, "total": page.total, "removed": page.removed}
-    return JSONResponse({"items": items, **rest})
+    return await service.list_devices(tx, caller, asked, wanted)
 
 
 @router.get("/map", response_model=list[MapClusterOut],

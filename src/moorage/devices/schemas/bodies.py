@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from pydantic import (
@@ -18,8 +18,10 @@ from pydantic import (
 )
 
 from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, PageOut, Stamped
+from moorage.tasks import TaskState
 
 from ..model import (
+    Changes,
     Connectivity,
     CredentialKind,
     DeviceKind,
@@ -28,6 +30,7 @@ from ..model import (
     ImportMode,
     ImportReport,
     Location,
+    ManyChanges,
     NewDevice,
     Ownership,
     Platform,
@@ -116,21 +119,16 @@ Identifiers = Annotated[list[IdentifierBody], Field(max_length=20)]
 Thresholds = Annotated[list[ThresholdBody], Field(max_length=50)]
 
 
-class DevicePatch(Body):
-    """Fields of a device to change (JSON Merge Patch); null in metadata removes a key."""
+class SharedPatch(Body):
+    """Fields to change that several devices may share; null in metadata removes a key."""
 
-    name: Name = ""
     kind: Kind = DeviceKind.OTHER
     manufacturer: Line = ""
     model: Line = ""
-    serial: Serial | None = None
-    identifiers: Identifiers = []
     gateway_id: Id | None = None
-    location: PointBody | None = None
     place: Annotated[str, Field(max_length=200)] = ""
     comment: Text = ""
     metadata: Annotated[dict[Key, Value | None], Field(max_length=100)] = {}
-    tags: Tags = []
     owner: Line = ""
     ownership: Owner | None = None
     state: State = DeviceState.ACTIVE
@@ -141,6 +139,16 @@ class DevicePatch(Body):
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent."""
         return {name: _plain(value) for name, value in self.given().items()}
+
+
+class DevicePatch(SharedPatch):
+    """Fields of a device to change (JSON Merge Patch); null in metadata removes a key."""
+
+    name: Name = ""
+    serial: Serial | None = None
+    identifiers: Identifiers = []
+    location: PointBody | None = None
+    tags: Tags = []
 
 
 class AdoptBody(Body):
@@ -201,6 +209,40 @@ class MoveBody(Body):
     """Where a device goes."""
 
     application_id: Id
+
+
+Chosen = Annotated[
+    list[Id],
+    Field(max_length=10_000, description="These; left out, those that the query finds."),
+]
+
+
+class ChangeManyBody(Body):
+    """What is changed of many devices."""
+
+    device_ids: Chosen = []
+    changes: SharedPatch = SharedPatch()
+    add_tags: Tags = []
+    remove_tags: Tags = []
+    reason: Annotated[str, Field(max_length=500, description="Why, where the state changes.")] = ""
+
+    def to_model(self) -> ManyChanges:
+        """Make the noun."""
+        changes = cast("Changes", self.changes.to_changes())
+        return ManyChanges(changes, tuple(self.add_tags), tuple(self.remove_tags), self.reason)
+
+
+class MoveManyBody(Body):
+    """Where many devices go."""
+
+    device_ids: Chosen = []
+    application_id: Id
+
+
+class RemoveManyBody(Body):
+    """Which devices are removed, with what they sent."""
+
+    device_ids: Chosen = []
 
 
 def _point(value: object) -> object:
@@ -477,6 +519,26 @@ class ImportReportOut(Out):
             failed=report.count(RowAction.ERROR),
             rows=[RowResultOut.model_validate(row) for row in report.rows],
         )
+
+
+class ManyDevicesOut(Stamped):
+    """A task on many devices, as `/tasks` shows it; its `/rows` tell what became of each.
+
+    `result` counts devices that were `created`, `updated`, `unchanged`, `removed` and `failed`.
+    """
+
+    id: UUID
+    kind: str
+    subject_id: UUID
+    organization_id: UUID
+    application_id: UUID | None
+    state: TaskState
+    done: int
+    total: int | None
+    result: dict[str, Any] | None
+    code: str | None
+    problem: str | None
+    finished_at: Instant | None
 
 
 ImportModeIn = Annotated[ImportMode, Strict(False)]

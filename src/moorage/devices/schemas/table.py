@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -16,7 +16,7 @@ from moorage.kit.exports import table as csv_of
 from moorage.kit.http import pointer
 
 from ..errors import ImportUnreadable
-from ..model import Device, ImportProblem, ImportRow
+from ..model import Changes, Device, ImportProblem, ImportRow
 from .bodies import DeviceBody, DevicePatch, RowTarget
 
 COLUMNS = (
@@ -187,7 +187,7 @@ def make_row(line: int, fields: dict[str, Any], application_id: str | None) -> I
     try:
         if device_id is not None:
             moves_to = fields.pop("applicationId", None)
-            changes = DevicePatch.model_validate(fields).to_changes()
+            changes = cast("Changes", DevicePatch.model_validate(fields).to_changes())
             target = RowTarget.model_validate({"id": device_id, "applicationId": moves_to})
             if target.application_id is not None:
                 changes["application_id"] = target.application_id

@@ -1,5 +1,5 @@
 """The rules of devices."""
 
-from . import inbox, past, registry, senders, transfer, watch
+from . import inbox, many, past, registry, senders, transfer, watch
 
-__all__ = ["inbox", "past", "registry", "senders", "transfer", "watch"]
+__all__ = ["inbox", "many", "past", "registry", "senders", "transfer", "watch"]

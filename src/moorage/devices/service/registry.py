@@ -35,6 +35,8 @@ from ..model import (
 )
 from . import past
 
+# Devices that are removed by one statement.
+AT_ONCE = 500
 FIRST_STATES = frozenset({DeviceState.PLANNED, DeviceState.ACTIVE})
 
 
@@ -248,8 +250,14 @@ async def remove(tx: Tx, caller: Caller, device_id: UUID) -> None:
     """
     device = await get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
     await store.registry.remove(tx, device)
-    before = view(device) | {"number": device.number}
-    tx.announce(DeviceRemoved(device_id, device.organization_id, before=before))
+    announce_removed(tx, [device])
+
+
+def announce_removed(tx: Tx, gone: Iterable[Device]) -> None:
+    """Announce devices that were removed, with the numbers by which what they sent is erased."""
+    for device in gone:
+        before = view(device) | {"number": device.number}
+        tx.announce(DeviceRemoved(device.id, device.organization_id, before=before))
 
 
 async def states_of(tx: Tx, caller: Caller, device_id: UUID) -> list[StateChange]:
@@ -294,9 +302,8 @@ async def remove_application(
         if not with_devices:
             raise groups.ApplicationNotEmpty(devices=application.device_count)
         organizations.require(caller, Permission.MANAGE_DEVICES, *place)
-        for device in await store.registry.remove_of_application(tx, application_id):
-            before = view(device) | {"number": device.number}
-            tx.announce(DeviceRemoved(device.id, application.organization_id, before=before))
+        while gone := await store.registry.remove_of_application(tx, application_id, AT_ONCE):
+            announce_removed(tx, gone)
     await groups.remove(tx, caller, application_id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from itertools import groupby
+from typing import Any
 
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
@@ -50,17 +51,23 @@ async def take_in(
     results: list[RowResult] = []
     try:
         async with tx.attempt():
-            for enrolling, some in groupby(rows, lambda row: row.new is not None):
-                if enrolling:
-                    results += await _enrol(tx, caller, list(some))
-                else:
-                    results += [await _take_in(tx, caller, row) for row in some]
+            results = await _take_rows(tx, caller, rows)
             bad = any(result.action is RowAction.ERROR for result in results)
             if preview or (bad and mode is ImportMode.ALL_OR_NOTHING):
                 raise _Undone
     except _Undone:
         return ImportReport(preview, False, tuple(results))
     return ImportReport(False, True, tuple(results))
+
+
+async def _take_rows(tx: Tx, caller: Caller, rows: Sequence[ImportRow]) -> list[RowResult]:
+    results: list[RowResult] = []
+    for enrolling, some in groupby(rows, lambda row: row.new is not None):
+        if enrolling:
+            results += await _enrol(tx, caller, list(some))
+        else:
+            results += [await _take_in(tx, caller, row) for row in some]
+    return results
 
 
 async def _enrol(tx: Tx, caller: Caller, rows: Sequence[ImportRow]) -> list[RowResult]:
@@ -101,7 +108,7 @@ async def _change(tx: Tx, caller: Caller, row: ImportRow) -> RowResult:
     if row.device_id is None or row.changes is None:
         raise ValueError("A row without a new device names the one to change.")
     before = await registry.get(tx, caller, row.device_id)
-    changes = dict(row.changes)
+    changes: dict[str, Any] = dict(row.changes)
     application_id = changes.pop("application_id", before.application_id)
     after = await registry.change(tx, caller, row.device_id, changes, reason="import")
     if application_id != before.application_id:

@@ -398,17 +398,15 @@ async def remove(tx: Tx, device: Device) -> None:
         await past.note_removal(tx, [device])
 
 
-async def remove_of_application(tx: Tx, application_id: UUID) -> list[Device]:
-    """Delete every device of an application; give what they were."""
+async def remove_of_application(tx: Tx, application_id: UUID, limit: int) -> list[Device]:
+    """Delete so many devices of an application, the oldest first; give what they were."""
     query = statement().where(devices.c.application_id == application_id)
-    gone = [read(row) for row in await tx.execute(query.with_for_update(of=devices))]
-    await senders.changed_in(tx, application_id)
-    await past.keep(
-        tx,
-        "d.gateway_id IN (SELECT id FROM devices WHERE application_id = :id)",
-        id=application_id,
-    )
-    await tx.execute(delete(devices).where(devices.c.application_id == application_id))
+    query = query.order_by(devices.c.id).limit(limit).with_for_update(of=devices)
+    gone = [read(row) for row in await tx.execute(query)]
+    ids = [device.id for device in gone]
+    await senders.changed(tx, [device.number for device in gone], sender=True)
+    await past.keep(tx, "d.gateway_id = ANY(:ids)", ids=ids)
+    await tx.execute(delete(devices).where(devices.c.id == func.any(ids)))
     await past.note_removal(tx, [d for d in gone if d.state is not DeviceState.WAITING])
     return gone
 

@@ -49,6 +49,7 @@ async def ask(tx: Tx, caller: Caller, decoder_id: UUID, asked: ReDecode) -> task
     if not using:
         raise NothingToDecode
     organizations.require(caller, Permission.READ_MESSAGES, organization_id, application_id)
+    organizations.require(caller, Permission.MANAGE_DEVICES, organization_id, application_id)
     given = {"from": asked.start, "to": asked.end, "devices": using}
     new = tasks.NewTask(
         KIND, decoder_id, organization_id, application_id,

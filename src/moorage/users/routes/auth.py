@@ -17,6 +17,7 @@ from ..errors import (
     AccountExists,
     CredentialsWrong,
     InvitationUnknown,
+    InvitationVoid,
     PasswordWeak,
     PersonNeeded,
     PreferencesTooLarge,
@@ -85,7 +86,8 @@ async def sign_in(body: SignInBody, request: Request, response: Response) -> Non
 
 
 @router.post("/link", status_code=204,
-             responses=may_fail(CredentialsWrong, TooManyFailures, AccountExists))  # fmt: skip
+             responses=may_fail(CredentialsWrong, TooManyFailures, AccountExists,
+                                InvitationVoid))  # fmt: skip
 async def sign_in_by_link(body: LinkBody, request: Request, response: Response) -> None:
     """Sign in to the console with a one-time link; an invitation's makes the account first."""
     signed_in = await service.sign_in_by_link(
@@ -209,7 +211,7 @@ async def list_my_invitations(
 
 
 @router.post("/invitations/{invitation_id}/accept", status_code=204,
-             responses=may_fail(InvitationUnknown, PersonNeeded))  # fmt: skip
+             responses=may_fail(InvitationUnknown, InvitationVoid, PersonNeeded))  # fmt: skip
 async def accept_invitation(invitation_id: UUID, tx: Tx, caller: Signed) -> None:
     """Join the permission groups that you are invited to."""
     await service.accept(tx, caller, invitation_id)

@@ -29,14 +29,12 @@ from .people import (
     take_out,
 )
 from .preferences import my_preferences, prefer
+from .recognise import act_for, identify, identify_key, recognise_again
 from .sign_in import (
     change_password,
     end_my_session,
     give_tokens,
-    identify,
-    identify_key,
     my_sessions,
-    recognise_again,
     refresh,
     sign_in,
     sign_in_by_link,
@@ -47,6 +45,7 @@ from .tokens import SigningKeys, csrf_token, load_signing_keys, seal_anew
 __all__ = [
     "SigningKeys",
     "accept",
+    "act_for",
     "add",
     "add_from_command_line",
     "change",

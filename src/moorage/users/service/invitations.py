@@ -16,7 +16,7 @@ from moorage.kit.facts import Fact
 from moorage.kit.secrets import digest, make_token
 from moorage.organizations import Permission
 
-from ..errors import EmailTaken, GroupForeign, InvitationUnknown
+from ..errors import AskerGone, EmailTaken, GroupForeign, InvitationUnknown, InvitationVoid
 from ..facts import (
     InvitationAccepted,
     InvitationDeclined,
@@ -28,6 +28,7 @@ from ..store import invitations as store
 from ..store import people
 from .homes import tell
 from .people import my_user
+from .recognise import act_for
 
 
 async def invite(tx: Tx, caller: Caller, new: NewUser) -> tuple[Invitation, Link]:
@@ -99,7 +100,11 @@ async def my_invitations(
 
 
 async def accept(tx: Tx, caller: Caller, invitation_id: UUID) -> None:
-    """Join the permission groups of an invitation. Raises PersonNeeded, InvitationUnknown."""
+    """Join the permission groups of an invitation.
+
+    Raises:
+        PersonNeeded, InvitationUnknown, InvitationVoid.
+    """
     user = await my_user(tx, caller)
     await _join(tx, await store.get_received(tx, invitation_id, user.id), user)
 
@@ -120,6 +125,9 @@ async def take_up(tx: Tx, link: bytes) -> tuple[User | None, bool]:
     Returns:
         Whose it is, if there is such an invitation, and whether the account is new. To one that
         was there the invitation is addressed from now on, and nothing more.
+
+    Raises:
+        InvitationVoid.
     """
     invitation = await store.find_by_link(tx, link)
     if invitation is None:
@@ -141,6 +149,7 @@ async def take_up(tx: Tx, link: bytes) -> tuple[User | None, bool]:
 
 
 async def _join(tx: Tx, invitation: Invitation, user: User) -> None:
+    await _require_still_givable(tx, invitation)
     for group_id in invitation.permission_group_ids:
         await organizations.admit(tx, group_id, user.id)
     await store.remove(tx, invitation.id)
@@ -152,6 +161,24 @@ async def _join(tx: Tx, invitation: Invitation, user: User) -> None:
         "permission_group_ids": invitation.permission_group_ids,
     }
     await tell(tx, InvitationAccepted, user.id, homes=sorted(homes, key=str), after=after)
+
+
+async def _require_still_givable(tx: Tx, invitation: Invitation) -> None:
+    """Refuse what the inviter could not offer now. Raises InvitationVoid."""
+    try:
+        inviter = await act_for(tx, invitation.created_by)
+        if invitation.organization_id is None:
+            organizations.require(inviter, Permission.MANAGE_USERS, None)
+        for group_id in invitation.permission_group_ids:
+            await organizations.givable(tx, inviter, group_id)
+    except (
+        AskerGone,
+        organizations.GrantTooWide,
+        organizations.InstallationOnly,
+        organizations.PermissionGroupUnknown,
+        organizations.PermissionMissing,
+    ) as lost:
+        raise InvitationVoid from lost
 
 
 async def _end(tx: Tx, fact: type[Fact], invitation: Invitation) -> None:

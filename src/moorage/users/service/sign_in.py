@@ -1,20 +1,16 @@
-"""Signing in and out, and recognising who asks."""
+"""Signing in and out, and what a person does with their own account."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import ceil
 from uuid import UUID
 
-from moorage import organizations
-from moorage.kit.caller import Caller, CallerKind, Grant
+from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.db import Database, Tx
 from moorage.kit.secrets import digest, make_token
-from moorage.organizations import MemberKind
 
 from ..errors import (
     AccountExists,
-    ApiKeyUnknown,
     CredentialsWrong,
     SessionUnknown,
     TooManyFailures,
@@ -23,9 +19,7 @@ from ..errors import (
 from ..facts import PasswordChanged, SessionEnded, SignInRefused, UserSignedIn
 from ..model import (
     ACCESS_TOKEN,
-    API_KEY_PREFIX,
     SIGN_IN_LINK,
-    ApiKey,
     LinkKind,
     Session,
     SessionKind,
@@ -34,13 +28,12 @@ from ..model import (
     User,
     Visitor,
 )
-from ..store import keys as key_store
 from ..store import people, sessions
 from . import passwords
 from .homes import tell
 from .invitations import take_up
 from .people import my_user
-from .tokens import SigningKeys, make_access_token, read_access_token
+from .tokens import SigningKeys, make_access_token
 
 NOBODY = UUID(int=0)
 
@@ -82,6 +75,7 @@ async def sign_in_by_link(database: Database, visitor: Visitor, token: str) -> S
         TooManyFailures: the address has to wait.
         CredentialsWrong: the link was used, replaced or has expired, or the account is closed.
         AccountExists: it is an invitation's, and the person has an account to sign in to.
+        InvitationVoid: it is an invitation's, and who made it may not let anybody in any more.
     """
     await _attempt(database, visitor, None)
     async with database.begin() as tx:
@@ -139,75 +133,6 @@ async def sign_out(tx: Tx, caller: Caller) -> None:
         await sessions.remove(tx, caller.session_id)
         view = {"session": str(caller.session_id)}
         await tell(tx, SessionEnded, caller.id, before=view)
-
-
-# --- Recognising ----------------------------------------------------------
-
-
-async def identify(
-    tx: Tx,
-    keys: SigningKeys,
-    *,
-    bearer: str | None = None,
-    api_key: str | None = None,
-    session: str | None = None,
-    origin: str | None = None,
-) -> Caller:
-    """Recognise who asks, with rights as they are in the database now.
-
-    A valid access token makes an API key of the same request be ignored.
-
-    Args:
-        tx: the transaction.
-        keys: check access tokens.
-        bearer: an access token, or an API key.
-        api_key: an API key.
-        session: the console's cookie.
-        origin: the network address, for the audit.
-
-    Raises:
-        CredentialsWrong: none of them is valid.
-    """
-    if bearer is not None and not bearer.startswith(API_KEY_PREFIX):
-        try:
-            user_id, session_id, ends_at = read_access_token(keys, bearer, tx.now)
-            found = await sessions.find(tx, session_id=session_id)
-            if found is None or found[1].id != user_id:
-                raise CredentialsWrong
-            return replace(await _person(tx, *found, origin), expires_at=ends_at)
-        except CredentialsWrong:
-            if api_key is None:
-                raise
-    elif bearer is not None and api_key is None:
-        api_key = bearer
-    if api_key is not None:
-        return await identify_key(tx, api_key, origin)
-    if session is not None:
-        found = await sessions.find(tx, digest=digest(session))
-        if found is not None and found[0].kind is SessionKind.CONSOLE:
-            await sessions.touch(tx, found[0])
-            return await _person(tx, *found, origin)
-    raise CredentialsWrong
-
-
-async def identify_key(tx: Tx, secret: str, origin: str | None) -> Caller:
-    """Recognise who shows an API key, with its rights as they are now. Raises CredentialsWrong."""
-    key = await key_store.find_open(tx, digest=digest(secret))
-    if key is None:
-        raise CredentialsWrong
-    await key_store.touch(tx, key)
-    return await _program(tx, key, origin)
-
-
-async def recognise_again(tx: Tx, caller: Caller) -> Caller | None:
-    """Give whoever signed in with an API key their rights as they are now; None without any."""
-    try:
-        key = await key_store.get(tx, caller.id)
-    except ApiKeyUnknown:
-        return None
-    if key.expires_at is not None and key.expires_at <= tx.now:
-        return None
-    return await _program(tx, key, caller.origin)
 
 
 # --- What a person does with their own account ----------------------------
@@ -291,25 +216,6 @@ async def _open(tx: Tx, user: User, kind: SessionKind, visitor: Visitor, *, by: 
     after = {"session": str(session.id), "kind": kind.value, "by": by, "origin": visitor.address}
     await tell(tx, UserSignedIn, user.id, after=after)
     return SignedIn(user, session, secret)
-
-
-async def _person(tx: Tx, session: Session, user: User, origin: str | None) -> Caller:
-    grants = await organizations.grants_held(tx, MemberKind.USER, user.id)
-    return Caller(
-        CallerKind.PERSON, user.id, user.label, grants, origin, session.id, session.expires_at
-    )
-
-
-async def _program(tx: Tx, key: ApiKey, origin: str | None) -> Caller:
-    held = await organizations.grants_held(tx, MemberKind.API_KEY, key.id)
-    if key.organization_id is not None:
-        # Whatever group it was put into, a key acts in its own organisation only.
-        held = tuple(g for g in held if g.organization_id == key.organization_id)
-    if key.scopes is not None:
-        scopes = frozenset(s.value for s in key.scopes)
-        held = tuple(Grant(g.permissions & scopes, g.organization_id, g.application_ids)
-                     for g in held)  # fmt: skip
-    return Caller(CallerKind.API_KEY, key.id, key.name, held, origin, expires_at=key.expires_at)
 
 
 async def _still(tx: Tx, user_id: UUID) -> User | None:

@@ -1,0 +1,124 @@
+"""Recognising who asks, with rights as they are in the database now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from moorage import organizations
+from moorage.kit.caller import Caller, CallerKind, Grant
+from moorage.kit.db import Tx
+from moorage.kit.secrets import digest
+from moorage.organizations import MemberKind
+
+from ..errors import ApiKeyUnknown, AskerGone, CredentialsWrong, UserUnknown
+from ..model import API_KEY_PREFIX, ApiKey, Session, SessionKind, User
+from ..store import keys as key_store
+from ..store import people, sessions
+from .tokens import SigningKeys, read_access_token
+
+
+async def identify(
+    tx: Tx,
+    keys: SigningKeys,
+    *,
+    bearer: str | None = None,
+    api_key: str | None = None,
+    session: str | None = None,
+    origin: str | None = None,
+) -> Caller:
+    """Recognise who asks, with rights as they are in the database now.
+
+    A valid access token makes an API key of the same request be ignored.
+
+    Args:
+        tx: the transaction.
+        keys: check access tokens.
+        bearer: an access token, or an API key.
+        api_key: an API key.
+        session: the console's cookie.
+        origin: the network address, for the audit.
+
+    Raises:
+        CredentialsWrong: none of them is valid.
+    """
+    if bearer is not None and not bearer.startswith(API_KEY_PREFIX):
+        try:
+            user_id, session_id, ends_at = read_access_token(keys, bearer, tx.now)
+            found = await sessions.find(tx, session_id=session_id)
+            if found is None or found[1].id != user_id:
+                raise CredentialsWrong
+            return replace(await _person(tx, *found, origin), expires_at=ends_at)
+        except CredentialsWrong:
+            if api_key is None:
+                raise
+    elif bearer is not None and api_key is None:
+        api_key = bearer
+    if api_key is not None:
+        return await identify_key(tx, api_key, origin)
+    if session is not None:
+        found = await sessions.find(tx, digest=digest(session))
+        if found is not None and found[0].kind is SessionKind.CONSOLE:
+            await sessions.touch(tx, found[0])
+            return await _person(tx, *found, origin)
+    raise CredentialsWrong
+
+
+async def identify_key(tx: Tx, secret: str, origin: str | None) -> Caller:
+    """Recognise who shows an API key, with its rights as they are now. Raises CredentialsWrong."""
+    key = await key_store.find_open(tx, digest=digest(secret))
+    if key is None:
+        raise CredentialsWrong
+    await key_store.touch(tx, key)
+    return await _program(tx, key, origin)
+
+
+async def recognise_again(tx: Tx, caller: Caller) -> Caller | None:
+    """Give whoever signed in with an API key their rights as they are now; None without any."""
+    try:
+        key = await key_store.get(tx, caller.id)
+    except ApiKeyUnknown:
+        return None
+    if key.expires_at is not None and key.expires_at <= tx.now:
+        return None
+    return await _program(tx, key, caller.origin)
+
+
+async def act_for(tx: Tx, caller_id: UUID) -> Caller:
+    """Give who asked for something earlier their rights as they are now.
+
+    For work that goes on without them, and for what they offered to others.
+
+    Raises:
+        AskerGone: the account or key is gone, closed or has expired.
+    """
+    key = await key_store.find_open(tx, key_id=caller_id)
+    if key is not None:
+        return await _program(tx, key, None)
+    try:
+        user = await people.get(tx, caller_id)
+    except UserUnknown as gone:
+        raise AskerGone from gone
+    if not user.may_sign_in(tx.now):
+        raise AskerGone
+    grants = await organizations.grants_held(tx, MemberKind.USER, user.id)
+    return Caller(CallerKind.PERSON, user.id, user.label, grants)
+
+
+async def _person(tx: Tx, session: Session, user: User, origin: str | None) -> Caller:
+    grants = await organizations.grants_held(tx, MemberKind.USER, user.id)
+    return Caller(
+        CallerKind.PERSON, user.id, user.label, grants, origin, session.id, session.expires_at
+    )
+
+
+async def _program(tx: Tx, key: ApiKey, origin: str | None) -> Caller:
+    held = await organizations.grants_held(tx, MemberKind.API_KEY, key.id)
+    if key.organization_id is not None:
+        # Whatever group it was put into, a key acts in its own organisation only.
+        held = tuple(g for g in held if g.organization_id == key.organization_id)
+    if key.scopes is not None:
+        scopes = frozenset(s.value for s in key.scopes)
+        held = tuple(Grant(g.permissions & scopes, g.organization_id, g.application_ids)
+                     for g in held)  # fmt: skip
+    return Caller(CallerKind.API_KEY, key.id, key.name, held, origin, expires_at=key.expires_at)
