@@ -13,6 +13,8 @@ from .errors import (
     SerialTaken,
 )
 from .facts import (
+    AuthorityAdded,
+    AuthorityRemoved,
     ClaimMade,
     CredentialMade,
     CredentialRevoked,
@@ -32,10 +34,12 @@ from .model import (
     SENDER,
     SENDING,
     CalledBy,
+    Certified,
     Connectivity,
     Credential,
     CredentialKind,
     Device,
+    DeviceAuthority,
     DeviceChanges,
     DeviceContext,
     DeviceFilter,
@@ -58,6 +62,7 @@ from .model import (
     TopicRight,
 )
 from .service.called import find_called
+from .service.certificates import anchors, find_certified
 from .service.claims import make_claim, redeem_claim
 from .service.inbox import (
     adopt,
@@ -113,8 +118,11 @@ __all__ = [
     "DEV_EUI",
     "SENDER",
     "SENDING",
+    "AuthorityAdded",
+    "AuthorityRemoved",
     "CalledBy",
     "CalledUnfit",
+    "Certified",
     "ClaimMade",
     "ClaimSpent",
     "Connectivity",
@@ -125,6 +133,7 @@ __all__ = [
     "CredentialRotated",
     "CredentialUnknown",
     "Device",
+    "DeviceAuthority",
     "DeviceChanged",
     "DeviceChanges",
     "DeviceContext",
@@ -162,6 +171,7 @@ __all__ = [
     "TopicRuleMade",
     "TopicRuleRemoved",
     "adopt",
+    "anchors",
     "arrive",
     "change",
     "children_of",
@@ -173,6 +183,7 @@ __all__ = [
     "credentials_of",
     "enrol",
     "find_called",
+    "find_certified",
     "find_inbox",
     "find_many",
     "find_named",

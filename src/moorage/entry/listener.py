@@ -14,6 +14,7 @@ from moorage import brokers, ingest, ledger, sources
 from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import root_key, tls
+from moorage.entry.anchors import Anchors, ask_for_certificates
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.peers import PeerContexts
 from moorage.entry.settings import Settings
@@ -56,6 +57,8 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     callouts = brokers.Callouts(database, doorbells, door, guard, sealer, outbound)
     learning = functools.partial(root_key.load, settings)
     certificate = Certificate(settings)
+    anchors = Anchors(certificate.context, doorbells)
+    await anchors.load(database)
     contexts = PeerContexts(sealer)
     peers = ingest.Peers(met, contexts.accepting, contexts.dialling)
     transports: list[ingest.Transport] = _open(settings, certificate.context, peers)
@@ -86,6 +89,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                     door.run(),
                     registry.run(),
                     certificate.keep_fresh(),
+                    anchors.follow(database),
                     secrets.keep_learning(database, sealer, learning, contexts.learn),
                 )
             ]
@@ -114,6 +118,7 @@ class Certificate:
         self._read: tuple[float, ...] = ()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        ask_for_certificates(self.context)
         self._load()
 
     async def keep_fresh(self) -> None:

@@ -31,6 +31,7 @@ class Credentials:
         address: the peer's address, for the list of refusals.
         protocol: such as `mqtt` or `http`.
         tls: whether the connection is encrypted.
+        certificate: the client's, as DER, if it proved in its handshake to hold the key; or empty.
         dev_eui: the device that a LoRaWAN server speaks for; the secret is then its gateway's or
             its application's.
     """
@@ -42,6 +43,7 @@ class Credentials:
     protocol: str = "mqtt"
     tls: bool = False
     dev_eui: str = ""
+    certificate: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ class Host(Protocol):
 
         Raises:
             SenderUnknown: nobody we know (already counted and listed).
+        CertificateRefused: the client's certificate lets nobody in (listed as well).
             TooManyAttempts: too many wrong credentials came from this address (listed as well).
             DatabaseUnavailable: it cannot be told just now.
         """

@@ -11,6 +11,7 @@ from moorage.kit.http import Signed, Tx, may_fail
 from moorage.organizations import PermissionMissing
 
 from ..errors import (
+    CertificateNotRotated,
     CredentialUnknown,
     DeviceUnknown,
     SecretTaken,
@@ -80,7 +81,8 @@ async def revoke_credential(device_id: UUID, credential_id: UUID, tx: Tx, caller
 
 
 @router.post("/rotate-credential", response_model=ShownSecretOut,
-             responses=may_fail(DeviceUnknown, PermissionMissing, CredentialUnknown))  # fmt: skip
+             responses=may_fail(DeviceUnknown, PermissionMissing, CredentialUnknown,
+                                CertificateNotRotated))  # fmt: skip
 async def rotate_credential(
     device_id: UUID, body: RotateBody, tx: Tx, caller: Signed, request: Request, response: Response
 ) -> ShownSecretOut:

@@ -14,13 +14,14 @@ from moorage.kit.db import Tx
 from moorage.organizations import Permission
 
 from .. import store
-from ..errors import TooManyCredentials
+from ..errors import CertificateNotRotated, TooManyCredentials
 from ..facts import CredentialMade, CredentialRevoked, CredentialRotated
 from ..model import (
     DEV_EUI,
     SENDER,
     Credential,
     CredentialKind,
+    Device,
     DeviceChanges,
     DeviceContext,
     Location,
@@ -32,6 +33,8 @@ from ..model import (
 from . import registry
 
 MOST_CREDENTIALS = 20
+# Certificates that were revoked before their end.
+MOST_REVOKED = 80
 PREFIX = "mdk_"
 
 
@@ -57,9 +60,7 @@ async def make_credential(
         DeviceUnknown, PermissionMissing, UserNameTaken, SecretTaken, TooManyCredentials.
     """
     device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
-    held = await store.senders.credentials_of(tx, device_id)
-    if len(held) >= MOST_CREDENTIALS:
-        raise TooManyCredentials(limit=MOST_CREDENTIALS)
+    await require_room(tx, device_id)
     secret = secret or secrets.make_token(PREFIX)
     named = (user_name or str(device_id)) if kind is CredentialKind.PASSWORD else None
     credential = await store.senders.add_credential(
@@ -75,14 +76,31 @@ async def make_credential(
         platform=platform,
         old_topic=old_topic,
     )
-    if any(identifier.kind in (SENDER, DEV_EUI) for identifier in device.identifiers):
-        # From now on the inbox key does not speak for it.
-        await store.senders.changed(tx, [device.number], sender=True)
+    await silence_inbox(tx, device)
     told = {"credentialId": credential.id, "kind": kind, "label": label, "secret": "***"}
     if platform is not None:
         told |= {"platform": platform, "oldTopic": old_topic}
     tx.announce(CredentialMade(device_id, device.organization_id, after=told))
     return ShownSecret(credential, secret)
+
+
+async def require_room(tx: Tx, device_id: UUID) -> None:
+    """Let a device have one more credential; what has expired makes room.
+
+    Raises:
+        TooManyCredentials.
+    """
+    await store.certificates.forget_expired(tx, device_id)
+    held = await store.senders.credentials_of(tx, device_id)
+    revoked = sum(one.revoked_at is not None for one in held)
+    if len(held) - revoked >= MOST_CREDENTIALS or revoked >= MOST_REVOKED:
+        raise TooManyCredentials(limit=MOST_CREDENTIALS)
+
+
+async def silence_inbox(tx: Tx, device: Device) -> None:
+    """Let the inbox key speak no more for a device that has got a credential of its own."""
+    if any(identifier.kind in (SENDER, DEV_EUI) for identifier in device.identifiers):
+        await store.senders.changed(tx, [device.number], sender=True)
 
 
 async def credentials_of(tx: Tx, caller: Caller, device_id: UUID) -> list[Credential]:
@@ -102,11 +120,13 @@ async def rotate_credential(
     """Give a credential a new secret; the old one lives on for `overlap`.
 
     Raises:
-        DeviceUnknown, PermissionMissing, CredentialUnknown.
+        DeviceUnknown, PermissionMissing, CredentialUnknown, CertificateNotRotated.
     """
     device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
     secret = secrets.make_token(PREFIX)
     before = await store.senders.get_credential(tx, device_id, credential_id)
+    if before.kind is CredentialKind.CERTIFICATE:
+        raise CertificateNotRotated
     credential = await store.senders.rotate_credential(
         tx,
         device_id,
@@ -125,11 +145,19 @@ async def rotate_credential(
 async def revoke_credential(tx: Tx, caller: Caller, device_id: UUID, credential_id: UUID) -> None:
     """Take a credential back; whoever uses it is cut off.
 
+    A certificate stays in the list, so that it is told from a stranger's and comes in no more.
+
     Raises:
         DeviceUnknown, PermissionMissing, CredentialUnknown.
     """
     device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
-    gone = await store.senders.remove_credential(tx, device_id, credential_id)
+    gone = await store.senders.get_credential(tx, device_id, credential_id)
+    if gone.revoked_at is not None:
+        return
+    if gone.kind is CredentialKind.CERTIFICATE:
+        await store.certificates.revoke(tx, credential_id)
+    else:
+        await store.senders.remove_credential(tx, device_id, credential_id)
     await store.senders.changed(tx, [device.number], sender=True)
     told = {"credentialId": gone.id, "kind": gone.kind, "label": gone.label}
     tx.announce(CredentialRevoked(device_id, device.organization_id, before=told))

@@ -45,7 +45,8 @@ DEVICES_CHANNEL = "moorage_devices"
 KEEP_CHANGES = timedelta(hours=1)
 
 
-def _credential(row: Any) -> Credential:
+def credential(row: Any) -> Credential:
+    """Read a row."""
     values = {name: getattr(row, name) for name in Credential.__dataclass_fields__}
     values["kind"] = CredentialKind(row.kind)
     values["platform"] = row.platform and Platform(row.platform)
@@ -80,7 +81,7 @@ async def add_credential(
         )
     ).one_or_none()  # fmt: skip
     if row is not None:
-        return _credential(row)
+        return credential(row)
     if await _is_used(tx, digest):
         raise SecretTaken
     raise UserNameTaken(user_name=user_name)
@@ -99,7 +100,7 @@ async def get_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> Creden
     )
     if (row := (await tx.execute(query)).one_or_none()) is None:
         raise CredentialUnknown(id=credential_id)
-    return _credential(row)
+    return credential(row)
 
 
 async def credentials_of(tx: Tx, device_id: UUID) -> list[Credential]:
@@ -109,7 +110,7 @@ async def credentials_of(tx: Tx, device_id: UUID) -> list[Credential]:
         .where(device_credentials.c.device_id == device_id)
         .order_by(device_credentials.c.id)
     )
-    return [_credential(row) for row in await tx.execute(query)]
+    return [credential(row) for row in await tx.execute(query)]
 
 
 async def rotate_credential(
@@ -141,24 +142,17 @@ async def rotate_credential(
     ).one_or_none()  # fmt: skip
     if row is None:
         raise CredentialUnknown(id=credential_id)
-    return _credential(row)
+    return credential(row)
 
 
-async def remove_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> Credential:
-    """Delete one. Raises CredentialUnknown."""
-    row = (
-        await tx.execute(
-            delete(device_credentials)
-            .where(
-                device_credentials.c.id == credential_id,
-                device_credentials.c.device_id == device_id,
-            )
-            .returning(device_credentials)
+async def remove_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> None:
+    """Delete one."""
+    await tx.execute(
+        delete(device_credentials).where(
+            device_credentials.c.id == credential_id,
+            device_credentials.c.device_id == device_id,
         )
-    ).one_or_none()
-    if row is None:
-        raise CredentialUnknown(id=credential_id)
-    return _credential(row)
+    )
 
 
 def _find() -> Select[Any]:
@@ -167,13 +161,14 @@ def _find() -> Select[Any]:
     current = c.digest == digest
     previous = and_(c.previous_digest == digest, c.previous_until > now)
     return (
-        _held(current)
+        held(current)
         .where(c.kind == bindparam("kind"), or_(current, previous))
         .where(or_(c.expires_at.is_(None), c.expires_at > now))
     )
 
 
-def _held(current: ColumnElement[bool]) -> Select[Any]:
+def held(current: ColumnElement[bool]) -> Select[Any]:
+    """Select what makes a sender; `current` tells whether the secret is its newest."""
     c = device_credentials.c
     return select(
         devices.c.number,
@@ -207,17 +202,17 @@ async def find_sender(
     else:
         rows = await tx.execute(_FIND_NAMED, asked | {"user_name": user_name})
     row = rows.one_or_none()
-    return None if row is None else _sender(row)
+    return None if row is None else sender(row)
 
 
 async def find_user(tx: Tx, user_name: str) -> Sender | None:
     """Find whose user name it is, if the password beside it is valid at `tx.now`."""
     c = device_credentials.c
-    query = _held(true()).where(
+    query = held(true()).where(
         c.user_name == user_name, or_(c.expires_at.is_(None), c.expires_at > tx.now)
     )
     row = (await tx.execute(query)).one_or_none()
-    return None if row is None else _sender(row)
+    return None if row is None else sender(row)
 
 
 async def find_certified(tx: Tx, device_id: UUID) -> Sender | None:
@@ -267,8 +262,9 @@ async def named_in(tx: Tx, organization_id: UUID | None) -> list[NamedDevice]:
     ]
 
 
-def _sender(row: Any) -> Sender:
-    ends = [row.expires_at, None if row.is_current else row.previous_until]
+def sender(row: Any, valid_until: datetime | None = None) -> Sender:
+    """Make a sender of what `held` selects; it may end earlier than its credential says."""
+    ends = [row.expires_at, None if row.is_current else row.previous_until, valid_until]
     return Sender(
         number=row.number,
         device_id=row.id,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from math import ceil
 from typing import Any
 
@@ -14,7 +13,7 @@ from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.secrets import digest
 
-from ..errors import SenderUnknown, TooManyAttempts
+from ..errors import CertificateRefused, SenderUnknown, TooManyAttempts
 from ..ports import Credentials, Refusal, Service
 from .allowance import Allowance
 from .children import Children
@@ -22,10 +21,12 @@ from .claims import (
     CacheKey,
     InboxClaim,
     cache_key,
+    certificate_key,
     claims_of,
     inbox_claims_of,
     inbox_key,
     is_meant,
+    keys_of,
     still_valid,
 )
 from .services import Services
@@ -110,13 +111,12 @@ class Senders:
 
         Raises:
             SenderUnknown: nobody we know.
+            CertificateRefused: the client's certificate lets nobody in.
             TooManyAttempts: too many wrong credentials came from this address.
             DatabaseUnavailable: it cannot be told just now.
         """
         self._require_database()
-        inbox_claims = inbox_claims_of(credentials)
-        keys = map(cache_key, claims_of(credentials))
-        for key in chain(keys, map(inbox_key, inbox_claims)):
+        for key in keys_of(credentials):
             known = self._senders.get(key)
             if known is not None and still_valid(known) and is_meant(credentials, key, known):
                 return known
@@ -208,11 +208,26 @@ class Senders:
             found, key = await devices.find_sender(tx, *claim), cache_key(claim)
             if found is not None and is_meant(credentials, key, found):
                 return key, found
+        if (certified := certificate_key(credentials)) is not None:
+            return certified, await self._certified(tx, credentials)
         for claimed in inbox_claims_of(credentials):
             if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
                 sender = await self._arrive(tx, inbox, claimed, credentials)
                 return inbox_key(claimed), sender
         return None
+
+    async def _certified(self, tx: Tx, credentials: Credentials) -> devices.Sender:
+        """Let somebody in by his certificate. Raises CertificateRefused."""
+        found = await devices.find_certified(tx, credentials.certificate)
+        if found.sender is not None and not found.refusal:
+            return found.sender
+        self._attempts.take(credentials.address)
+        refused = CertificateRefused(reason=found.refusal)
+        if found.sender is not None:
+            self.by_number[found.sender.number] = found.sender
+        number = None if found.sender is None else found.sender.number
+        self._refuse(credentials, str(refused), number)
+        raise refused
 
     async def _arrive(
         self, tx: Tx, inbox: devices.Inbox, claim: InboxClaim, credentials: Credentials

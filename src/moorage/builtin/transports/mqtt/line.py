@@ -39,6 +39,7 @@ class Line(asyncio.Protocol):
         "_websocket",
         "address",
         "carrier",
+        "certificate",
         "core",
         "door",
         "due_at",
@@ -49,16 +50,25 @@ class Line(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, door: Door, *, tls: bool, carried_from: str | None = None) -> None:
+    def __init__(
+        self,
+        door: Door,
+        *,
+        tls: bool,
+        certificate: bytes = b"",
+        carried_from: str | None = None,
+    ) -> None:
         """Make a connection's end.
 
         Args:
             door: whose it is.
             tls: whether the client's connection is encrypted.
+            certificate: what the client showed in its handshake, as DER.
             carried_from: the client's address, if another listener carries its bytes here.
         """
         self.door = door
         self.tls = tls
+        self.certificate = certificate
         self.is_carried = carried_from is not None
         self.core = ServerConnection(door.settings.limits, door.time())
         self.kept: Kept | None = None

@@ -97,7 +97,13 @@ class Link(Intake):
             self.end("protocol", ReasonCode.BAD_AUTHENTICATION_METHOD, text)
             return
         credentials = Credentials(
-            connect.username, connect.password, client_id, self.address, "mqtt", self.tls
+            connect.username,
+            connect.password,
+            client_id,
+            self.address,
+            "mqtt",
+            self.tls,
+            certificate=self.certificate,
         )
         sender = await self._recognise(credentials)
         if sender is None or self.ended:
@@ -135,6 +141,7 @@ class Link(Intake):
             sender.number, client_id, core, clean_start=connect.clean_start, now=door.time()
         )
         kept.sender, kept.link, self.kept = sender, self, kept
+        self.certificate = b""  # It has done its work, and there may be many connections.
         self._early = b""
         if isinstance(sender, Service):
             core.session_expiry_s = 0  # Nothing is kept for it.

@@ -41,6 +41,7 @@ class _Hello(msgspec.Struct, array_like=True):
     client_id: str
     address: str
     tls: bool
+    certificate: bytes = b""
 
 
 class _Answer(Enum):
@@ -100,7 +101,8 @@ class Neighbours:
     async def _ask(self, link: Link, where: Listener, device: int, client_id: str) -> bool:
         """Ask a device's home for it; tell whether the connection is carried there now."""
         host, _, port = str(where.address).rpartition(":")
-        hello = _encode(_Hello(where.id, device, client_id, link.address, link.tls))
+        client = client_id, link.address, link.tls, link.certificate
+        hello = _encode(_Hello(where.id, device, *client))
         refused = False
         try:
             async with asyncio.timeout(_HELLO_S):
@@ -139,7 +141,12 @@ class Neighbours:
         if answer is not _Answer.HERE:
             writer.close()
             return
-        link = Link(self._door, tls=hello.tls, carried_from=hello.address)
+        link = Link(
+            self._door,
+            tls=hello.tls,
+            certificate=hello.certificate,
+            carried_from=hello.address,
+        )
         writer.transport.set_protocol(link)
         link.connection_made(writer.transport)
 

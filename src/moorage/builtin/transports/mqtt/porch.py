@@ -34,6 +34,16 @@ _DISTRUST = (
 _CLOCK = "The client holds the certificate of this door for expired. Look at its clock."
 _OLD = "The client's version of TLS is too old; the door takes 1.2 and newer."
 _CIPHER = "The client and the door have no cipher in common."
+_STRANGE = (
+    "The client showed a certificate that is not known here, and its issuer is not either. Add it "
+    "to its device, or register the authority that signed it; or let the client show none."
+)
+# X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN,
+# _UNABLE_TO_GET_ISSUER_CERT_LOCALLY, _UNABLE_TO_VERIFY_LEAF_SIGNATURE: what OpenSSL's
+# X509_STORE_CTX_get_error(3) gives.
+_NOBODY_KNOWN = frozenset({18, 19, 20, 21})
+_LONG = "The client's certificate is longer than 16,384 bytes."
+_MOST_CERTIFICATE = 16_384
 _LATE = "The client began a TLS handshake and did not finish it in time."
 _TOLD = {
     "UNKNOWN_CA": _DISTRUST,
@@ -136,8 +146,12 @@ class Porch(asyncio.Protocol):
             self._fail(_refusal(failed, self._address, self._door.settings.port))
             return False
         self._flush()
+        certificate = self._tls.getpeercert(binary_form=True) or b""
+        if len(certificate) > _MOST_CERTIFICATE:
+            self._fail(Refusal("tls", _LONG, "mqtt", self._address))
+            return False
         self._settle()
-        self._link = Link(self._door, tls=True)
+        self._link = Link(self._door, tls=True, certificate=certificate)
         self._link.connection_made(cast("asyncio.Transport", self))
         return not self._link.ended
 
@@ -230,6 +244,11 @@ def _refusal(failed: ssl.SSLError, address: str, plain_port: int) -> Refusal | N
     """
     if isinstance(failed, ssl.SSLEOFError):
         return None
+    if isinstance(failed, ssl.SSLCertVerificationError):
+        text = f"The client's certificate cannot be accepted: {failed.verify_message}."
+        if failed.verify_code in _NOBODY_KNOWN:
+            text = _STRANGE
+        return Refusal("tls", text, "mqtt", address)
     reason = failed.reason or "UNKNOWN"
     if reason in _NOT_TLS:
         spoke = "HTTP" if reason.startswith("HTTP") else "The client"
