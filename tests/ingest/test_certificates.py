@@ -134,8 +134,9 @@ def self_signed(town: Town, name: str) -> Files:
     """Make a certificate as a device's own tool would: nobody has signed it."""
     files = town.directory / f"{name}.own.pem", town.directory / f"{name}.own.key"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-keyout", str(files[1]), "-out", str(files[0]), "-days", "2", "-subj", f"/CN={name}"],
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-keyout", str(files[1]), "-out", str(files[0]), "-days", "2",
+         "-subj", f"/CN={name}"],
         check=True, capture_output=True,
     )  # fmt: skip
     return files
@@ -369,7 +370,8 @@ async def test_mosquitto_publishes_with_a_certificate(town: Town, version: str) 
             await town.add(device_id, files)
         await run(
             "mosquitto_pub", "-h", "127.0.0.1", "-p", str(town.port), "-V", version,
-            "--insecure", "--cafile", str(town.server), "--cert", str(files[0]), "--key", str(files[1]),
+            "--insecure", "--cafile", str(town.server),
+            "--cert", str(files[0]), "--key", str(files[1]),
             "-q", "1", "-t", "v1/up", "-m", '{"t": 1}',
         )  # fmt: skip
     assert await town.world.work() == 2

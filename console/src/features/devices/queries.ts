@@ -1,6 +1,6 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
+import type { CertificateBody, CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
 import { wordsOf } from '@/parts/address'
 import { durationSeconds } from '@/parts/format'
 
@@ -129,6 +129,9 @@ export const credentialsQuery = (id: string) =>
 
 export const issueCredential = (id: string, body: CredentialBody) =>
   ok(api.POST('/api/v1/devices/{device_id}/credentials', { params: { path: { device_id: id } }, body }))
+
+export const addCertificate = (id: string, body: CertificateBody) =>
+  ok(api.POST('/api/v1/devices/{device_id}/certificates', { params: { path: { device_id: id } }, body }))
 
 export const rotateCredential = (id: string, credentialId: string, overlap: string) =>
   ok(

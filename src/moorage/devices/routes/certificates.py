@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.http import Signed, Tx, may_fail
@@ -32,20 +32,22 @@ _AUTHORITIES = "/organizations/{organization_id}/device-authorities"
              responses=may_fail(DeviceUnknown, PermissionMissing, FieldInvalid, CertificateTaken,
                                 TooManyCredentials, TooManyCertificates))  # fmt: skip
 async def add_certificate(
-    device_id: UUID, body: CertificateBody, tx: Tx, caller: Signed
+    device_id: UUID, body: CertificateBody, tx: Tx, caller: Signed, response: Response
 ) -> Credential:
     """Let a device in over TLS by its own certificate, whoever signed that.
 
     It is listed, and revoked, as one of the device's credentials.
     """
-    return await service.add_certificate(tx, caller, device_id, body.certificate, label=body.label)
+    added = await service.add_certificate(tx, caller, device_id, body.certificate, label=body.label)
+    response.headers["Location"] = f"/api/v1/devices/{device_id}/credentials/{added.id}"
+    return added
 
 
 @router.post(_AUTHORITIES, status_code=201, response_model=AuthorityOut,
              responses=may_fail(OrganizationUnknown, PermissionMissing, FieldInvalid,
                                 AuthorityTaken, TooManyAuthorities))  # fmt: skip
 async def add_authority(
-    organization_id: UUID, body: AuthorityBody, tx: Tx, caller: Signed
+    organization_id: UUID, body: AuthorityBody, tx: Tx, caller: Signed, response: Response
 ) -> AuthorityOut:
     """Let in devices by certificates that an authority signs.
 
@@ -56,6 +58,8 @@ async def add_authority(
     added = await service.add_authority(
         tx, caller, organization_id, body.name, body.certificate, body.proof
     )
+    path = f"/api/v1/organizations/{organization_id}/device-authorities/{added.id}"
+    response.headers["Location"] = path
     return AuthorityOut.of(added)
 
 
@@ -65,6 +69,15 @@ async def list_authorities(organization_id: UUID, tx: Tx, caller: Signed) -> lis
     """List who signs certificates of an organization's devices; at most 20."""
     found = await service.list_authorities(tx, caller, organization_id)
     return [AuthorityOut.of(one) for one in found]
+
+
+@router.get(_AUTHORITIES + "/{authority_id}", response_model=AuthorityOut,
+            responses=may_fail(OrganizationUnknown, AuthorityUnknown))  # fmt: skip
+async def get_authority(
+    organization_id: UUID, authority_id: UUID, tx: Tx, caller: Signed
+) -> AuthorityOut:
+    """Read an authority."""
+    return AuthorityOut.of(await service.get_authority(tx, caller, organization_id, authority_id))
 
 
 @router.delete(_AUTHORITIES + "/{authority_id}", status_code=204,

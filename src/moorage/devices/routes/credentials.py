@@ -73,6 +73,15 @@ async def list_credentials(device_id: UUID, tx: Tx, caller: Signed) -> list[Cred
     return await service.credentials_of(tx, caller, device_id)
 
 
+@router.get("/credentials/{credential_id}", response_model=CredentialOut,
+            responses=may_fail(DeviceUnknown, CredentialUnknown))  # fmt: skip
+async def get_credential(
+    device_id: UUID, credential_id: UUID, tx: Tx, caller: Signed
+) -> Credential:
+    """Read a credential, never its secret."""
+    return await service.get_credential(tx, caller, device_id, credential_id)
+
+
 @router.delete("/credentials/{credential_id}", status_code=204,
                responses=may_fail(DeviceUnknown, PermissionMissing, CredentialUnknown))  # fmt: skip
 async def revoke_credential(device_id: UUID, credential_id: UUID, tx: Tx, caller: Signed) -> None:

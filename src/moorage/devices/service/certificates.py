@@ -120,6 +120,14 @@ async def list_authorities(tx: Tx, caller: Caller, organization_id: UUID) -> lis
     return await store.certificates.authorities_of(tx, organization_id)
 
 
+async def get_authority(
+    tx: Tx, caller: Caller, organization_id: UUID, authority_id: UUID
+) -> DeviceAuthority:
+    """Read an authority. Raises OrganizationUnknown, AuthorityUnknown."""
+    await organizations.get(tx, caller, organization_id)
+    return await store.certificates.get_authority(tx, organization_id, authority_id)
+
+
 async def remove_authority(
     tx: Tx, caller: Caller, organization_id: UUID, authority_id: UUID
 ) -> None:

@@ -109,6 +109,14 @@ async def credentials_of(tx: Tx, caller: Caller, device_id: UUID) -> list[Creden
     return await store.senders.credentials_of(tx, device_id)
 
 
+async def get_credential(
+    tx: Tx, caller: Caller, device_id: UUID, credential_id: UUID
+) -> Credential:
+    """Read a credential, without its secret. Raises DeviceUnknown, CredentialUnknown."""
+    await registry.get(tx, caller, device_id)
+    return await store.senders.get_credential(tx, device_id, credential_id)
+
+
 async def rotate_credential(
     tx: Tx,
     caller: Caller,

@@ -161,6 +161,15 @@ async def add_authority(
     return _authority(row)
 
 
+async def get_authority(tx: Tx, organization_id: UUID, authority_id: UUID) -> DeviceAuthority:
+    """Read one. Raises AuthorityUnknown."""
+    a = authorities.c
+    query = select(authorities).where(a.id == authority_id, a.organization_id == organization_id)
+    if (row := (await tx.execute(query)).one_or_none()) is None:
+        raise AuthorityUnknown(id=authority_id)
+    return _authority(row)
+
+
 async def authorities_of(tx: Tx, organization_id: UUID) -> list[DeviceAuthority]:
     """List an organisation's authorities, the oldest first."""
     query = select(authorities).where(authorities.c.organization_id == organization_id)
@@ -180,25 +189,16 @@ async def remove_authority(tx: Tx, organization_id: UUID, authority_id: UUID) ->
         AuthorityUnknown.
     """
     c = device_credentials.c
+    gone = await get_authority(tx, organization_id, authority_id)
     query = (
         select(devices.c.number)
         .join(device_credentials, c.device_id == devices.c.id)
         .where(c.authority_id == authority_id)
     )
     numbers = list((await tx.execute(query)).scalars())
-    row = (
-        await tx.execute(
-            delete(authorities)
-            .where(
-                authorities.c.id == authority_id, authorities.c.organization_id == organization_id
-            )
-            .returning(authorities)
-        )
-    ).one_or_none()
-    if row is None:
-        raise AuthorityUnknown(id=authority_id)
+    await tx.execute(delete(authorities).where(authorities.c.id == authority_id))
     await senders.changed(tx, numbers, sender=True)
-    return _authority(row)
+    return gone
 
 
 # --- For doors ----------------------------------------------------------------
