@@ -27,7 +27,13 @@ import { Panel } from '@/parts/Panel'
 import { SecretModal } from '@/parts/Secret'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
-import { addCertificate, credentialsQuery, issueCredential, revokeCredential, rotateCredential } from './queries'
+import {
+  addCertificate,
+  credentialsQuery,
+  issueCredential,
+  revokeCredential,
+  rotateCredential,
+} from './queries'
 
 /** How a device proves who it is; secrets are shown once, when they are made. */
 export function Credentials({ deviceId }: { deviceId: string }) {
@@ -98,21 +104,25 @@ export function Credentials({ deviceId }: { deviceId: string }) {
                   <Time at={credential.createdAt} fz="sm" c="dimmed" />
                 </Table.Td>
                 <Table.Td w={44}>
-                  {!credential.revokedAt && <Menu position="bottom-end" shadow="md">
-                    <Menu.Target>
-                      <ActionIcon aria-label={t('common.more')}>
-                        <IconDots size={16} />
-                      </ActionIcon>
-                    </Menu.Target>
-                    <Menu.Dropdown>
-                      {credential.kind !== 'certificate' && (
-                        <Menu.Item onClick={() => setRotating(credential)}>{t('credentials.rotate')}</Menu.Item>
-                      )}
-                      <Menu.Item c="red" onClick={() => setRevoking(credential)}>
-                        {t('credentials.revoke')}
-                      </Menu.Item>
-                    </Menu.Dropdown>
-                  </Menu>}
+                  {!credential.revokedAt && (
+                    <Menu position="bottom-end" shadow="md">
+                      <Menu.Target>
+                        <ActionIcon aria-label={t('common.more')}>
+                          <IconDots size={16} />
+                        </ActionIcon>
+                      </Menu.Target>
+                      <Menu.Dropdown>
+                        {credential.kind !== 'certificate' && (
+                          <Menu.Item onClick={() => setRotating(credential)}>
+                            {t('credentials.rotate')}
+                          </Menu.Item>
+                        )}
+                        <Menu.Item c="red" onClick={() => setRevoking(credential)}>
+                          {t('credentials.revoke')}
+                        </Menu.Item>
+                      </Menu.Dropdown>
+                    </Menu>
+                  )}
                 </Table.Td>
               </Table.Tr>
             ))}

@@ -1,6 +1,13 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { CertificateBody, CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
+import type {
+  CertificateBody,
+  CredentialBody,
+  Device,
+  DeviceBody,
+  DevicePatch,
+  ImportReport,
+} from '@/api/types'
 import { wordsOf } from '@/parts/address'
 import { durationSeconds } from '@/parts/format'
 
