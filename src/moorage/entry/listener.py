@@ -7,6 +7,7 @@ import functools
 import socket
 import ssl
 from importlib.metadata import version
+from ipaddress import ip_network
 
 import structlog
 
@@ -155,5 +156,6 @@ def _open(
         context,
         settings.ingest.largest_message,
         peers,
+        [ip_network(text) for text in mqtt.trusted_proxies],
     )
     return [kind.open(listening) for kind in plugins.find("moorage.transports").plugins.values()]

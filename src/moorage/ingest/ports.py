@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -52,7 +53,8 @@ class Refusal:
 
     Attributes:
         reason: `credentials`, `topic`, `oversize`, `malformed`, `rate`, `overload`, `disk`,
-            `no-tls` (on the port that is for TLS), `tls-on-plain`, `tls` (its handshake failed).
+            `no-tls` (on the port that is for TLS), `tls-on-plain`, `tls` (its handshake failed),
+            `proxy` (a header of the PROXY protocol that is missing, wrong or nobody's to send).
         detail: one sentence for the person who connects the device; never a secret.
         hint: user name, client id or topic seen.
     """
@@ -385,6 +387,7 @@ class Listening:
         tls_host, tls_port: encrypted, with `tls`.
         largest_message: in bytes.
         peers: how other listeners reach this one; None where there are none.
+        trusted_proxies: who may say by the PROXY protocol which client it speaks for.
     """
 
     host: str
@@ -394,6 +397,7 @@ class Listening:
     tls: ssl.SSLContext
     largest_message: int
     peers: Peers | None = None
+    trusted_proxies: Sequence[IPv4Network | IPv6Network] = ()
 
 
 class TransportKind(Protocol):
