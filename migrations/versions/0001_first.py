@@ -1251,6 +1251,7 @@ def upgrade() -> None:
         sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hint", sa.Text(), nullable=False),
         sa.Column("mosquitto_hash", sa.Text(), nullable=True),
+        sa.Column("scram_hash", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("platform", sa.Text(), nullable=True),

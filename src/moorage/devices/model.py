@@ -12,6 +12,7 @@ from uuid import UUID
 
 from moorage.kit.caller import Reach
 from moorage.kit.pages import Page
+from moorage.kit.secrets import Scram
 
 
 class DeviceKind(StrEnum):
@@ -484,6 +485,22 @@ class Sender:
     def may_send(self) -> bool:
         """Tell whether the doors let it in, by its lifecycle state."""
         return self.state in SENDING or self.state is DeviceState.WAITING
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a password is proved by, without anybody telling it.
+
+    Attributes:
+        user_name: as the client gave it.
+        credential_id: whose password it is; None of a decoy.
+        version: of the credential; grows with each rotation.
+    """
+
+    user_name: str
+    credential_id: UUID | None
+    version: int
+    scram: Scram
 
 
 @dataclass(frozen=True, slots=True)

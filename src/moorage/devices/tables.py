@@ -188,6 +188,8 @@ device_credentials = Table(
     Column("hint", Text, nullable=False),
     # Of a password, in the form of Mosquitto's password file; made when the secret is.
     Column("mosquitto_hash", Text),
+    # Of a password, for SCRAM-SHA-256, in PostgreSQL's form; none of one that SASLprep forbids.
+    Column("scram_hash", Text),
     Column("version", Integer, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     # Of a device that goes on as on the platform it comes from: how it was called there.

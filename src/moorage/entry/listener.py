@@ -50,6 +50,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         address=f"{settings.mqtt.peer_host}:{met.getsockname()[1]}",
         version=version("moorage"),
         room=room,
+        decoy_key=sealer.derive("moorage.mqtt.decoys"),
     )
     outbound = Outbound(settings.reachable)
     keeper = sources.Keeper(database, doorbells, door, sealer, outbound)

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Protocol
 from uuid import UUID
 
-from moorage.devices import Sender
+from moorage.devices import Proof, Sender
 from moorage.kit.caller import Caller
 from moorage.kit.text import storable
 from moorage.ledger import RawMessage
@@ -189,6 +189,28 @@ class Host(Protocol):
             TooManyAttempts: too many wrong credentials came from this address (listed as well).
             DatabaseUnavailable: it cannot be told just now.
         """
+        ...
+
+    async def proof(self, credentials: Credentials, user_name: str) -> Proof:
+        """Give what the password of a user name is proved by; a decoy if nobody has that name.
+
+        Raises:
+            TooManyAttempts: too many wrong credentials came from this address (listed as well).
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        ...
+
+    async def proved(self, credentials: Credentials, proof: Proof) -> Sender:
+        """Recognise the device whose password the client has just proved.
+
+        Raises:
+            SenderUnknown: its credential holds no more (already counted and listed).
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        ...
+
+    def disproved(self, credentials: Credentials) -> None:
+        """Count and list that a client did not prove the password."""
         ...
 
     def uplink(self, sender: Sender | Service, topic: str) -> Uplink | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from ..model import (
     Location,
     NamedDevice,
     Platform,
+    Proof,
     Sender,
     ShownSecret,
 )
@@ -71,6 +73,7 @@ async def make_credential(
         user_name=named,
         digest=_digest(secret, named),
         mosquitto_hash=None if named is None else secrets.mosquitto_hash(secret),
+        scram_hash=None if named is None else await asyncio.to_thread(secrets.scram_hash, secret),
         hint=secret[-4:],
         expires_at=expires_at,
         platform=platform,
@@ -135,12 +138,14 @@ async def rotate_credential(
     before = await store.senders.get_credential(tx, device_id, credential_id)
     if before.kind is CredentialKind.CERTIFICATE:
         raise CertificateNotRotated
+    named = before.user_name
     credential = await store.senders.rotate_credential(
         tx,
         device_id,
         credential_id,
-        digest=_digest(secret, before.user_name),
-        mosquitto_hash=None if before.user_name is None else secrets.mosquitto_hash(secret),
+        digest=_digest(secret, named),
+        mosquitto_hash=None if named is None else secrets.mosquitto_hash(secret),
+        scram_hash=None if named is None else await asyncio.to_thread(secrets.scram_hash, secret),
         hint=secret[-4:],
         previous_until=tx.now + overlap if overlap else None,
     )
@@ -202,6 +207,14 @@ async def find_named(tx: Tx, name: str, *, certified: bool = False) -> Sender | 
         return None
     found = await store.senders.find_user(tx, name)
     return found or await find_sender(tx, CredentialKind.KEY, name)
+
+
+async def find_proof(tx: Tx, user_name: str) -> Proof | None:
+    """Find what proves the password of a user name; None if nobody has it.
+
+    The device's state is not judged here.
+    """
+    return await store.senders.find_proof(tx, user_name)
 
 
 async def named_in(tx: Tx, organization_id: UUID | None) -> list[NamedDevice]:

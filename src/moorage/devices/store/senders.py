@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
+from moorage.kit.secrets import read_scram
 
 from ..errors import CredentialUnknown, SecretTaken, UserNameTaken
 from ..model import (
@@ -37,6 +38,7 @@ from ..model import (
     DeviceState,
     NamedDevice,
     Platform,
+    Proof,
     Sender,
 )
 from ..tables import device_changes, device_credentials, device_identifiers, devices
@@ -62,6 +64,7 @@ async def add_credential(
     user_name: str | None,
     digest: bytes,
     mosquitto_hash: str | None,
+    scram_hash: str | None,
     hint: str,
     expires_at: datetime | None,
     platform: Platform | None,
@@ -73,7 +76,8 @@ async def add_credential(
             insert(device_credentials)
             .values(
                 id=uuid7(), device_id=device_id, kind=kind.value, label=label, user_name=user_name,
-                digest=digest, mosquitto_hash=mosquitto_hash, hint=hint, version=1,
+                digest=digest, mosquitto_hash=mosquitto_hash, scram_hash=scram_hash, hint=hint,
+                version=1,
                 expires_at=expires_at, platform=platform, old_topic=old_topic, **tx.stamp(),
             )
             .on_conflict_do_nothing()
@@ -120,6 +124,7 @@ async def rotate_credential(
     *,
     digest: bytes,
     mosquitto_hash: str | None,
+    scram_hash: str | None,
     hint: str,
     previous_until: datetime | None,
 ) -> Credential:
@@ -133,7 +138,7 @@ async def rotate_credential(
                 device_credentials.c.device_id == device_id,
             )
             .values(
-                digest=digest, mosquitto_hash=mosquitto_hash, hint=hint,
+                digest=digest, mosquitto_hash=mosquitto_hash, scram_hash=scram_hash, hint=hint,
                 version=device_credentials.c.version + 1,
                 previous_digest=keep, previous_until=previous_until, **tx.restamp(),
             )
@@ -213,6 +218,20 @@ async def find_user(tx: Tx, user_name: str) -> Sender | None:
     )
     row = (await tx.execute(query)).one_or_none()
     return None if row is None else sender(row)
+
+
+async def find_proof(tx: Tx, user_name: str) -> Proof | None:
+    """Find what proves the password of a user name, if that is valid at `tx.now`."""
+    c = device_credentials.c
+    query = select(c.id, c.version, c.scram_hash).where(
+        c.user_name == user_name,
+        c.scram_hash.is_not(None),
+        or_(c.expires_at.is_(None), c.expires_at > tx.now),
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return (
+        None if row is None else Proof(user_name, row.id, row.version, read_scram(row.scram_hash))
+    )
 
 
 async def find_certified(tx: Tx, device_id: UUID) -> Sender | None:

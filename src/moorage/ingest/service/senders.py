@@ -11,7 +11,7 @@ from typing import Any
 from moorage import devices
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
-from moorage.kit.secrets import digest
+from moorage.kit.secrets import digest, scram_decoy
 
 from ..errors import CertificateRefused, SenderUnknown, TooManyAttempts
 from ..ports import Credentials, Refusal, Service
@@ -50,6 +50,7 @@ class Senders:
         refused: is told of wrong credentials.
         appeared: is called when commands may have found their device.
         cut: is given whose connections must end.
+        decoy_key: makes what names that nobody has are answered with.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Senders:
         refused: Callable[[Refusal], None],
         appeared: Callable[[], None],
         cut: Callable[[Sequence[int]], None],
+        decoy_key: bytes,
     ) -> None:
         self._database = database
+        self._decoy_key = decoy_key
         self._doorbells = doorbells
         self._refused, self._appeared, self._cut = refused, appeared, cut
         self._senders: dict[CacheKey, devices.Sender] = {}
@@ -126,14 +129,54 @@ class Senders:
         nameless = any("\0" in name for name in called if name)
         sender = None if nameless else await self._look_up(partial(self._ask, credentials))
         if sender is None:
-            self._attempts.take(credentials.address)
-            self._refuse(credentials, "No device has these credentials.")
+            self.disproved(credentials)
             raise SenderUnknown
+        return self._require_sending(credentials, sender)
+
+    def _require_sending(self, credentials: Credentials, sender: devices.Sender) -> devices.Sender:
+        """Give a sender that its state lets in. Raises SenderUnknown."""
         if not sender.may_send:
             detail = f"The device is {sender.state.value}; set it to active to let it in."
             self._refuse(credentials, detail, sender.number)
             raise SenderUnknown
         return sender
+
+    async def proof(self, credentials: Credentials, user_name: str) -> devices.Proof:
+        """Give what the password of a user name is proved by. Raises as `Host.proof`."""
+        self._require_database()
+        self._limit_attempts(credentials)
+        found = None
+        if "\0" not in user_name:
+            try:
+                async with asyncio.timeout(LONGEST_LOOK_UP_S), self._database.begin() as tx:
+                    found = await devices.find_proof(tx, user_name)
+            except TimeoutError as late:
+                raise DatabaseUnavailable from late
+        decoy = scram_decoy(self._decoy_key, user_name)
+        return found or devices.Proof(user_name, None, 0, decoy)
+
+    async def proved(self, credentials: Credentials, proof: devices.Proof) -> devices.Sender:
+        """Recognise the device whose password was proved. Raises as `Host.proved`."""
+        self._require_database()
+
+        async def ask(tx: Tx) -> tuple[CacheKey, devices.Sender] | None:
+            found = await devices.find_named(tx, proof.user_name)
+            if found is None or found.credential_id != proof.credential_id:
+                return None
+            if found.version != proof.version:
+                return None
+            return ("proved", proof.user_name, digest(str(proof.credential_id))), found
+
+        sender = await self._look_up(ask)
+        if sender is None:
+            self.disproved(credentials)
+            raise SenderUnknown
+        return self._require_sending(credentials, sender)
+
+    def disproved(self, credentials: Credentials) -> None:
+        """Count and list that a client did not prove the password."""
+        self._attempts.take(credentials.address)
+        self._refuse(credentials, "No device has these credentials.")
 
     async def named(self, name: str, *, certified: bool = False) -> devices.Sender | None:
         """Give whom a name belongs to, as `devices.find_named`; None if he may not send.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from moorage.plugin import (
@@ -19,6 +20,7 @@ from moorage.plugin import (
 )
 from moorage_mqtt import (
     Acknowledged,
+    Auth,
     Connect,
     Delivery,
     Disconnect,
@@ -37,8 +39,13 @@ from moorage_mqtt import (
 from . import subscriptions
 from .intake import TIME, Intake
 from .line import BUSY
+from .scram import METHOD, Exchange, Proved, ScramRefused
 from .sessions import Kept, WillAs
 
+if TYPE_CHECKING:
+    from .door import Door
+
+_NO_METHOD = "The door knows no method of enhanced authentication."
 # Cause of the disconnect, by the reason code the core gave for it.
 _CAUSES = {ReasonCode.KEEP_ALIVE_TIMEOUT: "keep-alive"}
 # What a service is told whose command is not taken, by kind of error.
@@ -63,12 +70,36 @@ _REFUSALS = {
 class Link(Intake):
     """A connection of a device."""
 
-    __slots__ = ()
+    __slots__ = ("_connect", "_exchange", "vouched")
+
+    def __init__(
+        self,
+        door: Door,
+        *,
+        tls: bool,
+        certificate: bytes = b"",
+        carried_from: str | None = None,
+        vouched: Proved | None = None,
+    ) -> None:
+        """Make a connection's end, as `Line`.
+
+        Args:
+            door: whose it is.
+            tls: whether the client's connection is encrypted.
+            certificate: what the client showed in its handshake, as DER.
+            carried_from: the client's address, if another listener carries its bytes here.
+            vouched: what the client has proved to the listener that carries its bytes here.
+        """
+        super().__init__(door, tls=tls, certificate=certificate, carried_from=carried_from)
+        self.vouched = vouched
+        self._exchange: Exchange | None = None  # While the client proves its password.
+        self._connect: Connect | None = None  # What waits for that; None once it is open.
 
     def _other(self, event: Event) -> None:
         if isinstance(event, Connect):
-            self.stop(BUSY)
-            self.door.spawn(self._sign_in(event))
+            self._connected(event)
+        elif isinstance(event, Auth):
+            self._authenticate(event)
         elif isinstance(event, Subscribe):
             self._subscribe(event)
         elif isinstance(event, Unsubscribe):
@@ -88,14 +119,100 @@ class Link(Intake):
 
     # --- Signing in ---------------------------------------------------------------------------
 
-    async def _sign_in(self, connect: Connect) -> None:
+    def _connected(self, connect: Connect) -> None:
+        """Answer CONNECT at once, or when the client has proved its password."""
+        method = connect.properties.get("authentication_method")
+        if method is None or self.vouched is not None:
+            self.stop(BUSY)
+            self.door.spawn(self._sign_in(connect, self.vouched))
+        elif method != METHOD or self.door.settings.is_open:
+            text = (
+                f"The door knows {METHOD} only." if not self.door.settings.is_open else _NO_METHOD
+            )
+            self.end("protocol", ReasonCode.BAD_AUTHENTICATION_METHOD, text)
+        else:
+            self._connect = connect
+            self._challenge(connect.properties.get("authentication_data", b""))
+
+    def _authenticate(self, auth: Auth) -> None:
+        """Take a step of the client towards proving its password."""
+        data = auth.properties.get("authentication_data", b"")
+        if auth.reason_code == ReasonCode.REAUTHENTICATE and self._exchange is None:
+            self._challenge(data)
+        elif self._exchange is not None and self._exchange.proof is not None:
+            self._finish(self._exchange, data)
+        elif self.vouched is None or self.kept is not None:
+            self.end("protocol", ReasonCode.PROTOCOL_ERROR, "AUTH comes out of turn.")
+
+    def _challenge(self, client_first: bytes) -> None:
+        try:
+            self._exchange = Exchange(client_first)
+        except ScramRefused as refused:
+            self._refused("malformed", str(refused))
+            self.end("protocol", ReasonCode.NOT_AUTHORIZED, str(refused))
+            return
+        self.stop(BUSY)
+        self.door.spawn(self._await_proof(self._exchange))
+
+    async def _await_proof(self, exchange: Exchange) -> None:
+        try:
+            proof = await self.door.host.proof(self._credentials(), exchange.user_name)
+        except MoorageError as refused:
+            self.end("protocol", ReasonCode.SERVER_UNAVAILABLE, str(refused))
+            return
+        if not self.ended:
+            self.core.challenge(exchange.challenge(proof))
+            self.go_on(BUSY)
+            self.flush()
+
+    def _finish(self, exchange: Exchange, client_final: bytes) -> None:
+        said, self._exchange = exchange.finish(client_final), None
+        if said is None or exchange.proof is None:
+            self.door.host.disproved(self._credentials(exchange.user_name))
+            self.end("protocol", ReasonCode.NOT_AUTHORIZED, "The password was not proved.")
+            return
+        proved = Proved(exchange.proof, said)
+        connect, self._connect = self._connect, None
+        self.stop(BUSY)
+        if connect is not None:
+            self.door.spawn(self._sign_in(connect, proved))
+        else:
+            self.door.spawn(self._prove_again(proved))
+
+    async def _prove_again(self, proved: Proved) -> None:
+        """Answer a client that has proved its password on an open connection."""
+        again = await self._recognise(self._credentials(), proved)
+        kept = self.kept
+        if again is None or self.ended or kept is None:
+            return
+        if again.number != kept.number:
+            text = "Another device proved its password than the one that connected."
+            self._refused("credentials", text)
+            self.end("protocol", ReasonCode.NOT_AUTHORIZED, text)
+            return
+        kept.sender = again
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if again.valid_until is not None:
+            self._end_at(again.valid_until)
+        self.core.reauthenticated(proved.said)
+        self.go_on(BUSY)
+        self.flush()
+
+    def _credentials(self, user_name: str | None = None) -> Credentials:
+        """Give who proves a password, for lists and limits."""
+        client_id = self.kept.client_id if self.kept is not None else ""
+        if self._connect is not None:
+            client_id = self._connect.client_id
+        # Beside a password, which there is none of, the name is shown.
+        return Credentials(
+            user_name, b"-" if user_name else None, client_id, self.address, "mqtt", self.tls
+        )
+
+    async def _sign_in(self, connect: Connect, proved: Proved | None) -> None:
         """Answer CONNECT."""
         door = self.door
         client_id = connect.client_id
-        if "authentication_method" in connect.properties:
-            text = "The door knows no method of enhanced authentication."
-            self.end("protocol", ReasonCode.BAD_AUTHENTICATION_METHOD, text)
-            return
         credentials = Credentials(
             connect.username,
             connect.password,
@@ -105,7 +222,7 @@ class Link(Intake):
             self.tls,
             certificate=self.certificate,
         )
-        sender = await self._recognise(credentials)
+        sender = await self._recognise(credentials, proved)
         if sender is None or self.ended:
             return
         if connect.will and not door.may_publish(sender, connect.will.topic):
@@ -117,6 +234,7 @@ class Link(Intake):
             self.end("protocol", ReasonCode.NOT_AUTHORIZED, text)
             return
         with door.keeper.pinned(sender.number):
+            self.vouched = proved
             if await self._load(sender, client_id):
                 await self._attach(connect, credentials, sender)
 
@@ -131,7 +249,7 @@ class Link(Intake):
             client_id = assigned = door.make_client_id()
         while await self._end_former(sender, client_id):
             # That may have taken long, and the device's rights may be others by now.
-            again = await self._recognise(credentials)
+            again = await self._recognise(credentials, self.vouched)
             if again is None or self.ended:
                 return
             sender = again
@@ -195,6 +313,8 @@ class Link(Intake):
         """Give a client that asks for it a topic of its own for answers (MQTT 5, 3.1.2.11.6)."""
         if self.kept is not None and isinstance(self.kept.sender, Service):
             return {"session_expiry_interval": 0}
+        if self.vouched is not None:
+            return {"authentication_data": self.vouched.said}
         asked = connect.properties.get("request_response_information")
         if not asked or not self.door.settings.is_open:
             return {}  # A device's answers go where the command says.
@@ -207,9 +327,13 @@ class Link(Intake):
         end = partial(self.end, "revoked", ReasonCode.ADMINISTRATIVE_ACTION, text)
         self._expiry = asyncio.get_running_loop().call_later(max(0.0, left_s), end)
 
-    async def _recognise(self, credentials: Credentials) -> Sender | Service | None:
+    async def _recognise(
+        self, credentials: Credentials, proved: Proved | None = None
+    ) -> Sender | Service | None:
         """Find out who connects; a stranger's connection is ended."""
         try:
+            if proved is not None:
+                return await self.door.host.proved(credentials, proved.proof)
             return await self.door.host.identify(credentials)
         except MoorageError as refused:
             code = ReasonCode.BAD_USER_NAME_OR_PASSWORD

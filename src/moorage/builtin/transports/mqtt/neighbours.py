@@ -21,6 +21,7 @@ from moorage_mqtt import ReasonCode
 
 from .line import UNREAD
 from .link import Link
+from .scram import Proved
 
 if TYPE_CHECKING:
     from .door import Door
@@ -34,7 +35,7 @@ _LENGTH = 2
 
 
 class _Hello(msgspec.Struct, array_like=True):
-    """What a listener says to another: for whom it asks, and who the client is."""
+    """What a listener says to another: for whom it asks, who the client is, and what it proved."""
 
     listener_id: UUID
     device: int
@@ -42,6 +43,7 @@ class _Hello(msgspec.Struct, array_like=True):
     address: str
     tls: bool
     certificate: bytes = b""
+    vouched: Proved | None = None
 
 
 class _Answer(Enum):
@@ -101,7 +103,7 @@ class Neighbours:
     async def _ask(self, link: Link, where: Listener, device: int, client_id: str) -> bool:
         """Ask a device's home for it; tell whether the connection is carried there now."""
         host, _, port = str(where.address).rpartition(":")
-        client = client_id, link.address, link.tls, link.certificate
+        client = client_id, link.address, link.tls, link.certificate, link.vouched
         hello = _encode(_Hello(where.id, device, *client))
         refused = False
         try:
@@ -146,6 +148,7 @@ class Neighbours:
             tls=hello.tls,
             certificate=hello.certificate,
             carried_from=hello.address,
+            vouched=hello.vouched,
         )
         writer.transport.set_protocol(link)
         link.connection_made(writer.transport)
