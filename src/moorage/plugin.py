@@ -41,6 +41,7 @@ from moorage.ingest import (
     Print,
     Refusal,
     Service,
+    Shared,
     Transport,
     Uplink,
     Wait,
@@ -65,7 +66,7 @@ from moorage.ledger import (
     message_key,
     pack,
 )
-from moorage.sessions import KeptSession, Listener, RetainedMessage
+from moorage.sessions import KeptSession, Listener, PassedMessage, RetainedMessage, SharedMessage
 from moorage.targets import (
     Content,
     Delivery,
@@ -115,6 +116,7 @@ __all__ = [
     "MoorageError",
     "Outbound",
     "Outcome",
+    "PassedMessage",
     "PayloadMalformed",
     "Peers",
     "PostgresLog",
@@ -134,6 +136,8 @@ __all__ = [
     "ScriptOutline",
     "Sender",
     "Service",
+    "Shared",
+    "SharedMessage",
     "TargetKind",
     "TargetSender",
     "TargetUnreachable",

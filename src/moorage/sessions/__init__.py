@@ -1,7 +1,17 @@
 """Who is connected, since when, and why the last connection ended."""
 
-from .model import KeptSession, Listener, Presence, PresenceEvent, PresenceFilter, RetainedMessage
+from .model import (
+    KeptSession,
+    Listener,
+    PassedMessage,
+    Presence,
+    PresenceEvent,
+    PresenceFilter,
+    RetainedMessage,
+    SharedMessage,
+)
 from .service import (
+    LISTENER_PATIENCE,
     beat,
     bury,
     claim,
@@ -11,20 +21,26 @@ from .service import (
     kept_of,
     list_listeners,
     list_presence,
+    living,
     presence_of,
     record,
     release,
+    shared_since,
     start_listener,
     stop_listener,
+    unhearing,
 )
 
 __all__ = [
+    "LISTENER_PATIENCE",
     "KeptSession",
     "Listener",
+    "PassedMessage",
     "Presence",
     "PresenceEvent",
     "PresenceFilter",
     "RetainedMessage",
+    "SharedMessage",
     "beat",
     "bury",
     "claim",
@@ -34,9 +50,12 @@ __all__ = [
     "kept_of",
     "list_listeners",
     "list_presence",
+    "living",
     "presence_of",
     "record",
     "release",
+    "shared_since",
     "start_listener",
     "stop_listener",
+    "unhearing",
 ]
