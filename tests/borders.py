@@ -6,8 +6,10 @@ A slice whose paths have a parameter registers a factory here; the test names wh
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -21,6 +23,7 @@ from moorage.notifications import NewNotice, NoticeKind, SubjectKind
 from moorage.organizations import Permission, Role
 from moorage.targets import Content
 from moorage.targets import jobs as targets
+from moorage.testing.authority import Authority
 from web import OPERATOR, World
 
 # Stands in every name made here, and must stand in no answer to somebody else.
@@ -263,6 +266,16 @@ async def a_credential(north: North) -> str:
     made = await north.make(f"/devices/{north.ids['device_id']}/credentials", {})
     north.device_key = made["secret"]
     return str(made["credential"]["id"])
+
+
+@thing("authority_id")
+async def an_authority(north: North) -> str:
+    with tempfile.TemporaryDirectory() as directory:
+        authority = Authority(Path(directory))
+        proof, _key = authority.issue(north.organization_id)
+    body = {"name": MARK, "certificate": authority.certificate, "proof": proof}
+    path = f"/organizations/{north.organization_id}/device-authorities"
+    return str((await north.make(path, body))["id"])
 
 
 @thing("rule_id")

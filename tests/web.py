@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -138,17 +139,20 @@ class World:
         return sum([await process.step() for process in processes])
 
     @asynccontextmanager
-    async def mqtt(self) -> AsyncIterator[int]:
-        """Have the application listen for MQTT too, as `moorage listen` does; give the port."""
+    async def mqtt(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+        """Have the application listen for MQTT too, as `moorage listen` does; give the port.
+
+        With a context it is the port of MQTT over TLS.
+        """
         host = self.app.state.uplink.door
         async with self.database.begin(OPERATOR) as tx:
             host.begin_life(await sessions.start_listener(tx, "test"))
-        door = MqttDoor(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0))
+        door = MqttDoor(DoorSettings(port=0, tls_port=0, tls=tls, stop_timeout_s=1.0))
         ready = asyncio.Event()
         running = asyncio.create_task(door.run(host, ready.set))
         await ready.wait()
         try:
-            yield door.ports[0]
+            yield door.ports[-1]
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

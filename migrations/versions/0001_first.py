@@ -480,6 +480,41 @@ def upgrade() -> None:
     )
     op.create_index("decoders_shared", "decoders", ["id"], unique=False, postgresql_where="shared")
     op.create_table(
+        "device_authorities",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("subject_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("key_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("device_authorities_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("device_authorities_pkey")),
+        sa.UniqueConstraint("key_digest", name=op.f("device_authorities_key_digest_key")),
+    )
+    op.create_index(
+        op.f("device_authorities_organization_id_idx"),
+        "device_authorities",
+        ["organization_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("device_authorities_subject_digest_idx"),
+        "device_authorities",
+        ["subject_digest"],
+        unique=False,
+    )
+    op.create_table(
         "groups",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -1250,10 +1285,15 @@ def upgrade() -> None:
         sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hint", sa.Text(), nullable=False),
         sa.Column("mosquitto_hash", sa.Text(), nullable=True),
+        sa.Column("scram_hash", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("platform", sa.Text(), nullable=True),
         sa.Column("old_topic", sa.Text(), nullable=True),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("certificate", sa.LargeBinary(), nullable=True),
+        sa.Column("authority_id", sa.Uuid(), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
@@ -1263,10 +1303,16 @@ def upgrade() -> None:
             name=op.f("device_credentials_user_name_check"),
         ),
         sa.CheckConstraint(
-            "kind IN ('key', 'password')", name=op.f("device_credentials_kind_check")
+            "kind IN ('key', 'password', 'certificate')", name=op.f("device_credentials_kind_check")
         ),
         sa.CheckConstraint(
             "platform IN ('os2iot', 'wso2')", name=op.f("device_credentials_platform_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["authority_id"],
+            ["device_authorities.id"],
+            name=op.f("device_credentials_authority_id_fkey"),
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["device_id"],
@@ -1280,7 +1326,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("user_name", name=op.f("device_credentials_user_name_key")),
     )
     op.create_index(
+        op.f("device_credentials_authority_id_idx"),
+        "device_credentials",
+        ["authority_id"],
+        unique=False,
+    )
+    op.create_index(
         op.f("device_credentials_device_id_idx"), "device_credentials", ["device_id"], unique=False
+    )
+    op.create_index(
+        "device_credentials_pinned",
+        "device_credentials",
+        ["device_id"],
+        unique=False,
+        postgresql_where=sa.text("certificate IS NOT NULL"),
     )
     op.create_table(
         "device_noted",

@@ -28,7 +28,7 @@ from moorage.decoders import (
     number_of,
     take_readings,
 )
-from moorage.devices import Sender
+from moorage.devices import Proof, Sender
 from moorage.ingest import (
     Command,
     Credentials,
@@ -122,6 +122,7 @@ __all__ = [
     "PostgresLog",
     "Presence",
     "Print",
+    "Proof",
     "Protocol",
     "RawMessage",
     "Readings",

@@ -25,6 +25,7 @@ class Listener:
 
     process: subprocess.Popen[bytes]
     port: int
+    tls_port: int
     log: Path
 
     def kill(self) -> None:
@@ -47,7 +48,7 @@ def started(platform: Installation, **settings: str) -> Iterator[Listener]:
     }
     with log.open("ab") as out:
         process = subprocess.Popen(LISTEN, env=environment, stdout=out, stderr=out)
-    listener = Listener(process, port, log)
+    listener = Listener(process, port, tls_port, log)
     try:
         platform.until(lambda: lives(platform, listener), f"{log} does not live")
         yield listener

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from ingest.test_scram import first, go_on, scram
 from installation import DeviceKey, Installation, running
 from moorage.entry import peers
 from moorage.kit import secrets
 from moorage.kit.ids import uuid7
+from moorage.testing.authority import Authority
 from moorage_mqtt import (
     V5,
     V311,
+    Auth,
+    ConnAck,
     Publish,
+    ReasonCode,
     Session,
     Will,
 )
-from scenarios.client import connected, dialled
+from scenarios.client import PATIENCE_S, connected, dialled
 from scenarios.listeners import Listener, accepted, lasting, started
 
 BOTH = pytest.mark.parametrize("version", [V311, V5])
@@ -96,6 +103,53 @@ async def test_connections_of_a_device_at_different_listeners_hear_each_other(
             platform.admin.post, f"/api/v1/devices/{key.id}/operations", json={"code": "blink"}
         )
         assert (await speaks.next(Publish)).topic.startswith("v1/op/")
+
+
+async def test_who_is_carried_has_proved_himself_where_he_came(
+    platform: Installation, pair: tuple[Listener, Listener], key: DeviceKey, tmp_path: Path
+) -> None:
+    one, other = pair
+    prover = scram(key.user_name, key.secret)
+    async with (
+        connected(one.port, key.user_name, key.secret, client_id="holds") as holds,
+        dialled(other.port, client_id="proves", properties=first(prover)) as proves,
+    ):
+        assert await holds.subscribe("v1/up/#") == 1
+        await go_on(proves, prover)
+        answer = await proves.next(ConnAck)
+        assert answer.reason_code == 0
+        prover.set_server_final(answer.properties["authentication_data"].decode())
+        assert await proves.publish("v1/up/a", b"1") == 0
+        assert (await holds.next(Publish)).payload == b"1"
+        again = scram(key.user_name, key.secret)
+        proves.core.authenticate(ReasonCode.REAUTHENTICATE, again.get_client_first().encode())
+        proves.flush()
+        await go_on(proves, again)
+        assert (await proves.next(Auth)).reason_code == 0
+
+        certificate, private = Authority(tmp_path).files("pump")
+        body = {"certificate": certificate.read_text()}
+        path = f"/api/v1/devices/{key.id}/certificates"
+        added = await asyncio.to_thread(platform.admin.post, path, json=body)
+        assert added.status_code == 201, added.text
+        context = ssl.create_default_context(cafile=platform.directory / "tls" / "authority.pem")
+        context.load_cert_chain(certificate, private)
+        shows = await shown(other.tls_port, context)
+        async with shows as client:
+            assert (await client.next(ConnAck)).reason_code == 0
+            assert await client.publish("v1/up/b", b"2") == 0
+            assert (await holds.next(Publish)).payload == b"2"
+
+
+async def shown(port: int, context: ssl.SSLContext) -> Any:
+    """Connect once the listener has heard of the certificate."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with contextlib.suppress(ssl.SSLError, ConnectionError, AssertionError):
+                async with dialled(port, client_id="tries", tls=context) as tried:
+                    await tried.next(ConnAck)
+                    return dialled(port, client_id="shows", tls=context)
+            await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("delay_s", [0, 2])

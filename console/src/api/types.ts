@@ -52,6 +52,7 @@ export type Device = Item<'/api/v1/devices'>
 export type DeviceBody = Sent<'/api/v1/devices', 'post'>
 export type DevicePatch = Sent<'/api/v1/devices/{device_id}', 'patch'>
 export type Credential = Item<'/api/v1/devices/{device_id}/credentials'>
+export type CertificateBody = Sent<'/api/v1/devices/{device_id}/certificates', 'post'>
 export type CredentialBody = Sent<'/api/v1/devices/{device_id}/credentials', 'post'>
 export type ShownCredential = Made<'/api/v1/devices/{device_id}/credentials'>
 export type StateChange = Item<'/api/v1/devices/{device_id}/states'>

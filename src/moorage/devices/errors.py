@@ -98,6 +98,62 @@ class TooManyCredentials(MoorageError):
     message = "A device has at most {limit} credentials. Revoke one first."
 
 
+class CertificateTaken(MoorageError):
+    """Another credential of the installation has this certificate, or it was revoked."""
+
+    kind = Kind.CONFLICT
+    code = "devices.certificate_taken"
+    pointer = "/certificate"
+    message = (
+        "This certificate belongs to a device already, or was revoked. Make a new one, with a key "
+        "of its own for each device."
+    )
+
+
+class TooManyCertificates(MoorageError):
+    """The organization has added as many certificates one by one as it may."""
+
+    kind = Kind.CONFLICT
+    code = "devices.too_many_certificates"
+    message = (
+        "An organization adds at most {limit} certificates one by one. Register the authority that "
+        "signs them instead."
+    )
+
+
+class CertificateNotRotated(MoorageError):
+    """A certificate has no secret here that could be made anew."""
+
+    kind = Kind.CONFLICT
+    code = "devices.certificate_not_rotated"
+    message = "Only the device has a certificate's key. Add its new certificate, revoke the old."
+
+
+class AuthorityUnknown(MoorageError):
+    """The organization has no such authority."""
+
+    kind = Kind.NOT_FOUND
+    code = "devices.authority_unknown"
+    message = "The organization has registered no authority {id}."
+
+
+class AuthorityTaken(MoorageError):
+    """The authority's key is registered already."""
+
+    kind = Kind.CONFLICT
+    code = "devices.authority_taken"
+    pointer = "/certificate"
+    message = "An authority with this key is registered already."
+
+
+class TooManyAuthorities(MoorageError):
+    """The organization has as many authorities as it may have."""
+
+    kind = Kind.CONFLICT
+    code = "devices.too_many_authorities"
+    message = "An organization registers at most {limit} authorities. Remove one first."
+
+
 class InboxUnknown(MoorageError):
     """The application has no inbox key."""
 

@@ -45,6 +45,18 @@ class CredentialRevoked(Fact):
     name = "devices.credential_revoked"
 
 
+class AuthorityAdded(Fact):
+    """An organization registered who signs certificates of its devices."""
+
+    name = "devices.authority_added"
+
+
+class AuthorityRemoved(Fact):
+    """An authority was taken back; what it signed lets in no more."""
+
+    name = "devices.authority_removed"
+
+
 class DevicesExported(Fact):
     """Somebody downloaded a list of devices."""
 

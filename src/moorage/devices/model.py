@@ -12,6 +12,7 @@ from uuid import UUID
 
 from moorage.kit.caller import Reach
 from moorage.kit.pages import Page
+from moorage.kit.secrets import Scram
 
 
 class DeviceKind(StrEnum):
@@ -94,6 +95,7 @@ class CredentialKind(StrEnum):
 
     KEY = "key"
     PASSWORD = "password"  # noqa: S105
+    CERTIFICATE = "certificate"
 
 
 class Platform(StrEnum):
@@ -335,7 +337,13 @@ class DevicePage(Page[Device]):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What is known of a secret after it was shown: never the secret itself."""
+    """What is known of a secret after it was shown: never the secret itself.
+
+    Attributes:
+        hint: the last characters of a secret; of a certificate its SHA-256 fingerprint, in hex.
+        authority_id: who signed a certificate that came by itself; None if somebody added it.
+        revoked_at: since when a certificate lets in no more; other kinds are removed instead.
+    """
 
     id: UUID
     device_id: UUID
@@ -348,6 +356,30 @@ class Credential:
     expires_at: datetime | None
     platform: Platform | None
     old_topic: str | None
+    authority_id: UUID | None
+    revoked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAuthority:
+    """Who signs certificates of an organisation's devices.
+
+    Attributes:
+        subject: its distinguished name, as RFC 4514 writes it.
+        certificate: its own, in DER.
+        expires_at: until when it, and all that it signed, lets in.
+    """
+
+    id: UUID
+    organization_id: UUID
+    name: str
+    subject: str
+    certificate: bytes
+    expires_at: datetime
     created_at: datetime
     updated_at: datetime
     created_by: UUID
@@ -453,6 +485,35 @@ class Sender:
     def may_send(self) -> bool:
         """Tell whether the doors let it in, by its lifecycle state."""
         return self.state in SENDING or self.state is DeviceState.WAITING
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a password is proved by, without anybody telling it.
+
+    Attributes:
+        user_name: as the client gave it.
+        credential_id: whose password it is; None of a decoy.
+        version: of the credential; grows with each rotation.
+    """
+
+    user_name: str
+    credential_id: UUID | None
+    version: int
+    scram: Scram
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """Whose a client's certificate is.
+
+    Attributes:
+        sender: the device, if the certificate belongs to one.
+        refusal: why it lets nobody in, as the rest of a sentence; empty if it does.
+    """
+
+    sender: Sender | None
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

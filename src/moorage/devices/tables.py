@@ -151,6 +151,28 @@ device_identifiers = Table(
     ),
 )
 
+# Who signs certificates of an organisation's devices.
+device_authorities = Table(
+    "device_authorities",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column(
+        "organization_id",
+        ForeignKey("organizations.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("name", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    # As certificates name it: SHA-256 of the subject's DER.
+    Column("subject_digest", LargeBinary, nullable=False, index=True),
+    # SHA-256 of its public key: whoever registers a key first proves that it is his.
+    Column("key_digest", LargeBinary, nullable=False, unique=True),
+    Column("certificate", LargeBinary, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    *stamps(),
+)
+
 device_credentials = Table(
     "device_credentials",
     metadata,
@@ -166,15 +188,28 @@ device_credentials = Table(
     Column("hint", Text, nullable=False),
     # Of a password, in the form of Mosquitto's password file; made when the secret is.
     Column("mosquitto_hash", Text),
+    # Of a password, for SCRAM-SHA-256, in PostgreSQL's form; none of one that SASLprep forbids.
+    Column("scram_hash", Text),
     Column("version", Integer, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     # Of a device that goes on as on the platform it comes from: how it was called there.
     Column("platform", Text),
     Column("old_topic", Text),
+    # Of a certificate: since when it holds; the whole of one that somebody added; who signed one
+    # that came by itself. A revoked one is kept, so that it is told from a stranger's.
+    Column("valid_from", DateTime(timezone=True)),
+    Column("certificate", LargeBinary),
+    Column("authority_id", ForeignKey("device_authorities.id", ondelete="CASCADE"), index=True),
+    Column("revoked_at", DateTime(timezone=True)),
     *stamps(),
-    CheckConstraint("kind IN ('key', 'password')", name="kind"),
+    CheckConstraint("kind IN ('key', 'password', 'certificate')", name="kind"),
     CheckConstraint("platform IN ('os2iot', 'wso2')", name="platform"),
     CheckConstraint("(kind = 'password') = (user_name IS NOT NULL)", name="user_name"),
+)
+Index(
+    "device_credentials_pinned",
+    device_credentials.c.device_id,
+    postgresql_where=device_credentials.c.certificate.is_not(None),
 )
 
 device_inboxes = Table(

@@ -7,6 +7,7 @@ import functools
 import socket
 import ssl
 from importlib.metadata import version
+from ipaddress import ip_network
 
 import structlog
 
@@ -14,6 +15,7 @@ from moorage import brokers, ingest, ledger, sources
 from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import disk_room, root_key, tls
+from moorage.entry.anchors import Anchors, ask_for_certificates
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.peers import PeerContexts
 from moorage.entry.settings import Settings
@@ -48,6 +50,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         address=f"{settings.mqtt.peer_host}:{met.getsockname()[1]}",
         version=version("moorage"),
         room=room,
+        decoy_key=sealer.derive("moorage.mqtt.decoys"),
     )
     outbound = Outbound(settings.reachable)
     keeper = sources.Keeper(database, doorbells, door, sealer, outbound)
@@ -56,6 +59,8 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     callouts = brokers.Callouts(database, doorbells, door, guard, sealer, outbound)
     learning = functools.partial(root_key.load, settings)
     certificate = Certificate(settings)
+    anchors = Anchors(certificate.context, doorbells)
+    await anchors.load(database)
     contexts = PeerContexts(sealer)
     peers = ingest.Peers(met, contexts.accepting, contexts.dialling)
     transports: list[ingest.Transport] = _open(settings, certificate.context, peers)
@@ -86,6 +91,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                     door.run(),
                     registry.run(),
                     certificate.keep_fresh(),
+                    anchors.follow(database),
                     secrets.keep_learning(database, sealer, learning, contexts.learn),
                 )
             ]
@@ -114,6 +120,7 @@ class Certificate:
         self._read: tuple[float, ...] = ()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        ask_for_certificates(self.context)
         self._load()
 
     async def keep_fresh(self) -> None:
@@ -150,5 +157,6 @@ def _open(
         context,
         settings.ingest.largest_message,
         peers,
+        [ip_network(text) for text in mqtt.trusted_proxies],
     )
     return [kind.open(listening) for kind in plugins.find("moorage.transports").plugins.values()]

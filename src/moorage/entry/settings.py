@@ -85,6 +85,11 @@ class MqttSettings(Section):
     peer_port: int = Field(
         default=0, ge=0, le=65535, description="port at that address; 0 takes a free one"
     )
+    trusted_proxies: Annotated[list[str], AfterValidator(_networks)] = Field(
+        default=[],
+        description="addresses and networks of proxies in front of both ports, which begin each "
+        "connection with a PROXY protocol header (version 1 or 2)",
+    )
     lab_websocket_port: Port = Field(
         default=8083,
         description="port of MQTT over WebSocket in lab mode; elsewhere it is understood on port",

@@ -34,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     devices.topics,
     devices.router,
     devices.credentials,
+    devices.certificates,
     devices.inbox,
     devices.inbox_keys,
     sessions.router,

@@ -3,6 +3,14 @@
 from moorage.kit.errors import Kind, MoorageError
 
 
+class CertificateRefused(MoorageError):
+    """The client's certificate lets nobody in."""
+
+    kind = Kind.UNSIGNED
+    code = "ingest.certificate_refused"
+    message = "The client's certificate is not let in: {reason}"
+
+
 class SenderUnknown(MoorageError):
     """No device has these credentials."""
 

@@ -7,10 +7,11 @@ import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Protocol
 from uuid import UUID
 
-from moorage.devices import Sender
+from moorage.devices import Proof, Sender
 from moorage.kit.caller import Caller
 from moorage.kit.text import storable
 from moorage.ledger import RawMessage
@@ -31,6 +32,7 @@ class Credentials:
         address: the peer's address, for the list of refusals.
         protocol: such as `mqtt` or `http`.
         tls: whether the connection is encrypted.
+        certificate: the client's, as DER, if it proved in its handshake to hold the key; or empty.
         dev_eui: the device that a LoRaWAN server speaks for; the secret is then its gateway's or
             its application's.
     """
@@ -42,6 +44,7 @@ class Credentials:
     protocol: str = "mqtt"
     tls: bool = False
     dev_eui: str = ""
+    certificate: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class Refusal:
 
     Attributes:
         reason: `credentials`, `topic`, `oversize`, `malformed`, `rate`, `overload`, `disk`,
-            `no-tls` (on the port that is for TLS), `tls-on-plain`, `tls` (its handshake failed).
+            `no-tls` (on the port that is for TLS), `tls-on-plain`, `tls` (its handshake failed),
+            `proxy` (a header of the PROXY protocol that is missing, wrong or nobody's to send).
         detail: one sentence for the person who connects the device; never a secret.
         hint: user name, client id or topic seen.
     """
@@ -194,9 +198,32 @@ class Host(Protocol):
 
         Raises:
             SenderUnknown: nobody we know (already counted and listed).
+        CertificateRefused: the client's certificate lets nobody in (listed as well).
             TooManyAttempts: too many wrong credentials came from this address (listed as well).
             DatabaseUnavailable: it cannot be told just now.
         """
+        ...
+
+    async def proof(self, credentials: Credentials, user_name: str) -> Proof:
+        """Give what the password of a user name is proved by; a decoy if nobody has that name.
+
+        Raises:
+            TooManyAttempts: too many wrong credentials came from this address (listed as well).
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        ...
+
+    async def proved(self, credentials: Credentials, proof: Proof) -> Sender:
+        """Recognise the device whose password the client has just proved.
+
+        Raises:
+            SenderUnknown: its credential holds no more (already counted and listed).
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        ...
+
+    def disproved(self, credentials: Credentials) -> None:
+        """Count and list that a client did not prove the password."""
         ...
 
     def uplink(self, sender: Sender | Service, topic: str) -> Uplink | None:
@@ -420,6 +447,7 @@ class Listening:
         tls_host, tls_port: encrypted, with `tls`.
         largest_message: in bytes.
         peers: how other listeners reach this one; None where there are none.
+        trusted_proxies: who may say by the PROXY protocol which client it speaks for.
     """
 
     host: str
@@ -429,6 +457,7 @@ class Listening:
     tls: ssl.SSLContext
     largest_message: int
     peers: Peers | None = None
+    trusted_proxies: Sequence[IPv4Network | IPv6Network] = ()
 
 
 class TransportKind(Protocol):

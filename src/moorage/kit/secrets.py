@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import scramp
 import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -40,6 +41,8 @@ UNUSED_AT_FIRST = timedelta(seconds=30)
 # What is sealed and not sealed anew, answers kept for a repeated request, lives for a day.
 KEPT_RETIRED = timedelta(days=2)
 _MOSQUITTO_ITERATIONS = 101
+SCRAM = "SCRAM-SHA-256"
+SCRAM_ITERATIONS, SCRAM_SALT = 4096, 16
 
 sealing_keys = Table(
     "sealing_keys",
@@ -316,6 +319,60 @@ def mosquitto_hash(secret: str) -> str:
     made = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, _MOSQUITTO_ITERATIONS)
     texts = (base64.b64encode(part).decode() for part in (salt, made))
     return f"$7${_MOSQUITTO_ITERATIONS}${'$'.join(texts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scram:
+    """What proves a password by SCRAM-SHA-256 without telling it (RFC 5802, section 3; RFC 7677).
+
+    Attributes:
+        salt: 16 bytes.
+        stored_key, server_key: 32 bytes each.
+    """
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+
+
+def scram_hash(secret: str) -> str | None:
+    """Hash a credential as PostgreSQL writes it: `SCRAM-SHA-256$iterations:salt$stored:server`.
+
+    4,096 iterations, the least that RFC 7677 allows: what is hashed is long and random. None of a
+    secret with characters that SASLprep (RFC 4013) forbids. Takes some milliseconds.
+    """
+    try:
+        salt, stored_key, server_key, iterations = scramp.ScramMechanism(SCRAM).make_auth_info(
+            secret, SCRAM_ITERATIONS, secrets.token_bytes(SCRAM_SALT)
+        )
+    except scramp.ScramException:
+        return None
+    texts = [base64.b64encode(part).decode() for part in (salt, stored_key, server_key)]
+    return f"{SCRAM}${iterations}:{texts[0]}${texts[1]}:{texts[2]}"
+
+
+def read_scram(written: str) -> Scram:
+    """Read what `scram_hash` wrote."""
+    _, first, second = written.split("$")
+    iterations, _, salt = first.partition(":")
+    stored_key, _, server_key = second.partition(":")
+    salt_key, stored, server = map(base64.b64decode, (salt, stored_key, server_key))
+    return Scram(salt_key, int(iterations), stored, server)
+
+
+def scram_decoy(key: bytes, name: str) -> Scram:
+    """Make what nobody can prove, the same for a name each time, so that names cannot be sounded.
+
+    Args:
+        key: of the installation.
+        name: a user name that nobody has.
+    """
+    salt, stored, server = (
+        hmac.digest(key, f"{part}:{name}".encode(), "sha256")
+        for part in ("salt", "stored", "server")
+    )
+    return Scram(salt[:SCRAM_SALT], SCRAM_ITERATIONS, stored, server)
 
 
 def same(one: bytes, other: bytes) -> bool:

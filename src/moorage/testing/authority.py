@@ -22,11 +22,20 @@ class Authority:
         self._own = self._sign(self._name, self._key, authority=True, names=[])
         self.certificate = _pem(self._own)
 
-    def issue(self, name: str) -> tuple[str, str]:
-        """Issue a certificate for a name; give it and its key in PEM."""
+    def issue(
+        self, name: str, *, lasts: timedelta = timedelta(days=1), uri: str | None = None
+    ) -> tuple[str, str]:
+        """Issue a certificate for a name; give it and its key in PEM.
+
+        Args:
+            name: its common name, and its DNS name unless there is a URI.
+            lasts: from now on; less than nothing makes one that has expired.
+            uri: in its alternative names.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = self._sign(subject, key, authority=False, names=[x509.DNSName(name)])
+        named = x509.DNSName(name) if uri is None else x509.UniformResourceIdentifier(uri)
+        made = self._sign(subject, key, authority=False, names=[named], lasts=lasts)
         written = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -38,9 +47,11 @@ class Authority:
         """Give a server's context a certificate."""
         context.load_cert_chain(*self.files(name))
 
-    def files(self, name: str) -> tuple[Path, Path]:
+    def files(
+        self, name: str, *, lasts: timedelta = timedelta(days=1), uri: str | None = None
+    ) -> tuple[Path, Path]:
         """Issue a certificate into files."""
-        certificate, key = self.issue(name)
+        certificate, key = self.issue(name, lasts=lasts, uri=uri)
         paths = self._directory / f"{name}.crt", self._directory / f"{name}.key"
         paths[0].write_text(certificate)
         paths[1].write_text(key)
@@ -53,6 +64,7 @@ class Authority:
         *,
         authority: bool,
         names: list[x509.GeneralName],
+        lasts: timedelta = timedelta(days=1),
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = (
@@ -62,7 +74,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_after(now + lasts)
             .add_extension(x509.BasicConstraints(authority, None), critical=True)
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False

@@ -8,6 +8,7 @@ import {
   Stack,
   Table,
   Text,
+  Textarea,
   TextInput,
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
@@ -26,7 +27,13 @@ import { Panel } from '@/parts/Panel'
 import { SecretModal } from '@/parts/Secret'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
-import { credentialsQuery, issueCredential, revokeCredential, rotateCredential } from './queries'
+import {
+  addCertificate,
+  credentialsQuery,
+  issueCredential,
+  revokeCredential,
+  rotateCredential,
+} from './queries'
 
 /** How a device proves who it is; secrets are shown once, when they are made. */
 export function Credentials({ deviceId }: { deviceId: string }) {
@@ -69,10 +76,16 @@ export function Credentials({ deviceId }: { deviceId: string }) {
                   <Text fz="sm" c="dimmed">
                     {t(`credentialKind.${credential.kind}`)}{' '}
                     <Text span ff="monospace" fz="sm">
-                      {credential.userName ?? ''} {credential.hint}
+                      {credential.userName ?? ''} {short(credential)}
                     </Text>
+                    {credential.authorityId && ` ${t('credentials.byAuthority')}`}
                   </Text>
-                  {credential.expiresAt && (
+                  {credential.revokedAt && (
+                    <Status tone="bad">
+                      {t('credentials.revoked', { at: format.date(credential.revokedAt) })}
+                    </Status>
+                  )}
+                  {credential.expiresAt && !credential.revokedAt && (
                     <Status tone={expired(credential.expiresAt) ? 'bad' : 'quiet'}>
                       {t(expired(credential.expiresAt) ? 'credentials.expired' : 'credentials.expires', {
                         at: format.date(credential.expiresAt),
@@ -91,19 +104,25 @@ export function Credentials({ deviceId }: { deviceId: string }) {
                   <Time at={credential.createdAt} fz="sm" c="dimmed" />
                 </Table.Td>
                 <Table.Td w={44}>
-                  <Menu position="bottom-end" shadow="md">
-                    <Menu.Target>
-                      <ActionIcon aria-label={t('common.more')}>
-                        <IconDots size={16} />
-                      </ActionIcon>
-                    </Menu.Target>
-                    <Menu.Dropdown>
-                      <Menu.Item onClick={() => setRotating(credential)}>{t('credentials.rotate')}</Menu.Item>
-                      <Menu.Item c="red" onClick={() => setRevoking(credential)}>
-                        {t('credentials.revoke')}
-                      </Menu.Item>
-                    </Menu.Dropdown>
-                  </Menu>
+                  {!credential.revokedAt && (
+                    <Menu position="bottom-end" shadow="md">
+                      <Menu.Target>
+                        <ActionIcon aria-label={t('common.more')}>
+                          <IconDots size={16} />
+                        </ActionIcon>
+                      </Menu.Target>
+                      <Menu.Dropdown>
+                        {credential.kind !== 'certificate' && (
+                          <Menu.Item onClick={() => setRotating(credential)}>
+                            {t('credentials.rotate')}
+                          </Menu.Item>
+                        )}
+                        <Menu.Item c="red" onClick={() => setRevoking(credential)}>
+                          {t('credentials.revoke')}
+                        </Menu.Item>
+                      </Menu.Dropdown>
+                    </Menu>
+                  )}
                 </Table.Td>
               </Table.Tr>
             ))}
@@ -116,7 +135,7 @@ export function Credentials({ deviceId }: { deviceId: string }) {
           onClose={() => setMaking(false)}
           onMade={(made) => {
             setMaking(false)
-            setShown(made)
+            if (made) setShown(made)
             refresh()
           }}
         />
@@ -156,7 +175,8 @@ export function Credentials({ deviceId }: { deviceId: string }) {
 interface NewProps {
   deviceId: string
   onClose: () => void
-  onMade: (made: ShownCredential) => void
+  /** Is given what is shown once; nothing of a certificate. */
+  onMade: (made: ShownCredential | null) => void
 }
 
 function NewCredential({ deviceId, onClose, onMade }: NewProps) {
@@ -165,18 +185,24 @@ function NewCredential({ deviceId, onClose, onMade }: NewProps) {
     initialValues: {
       kind: 'key' as Credential['kind'],
       label: '',
+      certificate: '',
       userName: '',
       expiresAt: null as string | null,
     },
   })
   const make = useMutation({
-    mutationFn: (values: typeof form.values) =>
-      issueCredential(deviceId, {
-        kind: values.kind,
-        label: values.label,
-        expiresAt: values.expiresAt,
-        ...(values.kind === 'password' && values.userName && { userName: values.userName }),
-      }),
+    mutationFn: async ({ kind, label, certificate, expiresAt, userName }: typeof form.values) => {
+      if (kind === 'certificate') {
+        await addCertificate(deviceId, { label, certificate })
+        return null
+      }
+      return issueCredential(deviceId, {
+        kind,
+        label,
+        expiresAt,
+        ...(kind === 'password' && userName && { userName }),
+      })
+    },
     onSuccess: onMade,
     onError: (failure) => showProblems(form, failure),
   })
@@ -192,7 +218,7 @@ function NewCredential({ deviceId, onClose, onMade }: NewProps) {
     >
       <Stack>
         <SegmentedControl
-          data={(['key', 'password'] as const).map((kind) => ({
+          data={(['key', 'password', 'certificate'] as const).map((kind) => ({
             value: kind,
             label: t(`credentialKind.${kind}`),
           }))}
@@ -213,15 +239,31 @@ function NewCredential({ deviceId, onClose, onMade }: NewProps) {
             {...form.getInputProps('userName')}
           />
         )}
-        <DayInput
-          label={t('credentials.lastDay')}
-          description={t('credentials.lastDayHelp')}
-          {...form.getInputProps('expiresAt')}
-        />
+        {form.values.kind === 'certificate' ? (
+          <Textarea
+            label={t('credentials.pem')}
+            placeholder="-----BEGIN CERTIFICATE-----"
+            required
+            autosize
+            minRows={4}
+            maxRows={10}
+            ff="monospace"
+            {...form.getInputProps('certificate')}
+          />
+        ) : (
+          <DayInput
+            label={t('credentials.lastDay')}
+            description={t('credentials.lastDayHelp')}
+            {...form.getInputProps('expiresAt')}
+          />
+        )}
       </Stack>
     </FormModal>
   )
 }
+
+/** The beginning of a certificate's fingerprint, which is long; of others the end of the secret. */
+const short = ({ kind, hint }: Credential) => (kind === 'certificate' ? `${hint.slice(0, 16)}…` : hint)
 
 const expired = (at: string) => Date.parse(at) <= Date.now()
 

@@ -2,6 +2,7 @@ import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
 import type {
   ChangeMany,
+  CertificateBody,
   CredentialBody,
   Device,
   DeviceBody,
@@ -162,6 +163,9 @@ export const credentialsQuery = (id: string) =>
 
 export const issueCredential = (id: string, body: CredentialBody) =>
   ok(api.POST('/api/v1/devices/{device_id}/credentials', { params: { path: { device_id: id } }, body }))
+
+export const addCertificate = (id: string, body: CertificateBody) =>
+  ok(api.POST('/api/v1/devices/{device_id}/certificates', { params: { path: { device_id: id } }, body }))
 
 export const rotateCredential = (id: string, credentialId: string, overlap: string) =>
   ok(

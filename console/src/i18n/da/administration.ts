@@ -238,6 +238,8 @@ export const administration = {
       application_removed: 'Applikation fjernet',
     },
     devices: {
+      authority_added: 'Udsteder af certifikater registreret',
+      authority_removed: 'Udsteder af certifikater trukket tilbage',
       credential_made: 'Adgangsnøgle lavet',
       claim_made: 'Engangslink til en telefon lavet',
       inbox_opened: 'Indbakkenøgle lavet',

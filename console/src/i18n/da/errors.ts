@@ -89,6 +89,14 @@ export const errors = {
       not_waiting: 'Den venter ikke længere: nogen har optaget eller kasseret den.',
       import_unreadable: 'Filen kan ikke læses: {{reason}}',
       import_too_large: 'Filen har for mange rækker (højst {{limit}}). Del den i flere.',
+      certificate_taken: 'Certifikatet hører allerede til en enhed eller er trukket tilbage. Lav et nyt.',
+      certificate_not_rotated:
+        'Kun enheden har certifikatets nøgle. Tilføj dens nye certifikat, og træk det gamle tilbage.',
+      too_many_certificates:
+        'En organisation tilføjer højst {{limit}} certifikater enkeltvis. Registrér i stedet den udsteder, der underskriver dem.',
+      authority_unknown: 'Organisationen har ikke registreret denne udsteder.',
+      authority_taken: 'En udsteder med denne nøgle er allerede registreret.',
+      too_many_authorities: 'En organisation registrerer højst {{limit}} udstedere. Fjern en først.',
       credential_unknown: 'Enheden har ikke længere denne adgangsnøgle.',
       decoder_stays:
         'En dekoder hører til den gamle organisation alene. Del den, eller vælg en anden før flytningen.',
@@ -190,6 +198,7 @@ export const errors = {
       nothing_to_decode: 'Ingen af disse enheder bruger dekoderen. Vælg den til dem først.',
       overloaded: 'Der kommer flere beskeder ind, end der kan gemmes. Prøv igen om {{retryAfterS}} s.',
       re_decode_not_ready: 'Genafkodningen har intet resultat, der kan anvendes eller kasseres.',
+      certificate_refused: 'Klientens certifikat lukkes ikke ind: {{reason}}',
       sender_unknown: 'Ingen enhed har disse adgangsoplysninger.',
       too_fast: 'De {{most}} {{unit}} er brugt op. Prøv igen om {{retryAfterS}} s.',
       too_many_attempts: 'For mange forsøg med forkerte adgangsoplysninger. Prøv igen om {{retryAfterS}} s.',

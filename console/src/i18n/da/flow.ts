@@ -91,6 +91,7 @@ export const flow = {
     'no-tls': 'Ingen TLS',
     'tls-on-plain': 'TLS på den ukrypterede port',
     tls: 'TLS-forbindelsen mislykkedes',
+    proxy: 'En proxys header',
   },
   operations: {
     aDay: 'et døgn',

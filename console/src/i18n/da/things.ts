@@ -190,6 +190,7 @@ export const things = {
     help: {
       key: 'Én hemmelighed til HTTP og MQTT.',
       password: 'Brugernavn og password til MQTT.',
+      certificate: 'Enhedens eget certifikat til MQTT over TLS; nøglen bliver i enheden.',
     },
     overlap: 'Den gamle hemmelighed gælder stadig',
     overlapHelp: 'Tid til at bringe den nye ud til enheden.',
@@ -202,8 +203,11 @@ export const things = {
     },
     previousUntil: 'Den gamle hemmelighed gælder indtil {{at}}',
     revoke: 'Træk tilbage',
+    revoked: 'Trukket tilbage {{at}}',
     revokeAsk: 'Den, der er forbundet med den, afbrydes straks.',
+    byAuthority: 'underskrevet af en udsteder',
     rotate: 'Lav en ny hemmelighed',
+    pem: 'Certifikat (PEM)',
     shown: 'Hemmeligheden',
     userName: 'Brugernavnet er {{name}}.',
     userNameHelp: 'Tom: serveren vælger et',
@@ -211,6 +215,7 @@ export const things = {
   credentialKind: {
     key: 'Nøgle',
     password: 'Brugernavn og password',
+    certificate: 'Certifikat',
   },
   thresholds: {
     title: 'Hvornår der kaldes',

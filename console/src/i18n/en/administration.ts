@@ -238,6 +238,8 @@ export const administration = {
       application_removed: 'Application removed',
     },
     devices: {
+      authority_added: 'Authority of certificates registered',
+      authority_removed: 'Authority of certificates taken back',
       credential_made: 'Credential made',
       claim_made: 'One-time link for a phone made',
       inbox_opened: 'Inbox key made',

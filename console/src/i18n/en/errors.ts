@@ -88,6 +88,14 @@ export const errors = {
       not_waiting: 'It waits no longer: somebody has adopted or discarded it.',
       import_unreadable: 'The file cannot be read: {{reason}}',
       import_too_large: 'The file has too many rows (at most {{limit}}). Cut it into several.',
+      certificate_taken: 'This certificate belongs to a device already, or was revoked. Make a new one.',
+      certificate_not_rotated:
+        "Only the device has a certificate's key. Add its new certificate, revoke the old one.",
+      too_many_certificates:
+        'An organization adds at most {{limit}} certificates one by one. Register the authority that signs them instead.',
+      authority_unknown: 'The organization has registered no such authority.',
+      authority_taken: 'An authority with this key is registered already.',
+      too_many_authorities: 'An organization registers at most {{limit}} authorities. Remove one first.',
       credential_unknown: 'The device has no such credential any more.',
       decoder_stays:
         'A decoder belongs to the old organization alone. Share it, or choose another one before moving.',
@@ -188,6 +196,7 @@ export const errors = {
       nothing_to_decode: 'None of these devices uses the decoder. Choose it for them first.',
       overloaded: 'More messages come in than can be stored. Try again in {{retryAfterS}} s.',
       re_decode_not_ready: 'The re-decode has no result that could be applied or discarded.',
+      certificate_refused: "The client's certificate is not let in: {{reason}}",
       sender_unknown: 'No device has these credentials.',
       too_fast: 'The allowance of {{most}} {{unit}} is used up. Try again in {{retryAfterS}} s.',
       too_many_attempts: 'Too many attempts with wrong credentials. Try again in {{retryAfterS}} s.',

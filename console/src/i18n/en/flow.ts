@@ -91,6 +91,7 @@ export const flow = {
     'no-tls': 'No TLS',
     'tls-on-plain': 'TLS on the plain port',
     tls: 'TLS handshake failed',
+    proxy: 'Header of a proxy',
   },
   operations: {
     aDay: 'a day',

@@ -189,6 +189,7 @@ export const things = {
     help: {
       key: 'One secret for HTTP and MQTT.',
       password: 'A user name and a password for MQTT.',
+      certificate: "The device's own certificate for MQTT over TLS; its key stays with the device.",
     },
     overlap: 'The old secret goes on',
     overlapHelp: 'Time to bring the new one to the device.',
@@ -201,8 +202,11 @@ export const things = {
     },
     previousUntil: 'The old secret goes on until {{at}}',
     revoke: 'Revoke',
+    revoked: 'Revoked {{at}}',
     revokeAsk: 'Whoever is connected with it is cut off at once.',
+    byAuthority: 'signed by an authority',
     rotate: 'Make a new secret',
+    pem: 'Certificate (PEM)',
     shown: 'The secret',
     userName: 'The user name is {{name}}.',
     userNameHelp: 'Empty: the server chooses one',
@@ -210,6 +214,7 @@ export const things = {
   credentialKind: {
     key: 'Key',
     password: 'User name and password',
+    certificate: 'Certificate',
   },
   thresholds: {
     title: 'When to call for attention',

@@ -1,6 +1,7 @@
 """HTTP of devices."""
 
 from .applications import router as applications
+from .certificates import router as certificates
 from .claims import router as claims
 from .credentials import router as credentials
 from .inbox import keys as inbox_keys
@@ -12,6 +13,7 @@ from .transfer import router as transfer
 
 __all__ = [
     "applications",
+    "certificates",
     "claims",
     "credentials",
     "inbox",

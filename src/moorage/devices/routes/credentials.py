@@ -11,6 +11,7 @@ from moorage.kit.http import Signed, Tx, may_fail
 from moorage.organizations import PermissionMissing
 
 from ..errors import (
+    CertificateNotRotated,
     CredentialUnknown,
     DeviceUnknown,
     SecretTaken,
@@ -72,6 +73,15 @@ async def list_credentials(device_id: UUID, tx: Tx, caller: Signed) -> list[Cred
     return await service.credentials_of(tx, caller, device_id)
 
 
+@router.get("/credentials/{credential_id}", response_model=CredentialOut,
+            responses=may_fail(DeviceUnknown, CredentialUnknown))  # fmt: skip
+async def get_credential(
+    device_id: UUID, credential_id: UUID, tx: Tx, caller: Signed
+) -> Credential:
+    """Read a credential, never its secret."""
+    return await service.get_credential(tx, caller, device_id, credential_id)
+
+
 @router.delete("/credentials/{credential_id}", status_code=204,
                responses=may_fail(DeviceUnknown, PermissionMissing, CredentialUnknown))  # fmt: skip
 async def revoke_credential(device_id: UUID, credential_id: UUID, tx: Tx, caller: Signed) -> None:
@@ -80,7 +90,8 @@ async def revoke_credential(device_id: UUID, credential_id: UUID, tx: Tx, caller
 
 
 @router.post("/rotate-credential", response_model=ShownSecretOut,
-             responses=may_fail(DeviceUnknown, PermissionMissing, CredentialUnknown))  # fmt: skip
+             responses=may_fail(DeviceUnknown, PermissionMissing, CredentialUnknown,
+                                CertificateNotRotated))  # fmt: skip
 async def rotate_credential(
     device_id: UUID, body: RotateBody, tx: Tx, caller: Signed, request: Request, response: Response
 ) -> ShownSecretOut:

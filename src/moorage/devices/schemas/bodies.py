@@ -358,6 +358,8 @@ class CredentialBody(Body):
 
     @model_validator(mode="after")
     def _fits(self) -> CredentialBody:
+        if self.kind is CredentialKind.CERTIFICATE:
+            raise ValueError("a certificate is added at /certificates")
         if self.user_name is not None and self.kind is not CredentialKind.PASSWORD:
             raise ValueError("only a password has a user name")
         if self.platform is None and (self.secret or self.old_topic) is not None:
@@ -396,6 +398,8 @@ class CredentialOut(Stamped):
     expires_at: Instant | None
     platform: Platform | None
     old_topic: str | None
+    authority_id: UUID | None
+    revoked_at: Instant | None
 
 
 class InboxOut(Stamped):

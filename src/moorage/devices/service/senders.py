@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -14,24 +15,28 @@ from moorage.kit.db import Tx
 from moorage.organizations import Permission
 
 from .. import store
-from ..errors import TooManyCredentials
+from ..errors import CertificateNotRotated, TooManyCredentials
 from ..facts import CredentialMade, CredentialRevoked, CredentialRotated
 from ..model import (
     DEV_EUI,
     SENDER,
     Credential,
     CredentialKind,
+    Device,
     DeviceChanges,
     DeviceContext,
     Location,
     NamedDevice,
     Platform,
+    Proof,
     Sender,
     ShownSecret,
 )
 from . import registry
 
 MOST_CREDENTIALS = 20
+# Certificates that were revoked before their end.
+MOST_REVOKED = 80
 PREFIX = "mdk_"
 
 
@@ -57,9 +62,7 @@ async def make_credential(
         DeviceUnknown, PermissionMissing, UserNameTaken, SecretTaken, TooManyCredentials.
     """
     device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
-    held = await store.senders.credentials_of(tx, device_id)
-    if len(held) >= MOST_CREDENTIALS:
-        raise TooManyCredentials(limit=MOST_CREDENTIALS)
+    await require_room(tx, device_id)
     secret = secret or secrets.make_token(PREFIX)
     named = (user_name or str(device_id)) if kind is CredentialKind.PASSWORD else None
     credential = await store.senders.add_credential(
@@ -70,14 +73,13 @@ async def make_credential(
         user_name=named,
         digest=_digest(secret, named),
         mosquitto_hash=None if named is None else secrets.mosquitto_hash(secret),
+        scram_hash=None if named is None else await asyncio.to_thread(secrets.scram_hash, secret),
         hint=secret[-4:],
         expires_at=expires_at,
         platform=platform,
         old_topic=old_topic,
     )
-    if any(identifier.kind in (SENDER, DEV_EUI) for identifier in device.identifiers):
-        # From now on the inbox key does not speak for it.
-        await store.senders.changed(tx, [device.number], sender=True)
+    await silence_inbox(tx, device)
     told = {"credentialId": credential.id, "kind": kind, "label": label, "secret": "***"}
     if platform is not None:
         told |= {"platform": platform, "oldTopic": old_topic}
@@ -85,10 +87,37 @@ async def make_credential(
     return ShownSecret(credential, secret)
 
 
+async def require_room(tx: Tx, device_id: UUID) -> None:
+    """Let a device have one more credential; what has expired makes room.
+
+    Raises:
+        TooManyCredentials.
+    """
+    await store.certificates.forget_expired(tx, device_id)
+    held = await store.senders.credentials_of(tx, device_id)
+    revoked = sum(one.revoked_at is not None for one in held)
+    if len(held) - revoked >= MOST_CREDENTIALS or revoked >= MOST_REVOKED:
+        raise TooManyCredentials(limit=MOST_CREDENTIALS)
+
+
+async def silence_inbox(tx: Tx, device: Device) -> None:
+    """Let the inbox key speak no more for a device that has got a credential of its own."""
+    if any(identifier.kind in (SENDER, DEV_EUI) for identifier in device.identifiers):
+        await store.senders.changed(tx, [device.number], sender=True)
+
+
 async def credentials_of(tx: Tx, caller: Caller, device_id: UUID) -> list[Credential]:
     """List a device's credentials, without secrets. Raises DeviceUnknown."""
     await registry.get(tx, caller, device_id)
     return await store.senders.credentials_of(tx, device_id)
+
+
+async def get_credential(
+    tx: Tx, caller: Caller, device_id: UUID, credential_id: UUID
+) -> Credential:
+    """Read a credential, without its secret. Raises DeviceUnknown, CredentialUnknown."""
+    await registry.get(tx, caller, device_id)
+    return await store.senders.get_credential(tx, device_id, credential_id)
 
 
 async def rotate_credential(
@@ -102,17 +131,21 @@ async def rotate_credential(
     """Give a credential a new secret; the old one lives on for `overlap`.
 
     Raises:
-        DeviceUnknown, PermissionMissing, CredentialUnknown.
+        DeviceUnknown, PermissionMissing, CredentialUnknown, CertificateNotRotated.
     """
     device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
     secret = secrets.make_token(PREFIX)
     before = await store.senders.get_credential(tx, device_id, credential_id)
+    if before.kind is CredentialKind.CERTIFICATE:
+        raise CertificateNotRotated
+    named = before.user_name
     credential = await store.senders.rotate_credential(
         tx,
         device_id,
         credential_id,
-        digest=_digest(secret, before.user_name),
-        mosquitto_hash=None if before.user_name is None else secrets.mosquitto_hash(secret),
+        digest=_digest(secret, named),
+        mosquitto_hash=None if named is None else secrets.mosquitto_hash(secret),
+        scram_hash=None if named is None else await asyncio.to_thread(secrets.scram_hash, secret),
         hint=secret[-4:],
         previous_until=tx.now + overlap if overlap else None,
     )
@@ -125,11 +158,19 @@ async def rotate_credential(
 async def revoke_credential(tx: Tx, caller: Caller, device_id: UUID, credential_id: UUID) -> None:
     """Take a credential back; whoever uses it is cut off.
 
+    A certificate stays in the list, so that it is told from a stranger's and comes in no more.
+
     Raises:
         DeviceUnknown, PermissionMissing, CredentialUnknown.
     """
     device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
-    gone = await store.senders.remove_credential(tx, device_id, credential_id)
+    gone = await store.senders.get_credential(tx, device_id, credential_id)
+    if gone.revoked_at is not None:
+        return
+    if gone.kind is CredentialKind.CERTIFICATE:
+        await store.certificates.revoke(tx, credential_id)
+    else:
+        await store.senders.remove_credential(tx, device_id, credential_id)
     await store.senders.changed(tx, [device.number], sender=True)
     told = {"credentialId": gone.id, "kind": gone.kind, "label": gone.label}
     tx.announce(CredentialRevoked(device_id, device.organization_id, before=told))
@@ -166,6 +207,14 @@ async def find_named(tx: Tx, name: str, *, certified: bool = False) -> Sender | 
         return None
     found = await store.senders.find_user(tx, name)
     return found or await find_sender(tx, CredentialKind.KEY, name)
+
+
+async def find_proof(tx: Tx, user_name: str) -> Proof | None:
+    """Find what proves the password of a user name; None if nobody has it.
+
+    The device's state is not judged here.
+    """
+    return await store.senders.find_proof(tx, user_name)
 
 
 async def named_in(tx: Tx, organization_id: UUID | None) -> list[NamedDevice]:

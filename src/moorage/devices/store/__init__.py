@@ -2,6 +2,7 @@
 
 from . import (
     called,
+    certificates,
     claims,
     contacts,
     inbox,
@@ -16,6 +17,7 @@ from . import (
 
 __all__ = [
     "called",
+    "certificates",
     "claims",
     "contacts",
     "inbox",

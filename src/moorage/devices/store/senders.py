@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
+from moorage.kit.secrets import read_scram
 
 from ..errors import CredentialUnknown, SecretTaken, UserNameTaken
 from ..model import (
@@ -37,6 +38,7 @@ from ..model import (
     DeviceState,
     NamedDevice,
     Platform,
+    Proof,
     Sender,
 )
 from ..tables import device_changes, device_credentials, device_identifiers, devices
@@ -45,7 +47,8 @@ DEVICES_CHANNEL = "moorage_devices"
 KEEP_CHANGES = timedelta(hours=1)
 
 
-def _credential(row: Any) -> Credential:
+def credential(row: Any) -> Credential:
+    """Read a row."""
     values = {name: getattr(row, name) for name in Credential.__dataclass_fields__}
     values["kind"] = CredentialKind(row.kind)
     values["platform"] = row.platform and Platform(row.platform)
@@ -61,6 +64,7 @@ async def add_credential(
     user_name: str | None,
     digest: bytes,
     mosquitto_hash: str | None,
+    scram_hash: str | None,
     hint: str,
     expires_at: datetime | None,
     platform: Platform | None,
@@ -72,7 +76,8 @@ async def add_credential(
             insert(device_credentials)
             .values(
                 id=uuid7(), device_id=device_id, kind=kind.value, label=label, user_name=user_name,
-                digest=digest, mosquitto_hash=mosquitto_hash, hint=hint, version=1,
+                digest=digest, mosquitto_hash=mosquitto_hash, scram_hash=scram_hash, hint=hint,
+                version=1,
                 expires_at=expires_at, platform=platform, old_topic=old_topic, **tx.stamp(),
             )
             .on_conflict_do_nothing()
@@ -80,7 +85,7 @@ async def add_credential(
         )
     ).one_or_none()  # fmt: skip
     if row is not None:
-        return _credential(row)
+        return credential(row)
     if await _is_used(tx, digest):
         raise SecretTaken
     raise UserNameTaken(user_name=user_name)
@@ -99,7 +104,7 @@ async def get_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> Creden
     )
     if (row := (await tx.execute(query)).one_or_none()) is None:
         raise CredentialUnknown(id=credential_id)
-    return _credential(row)
+    return credential(row)
 
 
 async def credentials_of(tx: Tx, device_id: UUID) -> list[Credential]:
@@ -109,7 +114,7 @@ async def credentials_of(tx: Tx, device_id: UUID) -> list[Credential]:
         .where(device_credentials.c.device_id == device_id)
         .order_by(device_credentials.c.id)
     )
-    return [_credential(row) for row in await tx.execute(query)]
+    return [credential(row) for row in await tx.execute(query)]
 
 
 async def rotate_credential(
@@ -119,6 +124,7 @@ async def rotate_credential(
     *,
     digest: bytes,
     mosquitto_hash: str | None,
+    scram_hash: str | None,
     hint: str,
     previous_until: datetime | None,
 ) -> Credential:
@@ -132,7 +138,7 @@ async def rotate_credential(
                 device_credentials.c.device_id == device_id,
             )
             .values(
-                digest=digest, mosquitto_hash=mosquitto_hash, hint=hint,
+                digest=digest, mosquitto_hash=mosquitto_hash, scram_hash=scram_hash, hint=hint,
                 version=device_credentials.c.version + 1,
                 previous_digest=keep, previous_until=previous_until, **tx.restamp(),
             )
@@ -141,24 +147,17 @@ async def rotate_credential(
     ).one_or_none()  # fmt: skip
     if row is None:
         raise CredentialUnknown(id=credential_id)
-    return _credential(row)
+    return credential(row)
 
 
-async def remove_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> Credential:
-    """Delete one. Raises CredentialUnknown."""
-    row = (
-        await tx.execute(
-            delete(device_credentials)
-            .where(
-                device_credentials.c.id == credential_id,
-                device_credentials.c.device_id == device_id,
-            )
-            .returning(device_credentials)
+async def remove_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> None:
+    """Delete one."""
+    await tx.execute(
+        delete(device_credentials).where(
+            device_credentials.c.id == credential_id,
+            device_credentials.c.device_id == device_id,
         )
-    ).one_or_none()
-    if row is None:
-        raise CredentialUnknown(id=credential_id)
-    return _credential(row)
+    )
 
 
 def _find() -> Select[Any]:
@@ -167,13 +166,14 @@ def _find() -> Select[Any]:
     current = c.digest == digest
     previous = and_(c.previous_digest == digest, c.previous_until > now)
     return (
-        _held(current)
+        held(current)
         .where(c.kind == bindparam("kind"), or_(current, previous))
         .where(or_(c.expires_at.is_(None), c.expires_at > now))
     )
 
 
-def _held(current: ColumnElement[bool]) -> Select[Any]:
+def held(current: ColumnElement[bool]) -> Select[Any]:
+    """Select what makes a sender; `current` tells whether the secret is its newest."""
     c = device_credentials.c
     return select(
         devices.c.number,
@@ -207,17 +207,31 @@ async def find_sender(
     else:
         rows = await tx.execute(_FIND_NAMED, asked | {"user_name": user_name})
     row = rows.one_or_none()
-    return None if row is None else _sender(row)
+    return None if row is None else sender(row)
 
 
 async def find_user(tx: Tx, user_name: str) -> Sender | None:
     """Find whose user name it is, if the password beside it is valid at `tx.now`."""
     c = device_credentials.c
-    query = _held(true()).where(
+    query = held(true()).where(
         c.user_name == user_name, or_(c.expires_at.is_(None), c.expires_at > tx.now)
     )
     row = (await tx.execute(query)).one_or_none()
-    return None if row is None else _sender(row)
+    return None if row is None else sender(row)
+
+
+async def find_proof(tx: Tx, user_name: str) -> Proof | None:
+    """Find what proves the password of a user name, if that is valid at `tx.now`."""
+    c = device_credentials.c
+    query = select(c.id, c.version, c.scram_hash).where(
+        c.user_name == user_name,
+        c.scram_hash.is_not(None),
+        or_(c.expires_at.is_(None), c.expires_at > tx.now),
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return (
+        None if row is None else Proof(user_name, row.id, row.version, read_scram(row.scram_hash))
+    )
 
 
 async def find_certified(tx: Tx, device_id: UUID) -> Sender | None:
@@ -267,8 +281,9 @@ async def named_in(tx: Tx, organization_id: UUID | None) -> list[NamedDevice]:
     ]
 
 
-def _sender(row: Any) -> Sender:
-    ends = [row.expires_at, None if row.is_current else row.previous_until]
+def sender(row: Any, valid_until: datetime | None = None) -> Sender:
+    """Make a sender of what `held` selects; it may end earlier than its credential says."""
+    ends = [row.expires_at, None if row.is_current else row.previous_until, valid_until]
     return Sender(
         number=row.number,
         device_id=row.id,

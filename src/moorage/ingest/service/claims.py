@@ -30,6 +30,16 @@ def claims_of(credentials: Credentials) -> list[Claim]:
     return claims
 
 
+def certificate_key(credentials: Credentials) -> CacheKey | None:
+    """Give the key that a client's certificate is remembered by; None if it does not count.
+
+    Beside a password it does not: that says who connects.
+    """
+    if not credentials.certificate or credentials.password:
+        return None
+    return devices.CredentialKind.CERTIFICATE.value, None, digest(credentials.certificate)
+
+
 def cache_key(claim: Claim) -> CacheKey:
     """Give the key that a claim is remembered by; secrets are not kept in memory."""
     return claim[0].value, claim[2], digest(claim[1])
@@ -56,6 +66,14 @@ def inbox_key(claim: InboxClaim) -> CacheKey:
     """Give the key that an inbox claim is remembered by."""
     secret, kind, name = claim
     return kind, name, digest(secret)
+
+
+def keys_of(credentials: Credentials) -> list[CacheKey]:
+    """Give all keys that a sender with these credentials may be remembered by."""
+    keys = [cache_key(claim) for claim in claims_of(credentials)]
+    if (certified := certificate_key(credentials)) is not None:
+        keys.append(certified)
+    return keys + [inbox_key(claim) for claim in inbox_claims_of(credentials)]
 
 
 def is_meant(credentials: Credentials, key: CacheKey, sender: devices.Sender) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -74,6 +75,7 @@ class Door:
         address: str | None = None,
         version: str = "",
         room: Room | None = None,
+        decoy_key: bytes = b"",
     ) -> None:
         """Make the host of a process's transports.
 
@@ -86,6 +88,8 @@ class Door:
             address: where other listeners reach this one, as `host:port`.
             version: of the platform.
             room: on the disk.
+            decoy_key: the same in every process of the installation; where nobody proves a
+                password, none.
         """
         self._database = database
         self.settings = settings
@@ -105,7 +109,11 @@ class Door:
             refused=self.refused,
             appeared=self._down.look,
             cut=self._down.cut,
+            decoy_key=decoy_key or secrets.token_bytes(32),
         )
+        self.proof = self._senders.proof
+        self.proved = self._senders.proved
+        self.disproved = self._senders.disproved
         self.identify_device = self._senders.identify
         self.named = self._senders.named
         self.speaker = self._senders.speaker

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from math import ceil
 from typing import Any
 
 from moorage import devices
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
-from moorage.kit.secrets import digest
+from moorage.kit.secrets import digest, scram_decoy
 
-from ..errors import SenderUnknown, TooManyAttempts
+from ..errors import CertificateRefused, SenderUnknown, TooManyAttempts
 from ..ports import Credentials, Refusal, Service
 from .allowance import Allowance
 from .children import Children
@@ -22,10 +21,12 @@ from .claims import (
     CacheKey,
     InboxClaim,
     cache_key,
+    certificate_key,
     claims_of,
     inbox_claims_of,
     inbox_key,
     is_meant,
+    keys_of,
     still_valid,
 )
 from .services import Services
@@ -49,6 +50,7 @@ class Senders:
         refused: is told of wrong credentials.
         appeared: is called when commands may have found their device.
         cut: is given whose connections must end.
+        decoy_key: makes what names that nobody has are answered with.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class Senders:
         refused: Callable[[Refusal], None],
         appeared: Callable[[], None],
         cut: Callable[[Sequence[int]], None],
+        decoy_key: bytes,
     ) -> None:
         self._database = database
+        self._decoy_key = decoy_key
         self._doorbells = doorbells
         self._refused, self._appeared, self._cut = refused, appeared, cut
         self._senders: dict[CacheKey, devices.Sender] = {}
@@ -110,13 +114,12 @@ class Senders:
 
         Raises:
             SenderUnknown: nobody we know.
+            CertificateRefused: the client's certificate lets nobody in.
             TooManyAttempts: too many wrong credentials came from this address.
             DatabaseUnavailable: it cannot be told just now.
         """
         self._require_database()
-        inbox_claims = inbox_claims_of(credentials)
-        keys = map(cache_key, claims_of(credentials))
-        for key in chain(keys, map(inbox_key, inbox_claims)):
+        for key in keys_of(credentials):
             known = self._senders.get(key)
             if known is not None and still_valid(known) and is_meant(credentials, key, known):
                 return known
@@ -126,14 +129,54 @@ class Senders:
         nameless = any("\0" in name for name in called if name)
         sender = None if nameless else await self._look_up(partial(self._ask, credentials))
         if sender is None:
-            self._attempts.take(credentials.address)
-            self._refuse(credentials, "No device has these credentials.")
+            self.disproved(credentials)
             raise SenderUnknown
+        return self._require_sending(credentials, sender)
+
+    def _require_sending(self, credentials: Credentials, sender: devices.Sender) -> devices.Sender:
+        """Give a sender that its state lets in. Raises SenderUnknown."""
         if not sender.may_send:
             detail = f"The device is {sender.state.value}; set it to active to let it in."
             self._refuse(credentials, detail, sender.number)
             raise SenderUnknown
         return sender
+
+    async def proof(self, credentials: Credentials, user_name: str) -> devices.Proof:
+        """Give what the password of a user name is proved by. Raises as `Host.proof`."""
+        self._require_database()
+        self._limit_attempts(credentials)
+        found = None
+        if "\0" not in user_name:
+            try:
+                async with asyncio.timeout(LONGEST_LOOK_UP_S), self._database.begin() as tx:
+                    found = await devices.find_proof(tx, user_name)
+            except TimeoutError as late:
+                raise DatabaseUnavailable from late
+        decoy = scram_decoy(self._decoy_key, user_name)
+        return found or devices.Proof(user_name, None, 0, decoy)
+
+    async def proved(self, credentials: Credentials, proof: devices.Proof) -> devices.Sender:
+        """Recognise the device whose password was proved. Raises as `Host.proved`."""
+        self._require_database()
+
+        async def ask(tx: Tx) -> tuple[CacheKey, devices.Sender] | None:
+            found = await devices.find_named(tx, proof.user_name)
+            if found is None or found.credential_id != proof.credential_id:
+                return None
+            if found.version != proof.version:
+                return None
+            return ("proved", proof.user_name, digest(str(proof.credential_id))), found
+
+        sender = await self._look_up(ask)
+        if sender is None:
+            self.disproved(credentials)
+            raise SenderUnknown
+        return self._require_sending(credentials, sender)
+
+    def disproved(self, credentials: Credentials) -> None:
+        """Count and list that a client did not prove the password."""
+        self._attempts.take(credentials.address)
+        self._refuse(credentials, "No device has these credentials.")
 
     async def named(self, name: str, *, certified: bool = False) -> devices.Sender | None:
         """Give whom a name belongs to, as `devices.find_named`; None if he may not send.
@@ -208,11 +251,26 @@ class Senders:
             found, key = await devices.find_sender(tx, *claim), cache_key(claim)
             if found is not None and is_meant(credentials, key, found):
                 return key, found
+        if (certified := certificate_key(credentials)) is not None:
+            return certified, await self._certified(tx, credentials)
         for claimed in inbox_claims_of(credentials):
             if (inbox := await devices.find_inbox(tx, claimed[0])) is not None:
                 sender = await self._arrive(tx, inbox, claimed, credentials)
                 return inbox_key(claimed), sender
         return None
+
+    async def _certified(self, tx: Tx, credentials: Credentials) -> devices.Sender:
+        """Let somebody in by his certificate. Raises CertificateRefused."""
+        found = await devices.find_certified(tx, credentials.certificate)
+        if found.sender is not None and not found.refusal:
+            return found.sender
+        self._attempts.take(credentials.address)
+        refused = CertificateRefused(reason=found.refusal)
+        if found.sender is not None:
+            self.by_number[found.sender.number] = found.sender
+        number = None if found.sender is None else found.sender.number
+        self._refuse(credentials, str(refused), number)
+        raise refused
 
     async def _arrive(
         self, tx: Tx, inbox: devices.Inbox, claim: InboxClaim, credentials: Credentials

@@ -33,6 +33,7 @@ class MqttKind:
                 listening.tls,
                 limits=limits,
                 peers=listening.peers,
+                trusted_proxies=listening.trusted_proxies,
             )
         )
 

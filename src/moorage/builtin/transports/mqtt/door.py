@@ -35,6 +35,7 @@ from .link import Link
 from .messages import to_messages
 from .neighbours import Neighbours
 from .porch import Porch
+from .proxied import Doorstep
 from .routes import Routes
 from .sessions import SERVICES, Kept, Mark, WillAs
 from .settings import DoorSettings
@@ -73,8 +74,8 @@ class Door:
         self.neighbours = None if peers is None else Neighbours(self, peers)
         self.is_closing = False
         self._links: set[Line] = set()
-        self.handshakes: set[Porch] = set()
-        """Connections that are not through with TLS."""
+        self.handshakes: set[Doorstep | Porch] = set()
+        """Connections that are not through with a proxy's header, or with TLS."""
         self._wheel: Wheel[Line] = Wheel(self.time())
         self._tasks: set[asyncio.Task[None]] = set()
         # Messages of this turn of the event loop, and where each came from.
@@ -188,8 +189,8 @@ class Door:
                 await kept
         for link in list(self._links):
             link.transport.abort()
-        for porch in list(self.handshakes):
-            porch.abort()
+        for early in list(self.handshakes):
+            early.abort()
 
     async def _until(self, done: Callable[[], bool], timeout_s: float) -> None:
         with suppress(TimeoutError):

@@ -40,8 +40,15 @@ class Intake(Line):
 
     __slots__ = ("_held", "_topics")
 
-    def __init__(self, door: Door, *, tls: bool, carried_from: str | None = None) -> None:
-        super().__init__(door, tls=tls, carried_from=carried_from)
+    def __init__(
+        self,
+        door: Door,
+        *,
+        tls: bool,
+        certificate: bytes = b"",
+        carried_from: str | None = None,
+    ) -> None:
+        super().__init__(door, tls=tls, certificate=certificate, carried_from=carried_from)
         self._topics: dict[str, Uplink] = {}
         self._held: list[Event] = []  # Events that wait until a repeat has been looked up.
 

@@ -24,6 +24,7 @@ from moorage.plugin import (
     MoorageError,
     Presence,
     Print,
+    Proof,
     RawMessage,
     Refusal,
     RetainedMessage,
@@ -72,6 +73,14 @@ class NotLoopback(MoorageError):
     message = "Lab mode lets everybody in, so it listens on the loopback only, not on {host}."
 
 
+class NoPasswords(MoorageError):
+    """Nobody has a password here that could be proved."""
+
+    kind = Kind.UNSIGNED
+    code = "lab.no_passwords"
+    message = "In lab mode anybody is let in; there are no passwords that could be proved."
+
+
 def open_lab(listening: Listening, websocket_port: int) -> MqttDoor:
     """Make the door of lab mode; it runs with an `OpenHost`.
 
@@ -117,6 +126,17 @@ class OpenHost:
     async def identify(self, credentials: Credentials) -> Sender:
         """Let everybody in."""
         return _EVERYBODY
+
+    async def proof(self, credentials: Credentials, user_name: str) -> Proof:
+        """Know no passwords. Raises NoPasswords."""
+        raise NoPasswords
+
+    async def proved(self, credentials: Credentials, proof: Proof) -> Sender:
+        """Know no passwords. Raises NoPasswords."""
+        raise NoPasswords
+
+    def disproved(self, credentials: Credentials) -> None:
+        """Forget it: nobody is refused here."""
 
     def uplink(self, sender: Sender | Service, topic: str) -> Uplink | None:
         """Say that nothing goes to a ledger."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from moorage.plugin import Refusal
 from moorage_mqtt import Event, ReasonCode, ServerConnection
 
+from .proxied import UNTRUSTED, begins
 from .sessions import Kept
 from .websocket import WebSocket
 
@@ -41,6 +42,7 @@ class Line(asyncio.Protocol):
         "_websocket",
         "address",
         "carrier",
+        "certificate",
         "core",
         "door",
         "due_at",
@@ -51,16 +53,25 @@ class Line(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, door: Door, *, tls: bool, carried_from: str | None = None) -> None:
+    def __init__(
+        self,
+        door: Door,
+        *,
+        tls: bool,
+        certificate: bytes = b"",
+        carried_from: str | None = None,
+    ) -> None:
         """Make a connection's end.
 
         Args:
             door: whose it is.
             tls: whether the client's connection is encrypted.
+            certificate: what the client showed in its handshake, as DER.
             carried_from: the client's address, if another listener carries its bytes here.
         """
         self.door = door
         self.tls = tls
+        self.certificate = certificate
         self.is_carried = carried_from is not None
         self.core = ServerConnection(door.settings.limits, door.time())
         self.kept: Kept | None = None
@@ -85,7 +96,7 @@ class Line(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(self.door.settings.limits.packet_bytes)
         peer = transport.get_extra_info("peername")
-        if not self.is_carried:
+        if not self.address:
             self.address = peer[0] if peer else ""
         if not self.door.admit(self):
             self.ended = True
@@ -115,11 +126,15 @@ class Line(asyncio.Protocol):
             self.stop(UNACKNOWLEDGED)
 
     def _begins(self, data: bytes) -> bool:
-        """Look at the first bytes: MQTT, MQTT in WebSocket frames, or TLS that is not for us."""
+        """Look at the first bytes: MQTT, MQTT in WebSocket frames, or what is not for us."""
         if not self.core.is_new:
             return True
         if data.startswith(_CLIENT_HELLO) and not self.tls:
             self._refuse_hello()
+            return False
+        if begins(data):
+            self._refused("proxy", UNTRUSTED)
+            self.end("protocol")
             return False
         if data.startswith(_GET) and self._websocket is None:
             longest = self.door.settings.limits.packet_bytes

@@ -20,6 +20,7 @@ from moorage.plugin import (
 )
 from moorage_mqtt import (
     Acknowledged,
+    Auth,
     Connect,
     Delivery,
     Disconnect,
@@ -37,10 +38,13 @@ from moorage_mqtt import (
 )
 
 from . import subscriptions
-from .intake import TIME, Intake
+from .intake import TIME
 from .line import BUSY
+from .proving import Proving
+from .scram import METHOD, Proved
 from .sessions import Kept, WillAs
 
+_NO_METHOD = "The door knows no method of enhanced authentication."
 # Cause of the disconnect, by the reason code the core gave for it.
 _CAUSES = {ReasonCode.KEEP_ALIVE_TIMEOUT: "keep-alive"}
 # What a service is told whose command is not taken, by kind of error.
@@ -62,15 +66,16 @@ _REFUSALS = {
 }
 
 
-class Link(Intake):
+class Link(Proving):
     """A connection of a device."""
 
     __slots__ = ()
 
     def _other(self, event: Event) -> None:
         if isinstance(event, Connect):
-            self.stop(BUSY)
-            self.door.spawn(self._sign_in(event))
+            self._connected(event)
+        elif isinstance(event, Auth):
+            self._authenticate(event)
         elif isinstance(event, Subscribe):
             self._subscribe(event)
         elif isinstance(event, Unsubscribe):
@@ -90,18 +95,35 @@ class Link(Intake):
 
     # --- Signing in ---------------------------------------------------------------------------
 
-    async def _sign_in(self, connect: Connect) -> None:
+    def _connected(self, connect: Connect) -> None:
+        """Answer CONNECT at once, or when the client has proved its password."""
+        method = connect.properties.get("authentication_method")
+        if method is None or self.vouched is not None:
+            self.stop(BUSY)
+            self.door.spawn(self._sign_in(connect, self.vouched))
+        elif method != METHOD or self.door.settings.is_open:
+            text = (
+                f"The door knows {METHOD} only." if not self.door.settings.is_open else _NO_METHOD
+            )
+            self.end("protocol", ReasonCode.BAD_AUTHENTICATION_METHOD, text)
+        else:
+            self._connect = connect
+            self._challenge(connect.properties.get("authentication_data", b""))
+
+    async def _sign_in(self, connect: Connect, proved: Proved | None) -> None:
         """Answer CONNECT."""
         door = self.door
         client_id = connect.client_id
-        if "authentication_method" in connect.properties:
-            text = "The door knows no method of enhanced authentication."
-            self.end("protocol", ReasonCode.BAD_AUTHENTICATION_METHOD, text)
-            return
         credentials = Credentials(
-            connect.username, connect.password, client_id, self.address, "mqtt", self.tls
+            connect.username,
+            connect.password,
+            client_id,
+            self.address,
+            "mqtt",
+            self.tls,
+            certificate=self.certificate,
         )
-        sender = await self._recognise(credentials)
+        sender = await self._recognise(credentials, proved)
         if sender is None or self.ended:
             return
         if connect.will and not door.may_publish(sender, connect.will.topic):
@@ -113,6 +135,7 @@ class Link(Intake):
             self.end("protocol", ReasonCode.NOT_AUTHORIZED, text)
             return
         with door.keeper.pinned(sender.number):
+            self.vouched = proved
             if await self._load(sender, client_id):
                 await self._attach(connect, credentials, sender)
 
@@ -127,7 +150,7 @@ class Link(Intake):
             client_id = assigned = door.make_client_id()
         while await self._end_former(sender, client_id):
             # That may have taken long, and the device's rights may be others by now.
-            again = await self._recognise(credentials)
+            again = await self._recognise(credentials, self.vouched)
             if again is None or self.ended:
                 return
             sender = again
@@ -137,6 +160,7 @@ class Link(Intake):
             sender.number, client_id, core, clean_start=connect.clean_start, now=door.time()
         )
         kept.sender, kept.link, self.kept = sender, self, kept
+        self.certificate = b""  # It has done its work, and there may be many connections.
         self._early = b""
         if isinstance(sender, Service):
             core.session_expiry_s = 0  # Nothing is kept for it.
@@ -190,6 +214,8 @@ class Link(Intake):
         """Give a client that asks for it a topic of its own for answers (MQTT 5, 3.1.2.11.6)."""
         if self.kept is not None and isinstance(self.kept.sender, Service):
             return {"session_expiry_interval": 0}
+        if self.vouched is not None:
+            return {"authentication_data": self.vouched.said}
         asked = connect.properties.get("request_response_information")
         if not asked or not self.door.settings.is_open:
             return {}  # A device's answers go where the command says.
@@ -202,9 +228,13 @@ class Link(Intake):
         end = partial(self.end, "revoked", ReasonCode.ADMINISTRATIVE_ACTION, text)
         self._expiry = asyncio.get_running_loop().call_later(max(0.0, left_s), end)
 
-    async def _recognise(self, credentials: Credentials) -> Sender | Service | None:
+    async def _recognise(
+        self, credentials: Credentials, proved: Proved | None = None
+    ) -> Sender | Service | None:
         """Find out who connects; a stranger's connection is ended."""
         try:
+            if proved is not None:
+                return await self.door.host.proved(credentials, proved.proof)
             return await self.door.host.identify(credentials)
         except MoorageError as refused:
             code = ReasonCode.BAD_USER_NAME_OR_PASSWORD

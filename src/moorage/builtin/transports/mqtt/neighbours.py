@@ -22,6 +22,7 @@ from moorage_mqtt import ReasonCode
 from .following import Follower
 from .line import UNREAD
 from .link import Link
+from .scram import Proved
 
 if TYPE_CHECKING:
     from .door import Door
@@ -37,13 +38,15 @@ _GOODBYE = b"\xe0\x00"
 
 
 class _Hello(msgspec.Struct, array_like=True, tag="device"):
-    """What a listener says to another: for whom it asks, and who the client is."""
+    """What a listener says to another: for whom it asks, who the client is, and what it proved."""
 
     listener_id: UUID
     device: int
     client_id: str
     address: str
     tls: bool
+    certificate: bytes = b""
+    vouched: Proved | None = None
 
 
 class _Follow(msgspec.Struct, array_like=True, tag="follow"):
@@ -109,7 +112,8 @@ class Neighbours:
 
     async def _ask(self, link: Link, where: Listener, device: int, client_id: str) -> bool:
         """Ask a device's home for it; tell whether the connection is carried there now."""
-        hello = _Hello(where.id, device, client_id, link.address, link.tls)
+        client = client_id, link.address, link.tls, link.certificate, link.vouched
+        hello = _Hello(where.id, device, *client)
         refused = False
         try:
             async with asyncio.timeout(_HELLO_S):
@@ -166,7 +170,13 @@ class Neighbours:
         if answer is not _Answer.HERE:
             writer.close()
             return
-        link = Link(self._door, tls=hello.tls, carried_from=hello.address)
+        link = Link(
+            self._door,
+            tls=hello.tls,
+            certificate=hello.certificate,
+            carried_from=hello.address,
+            vouched=hello.vouched,
+        )
         writer.transport.set_protocol(link)
         link.connection_made(writer.transport)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from moorage.plugin import Refusal
 
 from .link import Link
+from .proxied import UNTRUSTED, begins
 
 if TYPE_CHECKING:
     from .door import Door
@@ -34,6 +35,16 @@ _DISTRUST = (
 _CLOCK = "The client holds the certificate of this door for expired. Look at its clock."
 _OLD = "The client's version of TLS is too old; the door takes 1.2 and newer."
 _CIPHER = "The client and the door have no cipher in common."
+_STRANGE = (
+    "The client showed a certificate that is not known here, and its issuer is not either. Add it "
+    "to its device, or register the authority that signed it; or let the client show none."
+)
+# X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN,
+# _UNABLE_TO_GET_ISSUER_CERT_LOCALLY, _UNABLE_TO_VERIFY_LEAF_SIGNATURE: what OpenSSL's
+# X509_STORE_CTX_get_error(3) gives.
+_NOBODY_KNOWN = frozenset({18, 19, 20, 21})
+_LONG = "The client's certificate is longer than 16,384 bytes."
+_MOST_CERTIFICATE = 16_384
 _LATE = "The client began a TLS handshake and did not finish it in time."
 _TOLD = {
     "UNKNOWN_CA": _DISTRUST,
@@ -62,8 +73,10 @@ class Porch(asyncio.Protocol):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._socket: asyncio.Transport
         self._link: Link | None = None
-        self._address = ""
+        self.address = ""
+        """The client's; known before the socket is taken if a proxy told of it."""
         self._late: asyncio.TimerHandle | None = None
+        self._is_new = True
 
     # --- Of the socket --------------------------------------------------------------------------
 
@@ -71,8 +84,9 @@ class Porch(asyncio.Protocol):
         """Await the handshake, unless there are too many connections."""
         self._socket = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        self._address = peer[0] if peer else ""
-        if not self._door.has_room(self._address):
+        if not self.address:
+            self.address = peer[0] if peer else ""
+        if not self._door.has_room(self.address):
             self._socket.abort()
             return
         self._door.handshakes.add(self)
@@ -81,6 +95,10 @@ class Porch(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take records."""
+        if self._is_new and begins(data):
+            self._fail(Refusal("proxy", UNTRUSTED, "mqtt", self.address))
+            return
+        self._is_new = False
         self._incoming.write(data)
         if self._link is None and not self._shake_hands():
             return
@@ -133,16 +151,21 @@ class Porch(asyncio.Protocol):
             return False
         except ssl.SSLError as failed:
             self._flush()  # Its alert.
-            self._fail(_refusal(failed, self._address, self._door.settings.port))
+            self._fail(_refusal(failed, self.address, self._door.settings.port))
             return False
         self._flush()
+        certificate = self._tls.getpeercert(binary_form=True) or b""
+        if len(certificate) > _MOST_CERTIFICATE:
+            self._fail(Refusal("tls", _LONG, "mqtt", self.address))
+            return False
         self._settle()
-        self._link = Link(self._door, tls=True)
+        self._link = Link(self._door, tls=True, certificate=certificate)
+        self._link.address = self.address
         self._link.connection_made(cast("asyncio.Transport", self))
         return not self._link.ended
 
     def _too_late(self) -> None:
-        self._fail(Refusal("tls", _LATE, "mqtt", self._address))
+        self._fail(Refusal("tls", _LATE, "mqtt", self.address))
 
     def _fail(self, refusal: Refusal | None) -> None:
         self._settle()
@@ -230,6 +253,11 @@ def _refusal(failed: ssl.SSLError, address: str, plain_port: int) -> Refusal | N
     """
     if isinstance(failed, ssl.SSLEOFError):
         return None
+    if isinstance(failed, ssl.SSLCertVerificationError):
+        text = f"The client's certificate cannot be accepted: {failed.verify_message}."
+        if failed.verify_code in _NOBODY_KNOWN:
+            text = _STRANGE
+        return Refusal("tls", text, "mqtt", address)
     reason = failed.reason or "UNKNOWN"
     if reason in _NOT_TLS:
         spoke = "HTTP" if reason.startswith("HTTP") else "The client"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from moorage.plugin import Peers
 from moorage_mqtt import Bounds, Limits
 
+from .proxied import Networks
+
 
 def default_limits() -> Limits:
     """Give the limits of one device's connection."""
@@ -39,6 +41,8 @@ class DoorSettings:
         bounds: of what is kept for one device: sessions, subscriptions, retained messages.
         is_open: anybody may publish and subscribe, and nothing enters the ledger (lab mode).
         peers: how other listeners reach this one; None if there are none.
+        trusted_proxies: who says by the PROXY protocol which client it speaks for; from these a
+            connection always begins with its header, from others never.
         stop_timeout_s: seconds to wait for commits under way when stopping.
     """
 
@@ -53,4 +57,5 @@ class DoorSettings:
     bounds: Bounds = field(default_factory=lambda: Bounds(sessions=4))
     is_open: bool = False
     peers: Peers | None = None
+    trusted_proxies: Networks = ()
     stop_timeout_s: float = 5.0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Callable
+from functools import partial
 
 from moorage.plugin import Host
 
 from .door import Door
 from .link import Link
 from .porch import Porch
+from .proxied import Doorstep
 from .settings import DoorSettings
 
 _BACKLOG = 4096
@@ -35,8 +37,9 @@ class MqttDoor:
         door = Door(settings, host)
         servers: list[asyncio.Server] = []
 
-        async def listen(made: Callable[[], asyncio.Protocol], hosts: str, port: int) -> None:
-            server = await loop.create_server(made, hosts.split(","), port, backlog=_BACKLOG)
+        async def listen(made: Callable[[], Link | Porch], hosts: str, port: int) -> None:
+            first = partial(Doorstep, door, made) if settings.trusted_proxies else made
+            server = await loop.create_server(first, hosts.split(","), port, backlog=_BACKLOG)
             servers.append(server)
             self.ports.append(server.sockets[0].getsockname()[1])
 
