@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import UUID
 
 from moorage.devices import DeviceState
@@ -14,6 +14,7 @@ from moorage.plugin import (
     Found,
     KeptSession,
     Kind,
+    Measured,
     MoorageError,
     Presence,
     Print,
@@ -22,6 +23,7 @@ from moorage.plugin import (
     RetainedMessage,
     Sender,
     Service,
+    TracedPacket,
     Uplink,
     Wait,
     print_of,
@@ -78,6 +80,9 @@ class MemoryHost:
         self.lost: Callable[[Sequence[int]], None] = lambda _devices: None
         self.due: Callable[[Sequence[int]], None] = lambda _devices: None
         self.listener_id: UUID | None = uuid7()
+        self.measure: Callable[[Collection[int]], Sequence[Measured]] = lambda _devices: ()
+        self.trace: Callable[[Mapping[int, frozenset[str]]], None] = lambda _traced: None
+        self.packets: list[tuple[int, TracedPacket]] = []
 
     def add_device(self, username: str) -> Sender:
         """Let a device in; its password is its user name backwards."""
@@ -215,6 +220,16 @@ class MemoryHost:
 
     def present(self, event: Presence) -> None:
         self.presences.append(event)
+
+    def observe(
+        self,
+        measure: Callable[[Collection[int]], Sequence[Measured]],
+        trace: Callable[[Mapping[int, frozenset[str]]], None],
+    ) -> None:
+        self.measure, self.trace = measure, trace
+
+    def traced(self, device: int, packet: TracedPacket) -> None:
+        self.packets.append((device, packet))
 
     def follow(
         self,

@@ -38,6 +38,7 @@ from .allowance import Allowance
 from .keeping import Keeping
 from .limits import DeviceLimits
 from .notes import Notes
+from .observing import Observing
 from .process import CONSUMER
 from .quotas import Quotas
 from .room import Room
@@ -129,6 +130,9 @@ class Door:
         self.find_again = self._keeping.find_again
         self.let_move = self._keeping.leave
         self.listener_id: UUID | None = None
+        self._observing = Observing(database, doorbells, lambda: self.listener_id)
+        self.observe = self._observing.observe
+        self.traced = self._observing.traced
         self._followers: list[_Follower] = []
         self._commands = asyncio.Event()
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas.changed.set())
@@ -150,6 +154,7 @@ class Door:
             tasks.create_task(self._follow_commands())
             tasks.create_task(self._write_notes())
             tasks.create_task(self._keeping.run())
+            tasks.create_task(self._observing.run())
             tasks.create_task(self._quotas.follow(self._database))
             tasks.create_task(self._quotas.share_for_ever(self._database, self._id))
             tasks.create_task(self._room.watch(self._database))

@@ -1,5 +1,5 @@
-"""The only SQL about sessions: listeners and homes, presence, what devices find again."""
+"""The only SQL about sessions: listeners and homes, presence, traces, what devices find again."""
 
-from . import kept, listeners, presence
+from . import kept, listeners, presence, traces
 
-__all__ = ["kept", "listeners", "presence"]
+__all__ = ["kept", "listeners", "presence", "traces"]

@@ -20,6 +20,7 @@ from moorage.plugin import (
     KeptSession,
     Kind,
     Listening,
+    Measured,
     MoorageError,
     Presence,
     Print,
@@ -28,6 +29,7 @@ from moorage.plugin import (
     RetainedMessage,
     Sender,
     Service,
+    TracedPacket,
     Uplink,
     Wait,
 )
@@ -194,6 +196,16 @@ class OpenHost:
 
     def present(self, event: Presence) -> None:
         """Keep no presence."""
+
+    def observe(
+        self,
+        measure: Callable[[Collection[int]], Sequence[Measured]],
+        trace: Callable[[Mapping[int, frozenset[str]]], None],
+    ) -> None:
+        """Ask nothing about connections."""
+
+    def traced(self, device: int, packet: TracedPacket) -> None:
+        """Show packets to nobody."""
 
     def look_for_commands(self) -> None:
         """Have no commands."""

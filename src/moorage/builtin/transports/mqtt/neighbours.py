@@ -19,6 +19,7 @@ import structlog
 from moorage.plugin import Listener, Peers, Sender
 from moorage_mqtt import ReasonCode
 
+from .figures import encryption_of
 from .line import UNREAD
 from .link import Link
 
@@ -41,6 +42,7 @@ class _Hello(msgspec.Struct, array_like=True):
     client_id: str
     address: str
     tls: bool
+    encryption: tuple[str, str]
 
 
 class _Answer(Enum):
@@ -100,7 +102,8 @@ class Neighbours:
     async def _ask(self, link: Link, where: Listener, device: int, client_id: str) -> bool:
         """Ask a device's home for it; tell whether the connection is carried there now."""
         host, _, port = str(where.address).rpartition(":")
-        hello = _encode(_Hello(where.id, device, client_id, link.address, link.tls))
+        encryption = encryption_of(link)
+        hello = _encode(_Hello(where.id, device, client_id, link.address, link.tls, encryption))
         refused = False
         try:
             async with asyncio.timeout(_HELLO_S):
@@ -114,7 +117,8 @@ class Neighbours:
             answer, refused = _Answer.NOT_ME, isinstance(failed, ConnectionRefusedError)
         else:
             if answer is _Answer.HERE and not link.ended:
-                link.carry(Carrier(link, cast("asyncio.Transport", writer.transport)))
+                transport = cast("asyncio.Transport", writer.transport)
+                link.carry(Carrier(link, transport, device, client_id))
                 return True
             writer.close()
         if answer is _Answer.NOT_ME and not await self._door.host.bury(where.id, refused=refused):
@@ -140,6 +144,7 @@ class Neighbours:
             writer.close()
             return
         link = Link(self._door, tls=hello.tls, carried_from=hello.address)
+        link.carried_over = hello.encryption
         writer.transport.set_protocol(link)
         link.connection_made(writer.transport)
 
@@ -160,8 +165,11 @@ class Neighbours:
 class Carrier(asyncio.Protocol):
     """The way of a client's bytes to the home of its device, and back."""
 
-    def __init__(self, link: Link, transport: asyncio.Transport) -> None:
-        self._link = link
+    def __init__(
+        self, link: Link, transport: asyncio.Transport, device: int, client_id: str
+    ) -> None:
+        self.link, self.device, self.client_id = link, device, client_id
+        link.door.carried.add(self)
         self._transport = transport
         transport.set_protocol(self)
 
@@ -185,17 +193,18 @@ class Carrier(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Carry what is for the client."""
-        if not self._link.ended:
-            self._link.transport.write(data)
+        if not self.link.ended:
+            self.link.transport.write(data)
 
     def pause_writing(self) -> None:
         """Read no more from the client than its home takes."""
-        self._link.stop(UNREAD)
+        self.link.stop(UNREAD)
 
     def resume_writing(self) -> None:
         """Go on when it does."""
-        self._link.go_on(UNREAD)
+        self.link.go_on(UNREAD)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the client's connection when its home has."""
-        self._link.end("lost")
+        self.link.door.carried.discard(self)
+        self.link.end("lost")

@@ -50,6 +50,7 @@ class MqttDoor:
             if door.neighbours is not None:
                 await door.neighbours.listen()
             host.follow(door.commanded, door.deliver, door.cut, door.lost, door.due)
+            host.observe(door.measure, door.trace)
             ready()
             await door.serve()
         finally:
