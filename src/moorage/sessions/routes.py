@@ -25,6 +25,8 @@ from .schemas import DevicePresenceOut, PacketOut, PresenceOut, packet_out
 router = APIRouter(prefix="/api/v1", tags=["presence"])
 LOOK_EVERY_S = 1.0
 BEAT_S = 5.0
+# What the data of an event `packet` is.
+_PACKET = PacketOut.model_json_schema(mode="serialization")
 
 
 @router.get("/presence", response_model=PageOut[PresenceOut],
@@ -57,7 +59,7 @@ async def get_presence(device_id: UUID, tx: Tx, caller: Signed) -> DevicePresenc
 
 
 @router.get("/devices/{device_id}/trace", response_class=StreamingResponse,
-            responses={200: {"content": {"text/event-stream": {}}, "model": PacketOut},
+            responses={200: {"content": {"text/event-stream": {"schema": _PACKET}}},
                        **may_fail(DeviceUnknown, TooManyTraces)})  # fmt: skip
 async def trace_device(device_id: UUID, request: Request, caller: Signed) -> StreamingResponse:
     """Watch the MQTT packets of a device, as server-sent events, for at most 15 minutes.

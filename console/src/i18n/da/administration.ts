@@ -237,6 +237,9 @@ export const administration = {
       application_moved: 'Applikation flyttet',
       application_removed: 'Applikation fjernet',
     },
+    sessions: {
+      device_traced: 'Enhedens pakker sporet',
+    },
     devices: {
       credential_made: 'Adgangsnøgle lavet',
       claim_made: 'Engangslink til en telefon lavet',

@@ -237,6 +237,9 @@ export const administration = {
       application_moved: 'Application moved',
       application_removed: 'Application removed',
     },
+    sessions: {
+      device_traced: 'Packets of a device traced',
+    },
     devices: {
       credential_made: 'Credential made',
       claim_made: 'One-time link for a phone made',
