@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from moorage.devices import DeviceUnknown
 from moorage.kit import pages
+from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable
 from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
 from moorage.kit.http import Asked, PageOut, Signed, Tx, may_fail
@@ -71,11 +72,13 @@ async def trace_device(device_id: UUID, request: Request, caller: Signed) -> Str
     async with request.app.state.database.begin(caller) as tx:
         watch, shown = await service.start_trace(tx, caller, device_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    stream = _packets(request, watch, shown)
+    stream = _packets(request, caller, watch, shown)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _packets(request: Request, watch: Watch, shown: dict[UUID, int]) -> AsyncIterator[bytes]:
+async def _packets(
+    request: Request, caller: Caller, watch: Watch, shown: dict[UUID, int]
+) -> AsyncIterator[bytes]:
     """Write events until the client goes, the time is up, or the caller may not see the device."""
     traces: service.Traces = request.app.state.traces
     loop = asyncio.get_running_loop()
@@ -90,8 +93,8 @@ async def _packets(request: Request, watch: Watch, shown: dict[UUID, int]) -> As
                     if is_due:
                         watcher.rights_changed, beat_at = False, loop.time() + BEAT_S
                         caller = await request.scope["state"]["recognise"](tx)
-                        watch = await service.go_on(tx, caller, watch)
-                    batches = await service.read_packets(tx, watch, shown)
+                        await service.keep_alive(tx, caller, watch)
+                    watch, batches = await service.read_packets(tx, caller, watch, shown)
             except DatabaseUnavailable:
                 return  # Nobody's rights have ended: the client comes back by itself.
             except MoorageError:

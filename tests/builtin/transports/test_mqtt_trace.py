@@ -146,6 +146,7 @@ async def test_a_refused_connection_is_shown_to_those_who_watch_whom_it_named(
     await until(lambda: "closed" in kinds(house))
     assert kinds(house) == ["opened", "in CONNECT", "out CONNACK", "closed"]
     assert traced(house)[2].reasons == ("bad user name or password",)
+    assert traced(house)[3].details == {"cause": "refused"}
     assert not traced(house, "other")
 
 

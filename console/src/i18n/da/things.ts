@@ -215,6 +215,8 @@ export const things = {
     'taken-over': 'forbundet igen et andet sted',
     revoked: 'dens adgangsnøgle gælder ikke længere',
     protocol: 'den brød protokollen',
+    refused: 'den blev ikke lukket ind',
+    overload: 'der blev sendt mere, end der kunne tages imod',
     shutdown: 'serveren stoppede',
     'listener-lost': 'serveren sluttede uventet',
   },

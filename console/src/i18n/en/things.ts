@@ -212,6 +212,8 @@ export const things = {
     'taken-over': 'connected anew elsewhere',
     revoked: 'its credential is no longer good',
     protocol: 'it broke the protocol',
+    refused: 'it was not let in',
+    overload: 'more was sent than could be taken',
     shutdown: 'the server stopped',
     'listener-lost': 'the server ended unexpectedly',
   },

@@ -59,16 +59,26 @@ async def start_trace(tx: Tx, caller: Caller, device_id: UUID) -> tuple[Watch, d
     return watch, await store.traces.places(tx, device.number)
 
 
-async def go_on(tx: Tx, caller: Caller, watch: Watch) -> Watch:
-    """Keep a watch alive, with the rights that the caller has now.
+async def read_packets(
+    tx: Tx, caller: Caller, watch: Watch, shown: Mapping[UUID, int]
+) -> tuple[Watch, list[TracedBatch]]:
+    """Read what listeners have written of a device's packets after what was shown, in order.
+
+    Gives the watch as well, with the rights that the caller has now.
 
     Raises:
         DeviceUnknown: the device is gone, or the caller may not see it any more.
     """
     device = await devices.get(tx, caller, watch.device_id)
+    watch = replace(watch, shows_content=_shows_content(caller, device))
+    return watch, await store.traces.read(tx, watch.number, shown)
+
+
+async def keep_alive(tx: Tx, caller: Caller, watch: Watch) -> None:
+    """Have a watch go on for some seconds. Raises DeviceUnknown."""
+    await devices.get(tx, caller, watch.device_id)
     await store.traces.keep_alive(tx, watch.id, min(tx.now + ALIVE, watch.ends_at))
     await store.traces.forget_packets(tx, watch.number, tx.now - KEEP_PACKETS)
-    return replace(watch, shows_content=_shows_content(caller, device))
 
 
 async def end_trace(tx: Tx, watch: Watch) -> None:
@@ -82,11 +92,6 @@ async def end_left_behind(tx: Tx) -> None:
     """Remove watches whose process has died, and what was written for them; for the schedule."""
     await store.traces.remove_dead(tx)
     await store.traces.forget_unwatched(tx)
-
-
-async def read_packets(tx: Tx, watch: Watch, shown: Mapping[UUID, int]) -> list[TracedBatch]:
-    """Read what listeners have written of a device's packets after what was shown, in order."""
-    return await store.traces.read(tx, watch.number, shown)
 
 
 def _shows_content(caller: Caller, device: devices.Device) -> bool:

@@ -111,7 +111,8 @@ class Tap:
 
     def closed(self, cause: str) -> None:
         """Show the end; who was never let in is shown to those who watch whom he named."""
-        self._happened("closed", {"cause": cause})
+        never_in = self._held is not None and cause == "protocol"
+        self._happened("closed", {"cause": "refused" if never_in else cause})
         if self._held is None:
             return
         if self.device is None:
