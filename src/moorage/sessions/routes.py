@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -86,8 +87,10 @@ async def _packets(
         yield _event("started", {"endsAt": watch.ends_at, "content": watch.shows_content})
         beat_at = loop.time()
         while True:
-            await watcher.wait(LOOK_EVERY_S)
+            rang = await watcher.wait(LOOK_EVERY_S)
             is_due = watcher.rights_changed or loop.time() >= beat_at
+            if not rang and not is_due and watch.ends_at > datetime.now(UTC):
+                continue
             try:
                 async with request.app.state.database.begin() as tx:
                     if is_due:

@@ -1,6 +1,7 @@
 """The rules of who is connected, where a device is at home, and who looks at its packets."""
 
 from .connections import (
+    KEEP_PER_DEVICE,
     MEASURE_CHANNEL,
     beat,
     bury,
@@ -34,6 +35,7 @@ from .tracing import (
 )
 
 __all__ = [
+    "KEEP_PER_DEVICE",
     "MEASURE_CHANNEL",
     "WATCHES_CHANNEL",
     "Traces",

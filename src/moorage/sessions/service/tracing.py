@@ -132,12 +132,14 @@ class Watcher:
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     rights_changed: bool = False
 
-    async def wait(self, timeout_s: float) -> None:
-        """Wait until the bell rings, at most `timeout_s`."""
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait until the bell rings, at most `timeout_s`; tell whether it did."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self.bell.wait()
+        rang = self.bell.is_set()
         self.bell.clear()
+        return rang
 
 
 class Traces:
