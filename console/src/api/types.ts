@@ -124,3 +124,6 @@ export type SourceLogEntry = Item<'/api/v1/sources/{source_id}/log'>
 
 export type Presence = Got<'/api/v1/devices/{device_id}/presence'>['connections'][number]
 export type TracedPacket = Followed<'/api/v1/devices/{device_id}/trace'>
+
+export type TopicRule = Item<'/api/v1/applications/{application_id}/topic-rules'>
+export type TopicRuleBody = Sent<'/api/v1/applications/{application_id}/topic-rules', 'post'>

@@ -1,6 +1,14 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { CredentialBody, Device, DeviceBody, DevicePatch, ImportReport } from '@/api/types'
+import type {
+  CredentialBody,
+  Device,
+  DeviceBody,
+  DevicePatch,
+  ImportReport,
+  TopicRule,
+  TopicRuleBody,
+} from '@/api/types'
 import { wordsOf } from '@/parts/address'
 import { durationSeconds } from '@/parts/format'
 
@@ -217,3 +225,28 @@ export const importDevices = (
       headers: { 'Content-Type': type },
     }),
   )
+
+export const listTopicRules = (applicationId: string) =>
+  ok(
+    api.GET('/api/v1/applications/{application_id}/topic-rules', {
+      params: { path: { application_id: applicationId } },
+    }),
+  )
+
+export const makeTopicRule = (applicationId: string, body: TopicRuleBody) =>
+  ok(
+    api.POST('/api/v1/applications/{application_id}/topic-rules', {
+      params: { path: { application_id: applicationId } },
+      body,
+    }),
+  )
+
+const ruleAt = (rule: TopicRule) => ({
+  params: { path: { application_id: rule.applicationId, rule_id: rule.id } },
+})
+
+export const changeTopicRule = (rule: TopicRule, body: TopicRuleBody) =>
+  ok(api.PATCH('/api/v1/applications/{application_id}/topic-rules/{rule_id}', { ...ruleAt(rule), body }))
+
+export const removeTopicRule = (rule: TopicRule) =>
+  ok(api.DELETE('/api/v1/applications/{application_id}/topic-rules/{rule_id}', ruleAt(rule)))

@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next'
 import { Timeline } from '@/features/audit/Timeline'
 import { useSession } from '@/features/auth/session'
 import { DeviceList } from '@/features/devices/DeviceList'
+import { TopicRules } from '@/features/devices/TopicRules'
 import { NoticeList } from '@/features/notifications/NoticeList'
 import { KEPT, useKeptByDefault } from '@/features/organizations/Keeping'
 import { useQuotaRows } from '@/features/organizations/Quotas'
@@ -100,6 +101,7 @@ export function ApplicationPage() {
             {t('places.devices')} {application ? `(${format.number(application.deviceCount)})` : ''}
           </Tabs.Tab>
           <Tabs.Tab value="notices">{t('places.notices')}</Tabs.Tab>
+          <Tabs.Tab value="topics">{t('topicRules.title')}</Tabs.Tab>
           <Tabs.Tab value="about">{t('common.about')}</Tabs.Tab>
           {can('audit:read') && <Tabs.Tab value="timeline">{t('devices.timeline')}</Tabs.Tab>}
         </Tabs.List>
@@ -108,6 +110,9 @@ export function ApplicationPage() {
         </Tabs.Panel>
         <Tabs.Panel value="notices">
           <NoticeList applicationId={id} />
+        </Tabs.Panel>
+        <Tabs.Panel value="topics">
+          <TopicRules applicationId={id} may={can('devices:manage', application?.organizationId)} />
         </Tabs.Panel>
         <Tabs.Panel value="timeline">
           <Timeline subjectId={id} />
