@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Code, Menu } from '@mantine/core'
+import { ActionIcon, Button, Code, Group, Menu } from '@mantine/core'
 import { IconArrowsExchange, IconDots, IconPlus } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -63,31 +63,30 @@ export function TopicRules({ applicationId, may }: { applicationId: string; may:
             cell: (rule) =>
               rule.channel === null ? t('topicRules.passedOn') : rule.channel || t('topicRules.usualChannel'),
           },
-          { key: 'whom', label: t('topicRules.whom'), cell: forWhom },
-          ...(may
-            ? [
-                {
-                  key: 'more',
-                  label: t('common.more'),
-                  width: '70px',
-                  cell: (rule: TopicRule) => (
-                    <Menu position="bottom-end" shadow="md">
-                      <Menu.Target>
-                        <ActionIcon aria-label={t('common.more')}>
-                          <IconDots size={16} />
-                        </ActionIcon>
-                      </Menu.Target>
-                      <Menu.Dropdown>
-                        <Menu.Item onClick={() => setEdited(rule)}>{t('common.edit')}</Menu.Item>
-                        <Menu.Item c="red" onClick={() => setRemoving(rule)}>
-                          {t('common.remove')}
-                        </Menu.Item>
-                      </Menu.Dropdown>
-                    </Menu>
-                  ),
-                },
-              ]
-            : []),
+          {
+            key: 'whom',
+            label: t('topicRules.whom'),
+            cell: (rule) => (
+              <Group gap={6} wrap="nowrap" justify="space-between">
+                {forWhom(rule)}
+                {may && (
+                  <Menu position="bottom-end" shadow="md">
+                    <Menu.Target>
+                      <ActionIcon aria-label={t('common.more')}>
+                        <IconDots size={16} />
+                      </ActionIcon>
+                    </Menu.Target>
+                    <Menu.Dropdown>
+                      <Menu.Item onClick={() => setEdited(rule)}>{t('common.edit')}</Menu.Item>
+                      <Menu.Item c="red" onClick={() => setRemoving(rule)}>
+                        {t('common.remove')}
+                      </Menu.Item>
+                    </Menu.Dropdown>
+                  </Menu>
+                )}
+              </Group>
+            ),
+          },
         ]}
         empty={
           <Empty icon={IconArrowsExchange} title={t('topicRules.emptyTitle')}>
