@@ -14,6 +14,7 @@ from moorage.plugin import (
     Found,
     KeptSession,
     Kind,
+    Listener,
     Measured,
     MoorageError,
     Presence,
@@ -23,6 +24,8 @@ from moorage.plugin import (
     RetainedMessage,
     Sender,
     Service,
+    Shared,
+    SharedMessage,
     TracedPacket,
     Uplink,
     Wait,
@@ -180,7 +183,11 @@ class MemoryHost:
         return {print_of(one) for one in self.stored if one.device == device}
 
     def keep(
-        self, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], done: Done
+        self,
+        kept: Sequence[KeptSession],
+        retained: Sequence[RetainedMessage],
+        shared: Sequence[SharedMessage],
+        done: Done,
     ) -> None:
         asyncio.get_running_loop().call_later(self.keep_s, self._keep, kept, retained, done)
 
@@ -206,7 +213,15 @@ class MemoryHost:
             [one for one in self.retained.values() if one.number == device],
         )
 
+    async def shared_since(
+        self, applications: Collection[UUID], heard: Mapping[UUID, int]
+    ) -> Shared:
+        return Shared((), ())
+
     def let_move(self, device: int) -> None:
+        pass
+
+    def meet(self) -> None:
         pass
 
     async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
@@ -238,6 +253,7 @@ class MemoryHost:
         cut: Callable[[Sequence[int]], None],
         lost: Callable[[Sequence[int]], None],
         due: Callable[[Sequence[int]], None],
+        met: Callable[[Sequence[Listener], bool], int],
     ) -> None:
         self.connected, self.deliver, self.cut = connected, deliver, cut
         self.lost, self.due = lost, due

@@ -133,8 +133,7 @@ class World:
         """Have the application listen for MQTT too, as `moorage listen` does; give the port."""
         host = self.app.state.uplink.door
         async with self.database.begin(OPERATOR) as tx:
-            host.listener_id = await sessions.start_listener(tx, "test")
-        host._keeping.begin(host.listener_id)
+            host.begin_life(await sessions.start_listener(tx, "test"))
         door = MqttDoor(DoorSettings(port=0, tls_port=0, stop_timeout_s=1.0))
         ready = asyncio.Event()
         running = asyncio.create_task(door.run(host, ready.set))

@@ -232,10 +232,23 @@ def upgrade() -> None:
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("follows", sa.Integer(), server_default="0", nullable=False),
         sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("session_listeners_pkey")),
         sa.UniqueConstraint("name", name=op.f("session_listeners_name_key")),
     )
+    op.create_table(
+        "session_passed",
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("passed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "application_id", "listener_id", "place", name=op.f("session_passed_pkey")
+        ),
+    )
+    op.create_index("session_passed_passed_at", "session_passed", ["passed_at"], unique=False)
     op.create_table(
         "system_log",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -979,6 +992,26 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "session_shared_retained",
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["application_id"],
+            ["groups.id"],
+            name=op.f("session_shared_retained_application_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "application_id", "topic", name=op.f("session_shared_retained_pkey")
+        ),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index(
+        "session_shared_retained_expires", "session_shared_retained", ["expires_at"], unique=False
+    )
+    op.create_table(
         "sources",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=True),
@@ -1594,6 +1627,7 @@ def upgrade() -> None:
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.Column("expiry_s", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("shares", sa.Boolean(), nullable=False),
         sa.Column("will_delay_s", sa.Integer(), nullable=True),
         sa.Column("will_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -1606,6 +1640,9 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 70},
     )
     op.create_index("session_kept_expires", "session_kept", ["expires_at"], unique=False)
+    op.create_index(
+        "session_kept_shares", "session_kept", ["number"], unique=False, postgresql_where="shares"
+    )
     op.create_index(
         "session_kept_will",
         "session_kept",

@@ -37,8 +37,8 @@ async def test_who_asks_sees_all_that_was_to_be_kept_before(keeping: Keeping, nu
     await keeping.find_again(number)
     session = KeptSession(number, "c", b"1", 60, None)
     message = RetainedMessage(number, "t", b"m", None)
-    keeping.keep([session], [], told.append)
-    keeping.keep([], [message], told.append)
+    keeping.keep([session], [], [], told.append)
+    keeping.keep([], [message], [], told.append)
     for _ in range(2):
         mine, nobodys = await asyncio.gather(
             keeping.find_again(number), keeping.find_again(number + 1)
@@ -53,13 +53,13 @@ async def test_a_batch_that_cannot_be_written_is_told_so_and_the_next_is_written
 ) -> None:
     told: list[Exception | None] = []
     await keeping.find_again(number)
-    keeping.keep([KeptSession(number, "c\0", b"1", 60, None)], [], told.append)
+    keeping.keep([KeptSession(number, "c\0", b"1", 60, None)], [], [], told.append)
     async with asyncio.timeout(10):
         while not told:
             await asyncio.sleep(0.01)
     assert isinstance(told[0], Exception)
     good = KeptSession(number, "c", b"1", 60, None)
-    keeping.keep([good], [], told.append)
+    keeping.keep([good], [], [], told.append)
     assert (await keeping.find_again(number)).sessions == [good]
     assert told[1:] == [None]
 
@@ -72,7 +72,7 @@ async def test_who_asks_while_the_database_is_away_is_told() -> None:
     with pytest.raises(DatabaseUnavailable):
         await keeping.find_again(1)
     told: list[Exception | None] = []
-    keeping.keep([KeptSession(1, "c", b"1", 60, None)], [], told.append)
+    keeping.keep([KeptSession(1, "c", b"1", 60, None)], [], [], told.append)
     with pytest.raises(DatabaseUnavailable):
         await keeping.find_again(1)
     assert told == []  # It waits.
@@ -95,7 +95,7 @@ async def test_a_device_that_is_at_home_elsewhere_is_written_for_no_more(
         await sessions.stop_listener(tx, one)
         await sessions.claim(tx, other, [number])
     written: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    keeping.keep([KeptSession(number, "c", b"1", 60, None)], [], written.set_result)
+    keeping.keep([KeptSession(number, "c", b"1", 60, None)], [], [], written.set_result)
     await written
     assert lost == [number]
     async with database.begin() as tx:

@@ -5,47 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from installation import DeviceKey, Installation, free_ports, ok, running
+from installation import DeviceKey, Installation, ok, running
 from moorage.entry import peers
 from moorage.kit import secrets
 from moorage.kit.ids import uuid7
 from moorage_mqtt import (
     V5,
     V311,
-    ConnAck,
     Publish,
     Session,
     Will,
 )
-from scenarios.client import Client, connected, dialled
+from scenarios.client import connected, dialled
+from scenarios.listeners import Listener, accepted, lasting, started
 
 BOTH = pytest.mark.parametrize("version", [V311, V5])
-LISTEN = [sys.executable, "-P", "-m", "moorage.entry.cli", "listen"]
-
-
-@dataclass
-class Listener:
-    """One `moorage listen` beside the installation's own."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    log: Path
-
-    def kill(self) -> None:
-        """Kill it without warning."""
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -66,66 +47,10 @@ def key(platform: Installation, application: str, request: pytest.FixtureRequest
     return platform.device(application, name, user_name=name)
 
 
-@contextlib.contextmanager
-def started(platform: Installation, **settings: str) -> Iterator[Listener]:
-    """Run one more listener on the installation's database."""
-    port, tls_port = free_ports(2)
-    log = platform.directory.with_name(f"listen-{port}.log")
-    environment = {
-        **platform.environment(),
-        "MOORAGE_DATABASE_URL": platform.database_url,
-        "MOORAGE_MQTT_PORT": str(port),
-        "MOORAGE_MQTT_TLS_PORT": str(tls_port),
-        **{f"MOORAGE_{name}": value for name, value in settings.items()},
-    }
-    with log.open("ab") as out:
-        process = subprocess.Popen(LISTEN, env=environment, stdout=out, stderr=out)
-    listener = Listener(process, port, log)
-    try:
-        platform.until(lambda: lives(platform, listener), f"{log} does not live")
-        yield listener
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        sys.stdout.write(log.read_text())  # Shown if the test fails.
-
-
-def lives(platform: Installation, listener: Listener) -> bool:
-    """Tell whether a listener has said that it lives."""
-    assert listener.process.poll() is None, listener.log.read_text()
-    with psycopg.connect(platform.database_url) as database:
-        rows = database.execute("SELECT name FROM session_listeners").fetchall()
-    return any(name.endswith(f":{listener.port}") for (name,) in rows)
-
-
 @pytest.fixture
 def pair(platform: Installation) -> Iterator[tuple[Listener, Listener]]:
     with started(platform) as one, started(platform) as other:
         yield one, other
-
-
-def lasting(key: DeviceKey, client_id: str, version: int = V5, **more: Any) -> dict[str, Any]:
-    """Give how a client connects to a session that lasts."""
-    return {
-        "version": version,
-        "username": key.user_name,
-        "secret": key.secret,
-        "client_id": client_id,
-        "clean_start": False,
-        "properties": {"session_expiry_interval": 600} if version == V5 else None,
-        **more,
-    }
-
-
-async def accepted(client: Client) -> bool:
-    """Wait for CONNACK; tell whether the session was there."""
-    answer = await client.next(ConnAck)
-    assert answer.reason_code == 0, answer
-    return answer.session_present
 
 
 @BOTH
@@ -234,6 +159,24 @@ async def test_the_will_of_a_killed_listeners_device_is_published_once(
     async with connected(other.port, key.user_name, key.secret, client_id="after") as after:
         assert await after.publish("v1/up", b'{"n":1}') == 0
     platform.until(lambda: latest(platform, key).get("gone") == 1, "the will was not published")
+
+
+async def test_a_listener_that_stops_takes_no_will_of_those_it_carries_along(
+    platform: Installation, pair: tuple[Listener, Listener], key: DeviceKey
+) -> None:
+    one, other = pair
+    will = Will("v1/up/will", b'{"gone":1}', 1)
+    async with connected(one.port, key.user_name, key.secret, client_id="home") as home:
+        assert await home.subscribe("v1/up/#") == 1
+        async with dialled(other.port, **lasting(key, "carried", will=will)) as carried:
+            await accepted(carried)
+            assert await carried.publish("v1/up/a", b'{"n":1}') == 0
+            assert (await home.next(Publish)).payload == b'{"n":1}'
+            other.process.terminate()
+            await carried.until_closed()
+        await asyncio.to_thread(other.process.wait, 20)
+        assert await home.publish("v1/up/b", b'{"n":2}') == 0
+        assert (await home.next(Publish)).payload == b'{"n":2}'
 
 
 def latest(platform: Installation, key: DeviceKey) -> dict[str, Any]:

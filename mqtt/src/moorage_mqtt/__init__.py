@@ -1,6 +1,6 @@
 """MQTT 3.1.1 and 5 without I/O: codec, client and broker state machines."""
 
-from .broker import Broker
+from .broker import Broker, Granted
 from .client import ClientConnection
 from .connection import Connection
 from .decode import decode
@@ -54,6 +54,7 @@ __all__ = [
     "Dropped",
     "Event",
     "Failed",
+    "Granted",
     "Limits",
     "Member",
     "Outgoing",

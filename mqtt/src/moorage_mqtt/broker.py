@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Generic, TypeVar, cast
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from .connection import Connection
+from .copies import Shape, among, each, merged, shape_of, shaped
 from .errors import ReasonCode
 from .events import Delivery
 from .limits import Bounds, Limits
 from .member import Member, Subscribed
 from .packets import Publish, Subscribe, Subscription, Unsubscribe, Will
-from .properties import Properties
 from .retained import Retained
 from .server import ServerConnection
 from .session import Outgoing
-from .subscribers import Filter, Subscribers
-from .topics import split_share
+from .subscribers import Subscribers
+from .topics import matches, split_share
 from .wheel import Wheel
 
 M = TypeVar("M", bound=Member)
-# QoS, retain flag and subscription identifiers of a copy: all that differs between subscribers.
-_Shape = tuple[int, bool, tuple[int, ...]]
+
+
+class Granted(NamedTuple):
+    """The answer to one subscription: its reason code, and whether what is retained follows."""
+
+    wanted: Subscription
+    code: int
+    wants_retained: bool
 
 
 class Broker(Generic[M]):
@@ -66,6 +72,8 @@ class Broker(Generic[M]):
         self._subscribers: dict[Hashable, Subscribers] = {}
         self._retained: dict[Hashable, Retained] = {}
         self._wheel: Wheel[M] = Wheel(now)
+        self.counted: Callable[[Hashable, str, int], None] = _count_nothing
+        """Told of each filter of a session that comes (1) or goes (-1), with its space."""
         self.touched: set[M] = set()
         """Sessions whose connections have something to send, or that have changed; the owner
         empties it."""
@@ -80,9 +88,13 @@ class Broker(Generic[M]):
         """List the sessions of a principal."""
         return list(self._members.get(principal, {}).values())
 
+    def members(self) -> list[M]:
+        """List all sessions."""
+        return [one for own in self._members.values() for one in own.values()]
+
     def connected(self) -> list[M]:
         """List the sessions with an open connection."""
-        return [one for own in self._members.values() for one in own.values() if one.is_connected]
+        return [one for one in self.members() if one.is_connected]
 
     def attach(
         self,
@@ -132,6 +144,7 @@ class Broker(Generic[M]):
         """Take up a session without connection that was stored: its clocks go on."""
         for topic_filter, subscribed in member.subscriptions.items():
             self._enter(member, topic_filter, subscribed)
+            self.counted(member.space_of(topic_filter), topic_filter, 1)
         self._add(member)
         self._wheel.put(member, _next(member))
 
@@ -195,20 +208,54 @@ class Broker(Generic[M]):
             allow: gives the QoS granted to a subscription, or a reason code of 0x80 or above.
             now: the time.
         """
-        identifiers = packet.properties.get("subscription_identifier")
-        identifier = identifiers[0] if identifiers else 0
-        codes, later = [], []
+        self.conclude(member, packet, self.subscribe(member, packet, allow), now)
+
+    def subscribe(
+        self, member: M, packet: Subscribe, allow: Callable[[Subscription], int]
+    ) -> list[Granted]:
+        """Subscribe without a word; `conclude` answers.
+
+        For an owner who has to do something between the two. Messages may come meanwhile.
+        """
+        granted = []
+        identifier = _identifier(packet)
         for wanted in packet.subscriptions:
-            code = allow(wanted)
+            code, retained = allow(wanted), False
             if code < 0x80:
                 existed = wanted.topic_filter in member.subscriptions
                 code = self._subscribe(member, wanted, identifier, code)
-                if code < 0x80 and _wants_retained(wanted, existed):
-                    later.append((wanted, code))
-            codes.append(code)
-        cast("ServerConnection", member.connection).suback(packet.packet_id, tuple(codes))
-        for wanted, code in later:
-            self._send_retained(member, wanted, identifier, code, now)
+                retained = code < 0x80 and _wants_retained(wanted, existed)
+            granted.append(Granted(wanted, code, retained))
+        return granted
+
+    def conclude(
+        self,
+        member: M,
+        packet: Subscribe,
+        granted: Sequence[Granted],
+        now: float,
+        retained: Iterable[tuple[Hashable, Publish]] = (),
+    ) -> None:
+        """Answer with SUBACK and send retained messages.
+
+        Args:
+            member: whose session.
+            packet: what came.
+            granted: what `subscribe` gave.
+            now: the time.
+            retained: messages that the owner retains, with the spaces of their topics.
+        """
+        codes = tuple(one.code for one in granted)
+        cast("ServerConnection", member.connection).suback(packet.packet_id, codes)
+        identifier = _identifier(packet)
+        for wanted, code, wants_retained in granted:
+            if wants_retained:
+                self._send_retained(member, wanted, identifier, code, now)
+                space = member.space_of(wanted.topic_filter)
+                for where, message in retained:
+                    if where == space and matches(wanted.topic_filter, message.topic):
+                        one = _outgoing(message, now)
+                        self._send_copy(member, one, identifier, code, now)
         self.touched.add(member)
 
     def unsubscribe(self, member: M, topic_filter: str) -> int:
@@ -217,11 +264,21 @@ class Broker(Generic[M]):
             return ReasonCode.NO_SUBSCRIPTION_EXISTED
         member.session.changed = True
         space = member.space_of(topic_filter)
+        if not member.is_relay:
+            self.counted(space, topic_filter, -1)
         subscribers = self._subscribers[space]
         subscribers.remove(member, topic_filter)
         if subscribers.is_empty:
             del self._subscribers[space]
         return ReasonCode.SUCCESS
+
+    def add_relay(self, relay: M, topic_filter: str, subscribed: Subscribed) -> None:
+        """Have a session that stands for another broker see what a filter matches."""
+        self._enter(relay, topic_filter, subscribed)
+
+    def has_subscribers(self, space: Hashable) -> bool:
+        """Tell whether anybody subscribes to anything in a space."""
+        return space in self._subscribers
 
     def answer_unsubscribe(self, member: M, packet: Unsubscribe) -> None:
         """Unsubscribe and answer with UNSUBACK."""
@@ -235,6 +292,8 @@ class Broker(Generic[M]):
         if is_full or wanted.topic_filter.count("/") >= self._bounds.levels:
             return ReasonCode.QUOTA_EXCEEDED
         subscribed = Subscribed(qos, wanted.no_local, wanted.retain_as_published, identifier)
+        if wanted.topic_filter not in own:
+            self.counted(member.space_of(wanted.topic_filter), wanted.topic_filter, 1)
         self._enter(member, wanted.topic_filter, subscribed)
         member.session.changed = True
         return qos
@@ -252,8 +311,13 @@ class Broker(Generic[M]):
     ) -> None:
         retained = self._retained.get(member.space_of(wanted.topic_filter))
         for message in retained.find(wanted.topic_filter, now) if retained else ():
-            copy = _copy(message, min(qos, message.qos), True, (identifier,) if identifier else ())
-            self._deliver(member, copy, now)
+            self._send_copy(member, message, identifier, qos, now)
+
+    def _send_copy(
+        self, member: M, message: Outgoing, identifier: int, qos: int, now: float
+    ) -> None:
+        identifiers = (identifier,) if identifier else ()
+        self.deliver(member, shaped(message, min(qos, message.qos), True, identifiers), now)
 
     # --- Messages -------------------------------------------------------------------------------
 
@@ -265,7 +329,14 @@ class Broker(Generic[M]):
         return subscribers is not None and bool(subscribers.matching(packet.topic))
 
     def publish(
-        self, space: Hashable, packet: Publish, now: float, sender: Member | None = None
+        self,
+        space: Hashable,
+        packet: Publish,
+        now: float,
+        sender: Member | None = None,
+        *,
+        mark: Hashable = None,
+        retains: bool = True,
     ) -> int:
         """Send a message to all who subscribe to its topic, and retain it if it says so.
 
@@ -274,34 +345,73 @@ class Broker(Generic[M]):
             packet: the message, its topic alias resolved.
             now: the time.
             sender: whose message it is; for subscriptions that are no-local.
+            mark: is given to `Member.accepts`.
+            retains: whether it may be retained here; else the owner sees to that.
 
         Returns:
             SUCCESS, NO_MATCHING_SUBSCRIBERS, or QUOTA_EXCEEDED if no more can be retained; it has
             been sent all the same.
         """
         code: int = ReasonCode.SUCCESS
-        if packet.retain:
+        if packet.retain and retains:
             code = self.retain(space, packet, now)
         subscribers = self._subscribers.get(space)
         found = subscribers.matching(packet.topic) if subscribers is not None else ()
         if not found:
             return code or ReasonCode.NO_MATCHING_SUBSCRIBERS
-        expiry = packet.properties.get("message_expiry_interval")
-        message = Outgoing(
-            packet.topic,
-            packet.payload,
-            packet.qos,
-            properties=packet.properties,
-            expires_at=None if expiry is None else now + expiry,
-        )
-        shapes: dict[_Shape, Outgoing] = {(packet.qos, False, ()): message}
-        copies = _merged if self._merges else _each
+        message = _outgoing(packet, now)
+        shapes: dict[Shape, Outgoing] = {(packet.qos, False, ()): message}
+        copies = merged if self._merges else each
         for member, shape in copies(found, packet, sender):
             copy = shapes.get(shape)
             if copy is None:
-                copy = shapes[shape] = _copy(message, *shape)
-            self._deliver(cast("M", member), copy, now)
+                copy = shapes[shape] = shaped(message, *shape)
+            self.deliver(cast("M", member), copy, now, mark)
         return code
+
+    def relay(
+        self, space: Hashable, packet: Publish, now: float, mark: Hashable, shared: str = ""
+    ) -> None:
+        """Send on what another broker has published: to sessions here, never to relays.
+
+        Args:
+            space: in which the topic is.
+            packet: the message.
+            now: the time.
+            mark: is given to `Member.accepts`.
+            shared: the shared subscription that the message is for; without one it is for those
+                who subscribe alone.
+        """
+        subscribers = self._subscribers.get(space)
+        if subscribers is None:
+            return
+        message = _outgoing(packet, now)
+        if shared:
+            if (chosen := subscribers.choose(shared)) is not None:
+                member, subscribed = chosen
+                copy = shaped(message, *shape_of(packet, subscribed))
+                self.deliver(cast("M", member), copy, now, mark)
+            return
+        found: dict[Member, list[Subscribed]] = {}
+        for one in subscribers.matching(packet.topic):
+            for member, subscribed in one.members.items():
+                if not member.is_relay:
+                    found.setdefault(member, []).append(subscribed)
+        for member, own in found.items():
+            if (shape := among(own, packet)) is not None:
+                self.deliver(cast("M", member), shaped(message, *shape), now, mark)
+
+    def replay(
+        self, member: M, space: Hashable, packet: Publish, now: float, mark: Hashable
+    ) -> None:
+        """Send one session a message that was published before it was here."""
+        own = [
+            subscribed
+            for topic_filter, subscribed in member.subscriptions.items()
+            if member.space_of(topic_filter) == space and matches(topic_filter, packet.topic)
+        ]
+        if (shape := among(own, packet)) is not None:
+            self.deliver(member, shaped(_outgoing(packet, now), *shape), now, mark)
 
     def clear(self, space: Hashable) -> None:
         """Forget what is retained in a space, without a word."""
@@ -321,7 +431,10 @@ class Broker(Generic[M]):
             del self._retained[space]
         return code
 
-    def _deliver(self, member: M, message: Outgoing, now: float) -> None:
+    def deliver(self, member: M, message: Outgoing, now: float, mark: Hashable = None) -> None:
+        """Send a session its copy of a message, or have it wait; unless it does not accept it."""
+        if not member.accepts(message, mark):
+            return
         connection = member.connection
         if connection is not None:
             if connection.send(message, now) in (Delivery.SENT, Delivery.QUEUED):
@@ -330,6 +443,15 @@ class Broker(Generic[M]):
             limits = self._limits
             member.session.enqueue(message, limits.queue_messages, limits.queue_bytes, now)
             self.touched.add(member)
+
+
+def _count_nothing(_space: Hashable, _topic_filter: str, _change: int) -> None:
+    pass
+
+
+def _identifier(packet: Subscribe) -> int:
+    identifiers = packet.properties.get("subscription_identifier")
+    return identifiers[0] if identifiers else 0
 
 
 def _next(member: Member) -> float:
@@ -343,63 +465,12 @@ def _wants_retained(wanted: Subscription, existed: bool) -> bool:
     return wanted.retain_handling == 0 or not existed
 
 
-def _copy(message: Outgoing, qos: int, retain: bool, identifiers: tuple[int, ...]) -> Outgoing:
-    properties: Properties = message.properties
-    if identifiers:
-        properties = {**properties, "subscription_identifier": list(identifiers)}
+def _outgoing(packet: Publish, now: float) -> Outgoing:
+    expiry = packet.properties.get("message_expiry_interval")
     return Outgoing(
-        message.topic,
-        message.payload,
-        qos,
-        retain,
-        properties,
-        expires_at=message.expires_at,
-    )
-
-
-def _each(
-    found: Sequence[Filter], packet: Publish, sender: Member | None
-) -> Iterator[tuple[Member, _Shape]]:
-    """Say who gets a message, and how it looks to them: a copy for each filter that matches.
-
-    A group gets one, for one of it.
-    """
-    for one in found:
-        for member, subscribed in one.members.items():
-            if not (subscribed.no_local and member is sender):
-                yield member, _shape(packet, subscribed)
-        for group in (one.groups or {}).values():
-            member, subscribed = one.choose(group)
-            yield member, _shape(packet, subscribed)
-
-
-def _merged(
-    found: Sequence[Filter], packet: Publish, sender: Member | None
-) -> Iterator[tuple[Member, _Shape]]:
-    """Do the same with one copy for a session, whatever number of its filters match."""
-    if len(found) == 1:
-        yield from _each(found, packet, sender)
-        return
-    alone: dict[Member, _Shape] = {}
-    for one in found:
-        for member, subscribed in one.members.items():
-            if subscribed.no_local and member is sender:
-                continue
-            shape, former = _shape(packet, subscribed), alone.get(member)
-            if former is not None:
-                shape = max(shape[0], former[0]), shape[1] or former[1], former[2] + shape[2]
-            alone[member] = shape
-    yield from alone.items()
-    for one in found:
-        for group in (one.groups or {}).values():
-            member, subscribed = one.choose(group)
-            yield member, _shape(packet, subscribed)
-
-
-def _shape(packet: Publish, subscribed: Subscribed) -> _Shape:
-    identifier = subscribed.identifier
-    return (
-        min(packet.qos, subscribed.qos),
-        packet.retain and subscribed.retain_as_published,
-        (identifier,) if identifier else (),
+        packet.topic,
+        packet.payload,
+        packet.qos,
+        properties=packet.properties,
+        expires_at=None if expiry is None else now + expiry,
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .connection import Connection
 from .packets import Publish, Will
-from .session import Session
+from .session import Outgoing, Session
 
 
 class Subscribed(NamedTuple):
@@ -59,6 +59,17 @@ class Member:
         """The will of a lost connection, waiting for its delay."""
         self.will_at = 0.0
         self.due_at = -1
+
+    is_relay = False
+    """Whether it stands for another broker: what that one has published it is not sent."""
+
+    def accepts(self, message: Outgoing, mark: Hashable) -> bool:
+        """Tell whether the session is to have a message.
+
+        Whoever derives from this may have marked it when it was published, to know it again, and
+        may keep it until later.
+        """
+        return True
 
     def space_of(self, topic_filter: str) -> Hashable:
         """Tell in which space a filter looks; the same as long as it is subscribed to.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .member import Member, Subscribed
 from .topics import split_share
 from .tree import Tree
@@ -18,9 +20,7 @@ class Filter:
 
     def choose(self, group: dict[Member, Subscribed]) -> tuple[Member, Subscribed]:
         """Choose the member of a group that takes the next message: one that is there, in turn."""
-        chosen = next((one for one in group if one.is_ready), None)
-        if chosen is None:
-            chosen = next(iter(group))
+        chosen = _ready(group)
         subscribed = group.pop(chosen)
         group[chosen] = subscribed  # The last of the group now.
         return chosen, subscribed
@@ -66,3 +66,22 @@ class Subscribers:
                 del entry.groups[group]
         if not entry.members and not entry.groups:
             self._tree.remove(bare)
+
+    def choose(self, shared: str) -> tuple[Member, Subscribed] | None:
+        """Choose the member here of a shared subscription; None if it has none but relays."""
+        group, topic_filter = split_share(shared)
+        entry = self._tree.get(topic_filter)
+        if entry is None or entry.groups is None or group not in entry.groups:
+            return None
+        own = {one: how for one, how in entry.groups[group].items() if not one.is_relay}
+        if not own:
+            return None
+        chosen = _ready(own)
+        # The last of the group now, so that its members take turns.
+        subscribed = entry.groups[group][chosen] = entry.groups[group].pop(chosen)
+        return chosen, subscribed
+
+
+def _ready(group: Mapping[Member, Subscribed]) -> Member:
+    """Give the first that takes messages now, or else the first."""
+    return next((one for one in group if one.is_ready), None) or next(iter(group))

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import socket
+import ssl
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import psycopg
 
-from moorage.entry import database, migrate, ports, root_key, state
+from moorage import sessions
+from moorage.entry import database, migrate, peers, ports, root_key, state
 from moorage.entry.settings import Settings
-from moorage.kit import disk
+from moorage.kit import disk, secrets
+from moorage.kit.db import Database
 from moorage.kit.errors import MoorageError
 
 FSYNC_TRIES = 15
@@ -26,6 +31,7 @@ FSYNC_TRIES = 15
 SLOW_FSYNC_MS = 10.0
 CLOCK_UNSYNCHRONIZED = 5  # TIME_ERROR of adjtimex(2).
 CLOCK_TOLERANCE_S = 2.0
+CALL_TIMEOUT_S = 3.0
 
 
 class Health(Enum):
@@ -211,6 +217,73 @@ def _database(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _listeners(settings: Settings) -> Iterator[Finding]:
+    """Look at those who live by the table, and call each of them as another listener would."""
+    if settings.database_url is None and state.read(settings.data_dir) is None:
+        return
+    url = database.url_of(settings)
+    if migrate.revision(url).current is None:
+        return
+    has_key = settings.root_key is not None or settings.root_key_command is not None
+    if not has_key and not root_key.path_of(settings.data_dir).exists():
+        return  # Only who has it can call them.
+    listeners, now, sealer = asyncio.run(_read_listeners(url, settings))
+    if sealer is None:
+        return
+    dialling = peers.PeerContexts(sealer).dialling()
+    for one in listeners:
+        silent_s = (now - one.seen_at).total_seconds()
+        found = (
+            f"{one.version}, since {one.started_at:%Y-%m-%d %H:%M} UTC, {one.connections} "
+            f"connections, {one.devices} devices at home, follows {one.follows} of "
+            f"{len(listeners) - 1}"
+        )
+        health, mend = Health.GOOD, ""
+        if silent_s > sessions.LISTENER_PATIENCE.total_seconds():
+            health = Health.DOUBTFUL
+            found += f", silent for {silent_s:.0f} s"
+            mend = "If it is gone for good, the others give it up within seconds."
+        elif one.follows < len(listeners) - 1:
+            health = Health.DOUBTFUL
+            mend = "Let listeners reach each other: mqtt.peer_host and mqtt.peer_port of each."
+        if one.address is not None:
+            try:
+                until = _certificate_end(one.address, dialling)
+            except OSError as failed:
+                health, found = Health.BAD, f"{found}; not reached at {one.address}: {failed}"
+                mend = "Let the machines reach each other there, with the same root key."
+            else:
+                found += f"; reached at {one.address}, its certificate ends {until}"
+        yield Finding(f"listener {one.name}", health, found, mend)
+
+
+async def _read_listeners(
+    url: str, settings: Settings
+) -> tuple[list[sessions.Listener], datetime, secrets.Sealer | None]:
+    """Read who lives, and the keys by which they know each other; none where nobody lives."""
+    made = Database(url, pool_size=1, name="moorage-doctor")
+    try:
+        async with made.begin() as tx:
+            found = await sessions.list_listeners(tx)
+            if not found:
+                return [], tx.now, None
+            return found, tx.now, await secrets.load_sealer(tx, root_key.load(settings))
+    finally:
+        await made.close()
+
+
+def _certificate_end(address: str, context: ssl.SSLContext) -> str:
+    """Give the end of the certificate that a listener shows. Raises OSError."""
+    host, _, port = address.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), CALL_TIMEOUT_S) as plain,
+        context.wrap_socket(plain) as encrypted,
+    ):
+        shown = encrypted.getpeercert() or {}
+    ends_at = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
+    return "never" if ends_at.year == peers.NO_END.year else f"{ends_at:%Y-%m-%d}"
+
+
 def _decoder_jail(_settings: Settings) -> Iterator[Finding]:
     for found in entry_points(group="moorage.decoders", name="javascript"):
         jail = asyncio.run(found.load()(workers=1).jail_report())
@@ -271,6 +344,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _proxy,
     _parts,
     _database,
+    _listeners,
     _decoder_jail,
     _clock,
     _root_key,

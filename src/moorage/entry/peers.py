@@ -22,7 +22,8 @@ from moorage.kit.secrets import Sealer
 
 _PURPOSE = "listeners"
 # RFC 5280, section 4.1.2.5: this year stands for no end at all.
-_FROM, _UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class PeerContexts:
@@ -85,7 +86,7 @@ def _pair(seed: bytes) -> tuple[str, str]:
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(_FROM)
-        .not_valid_after(_UNTIL)
+        .not_valid_after(NO_END)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, None)
     )

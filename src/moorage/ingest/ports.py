@@ -19,7 +19,9 @@ from moorage.sessions import (
     KeptSession,
     Listener,
     Measured,
+    PassedMessage,
     RetainedMessage,
+    SharedMessage,
     Terms,
     TracedPacket,
 )
@@ -143,6 +145,19 @@ class Found:
     sessions: Sequence[KeptSession]
     retained: Sequence[RetainedMessage]
     elsewhere: Listener | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What devices of applications have shared.
+
+    Attributes:
+        passed: by listener, each one's in its order.
+        retained: with the application whose topic it is.
+    """
+
+    passed: Sequence[PassedMessage]
+    retained: Sequence[tuple[UUID, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +309,13 @@ class Host(Protocol):
         ...
 
     def keep(
-        self, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], done: Done
+        self,
+        kept: Sequence[KeptSession],
+        retained: Sequence[RetainedMessage],
+        shared: Sequence[SharedMessage],
+        done: Done,
     ) -> None:
-        """Keep sessions and retained messages; `done(None)` follows the durable commit.
+        """Keep sessions and messages; `done(None)` follows the durable commit of all of them.
 
         While the database is away it waits. `done(error)` means that nothing was kept. For a device
         that is at home elsewhere by now nothing is kept; the door is told so (`follow`) before.
@@ -314,6 +333,18 @@ class Host(Protocol):
         """
         ...
 
+    async def shared_since(
+        self, applications: Collection[UUID], heard: Mapping[UUID, int]
+    ) -> Shared:
+        """Read what devices of applications shared lately, after the last place heard of each door.
+
+        All asked for before is in it. It may be more than what was asked for.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told just now.
+        """
+        ...
+
     def let_move(self, device: int) -> None:
         """Let a device be at home elsewhere, once all that was asked for before is kept."""
         ...
@@ -321,6 +352,10 @@ class Host(Protocol):
     @property
     def listener_id(self) -> UUID | None:
         """Give by which id other listeners know this one; None before they do."""
+        ...
+
+    def meet(self) -> None:
+        """Look at once for other listeners: one that has just begun to live has called."""
         ...
 
     async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
@@ -370,6 +405,7 @@ class Host(Protocol):
         cut: Callable[[Sequence[int]], None],
         lost: Callable[[Sequence[int]], None],
         due: Callable[[Sequence[int]], None],
+        met: Callable[[Sequence[Listener], bool], int],
     ) -> None:
         """Hand over what comes down.
 
@@ -380,7 +416,11 @@ class Host(Protocol):
                 come back if they still can.
             lost: ends the connections of devices that are at home elsewhere by now, and forgets
                 what is known of them.
-            due: is given devices with a will to publish whose connection ended elsewhere.
+            due: is given devices to take up that are at home nowhere: they have a will to publish,
+                or sessions that others may send something.
+            met: is given the other listeners that live, every two seconds, and whether nobody is
+                at home nowhere whom others may send something; gives how many of them are
+                followed.
         """
         ...
 

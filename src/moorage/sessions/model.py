@@ -26,6 +26,8 @@ class Listener:
         version: of the platform.
         seen_at: when it last beat.
         connections: of devices, that are open there.
+        devices: at home there.
+        follows: how many others send it what is published there.
     """
 
     id: UUID
@@ -34,7 +36,9 @@ class Listener:
     version: str
     started_at: datetime
     seen_at: datetime
-    connections: int
+    connections: int = 0
+    devices: int = 0
+    follows: int = 0
 
     @property
     def machine(self) -> str:
@@ -231,6 +235,7 @@ class KeptSession:
         expires_at: when it ends; None while it is connected.
         will_delay_s: how long after the end of the connection its will is due; None without one.
         will_at: when that is; None while it is connected.
+        shares: it subscribes to what devices share.
     """
 
     number: int
@@ -240,6 +245,41 @@ class KeptSession:
     expires_at: datetime | None
     will_delay_s: int | None = None
     will_at: datetime | None = None
+    shares: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SharedMessage:
+    """A message to a topic that devices of an application share.
+
+    Attributes:
+        number: whose it is: a device in the message path, or below zero a service.
+        application_id: whose topic it is.
+        place: in the order of the listener's such messages; 0 where no other listener may want it.
+        topic: as the devices see it.
+        message: as the door wrote it.
+        retains: it is retained, or clears what is if it is `empty`.
+        expires_at: when it ends; None for never.
+    """
+
+    number: int
+    application_id: UUID
+    place: int
+    topic: str
+    message: bytes
+    retains: bool = False
+    empty: bool = False
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassedMessage:
+    """A `SharedMessage` as it is found again: by which listener, and at what place of its order."""
+
+    application_id: UUID
+    listener_id: UUID
+    place: int
+    message: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ session_listeners = Table(
     Column("version", Text, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
+    # How many others it is sent messages by, of those it knows.
+    Column("follows", Integer, nullable=False, server_default="0"),
     # Since when it is asked whether it still lives; its next beat empties this.
     Column("doubted_at", DateTime(timezone=True)),
 )
@@ -120,6 +122,8 @@ session_kept = Table(
     Column("expiry_s", Integer, nullable=False),
     # Empty while it is connected.
     Column("expires_at", DateTime(timezone=True)),
+    # Whether it subscribes to what devices share, so that others may send it something.
+    Column("shares", Boolean, nullable=False),
     # Of the will in `state`, if there is one: its delay, and when it is due once the connection
     # has ended.
     Column("will_delay_s", Integer),
@@ -127,6 +131,7 @@ session_kept = Table(
     postgresql_with={"fillfactor": 70},
 )
 Index("session_kept_expires", session_kept.c.expires_at)
+Index("session_kept_shares", session_kept.c.number, postgresql_where=session_kept.c.shares)
 Index(
     "session_kept_will",
     session_kept.c.will_at,
@@ -143,3 +148,28 @@ session_retained = Table(
     postgresql_with={"fillfactor": 70},
 )
 Index("session_retained_expires", session_retained.c.expires_at)
+
+# What was published to the topics that devices of an application share, at one listener of several:
+# each listener's in its order, until all sessions that wait for it have it (decision 27).
+session_passed = Table(
+    "session_passed",
+    metadata,
+    Column("application_id", Uuid, primary_key=True),
+    # No foreign key: what a dead listener has written is still to be read.
+    Column("listener_id", Uuid, primary_key=True),
+    Column("place", BigInteger, primary_key=True),
+    Column("message", LargeBinary, nullable=False),
+    Column("passed_at", DateTime(timezone=True), nullable=False),
+)
+Index("session_passed_passed_at", session_passed.c.passed_at)
+
+session_shared_retained = Table(
+    "session_shared_retained",
+    metadata,
+    Column("application_id", ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("message", LargeBinary, nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    postgresql_with={"fillfactor": 70},
+)
+Index("session_shared_retained_expires", session_shared_retained.c.expires_at)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from math import ceil
-from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from moorage import devices, ledger, operations, sessions, telemetry
-from moorage.kit.db import Database, DatabaseUnavailable, Tx
+from moorage import devices, ledger, telemetry
+from moorage.kit.db import Database, Tx
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
+from moorage.sections import IngestSettings
 
 from ..errors import DiskFull, Overloaded, TooFast
 from ..ports import (
@@ -32,11 +31,12 @@ from ..ports import (
     Uplink,
     Wait,
 )
-from ..settings import IngestSettings
 from . import topics
 from .allowance import Allowance
+from .down import Down
 from .keeping import Keeping
 from .limits import DeviceLimits
+from .living import Living
 from .notes import Notes
 from .observing import Observing
 from .process import CONSUMER
@@ -49,7 +49,6 @@ from .topics import is_answer
 log = structlog.get_logger()
 
 WRITE_EVERY_S = 0.25
-BEAT_EVERY_S = 2.0
 # As many as a device may have under way (the receive maximum of the MQTT door).
 REPEAT_DEPTH = 200
 LONGEST_COMMIT_S = 10.0
@@ -57,17 +56,6 @@ DISK_FULL_WAIT_S = 30
 # Answers to operations, of a device: more than it may have open operations at once.
 ANSWER_RATE, ANSWER_BURST = 20, 200
 _encode = msgspec.msgpack.Encoder().encode
-_JSON, _BYTES = "application/json", "application/octet-stream"
-
-
-class _Follower(NamedTuple):
-    """What a transport has given to `follow`."""
-
-    connected: Callable[[], Sequence[int]]
-    deliver: Callable[[Command], bool]
-    cut: Callable[[Sequence[int]], None]
-    lost: Callable[[Sequence[int]], None]
-    due: Callable[[Sequence[int]], None]
 
 
 class Door:
@@ -101,20 +89,23 @@ class Door:
             room: on the disk.
         """
         self._database = database
-        self._name, self._address, self._version = name, address, version
         self.settings = settings
         self._writers = [
             ledger.Writer(database, partition=partition, repeated=partial(self.shed, "repeat"))
             for partition in range(partitions)
         ]
-        self._services = Services(database, doorbells, self._cut)
+        self._down = Down(database, self._gateway_of)
+        self.follow = self._down.follow
+        self.look_for_commands = self._down.look
+        self.take_commands = self._down.take
+        self._services = Services(database, doorbells, self._down.cut)
         self._senders = Senders(
             database,
             doorbells,
             self._services,
             refused=self.refused,
-            appeared=self.look_for_commands,
-            cut=self._cut,
+            appeared=self._down.look,
+            cut=self._down.cut,
         )
         self.identify_device = self._senders.identify
         self.named = self._senders.named
@@ -125,18 +116,28 @@ class Door:
         self._quotas = Quotas(self._limits)
         self._room = room or Room()
         self._notes = Notes()
-        self._keeping = Keeping(database, self._lost)
+        self._keeping = Keeping(database, self._down.lost)
         self.keep = self._keeping.keep
         self.find_again = self._keeping.find_again
+        self.shared_since = self._keeping.shared_since
         self.let_move = self._keeping.leave
-        self.listener_id: UUID | None = None
+        self._living = Living(
+            database,
+            name,
+            address,
+            version,
+            began=self._keeping.begin,
+            due=self._down.due,
+            met=self._down.met,
+        )
+        self.bury = self._living.bury
+        self.meet = self._living.meet
+        self.begin_life = self._living.begin
         self._observing = Observing(database, doorbells, lambda: self.listener_id)
         self.observe = self._observing.observe
         self.traced = self._observing.traced
-        self._followers: list[_Follower] = []
-        self._commands = asyncio.Event()
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas.changed.set())
-        doorbells.on("moorage_operations", lambda _payload: self._commands.set())
+        doorbells.on("moorage_operations", lambda _payload: self._down.look())
         self._id = uuid7()
 
     def adjust(self, settings: IngestSettings) -> None:
@@ -151,54 +152,20 @@ class Door:
                 tasks.create_task(writer.run())
             tasks.create_task(self._senders.follow_changes())
             tasks.create_task(self._services.follow_changes())
-            tasks.create_task(self._follow_commands())
+            tasks.create_task(self._down.run())
             tasks.create_task(self._write_notes())
             tasks.create_task(self._keeping.run())
             tasks.create_task(self._observing.run())
             tasks.create_task(self._quotas.follow(self._database))
             tasks.create_task(self._quotas.share_for_ever(self._database, self._id))
             tasks.create_task(self._room.watch(self._database))
-            if self._name is not None:
-                tasks.create_task(self._live(self._name))
+            if self._living.name is not None:
+                tasks.create_task(self._living.run(self._living.name))
 
-    async def _live(self, name: str) -> None:
-        """Live as a listener: end what a predecessor left connected, then beat."""
-        while True:
-            try:
-                async with self._database.begin() as tx:
-                    listener = self.listener_id
-                    if listener is None or not await sessions.beat(tx, listener):
-                        listener = await sessions.start_listener(
-                            tx, name, self._address, self._version
-                        )
-                    due = await sessions.due_wills(tx, listener)
-            except DatabaseUnavailable:
-                await asyncio.sleep(1)
-                continue
-            if listener != self.listener_id:
-                if self.listener_id is not None:
-                    log.error("listener_given_up", listener_id=self.listener_id)
-                self.listener_id = listener
-                self._keeping.begin(listener)
-            if due:
-                for follower in self._followers:
-                    follower.due(due)
-            await asyncio.sleep(BEAT_EVERY_S)
-
-    async def _stop_living(self) -> None:
-        """Say that nobody is at home here any more."""
-        if self.listener_id is not None:
-            with suppress(DatabaseUnavailable):  # Then the others find out.
-                async with self._database.begin() as tx:
-                    await sessions.stop_listener(tx, self.listener_id)
-
-    async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
-        """Give up another listener that could not be reached, if it is dead."""
-        async with self._database.begin() as tx:
-            dead = await sessions.bury(tx, listener_id, by=self._name or "", refused=refused)
-        if dead:
-            log.warning("listener_buried", listener_id=listener_id)
-        return dead
+    @property
+    def listener_id(self) -> UUID | None:
+        """Give by which id other listeners know this one; None before they do."""
+        return self._living.id
 
     def recognised(self, sender: devices.Sender) -> None:
         """Take up a sender that somebody else has recognised: whose quotas it uses, is listed."""
@@ -426,35 +393,12 @@ class Door:
                 await self._write_once()
         finally:
             await self._write_once()
-            await self._stop_living()
+            await self._living.stop()
 
     async def _write_once(self) -> None:
         await self._notes.write(self._database, self._senders.by_number, self.listener_id)
 
     # --- Down -----------------------------------------------------------------
-
-    def follow(
-        self,
-        connected: Callable[[], Sequence[int]],
-        deliver: Callable[[Command], bool],
-        cut: Callable[[Sequence[int]], None],
-        lost: Callable[[Sequence[int]], None],
-        due: Callable[[Sequence[int]], None],
-    ) -> None:
-        """Hand over commands and wills, cut connections of senders that changed or moved."""
-        self._followers.append(_Follower(connected, deliver, cut, lost, due))
-        self._commands.set()
-
-    def look_for_commands(self) -> None:
-        """Look for commands soon: a device has just connected."""
-        self._commands.set()
-
-    async def take_commands(self, device: int) -> list[Command]:
-        """Claim what waits for one device, for the answer to its message."""
-        async with self._database.begin() as tx:
-            claimed = await operations.claim(tx, [device])
-            await operations.delivered(tx, [c.id for c in claimed])
-        return [self._command(c) for c in claimed]
 
     async def poll(self, device: int) -> list[Command]:
         """Claim what waits for a device that asks, which is a contact as well. Raises TooFast."""
@@ -463,50 +407,12 @@ class Door:
             await devices.seen(tx, {device: tx.now})
         return await self.take_commands(device)
 
+    def _gateway_of(self, device: int) -> int | None:
+        return self._senders.gateway_of(device)
+
     def taken(self, command_id: UUID) -> None:
         """Note that a device has acknowledged a command."""
         self._notes.taken(command_id)
-
-    def _command(self, claimed: operations.Claimed) -> Command:
-        gateway = self._senders.gateway_of(claimed.device)
-        meta: dict[str, Any] = {"content_type": _JSON if claimed.encoded is None else _BYTES}
-        if claimed.port is not None:
-            meta["port"] = claimed.port
-        return Command(claimed.device, claimed.device_id, claimed.id, claimed.body(), meta, gateway)
-
-    def _cut(self, numbers: Sequence[int]) -> None:
-        for follower in self._followers:
-            follower.cut(numbers)
-
-    def _lost(self, numbers: Sequence[int]) -> None:
-        for follower in self._followers:
-            follower.lost(numbers)
-
-    async def _follow_commands(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(5):
-                    await self._commands.wait()
-            except TimeoutError:
-                pass
-            self._commands.clear()
-            for follower in self._followers:
-                numbers = follower.connected()
-                if not numbers:
-                    continue
-                try:
-                    await self._hand_down(numbers, follower.deliver)
-                except DatabaseUnavailable:
-                    await asyncio.sleep(0.5)
-                    self._commands.set()
-
-    async def _hand_down(self, numbers: Sequence[int], deliver: Callable[[Command], bool]) -> None:
-        async with self._database.begin() as tx:
-            claimed = await operations.claim(tx, numbers)
-        missed = [c.id for c in claimed if not deliver(self._command(c))]
-        if missed:
-            async with self._database.begin() as tx:
-                await operations.unclaim(tx, missed)
 
 
 def _owners(sender: devices.Sender | None) -> tuple[tuple[str, UUID], ...]:

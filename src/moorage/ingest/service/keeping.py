@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -11,11 +13,50 @@ import structlog
 from moorage import sessions
 from moorage.kit.db import Database, DatabaseUnavailable
 
-from ..ports import Done, Found
+from ..ports import Done, Found, Shared
 
 log = structlog.get_logger()
 
 _TRY_AGAIN_S = 0.5
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class _Asked:
+    """What is to be read of what devices share, for all that ask in one turn."""
+
+    answer: asyncio.Future[Shared]
+    applications: set[UUID] = field(default_factory=set)
+    heard: dict[UUID, int] = field(default_factory=dict)
+    askers: int = 0
+
+    def add(self, applications: Collection[UUID], heard: Mapping[UUID, int]) -> None:
+        """Read for one more, from where the one begins that has heard least."""
+        if self.askers:
+            both = self.heard.keys() & heard.keys()
+            self.heard = {one: min(self.heard[one], heard[one]) for one in both}
+        else:
+            self.heard = dict(heard)
+        self.applications.update(applications)
+        self.askers += 1
+
+
+@dataclass(eq=False)
+class _Turn:
+    """What came in during one turn."""
+
+    kept: list[sessions.KeptSession] = field(default_factory=list)
+    retained: list[sessions.RetainedMessage] = field(default_factory=list)
+    shared: list[sessions.SharedMessage] = field(default_factory=list)
+    done: list[Done] = field(default_factory=list)
+    leaving: set[int] = field(default_factory=set)
+    asked: dict[int, asyncio.Future[Found]] = field(default_factory=dict)
+    asked_shared: _Asked | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is something to keep."""
+        return bool(self.kept or self.retained or self.shared)
 
 
 class Keeping:
@@ -34,11 +75,7 @@ class Keeping:
         self._lost = lost
         self._listener: UUID | None = None
         self._homes: dict[int, int] = {}  # The devices at home here, with their epochs.
-        self._sessions: list[sessions.KeptSession] = []
-        self._retained: list[sessions.RetainedMessage] = []
-        self._done: list[Done] = []
-        self._leaving: set[int] = set()
-        self._asked: dict[int, asyncio.Future[Found]] = {}
+        self._next = _Turn()
         self._wake = asyncio.Event()
 
     def begin(self, listener_id: UUID) -> None:
@@ -52,93 +89,104 @@ class Keeping:
         self,
         kept: Sequence[sessions.KeptSession],
         retained: Sequence[sessions.RetainedMessage],
+        shared: Sequence[sessions.SharedMessage],
         done: Done,
     ) -> None:
         """Write; `done` follows the commit."""
-        self._sessions += kept
-        self._retained += retained
-        self._done.append(done)
+        self._next.kept += kept
+        self._next.retained += retained
+        self._next.shared += shared
+        self._next.done.append(done)
         self._wake.set()
 
     def leave(self, device: int) -> None:
         """Let a device be at home elsewhere, once all that was asked for before is written."""
-        self._leaving.add(device)
+        self._next.leaving.add(device)
         self._wake.set()
 
     async def find_again(self, device: int) -> Found:
         """Be the home of a device, and read what it finds again. Raises DatabaseUnavailable."""
-        asked = self._asked.get(device)
+        asked = self._next.asked.get(device)
         if asked is None:
-            asked = self._asked[device] = asyncio.get_running_loop().create_future()
+            asked = self._next.asked[device] = asyncio.get_running_loop().create_future()
             self._wake.set()
         return await asyncio.shield(asked)
+
+    async def shared_since(
+        self, applications: Collection[UUID], heard: Mapping[UUID, int]
+    ) -> Shared:
+        """Read what devices shared lately, and perhaps more. Raises DatabaseUnavailable."""
+        asked = self._next.asked_shared
+        if asked is None:
+            asked = self._next.asked_shared = _Asked(asyncio.get_running_loop().create_future())
+            self._wake.set()
+        asked.add(applications, heard)
+        return await asyncio.shield(asked.answer)
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            kept, self._sessions = self._sessions, []
-            retained, self._retained = self._retained, []
-            done, self._done = self._done, []
-            leaving, self._leaving = self._leaving, set()
-            asked, self._asked = self._asked, {}
+            turn, self._next = self._next, _Turn()
             found: dict[int, Found] | Exception
+            shared: Shared | Exception = Shared((), ())
             while True:
                 try:
-                    found = await self._turn(kept, retained, leaving, list(asked))
+                    found, shared = await self._turn(turn)
                 except DatabaseUnavailable as failed:
-                    if not done and not leaving:
-                        found = failed
+                    if not turn.done and not turn.leaving:
+                        found = shared = failed
                         break
                     # What is to be kept waits, and its devices with it; who asks is told at once.
-                    _answer(asked, failed)
-                    asked = {}
+                    _answer(turn, failed, failed)
+                    turn.asked, turn.asked_shared = {}, None
                     await asyncio.sleep(_TRY_AGAIN_S)
                     continue
                 except Exception as failed:
                     log.error("sessions_not_kept", exc_info=failed)
-                    found = failed
+                    found = shared = failed
                 break
             error = found if isinstance(found, Exception) else None
-            for one in done:
+            for one in turn.done:
                 one(error)
-            _answer(asked, found)
+            _answer(turn, found, shared)
 
-    async def _turn(
-        self,
-        kept: Sequence[sessions.KeptSession],
-        retained: Sequence[sessions.RetainedMessage],
-        leaving: set[int],
-        asked: Sequence[int],
-    ) -> dict[int, Found]:
+    async def _turn(self, turn: _Turn) -> tuple[dict[int, Found], Shared]:
         listener = self._listener
         if listener is None:
             raise DatabaseUnavailable
         lost: set[int] = set()
         found: dict[int, Found] = {}
+        shared = Shared((), ())
         claimed: dict[int, int] = {}
         async with self._database.begin() as tx:
-            if kept or retained:
-                lost = await sessions.keep(tx, listener, self._homes, kept, retained)
+            if turn.writes:
+                lost = await sessions.keep(
+                    tx, listener, self._homes, turn.kept, turn.retained, turn.shared
+                )
             else:
                 # Who is at home where may be forgotten in a crash: nothing can be written then for
                 # a device that had moved.
                 await tx.execute("SET LOCAL synchronous_commit TO off")
-            if leaving:
-                await sessions.release(tx, listener, list(leaving))
-            if asked:
-                claimed, elsewhere = await sessions.claim(tx, listener, asked)
+            if turn.leaving:
+                await sessions.release(tx, listener, list(turn.leaving))
+            if turn.asked:
+                numbers = list(turn.asked)
+                claimed, elsewhere = await sessions.claim(tx, listener, numbers)
                 found = {number: Found([], [], where) for number, where in elsewhere.items()}
-                found |= _by_device(asked, *await sessions.kept_of(tx, list(claimed)), found)
+                found |= _by_device(numbers, *await sessions.kept_of(tx, list(claimed)), found)
+            if (asked := turn.asked_shared) is not None:
+                read = await sessions.shared_since(tx, asked.applications, asked.heard)
+                shared = Shared(*read)
         if listener != self._listener:
             raise DatabaseUnavailable  # It was given up for dead meanwhile.
-        for device in leaving | lost:
+        for device in turn.leaving | lost:
             self._homes.pop(device, None)
         self._homes |= claimed
         if lost:
             self._lost(list(lost))
-        return found
+        return found, shared
 
 
 def _by_device(
@@ -156,17 +204,23 @@ def _by_device(
     return {number: Found(*own) for number, own in found.items()}
 
 
-def _answer(asked: dict[int, asyncio.Future[Found]], found: dict[int, Found] | Exception) -> None:
-    for device, future in asked.items():
-        if future.done():
-            continue
-        if isinstance(found, DatabaseUnavailable):
-            future.set_exception(found)
-        elif isinstance(found, Exception):
-            unknown = DatabaseUnavailable()
-            unknown.__cause__ = found
-            future.set_exception(unknown)
-        else:
-            future.set_result(found[device])
-            continue
-        future.exception()  # Whoever asked may be gone.
+def _answer(turn: _Turn, found: dict[int, Found] | Exception, shared: Shared | Exception) -> None:
+    for device, future in turn.asked.items():
+        _settle(future, found if isinstance(found, Exception) else found[device])
+    if turn.asked_shared is not None:
+        _settle(turn.asked_shared.answer, shared)
+
+
+def _settle(future: asyncio.Future[T], answer: T | Exception) -> None:
+    if future.done():
+        return
+    if not isinstance(answer, Exception):
+        future.set_result(answer)
+        return
+    if isinstance(answer, DatabaseUnavailable):
+        future.set_exception(answer)
+    else:
+        unknown = DatabaseUnavailable()
+        unknown.__cause__ = answer
+        future.set_exception(unknown)
+    future.exception()  # Whoever asked may be gone.

@@ -123,10 +123,11 @@ def service_uplink(service: Service, topic: str) -> Uplink | None:
 
 
 def service_may_subscribe(service: Service, topic_filter: str) -> bool:
-    """Tell whether a service may subscribe to a filter: of one application that it may read."""
-    if split_share(topic_filter)[0] is not None:
-        return False
-    found = named(topic_filter)
+    """Tell whether a service may subscribe to a filter: of one application that it may read.
+
+    Alone, or as one of a group that shares the messages.
+    """
+    found = named(split_share(topic_filter)[1])
     if found is None:
         return False
     if found.device is not None:

@@ -2,6 +2,7 @@
 
 from .connections import (
     KEEP_PER_DEVICE,
+    LISTENER_PATIENCE,
     MEASURE_CHANNEL,
     beat,
     bury,
@@ -13,13 +14,16 @@ from .connections import (
     kept_of,
     list_listeners,
     list_presence,
+    living,
     measured,
     presence_of,
     record,
     release,
+    shared_since,
     start_listener,
     stop_listener,
     trim,
+    unhearing,
 )
 from .tracing import (
     WATCHES_CHANNEL,
@@ -36,6 +40,7 @@ from .tracing import (
 
 __all__ = [
     "KEEP_PER_DEVICE",
+    "LISTENER_PATIENCE",
     "MEASURE_CHANNEL",
     "WATCHES_CHANNEL",
     "Traces",
@@ -53,15 +58,18 @@ __all__ = [
     "kept_of",
     "list_listeners",
     "list_presence",
+    "living",
     "measured",
     "presence_of",
     "read_packets",
     "record",
     "release",
+    "shared_since",
     "start_listener",
     "start_trace",
     "stop_listener",
     "trim",
+    "unhearing",
     "watched",
     "write_packets",
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from moorage import devices
+from moorage import devices, groups
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
@@ -19,10 +19,12 @@ from ..model import (
     KeptSession,
     Listener,
     Measured,
+    PassedMessage,
     Presence,
     PresenceEvent,
     PresenceFilter,
     RetainedMessage,
+    SharedMessage,
 )
 
 # A listener beats every two seconds. This long without a beat it is doubted, and has then so long
@@ -35,6 +37,10 @@ MOST_WILLS = 200
 # The doorbell that says whose connections are to be measured.
 MEASURE_CHANNEL = "moorage_measure"
 FRESH = timedelta(seconds=1)
+MOST_UNHEARING = 1_000
+# Till then all sessions have what was passed on between listeners: one that writes nothing is given
+# up for dead within seconds, and another takes up its sessions.
+KEEP_PASSED = timedelta(minutes=5)
 
 
 async def start_listener(tx: Tx, name: str, address: str | None = None, version: str = "") -> UUID:
@@ -52,9 +58,15 @@ async def start_listener(tx: Tx, name: str, address: str | None = None, version:
     return await store.listeners.add(tx, name, address, version)
 
 
-async def beat(tx: Tx, listener_id: UUID) -> bool:
-    """Note that a listener lives, every two seconds; False if it was given up for dead."""
-    return await store.listeners.beat(tx, listener_id)
+async def beat(tx: Tx, listener_id: UUID, follows: int = 0) -> bool:
+    """Note that a listener lives, every two seconds; False if it was given up for dead.
+
+    Args:
+        tx: the transaction.
+        listener_id: who lives.
+        follows: how many others send it what is published there.
+    """
+    return await store.listeners.beat(tx, listener_id, follows)
 
 
 async def stop_listener(tx: Tx, listener_id: UUID) -> None:
@@ -85,11 +97,15 @@ async def bury(tx: Tx, listener_id: UUID, *, by: str, refused: bool) -> bool:
 
 
 async def end_lost(tx: Tx) -> None:
-    """End the connections of listeners that beat no more; for the schedule only."""
+    """End the connections of listeners that beat no more, and forget what all have been told.
+
+    For the schedule only.
+    """
     lost = await store.listeners.lost(tx, tx.now - DOUBT, tx.now - LISTENER_PATIENCE)
     if lost:
         await _end(tx, lost)
     await store.listeners.doubt(tx, tx.now - LISTENER_PATIENCE)
+    await store.shared.trim(tx, tx.now - KEEP_PASSED)
 
 
 async def list_listeners(tx: Tx) -> list[Listener]:
@@ -155,6 +171,7 @@ async def keep(
     homes: Mapping[int, int],
     kept: Sequence[KeptSession],
     retained: Sequence[RetainedMessage],
+    shared: Sequence[SharedMessage] = (),
 ) -> set[int]:
     """Write a batch of what devices find again, in the order it happened; the last counts.
 
@@ -164,11 +181,13 @@ async def keep(
         homes: the epochs of the devices at home there.
         kept: sessions.
         retained: retained messages.
+        shared: messages to topics that devices share.
 
     Returns:
         The devices for which nothing was written: they are at home elsewhere by now, or gone.
     """
     numbers = {one.number for one in kept} | {one.number for one in retained}
+    numbers |= {one.number for one in shared if one.number >= 0}
     claimed = {number: homes[number] for number in sorted(numbers) if number in homes}
     known = await store.listeners.hold(tx, listener_id, claimed)
     sessions = {(one.number, one.client_id): one for one in kept if one.number in known}.values()
@@ -185,7 +204,24 @@ async def keep(
     ):
         if part_retained:
             await write_retained(tx, part_retained)
+    await _pass_on(tx, listener_id, known, shared)
     return numbers - known
+
+
+async def _pass_on(
+    tx: Tx, listener_id: UUID, known: set[int], shared: Sequence[SharedMessage]
+) -> None:
+    """Write what devices share, of those at home here and of services."""
+    if any(one.number < 0 for one in shared) and await store.listeners.is_living(tx, listener_id):
+        known = known | {one.number for one in shared if one.number < 0}
+    shared = [one for one in shared if one.number in known]
+    if passed := [one for one in shared if one.place]:
+        await store.shared.pass_on(tx, listener_id, passed)
+    if retained := {(one.application_id, one.topic): one for one in shared if one.retains}:
+        there = await groups.names_of(tx, {application_id for application_id, _ in retained})
+        await store.shared.retain(
+            tx, [one for one in retained.values() if one.application_id in there]
+        )
 
 
 async def kept_of(
@@ -194,6 +230,34 @@ async def kept_of(
     """Read what devices find again."""
     sessions = await store.kept.kept_sessions(tx, numbers)
     return sessions, await store.kept.retained_messages(tx, numbers)
+
+
+async def shared_since(
+    tx: Tx, applications: Iterable[UUID], heard: Mapping[UUID, int]
+) -> tuple[list[PassedMessage], list[tuple[UUID, bytes]]]:
+    """Read what devices of applications shared lately, and what is retained of it.
+
+    Args:
+        tx: the transaction.
+        applications: whose topics.
+        heard: the place after which it is wanted, of each listener; all of those not named.
+
+    Returns:
+        What was passed on, by listener in its order; retained messages with their application.
+    """
+    applications = list(applications)
+    found = await store.shared.passed(tx, applications, heard)
+    return found, await store.shared.retained(tx, applications)
+
+
+async def living(tx: Tx) -> list[Listener]:
+    """List the listeners that live, the oldest first; their connections are not counted."""
+    return await store.listeners.living(tx)
+
+
+async def unhearing(tx: Tx) -> list[int]:
+    """List some devices at home nowhere with sessions that others may send something."""
+    return await store.kept.unhearing(tx, MOST_UNHEARING)
 
 
 async def due_wills(tx: Tx, listener_id: UUID) -> list[int]:

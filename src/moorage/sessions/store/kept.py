@@ -15,18 +15,18 @@ from ..tables import session_kept, session_retained
 
 _KEEP = """
 INSERT INTO session_kept (
-    number, client_id, state, expiry_s, expires_at, will_delay_s, will_at
+    number, client_id, state, expiry_s, expires_at, will_delay_s, will_at, shares
 )
-SELECT e.number, e.client_id, e.state, e.expiry_s, e.expires_at, e.will_delay_s, e.will_at
+SELECT e.number, e.client_id, e.state, e.expiry_s, e.expires_at, e.will_delay_s, e.will_at, e.shares
 FROM unnest(
     CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:states AS bytea[]),
     CAST(:expiries AS integer[]), CAST(:expire_at AS timestamptz[]),
-    CAST(:will_delays AS integer[]), CAST(:will_at AS timestamptz[])
-) AS e(number, client_id, state, expiry_s, expires_at, will_delay_s, will_at)
+    CAST(:will_delays AS integer[]), CAST(:will_at AS timestamptz[]), CAST(:shares AS boolean[])
+) AS e(number, client_id, state, expiry_s, expires_at, will_delay_s, will_at, shares)
 ORDER BY e.number, e.client_id
 ON CONFLICT (number, client_id) DO UPDATE SET
     state = excluded.state, expiry_s = excluded.expiry_s, expires_at = excluded.expires_at,
-    will_delay_s = excluded.will_delay_s, will_at = excluded.will_at
+    will_delay_s = excluded.will_delay_s, will_at = excluded.will_at, shares = excluded.shares
 """
 
 _RETAIN = """
@@ -54,6 +54,7 @@ async def keep_sessions(tx: Tx, kept: Sequence[KeptSession]) -> None:
             "expire_at": [one.expires_at for one in kept],
             "will_delays": [one.will_delay_s for one in kept],
             "will_at": [one.will_at for one in kept],
+            "shares": [one.shares for one in kept],
         },
     )
 
@@ -149,6 +150,21 @@ async def due_wills(tx: Tx, listener_id: UUID, most: int) -> list[int]:
     """List devices whose wills are due, at home at a listener or nowhere."""
     values = {"now": tx.now, "listener": listener_id, "most": most}
     return [row.number for row in await tx.execute(_DUE, values)]
+
+
+_UNHEARING = """
+SELECT DISTINCT k.number
+FROM session_kept k
+LEFT JOIN session_homes h ON h.number = k.number
+WHERE k.shares AND h.listener_id IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now)
+LIMIT :most
+"""
+
+
+async def unhearing(tx: Tx, most: int) -> list[int]:
+    """List devices at home nowhere with sessions that others may send something."""
+    rows = await tx.execute(_UNHEARING, {"now": tx.now, "most": most})
+    return [row.number for row in rows]
 
 
 async def trim_kept(tx: Tx, before: datetime) -> None:

@@ -53,12 +53,12 @@ async def find(tx: Tx, listener_id: UUID) -> Listener | None:
     return None if row is None else _listener(row)
 
 
-async def beat(tx: Tx, listener_id: UUID) -> bool:
-    """Note that a listener lives; False if it was given up."""
+async def beat(tx: Tx, listener_id: UUID, follows: int) -> bool:
+    """Note that a listener lives, and how many it follows; False if it was given up."""
     beaten = await tx.execute(
         update(session_listeners)
         .where(session_listeners.c.id == listener_id)
-        .values(seen_at=tx.now, doubted_at=None)
+        .values(seen_at=tx.now, doubted_at=None, follows=follows)
     )
     return bool(beaten.rowcount)
 
@@ -96,24 +96,57 @@ async def remove(tx: Tx, listener_ids: Sequence[UUID]) -> None:
     await tx.execute(delete(session_listeners).where(session_listeners.c.id.in_(listener_ids)))
 
 
-async def list_all(tx: Tx) -> list[Listener]:
-    """List the listeners, by name, with how many connections each holds."""
-    rows = await tx.execute(
-        select(session_listeners, func.count(session_presence.c.number).label("connections"))
-        .outerjoin(
-            session_presence,
-            (session_presence.c.listener_id == session_listeners.c.id)
-            & session_presence.c.connected,
-        )
-        .group_by(session_listeners.c.id)
-        .order_by(session_listeners.c.name)
+async def living(tx: Tx) -> list[Listener]:
+    """List the listeners, the oldest first, without their connections."""
+    return [
+        _listener(row)
+        for row in await tx.execute(select(session_listeners).order_by(session_listeners.c.id))
+    ]
+
+
+async def is_living(tx: Tx, listener_id: UUID) -> bool:
+    """Tell whether a listener was not given up; it is not until the end of the transaction."""
+    found = await tx.execute(
+        select(session_listeners.c.id)
+        .where(session_listeners.c.id == listener_id)
+        .with_for_update(read=True, key_share=True)
     )
-    return [_listener(row, row.connections) for row in rows]
+    return found.scalar_one_or_none() is not None
 
 
-def _listener(row: Row[Any], connections: int = 0) -> Listener:
+async def list_all(tx: Tx) -> list[Listener]:
+    """List the listeners, by name, with how many connections and devices each holds."""
+    connections = (
+        select(func.count())
+        .where(
+            session_presence.c.listener_id == session_listeners.c.id, session_presence.c.connected
+        )
+        .scalar_subquery()
+    )
+    at_home = (
+        select(func.count())
+        .where(session_homes.c.listener_id == session_listeners.c.id)
+        .scalar_subquery()
+    )
+    rows = await tx.execute(
+        select(
+            session_listeners, connections.label("connections"), at_home.label("devices")
+        ).order_by(session_listeners.c.name)
+    )
+    return [_listener(row, row.connections, row.devices) for row in rows]
+
+
+def _listener(row: Row[Any], connections: int = 0, devices: int = 0) -> Listener:
     return Listener(
-        row.id, row.name, row.address, row.version, row.started_at, row.seen_at, connections
+        row.id,
+        row.name,
+        row.address,
+        row.version,
+        row.started_at,
+        row.seen_at,
+        connections,
+        devices,
+        row.follows,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import moorage_mqtt as mqtt
-from moorage import devices, ingest
+from moorage import devices, ingest, sessions
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 
@@ -36,7 +36,7 @@ class Fronts:
 
     def __init__(self, door: ingest.Door, doorbells: Doorbells) -> None:
         self._open: list[Front] = []
-        door.follow(self._here, self._deliver, _ignore, lost=_ignore, due=_ignore)
+        door.follow(self._here, self._deliver, _ignore, lost=_ignore, due=_ignore, met=_meet)
         doorbells.on(store.ARRIVALS_CHANNEL, self._arrived)
 
     def opened(self, front: Front) -> None:
@@ -201,6 +201,11 @@ class Front:
         if found - self.here - self._went:
             self.here |= found - self._went
             self._door.look_for_commands()
+
+
+def _meet(_others: Sequence[sessions.Listener], _is_complete: bool) -> int:
+    """Leave other listeners alone: nothing of theirs passes here."""
+    return 0
 
 
 def _ignore(_numbers: Sequence[int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from math import ceil
@@ -29,14 +29,16 @@ from moorage.plugin import (
 from moorage_mqtt import V5, Broker, Publish, ReasonCode, Wheel, Will
 
 from . import subscriptions
+from .catching import Catching
 from .figures import figures_of, terms_of
 from .keeper import Keeper
-from .line import OVERLOAD, Line
+from .line import OVERLOAD, SHUTDOWN, Line
 from .link import Link
 from .messages import to_messages
 from .neighbours import Carrier, Neighbours
 from .porch import Porch
-from .sessions import SERVICES, Kept, WillAs
+from .routes import Routes
+from .sessions import SERVICES, Kept, Mark, WillAs
 from .settings import DoorSettings
 from .tap import Tap
 
@@ -46,7 +48,7 @@ _GOODBYE_S = 1.0
 # The device is at home at another listener, that took this one for dead.
 LISTENER_LOST = "listener-lost"
 # Wills of connections that end by our own doing are not published.
-_OUR_DOING = frozenset({"revoked", "shutdown", LISTENER_LOST})
+_OUR_DOING = frozenset({"revoked", SHUTDOWN, LISTENER_LOST})
 _TRY_AGAIN_S = 1.0
 
 
@@ -67,7 +69,9 @@ class Door:
             self.time(),
             merges=not settings.is_open,
         )
-        self.keeper = Keeper(host, self.broker, self.time)
+        self.keeper = Keeper(self)
+        self.catching = Catching(self)
+        self.routes = Routes(self)
         peers = settings.peers
         self.neighbours = None if peers is None else Neighbours(self, peers)
         self.is_closing = False
@@ -90,8 +94,6 @@ class Door:
         """Those whose device is at home at another listener."""
         self.traced: Mapping[int, frozenset[str]] = {}
         """The devices whose packets somebody watches, and how they may call themselves."""
-        self.services = 0
-        """How many services are connected."""
 
     # --- Connections --------------------------------------------------------------------------
 
@@ -186,8 +188,9 @@ class Door:
         for task in self._tasks:
             task.cancel()
         for link in list(self._links):
-            link.end("shutdown", ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
+            link.end(SHUTDOWN, ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
             link.transport.close()
+        self.routes.close()
         await self._until(lambda: not self._links, _GOODBYE_S)
         kept: asyncio.Future[None] = self._loop.create_future()
         self.keeper.then(lambda _error: None if kept.done() else kept.set_result(None))
@@ -208,7 +211,6 @@ class Door:
 
     def _present(self, link: Line, kept: Kept, *, connected: bool, cause: str = "") -> None:
         if isinstance(kept.sender, Service):
-            self.services += 1 if connected else -1
             return
         version = "5" if link.core.version == V5 else "3.1.1"
         self.host.present(
@@ -306,31 +308,42 @@ class Door:
             if is_own and publish.retain and code != ReasonCode.QUOTA_EXCEEDED:
                 self.keeper.retained(kept.number, publish)
         self._send()
-        if self.keeper.has_changes:
-            for kept, publish, _ in routes:
-                if publish.qos == 2 and publish.packet_id and kept.lasts_s:
-                    # Written with those who wait for it, so that none of them hears it twice.
-                    kept.session.take(publish.packet_id)
-                    self.keeper.note(kept)
+        for kept, publish, _ in routes:
+            self._note_taken(kept, publish)
 
     def _publish(self, kept: Kept, publish: Publish, uplink: Uplink) -> int:
         """Send a message to those who see its topic, services among them; give its reason code."""
-        space = kept.space if uplink.space is None else uplink.space
+        now, space = self.time(), uplink.space
+        shown = self._shown(publish, uplink)
+        if space is None:
+            code = self.broker.publish(kept.space, publish, now, kept)
+            if shown is not None:
+                self.broker.publish(SERVICES, shown, now, kept)
+            return code
         inner = publish._replace(topic=uplink.topic) if uplink.topic else publish
-        code = self.broker.publish(space, inner, self.time(), kept)
-        if (shown := self._shown(publish, uplink)) is not None:
-            self.broker.publish(SERVICES, shown, self.time(), kept)
+        mark = self.routes.mark(publish.qos)
+        code = self.broker.publish(space, inner, now, kept, mark=mark, retains=False)
+        if shown is not None:
+            self.broker.publish(SERVICES, shown, now, kept, mark=mark)
+        self.routes.share(kept, space, inner, mark)
         return code
 
+    def relay(self, space: Hashable, publish: Publish, mark: Mark, shared: str) -> None:
+        """Send on what was published at another listener."""
+        self.broker.relay(space, publish, self.time(), mark, shared)
+        self.send_later()
+
     def _shown(self, publish: Publish, uplink: Uplink) -> Publish | None:
-        """Give a message as services see it; None if none of them is here."""
-        if not self.services:
+        """Give a message as services see it; None if none of them is anywhere."""
+        if not self.broker.has_subscribers(SERVICES):
             return None
         topic = self.host.shown_topic(uplink, publish.topic)
         return None if topic is None else publish._replace(topic=topic, retain=False)
 
     def is_heard(self, kept: Kept, publish: Publish, uplink: Uplink) -> bool:
-        """Tell whether anybody subscribes to a message, or it is retained."""
+        """Tell whether anybody subscribes to a message, or may elsewhere, or it is retained."""
+        if uplink.space is not None and publish.qos and self.routes.writes:
+            return True
         space = kept.space if uplink.space is None else uplink.space
         if self.broker.is_heard(space, publish):
             return True
@@ -339,23 +352,30 @@ class Door:
 
     def pass_on(self, kept: Kept, publish: Publish, uplink: Uplink, line: Line | None) -> None:
         """Send on what is not kept, and acknowledge it once sessions that last have it."""
-        code = self._publish(kept, publish, uplink)
+        self._publish(kept, publish, uplink)
         self._send()
+        self._note_taken(kept, publish)
         if line is None or not publish.qos:
             return
-        code = ReasonCode.QUOTA_EXCEEDED if code == ReasonCode.QUOTA_EXCEEDED else 0
-        if line.core.version != V5:
-            code = 0  # What cannot be retained was sent all the same; only MQTT 5 can be told.
 
         def settle(error: Exception | None) -> None:
-            line.committed(
-                [publish.packet_id], ReasonCode.QUOTA_EXCEEDED if error else ReasonCode(code)
-            )
+            code = ReasonCode.QUOTA_EXCEEDED if error else ReasonCode.SUCCESS
+            line.committed([publish.packet_id], code)
 
         if self.keeper.has_changes:
             self.keeper.then(settle)
         else:
             settle(None)
+
+    def _note_taken(self, kept: Kept, publish: Publish) -> None:
+        """Have a message of QoS 2 marked as taken in what is about to be written.
+
+        Its sender's session is written with those who wait for it, so that none of them hears it
+        twice.
+        """
+        if self.keeper.has_changes and publish.qos == 2 and publish.packet_id and kept.lasts_s:
+            kept.session.take(publish.packet_id)
+            self.keeper.note(kept)
 
     def forget_topics(self, application_id: UUID | None) -> None:
         """Have connections look again where messages go: of an application's devices, or of all."""
@@ -478,6 +498,7 @@ class Door:
             DatabaseUnavailable: it cannot be told just now where it is at home.
         """
         if self.neighbours is not None:
+            await self.routes.joined()
             return await self.neighbours.bring_home(link, sender, client_id)
         await self.keeper.load(sender.number, sender)
         return True
@@ -493,7 +514,7 @@ class Door:
                     link.end(LISTENER_LOST, ReasonCode.SERVER_BUSY, text)
 
     def due(self, devices: Sequence[int]) -> None:
-        """Publish the wills of devices whose connection ended elsewhere."""
+        """Take up devices that have something to say, or to hear, and are at home nowhere."""
         for device in devices:
             self.spawn(self._take_up(device))
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from moorage.plugin import KeptSession, RetainedMessage, Uplink
+from moorage.plugin import KeptSession, RetainedMessage, SharedMessage, Uplink
 from moorage_mqtt import Outgoing, Properties, Publish, Subscribed, Will
 
 from .sessions import Kept, WillAs
@@ -42,6 +42,7 @@ class _State(msgspec.Struct, array_like=True):
     last_packet_id: int
     will: _Will | None
     elsewhere: dict[str, UUID] = {}
+    heard: dict[UUID, int] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -64,6 +65,7 @@ def freeze(kept: Kept, now: float) -> KeptSession:
         session.last_packet_id,
         will,
         kept.elsewhere,
+        kept.heard if kept.elsewhere else {},
     )
     expires_at = None if kept.is_connected else _wall(kept.expires_at, now)
     return KeptSession(
@@ -74,6 +76,7 @@ def freeze(kept: Kept, now: float) -> KeptSession:
         expires_at,
         delay_s,
         will_at,
+        bool(kept.elsewhere),
     )
 
 
@@ -104,6 +107,7 @@ def thaw(stored: KeptSession, now: float) -> Kept:
     kept.is_kept = True
     kept.subscriptions.update(state.subscriptions)
     kept.elsewhere.update(state.elsewhere)
+    kept.heard.update(state.heard)
     session = kept.session
     session.received.update(state.received)
     for packet_id, one in state.inflight:
@@ -156,28 +160,60 @@ def freeze_retained(device: int, publish: Publish) -> RetainedMessage:
     """Write a retained message down; an empty one as cleared."""
     if not publish.payload:
         return RetainedMessage(device, publish.topic, None, None)
+    return RetainedMessage(device, publish.topic, *_freeze_publish(publish))
+
+
+def freeze_shared(number: int, application_id: UUID, place: int, publish: Publish) -> SharedMessage:
+    """Write a message down that devices of an application share."""
+    message, expires_at = _freeze_publish(publish)
+    return SharedMessage(
+        number,
+        application_id,
+        place,
+        publish.topic,
+        message,
+        publish.retain,
+        not publish.payload,
+        expires_at,
+    )
+
+
+def _freeze_publish(publish: Publish) -> tuple[bytes, datetime | None]:
+    """Write a message down, and say when it ends."""
     expiry = publish.properties.get("message_expiry_interval")
     expires_at = None if expiry is None else datetime.now(UTC) + timedelta(seconds=expiry)
     message = _Message(
         publish.topic,
         publish.payload,
         publish.qos,
-        True,
+        publish.retain,
         cast("dict[str, Any]", publish.properties),
         None,
         expires_at,
     )
-    return RetainedMessage(device, publish.topic, _encode(message), expires_at)
+    return _encode(message), expires_at
 
 
-def thaw_retained(stored: bytes) -> Publish:
-    """Read what `freeze_retained` wrote."""
+def freeze_copy(copy: Outgoing, now: float) -> bytes:
+    """Write down what goes to another listener; `thaw_publish` reads it.
+
+    Its subscription identifiers are between the two listeners.
+    """
+    message = _freeze_message(copy, now)
+    if "subscription_identifier" in message.properties:
+        message.properties = {**message.properties}
+        del message.properties["subscription_identifier"]
+    return _encode(message)
+
+
+def thaw_publish(stored: bytes) -> Publish:
+    """Read a message."""
     one = _message(stored)
     properties = cast("Properties", one.properties)
     if one.expires_at is not None:
         left = (one.expires_at - datetime.now(UTC)).total_seconds()
         properties["message_expiry_interval"] = max(0, round(left))
-    return Publish(one.topic, one.payload, one.qos, True, properties=properties)
+    return Publish(one.topic, one.payload, one.qos, one.retain, properties=properties)
 
 
 def _wall(at: float, now: float) -> datetime:

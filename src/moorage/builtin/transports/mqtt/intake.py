@@ -191,6 +191,7 @@ class Intake(Line):
             return None
         # What somebody subscribes to is not remembered: only what goes to the ledger alone.
         is_heard = kept is not None and self.door.is_heard(kept, publish, uplink)
+        is_heard = is_heard or (uplink.space is not None and self.door.routes.writes)
         if uplink.is_kept and not is_heard and len(self._topics) < _CACHED_TOPICS:
             self._topics[publish.topic] = uplink
         return uplink

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from moorage.plugin import Done, Host, KeptSession, Listener, Sender
-from moorage_mqtt import Broker, Publish
+from moorage.plugin import Done, KeptSession, Listener, Sender, SharedMessage
+from moorage_mqtt import Publish
 
-from .frozen import freeze, freeze_retained, thaw, thaw_retained
+from .frozen import freeze, freeze_retained, thaw, thaw_publish
 from .sessions import Kept
 
 if TYPE_CHECKING:
+    from .door import Door
     from .link import Link
 
 
@@ -30,10 +31,11 @@ _GIVE_UP_S = 2.0
 class Keeper:
     """Has the host keep what changes, and takes up what it kept."""
 
-    def __init__(self, host: Host, broker: Broker[Kept], time: Callable[[], float]) -> None:
-        self._host = host
-        self._broker = broker
-        self._time = time
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._host = door.host
+        self._broker = door.broker
+        self._time = door.time
         self._loop = asyncio.get_running_loop()
         self._loaded: set[int] = set()
         self._leaving: dict[int, asyncio.Future[None]] = {}
@@ -41,6 +43,8 @@ class Keeper:
         self._changed: dict[Kept, None] = {}
         self._discarded: list[Kept] = []
         self._retained: list[tuple[int, Publish]] = []
+        self._shared: list[SharedMessage] = []
+        self._loading = 0
         self._after: list[Done] = []
         self._scheduled = False
 
@@ -82,6 +86,11 @@ class Keeper:
         self._retained.append((device, publish))
         self._schedule()
 
+    def share(self, message: SharedMessage) -> None:
+        """Have a message written down that devices share."""
+        self._shared.append(message)
+        self._schedule()
+
     def then(self, done: Done) -> None:
         """Call once all noted so far is kept."""
         self._after.append(done)
@@ -97,6 +106,7 @@ class Keeper:
         changed, self._changed = list(self._changed), {}
         discarded, self._discarded = self._discarded, []
         retained, self._retained = self._retained, []
+        shared, self._shared = self._shared, []
         after, self._after = self._after, []
         sessions = [
             KeptSession(one.number, one.client_id, None, 0, None)
@@ -106,6 +116,8 @@ class Keeper:
         held: list[tuple[Kept, Link | None]] = []
         for kept in changed:
             if not self._has_successor(kept):
+                if kept.elsewhere:
+                    self._door.catching.bring_up(kept)
                 sessions.append(freeze(kept, self._time()))
             kept.session.changed = False
             link = kept.link
@@ -113,7 +125,7 @@ class Keeper:
                 link.hold()
             held.append((kept, link))
         messages = [freeze_retained(device, publish) for device, publish in retained]
-        self._host.keep(sessions, messages, partial(self._written, held, after))
+        self._host.keep(sessions, messages, shared, partial(self._written, held, after))
 
     def _has_successor(self, kept: Kept) -> bool:
         """Tell whether another session has taken the place of one, and what is written for it."""
@@ -194,6 +206,9 @@ class Keeper:
         self.let_go(device)
         if device not in self._loaded:
             return device not in self._pins
+        for one in self._broker.of(device):
+            if one.lasts_s and one.elsewhere:
+                self.note(one)  # With how far it has heard the others, so that less is read again.
         gone = self._leaving.setdefault(device, self._loop.create_future())
         try:
             async with asyncio.timeout(_GIVE_UP_S):
@@ -203,6 +218,15 @@ class Keeper:
         finally:
             self._leaving.pop(device, None)
         return True
+
+    def is_home(self, device: int) -> bool:
+        """Tell whether a device is at home here."""
+        return device in self._loaded
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether something that was kept is on its way here."""
+        return self._loading > 0
 
     async def load(self, device: int, sender: Sender | None = None) -> Listener | None:
         """Take up what was kept for a device, unless it is here; it has to be pinned.
@@ -214,7 +238,11 @@ class Keeper:
         """
         if device in self._loaded:
             return None
-        found = await self._host.find_again(device)
+        self._loading += 1
+        try:
+            found = await self._host.find_again(device)
+        finally:
+            self._loading -= 1
         if found.elsewhere is not None:
             return found.elsewhere
         if device in self._loaded:
@@ -225,7 +253,11 @@ class Keeper:
             if sender is not None:
                 kept.sender = sender
             self._broker.restore(kept)
+            for application_id in set(kept.elsewhere.values()):
+                self._door.forget_topics(application_id)
+            if kept.elsewhere:
+                self._door.catching.take_up(kept)
         for message in found.retained:
             if message.message is not None:
-                self._broker.retain(device, thaw_retained(message.message), self._time())
+                self._broker.retain(device, thaw_publish(message.message), self._time())
         return None

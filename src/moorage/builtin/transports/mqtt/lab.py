@@ -19,6 +19,7 @@ from moorage.plugin import (
     Found,
     KeptSession,
     Kind,
+    Listener,
     Listening,
     Measured,
     MoorageError,
@@ -29,6 +30,8 @@ from moorage.plugin import (
     RetainedMessage,
     Sender,
     Service,
+    Shared,
+    SharedMessage,
     TracedPacket,
     Uplink,
     Wait,
@@ -174,7 +177,11 @@ class OpenHost:
         """Never be overloaded."""
 
     def keep(
-        self, kept: Sequence[KeptSession], retained: Sequence[RetainedMessage], done: Done
+        self,
+        kept: Sequence[KeptSession],
+        retained: Sequence[RetainedMessage],
+        shared: Sequence[SharedMessage],
+        done: Done,
     ) -> None:
         """Keep nothing."""
         done(None)
@@ -183,8 +190,17 @@ class OpenHost:
         """Find nothing."""
         return Found([], [])
 
+    async def shared_since(
+        self, applications: Collection[UUID], heard: Mapping[UUID, int]
+    ) -> Shared:
+        """Find nothing."""
+        return Shared((), ())
+
     def let_move(self, device: int) -> None:
         """Be the only one."""
+
+    def meet(self) -> None:
+        """Know no other."""
 
     async def bury(self, listener_id: UUID, *, refused: bool) -> bool:
         """Know no other."""
@@ -220,5 +236,6 @@ class OpenHost:
         cut: Callable[[Sequence[int]], None],
         lost: Callable[[Sequence[int]], None],
         due: Callable[[Sequence[int]], None],
+        met: Callable[[Sequence[Listener], bool], int],
     ) -> None:
         """Have nothing to hand over."""

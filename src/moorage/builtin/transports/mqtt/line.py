@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Why reading is stopped, as bits; it goes on when none is set.
 OVERLOAD, UNACKNOWLEDGED, BUSY, UNREAD, TOO_FAST, HELD_BACK = 1, 2, 4, 8, 16, 32
 
+# Why a connection ends when the door closes.
+SHUTDOWN = "shutdown"
 _CLOSING_S = 5.0
 # How a TLS client begins: a handshake record of TLS 1.x. As MQTT it would be a CONNECT with flags
 # that none has.
@@ -247,7 +249,7 @@ class Line(asyncio.Protocol):
             self._expiry.cancel()
         if self.carrier is not None:
             # What there is to say its home has said.
-            self.carrier.close()
+            self.carrier.close(is_ours=cause == SHUTDOWN)
             self.transport.close()
             door.watch(self, door.time() + _CLOSING_S)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -24,6 +25,7 @@ from moorage_mqtt import (
     Disconnect,
     Event,
     Failed,
+    Granted,
     Properties,
     Publish,
     ReasonCode,
@@ -244,21 +246,50 @@ class Link(Intake):
         kept = self.kept
         if kept is None:
             return
-        allow = partial(self._allow, kept)
-        self.door.broker.answer_subscribe(kept, event, allow, self.door.time())
-        if self.door.settings.is_open:
+        broker, door = self.door.broker, self.door
+        granted = broker.subscribe(kept, event, partial(self._allow, kept))
+        if door.settings.is_open:
+            broker.conclude(kept, event, granted, door.time())
             return
+        asked = {
+            one.wanted.topic_filter for one in granted if one.code < ReasonCode.UNSPECIFIED_ERROR
+        }
         if isinstance(kept.sender, Service):
-            self.door.forget_topics(None)
+            door.forget_topics(None)
+        else:
+            subscriptions.note_commands(kept)
+            for other in broker.of(kept.number):
+                if other.link is not None:
+                    other.link.forget_topics()
+            if kept.elsewhere:
+                door.forget_topics(kept.sender.application_id)
+        if asked and (isinstance(kept.sender, Service) or asked & kept.elsewhere.keys()):
+            # Others have to know of it first, so that nothing is missed once it is granted.
+            self.stop(BUSY)
+            door.catching.subscribe(kept, partial(self._granted, event, granted))
+        else:
+            self._conclude(event, granted, ())
+
+    def _granted(
+        self, event: Subscribe, granted: Sequence[Granted], retained: Sequence[tuple[UUID, Publish]]
+    ) -> None:
+        if not self.ended:
+            self._conclude(event, granted, retained)
+            self.go_on(BUSY)
+
+    def _conclude(
+        self, event: Subscribe, granted: Sequence[Granted], retained: Sequence[tuple[UUID, Publish]]
+    ) -> None:
+        """Answer SUBSCRIBE."""
+        kept, door = self.kept, self.door
+        if kept is None:
             return
-        subscriptions.note_commands(kept)
-        for other in self.door.broker.of(kept.number):
-            if other.link is not None:
-                other.link.forget_topics()
-        if kept.elsewhere:
-            self.door.forget_topics(kept.sender.application_id)
+        door.broker.conclude(kept, event, granted, door.time(), retained)
+        self.flush()
+        if isinstance(kept.sender, Service):
+            return
         if kept.takes_commands or kept.sender.is_gateway:
-            self.door.host.look_for_commands()
+            door.host.look_for_commands()
         if any(matches(wanted.topic_filter, TIME) for wanted in event.subscriptions):
             self._tell_time(kept)
 

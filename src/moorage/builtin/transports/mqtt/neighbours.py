@@ -20,6 +20,7 @@ from moorage.plugin import Listener, Peers, Sender
 from moorage_mqtt import ReasonCode
 
 from .figures import encryption_of
+from .following import Follower
 from .line import UNREAD
 from .link import Link
 
@@ -32,9 +33,11 @@ _HELLO_S = 5.0
 _PATIENCE_S = 10.0
 _TRY_AGAIN_S = 0.2
 _LENGTH = 2
+# DISCONNECT, the same in both versions.
+_GOODBYE = b"\xe0\x00"
 
 
-class _Hello(msgspec.Struct, array_like=True):
+class _Hello(msgspec.Struct, array_like=True, tag="device"):
     """What a listener says to another: for whom it asks, and who the client is."""
 
     listener_id: UUID
@@ -43,6 +46,13 @@ class _Hello(msgspec.Struct, array_like=True):
     address: str
     tls: bool
     encryption: tuple[str, str]
+
+
+class _Follow(msgspec.Struct, array_like=True, tag="follow"):
+    """What a listener says to another that it follows (see `following`): to whom, and who."""
+
+    listener_id: UUID
+    follower_id: UUID
 
 
 class _Answer(Enum):
@@ -54,7 +64,7 @@ class _Answer(Enum):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_hello = msgspec.msgpack.Decoder(_Hello).decode
+_hello = msgspec.msgpack.Decoder(_Hello | _Follow).decode
 
 
 class Neighbours:
@@ -101,16 +111,12 @@ class Neighbours:
 
     async def _ask(self, link: Link, where: Listener, device: int, client_id: str) -> bool:
         """Ask a device's home for it; tell whether the connection is carried there now."""
-        host, _, port = str(where.address).rpartition(":")
         encryption = encryption_of(link)
-        hello = _encode(_Hello(where.id, device, client_id, link.address, link.tls, encryption))
+        hello = _Hello(where.id, device, client_id, link.address, link.tls, encryption)
         refused = False
         try:
             async with asyncio.timeout(_HELLO_S):
-                reader, writer = await asyncio.open_connection(
-                    host, int(port), ssl=self._peers.dialling()
-                )
-                writer.write(len(hello).to_bytes(_LENGTH, "big") + hello)
+                reader, writer = await self._dial(where, hello)
                 answer = _Answer(await reader.readexactly(1))
         except (OSError, EOFError, ValueError) as failed:  # A time that is up is an OSError.
             log.warning("listener_not_reached", name=where.name, error=str(failed))
@@ -125,6 +131,22 @@ class Neighbours:
             await asyncio.sleep(_TRY_AGAIN_S)
         return False
 
+    async def dial(self, listener: Listener) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Begin to follow a listener. Raises OSError."""
+        own = self._door.host.listener_id
+        if own is None:
+            raise ConnectionAbortedError
+        return await self._dial(listener, _Follow(listener.id, own))
+
+    async def _dial(
+        self, listener: Listener, hello: _Hello | _Follow
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, _, port = str(listener.address).rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=self._peers.dialling())
+        said = _encode(hello)
+        writer.write(len(said).to_bytes(_LENGTH, "big") + said)
+        return reader, writer
+
     # --- A device that comes elsewhere ----------------------------------------------------------
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -136,6 +158,11 @@ class Neighbours:
         except (OSError, EOFError, msgspec.MsgspecError) as failed:
             peer = writer.get_extra_info("peername")
             log.warning("peer_refused", address=peer[0] if peer else "", error=str(failed))
+            writer.transport.abort()
+            return
+        if isinstance(hello, _Follow):
+            if hello.listener_id == self._door.host.listener_id and not self._door.is_closing:
+                await Follower(self._door, hello.follower_id, reader, writer).run()
             writer.transport.abort()
             return
         answer = await self._decide(hello)
@@ -177,8 +204,10 @@ class Carrier(asyncio.Protocol):
         """Carry what the client sends."""
         self._transport.write(data)
 
-    def close(self) -> None:
-        """End the connection there."""
+    def close(self, *, is_ours: bool) -> None:
+        """End the connection there; by our own doing as if the client had said goodbye."""
+        if is_ours:
+            self._transport.write(_GOODBYE)  # Its will is not published then.
         self._transport.close()
 
     def pause_reading(self) -> None:

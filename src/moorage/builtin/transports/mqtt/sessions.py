@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import UUID
 
 from moorage.plugin import Sender, Service, Uplink
-from moorage_mqtt import Member, Will
+from moorage_mqtt import Member, Outgoing, Will
 
 if TYPE_CHECKING:
     from .link import Link
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 SERVICES = "services"
 """The space of topics that services see: every application's, each below its id."""
+
+
+class Mark(NamedTuple):
+    """By which listener a shared message was published, and at what place of its order.
+
+    The place is 0 if it was not written down (see `Routes.mark`).
+    """
+
+    listener_id: UUID
+    place: int
 
 
 class WillAs(NamedTuple):
@@ -32,9 +42,11 @@ class Kept(Member):
     """A session of a device or a service, and a client id. A device's topics are its own."""
 
     __slots__ = (
+        "behind",
         "children",
         "elsewhere",
         "going",
+        "heard",
         "is_kept",
         "lasts_s",
         "link",
@@ -51,6 +63,10 @@ class Kept(Member):
         super().__init__(device, client_id, space=device if self.number >= 0 else SERVICES)
         self.elsewhere: dict[str, UUID] = {}
         """The application whose topics a filter is about, of those that are not about its own."""
+        self.heard: dict[UUID, int] = {}
+        """The last place in each listener's order that it has heard of what devices share."""
+        self.behind: list[tuple[Outgoing, Mark]] | None = None
+        """What waits until it has caught up with what others were told before (see `catching`)."""
         self.lasts_s = 0
         """How long it outlives its connection, in seconds; 0 if it is not kept."""
         self.is_kept = False
@@ -68,6 +84,19 @@ class Kept(Member):
         self.taking: Sequence[int] = ()
         self.link: Link | None = None
         """The connection, or the former one while messages of it are being committed."""
+
+    def accepts(self, message: Outgoing, mark: Hashable) -> bool:
+        """Tell whether the session is to have a message now; each that has a place once."""
+        if not isinstance(mark, Mark):
+            return True
+        if mark.place and mark.place <= self.heard.get(mark.listener_id, 0) and self.number >= 0:
+            return False
+        if self.behind is not None:
+            self.behind.append((message, mark))
+            return False
+        if mark.place:
+            self.heard[mark.listener_id] = mark.place
+        return True
 
     def space_of(self, topic_filter: str) -> Hashable:
         """Tell in which space a filter looks."""

@@ -21,7 +21,6 @@ def default_limits() -> Limits:
         queue_bytes=524_288,
         topic_alias_maximum=16,
         session_expiry_s=7 * 86_400,
-        shared_subscriptions=False,
     )
 
 

@@ -14,9 +14,9 @@ from .sessions import Kept
 def allow(kept: Kept, wanted: Subscription, host: Host) -> int:
     """Give the QoS granted to a subscription, or the reason code that refuses it."""
     topic_filter = wanted.topic_filter
-    # Nobody shares with a device: its topics are its own.
-    shared = split_share(topic_filter)[0] is not None
-    if shared or not host.may_subscribe(kept.sender, topic_filter):
+    # Only programs share the work: a group of devices would have to outlive its listeners.
+    is_shared = split_share(topic_filter)[0] is not None and isinstance(kept.sender, Sender)
+    if is_shared or not host.may_subscribe(kept.sender, topic_filter):
         return ReasonCode.NOT_AUTHORIZED
     if isinstance(kept.sender, Sender):
         space = host.space_of(kept.sender, topic_filter)

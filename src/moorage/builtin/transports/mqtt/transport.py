@@ -49,7 +49,9 @@ class MqttDoor:
                 await listen(lambda: Link(door, tls=False), settings.host, settings.websocket_port)
             if door.neighbours is not None:
                 await door.neighbours.listen()
-            host.follow(door.commanded, door.deliver, door.cut, door.lost, door.due)
+            host.follow(
+                door.commanded, door.deliver, door.cut, door.lost, door.due, door.routes.met
+            )
             host.observe(door.measure, door.trace)
             ready()
             await door.serve()
