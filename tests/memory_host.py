@@ -15,6 +15,7 @@ from moorage.plugin import (
     KeptSession,
     Kind,
     Listener,
+    Measured,
     MoorageError,
     Presence,
     Print,
@@ -25,6 +26,7 @@ from moorage.plugin import (
     Service,
     Shared,
     SharedMessage,
+    TracedPacket,
     Uplink,
     Wait,
     print_of,
@@ -81,6 +83,9 @@ class MemoryHost:
         self.lost: Callable[[Sequence[int]], None] = lambda _devices: None
         self.due: Callable[[Sequence[int]], None] = lambda _devices: None
         self.listener_id: UUID | None = uuid7()
+        self.measure: Callable[[Collection[int]], Sequence[Measured]] = lambda _devices: ()
+        self.trace: Callable[[Mapping[int, frozenset[str]]], None] = lambda _traced: None
+        self.packets: list[tuple[int, TracedPacket]] = []
 
     def add_device(self, username: str) -> Sender:
         """Let a device in; its password is its user name backwards."""
@@ -230,6 +235,16 @@ class MemoryHost:
 
     def present(self, event: Presence) -> None:
         self.presences.append(event)
+
+    def observe(
+        self,
+        measure: Callable[[Collection[int]], Sequence[Measured]],
+        trace: Callable[[Mapping[int, frozenset[str]]], None],
+    ) -> None:
+        self.measure, self.trace = measure, trace
+
+    def traced(self, device: int, packet: TracedPacket) -> None:
+        self.packets.append((device, packet))
 
     def follow(
         self,

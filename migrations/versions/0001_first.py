@@ -1711,6 +1711,23 @@ def upgrade() -> None:
         postgresql_where=sa.text("will_at IS NOT NULL"),
     )
     op.create_table(
+        "session_packets",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("dropped", sa.Integer(), nullable=False),
+        sa.Column("packets", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_packets_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "listener_id", "n", name=op.f("session_packets_pkey")),
+        prefixes=["UNLOGGED"],
+    )
+    op.create_table(
         "session_presence",
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("client_id", sa.Text(), nullable=False),
@@ -1724,6 +1741,13 @@ def upgrade() -> None:
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("tls", sa.Boolean(), nullable=False),
+        sa.Column(
+            "terms", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column(
+            "figures", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["number"],
             ["devices.number"],
@@ -1763,6 +1787,22 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 70},
     )
     op.create_index("session_retained_expires", "session_retained", ["expires_at"], unique=False)
+    op.create_table(
+        "session_watches",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("caller_id", sa.Uuid(), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("alive_until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_watches_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("session_watches_pkey")),
+    )
+    op.create_index("session_watches_number", "session_watches", ["number"], unique=False)
     op.create_table(
         "source_devices",
         sa.Column("source_id", sa.Uuid(), nullable=False),

@@ -1,4 +1,4 @@
-"""`moorage tail`, `send` and `decode` against a running installation, as an operator types them."""
+"""`moorage tail`, `trace`, `send` and `decode` against a running installation, as typed."""
 
 from __future__ import annotations
 
@@ -68,6 +68,43 @@ def test_what_is_sent_is_seen_by_who_follows(
     assert "level=4.2" in line
 
 
+def test_the_packets_of_a_device_are_watched_from_its_connection_on(
+    platform: Installation, key: DeviceKey, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    with seen.open("wb") as output:
+        following = subprocess.Popen(
+            [*COMMAND, "trace", "Tide 1"],
+            env=platform.environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        platform.until(lambda: b"Watching until" in seen.read_bytes(), "nothing begins")
+
+        def publish_until_seen() -> bool:
+            publish = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(platform.mqtt_port), "-V", "5"]
+            words = ["-u", key.secret, "-i", "tide", "-t", "v1/up/level", "-m", "deep", "-q", "1"]
+            subprocess.run([*publish, *words], check=True, timeout=30)
+            return b"DISCONNECT" in seen.read_bytes()
+
+        platform.until(publish_until_seen, "nothing is seen")
+    finally:
+        following.terminate()
+        following.wait()
+    said = seen.read_text()
+    assert key.secret not in said
+    connect, connack, publish, puback = (
+        next(line for line in said.splitlines() if f" {kind} " in line)
+        for kind in ("CONNECT", "CONNACK", "PUBLISH", "PUBACK")
+    )
+    assert " tide → CONNECT " in connect
+    assert "userName=***" in connect
+    assert " tide ← CONNACK " in connack
+    assert "QoS 1, v1/up/level, 4 bytes, deep" in publish
+    assert "id 1" in puback
+
+
 def test_bytes_are_decoded_by_name_by_device_and_by_guess(
     platform: Installation, key: DeviceKey
 ) -> None:
@@ -85,6 +122,7 @@ def test_bytes_are_decoded_by_name_by_device_and_by_guess(
     [
         (("send", "{}", "--key", "wrong"), "credentials"),
         (("send", "zz", "--hex", "--key", "x"), "hex"),
+        (("trace", "Nobody"), "None of the devices is named Nobody."),
         (("tail", "Nobody"), "None of the devices is named Nobody."),
         (("decode", "2a", "--decoder", "Nothing"), "None of the decoders is named Nothing."),
         (("tail", "--api-key", "wrong"), ""),

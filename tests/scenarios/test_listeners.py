@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 
 from ingest.test_scram import first, go_on, scram
-from installation import DeviceKey, Installation, running
+from installation import DeviceKey, Installation, ok, running
 from moorage.entry import peers
 from moorage.kit import secrets
 from moorage.kit.ids import uuid7
@@ -150,6 +151,49 @@ async def shown(port: int, context: ssl.SSLContext) -> Any:
                     await tried.next(ConnAck)
                     return dialled(port, client_id="shows", tls=context)
             await asyncio.sleep(0.1)
+
+
+async def test_a_carried_connection_is_shown_once_and_measured_at_both_ends(
+    platform: Installation, pair: tuple[Listener, Listener], key: DeviceKey
+) -> None:
+    one, other = pair
+    packets: list[dict[str, Any]] = []
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        path = f"/api/v1/devices/{key.id}/trace"
+        with platform.admin.stream("GET", path, timeout=60) as answer:
+            for line in answer.iter_lines():
+                if line == "event: started":
+                    loop.call_soon_threadsafe(begun.set)
+                elif line.startswith("data: {") and '"kind"' in line:
+                    packets.append(json.loads(line[6:]))
+                    if packets[-1]["kind"] == "closed" and packets[-1]["clientId"] == "far":
+                        return
+
+    def measured() -> bool:
+        path = f"/api/v1/devices/{key.id}/presence"
+        found = ok(platform.admin.get(path)).json()["connections"]
+        figures = next((one["figures"] for one in found if one["clientId"] == "far"), None) or {}
+        # The one comes from the listener that carries, the other from the device's home.
+        return bool(figures.get("roundTripMs")) and figures.get("messagesIn") == 1
+
+    async with connected(one.port, key.user_name, key.secret, client_id="near"):
+        watching = asyncio.create_task(asyncio.to_thread(watch))
+        await begun.wait()
+        # The listeners read along a moment later: a first connection shows that they do.
+        while not any(packet["clientId"] == "early" for packet in packets):
+            async with connected(other.port, key.user_name, key.secret, client_id="early"):
+                await asyncio.sleep(0.3)
+        async with connected(other.port, key.user_name, key.secret, client_id="far") as far:
+            await far.publish("v1/up/a", b"21")
+            await asyncio.to_thread(platform.until, measured, "it is not measured")
+        await asyncio.wait_for(watching, 60)
+    shown = [one["kind"] for one in packets if one["clientId"] == "far" and one["direction"]]
+    assert shown[:4] == ["CONNECT", "CONNACK", "PUBLISH", "PUBACK"]
+    homes = {packet["connection"].partition("-")[0] for packet in packets}
+    assert len(homes) == 1  # Only where the device is at home are its packets shown.
 
 
 @pytest.mark.parametrize("delay_s", [0, 2])

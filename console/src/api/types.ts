@@ -25,6 +25,13 @@ type Made<P extends keyof paths, S extends number = 201> = paths[P] extends {
   ? T
   : never
 
+/** The data of the events that `GET path` sends. */
+type Followed<P extends keyof paths> = paths[P] extends {
+  get: { responses: { 200: { content: { 'text/event-stream': infer T } } } }
+}
+  ? T
+  : never
+
 export type Me = Got<'/api/v1/auth/me'>
 export type Permission = Item<'/api/v1/permissions'>['permissions'][number]
 
@@ -117,3 +124,9 @@ export type SourceBody = Sent<'/api/v1/sources', 'post'>
 export type SourcePatch = Sent<'/api/v1/sources/{source_id}', 'patch'>
 export type SourceTrial = Made<'/api/v1/sources/test', 200>
 export type SourceLogEntry = Item<'/api/v1/sources/{source_id}/log'>
+
+export type Presence = Got<'/api/v1/devices/{device_id}/presence'>['connections'][number]
+export type TracedPacket = Followed<'/api/v1/devices/{device_id}/trace'>
+
+export type TopicRule = Item<'/api/v1/applications/{application_id}/topic-rules'>
+export type TopicRuleBody = Sent<'/api/v1/applications/{application_id}/topic-rules', 'post'>

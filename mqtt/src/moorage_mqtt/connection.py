@@ -36,6 +36,11 @@ class Connection(Exchange):
         # First bytes of the PUBLISH packets that `receive` may take without a second look.
         self._quick: frozenset[int] = frozenset()
 
+    @property
+    def unfinished(self) -> bytes:
+        """The bytes received of a packet that is not whole yet."""
+        return bytes(self._tail)
+
     def receive(self, data: bytes | bytearray | memoryview, now: float) -> list[Event]:
         """Take bytes from the network, cut anywhere, and return what they mean, in order."""
         events: list[Event] = []

@@ -38,6 +38,7 @@ class Exchange:
         "_window_out",
         "congested",
         "limits",
+        "sent",
         "session",
         "version",
     )
@@ -63,6 +64,8 @@ class Exchange:
         self._alias_maximum_out = 0
         self.congested = False
         """Set by the owner while the peer does not read what it is sent: QoS 0 is dropped."""
+        self.sent = 0
+        """How many PUBLISH packets were sent, repeats among them."""
 
     @property
     def is_open(self) -> bool:
@@ -340,10 +343,12 @@ class Exchange:
             if len(head) > self._peer_bytes:
                 return False
             out.append(head)
+            self.sent += 1
             return True
         if len(head) + 2 + len(tail) > self._peer_bytes:
             return False
         out += (repeated(head) if dup else head, packet_id.to_bytes(2, "big"), tail)
+        self.sent += 1
         return True
 
     def _pump(self, events: list[Event], now: float) -> None:

@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_camel
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from moorage import brokers, decoders, ingest, ledger, targets, telemetry, users
+from moorage import brokers, decoders, ingest, ledger, sessions, targets, telemetry, users
 from moorage.api_gateway import Limits
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
@@ -106,6 +106,7 @@ def build_app(
         uplink.door = door
         broker_door.guard, broker_door.registry = brokers.Guard(door, registry), registry
         app.state.feed = telemetry.Feed(database, doorbells)
+        app.state.traces = sessions.Traces(database, doorbells)
         running = [
             asyncio.create_task(work)
             for work in (

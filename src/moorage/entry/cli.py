@@ -42,6 +42,7 @@ for module, commands in {
         "decode": "Decode bytes with a decoder of the platform; without one, show which make "
         "sense of them.",
     },
+    "trace": {"trace": "Watch the MQTT packets of a device, in and out, for 15 minutes."},
     "things": {
         "get": "List things, or show one.",
         "create": "Make a thing and print it, with the secret that is shown only now if it "

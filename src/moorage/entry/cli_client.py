@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from httpx2 import Client, HTTPError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,16 +17,17 @@ from moorage.entry.remote import (
     Refused,
     Url,
     client_of,
+    complain,
+    events,
     find,
     ok,
     opened,
     own_url,
+    say,
 )
 from moorage.kit.errors import FieldInvalid
 
 Flag = Parameter(negative="")
-AGAIN_S = 1.0
-SILENCE_S = 60.0  # The feed says something every 15 seconds.
 
 
 def tail(
@@ -59,14 +56,19 @@ def tail(
         if application is not None:
             query["applicationId"] = find(client, "applications", application)["id"]
         names: dict[str, str] = {}
-        for event in _events(client, query):
+        for kind, event in events(client, "/api/v1/feed", query):
+            if kind == "lost":
+                complain("More came than could be shown; some messages are left out.")
+                continue
+            if kind == "ended":
+                raise Refused(what="You may not see this any more.")
             if as_json:
-                _say(json.dumps(event, ensure_ascii=False))
+                say(json.dumps(event, ensure_ascii=False))
                 continue
             device_id = event["deviceId"]
             if device_id not in names:
                 names[device_id] = ok(client.get(f"/api/v1/devices/{device_id}")).json()["name"]
-            _say(_line(event, names[device_id]))
+            say(_line(event, names[device_id]))
 
 
 def send(
@@ -98,7 +100,7 @@ def send(
     headers = {"Authorization": f"Bearer {key}", "Content-Type": kind}
     with opened(url or own_url(data_dir)) as client:
         answer = ok(client.post(path, content=content, headers=headers))
-    _say(f"{answer.status_code} {answer.text}")
+    say(f"{answer.status_code} {answer.text}")
 
 
 def decode(
@@ -138,39 +140,7 @@ def decode(
         (outcome,) = ok(client.post("/api/v1/decoders/try", json=body)).json()["outcomes"]
     if outcome["problem"]:
         raise Refused(what=outcome["problem"]["message"])
-    _say(json.dumps(outcome["document"], indent=2, ensure_ascii=False))
-
-
-# --- The feed ---------------------------------------------------------------
-
-
-def _events(client: Client, query: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Give what the feed brings, through every loss of connection once there was one."""
-    ok(client.get("/api/v1/auth/me"))
-    last = ""
-    while True:
-        headers = {"Last-Event-ID": last} if last else {}
-        with contextlib.suppress(HTTPError), client.stream(
-            "GET", "/api/v1/feed", params=query, headers=headers, timeout=SILENCE_S
-        ) as answer:  # fmt: skip
-            if answer.status_code >= 400:
-                answer.read()
-                ok(answer)
-            kind = ""
-            for line in answer.iter_lines():
-                name, _, value = line.partition(": ")
-                if name == "id":
-                    last = value
-                elif name == "event":
-                    kind = value
-                elif name == "data" and kind == "message":
-                    yield json.loads(value)
-                elif name == "data" and kind == "lost":
-                    _complain("More came than could be shown; some messages are left out.")
-                elif name == "data" and kind == "ended":
-                    raise Refused(what="You may not see this any more.")
-        _complain("Connecting again …")
-        time.sleep(AGAIN_S)
+    say(json.dumps(outcome["document"], indent=2, ensure_ascii=False))
 
 
 def _line(event: dict[str, Any], name: str) -> str:
@@ -197,12 +167,3 @@ def _show_suggestions(found: dict[str, Any]) -> None:
         document = json.dumps(item["outcome"]["document"], ensure_ascii=False)
         table.add_row(Text(item["name"]), f"{item['score']:.2f}", Text(document))
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _complain(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +20,8 @@ Url = Annotated[str, Parameter(env_var="MOORAGE_URL")]
 TIMEOUT_S = 30.0
 # Lists that take no words to search for.
 UNSEARCHED = ("permissions", "routes")
+AGAIN_S = 1.0
+SILENCE_S = 60.0  # Whatever is followed says something every 15 seconds.
 
 
 class Refused(MoorageError):
@@ -104,6 +109,45 @@ def ok(answer: Response) -> Response:
         if one["detail"] != what
     ]
     raise Refused(what="; ".join(wrong) or what)
+
+
+def events(client: Client, path: str, query: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """Give name and data of server-sent events, through every loss of connection but the first.
+
+    Raises Refused, Unreachable.
+    """
+    ok(client.get("/api/v1/auth/me"))
+    last = ""
+    while True:
+        headers = {"Last-Event-ID": last} if last else {}
+        with contextlib.suppress(HTTPError), client.stream(
+            "GET", path, params=query, headers=headers, timeout=SILENCE_S
+        ) as answer:  # fmt: skip
+            if answer.status_code >= 400:
+                answer.read()
+                ok(answer)
+            kind = ""
+            for line in answer.iter_lines():
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    last = value
+                elif name == "event":
+                    kind = value
+                elif name == "data":
+                    yield kind, json.loads(value)
+        complain("Connecting again …")
+        time.sleep(AGAIN_S)
+
+
+def say(line: str) -> None:
+    """Write a line of the answer."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def complain(line: str) -> None:
+    """Write a line that is no answer."""
+    sys.stderr.write(f"{line}\n")
 
 
 def own_url(data_dir: Path | None) -> str:

@@ -37,6 +37,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("devices.trim_changes", MINUTE_S, devices_jobs.trim_changes),
     Schedule("groups.notice_ends", HOUR_S, groups_jobs.notice_ends),
     Schedule("sessions.end_lost", 5 * SECOND_S, sessions_jobs.end_lost),
+    Schedule("sessions.end_traces", MINUTE_S, sessions_jobs.end_traces),
     Schedule("sessions.trim", HOUR_S, sessions_jobs.trim),
     Schedule("operations.end_overdue", 5 * SECOND_S, operations_jobs.end_overdue),
     Schedule("operations.trim", 10 * MINUTE_S, operations_jobs.trim),

@@ -15,7 +15,17 @@ from moorage.devices import Proof, Sender
 from moorage.kit.caller import Caller
 from moorage.kit.text import storable
 from moorage.ledger import RawMessage
-from moorage.sessions import KeptSession, Listener, PassedMessage, RetainedMessage, SharedMessage
+from moorage.sessions import (
+    Figures,
+    KeptSession,
+    Listener,
+    Measured,
+    PassedMessage,
+    RetainedMessage,
+    SharedMessage,
+    Terms,
+    TracedPacket,
+)
 
 Done = Callable[[Exception | None], None]
 # What a repeated PUBLISH has in common with its first: packet identifier, channel, payload.
@@ -116,7 +126,7 @@ class Presence:
     """A connection came or went.
 
     `cause` of a disconnect: `client`, `keep-alive`, `lost`, `taken-over`, `revoked`, `protocol`,
-    `overload`, `shutdown`.
+    `overload`, `shutdown`. `terms` are known of one that came, `figures` of one that went.
     """
 
     device: int
@@ -128,6 +138,8 @@ class Presence:
     address: str = ""
     tls: bool = False
     cause: str = ""
+    terms: Terms | None = None
+    figures: Figures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +397,24 @@ class Host(Protocol):
 
     def present(self, event: Presence) -> None:
         """Note that a device connected or disconnected; written in batches."""
+        ...
+
+    def observe(
+        self,
+        measure: Callable[[Collection[int]], Sequence[Measured]],
+        trace: Callable[[Mapping[int, frozenset[str]]], None],
+    ) -> None:
+        """Hand over what is asked about connections while they are open.
+
+        Args:
+            measure: gives the figures of devices' connections.
+            trace: is given the devices whose packets are watched from now on, all of them, each
+                with the names that it may call itself at CONNECT.
+        """
+        ...
+
+    def traced(self, device: int, packet: TracedPacket) -> None:
+        """Show a packet to those who watch a device; dropped and counted if they are too many."""
         ...
 
     def look_for_commands(self) -> None:

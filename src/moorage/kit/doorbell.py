@@ -11,11 +11,13 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from moorage.kit.db import Database
+from moorage.kit.db import FACTS_CHANNEL, Database
 
 log = structlog.get_logger()
 
 Ring = Callable[[str], None]
+# Facts after which somebody may see other devices, or nothing any more.
+_ABOUT_RIGHTS = ("devices.", "groups.", "organizations.", "users.")
 
 
 class Doorbells:
@@ -33,6 +35,16 @@ class Doorbells:
     def on(self, channel: str, ring: Ring) -> None:
         """Call `ring(payload)` when `channel` rings; to be called before `run`."""
         self._rings[channel].append(ring)
+
+    def on_rights(self, ring: Callable[[], None]) -> None:
+        """Call `ring` when somebody may see other devices than before; before `run`."""
+
+        def told(names: str) -> None:
+            if not names or any(name.startswith(_ABOUT_RIGHTS) for name in names.split(",")):
+                ring()
+
+        self.on(FACTS_CHANNEL, told)
+        self.on("moorage_devices", lambda _payload: ring())
 
     @property
     def cut_off_s(self) -> float:

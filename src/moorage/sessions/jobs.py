@@ -12,6 +12,11 @@ async def end_lost(tx: Tx) -> None:
     await service.end_lost(tx)
 
 
+async def end_traces(tx: Tx) -> None:
+    """Remove what traces have left behind that ended without a word; every minute."""
+    await service.end_left_behind(tx)
+
+
 async def trim(tx: Tx) -> None:
     """Forget connections that ended long ago, and sessions that expired; daily."""
     await service.trim(tx)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 SAID_GOODBYE = "client"
 TAKEN_OVER = "taken-over"
@@ -43,6 +47,80 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class WillAsked:
+    """What is to be published when a connection is lost, without its content.
+
+    Attributes:
+        topic: where to.
+        qos: 0, 1 or 2.
+        retain: whether it is to be retained.
+        delay_s: how long after the loss, in seconds.
+        size: of its content, in bytes.
+    """
+
+    topic: str
+    qos: int
+    retain: bool
+    delay_s: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was agreed on when a connection came to be.
+
+    Attributes:
+        tls_version: such as `TLSv1.3`; empty without TLS.
+        cipher: the cipher suite, by OpenSSL's name; empty without TLS.
+        keep_alive_s: after one and a half times so many seconds of silence it ends; 0 for never.
+        session_expiry_s: how long its session outlives it, in seconds.
+        will: what is published when it is lost; None for nothing.
+    """
+
+    tls_version: str
+    cipher: str
+    keep_alive_s: int
+    session_expiry_s: int
+    will: WillAsked | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured of a connection; None where it was not.
+
+    Attributes:
+        round_trip_ms: smoothed by the kernel of the listener that the client is connected to
+            (TCP_INFO): from a segment sent until the other end of the TCP connection, which may be
+            a proxy's, has acknowledged it. Milliseconds.
+        bytes_in, bytes_out: of the TCP connection, with TLS and WebSocket framing; out counts what
+            was acknowledged.
+        messages_in: PUBLISH packets taken in; what is sent again and known already is not counted.
+        messages_out: PUBLISH packets sent, repeats among them.
+    """
+
+    round_trip_ms: float | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    messages_in: int | None = None
+    messages_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Figures of an open connection.
+
+    Attributes:
+        number: the device in the message path.
+        client_id: tells a device's connections apart.
+        figures: those of the listener that says so; what it cannot know is None.
+    """
+
+    number: int
+    client_id: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceEvent:
     """A connection of a device came, went or was heard of again.
 
@@ -52,6 +130,8 @@ class PresenceEvent:
         client_id: tells a device's connections apart.
         cause: of the end: `client`, `keep-alive`, `lost`, `taken-over`, `revoked`, `protocol`,
             `shutdown`, `listener-lost`.
+        terms: of a connection that came, where they are known.
+        figures: of one that went, where they are known.
     """
 
     number: int
@@ -63,6 +143,83 @@ class PresenceEvent:
     address: str = ""
     tls: bool = False
     cause: str = ""
+    terms: Terms | None = None
+    figures: Figures | None = None
+
+
+class TracedPacket(msgspec.Struct, frozen=True, array_like=True):
+    """One packet of a traced device's connection, or what happened to that connection.
+
+    Attributes:
+        at_us: microseconds since 1970.
+        connection: tells the connections of one listener apart.
+        client_id: of the connection; empty before CONNECT.
+        direction: `in` from the device, `out` to it; empty for what is no packet.
+        kind: the packet's name in MQTT, such as `PUBLISH`; `opened` and `closed` of the
+            connection, `joined` where the trace begins in the middle of it, `malformed` for bytes
+            that are no packet.
+        size: of the whole packet, in bytes.
+        packet_id: 0 where the packet has none.
+        qos: of a PUBLISH; None of others.
+        topic: of a PUBLISH; None of others.
+        codes, reasons: the reason codes, and what they are called in the standard.
+        details: what else the packet says that is no content, by name; secrets are left out.
+        properties: of MQTT 5: name and value; those of authentication without their value.
+        payload: the first bytes of a message; None where there is none.
+        payload_size: its whole size, in bytes.
+    """
+
+    at_us: int
+    connection: int
+    client_id: str
+    direction: str
+    kind: str
+    size: int = 0
+    packet_id: int = 0
+    qos: int | None = None
+    dup: bool = False
+    retain: bool = False
+    topic: str | None = None
+    codes: tuple[int, ...] = ()
+    reasons: tuple[str, ...] = ()
+    details: dict[str, Any] = {}
+    properties: tuple[tuple[str, Any], ...] = ()
+    payload: bytes | None = None
+    payload_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TracedBatch:
+    """What one listener has written of a device's packets at once.
+
+    Attributes:
+        number: the device in the message path.
+        n: counts the batches of that listener.
+        dropped: how many packets before these were more than could be kept.
+    """
+
+    number: int
+    listener_id: UUID
+    n: int
+    packets: tuple[TracedPacket, ...]
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Somebody traces a device's packets.
+
+    Attributes:
+        number: the device in the message path.
+        ends_at: when it ends by itself.
+        shows_content: whether payloads and values of properties are shown.
+    """
+
+    id: UUID
+    number: int
+    device_id: UUID
+    ends_at: datetime
+    shows_content: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +301,13 @@ class RetainedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """One connection of a device, the present or the last one of its client id."""
+    """One connection of a device, the present or the last one of its client id.
+
+    Attributes:
+        terms: fields of `Terms`; None where they are not known.
+        figures: fields of `Figures`; None before anything was measured.
+        measured_at: when they were.
+    """
 
     device_id: UUID
     client_id: str
@@ -157,6 +320,9 @@ class Presence:
     version: str
     address: str
     tls: bool
+    terms: Mapping[str, Any] | None
+    figures: Mapping[str, Any] | None
+    measured_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,34 @@
-"""HTTP of presence."""
+"""HTTP of presence, and the live trace of a device's packets."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
 
 from moorage.devices import DeviceUnknown
 from moorage.kit import pages
-from moorage.kit.errors import CursorInvalid, FieldInvalid
+from moorage.kit.caller import Caller
+from moorage.kit.db import DatabaseUnavailable
+from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
 from moorage.kit.http import Asked, PageOut, Signed, Tx, may_fail
 
 from . import service
-from .model import Presence, PresenceFilter
-from .schemas import DevicePresenceOut, PresenceOut
+from .errors import TooManyTraces
+from .model import Presence, PresenceFilter, Watch
+from .schemas import DevicePresenceOut, PacketOut, PresenceOut, packet_out
 
 router = APIRouter(prefix="/api/v1", tags=["presence"])
+LOOK_EVERY_S = 1.0
+BEAT_S = 5.0
+# What the data of an event `packet` is.
+_PACKET = PacketOut.model_json_schema(mode="serialization")
 
 
 @router.get("/presence", response_model=PageOut[PresenceOut],
@@ -43,3 +55,69 @@ async def get_presence(device_id: UUID, tx: Tx, caller: Signed) -> DevicePresenc
         silent_since=device.silent_since,
         connections=[PresenceOut.model_validate(c) for c in connections],
     )
+
+
+# --- Packets ----------------------------------------------------------------
+
+
+@router.get("/devices/{device_id}/trace", response_class=StreamingResponse,
+            responses={200: {"content": {"text/event-stream": {"schema": _PACKET}}},
+                       **may_fail(DeviceUnknown, TooManyTraces)})  # fmt: skip
+async def trace_device(device_id: UUID, request: Request, caller: Signed) -> StreamingResponse:
+    """Watch the MQTT packets of a device, as server-sent events, for at most 15 minutes.
+
+    Events: `started`; `packet`; `dropped`, where more came than is shown; `ended`, because the time
+    is up (`time`) or the caller may not see the device any more (`rights`). Passwords and other
+    secrets are left out; payloads and the values of properties are for those who may read messages.
+    """
+    async with request.app.state.database.begin(caller) as tx:
+        watch, shown = await service.start_trace(tx, caller, device_id)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    stream = _packets(request, caller, watch, shown)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+async def _packets(
+    request: Request, caller: Caller, watch: Watch, shown: dict[UUID, int]
+) -> AsyncIterator[bytes]:
+    """Write events until the client goes, the time is up, or the caller may not see the device."""
+    traces: service.Traces = request.app.state.traces
+    loop = asyncio.get_running_loop()
+    with traces.told(watch) as watcher:
+        yield _event("started", {"endsAt": watch.ends_at, "content": watch.shows_content})
+        beat_at = loop.time()
+        while True:
+            rang = await watcher.wait(LOOK_EVERY_S)
+            is_due = watcher.rights_changed or loop.time() >= beat_at
+            if not rang and not is_due and watch.ends_at > datetime.now(UTC):
+                continue
+            try:
+                async with request.app.state.database.begin() as tx:
+                    if is_due:
+                        watcher.rights_changed, beat_at = False, loop.time() + BEAT_S
+                        caller = await request.scope["state"]["recognise"](tx)
+                        await service.keep_alive(tx, caller, watch)
+                    watch, batches = await service.read_packets(tx, caller, watch, shown)
+            except DatabaseUnavailable:
+                return  # Nobody's rights have ended: the client comes back by itself.
+            except MoorageError:
+                yield _event("ended", {"reason": "rights"})
+                return
+            for batch in batches:
+                shown[batch.listener_id] = batch.n
+                for packet in batch.packets:
+                    yield _event("packet", packet_out(batch, packet, watch.shows_content))
+                if batch.dropped:
+                    yield _event("dropped", {"count": batch.dropped})
+            if watch.ends_at <= tx.now:
+                yield _event("ended", {"reason": "time"})
+                return
+            if is_due:
+                yield b": alive\n\n"
+
+
+_json = msgspec.json.Encoder().encode
+
+
+def _event(name: str, data: object) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), _json(data))

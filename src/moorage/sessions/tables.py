@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from moorage.kit.tables import metadata
 
@@ -67,6 +68,11 @@ session_presence = Table(
     Column("version", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("tls", Boolean, nullable=False),
+    # Fields of `Terms`, where the door knows them.
+    Column("terms", JSONB(none_as_null=True)),
+    # Fields of `Figures` that were measured: on the way of its end, and when somebody looked.
+    Column("figures", JSONB(none_as_null=True)),
+    Column("measured_at", DateTime(timezone=True)),
     postgresql_with={"fillfactor": 70},
 )
 Index(
@@ -78,6 +84,32 @@ Index(
     "session_presence_gone",
     session_presence.c.disconnected_at,
     postgresql_where=~session_presence.c.connected,
+)
+
+# Who traces a device's packets. A process that dies leaves its watch behind, which ends by itself.
+session_watches = Table(
+    "session_watches",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("number", ForeignKey("devices.number", ondelete="CASCADE"), nullable=False),
+    Column("caller_id", Uuid, nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+    Column("alive_until", DateTime(timezone=True), nullable=False),
+)
+Index("session_watches_number", session_watches.c.number)
+
+# What those see: a minute of it. It is worth nothing after a crash of the server.
+session_packets = Table(
+    "session_packets",
+    metadata,
+    Column("number", ForeignKey("devices.number", ondelete="CASCADE"), primary_key=True),
+    Column("listener_id", Uuid, primary_key=True),
+    # Counts the batches of a listener.
+    Column("n", BigInteger, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("dropped", Integer, nullable=False),
+    Column("packets", LargeBinary, nullable=False),
+    prefixes=["UNLOGGED"],
 )
 
 # What a device finds again, whichever listener it comes to and whatever has happened to the last.

@@ -17,19 +17,29 @@ import { Vitals } from '@/features/telemetry/Vitals'
 import { useAddress } from '@/parts/address'
 import { CopyValue } from '@/parts/Copy'
 import { Failure } from '@/parts/Failure'
-import { useFormat } from '@/parts/format'
 import { MiniMap } from '@/parts/MiniMap'
 import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
+import { Connection } from './Connection'
 import { DeviceSettings } from './DeviceSettings'
 import { deviceQuery, photoAddress, presenceQuery } from './queries'
 import { Timeline } from './Timeline'
+import { Trace } from './Trace'
 import { UnknownBytes } from './UnknownBytes'
-import { CONNECTIVITY_TONE, STATE_TONE, useCause } from './words'
+import { CONNECTIVITY_TONE, STATE_TONE } from './words'
 
-const TABS = ['live', 'readings', 'messages', 'operations', 'notices', 'timeline', 'settings'] as const
+const TABS = [
+  'live',
+  'readings',
+  'messages',
+  'operations',
+  'notices',
+  'timeline',
+  'trace',
+  'settings',
+] as const
 const WORD = {
   live: 'devices.live',
   readings: 'devices.readings',
@@ -37,6 +47,7 @@ const WORD = {
   operations: 'places.operations',
   notices: 'places.notices',
   timeline: 'devices.timeline',
+  trace: 'trace.tab',
   settings: 'devices.settings',
 } as const
 
@@ -69,6 +80,7 @@ export function DevicePage() {
     operations: present,
     notices: present,
     timeline: present,
+    trace: present,
     settings: present && can('devices:manage', device?.organizationId),
   }
   const asked = TABS.find((name) => name === address.tab && may[name])
@@ -160,6 +172,9 @@ export function DevicePage() {
               <Tabs.Panel value="timeline">
                 <Timeline device={device} />
               </Tabs.Panel>
+              <Tabs.Panel value="trace">
+                <Trace key={id} deviceId={id} />
+              </Tabs.Panel>
               <Tabs.Panel value="settings">
                 <DeviceSettings device={device} />
               </Tabs.Panel>
@@ -178,8 +193,6 @@ export function DevicePage() {
 
 function About({ device, application, past }: { device: Device; application?: string; past: boolean }) {
   const { t } = useTranslation()
-  const format = useFormat()
-  const cause = useCause()
   const presence = useQuery(presenceQuery(device.id)).data
   const connection = presence?.connections.find((c) => c.connected) ?? presence?.connections[0]
   const point = device.location?.coordinates
@@ -226,30 +239,7 @@ function About({ device, application, past }: { device: Device; application?: st
       {photo && (
         <Image src={photo} alt={t('photo.alt', { name: device.name })} radius="md" mah={260} fit="cover" />
       )}
-      {connection && !past && (
-        <Panel title={t('devices.connection')}>
-          <Facts
-            rows={[
-              [
-                t('fields.state'),
-                <Status key="state" tone={connection.connected ? 'good' : 'quiet'}>
-                  {connection.connected ? t('connectivity.connected') : t('devices.disconnected')}
-                </Status>,
-              ],
-              [t('devices.protocol'), `${connection.protocol.toUpperCase()} ${connection.version}`],
-              [t('devices.encryption'), connection.tls ? 'TLS' : t('devices.plain')],
-              [t('devices.address'), connection.address],
-              [
-                connection.connected ? t('devices.connectedSince') : t('devices.disconnectedAt'),
-                format.instant(connection.disconnectedAt ?? connection.connectedAt),
-              ],
-              ...(connection.cause
-                ? [[t('devices.cause'), cause(connection.cause)] as [string, string]]
-                : []),
-            ]}
-          />
-        </Panel>
-      )}
+      {connection && !past && <Connection connection={connection} />}
       {point && point[0] !== undefined && point[1] !== undefined && (
         <Panel title={t('fields.location')} flush>
           <div style={{ padding: 12 }}>

@@ -9,6 +9,8 @@ import type {
   DevicePatch,
   ImportReport,
   Task,
+  TopicRule,
+  TopicRuleBody,
 } from '@/api/types'
 import { wordsOf } from '@/parts/address'
 import { durationSeconds } from '@/parts/format'
@@ -190,7 +192,9 @@ export const presenceQuery = (id: string) =>
     queryKey: ['devices', id, 'presence'],
     queryFn: () =>
       ok(api.GET('/api/v1/devices/{device_id}/presence', { params: { path: { device_id: id } } })),
-    refetchInterval: 10_000,
+    // Who asks has what is open measured, and finds that a moment later.
+    refetchInterval: ({ state }) =>
+      state.data?.connections.some((one) => one.connected && one.terms && !one.measuredAt) ? 1_000 : 5_000,
   })
 
 /** A device's life so far, the newest step first. */
@@ -268,3 +272,28 @@ export const importDevices = (
       headers: { 'Content-Type': type },
     }),
   ) as Promise<ImportReport>
+
+export const listTopicRules = (applicationId: string) =>
+  ok(
+    api.GET('/api/v1/applications/{application_id}/topic-rules', {
+      params: { path: { application_id: applicationId } },
+    }),
+  )
+
+export const makeTopicRule = (applicationId: string, body: TopicRuleBody) =>
+  ok(
+    api.POST('/api/v1/applications/{application_id}/topic-rules', {
+      params: { path: { application_id: applicationId } },
+      body,
+    }),
+  )
+
+const ruleAt = (rule: TopicRule) => ({
+  params: { path: { application_id: rule.applicationId, rule_id: rule.id } },
+})
+
+export const changeTopicRule = (rule: TopicRule, body: TopicRuleBody) =>
+  ok(api.PATCH('/api/v1/applications/{application_id}/topic-rules/{rule_id}', { ...ruleAt(rule), body }))
+
+export const removeTopicRule = (rule: TopicRule) =>
+  ok(api.DELETE('/api/v1/applications/{application_id}/topic-rules/{rule_id}', ruleAt(rule)))

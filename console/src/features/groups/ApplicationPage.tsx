@@ -8,6 +8,7 @@ import type { Task } from '@/api/types'
 import { Timeline } from '@/features/audit/Timeline'
 import { useSession } from '@/features/auth/session'
 import { DeviceList } from '@/features/devices/DeviceList'
+import { TopicRules } from '@/features/devices/TopicRules'
 import { NoticeList } from '@/features/notifications/NoticeList'
 import { KEPT, useKeptByDefault } from '@/features/organizations/Keeping'
 import { useQuotaRows } from '@/features/organizations/Quotas'
@@ -103,6 +104,7 @@ export function ApplicationPage() {
             {t('places.devices')} {application ? `(${format.number(application.deviceCount)})` : ''}
           </Tabs.Tab>
           <Tabs.Tab value="notices">{t('places.notices')}</Tabs.Tab>
+          <Tabs.Tab value="topics">{t('topicRules.title')}</Tabs.Tab>
           <Tabs.Tab value="about">{t('common.about')}</Tabs.Tab>
           {can('audit:read') && <Tabs.Tab value="timeline">{t('devices.timeline')}</Tabs.Tab>}
         </Tabs.List>
@@ -111,6 +113,9 @@ export function ApplicationPage() {
         </Tabs.Panel>
         <Tabs.Panel value="notices">
           <NoticeList applicationId={id} />
+        </Tabs.Panel>
+        <Tabs.Panel value="topics">
+          <TopicRules applicationId={id} may={can('devices:manage', application?.organizationId)} />
         </Tabs.Panel>
         <Tabs.Panel value="timeline">
           <Timeline subjectId={id} />

@@ -237,6 +237,9 @@ export const administration = {
       application_moved: 'Applikation flyttet',
       application_removed: 'Applikation fjernet',
     },
+    sessions: {
+      device_traced: 'Enhedens pakker sporet',
+    },
     devices: {
       authority_added: 'Udsteder af certifikater registreret',
       authority_removed: 'Udsteder af certifikater trukket tilbage',

@@ -71,6 +71,9 @@ export const errors = {
       dates_reversed: 'Slutdatoen ligger før startdatoen.',
     },
     authority_unknown: 'Installationen har ingen myndighed, som enheder skulle stole på.',
+    sessions: {
+      too_many_traces: 'Du sporer allerede {{limit}} enheder. Afslut en af sporingerne først.',
+    },
     devices: {
       not_there_then: 'Dengang var enheden der ikke endnu, eller ikke hvor du må se den.',
       past_not_kept: 'Hvad enheder var, gemmes i 366 dage. Vælg et senere tidspunkt.',

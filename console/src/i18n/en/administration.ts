@@ -237,6 +237,9 @@ export const administration = {
       application_moved: 'Application moved',
       application_removed: 'Application removed',
     },
+    sessions: {
+      device_traced: 'Packets of a device traced',
+    },
     devices: {
       authority_added: 'Authority of certificates registered',
       authority_removed: 'Authority of certificates taken back',

@@ -70,6 +70,9 @@ export const errors = {
       dates_reversed: 'The end date lies before the start date.',
     },
     authority_unknown: 'This installation has no authority that devices would have to trust.',
+    sessions: {
+      too_many_traces: 'You trace {{limit}} devices already. End one of these traces first.',
+    },
     devices: {
       not_there_then: 'At that time the device was not there yet, or not where you may see it.',
       past_not_kept: 'What devices were is kept for 366 days. Choose a later time.',

@@ -267,6 +267,11 @@ async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
     return await store.senders.numbers_of(tx, device_ids)
 
 
+async def names_of(tx: Tx, numbers: Iterable[int]) -> Mapping[int, frozenset[str]]:
+    """Tell by which names devices may sign in: user names of passwords, and their ids."""
+    return await store.senders.names_of(tx, numbers)
+
+
 async def numbers_in(tx: Tx, application_ids: Iterable[UUID]) -> Mapping[UUID, list[int]]:
     """List the message path's numbers of applications' devices; for schedules only."""
     return await store.senders.numbers_in(tx, application_ids)

@@ -408,6 +408,20 @@ async def numbers_of(tx: Tx, device_ids: Iterable[UUID]) -> dict[UUID, int]:
     return {row.id: row.number for row in await tx.execute(query)}
 
 
+async def names_of(tx: Tx, numbers: Iterable[int]) -> dict[int, frozenset[str]]:
+    """Tell by which names devices may sign in: user names of passwords, and their ids."""
+    c = device_credentials
+    query = (
+        select(devices.c.number, devices.c.id, c.c.user_name)
+        .outerjoin(c, and_(c.c.device_id == devices.c.id, c.c.user_name.is_not(None)))
+        .where(devices.c.number.in_(list(numbers)))
+    )
+    found: dict[int, set[str]] = {}
+    for row in await tx.execute(query):
+        found.setdefault(row.number, {str(row.id)}).add(row.user_name or str(row.id))
+    return {number: frozenset(names) for number, names in found.items()}
+
+
 async def numbers_in(tx: Tx, application_ids: Iterable[UUID]) -> dict[UUID, list[int]]:
     """List the numbers of applications' devices."""
     query = select(devices.c.application_id, devices.c.number).where(

@@ -39,6 +39,7 @@ from .keeping import Keeping
 from .limits import DeviceLimits
 from .living import Living
 from .notes import Notes
+from .observing import Observing
 from .process import CONSUMER
 from .quotas import Quotas
 from .room import Room
@@ -140,6 +141,9 @@ class Door:
         self.bury = self._living.bury
         self.meet = self._living.meet
         self.begin_life = self._living.begin
+        self._observing = Observing(database, doorbells, lambda: self.listener_id)
+        self.observe = self._observing.observe
+        self.traced = self._observing.traced
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas.changed.set())
         doorbells.on("moorage_operations", lambda _payload: self._down.look())
         self._id = uuid7()
@@ -159,6 +163,7 @@ class Door:
             tasks.create_task(self._down.run())
             tasks.create_task(self._write_notes())
             tasks.create_task(self._keeping.run())
+            tasks.create_task(self._observing.run())
             tasks.create_task(self._quotas.follow(self._database))
             tasks.create_task(self._quotas.share_for_ever(self._database, self._id))
             tasks.create_task(self._room.watch(self._database))

@@ -138,4 +138,6 @@ def _event(presence: Presence) -> sessions.PresenceEvent:
         presence.address,
         presence.tls,
         presence.cause,
+        presence.terms,
+        presence.figures,
     )

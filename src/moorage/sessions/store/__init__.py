@@ -1,5 +1,5 @@
-"""The only SQL about sessions: listeners and homes, presence, what devices find again."""
+"""The only SQL about sessions: listeners and homes, presence, traces, what devices find again."""
 
-from . import kept, listeners, presence, shared
+from . import kept, listeners, presence, shared, traces
 
-__all__ = ["kept", "listeners", "presence", "shared"]
+__all__ = ["kept", "listeners", "presence", "shared", "traces"]

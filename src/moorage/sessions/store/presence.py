@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from uuid import UUID
 
@@ -11,9 +11,9 @@ from sqlalchemy import Uuid, column, func, or_, select, table, update
 
 from moorage.kit import pages
 from moorage.kit.caller import Reach
-from moorage.kit.db import Tx
+from moorage.kit.db import Tx, to_json
 
-from ..model import LISTENER_LOST, Presence, PresenceEvent, PresenceFilter
+from ..model import LISTENER_LOST, Figures, Measured, Presence, PresenceEvent, PresenceFilter
 from ..tables import session_presence
 
 # Whose a device is stands in the slice of devices below; a page of connections is cut by it in
@@ -45,35 +45,46 @@ async def end_all(tx: Tx, listener_ids: Iterable[UUID]) -> list[int]:
 _CAME = """
 INSERT INTO session_presence AS p (
     number, client_id, listener_id, connected, connected_at, last_contact_at, disconnected_at,
-    cause, protocol, version, address, tls
+    cause, protocol, version, address, tls, terms
 )
 SELECT e.number, e.client_id, :listener, true, e.at, e.at, NULL, NULL, e.protocol, e.version,
-       e.address, e.tls
+       e.address, e.tls, e.terms
 FROM unnest(
     CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:at AS timestamptz[]),
     CAST(:protocols AS text[]), CAST(:versions AS text[]), CAST(:addresses AS text[]),
-    CAST(:tls AS boolean[])
-) AS e(number, client_id, at, protocol, version, address, tls)
+    CAST(:tls AS boolean[]), CAST(:terms AS jsonb[])
+) AS e(number, client_id, at, protocol, version, address, tls, terms)
 WHERE e.number = ANY(CAST(:known AS integer[]))
 ORDER BY e.number, e.client_id
 ON CONFLICT (number, client_id) DO UPDATE SET
     listener_id = excluded.listener_id, connected = true, connected_at = excluded.connected_at,
     last_contact_at = excluded.last_contact_at, disconnected_at = NULL, cause = NULL,
     protocol = excluded.protocol, version = excluded.version, address = excluded.address,
-    tls = excluded.tls
+    tls = excluded.tls, terms = excluded.terms, figures = NULL, measured_at = NULL
 WHERE p.connected_at <= excluded.connected_at
 """
 
 _WENT = """
 UPDATE session_presence p
 SET connected = false, disconnected_at = e.at, last_contact_at = greatest(p.last_contact_at, e.at),
-    cause = e.cause
+    cause = e.cause, figures = coalesce(p.figures || e.figures, e.figures, p.figures),
+    measured_at = CASE WHEN e.figures IS NULL THEN p.measured_at ELSE e.at END
 FROM unnest(
     CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:at AS timestamptz[]),
-    CAST(:causes AS text[])
-) AS e(number, client_id, at, cause)
+    CAST(:causes AS text[]), CAST(:figures AS jsonb[])
+) AS e(number, client_id, at, cause, figures)
 WHERE p.number = e.number AND p.client_id = e.client_id AND p.connected
   AND p.connected_at <= e.at AND p.listener_id = :listener
+"""
+
+# Of a connection that another listener carries, its home and that one each know a part.
+_MEASURED = """
+UPDATE session_presence p
+SET figures = coalesce(p.figures, '{}') || e.figures, measured_at = :now
+FROM unnest(
+    CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:figures AS jsonb[])
+) AS e(number, client_id, figures)
+WHERE p.number = e.number AND p.client_id = e.client_id AND p.connected
 """
 
 
@@ -92,6 +103,7 @@ async def came(
             "versions": [e.version for e in events],
             "addresses": [e.address for e in events],
             "tls": [e.tls for e in events],
+            "terms": [None if e.terms is None else to_json(asdict(e.terms)) for e in events],
             "known": list(known),
         },
     )
@@ -107,8 +119,27 @@ async def went(tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent]) -> No
             "clients": [e.client_id for e in events],
             "at": [e.at for e in events],
             "causes": [e.cause for e in events],
+            "figures": [None if e.figures is None else _known(e.figures) for e in events],
         },
     )
+
+
+async def measured(tx: Tx, found: Sequence[Measured]) -> None:
+    """Write what was measured of open connections; at most once a device and client id."""
+    await tx.execute(
+        _MEASURED,
+        {
+            "now": tx.now,
+            "numbers": [one.number for one in found],
+            "clients": [one.client_id for one in found],
+            "figures": [_known(one.figures) for one in found],
+        },
+    )
+
+
+def _known(figures: Figures) -> str:
+    """Write the figures that were measured."""
+    return to_json({name: n for name, n in asdict(figures).items() if n is not None})
 
 
 async def connected_of(tx: Tx, numbers: Iterable[int]) -> set[int]:

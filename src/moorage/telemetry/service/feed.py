@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from moorage import ledger
-from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
 
 from ..model import Derived
@@ -29,8 +29,6 @@ GATHER_S = 0.004
 LONGEST_QUEUE = 2_000
 # How far back a follower may resume.
 LONGEST_RESUME = 20_000
-# Facts after which somebody may see other devices, or nothing any more.
-_ABOUT = ("devices.", "groups.", "organizations.", "users.")
 
 
 class _Head(msgspec.Struct, array_like=True, gc=False):
@@ -124,12 +122,7 @@ class Feed:
         self._positions: dict[int, ledger.Position] = {}
         self._bell = asyncio.Event()
         doorbells.on(ledger.CHANNEL[ledger.LogName.DERIVED], lambda _payload: self._bell.set())
-        doorbells.on(FACTS_CHANNEL, self._facts)
-        doorbells.on("moorage_devices", lambda _payload: self._ask_anew())
-
-    def _facts(self, names: str) -> None:
-        if not names or any(name.startswith(_ABOUT) for name in names.split(",")):
-            self._ask_anew()
+        doorbells.on_rights(self._ask_anew)
 
     def _ask_anew(self) -> None:
         for follower in self._followers:

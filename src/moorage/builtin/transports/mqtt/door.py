@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from math import ceil
@@ -16,6 +16,7 @@ import structlog
 from moorage.plugin import (
     Command,
     Host,
+    Measured,
     MoorageError,
     Presence,
     RawMessage,
@@ -29,16 +30,18 @@ from moorage_mqtt import V5, Broker, Publish, ReasonCode, Wheel, Will
 
 from . import subscriptions
 from .catching import Catching
+from .figures import figures_of, terms_of
 from .keeper import Keeper
 from .line import OVERLOAD, SHUTDOWN, Line
 from .link import Link
 from .messages import to_messages
-from .neighbours import Neighbours
+from .neighbours import Carrier, Neighbours
 from .porch import Porch
 from .proxied import Doorstep
 from .routes import Routes
 from .sessions import SERVICES, Kept, Mark, WillAs
 from .settings import DoorSettings
+from .tap import Tap
 
 log = structlog.get_logger()
 
@@ -88,6 +91,10 @@ class Door:
         self._committing = 0
         self._changed = asyncio.Event()  # A connection has gone, or a batch was committed.
         self._overloaded: set[Line] = set()
+        self.carried: set[Carrier] = set()
+        """Those whose device is at home at another listener."""
+        self.traced: Mapping[int, frozenset[str]] = {}
+        """The devices whose packets somebody watches, and how they may call themselves."""
 
     # --- Connections --------------------------------------------------------------------------
 
@@ -116,6 +123,10 @@ class Door:
     def arrived(self, link: Line, kept: Kept) -> None:
         """Tell the host that a device has connected, and watch its keep-alive."""
         self._present(link, kept, connected=True)
+        if link.tap is not None:
+            link.tap.let_go()
+        elif kept.number in self.traced:
+            link.tap = Tap(link, kept.number)
         if (deadline := link.core.deadline) is not None:
             self.watch(link, deadline)
 
@@ -214,8 +225,31 @@ class Door:
                 link.address,
                 link.tls,
                 cause,
+                terms_of(link) if connected else None,
+                None if connected else figures_of(link),
             )
         )
+
+    def measure(self, devices: Collection[int]) -> Sequence[Measured]:
+        """Measure the open connections of devices, and those that are carried from here."""
+        found = [
+            Measured(kept.number, kept.client_id, figures_of(kept.link))
+            for device in devices
+            for kept in self.broker.of(device)
+            if kept.link is not None and not kept.link.ended
+        ]
+        for one in self.carried:
+            if one.device in devices:
+                found.append(Measured(one.device, one.client_id, figures_of(one.link)))
+        return found
+
+    def trace(self, traced: Mapping[int, frozenset[str]]) -> None:
+        """Read along on the connections of these devices from now on, and of no others."""
+        before, self.traced = self.traced, traced
+        for device in before.keys() ^ traced.keys():
+            for kept in self.broker.of(device):
+                if kept.link is not None and not kept.link.ended:
+                    kept.link.tap = Tap(kept.link, device) if device in traced else None
 
     def _relieved(self) -> None:
         links = list(self._overloaded)

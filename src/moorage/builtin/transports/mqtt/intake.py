@@ -68,6 +68,7 @@ class Intake(Line):
                 self._other(event)
 
     def _take_in(self, publish: Publish) -> None:
+        self.messages_in += 1
         uplink = known = self._topics.get(publish.topic)
         if uplink is None:
             if self.door.settings.is_open:

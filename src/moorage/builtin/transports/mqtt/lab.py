@@ -21,6 +21,7 @@ from moorage.plugin import (
     Kind,
     Listener,
     Listening,
+    Measured,
     MoorageError,
     Presence,
     Print,
@@ -32,6 +33,7 @@ from moorage.plugin import (
     Service,
     Shared,
     SharedMessage,
+    TracedPacket,
     Uplink,
     Wait,
 )
@@ -230,6 +232,16 @@ class OpenHost:
 
     def present(self, event: Presence) -> None:
         """Keep no presence."""
+
+    def observe(
+        self,
+        measure: Callable[[Collection[int]], Sequence[Measured]],
+        trace: Callable[[Mapping[int, frozenset[str]]], None],
+    ) -> None:
+        """Ask nothing about connections."""
+
+    def traced(self, device: int, packet: TracedPacket) -> None:
+        """Show packets to nobody."""
 
     def look_for_commands(self) -> None:
         """Have no commands."""

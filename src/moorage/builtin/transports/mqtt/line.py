@@ -10,6 +10,7 @@ from moorage_mqtt import Event, ReasonCode, ServerConnection
 
 from .proxied import UNTRUSTED, begins
 from .sessions import Kept
+from .tap import Tap
 from .websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Line(asyncio.Protocol):
         "_unsent",
         "_websocket",
         "address",
+        "carried_over",
         "carrier",
         "certificate",
         "core",
@@ -49,6 +51,8 @@ class Line(asyncio.Protocol):
         "ended",
         "is_carried",
         "kept",
+        "messages_in",
+        "tap",
         "tls",
         "transport",
     )
@@ -78,8 +82,14 @@ class Line(asyncio.Protocol):
         self.ended = False
         self.due_at = -1
         self.address = carried_from or ""
+        self.carried_over = ("", "")
+        """Version and cipher of the client's TLS, if another listener carries its bytes here."""
         self.carrier: Carrier | None = None
         """Where the client's bytes go, if its device is at home at another listener."""
+        self.messages_in = 0
+        """How many messages were taken in."""
+        self.tap: Tap | None = None
+        """Shows its packets, if somebody may want to see them."""
         self.transport: asyncio.Transport
         self._stopped = 0
         self._unanswered: list[int] = []  # What was refused without a word (MQTT 3.1.1).
@@ -101,6 +111,8 @@ class Line(asyncio.Protocol):
         if not self.door.admit(self):
             self.ended = True
             self.transport.abort()
+        elif self.door.traced:
+            self.tap = Tap(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
@@ -114,6 +126,8 @@ class Line(asyncio.Protocol):
                 self._refused("malformed", self._websocket.refusal)
                 self.end("protocol")
                 return
+        if self.tap is not None:
+            self.tap.received(data)
         if self.kept is None and self._passes_on(data):
             return
         events = self.core.receive(data, self.door.time())
@@ -156,6 +170,7 @@ class Line(asyncio.Protocol):
     def carry(self, carrier: Carrier) -> None:
         """Have another listener serve the client."""
         self.carrier = carrier
+        self.tap = None  # Its home sees the same.
         early, self._early = self._early, b""
         carrier.write(early)
         self.go_on(BUSY)
@@ -212,7 +227,7 @@ class Line(asyncio.Protocol):
         kept = self.kept
         is_held = kept is not None and self.door.keeper.holds(kept)
         if not is_held and (data := self.core.take()):
-            self.transport.write(data)
+            self._write(data)
         if self.core.is_closed and not self.ended:
             self.end("protocol")
 
@@ -229,8 +244,13 @@ class Line(asyncio.Protocol):
             self.end("overload", ReasonCode.QUOTA_EXCEEDED, "The session cannot be kept.")
             return
         if data:
-            self.transport.write(data)
+            self._write(data)
         self.flush()
+
+    def _write(self, data: bytes) -> None:
+        if self.tap is not None:
+            self.tap.sent(data)
+        self.transport.write(data)
 
     # --- The end ------------------------------------------------------------------------------
 
@@ -259,7 +279,9 @@ class Line(asyncio.Protocol):
             core.refuse(code, reason)
         said = core.take() if cause != "lost" else b""
         if said:
-            self.transport.write(said)
+            self._write(said)
+        if self.tap is not None:
+            self.tap.closed(cause)
         for packet_id in self._unanswered:
             core.acknowledge(packet_id, ReasonCode.QUOTA_EXCEEDED)
         if self.kept is not None:

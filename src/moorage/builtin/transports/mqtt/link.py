@@ -126,6 +126,8 @@ class Link(Proving):
         sender = await self._recognise(credentials, proved)
         if sender is None or self.ended:
             return
+        if self.tap is not None and not self.tap.known(sender.number):
+            self.tap = None
         if connect.will and not door.may_publish(sender, connect.will.topic):
             text = f"A will to {connect.will.topic[:200]} is not allowed."
             device = sender.number if isinstance(sender, Sender) else None

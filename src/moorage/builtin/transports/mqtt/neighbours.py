@@ -19,6 +19,7 @@ import structlog
 from moorage.plugin import Listener, Peers, Sender
 from moorage_mqtt import ReasonCode
 
+from .figures import encryption_of
 from .following import Follower
 from .line import UNREAD
 from .link import Link
@@ -45,8 +46,9 @@ class _Hello(msgspec.Struct, array_like=True, tag="device"):
     client_id: str
     address: str
     tls: bool
-    certificate: bytes = b""
-    vouched: Proved | None = None
+    encryption: tuple[str, str]
+    certificate: bytes
+    vouched: Proved | None
 
 
 class _Follow(msgspec.Struct, array_like=True, tag="follow"):
@@ -112,8 +114,8 @@ class Neighbours:
 
     async def _ask(self, link: Link, where: Listener, device: int, client_id: str) -> bool:
         """Ask a device's home for it; tell whether the connection is carried there now."""
-        client = client_id, link.address, link.tls, link.certificate, link.vouched
-        hello = _Hello(where.id, device, *client)
+        client = client_id, link.address, link.tls, encryption_of(link)
+        hello = _Hello(where.id, device, *client, link.certificate, link.vouched)
         refused = False
         try:
             async with asyncio.timeout(_HELLO_S):
@@ -124,7 +126,8 @@ class Neighbours:
             answer, refused = _Answer.NOT_ME, isinstance(failed, ConnectionRefusedError)
         else:
             if answer is _Answer.HERE and not link.ended:
-                link.carry(Carrier(link, cast("asyncio.Transport", writer.transport)))
+                transport = cast("asyncio.Transport", writer.transport)
+                link.carry(Carrier(link, transport, device, client_id))
                 return True
             writer.close()
         if answer is _Answer.NOT_ME and not await self._door.host.bury(where.id, refused=refused):
@@ -177,6 +180,7 @@ class Neighbours:
             carried_from=hello.address,
             vouched=hello.vouched,
         )
+        link.carried_over = hello.encryption
         writer.transport.set_protocol(link)
         link.connection_made(writer.transport)
 
@@ -197,8 +201,11 @@ class Neighbours:
 class Carrier(asyncio.Protocol):
     """The way of a client's bytes to the home of its device, and back."""
 
-    def __init__(self, link: Link, transport: asyncio.Transport) -> None:
-        self._link = link
+    def __init__(
+        self, link: Link, transport: asyncio.Transport, device: int, client_id: str
+    ) -> None:
+        self.link, self.device, self.client_id = link, device, client_id
+        link.door.carried.add(self)
         self._transport = transport
         transport.set_protocol(self)
 
@@ -224,17 +231,18 @@ class Carrier(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Carry what is for the client."""
-        if not self._link.ended:
-            self._link.transport.write(data)
+        if not self.link.ended:
+            self.link.transport.write(data)
 
     def pause_writing(self) -> None:
         """Read no more from the client than its home takes."""
-        self._link.stop(UNREAD)
+        self.link.stop(UNREAD)
 
     def resume_writing(self) -> None:
         """Go on when it does."""
-        self._link.go_on(UNREAD)
+        self.link.go_on(UNREAD)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the client's connection when its home has."""
-        self._link.end("lost")
+        self.link.door.carried.discard(self)
+        self.link.end("lost")

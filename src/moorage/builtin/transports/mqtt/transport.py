@@ -55,6 +55,7 @@ class MqttDoor:
             host.follow(
                 door.commanded, door.deliver, door.cut, door.lost, door.due, door.routes.met
             )
+            host.observe(door.measure, door.trace)
             ready()
             await door.serve()
         finally:

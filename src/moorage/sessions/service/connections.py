@@ -12,12 +12,13 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.organizations import Permission
 
-from . import store
-from .model import (
+from .. import store
+from ..model import (
     SAID_GOODBYE,
     TAKEN_OVER,
     KeptSession,
     Listener,
+    Measured,
     PassedMessage,
     Presence,
     PresenceEvent,
@@ -33,6 +34,9 @@ DOUBT = timedelta(seconds=4)
 KEEP_ENDED = timedelta(days=30)
 KEEP_PER_DEVICE = 10
 MOST_WILLS = 200
+# The doorbell that says whose connections are to be measured.
+MEASURE_CHANNEL = "moorage_measure"
+FRESH = timedelta(seconds=1)
 MOST_UNHEARING = 1_000
 # Till then all sessions have what was passed on between listeners: one that writes nothing is given
 # up for dead within seconds, and another takes up its sessions.
@@ -278,7 +282,27 @@ async def presence_of(
     page = await list_presence(
         tx, caller, pages.PageRequest(limit=50), PresenceFilter(device_id=device_id)
     )
+    await have_measured(tx, device, page.items)
     return device, page.items
+
+
+async def have_measured(tx: Tx, device: devices.Device, found: Sequence[Presence]) -> None:
+    """Have the listeners measure a device's open connections, for who reads them next.
+
+    What was measured a moment ago is left.
+    """
+    since = tx.now - FRESH
+    if any(one.connected and (one.measured_at or one.connected_at) < since for one in found):
+        await tx.execute(
+            "SELECT pg_notify(:channel, :number)",
+            {"channel": MEASURE_CHANNEL, "number": str(device.number)},
+        )
+
+
+async def measured(tx: Tx, found: Sequence[Measured]) -> None:
+    """Write what listeners have measured; of each connection the last counts."""
+    latest = {(one.number, one.client_id): one for one in found}
+    await store.presence.measured(tx, list(latest.values()))
 
 
 async def count_connected(tx: Tx) -> dict[str, int]:
