@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
 export UV_NO_CONFIG := 1
 export UV_PYTHON_DOWNLOADS := never
+# Hundreds of processes start here; without a cache each of them compiles every library anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the commands
@@ -59,14 +61,12 @@ demo: install console ## Start the platform with a simulated fleet
 # do not bear, and heavy servers do not share a machine.
 ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q"
 
-.PHONY: test test-peers test-flink vectors check format
+.PHONY: test test-peers test-flink vectors check check-types check-style check-imports check-console format
 test: install console $(PEERS)/node_modules/.stamp ## Check and test everything
 	scripts/system-packages test
-	$(MAKE) --no-print-directory check
-	scripts/node npm --prefix console run --silent check
-	scripts/node npm --prefix console run --silent test
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target check check-console
 	$(BIN)/pytest
-	$(BIN)/pytest tests/console $(ALONE) -n 2
+	$(BIN)/pytest tests/console $(ALONE) -n 2 --dist loadfile
 
 test-peers: install ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers
@@ -86,11 +86,21 @@ VECTORS ?= ../shared/vectors/siddhi
 vectors: install ## Run the engine's conformance vectors from the folder VECTORS
 	$(BIN)/moorage-flow verify --known flow/tests/known_failures.txt $(VECTORS)/*.json
 
-check: install ## Style, types, import contracts
+check: check-types check-style check-imports ## Style, types, import contracts
+
+check-types: install
+	$(BIN)/mypy
+
+check-style: install
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
+
+check-imports: install
 	$(BIN)/lint-imports --no-cache
+
+check-console: console
+	scripts/node npm --prefix console run --silent check
+	scripts/node npm --prefix console run --silent test
 
 format: install ## Lay the code out
 	$(BIN)/ruff check --fix --quiet .

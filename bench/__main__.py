@@ -19,6 +19,7 @@ from bench import (
     flow_json,
     http,
     latency,
+    ledger,
     mqtt,
     mqtt_core,
     overload,
@@ -40,6 +41,7 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
     "broker": ("the broker beside Mosquitto: QoS, fan-out, connects, memory", 3, broker.main),
     "flow-json": ("the event engine from JSON to JSON, its latency and memory", 0, flow_json.main),
     "flow": ("the event engine beside the real Siddhi", 2, flow.main),
+    "ledger": ("an append to the ledger", 0, lambda _seconds: ledger.main()),
     "mqtt-core": ("(g) the MQTT core without sockets", 0, lambda _seconds: mqtt_core.main()),
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -84,6 +84,15 @@ async def settle(world: World) -> North:
         north.ids[name] = made[factory]
     await leave(north)
     return north
+
+
+def settled_in(world: World, north: North) -> North:
+    """Give `north` in a world whose database is a copy of the one it was settled in."""
+    admin = world.client(X_CSRF_Token=north.admin.headers["X-CSRF-Token"])
+    admin.cookies.update(dict(north.admin.cookies))
+    return replace(
+        north, world=world, admin=admin, ids=dict(north.ids), located=dict(north.located)
+    )
 
 
 def filled(path: str, ids: dict[str, str]) -> str:

@@ -21,15 +21,21 @@ from cluster import fresh_database
 ROOT = Path(__file__).parents[1]
 SCREENSHOTS = ROOT / "console" / "screenshots"
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
+ADMIN = "anna@example.org"
 COMMAND = [sys.executable, "-P", "-m", "moorage.entry.cli"]
 
 
 @dataclass
 class Platform:
-    """Running processes on a database of their own."""
+    """Running processes on a database of their own.
+
+    Attributes:
+        admin: the administrator, signed in to the API.
+    """
 
     url: str
     environment: dict[str, str]
+    admin: Client
 
     def moorage(self, *words: str) -> str:
         """Run a command of the platform and give what it printed."""
@@ -38,17 +44,26 @@ class Platform:
         )
         return done.stdout
 
-    def link(self, email: str = "anna@example.org") -> str:
+    def link(self, email: str = ADMIN) -> str:
         """Make a sign-in link, for the administrator unless it says for whom."""
-        return self.moorage("user", "link", email).split()[-1]
+        people = self.admin.get("/api/v1/users").raise_for_status().json()["items"]
+        (user_id,) = (person["id"] for person in people if person["email"] == email)
+        made = self.admin.post(f"/api/v1/users/{user_id}/link").raise_for_status()
+        url: str = made.json()["url"]
+        return url
 
     def client(self) -> Client:
-        """Give a signed-in client of the API."""
+        """Give a client of the API, for the administrator."""
         client = Client(base_url=self.url, timeout=60, headers={"Origin": self.url})
-        token = self.link().partition("#token=")[2]
-        client.post("/api/v1/auth/link", json={"token": token}).raise_for_status()
-        client.headers["X-CSRF-Token"] = client.get("/api/v1/auth/me").json()["csrfToken"]
+        sign_in(client, self.link())
         return client
+
+
+def sign_in(client: Client, link: str) -> None:
+    """Let a client in by a one-time link."""
+    token = link.partition("#token=")[2]
+    client.post("/api/v1/auth/link", json={"token": token}).raise_for_status()
+    client.headers["X-CSRF-Token"] = client.get("/api/v1/auth/me").json()["csrfToken"]
 
 
 def free_ports(count: int) -> list[int]:
@@ -87,16 +102,20 @@ def new_platform(server_url: str, directory: Path) -> Iterator[Platform]:
             "MOORAGE_MQTT_TLS_PORT": str(mqtt_tls),
             "MOORAGE_PUBLIC_URL": f"http://localhost:{api}",
         }
-        made = Platform(f"http://localhost:{api}", environment)
-        made.moorage("user", "add", "anna@example.org", "Anna", "--admin")
+        url = f"http://localhost:{api}"
+        admin = Client(base_url=url, timeout=60, headers={"Origin": url})
+        made = Platform(url, environment, admin)
+        invited = made.moorage("user", "add", ADMIN, "Anna", "--admin").split()[-1]
         processes = [
             subprocess.Popen([*COMMAND, part], env=environment)
             for part in ("api", "listen", "work")
         ]
         try:
-            wait_until_ready(made.url, processes)
+            wait_until_ready(url, processes)
+            sign_in(admin, invited)
             yield made
         finally:
+            admin.close()
             for process in processes:
                 process.kill()
             for process in processes:

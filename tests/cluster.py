@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from moorage.entry import data_directory, migrate, postgres
 
@@ -83,6 +84,11 @@ def fresh_database(server_url: str, template: str = TEMPLATE) -> Iterator[str]:
 def database_url(server_url: str, name: str) -> str:
     """Give the URL of another database of the same server."""
     return server_url.replace(f"/{postgres.DATABASE}?", f"/{name}?", 1)
+
+
+def name_of(url: str) -> str:
+    """Give the name of the database that a URL of `database_url` is of."""
+    return conninfo_to_dict(url)["dbname"]
 
 
 def guard(directory: Path, session_pid: int) -> None:

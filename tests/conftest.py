@@ -10,8 +10,10 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+import borders
 import web
-from cluster import directory_of, fresh_database, shared
+from borders import North
+from cluster import TEMPLATE, directory_of, fresh_database, name_of, shared
 from moorage.kit.db import Database
 from web import World
 
@@ -40,10 +42,23 @@ def server_url(request: pytest.FixtureRequest) -> str:
     return shared(directory_of(session_pid), session_pid)
 
 
-@pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
-    """Give a fresh, migrated database, dropped after the test."""
+@pytest.fixture(scope="session")
+async def settled(
+    server_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[str, North]]:
+    """Give the name of a database with one thing of every kind in it, and what those are."""
     with fresh_database(server_url) as url:
+        async with web.running(url, tmp_path_factory.mktemp("settled")) as world:
+            north = await borders.settle(world)
+        yield name_of(url), north
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, server_url: str) -> Iterator[str]:
+    """Give a fresh, migrated database, dropped after the test; a settled one if it asks north."""
+    asks_north = "north" in request.fixturenames
+    template = request.getfixturevalue("settled")[0] if asks_north else TEMPLATE
+    with fresh_database(server_url, template) as url:
         yield url
 
 
@@ -52,6 +67,12 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     """Give the running application on a database of its own."""
     async with web.running(database_url, tmp_path) as world:
         yield world
+
+
+@pytest.fixture
+def north(world: World, settled: tuple[str, North]) -> North:
+    """Give an organisation with one thing of every kind, in the application's database."""
+    return borders.settled_in(world, settled[1])
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from httpx2 import AsyncClient
 
-from borders import FACTORIES, MARK, Answer, North, ask, filled, settle
+from borders import FACTORIES, MARK, Answer, North, ask, filled
 from moorage.api_gateway.middleware import PUBLIC
 from moorage.organizations import Role
 from web import World
@@ -90,11 +90,6 @@ def query_of(operation: dict[str, Any], ids: dict[str, str]) -> dict[str, str]:
             if name in known:
                 query[parameter["name"]] = known[name]
     return query
-
-
-@pytest.fixture
-async def north(world: World) -> North:
-    return await settle(world)
 
 
 @pytest.fixture

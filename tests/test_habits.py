@@ -12,16 +12,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from borders import MARK, North, filled, settle
+from borders import MARK, North, filled
 from moorage.kit.asking import JSON
 from moorage.kit.exports import CSV, DOWNLOADS, NDJSON, PARQUET
 from web import World
-
-
-@pytest.fixture
-async def north(world: World) -> North:
-    return await settle(world)
-
 
 # --- Questions ----------------------------------------------------------------
 

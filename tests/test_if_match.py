@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-from borders import North, filled, settle
-from web import World
+from borders import North, filled
 
 EDITED = [
     ("/api/v1/organizations/{organization_id}", "/organizations"),
@@ -22,11 +19,6 @@ EDITED = [
     ("/api/v1/devices/{device_id}", "/devices"),
     ("/api/v1/decoders/{decoder_id}", "/decoders"),
 ]
-
-
-@pytest.fixture
-async def north(world: World) -> North:
-    return await settle(world)
 
 
 async def test_two_changes_of_one_version_do_not_both_pass(north: North) -> None:

@@ -13,12 +13,20 @@ Told = tuple[str, str, list[Any]]
 class Running:
     """An application whose every row is noted: ('=>' for one that came, '<=' for one that left)."""
 
-    def __init__(self, text: str, *, extensions: Extensions | None = None, now: int = 0) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        extensions: Extensions | None = None,
+        now: int = 0,
+        started: bool = True,
+    ) -> None:
         self.runtime = Runtime(text, clock=Clock(now), extensions=extensions)
         self.told: list[Told] = []
         for name in self.runtime.ends():
             self.runtime.subscribe(name, self._note(name))
-        self.runtime.start()
+        if started:
+            self.runtime.start()
 
     def _note(self, name: str):
         def note(_ts: int, came: list[Any], left: list[Any]) -> None:

@@ -518,6 +518,35 @@ def test_codes_of_words_give_the_same_rows_as_strings(
     assert told[0] == told[1]
 
 
+@st.composite
+def summaries(draw: st.DrawFn) -> str:
+    """Draw a batch by time that only sums, over S or over the many chunks a partition fills."""
+    source = draw(st.sampled_from(["S", "S[v > 0]", "P"]))
+    span = draw(st.sampled_from(["5", "20", "20, 7", "100"]))
+    sums = st.sampled_from(["sum(v)", "sum(d)", "avg(l)", "avg(f)", "count()"])
+    columns = [*draw(st.lists(sums, max_size=3)), "k", "v + 1", "eventTimestamp()"]
+    listed = ", ".join(f"{column} as c{at}" for at, column in enumerate(columns))
+    group = draw(st.sampled_from(["", " group by k", " group by g, k", " group by d"]))
+    if not group and not columns[:-3]:
+        group = " group by k"
+    order = draw(st.sampled_from(["", "", " order by c0 limit 2", " limit 1 offset 1"]))
+    return (
+        "partition with (k of S) begin from S select * insert into P; end; @info(name = 'q') "
+        f"from {source}#window.timeBatch({span}) select {listed}{group}{order} insert into Out;"
+    )
+
+
+@COMMON
+@given(summaries(), batches(), st.integers(0, 6))
+def test_a_batch_is_the_same_whether_its_rows_are_held_or_summed_as_they_come(
+    query: str, sent: list[list[tuple[int, tuple[Any, ...]]]], cut: int
+) -> None:
+    timed = [("S", batch) for batch in sent]
+    wanted = play(S + query, "reference", timed)
+    assert play(S + query, "columnar", timed) == wanted
+    assert play(S + query, "columnar", timed, cut=cut) == wanted
+
+
 @COMMON
 @given(queries(), batches())
 def test_a_query_reads_what_a_partition_fills(

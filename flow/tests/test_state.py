@@ -10,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage_flow import Runtime, StateInvalid
+from moorage_flow.expressions import Compiled, Compiler
+from moorage_flow.extensions import Extensions
+from moorage_flow.language.syntax import Call, Type
 
 STREAMS = "define stream S (k string, n int); define stream T (k string, n int); "
 APPS = [
@@ -21,6 +24,8 @@ APPS = [
     "from S#window.session(1 sec, k) select k, n insert all events into O;",
     "from S#window.sort(2, n) select k, n insert expired events into O;",
     "from S#window.expression('sum(n) < 9') select n insert all events into O;",
+    "from S#window.expression(ifThenElse(k == 'a', 'sum(n) < 9', 'count() < 3')) select n "
+    "insert all events into O;",
     "from every a=S -> b=T[n > a.n] within 2 sec select a.n as a, b.n as b insert into O;",
     "from every a=S -> b=T<2:> -> c=S select a.n as a, b[last].n as b, c.n as c insert into O;",
     "from every a=S, b=S[n > a.n]+, c=S select a.n as a, b[last].n as b, c.n as c insert into O;",
@@ -51,14 +56,17 @@ def _feed(running: Running, events: list[tuple[str, str, int, int]]) -> None:
 
 @pytest.mark.parametrize("app", APPS)
 @settings(max_examples=25, deadline=None)
-@given(before=EVENTS, after=EVENTS)
+@given(before=EVENTS, after=EVENTS, started=st.booleans())
 def test_what_is_restored_goes_on_as_if_never_stopped(
-    app: str, before: list[tuple[str, str, int, int]], after: list[tuple[str, str, int, int]]
+    app: str,
+    before: list[tuple[str, str, int, int]],
+    after: list[tuple[str, str, int, int]],
+    started: bool,
 ) -> None:
     whole = Running(STREAMS + app)
     _feed(whole, before)
     kept = whole.runtime.snapshot()
-    again = Running(STREAMS + app, now=whole.runtime.flow.clock.wall)
+    again = Running(STREAMS + app, now=whole.runtime.flow.clock.wall, started=started)
     again.runtime.restore(kept)
     assert again.runtime.snapshot() == kept
     whole.told.clear()
@@ -131,3 +139,19 @@ def test_event_time_goes_on_from_the_snapshot_and_not_from_an_older_event() -> N
         assert told == []
         runtime.send("S", [("b", 4)], ts=6_000)
         assert told == [[(1,)], [(2,), (3,)]]
+
+
+def test_expressions_no_window_is_judged_by_are_forgotten() -> None:
+    running = Running(
+        "define stream S (n int); from S#window.expression(ifThenElse(n < 0, 'true', "
+        "str:concat('sum(n) < ', convert(n, 'string')))) select n insert into O;",
+        extensions=Extensions(functions={"str:concat": _concat}),
+    )
+    for n in range(1_000):
+        running.send("S", (n,))
+    assert len(running.runtime.flow.holders) < 200
+    assert len(running.rows()) == 1_000
+
+
+def _concat(_compiler: Compiler, _call: Call, arguments: list[Compiled]) -> Compiled:
+    return Compiled(lambda e: "".join(a.get(e) for a in arguments), Type.STRING)

@@ -148,3 +148,50 @@ def test_a_snapshot_of_the_first_version_goes_on() -> None:
         ("Counts", 4),
     ]
     assert runtime.query("from X select k, n") == [("a", 5), ("b", 2)]
+
+
+COLUMNS = Path(__file__).parent / "data" / "columnar-1.snapshot"
+KEPT_IN_COLUMNS = (
+    f"@app:playback {STREAMS}from S#window.time(1 sec) select k, sum(n) as t, max(n) as m "
+    "group by k insert into Slid;"
+    "from S#window.timeBatch(1 sec) select k, sum(n) as t, count() as c group by k "
+    "insert into Summed;"
+    "from S#window.lengthBatch(4) select k, n insert into Batched;"
+    "from every a=S[n > 0] -> b=T[k == a.k and n > a.n] within 1 day "
+    "select a.k as k, a.n as a, b.n as b insert into Pairs;"
+    "from S#window.length(2) as s join T#window.length(2) as t on s.k == t.k "
+    "select s.k as k, s.n as s, t.n as t insert into Joined;"
+    "partition with (k of S, k of T) begin "
+    "from S#window.length(2) select k, avg(n) as a insert into Means; "
+    "from every a=S -> not T for 1 sec select a.k as k, a.n as n insert into Alone; end;"
+    "define aggregation Sums from S select k, sum(n) as t, count() as c group by k "
+    "aggregate every sec ... hour;"
+)
+
+
+def test_a_snapshot_of_columns_goes_on() -> None:
+    """The file was kept by the first version: S took ('a', 1), ('b', 2) at 100 ms and ('a', 3) at
+    200, T took ('b', 1) at 150.
+    """
+    runtime = Runtime(KEPT_IN_COLUMNS, path="columnar")
+    told: dict[str, list[object]] = {}
+    for name in runtime.ends():
+        rows = told[name] = []
+        runtime.subscribe(name, lambda _at, came, _left, rows=rows: rows.extend(came))
+    assert len(runtime.on_columns()) == 8
+    runtime.restore(COLUMNS.read_bytes())
+    runtime.send("S", [("a", 5), ("c", 7)], ts=700)
+    runtime.send("T", [("a", 4), ("b", 9)], ts=900)
+    runtime.send("S", [("b", 1)], ts=1_300)
+    runtime.send("S", [("b", 1)], ts=2_500)
+    assert told == {
+        "Slid": [("a", 9, 5), ("c", 7, 7), ("b", 1, 1), ("b", 1, 1)],
+        "Summed": [("a", 9, 3), ("b", 2, 1), ("c", 7, 1), ("b", 1, 1)],
+        "Batched": [("a", 1), ("b", 2), ("a", 3), ("a", 5)],
+        "Pairs": [("a", 1, 4), ("a", 3, 4), ("b", 2, 9)],
+        "Joined": [("a", 5, 4), ("b", 1, 9), ("b", 1, 9)],
+        "Means": [("a", 4.0), ("c", 7.0), ("b", 1.5), ("b", 1.0)],
+        "Alone": [("c", 7), ("b", 1)],
+    }
+    asked = runtime.query("from Sums within 0L, 10000L per 'sec' select k, t, c")
+    assert asked == [("a", 9, 3), ("b", 2, 1), ("c", 7, 1), ("b", 1, 1), ("b", 1, 1)]

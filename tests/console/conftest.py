@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
 
-from browsing import Platform, Visitor, new_platform
+from browsing import ADMIN, Platform, Visitor, new_platform
+from harbour import Things
 
 CHROMIUM = "/usr/bin/chromium"
 # Reached over plain HTTP, as in a LAN: browsers trust only this machine's own name without TLS.
@@ -32,6 +34,13 @@ def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield made
 
 
+@pytest.fixture(scope="module")
+def things(platform: Platform) -> Iterator[Things]:
+    """Give an organisation with one thing of every kind."""
+    with closing(platform.client()) as client:
+        yield Things(client)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Give Debian's Chromium."""
@@ -46,7 +55,7 @@ def visit(browser: Browser, platform: Platform) -> Iterator[Any]:
     """Give a function that signs in with a one-time link, in light, dark, phone or Danish."""
     contexts: list[BrowserContext] = []
 
-    def enter(mode: str = "light", email: str = "anna@example.org") -> Visitor:
+    def enter(mode: str = "light", email: str = ADMIN) -> Visitor:
         phone = mode == "phone"
         context = browser.new_context(
             viewport={"width": 360, "height": 780} if phone else {"width": 1360, "height": 860},

@@ -11,9 +11,9 @@ import pytest
 
 from ingest.test_topic_rights import Works
 from moorage.ingest.service.limits import DeviceLimits
-from moorage.ingest.settings import IngestSettings
 from moorage.kit.ids import uuid7
 from moorage.organizations import Quota
+from moorage.sections import IngestSettings
 from moorage_mqtt import V311, ConnAck
 from scenarios.client import dialled
 from web import World

@@ -12,9 +12,9 @@ from httpx2 import AsyncClient, Response
 from moorage.ingest import store
 from moorage.ingest.service.limits import DeviceLimits
 from moorage.ingest.service.quotas import Quotas, measure
-from moorage.ingest.settings import IngestSettings
 from moorage.kit.ids import uuid7
 from moorage.organizations import Quota, Role
+from moorage.sections import IngestSettings
 from web import World
 
 

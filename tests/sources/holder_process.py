@@ -6,10 +6,10 @@ import asyncio
 import sys
 
 from moorage import ingest, sources
-from moorage.ingest.settings import IngestSettings
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.secrets import load_sealer
+from moorage.sections import IngestSettings
 from sources.world import NETWORK, ROOT_KEY
 
 

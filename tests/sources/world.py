@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 from moorage import devices, groups, ingest, ledger, organizations, sources, telemetry
-from moorage.ingest.settings import IngestSettings
 from moorage.kit.caller import Caller, CallerKind, Grant
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
@@ -22,6 +21,7 @@ from moorage.kit.ids import uuid7
 from moorage.kit.outbound import LOOPBACK, Outbound
 from moorage.kit.pages import PageRequest
 from moorage.kit.secrets import Sealer, load_sealer
+from moorage.sections import IngestSettings
 from moorage.sources import service
 from moorage.sources.model import LogEntry
 from targets.servers import free_port, until_listening

@@ -15,20 +15,25 @@ class Columns(Mapping[str, list[Any]]):
     """
 
     def __init__(
-        self, names: Sequence[str], columns: Sequence[Column | list[Any]], times: list[int]
+        self, names: Sequence[str], columns: Sequence[Column | list[Any]], times: Batch | list[int]
     ) -> None:
         self._columns = dict(zip(names, columns, strict=True))
+        self._times = times
         self.rows = len(times)
-        self.times = times
-        """When each row came, in ms: the time of the last of those it came together with."""
 
     @classmethod
     def of_batch(cls, names: Sequence[str], batch: Batch) -> Columns:
         """Give the columns of a batch."""
-        times: list[int] = []
-        for start, end in batch.cuts():
-            times += [int(batch.ts[end - 1])] * (end - start)
-        return cls(names, batch.columns, times)
+        return cls(names, batch.columns, batch)
+
+    @property
+    def times(self) -> list[int]:
+        """When each row came, in ms: the time of the last of those it came together with."""
+        if isinstance(self._times, list):
+            return self._times
+        times: list[int] = self._times.times().tolist()
+        self._times = times
+        return times
 
     def __getitem__(self, name: str) -> list[Any]:
         column = self._columns[name]

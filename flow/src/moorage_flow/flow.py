@@ -19,6 +19,7 @@ class Flow:
         self.partition = ""
         self.group = ""
         self.holders: dict[str, Holder[Any]] = {}
+        self.restored: dict[str, dict[tuple[str, str], Any]] = {}
         self.owner = ""
 
     def holder(self, factory: Callable[[], S], *, grouped: bool = False) -> Holder[S]:
@@ -26,9 +27,26 @@ class Flow:
         application.
         """
         turn = sum(1 for name in self.holders if name.startswith(f"{self.owner}:"))
-        holder: Holder[S] = Holder(self, factory, grouped)
-        self.holders[f"{self.owner}:{turn}"] = holder
+        name = f"{self.owner}:{turn}"
+        holder = self.holders[name] = Holder(self, factory, grouped)
+        holder.states = self.restored.pop(name, holder.states)
         return holder
+
+    def states(self) -> dict[str, dict[tuple[str, str], Any]]:
+        """Give every holder's states by its name, those restored for holders yet to come too."""
+        held = {name: holder.states for name, holder in self.holders.items()}
+        return dict(sorted((held | self.restored).items()))
+
+    def restore(self, states: dict[str, dict[tuple[str, str], Any]]) -> None:
+        """Take over what `states` gave; what is made only with an event finds its own then."""
+        for name, holder in self.holders.items():
+            holder.states = states.get(name, holder.states)
+        self.restored = {name: of for name, of in states.items() if name not in self.holders}
+
+    def forget(self, gone: list[Holder[Any]]) -> None:
+        """Forget holders."""
+        lost = set(map(id, gone))
+        self.holders = {name: h for name, h in self.holders.items() if id(h) not in lost}
 
 
 class Holder(Generic[S]):

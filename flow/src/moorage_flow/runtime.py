@@ -295,8 +295,8 @@ class Runtime:
             raise EventInvalid(f"no stream is called {stream}{nearest(stream, self.streams)}")
         if not self.started:
             self.start()
-        if isinstance(rows, Mapping):
-            if self._columnar(target):
+        if isinstance(rows, dict | Mapping):
+            if target.wants_columns:
                 self._send_columns(target, rows, ts)
                 return
             rows = self._from_columns(target, rows)
@@ -330,12 +330,6 @@ class Runtime:
             if self._heartbeat is not None:
                 self._heartbeat.beat()
 
-    def _columnar(self, target: Stream) -> bool:
-        for receiver in target.receivers:
-            if isinstance(receiver, ColumnReceiver) and receiver.take is not None:
-                return True
-        return False
-
     def _send_rows(
         self,
         target: Stream,
@@ -355,9 +349,9 @@ class Runtime:
         if target.intake is None:
             intake = self._columns().intake
             target.intake = intake.Intake(target.id, target.attributes, _fit)
-        made = target.intake.columns(columns)
-        if made and len(made[0]):
-            self._send_batch(target, made, self._times(len(made[0]), ts))
+        made, count = target.intake.columns(columns)
+        if count:
+            self._send_batch(target, made, self._times(count, ts))
 
     @staticmethod
     @functools.cache

@@ -202,6 +202,9 @@ class Scheduler:
 
     def restore(self, queues: dict[str, list[int]]) -> None:
         """Wait for what a snapshot had asked for, and for nothing else."""
+        for waking in self._waking.values():
+            self.clock.sleep_on(waking)
+        self._waking.clear()
         self.queues = {partition: deque(times) for partition, times in queues.items()}
         self.resume()
 

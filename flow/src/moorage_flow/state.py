@@ -54,7 +54,7 @@ def save(runtime: Runtime) -> bytes:
     flow = runtime.flow
     content = {
         "clock": (flow.clock.now, flow.clock.event_time),
-        "holders": {name: holder.states for name, holder in sorted(flow.holders.items())},
+        "holders": flow.states(),
         "timers": [
             {partition: list(queue) for partition, queue in scheduler.queues.items()}
             for scheduler in flow.clock.schedulers
@@ -92,13 +92,14 @@ def load(runtime: Runtime, data: bytes) -> None:
             "the snapshot was taken where other queries ran on columns:"
             " restore it with the same path and the same extensions"
         )
+    if content["started"]:
+        # What begins with the start is in the snapshot: begun later, it would be there twice.
+        runtime.start()
     flow = runtime.flow
     now, on_event_time = content["clock"]
     if on_event_time:
         flow.clock.restore(now)
-    for name, states in content["holders"].items():
-        if name in flow.holders:
-            flow.holders[name].states = states
+    flow.restore(content["holders"])
     for scheduler, queues in zip(flow.clock.schedulers, content["timers"], strict=False):
         scheduler.restore(queues)
     for name, table in runtime.tables.items():

@@ -60,8 +60,16 @@ class Stream:
         """Give every listener the rows of a batch, chunk by chunk where there are several
         listeners.
         """
-        for part in [batch] if len(self.receivers) < 2 else batch.split():
+        if batch.chunks is None or len(self.receivers) < 2:
+            self._send(None, batch)
+            return
+        for part in batch.split():
             self._send(None, part)
+
+    @property
+    def wants_columns(self) -> bool:
+        """Tell whether a listener has a use for columns."""
+        return any(isinstance(r, ColumnReceiver) and r.take is not None for r in self.receivers)
 
     def takes_columns(self, count: int) -> bool:
         """Tell whether a listener takes so many rows as columns."""

@@ -25,7 +25,7 @@ from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
 from moorage.brokers.routes import BrokerDoor
 from moorage.brokers.routes import is_door as is_broker_door
-from moorage.entry import authority, metrics, openapi, ports, root_key, state
+from moorage.entry import authority, disk_room, metrics, openapi, ports, root_key, state
 from moorage.entry import database as databases
 from moorage.entry.console import Console
 from moorage.entry.lifeline import Lifeline
@@ -93,7 +93,7 @@ def build_app(
     doorbells = Doorbells(database, name="moorage-api-doorbell")
     uplink, broker_door = UplinkDoor(), BrokerDoor()
     registry = brokers.Registry(database, doorbells)
-    room = databases.room_of(settings)
+    room = disk_room.room_of(settings)
     # For trials only, so one process a kind; started when first needed.
     workshop = decoders.Workshop(database, doorbells, decoders.find_runtimes(workers=1))
 
@@ -242,7 +242,7 @@ def _adjust(app: FastAPI, settings: Settings) -> None:
     app.state.outbound.allow(settings.reachable)
     if hasattr(app.state.uplink, "door"):  # It opens when the application starts.
         app.state.uplink.door.adjust(settings.ingest)
-    app.state.room.adjust(**databases.shares_of(settings))
+    app.state.room.adjust(**disk_room.shares_of(settings))
 
 
 async def _first_contact(database: Database, root: bytes, line: Lifeline) -> Sealer | None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from moorage import ingest
 from moorage.entry import postgres, state
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.settings import Settings
@@ -46,16 +45,6 @@ def directory_of(settings: Settings) -> Path | None:
     if embedded is None or (outside is not None and outside.get_secret_value() != embedded):
         return None
     return settings.data_dir / "postgres"
-
-
-def room_of(settings: Settings) -> ingest.Room:
-    """Watch the disk that the embedded database grows on."""
-    return ingest.Room(directory_of(settings), **shares_of(settings))
-
-
-def shares_of(settings: Settings) -> dict[str, float]:
-    """Give the used shares of the disk at which something happens."""
-    return {"warn_share": settings.disk.warn_share, "refuse_share": settings.disk.refuse_share}
 
 
 class Probe:

@@ -13,7 +13,7 @@ import structlog
 from moorage import brokers, ingest, ledger, sources
 from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
-from moorage.entry import root_key, tls
+from moorage.entry import disk_room, root_key, tls
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.peers import PeerContexts
 from moorage.entry.settings import Settings
@@ -38,7 +38,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         partitions = await ledger.open_log(tx, settings.ledger.partitions)
         sealer = await secrets.load_sealer(tx, root_key.load(settings))
     met = socket.create_server((settings.mqtt.peer_host, settings.mqtt.peer_port))
-    room = databases.room_of(settings)
+    room = disk_room.room_of(settings)
     door = ingest.Door(
         database,
         doorbells,
@@ -62,7 +62,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
 
     def adjust(changed: Settings) -> None:
         door.adjust(changed.ingest)
-        room.adjust(**databases.shares_of(changed))
+        room.adjust(**disk_room.shares_of(changed))
         certificate.refresh()
         outbound.allow(changed.reachable)
 

@@ -12,11 +12,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 import moorage
-from moorage.ingest.settings import IngestSettings
 from moorage.kit.outbound import LOOPBACK
 from moorage.kit.settings import LIVE, Loaded, Section, SettingInvalid, load
-from moorage.ledger.settings import LedgerSettings
-from moorage.targets.settings import TargetSettings
+from moorage.sections import IngestSettings, LedgerSettings, TargetSettings
 
 FILE_NAME = "moorage.toml"
 Port = Annotated[int, Field(ge=1, le=65535)]

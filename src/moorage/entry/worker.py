@@ -16,8 +16,8 @@ from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import root_key
 from moorage.entry.lifeline import Lifeline
+from moorage.entry.schedules import SCHEDULES
 from moorage.entry.settings import Settings
-from moorage.entry.wiring import SCHEDULES
 from moorage.kit import jobs, secrets
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells

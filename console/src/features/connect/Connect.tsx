@@ -29,6 +29,9 @@ import { Page } from '@/parts/Page'
 import { Panel } from '@/parts/Panel'
 import { Waiting } from './Waiting'
 
+/** The topics of a device, as the API names them. */
+const TOPICS = ['up', 'upChannel', 'operations', 'result', 'absoluteUp'] as const
+
 interface Started {
   deviceId: string
   name: string
@@ -170,6 +173,15 @@ function Ready({ started, again }: { started: Started; again: () => void }) {
   const { t } = useTranslation()
   const { templates, ...how } = started.shown.connect
   const [tool, setTool] = useState<string | null>(templates[0]?.id ?? null)
+  const facts: [string, string | undefined][] = [
+    ['HTTP', how.httpUrl],
+    ['MQTT', `${how.host}:${how.mqttPort}`],
+    ['MQTT TLS', `${how.host}:${how.mqttTlsPort}`],
+    [t('fields.userName'), how.userName],
+    [t('connect.secret'), started.shown.secret],
+    ...TOPICS.map((topic): [string, string | undefined] => [t(`connect.topics.${topic}`), how.topics[topic]]),
+  ]
+  const widest = Math.max(...facts.map(([name]) => name.length))
   return (
     <SimpleGrid cols={{ base: 1, lg: 2 }}>
       <Stack miw={0}>
@@ -200,16 +212,7 @@ function Ready({ started, again }: { started: Started; again: () => void }) {
               {t('connect.byHandHelp')}
             </Text>
             <CodeBlock
-              code={[
-                ['HTTP', how.httpUrl],
-                ['MQTT', `${how.host}:${how.mqttPort}`],
-                ['MQTT TLS', `${how.host}:${how.mqttTlsPort}`],
-                [t('fields.userName'), how.userName],
-                [t('connect.secret'), started.shown.secret],
-                ...Object.entries(how.topics),
-              ]
-                .map(([name = '', value]) => `${name.padEnd(13)} ${value}`)
-                .join('\n')}
+              code={facts.map(([name, value]) => `${name.padEnd(widest)} ${value}`).join('\n')}
               label={t('connect.byHand')}
             />
           </Stack>

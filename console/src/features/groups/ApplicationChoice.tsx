@@ -19,14 +19,16 @@ export function ApplicationChoice({ value, onChange, error, help }: Props) {
   const { t } = useTranslation()
   const { organizationId, can } = useSession()
   const [making, { open, close }] = useDisclosure()
-  const applications = useQuery(applicationsQuery(organizationId)).data?.items ?? []
+  const known = useQuery(applicationsQuery(organizationId)).data?.items
+  const applications = known ?? []
+  const none = known?.length === 0 && can('applications:manage')
   return (
     <>
       <Group gap="xs" align="flex-end" wrap="nowrap">
         <Select
           flex={1}
           label={t('fields.application')}
-          description={help ?? t('connect.applicationHelp')}
+          description={none ? t('connect.noApplicationYet') : (help ?? t('connect.applicationHelp'))}
           withAsterisk
           searchable
           allowDeselect={false}
@@ -37,7 +39,12 @@ export function ApplicationChoice({ value, onChange, error, help }: Props) {
           error={error}
         />
         {can('applications:manage') && (
-          <Button variant="default" leftSection={<IconPlus size={16} />} onClick={open} mb={error ? 20 : 0}>
+          <Button
+            variant={none ? 'filled' : 'default'}
+            leftSection={<IconPlus size={16} />}
+            onClick={open}
+            mb={error ? 20 : 0}
+          >
             {t('common.new')}
           </Button>
         )}

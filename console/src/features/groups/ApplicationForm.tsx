@@ -13,7 +13,8 @@ import {
   TextInput,
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
-import { IconPlus, IconTrash } from '@tabler/icons-react'
+import { useDisclosure } from '@mantine/hooks'
+import { IconChevronDown, IconPlus, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import type { Application, ApplicationPatch } from '@/api/types'
@@ -35,6 +36,9 @@ interface Props {
   onClose: () => void
   onMade?: (made: Application) => void
 }
+
+/** What a new application is asked at once; the rest can wait. */
+const ASKED_FIRST = ['name', 'description', 'organizationId', 'newOrganization']
 
 /** Make or change an application. */
 export function ApplicationForm({ application, onClose, onMade }: Props) {
@@ -86,6 +90,8 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
     },
     validateInputOnBlur: true,
   })
+  const [wanted, { open: showMore }] = useDisclosure(application !== undefined)
+  const more = wanted || Object.keys(form.errors).some((field) => !ASKED_FIRST.includes(field))
   const keptByDefault = useKeptByDefault(form.values.organizationId)
   if (!form.values.organizationId && organizations.length === 1 && organizations[0]) {
     form.setFieldValue('organizationId', organizations[0].id)
@@ -150,105 +156,123 @@ export function ApplicationForm({ application, onClose, onMade }: Props) {
         />
       )}
       <Textarea label={t('fields.description')} autosize minRows={2} {...form.getInputProps('description')} />
-      <SimpleGrid cols={{ base: 1, xs: 2 }}>
-        <Select
-          label={t('fields.status')}
-          allowDeselect={false}
-          data={STATUSES.map((s) => ({ value: s, label: t(`applicationStatus.${s}`) }))}
-          {...form.getInputProps('status')}
-        />
-        <TextInput label={t('fields.category')} {...form.getInputProps('category')} />
-        <TextInput type="date" label={t('fields.startDate')} {...date('startDate')} />
-        <TextInput type="date" label={t('fields.endDate')} {...date('endDate')} />
-        <TextInput label={t('fields.owner')} {...form.getInputProps('owner')} />
-        <TextInput label={t('fields.hardware')} {...form.getInputProps('hardware')} />
-        <TagsInput label={t('fields.controlledProperties')} {...form.getInputProps('controlledProperties')} />
-        <TagsInput label={t('fields.deviceKinds')} {...form.getInputProps('deviceKinds')} />
-      </SimpleGrid>
-      <Switch
-        label={t('fields.personalData')}
-        description={t('applications.personalDataHelp')}
-        {...form.getInputProps('personalData', { type: 'checkbox' })}
-      />
-      <Switch
-        label={t('fields.encodeCommands')}
-        description={t('applications.encodeCommandsHelp')}
-        {...form.getInputProps('encodeCommands', { type: 'checkbox' })}
-      />
-      <Divider label={t('applications.keeping')} labelPosition="left" />
-      <KeepingFields
-        cols={2}
-        what={KEPT}
-        byDefault={keptByDefault}
-        field={(what) => form.getInputProps(what)}
-      />
-      <SimpleGrid cols={{ base: 1, xs: 2 }}>
-        <DurationInput
-          label={t('fields.silentAfter')}
-          placeholder={t('applications.silentDefault')}
-          {...form.getInputProps('silentAfter')}
-        />
-      </SimpleGrid>
-      {holds(me.grants, 'applications:manage', form.values.organizationId, { wholly: true }) && (
-        <>
-          <Divider label={t('fields.quotas')} labelPosition="left" />
-          <Text fz="sm" c="dimmed">
-            {t('quotas.help')}
-          </Text>
-          <QuotaFields
-            value={form.values.quotas}
-            onChange={(quotas) => form.setFieldValue('quotas', quotas)}
-          />
-        </>
-      )}
-      <Divider label={t('fields.contacts')} labelPosition="left" />
-      <Stack gap="xs">
-        {form.values.contacts.map((contact, i) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: contacts have no identity.
-          <Group key={i} gap={6} wrap="nowrap" align="flex-end">
-            <SimpleGrid cols={{ base: 1, xs: 4 }} spacing={6} flex={1}>
-              {(['name', 'role', 'email', 'phone'] as const).map((field) => (
-                <TextInput
-                  key={field}
-                  label={t(`fields.${field}`)}
-                  {...form.getInputProps(`contacts.${i}.${field}`)}
-                />
-              ))}
-            </SimpleGrid>
-            <ActionIcon
-              size={34}
-              aria-label={t('common.removeName', { name: contact.name })}
-              onClick={() => form.removeListItem('contacts', i)}
-            >
-              <IconTrash size={16} />
-            </ActionIcon>
-          </Group>
-        ))}
-        {form.values.contacts.length === 0 && (
-          <Text fz="sm" c="dimmed">
-            {t('applications.noContacts')}
-          </Text>
-        )}
+      {!more && (
         <Button
           variant="subtle"
           size="compact-sm"
-          leftSection={<IconPlus size={14} />}
+          leftSection={<IconChevronDown size={14} />}
           style={{ alignSelf: 'flex-start' }}
-          onClick={() => form.insertListItem('contacts', { name: '', role: '', email: '', phone: '' })}
+          onClick={showMore}
         >
-          {t('common.addContact')}
+          {t('applications.more')}
         </Button>
-      </Stack>
-      <KeyValues
-        label={t('fields.metadata')}
-        value={form.values.metadata}
-        onChange={(pairs) => form.setFieldValue('metadata', pairs)}
-      />
-      <KeyValues
-        label={t('fields.units')}
-        value={form.values.units}
-        onChange={(pairs) => form.setFieldValue('units', pairs)}
-      />
+      )}
+      {more && (
+        <>
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
+            <Select
+              label={t('fields.status')}
+              allowDeselect={false}
+              data={STATUSES.map((s) => ({ value: s, label: t(`applicationStatus.${s}`) }))}
+              {...form.getInputProps('status')}
+            />
+            <TextInput label={t('fields.category')} {...form.getInputProps('category')} />
+            <TextInput type="date" label={t('fields.startDate')} {...date('startDate')} />
+            <TextInput type="date" label={t('fields.endDate')} {...date('endDate')} />
+            <TextInput label={t('fields.owner')} {...form.getInputProps('owner')} />
+            <TextInput label={t('fields.hardware')} {...form.getInputProps('hardware')} />
+            <TagsInput
+              label={t('fields.controlledProperties')}
+              {...form.getInputProps('controlledProperties')}
+            />
+            <TagsInput label={t('fields.deviceKinds')} {...form.getInputProps('deviceKinds')} />
+          </SimpleGrid>
+          <Switch
+            label={t('fields.personalData')}
+            description={t('applications.personalDataHelp')}
+            {...form.getInputProps('personalData', { type: 'checkbox' })}
+          />
+          <Switch
+            label={t('fields.encodeCommands')}
+            description={t('applications.encodeCommandsHelp')}
+            {...form.getInputProps('encodeCommands', { type: 'checkbox' })}
+          />
+          <Divider label={t('applications.keeping')} labelPosition="left" />
+          <KeepingFields
+            cols={2}
+            what={KEPT}
+            byDefault={keptByDefault}
+            field={(what) => form.getInputProps(what)}
+          />
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
+            <DurationInput
+              label={t('fields.silentAfter')}
+              placeholder={t('applications.silentDefault')}
+              {...form.getInputProps('silentAfter')}
+            />
+          </SimpleGrid>
+          {holds(me.grants, 'applications:manage', form.values.organizationId, { wholly: true }) && (
+            <>
+              <Divider label={t('fields.quotas')} labelPosition="left" />
+              <Text fz="sm" c="dimmed">
+                {t('quotas.help')}
+              </Text>
+              <QuotaFields
+                value={form.values.quotas}
+                onChange={(quotas) => form.setFieldValue('quotas', quotas)}
+              />
+            </>
+          )}
+          <Divider label={t('fields.contacts')} labelPosition="left" />
+          <Stack gap="xs">
+            {form.values.contacts.map((contact, i) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: contacts have no identity.
+              <Group key={i} gap={6} wrap="nowrap" align="flex-end">
+                <SimpleGrid cols={{ base: 1, xs: 4 }} spacing={6} flex={1}>
+                  {(['name', 'role', 'email', 'phone'] as const).map((field) => (
+                    <TextInput
+                      key={field}
+                      label={t(`fields.${field}`)}
+                      {...form.getInputProps(`contacts.${i}.${field}`)}
+                    />
+                  ))}
+                </SimpleGrid>
+                <ActionIcon
+                  size={34}
+                  aria-label={t('common.removeName', { name: contact.name })}
+                  onClick={() => form.removeListItem('contacts', i)}
+                >
+                  <IconTrash size={16} />
+                </ActionIcon>
+              </Group>
+            ))}
+            {form.values.contacts.length === 0 && (
+              <Text fz="sm" c="dimmed">
+                {t('applications.noContacts')}
+              </Text>
+            )}
+            <Button
+              variant="subtle"
+              size="compact-sm"
+              leftSection={<IconPlus size={14} />}
+              style={{ alignSelf: 'flex-start' }}
+              onClick={() => form.insertListItem('contacts', { name: '', role: '', email: '', phone: '' })}
+            >
+              {t('common.addContact')}
+            </Button>
+          </Stack>
+          <KeyValues
+            label={t('fields.metadata')}
+            value={form.values.metadata}
+            onChange={(pairs) => form.setFieldValue('metadata', pairs)}
+          />
+          <KeyValues
+            label={t('fields.units')}
+            value={form.values.units}
+            onChange={(pairs) => form.setFieldValue('units', pairs)}
+          />
+        </>
+      )}
     </FormModal>
   )
 }

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from ..columnar import Dictionary
+from ..columnar import Dictionary, Words
 from ..columnar.kernels import holding
 from ..language.syntax import Attribute, Type
 from .events import (
@@ -42,6 +42,8 @@ _KINDS = {
     Type.STRING: 4,
 }
 _LONGEST_WAIT = 63
+_WORDS = 1 << 12
+"""Words of a column are kept from batch to batch until they are more, or more than rows."""
 
 
 class _Span(ctypes.Structure):
@@ -69,6 +71,7 @@ class _Lines(ctypes.Structure):
         ("nulls", ctypes.c_void_p),
         ("slots", ctypes.c_void_p),
         ("slot_mask", ctypes.c_int64),
+        ("room", ctypes.c_int64),
         ("words", ctypes.c_void_p),
         ("word_counts", ctypes.c_void_p),
         ("at", ctypes.c_void_p),
@@ -89,7 +92,10 @@ class Piece(NamedTuple):
 
 
 class Scanner:
-    """Reads the lines of one stream into columns of `size` rows."""
+    """Reads the lines of one stream into columns of `size` rows.
+
+    A column's words are kept from batch to batch: those without a new one share them.
+    """
 
     def __init__(self, stream: str, shape: Shape, size: int) -> None:
         import numpy as np
@@ -128,32 +134,47 @@ class Scanner:
             seen=seen,
             held=held,
             capacity=size,
-            slot_mask=(1 << (2 * size - 1).bit_length()) - 1,
+            room=2 * size + _WORDS,
         )
+        self._lines.slot_mask = (1 << (2 * self._lines.room - 1).bit_length()) - 1
         if shape.stream is None:
             name = _quoted(stream)
             self._lines.stream = _Span(name, len(name))
+        self._lay_out()
+        self._forget_words()
         self._begin()
 
-    def _begin(self) -> None:
-        """Lay out the columns of the next batch."""
+    def _lay_out(self) -> None:
+        """Make room for the columns of a batch."""
         import numpy as np
 
         shape = len(self._columns), self._size
         self._values = np.empty(shape, np.int64)
         self._flags = np.empty(shape, np.bool_)
         self._nulls = np.empty(shape, np.bool_)
-        self._slots = np.zeros((len(self._strings), self._lines.slot_mask + 1), np.int32)
-        self._spans = np.empty((len(self._strings), self._size, 2), np.int64)
-        self._counts = np.zeros(len(self._strings), np.int64)
-        self._words: list[list[str]] = [[] for _ in self._strings]
-        self._pieces: list[Piece] = []
-        self._odd: list[tuple[int, int | None, Sequence[Any]]] = []
         lines = self._lines
         lines.values, lines.flags = self._values.ctypes.data, self._flags.ctypes.data
-        lines.nulls, lines.slots = self._nulls.ctypes.data, self._slots.ctypes.data
-        lines.words, lines.word_counts = self._spans.ctypes.data, self._counts.ctypes.data
-        lines.row = 0
+        lines.nulls = self._nulls.ctypes.data
+
+    def _forget_words(self) -> None:
+        """Begin the words anew."""
+        import numpy as np
+
+        lines, columns = self._lines, len(self._strings)
+        self._slots = np.zeros((columns, lines.slot_mask + 1), np.int32)
+        self._spans = np.empty((columns, lines.room, 2), np.int64)
+        self._counts = np.zeros(columns, np.int64)
+        self._words: list[list[str]] = [[] for _ in self._strings]
+        self._shared = [Words([]) for _ in self._strings]
+        self._texts: list[bytes] = []
+        lines.slots, lines.words = self._slots.ctypes.data, self._spans.ctypes.data
+        lines.word_counts = self._counts.ctypes.data
+
+    def _begin(self) -> None:
+        """Begin a batch."""
+        self._pieces: list[Piece] = []
+        self._odd: list[tuple[int, int | None, Sequence[Any]]] = []
+        self._lines.row = 0
 
     def __len__(self) -> int:
         return int(self._lines.row)
@@ -187,33 +208,57 @@ class Scanner:
         import numpy as np
 
         count = len(self)
+        words = self._share_words()
         if self._odd:
-            self._place()
+            self._place(words)
+        all_values, flags, all_nulls = (
+            held[:, :count] for held in (self._values, self._flags, self._nulls)
+        )
+        if 4 * count <= self._size:  # Little is copied sooner than all is laid out again.
+            all_values, flags, all_nulls = all_values.copy(), flags.copy(), all_nulls.copy()
+        else:
+            self._lay_out()
         columns: dict[str, Any] = {}
         for at, attribute in enumerate(self.attributes):
-            values: Any = (self._flags if attribute.type is Type.BOOL else self._values)[at, :count]
+            values: Any = (flags if attribute.type is Type.BOOL else all_values)[at]
             if attribute.type is Type.STRING:
-                words = self._words[self._strings.index(at)]
-                columns[attribute.name] = Dictionary(values, words)
+                columns[attribute.name] = Dictionary(values, words[self._strings.index(at)])
                 continue
             if attribute.type in {Type.FLOAT, Type.DOUBLE}:
                 values = values.view(np.float64)
-            nulls = self._nulls[at, :count]
+            nulls = all_nulls[at]
             masked = nulls.any()
             columns[attribute.name] = np.ma.MaskedArray(values, nulls) if masked else values
-        times: Any = self._values[self._time, :count]
-        unknown = self._nulls[self._time, :count]
+        times: Any = all_values[self._time]
+        unknown = all_nulls[self._time]
         odd = [(row, ts) for row, ts, _ in self._odd]
         if unknown.any() or any(ts is None for _, ts in odd):
             times = np.ma.MaskedArray(times, unknown).tolist()
         for row, ts in odd:
             times[row] = ts
-        batch = Batch(self.stream, columns, times)
+        if int(self._counts.max(initial=0)) > max(self._size, _WORDS):
+            self._forget_words()
         self._begin()
-        return batch
+        return Batch(self.stream, columns, times)
 
-    def _place(self) -> None:
-        """Put what other decoders have read into the columns."""
+    def _share_words(self) -> list[Words]:
+        """Give each column's words; those that were new lie in memory of their own from now on."""
+        for at, (words, shared) in enumerate(zip(self._words, self._shared, strict=True)):
+            known, count = len(shared), len(words)
+            if count == known:
+                continue
+            fresh = [word.encode() for word in words[known:]]
+            text = b"".join(fresh)
+            self._texts.append(text)
+            address = Piece.of(text).address
+            for row, word in enumerate(fresh, known):
+                self._spans[at, row, 0] = address
+                address += len(word)
+            self._shared[at] = Words(words)
+        return list(self._shared)
+
+    def _place(self, shared: list[Words]) -> None:
+        """Put what other decoders have read into the columns; their words are only this batch's."""
         import numpy as np
 
         rows = [row for row, _, _ in self._odd]
@@ -223,13 +268,15 @@ class Scanner:
             cells = [values[at] for _, _, values in self._odd]
             self._nulls[at, rows] = [cell is None for cell in cells]
             if attribute.type is Type.STRING:
-                words = self._words[self._strings.index(at)]
+                place = self._strings.index(at)
+                words = list(self._words[place])
                 known: dict[Any, int] = {None: -1}
                 for cell in cells:
                     if cell not in known:
                         known[cell] = len(words)
                         words.append(cell)
                 self._values[at, rows] = [known[cell] for cell in cells]
+                shared[place] = Words(words)
             elif attribute.type is Type.BOOL:
                 self._flags[at, rows] = [cell is True for cell in cells]
             elif attribute.type in {Type.FLOAT, Type.DOUBLE}:
@@ -369,6 +416,8 @@ def writer(file: BinaryIO, definitions: Definitions) -> WriteColumns | None:
     msgspec writes each column, the loop puts the values into lines: the bytes are those that
     msgspec gives row by row.
     """
+    import numpy as np
+
     library = _library()
     try:
         from msgspec import json
@@ -382,12 +431,12 @@ def writer(file: BinaryIO, definitions: Definitions) -> WriteColumns | None:
         texts = [json.encode(columns.times), *(json.encode(columns[n]) for n in columns)]
         between = frames[name]
         most = sum(map(len, texts)) + columns.rows * sum(span.size for span in between)
-        out = ctypes.create_string_buffer(most)
+        out = np.empty(most, np.uint8)
         pointers = (ctypes.c_char_p * len(texts))(*texts)
         size = library.flow_json_write(
-            ctypes.c_int64(columns.rows), ctypes.c_int64(len(texts)), pointers, between, out
+            ctypes.c_int64(columns.rows), ctypes.c_int64(len(texts)), pointers, between, out.ctypes
         )
-        file.write(memoryview(out)[:size])
+        file.write(out[:size].data)
 
     return write
 

@@ -263,9 +263,21 @@ class Batch:
         """Give where each chunk begins and ends."""
         if self.chunks is None:
             return [(0, len(self))] if len(self) else []
-        edges = np.flatnonzero(np.diff(self.chunks)) + 1
+        edges = (self.chunks[1:] != self.chunks[:-1]).nonzero()[0] + 1
         bounds = [0, *edges.tolist(), len(self)]
         return [(a, b) for a, b in itertools.pairwise(bounds) if b > a]
+
+    def times(self) -> Index:
+        """Give each row the time of the last one of its chunk."""
+        if self.chunks is None:
+            return np.full(len(self), self.ts[-1]) if len(self) else self.ts
+        ends = (self.chunks[1:] != self.chunks[:-1]).nonzero()[0]
+        count = len(self)
+        if len(ends) + 1 == count:
+            return self.ts
+        bounds = np.empty(len(ends) + 2, np.int64)
+        bounds[0], bounds[1:-1], bounds[-1] = -1, ends, count - 1
+        return np.repeat(self.ts[bounds[1:]], bounds[1:] - bounds[:-1])
 
     def split(self) -> Iterable[Batch]:
         """Give each chunk as a batch of its own."""

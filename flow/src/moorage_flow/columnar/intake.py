@@ -83,8 +83,8 @@ class Intake:
         self._name = name
         self._readers = [(a.name, _reader(a, fit)) for a in attributes]
 
-    def columns(self, given: Mapping[str, Any]) -> list[Column]:
-        """Give a stream's columns.
+    def columns(self, given: Mapping[str, Any]) -> tuple[list[Column], int]:
+        """Give a stream's columns, and how many rows they are.
 
         Raises:
             EventInvalid: a column is missing, of another length or of another type.
@@ -96,26 +96,27 @@ class Intake:
                 values = given[name]
             except KeyError:
                 raise EventInvalid(f"{self._name} needs a column {name}") from None
-            column = read(values)
-            size = len(column)
+            column, size = read(values)
             if size != count >= 0:
                 raise EventInvalid("the columns differ in length")
             count = size
             made.append(column)
-        return made
+        return made, count
 
 
-def _reader(attribute: Attribute, fit: Fit) -> Callable[[Any], Column]:
-    """Give what turns one attribute's values into a column."""
+def _reader(attribute: Attribute, fit: Fit) -> Callable[[Any], tuple[Column, int]]:
+    """Give what turns one attribute's values into a column, and counts them."""
     kind, dtype, fitting = attribute.type, DTYPES[attribute.type], _FITTING.get(attribute.type, "")
     narrow = kind in {Type.INT, Type.FLOAT}
 
-    def read(given: Any) -> Column:
+    def read(given: Any) -> tuple[Column, int]:
         if isinstance(given, Dictionary):
-            return _of_dictionary(attribute, given)
+            return _of_dictionary(attribute, given), len(given.codes)
         if not isinstance(given, np.ndarray):
             listed = list(given)
-            return _fitted(attribute, Column(kind, objects=objects_of(listed, len(listed))), fit)
+            count = len(listed)
+            return _fitted(attribute, Column(kind, objects=objects_of(listed, count)), fit), count
+        count = len(given)
         nulls = None
         if isinstance(given, np.ma.MaskedArray):
             mask = np.ma.getmaskarray(given)
@@ -125,11 +126,11 @@ def _reader(attribute: Attribute, fit: Fit) -> Callable[[Any], Column]:
             if narrow and given.dtype.itemsize > _WIDTH:
                 fits = kind is Type.INT and kernels.within(values, -(1 << 31), (1 << 31) - 1)
                 values = values if fits else narrowed(values, kind)
-            return Column(kind, values, nulls)
-        objects = objects_of(given.tolist(), len(given))
+            return Column(kind, values, nulls), count
+        objects = objects_of(given.tolist(), count)
         if nulls is not None:
             objects[nulls] = None
-        return _fitted(attribute, Column(kind, objects=objects), fit)
+        return _fitted(attribute, Column(kind, objects=objects), fit), count
 
     return read
 

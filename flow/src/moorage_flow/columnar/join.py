@@ -16,7 +16,7 @@ from .batch import Batch, Column, Index, concat, objects_of
 from .selection import Groups, Output, Selecting
 from .single import Paired
 from .sliding import Queues, Sliding
-from .store import Codes, Kept, grown, kept
+from .store import Codes, Kept, Pairs, grown, kept
 from .vector import Vector, View
 from .windows import Arriving, Steps
 
@@ -102,7 +102,7 @@ class State(Kept):
         self.left = left
         self.right = right
         self.codes = Codes()
-        self.pairs = Codes()
+        self.pairs = Pairs()
 
     def side(self, at: int) -> Chained:
         """Give a side's rows."""
@@ -117,6 +117,12 @@ class JoinQuery(Paired):
         self._plan = plan
         # What leaves a window is paired only where it is told of or taken out of aggregates.
         self._expired = output.tells_expired or bool(plan.selecting.aggregates)
+        # Pairs are told as they are where neither what leaves nor what is alone is told of.
+        bare = plan.rest is None and not plan.selecting.aggregates and not output.tells_expired
+        self._plain_from = [
+            bare and not mine.outer and other.find is None
+            for mine, other in (plan.sides, plan.sides[::-1])
+        ]
         used = plan.used | plan.selecting.used | set(plan.selecting.group)
         self._kept = [sorted(p for frame, p in used if frame == at) for at in (0, 1)]
         kinds = [
@@ -180,8 +186,28 @@ class JoinQuery(Paired):
             steps.ts = np.where(steps.kinds == EXPIRED, np.int64(now), steps.ts)
         elif side.window.length != 0:
             window.pass_by(steps)
-        if side.triggers:
+        if not side.triggers:
+            return
+        if self._plain_from[at] and self.output.passes:
+            self._meet_plainly(state, at, batch, keys)
+        else:
             self._meet(state, at, steps)
+
+    def _meet_plainly(self, state: State, at: int, batch: Batch, keys: Index | None) -> None:
+        """Pair what comes with what the other side holds, where nothing else is told."""
+        held = state.side(1 - at)
+        asked = np.zeros(len(batch), np.int64) if keys is None else keys
+        probes, rows = kernels.probe(asked, held.key_head, held.key_held, held.key_following)
+        if not len(probes):
+            return
+        frames = [[Column(a.type) for a in side.attributes] for side in self._plan.sides]
+        for place in self._kept[at]:
+            frames[at][place] = batch.columns[place].take(probes)
+        for place, buffer in zip(self._kept[1 - at], held.rows.columns, strict=True):
+            frames[1 - at][place] = buffer.take(rows)
+        calls = None if batch.chunks is None else batch.chunks[probes]
+        parts = None if self.parts is None or batch.parts is None else batch.parts[probes]
+        self.tell_plainly(frames, batch.ts[probes], calls, parts)
 
     def _keys(self, state: State, at: int, view: View, parts: Index | None) -> Index | None:
         """Give each row's key (None: all have one), -1 where it has none."""
@@ -191,7 +217,7 @@ class JoinQuery(Paired):
         column = key[at].run(view)
         codes = state.codes.of(column)
         if parts is not None:
-            codes = state.pairs.of_pairs(parts, codes)
+            codes = state.pairs.of(parts, codes)
         nulls = column.missing()
         return codes if nulls is None else np.where(nulls, -1, codes)
 

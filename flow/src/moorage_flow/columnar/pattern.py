@@ -17,7 +17,7 @@ from .batch import Batch, Column, Index
 from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
 from .selection import Groups, Output, Selecting
 from .single import Paired
-from .store import Codes, Kept, grown, kept
+from .store import Codes, Kept, Pairs, grown, kept
 from .vector import Vector, View
 from .windows import LEAST, Rows, Steps
 
@@ -70,7 +70,7 @@ class State(Kept):
         self.links = [np.empty(0, np.int64) for _ in range(10)]
         self.waiting = np.empty(0, np.uint8)
         self.codes = Codes()
-        self.pairs = Codes()
+        self.pairs = Pairs()
         self.texts = Codes()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -222,7 +222,7 @@ class PatternQuery(Paired):
         nulls = column.missing()
         codes = state.codes.of(column)
         if self.parts is not None:
-            codes = state.pairs.of_pairs(parts, codes)
+            codes = state.pairs.of(parts, codes)
         return codes, None if nulls is None else ~nulls
 
     def _key_count(self, state: State, parts: int) -> int:
@@ -251,14 +251,17 @@ class PatternQuery(Paired):
         """Tell of complete pairs: the columns kept of the first events, those of the second by
         place, when each was complete, its partition and its call.
         """
-        pairs = np.arange(len(ts))
-        steps = Steps(pairs, np.zeros(len(ts), np.int8), ts, None, pairs, calls)
         frames = [[Column(a.type) for a in attributes] for attributes in self._plan.attributes]
         for column, place in zip(kept, self._kept, strict=True):
             frames[0][place] = column
         for place, column in others.items():
             frames[1][place] = column
         of = None if self.parts is None else parts
+        if self.output.passes and not self._selecting.aggregates:
+            self.tell_plainly(frames, ts, calls, of)
+            return
+        pairs = np.arange(len(ts))
+        steps = Steps(pairs, np.zeros(len(ts), np.int8), ts, None, pairs, calls)
         self.tell(state.groups, steps, frames, of, self._flow.clock.now)
 
 

@@ -22,7 +22,7 @@ from .batch import Batch, Column, Index
 from .expressions import Aggregate, Vectoriser
 from .kernels import plain
 from .operations import OUT
-from .store import Codes, Joined, Kept, grown
+from .store import Codes, Joined, Kept, Pairs, grown
 from .vector import Refused, Vector, View
 from .windows import Steps
 
@@ -38,7 +38,7 @@ class Groups(Kept):
         self.aggregates = kinds
         self.epochs = aggregates.Epochs()
         self.keys = Joined(width)
-        self.pairs = Codes()
+        self.pairs = Pairs()
         self._seen = np.empty(0, np.int64)
         self._slots = np.empty(0, np.int64)
         self._stamp = 1
@@ -201,6 +201,12 @@ class Output:
         return EXPIRED in self._events
 
     @property
+    def tells_last(self) -> bool:
+        """Tell whether of a chunk, or each of its groups, only the last current row is told."""
+        only = self._events == {CURRENT} and self._selecting.having is None
+        return only and self._mode != plain.EACH
+
+    @property
     def passes(self) -> bool:
         """Tell whether current rows go on as columns, each for itself."""
         plainly = self._mode == plain.EACH and self._selecting.having is None
@@ -229,15 +235,30 @@ class Output:
             texts: gives the texts of the groups by code.
             sizes: how many groups and partitions there are.
         """
-        selecting = self._selecting
-        having = selecting.having
-        mode = self._mode if having is None else plain.EACH
+        mode = self._mode if self._selecting.having is None else plain.EACH
         chosen, found = state.run(steps, groups, parts, arguments, sizes, self._wanted, mode)
+        self.tell(steps, chosen, found, column, groups, parts, texts, sizes)
+
+    def tell(
+        self,
+        steps: Steps,
+        chosen: Index,
+        found: list[Column],
+        column: Any,
+        groups: Index,
+        parts: Index | None,
+        texts: Any,
+        sizes: tuple[int, int],
+    ) -> None:
+        """Select the rows of the steps chosen, the values of the aggregators at each being found;
+        the rest as of `select`.
+        """
+        having = self._selecting.having
         resets = np.flatnonzero(steps.kinds == RESET) if self._resets else _NONE
         shown: list[Column] = []
         if len(chosen):
             view: View = column(steps.rows[chosen], steps.when(chosen), found)
-            shown = [vector.run(view) for vector in selecting.vectors]
+            shown = [vector.run(view) for vector in self._selecting.vectors]
             if having is not None:
                 view.out = shown
                 held = having(view)

@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from ..events import Chunk
+from ..events import CURRENT, Chunk
 from ..flow import Flow
 from ..language import syntax as s
 from ..scheduler import Scheduler
 from ..streams import ColumnReceiver
 from .batch import Batch, Column, Index
+from .gathering import Gathered
+from .kernels.plain import LAST_OF_GROUP
 from .selection import Groups, Output, Selecting
 from .sliding import Sliding
-from .store import Codes, Kept
+from .store import Buffer, Codes, Kept
 from .tumbling import TimeBatch, Tumbling, Writer
 from .vector import Vector, View
-from .windows import Arriving, Rows, Steps
+from .windows import Arriving, Steps
 
 Window = Sliding | Tumbling
 
@@ -89,7 +91,7 @@ class Planned:
         codes = known.keys.of(columns)
         if parts is None:
             return codes, _texts_of(known), (len(known.keys), part_count)
-        codes = known.pairs.of_pairs(parts, codes)
+        codes = known.pairs.of(parts, codes)
         return codes, _pair_texts_of(known), (len(known.pairs), part_count)
 
 
@@ -99,6 +101,17 @@ class Paired(Planned):
     def __init__(self, flow: Flow, output: Output, selecting: Selecting) -> None:
         super().__init__(flow, output)
         self._selecting = selecting
+
+    def tell_plainly(
+        self, frames: list[list[Column]], ts: Index, calls: Index | None, parts: Index | None
+    ) -> None:
+        """Select from pairs that are each told as they are, where `Output.passes` holds and nothing
+        is aggregated.
+        """
+        view = View(frames, ts, self._flow.clock.now, list)
+        columns = [vector.run(view) for vector in self._selecting.vectors]
+        chunks = None if calls is None or calls[0] == calls[-1] else calls
+        self.output.pass_on(Batch(columns, ts, chunks=chunks, parts=parts))
 
     def tell(
         self, known: Groups, steps: Steps, frames: list[list[Column]], parts: Index | None, now: int
@@ -140,9 +153,27 @@ class SingleQuery(Planned):
         kinds = [plan.attributes[place].type for _, place in self._kept]
         self._arguments = [a.argument for a in selecting.aggregates]
         kinds += [a.kind for a in self._arguments if a is not None]
-        self._holder = flow.holder(
-            lambda: State(selecting.make(), window.make(kinds) if window is not None else None)
-        )
+        self._kinds = kinds
+        # Where only sums and last rows are told of a batch, its rows need not be held.
+        plainly = isinstance(window, TimeBatch) and not window.expects and not window.streams
+        self._sums_only = plainly and selecting.summed and output.tells_last
+        self._holder = flow.holder(self._make)
+
+    def _make(self) -> State:
+        window = self._plan.window
+        held: Any = None
+        if window is not None:
+            held = (
+                Gathered(self._kinds[: len(self._kept)])
+                if self._gathers
+                else window.make(self._kinds)
+            )
+        return State(self._plan.selecting.make(), held)
+
+    @property
+    def _gathers(self) -> bool:
+        """Tell whether rows go into sums as they come."""
+        return self._sums_only and self.parts is None
 
     def activate(self) -> None:
         """Take over the timers of the reference's window."""
@@ -176,6 +207,9 @@ class SingleQuery(Planned):
 
     def _keep(self, batch: Batch) -> None:
         """Take rows into the window, or without one right into the selection."""
+        if self._gathers:
+            self._gather(batch)
+            return
         state: State = self._holder.of_all()
         plan, count, parts = self._plan, len(batch), batch.parts
         by = [batch.columns[place] for _, place in plan.selecting.group]
@@ -211,6 +245,51 @@ class SingleQuery(Planned):
             fresh = (batch, first) if not self._kept else None
             self._finish(state, passed, texts, sizes, fresh)
 
+    def _gather(self, batch: Batch) -> None:
+        """Take rows into the sums of their batch, chunk by chunk as long as batches end."""
+        window, state = self._plan.window, self._holder.of_all()
+        assert isinstance(window, TimeBatch)
+        held, now = state.window, self._flow.clock.now
+        coming: Batch | None = batch
+        while coming is not None:
+            over = window.due(held.part, now, lambda time: self.notify(0, 0, [time]))
+            chunk, coming = coming, None
+            cuts = chunk.cuts() if over else []
+            if len(cuts) > 1:
+                end = cuts[0][1]
+                chunk, coming = chunk.take(slice(0, end)), chunk.take(slice(end, None))
+            self._add(state, chunk)
+            if over:
+                self._tell_gathered(state)
+
+    def _add(self, state: State, batch: Batch) -> None:
+        by = [batch.columns[place] for _, place in self._plan.selecting.group]
+        groups, _, sizes = self.group(state.groups, by, None)
+        count, view = len(batch), self._view(batch)
+        groups = np.zeros(count, np.int64) if groups is None else groups
+        arguments = [None if a is None else a.run(view) for a in self._arguments]
+        steps = Steps(np.arange(count), np.zeros(count, np.int8), batch.ts)
+        last, _ = state.groups.run(
+            steps, groups, None, arguments, sizes, 1 << CURRENT, LAST_OF_GROUP
+        )
+        columns = [batch.columns[place].take(last) for _, place in self._kept]
+        state.window.put(columns, batch.ts[last], groups[last], sizes[0])
+
+    def _tell_gathered(self, state: State) -> None:
+        """Tell what a batch has come to."""
+        held, known = state.window, state.groups
+        rows = held.told()
+        if len(rows):
+            found = [of.at(rows) for of in known.aggregates]
+            texts, sizes = self._sizes(state)
+            steps = Steps(rows, np.zeros(len(rows), np.int8), held.ts)
+            of_groups = np.arange(sizes[0])
+            every = np.arange(len(rows))
+            source = self._of_columns(held.columns)
+            self.output.tell(steps, every, found, source, of_groups, None, texts, sizes)
+        known.epochs.parts += 1
+        held.clear()
+
     def _notify(self, part: int, times: list[int]) -> None:
         self.notify(0, part, times)
 
@@ -232,17 +311,17 @@ class SingleQuery(Planned):
         if fresh is not None:
             source = _of_batch(fresh[0], self._flow, fresh[1])
         else:
-            source = self._of_rows(rows)
+            source = self._of_columns(rows.columns)
         self.output.select(state.groups, steps, source, arguments, rows.groups, parts, texts, sizes)
 
-    def _of_rows(self, rows: Rows) -> Any:
-        """Give a source of the columns the window holds."""
+    def _of_columns(self, held: list[Buffer]) -> Any:
+        """Give a source of the columns held."""
         width = len(self._plan.attributes)
         now = self._flow.clock.now
 
         def source(at: Index, ts: Index, found: list[Column]) -> View:
             columns: list[Column] = [Column(s.Type.OBJECT)] * width
-            for buffer, (_, place) in zip(rows.columns, self._kept, strict=False):
+            for buffer, (_, place) in zip(held, self._kept, strict=False):
                 columns[place] = buffer.take(at)
             whole = Batch(columns, ts)
             return View([columns], ts, now, lambda: _events(whole), found)
@@ -275,6 +354,10 @@ class SingleQuery(Planned):
         assert isinstance(self._plan.window, TimeBatch)
         state: State = self._holder.of_all()
         held, now = state.window, self._flow.clock.now
+        if self._gathers:
+            if self._plan.window.due(held.part, now, lambda time: self.notify(0, 0, [time])):
+                self._tell_gathered(state)
+            return
         part = held.part(self._part())
         writer = Writer(held.rows)
         if self._plan.window.due(part, now, lambda time: self.notify(0, self._part(), [time])):
@@ -311,4 +394,4 @@ def _texts_of(known: Groups) -> Callable[[int], str]:
 
 
 def _pair_texts_of(known: Groups) -> Callable[[int], str]:
-    return lambda code: known.keys.texts()[int(known.pairs.texts()[code].partition(":")[2])]
+    return lambda code: known.keys.texts()[int(known.pairs.seconds[code])]

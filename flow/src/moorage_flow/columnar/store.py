@@ -11,6 +11,7 @@ import numpy as np
 
 from ..language.syntax import Type
 from ..values import text
+from . import kernels
 from .batch import DTYPES, Column, Index, Unfit, Values
 
 
@@ -233,18 +234,6 @@ class Codes(Kept):
                     known[key] = self.of_text(text(value, kind))
             return np.fromiter((known[key] for key in keys), np.int64, len(keys))
 
-    def of_pairs(self, first: Index, second: Index) -> Index:
-        """Give the code of each pair of codes."""
-        known = self.by_value.setdefault(Type.LONG, {})
-        keys = ((first << 32) | second).tolist()
-        try:
-            return np.fromiter(map(known.get, keys), np.int64, len(keys))
-        except TypeError:
-            for key in keys:
-                if key not in known:
-                    known[key] = self.of_text(f"{key >> 32}:{key & 0xFFFF_FFFF}")
-            return np.fromiter((known[key] for key in keys), np.int64, len(keys))
-
     def texts(self) -> list[str]:
         """Give the texts in the order of their codes."""
         if len(self._texts) < len(self.by_text):
@@ -252,12 +241,49 @@ class Codes(Kept):
         return self._texts
 
 
+class Pairs(Kept):
+    """Numbers pairs of codes, in the order they come."""
+
+    def __init__(self) -> None:
+        self.firsts = np.empty(0, np.int64)
+        self.seconds = np.empty(0, np.int64)
+        self.size = 0
+        self._latest = np.empty(0, np.int64)
+        self._index: Any = None
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {"firsts": self.firsts[: self.size], "seconds": self.seconds[: self.size]}
+        return {name: _plain(value) for name, value in state.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Pairs.__init__(self)
+        super().__setstate__(state)
+        self.size = len(self.firsts)
+        self._latest = np.zeros(self.size, np.int64)
+
+    def of(self, first: Index, second: Index) -> Index:
+        """Give the number of each pair."""
+        most = self.size + len(first)
+        if most > len(self.firsts):
+            self.firsts, self.seconds = grown(self.firsts, most), grown(self.seconds, most)
+            self._latest = grown(self._latest, most)
+        held = (self.firsts, self.seconds, self._latest)
+        self._index = kernels.bucket_index(self._index, held, self.size, most)
+        # Found as the buckets of aggregations are; nobody asks which event is the latest.
+        coming = (first, second, second)
+        found, _, self.size = kernels.find_buckets(self._index, coming, held, self.size)
+        return found
+
+
 class Joined(Kept):
     """Numbers keys of one or more columns, by the text `a::b`."""
 
     def __init__(self, width: int) -> None:
         self.columns = [Codes() for _ in range(width)]
-        self.pairs = [Codes() for _ in range(width - 1)]
+        self.pairs = [Pairs() for _ in range(width - 1)]
         self.joined = Codes()
 
     def __len__(self) -> int:
@@ -271,7 +297,7 @@ class Joined(Kept):
         codes = [combined]
         for known, pairs, column in zip(self.columns[1:], self.pairs, columns[1:], strict=True):
             codes.append(known.of(column))
-            combined = pairs.of_pairs(combined, codes[-1])
+            combined = pairs.of(combined, codes[-1])
         # Different pairs may have one text; it is the text that counts.
         distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
         texts = [known.texts() for known in self.columns]

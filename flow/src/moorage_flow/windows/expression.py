@@ -13,6 +13,9 @@ from ..language.syntax import Call, Type
 from ..scope import Frame, Getter, Scope
 from .setting import Setting, WindowOperator, constant, expect_count
 
+FEW = 64
+"""So many expressions are not worth forgetting any."""
+
 
 class Retained:
     """The events held, those let out last, and the expression they were judged by."""
@@ -34,6 +37,7 @@ class _Judge(WindowOperator):
         self._varying: Getter | None = None
         self._compiled: dict[str, Getter] = {}
         self._holders: dict[str, list[Holder[Any]]] = {}
+        self._full = FEW
         if argument.constant:
             self._fixed = str(argument.value)
             self._compile(self._fixed)
@@ -44,6 +48,8 @@ class _Judge(WindowOperator):
         get = self._compiled.get(text)
         if get is not None:
             return get
+        if len(self._compiled) >= self._full:
+            self._forget()
         stream = self.setting.compiler.scope.frames[0]
         frames = [stream, Frame("first", stream.attributes), Frame("last", stream.attributes)]
         outer = self.setting.compiler
@@ -66,6 +72,14 @@ class _Judge(WindowOperator):
         self._compiled[text] = compiled.get
         self._holders[text] = list(self.flow.holders.values())[known:]
         return compiled.get
+
+    def _forget(self) -> None:
+        """Forget the expressions that no window is judged by."""
+        used = {state.text for state in self.states.states.values()}
+        for text in self._compiled.keys() - used:
+            del self._compiled[text]
+            self.flow.forget(self._holders.pop(text))
+        self._full = max(FEW, 2 * len(self._compiled))
 
     def _changed(self, state: Retained, event: Event) -> bool:
         """Take over the event's expression; tell whether it is another one."""

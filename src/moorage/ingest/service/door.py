@@ -17,6 +17,7 @@ from moorage.kit.db import Database, Tx
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
+from moorage.sections import IngestSettings
 
 from ..errors import DiskFull, Overloaded, TooFast
 from ..ports import (
@@ -30,7 +31,6 @@ from ..ports import (
     Uplink,
     Wait,
 )
-from ..settings import IngestSettings
 from . import topics
 from .allowance import Allowance
 from .down import Down

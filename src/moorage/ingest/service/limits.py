@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from moorage.organizations import Quota
+from moorage.sections import IngestSettings
 
 from ..ports import Wait
-from ..settings import IngestSettings
 from .allowance import Allowance
 
 # A limit of a second bears this many seconds' worth at once, where nothing else says.

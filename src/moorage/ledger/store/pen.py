@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import Struct
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ import psycopg
 from moorage.kit import trace
 from moorage.kit.db import Database
 from moorage.kit.ids import uuid7
+from moorage.kit.statement import Statement
 
 from ..errors import DayMissing, LedgerUnavailable
 from ..model import CHANNEL, Appended, Frame, LogName, pack
@@ -19,23 +21,26 @@ from .log import TABLE
 _APPEND = """
 WITH fence AS (
     INSERT INTO ledger_writers AS w (writer, log, partition, seq, at)
-    VALUES (%(writer)s, %(log)s, %(partition)s, %(seq)s, now())
+    VALUES ($1, $2, $3, $4, now())
     ON CONFLICT (writer, log, partition) DO UPDATE SET seq = EXCLUDED.seq, at = now()
     WHERE w.seq = EXCLUDED.seq - 1
     RETURNING seq
 ), place AS (
-    UPDATE ledger_partitions SET next = next + %(count)s
-    WHERE log = %(log)s AND partition = %(partition)s AND (SELECT count(*) FROM fence) = 1
-    RETURNING next - %(count)s AS first
+    UPDATE ledger_partitions SET next = next + $5
+    WHERE log = $2 AND partition = $3 AND (SELECT count(*) FROM fence) = 1
+    RETURNING next - $5 AS first
 ), kept AS (
     INSERT INTO {table} (day, partition, first, count, at, body)
-    SELECT (now() AT TIME ZONE 'utc')::date, %(partition)s, first, %(count)s, now(), %(body)s
+    SELECT (now() AT TIME ZONE 'utc')::date, $3, first, $5, now(), $6
     FROM place
     RETURNING first
 )
-SELECT first, pg_notify(%(channel)s, '') FROM kept
+SELECT first, pg_notify($7, '') FROM kept
 """
-APPEND = {log: _APPEND.format(table=table.name).encode() for log, table in TABLE.items()}
+_APPENDS = {log: _APPEND.format(table=table.name).encode() for log, table in TABLE.items()}
+# Of the parameters: uuid, smallint twice, bigint twice, bytea, text (pg_type.oid).
+_TYPES = (2950, 21, 21, 20, 20, 17, 25)
+_SMALLINT, _BIGINT = Struct("!h"), Struct("!q")
 
 
 class Pen:
@@ -52,7 +57,9 @@ class Pen:
         self._partition = partition
         self._id = uuid7()
         self._seq = 0
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._fixed = self._id.bytes, _SMALLINT.pack(log), _SMALLINT.pack(partition)
+        self._channel = CHANNEL[log].encode()
+        self._append: Statement | None = None
 
     async def append(self, frames: Sequence[Frame]) -> Appended:
         """Keep frames together; those whose key is known are left out.
@@ -65,10 +72,10 @@ class Pen:
         """
         try:
             with trace.span("ledger.append", log=self._log.name.lower(), entries=len(frames)):
-                connection = await self._connect()
+                statement = await self._prepared()
                 if any(frame.key is not None for frame in frames):
-                    return await self._append_keyed(connection, frames)
-                first = await self._place(connection, [frame.body for frame in frames])
+                    return await self._append_keyed(statement, frames)
+                first = await self._place(statement, [frame.body for frame in frames])
         except psycopg.errors.CheckViolation as missing:
             raise DayMissing from missing
         except (psycopg.Error, OSError) as failed:
@@ -79,13 +86,12 @@ class Pen:
 
     async def close(self) -> None:
         """Give the connection back."""
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        if self._append is not None:
+            await self._append.close()
+            self._append = None
 
-    async def _append_keyed(
-        self, connection: psycopg.AsyncConnection[Any], frames: Sequence[Frame]
-    ) -> Appended:
+    async def _append_keyed(self, statement: Statement, frames: Sequence[Frame]) -> Appended:
+        connection = statement.connection
         first: int | None = None
         repeats: set[int] = set()
         kept: list[bytes] = []
@@ -103,30 +109,15 @@ class Pen:
                 if not kept:
                     # The sequence number was not used; the next envelope takes it.
                     return Appended(None, frozenset(repeats))
-                first = await self._place(connection, kept)
+                first = await self._place(statement, kept)
         self._seq += 1
         return Appended(first, frozenset(repeats))
 
-    async def _place(
-        self, connection: psycopg.AsyncConnection[Any], bodies: Sequence[bytes]
-    ) -> int | None:
+    async def _place(self, statement: Statement, bodies: Sequence[bytes]) -> int | None:
         """Keep an envelope; None if this sequence number was committed before."""
-        cursor = await connection.execute(
-            APPEND[self._log],
-            {
-                "writer": self._id,
-                "log": int(self._log),
-                "partition": self._partition,
-                "seq": self._seq + 1,
-                "count": len(bodies),
-                "body": pack(bodies),
-                "channel": CHANNEL[self._log],
-            },
-            prepare=True,
-            binary=True,
-        )
-        row = await cursor.fetchone()
-        return None if row is None else row[0]
+        seq, count = _BIGINT.pack(self._seq + 1), _BIGINT.pack(len(bodies))
+        row = await statement.run((*self._fixed, seq, count, pack(bodies), self._channel))
+        return None if row is None else int.from_bytes(row[0])
 
     async def _committed(self, connection: psycopg.AsyncConnection[Any]) -> bool:
         """Tell whether the next envelope is there already, waiting for an attempt in doubt."""
@@ -138,10 +129,11 @@ class Pen:
         row = await cursor.fetchone()
         return row is not None and row[0] > self._seq
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await self._database.connect(name="moorage-ledger")
-        return self._connection
+    async def _prepared(self) -> Statement:
+        if self._append is None or self._append.connection.closed:
+            connection = await self._database.connect(name="moorage-ledger")
+            self._append = await Statement.prepare(connection, _APPENDS[self._log], _TYPES)
+        return self._append
 
 
 async def _add_keys(

@@ -57,10 +57,30 @@ _SIGNATURES = {
 """What each function takes: `p` an array, `i` a whole number. Each gives a whole number."""
 
 
+_HEAD = object.__basicsize__
+"""Where an array's object keeps the address of its values: right behind what every object begins
+with. Source: NumPy C-API, Python types and C-structures, PyArrayObject.
+"""
+_word = ctypes.c_int64.from_address
+
+
+def _at(array: Any) -> int | None:
+    """Give where an array's values are; they are in one piece.
+
+    A sixth of the time that `array.ctypes` takes: it is asked for some twenty arrays a kernel.
+    """
+    return None if array is None else _word(id(array) + _HEAD).value
+
+
+def _layout_known() -> bool:
+    probe = np.zeros(2, np.int64)
+    return _at(probe) == probe.ctypes.data and _at(probe[1:]) == probe.ctypes.data + probe.itemsize
+
+
 def _load() -> ctypes.CDLL | None:
     """Open the library beside this file; None where this machine has none."""
     path = Path(__file__).with_name("kernels.so")
-    if not path.exists():
+    if not path.exists() or not _layout_known():
         return None
     try:
         library = ctypes.CDLL(str(path))
@@ -85,17 +105,6 @@ def holding() -> ctypes.PyDLL | None:
 def compiled() -> bool:
     """Tell whether the compiled kernels are here."""
     return _library is not None
-
-
-def _at(array: Any) -> int | None:
-    """Give where an array's values are; they are in one piece."""
-    if array is None:
-        return None
-    try:
-        # A third of the time `array.ctypes` takes; not for what is empty or read-only.
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
-    except (TypeError, ValueError):
-        return int(array.ctypes.data)
 
 
 def within(values: Array, least: int, most: int) -> bool:

@@ -36,6 +36,7 @@ typedef struct {
     uint8_t *nulls;
     int32_t *slots;         /* open hash tables of words: 1 + the place of a word, 0 for none */
     int64_t slot_mask;
+    int64_t room;           /* words of a column; there is place for one a row to come */
     span *words;
     int64_t *word_counts;
     const char *at;
@@ -325,7 +326,7 @@ static uint64_t mixed(const char *text, int64_t size)
 static int64_t code_of(lines *s, int64_t words_of, span text)
 {
     int32_t *slots = s->slots + words_of * (s->slot_mask + 1);
-    span *words = s->words + words_of * s->capacity;
+    span *words = s->words + words_of * s->room;
     int64_t slot = (int64_t)(mixed(text.text, text.size) & (uint64_t)s->slot_mask);
     for (int probes = 0; probes < PROBES; probes++, slot = (slot + 1) & s->slot_mask) {
         int32_t known = slots[slot];

@@ -1,4 +1,8 @@
-"""What an operator can set about taking messages in."""
+"""The sections of the configuration that slices read, apart from the slices themselves.
+
+A command reads the whole configuration and seldom needs the platform behind it, which takes most of
+a second to load.
+"""
 
 from __future__ import annotations
 
@@ -44,5 +48,27 @@ class IngestSettings(Section):
         default=50,
         ge=1,
         description="connections that one device may have at one listener",
+        json_schema_extra=LIVE,
+    )
+
+
+class LedgerSettings(Section):
+    """The ledger of every message."""
+
+    partitions: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="partitions of the ledger, at most one worker each; fixed at the first start",
+    )
+
+
+class TargetSettings(Section):
+    """What data targets may reach."""
+
+    allowed: list[str] | None = Field(
+        default=None,
+        description="hosts, *.names and networks that targets may reach beyond public addresses; "
+        "unset: this machine itself while public_url is localhost, else none",
         json_schema_extra=LIVE,
     )

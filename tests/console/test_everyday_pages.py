@@ -1,0 +1,400 @@
+"""What is done every day beside devices: finding, decoders, the inbox, messages, targets."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from browsing import Visitor
+from harbour import Things
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("phone", ("New organization", "Name", "Create", "Another organization has this name.")),
+        ("danish", ("Ny organisation", "Navn", "Opret", "En anden organisation har dette navn.")),
+    ],
+)
+def test_a_refusal_stands_beside_the_field_it_is_about(
+    mode: str, words: tuple[str, str, str, str], things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.forget_language()
+    new, name, create, taken = words
+    visitor = visit(mode)
+    visitor.go("/organizations")
+    visitor.page.get_by_role("button", name=new).first.click()
+    dialog = visitor.page.get_by_role("dialog")
+    field = dialog.get_by_role("textbox", name=name)
+    field.fill(" harbour city ")
+    dialog.get_by_role("button", name=create, exact=True).click()
+    expect(field).to_have_accessible_description(taken)
+    visitor.look("name-taken")
+
+
+@pytest.mark.parametrize(
+    ("mode", "days", "words"),
+    [
+        ("light", 400, ("Keeping", "Keep the audit for", "Save")),
+        ("danish", 500, ("Opbevaring", "Gem revisionsloggen i", "Gem")),
+    ],
+)
+def test_an_organization_says_how_long_it_keeps_things(
+    mode: str,
+    days: int,
+    words: tuple[str, str, str],
+    things: Things,
+    visit: Callable[..., Visitor],
+) -> None:
+    things.forget_language()
+    title, audit, save = words
+    visitor = visit(mode)
+    page = visitor.page
+    visitor.go(f"/organizations/{things.organization}")
+    keeping = page.get_by_role("region", name=title, exact=True)
+    keeping.get_by_role("textbox", name=audit).fill("10")
+    keeping.get_by_role("button", name=save, exact=True).click()
+    expect(keeping.get_by_text("30").first).to_be_visible()
+    visitor.look("keeping-refused")
+    keeping.get_by_role("textbox", name=audit).fill(str(days))
+    keeping.get_by_role("button", name=save, exact=True).click()
+    expect(page.locator(".mantine-Notification-root")).to_be_visible()
+    kept = things.get(f"organizations/{things.organization}")
+    assert (kept["keepFacts"], kept["keepResults"]) == (f"P{days}D", None)
+    visitor.look("keeping")
+    visitor.examine("keeping")
+    visitor.go(f"/applications/{things.application}?tab=about")
+    visitor.settle()
+    visitor.look("application-keeping")
+    assert visitor.wrong == []
+
+
+def test_a_saved_view_is_there_in_every_browser_of_the_person(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go("/devices")
+    page = visitor.page
+    page.get_by_role("button", name="More filters").click()
+    page.get_by_role("menuitem", name="Tags").click()
+    page.get_by_placeholder("quay").fill("quay")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("textbox", name="Save this view as").fill("On the quay")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="On the quay", exact=True)).to_be_visible()
+
+    elsewhere = visit()
+    elsewhere.go("/devices")
+    other = elsewhere.page
+    other.get_by_role("button", name="Views").click()
+    other.get_by_role("button", name="On the quay", exact=True).click()
+    expect(other.get_by_role("row")).to_have_count(2)
+    expect(other.get_by_role("row").filter(has_text="Lamp 1")).to_be_visible()
+    assert visitor.wrong + elsewhere.wrong == []
+
+
+def test_the_palette_begins_what_is_done_every_day(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    page = visitor.page
+
+    def do(words: str, name: str) -> None:
+        page.keyboard.press("Control+K")
+        page.get_by_role("combobox", name="Type a name").fill(words)
+        page.get_by_role("option").filter(has_text=name).first.click()
+
+    do("register", "Register a device")
+    expect(page.get_by_label("Name of the device")).to_be_visible()
+    for words in ("New API key", "New decoder", "New permission group", "Invite a user"):
+        do(words.lower(), words)
+        form = page.get_by_role("dialog", name=words)
+        expect(form).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(form).to_be_hidden()
+    visitor.go(f"/devices/{things.device}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Lamp 1")
+    do("ask the device", "Lamp 1")
+    expect(page.get_by_role("region", name="Ask the device to do something")).to_be_visible()
+    do("dark", "Dark colours")
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    do("sign out", "Sign out")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to Moorage")
+    # The browser's own word for what it asks just after the session has ended.
+    assert [one for one in visitor.wrong if "401" not in one] == []
+
+
+def test_a_chosen_language_goes_with_the_person(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go("/settings")
+    visitor.page.get_by_text("Dansk").click()
+    try:
+        expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Indstillinger")
+        elsewhere = visit()
+        places = elsewhere.page.get_by_role("navigation")
+        expect(places.get_by_role("link", name="Enheder", exact=True)).to_be_visible()
+    finally:
+        things.forget_language()
+    assert visitor.wrong + elsewhere.wrong == []
+
+
+def test_the_palette_finds_whatever_has_a_name(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    for words, name, kind in (
+        ("climate", "Climate", "Decoder"),
+        ("open d", "Open data", "Target"),
+        ("anna", "Anna", "User"),
+        ("harbour", "Harbour City", "Organization"),
+        ("readers", "Readers", "Permission group"),
+    ):
+        page.keyboard.press("Control+K")
+        page.get_by_role("combobox", name="Type a name").fill(words)
+        expect(
+            page.get_by_role("option").filter(has_text=name).filter(has_text=kind)
+        ).to_be_visible()
+        page.keyboard.press("Escape")
+    assert visitor.wrong == []
+
+
+def test_a_decoder_is_tried_before_it_is_saved(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go(f"/decoders/{things.decoder}")
+    page = visitor.page
+    editor = page.get_by_role("textbox", name="Script")
+    editor.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("function decodeUplink(i) { return { data: { first: i.bytes[0] } } }")
+    page.get_by_role("textbox", name="Bytes").fill("2a")
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_text('"first": 42')).to_be_visible()
+    page.get_by_role("button", name="Save as a new version").click()
+    expect(page.get_by_text("Version 2 is in force.")).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_the_palette_finds_a_device_by_keyboard(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    expect(page.get_by_role("button", name="Find or do something")).to_be_visible()
+    page.keyboard.press("Control+K")
+    page.get_by_role("combobox", name="Type a name").fill("Lamp 1")
+    expect(page.get_by_role("option", name="Lamp 1")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Lamp 1")
+    assert visitor.wrong == []
+
+
+def test_a_stranger_is_adopted_with_the_decoder_that_fits(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit()
+    visitor.go("/inbox")
+    page = visitor.page
+    page.get_by_role("cell", name="meter-1").click()
+    waiting = page.get_by_role("dialog")
+    fits = waiting.get_by_role("region", name="Nothing understands these bytes yet")
+    expect(fits.get_by_text("temperature 21.5 · humidity 55").first).to_be_visible()
+    visitor.look("inbox-waiting")
+    fits.get_by_role("button", name="Use this decoder: Meter").click()
+    expect(waiting.get_by_role("combobox", name="Decoder")).to_have_value("Meter")
+    waiting.get_by_role("textbox", name="Name").fill("Meter 1")
+    waiting.get_by_role("button", name="Adopt").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Meter 1")
+    page.get_by_role("link", name="Inbox").click()
+    expect(page.get_by_role("heading", name="Nobody waits")).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_who_waits_is_discarded_only_after_a_question(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.send_bytes(things.inbox_key, "ff", sender="noise")
+    visitor = visit()
+    visitor.go("/inbox")
+    page = visitor.page
+    row = page.get_by_role("row").filter(has_text="noise")
+    row.get_by_role("button", name="Discard").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("noise goes with everything it sent")
+    page.keyboard.press("Escape")
+    expect(question).to_be_hidden()
+    row.get_by_role("button", name="Discard").click()
+    question.get_by_role("button", name="Discard").click()
+    expect(row).to_have_count(0)
+    assert visitor.wrong == []
+
+
+def test_unknown_bytes_get_a_decoder_in_one_click(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.send_bytes(things.bare_secret, "00c832")
+    visitor = visit()
+    visitor.go(f"/devices/{things.bare}")
+    page = visitor.page
+    fits = page.get_by_role("region", name="Nothing understands these bytes yet")
+    visitor.settle()
+    visitor.look("device-unknown")
+    fits.get_by_role("button", name="Use this decoder: Meter").click()
+    expect(fits).to_be_hidden()
+    expect(page.get_by_role("status").filter(has_text="Live").first).to_be_visible()
+    things.send_bytes(things.bare_secret, "00d232")
+    expect(page.get_by_text("temperature 21").first).to_be_visible()
+    assert visitor.wrong == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "new", "name", "what", "own", "decoder", "create"),
+    [
+        ("light", "New route", "Name", "What", "Own decoder", "Decoder", "Create"),
+        ("danish", "Ny rute", "Navn", "Hvad", "Egen dekoder", "Dekoder", "Opret"),
+        ("phone", "New route", "Name", "What", "Own decoder", "Decoder", "Create"),
+    ],
+)
+def test_a_route_gets_a_decoder_of_its_own(
+    mode: str, new: str, name: str, what: str, own: str, decoder: str, create: str,
+    things: Things, visit: Callable[..., Visitor],
+) -> None:  # fmt: skip
+    visitor = visit(mode)
+    visitor.go(f"/targets/{things.target}")
+    page = visitor.page
+    page.get_by_role("button", name=new, exact=True).click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("textbox", name=name).fill(f"Own, {mode}")
+    form.get_by_role("combobox", name=what, exact=True).click()
+    page.get_by_role("option", name=own).click()
+    form.get_by_role("button", name=create).click()
+    expect(form.get_by_role("combobox", name=decoder)).to_have_attribute("aria-invalid", "true")
+    form.get_by_role("combobox", name=decoder).click()
+    page.get_by_role("option", name="Meter").click()
+    visitor.settle()
+    visitor.look("route-form")
+    visitor.examine("route-form")
+    form.get_by_role("button", name=create).click()
+    expect(form).to_be_hidden()
+    expect(page.get_by_text(f"{own} · Meter").first).to_be_visible()
+    visitor.look("routes")
+    assert visitor.wrong == []
+
+
+def test_messages_of_all_devices_are_found_and_looked_into(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.send(note="over here")
+    visitor = visit()
+    visitor.go("/messages?period=hour")
+    page = visitor.page
+    page.get_by_role("combobox", name="Device").fill("Lamp 1")
+    page.get_by_role("option", name="Lamp 1").click()
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as kept:
+        page.get_by_role("menuitem", name="JSON lines").click()
+    lines = kept.value.path().read_text().splitlines()
+    assert any("over here" in line for line in lines)
+    page.get_by_role("row").filter(has_text="note over here").first.click(
+        position={"x": 40, "y": 10}
+    )
+    whole = page.get_by_role("dialog", name="Message")
+    expect(whole.get_by_role("link", name="Lamp 1")).to_be_visible()
+    expect(whole.get_by_role("region", name="Document").locator("code")).to_contain_text(
+        "over here"
+    )
+    whole.get_by_text("Hex").click()
+    expect(whole.get_by_role("region", name="Payload")).to_contain_text("7b 22 6e 6f 74 65")
+    visitor.look("messages-one")
+    page.keyboard.press("Escape")
+    expect(whole).to_be_hidden()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status").filter(has_text="Paused")).to_be_visible()
+    assert visitor.wrong == []
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes what is not too hot, and refuses the rest."""
+
+    def do_POST(self) -> None:
+        """Answer one message."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        hot = json.loads(body)["document"].get("temperature", 0) > 30
+        self.send_response(422 if hot else 204)
+        self.end_headers()
+
+    def log_message(self, *_words: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    """Give the address of a web service that takes messages."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("mode", ["light", "phone", "danish"])
+def test_a_message_tells_which_targets_took_it(
+    mode: str, things: Things, receiver: str, visit: Callable[..., Visitor]
+) -> None:
+    name = f"Warehouse {mode}"
+    target = things.make(
+        "targets", applicationId=things.application, name=name, kind="http",
+        settings={"url": receiver},
+    )  # fmt: skip
+    visitor = visit(mode)
+    page = visitor.page
+    visitor.go(f"/targets/{target}?tab=receipts")
+    expect(page.get_by_text("Ingen kvitteringer" if mode == "danish" else "No receipts yet")
+           ).to_be_visible()  # fmt: skip
+    visitor.look("receipts-none")
+    things.make("routes", targetId=target, name="Everything")
+    for value in (19.5, 44.5):
+        things.send(temperature=value)
+    accepted, refused, delivered = (
+        ("Modtaget", "Endeligt afvist", "Leveret til")
+        if mode == "danish"
+        else ("Accepted", "Refused for good", "Delivered to")
+    )
+
+    expect(page.get_by_text(refused)).to_be_visible()
+    expect(page.get_by_text(accepted, exact=True)).to_be_visible()
+    visitor.look("receipts")
+    if mode != "danish":
+        visitor.examine("receipts")
+    visitor.go(f"/targets/{target}?tab=receipts&outcome=dead")
+    expect(page.get_by_text(refused)).to_be_visible()
+    expect(page.get_by_text(accepted, exact=True)).to_have_count(0)
+
+    visitor.go(f"/devices/{things.device}?tab=messages")
+    page.get_by_text("temperature 44").first.click()
+    panel = page.get_by_role("region", name=delivered)
+    expect(panel.get_by_role("link", name=name)).to_be_visible()
+    expect(panel.get_by_text(refused)).to_be_visible()
+    panel.scroll_into_view_if_needed()
+    visitor.look("receipts-message")
+    if mode != "danish":
+        visitor.examine("receipts-message")
+    things.remove(f"targets/{target}")
+    assert visitor.wrong == []

@@ -1,0 +1,93 @@
+"""A statement run straight through libpq, on a real server that refuses, ends and is slow."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+
+from moorage.kit.db import Database
+from moorage.kit.statement import Statement
+
+BYTEA = 17
+DOUBLED = b"SELECT $1 || $1 WHERE length($1) > 0"
+
+
+async def doubled(database: Database) -> Statement:
+    """Prepare a statement that doubles bytes."""
+    return await Statement.prepare(await database.connect(name="statement"), DOUBLED, [BYTEA])
+
+
+async def test_rows_come_back_as_bytes_and_none_as_none(database: Database) -> None:
+    """It runs again and again, also after psycopg has used the connection."""
+    statement = await doubled(database)
+    assert await statement.run([b"\x00ab"]) == [b"\x00ab\x00ab"]
+    assert await statement.run([b""]) is None
+    cursor = await statement.connection.execute("SELECT 1")
+    assert await cursor.fetchone() == (1,)
+    assert await statement.run([b"c"]) == [b"cc"]
+    await statement.close()
+    await statement.close()
+
+
+async def test_a_value_larger_than_the_socket_takes_at_once(database: Database) -> None:
+    """Both sides wait for each other's room without blocking the event loop."""
+    statement = await doubled(database)
+    large = bytes(range(256)) * 60_000
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    turning = asyncio.create_task(turn())
+    assert await statement.run([large]) == [large * 2]
+    turning.cancel()
+    assert turns > 1
+    await statement.close()
+
+
+async def test_what_the_server_refuses_is_an_error_and_the_next_run_goes_on(
+    database: Database,
+) -> None:
+    """The error is psycopg's, of the class of its SQLSTATE."""
+    connection = await database.connect(name="statement")
+    with pytest.raises(psycopg.errors.UndefinedTable, match="nothing_here"):
+        await Statement.prepare(connection, b"SELECT $1 FROM nothing_here", [BYTEA])
+    statement = await Statement.prepare(
+        connection, b"SELECT decode(convert_from($1, 'UTF8'), 'hex')", [BYTEA]
+    )
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        await statement.run([b"xyz"])
+    assert await statement.run([b"00ff"]) == [b"\x00\xff"]
+    await statement.close()
+
+
+async def test_a_server_that_goes_away_is_told_and_leaves_nothing_behind(
+    database: Database,
+) -> None:
+    """Whether it goes while somebody waits or before; sockets of the same number work after it."""
+    for waits in (True, False):
+        connection = await database.connect(name="statement")
+        statement = await Statement.prepare(connection, b"SELECT pg_sleep(length($1))", [BYTEA])
+        pid = connection.info.backend_pid
+        running = asyncio.create_task(statement.run([b"x" * 60])) if waits else None
+        async with database.begin() as tx:
+            await tx.execute(
+                "SELECT pg_terminate_backend(:pid, 5000) FROM pg_stat_activity WHERE pid = :pid",
+                {"pid": pid},
+            )
+        if running is not None:
+            with pytest.raises(psycopg.Error):
+                await running
+        with pytest.raises(psycopg.Error):
+            await statement.run([b""])
+        assert connection.closed
+        others = [await doubled(database) for _ in range(3)]
+        await statement.close()
+        for other in others:
+            assert await other.run([b"z"]) == [b"zz"]
+            await other.close()
