@@ -86,7 +86,7 @@ async def _stored(tx: db.Tx) -> list[Metric]:
             "moorage_listeners",
             "Listeners that live.",
             "version",
-            Counter(one.version for one in await sessions.list_listeners(tx)),
+            Counter(one.version for one in await sessions.living(tx)),
         ),
         _gauge("moorage_targets", "Data targets.", "health", await targets.count_by_health(tx)),
         _gauge(

@@ -105,8 +105,8 @@ class Neighbours:
             if where is None:
                 return True
             if link.is_carried or where.address is None or door.time() > patience:
-                text = "The listener that holds the device's sessions cannot be reached."
-                link.end("protocol", ReasonCode.SERVER_UNAVAILABLE, text)
+                text = "The listener that holds the device's sessions does not answer; try again."
+                link.end("protocol", ReasonCode.SERVER_BUSY, text)
                 break
             if await self._ask(link, where, sender.number, client_id):
                 break
