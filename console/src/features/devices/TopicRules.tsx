@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Code, Group, Menu } from '@mantine/core'
+import { ActionIcon, Button, Group, Menu } from '@mantine/core'
 import { IconArrowsExchange, IconDots, IconPlus } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -47,7 +47,9 @@ export function TopicRules({ applicationId, may }: { applicationId: string; may:
           {
             key: 'topic',
             label: t('topicRules.topic'),
-            cell: (rule) => <Code>{rule.topic}</Code>,
+            cell: (rule) => (
+              <span style={{ fontFamily: 'var(--mantine-font-family-monospace)' }}>{rule.topic}</span>
+            ),
           },
           {
             key: 'allows',
