@@ -247,7 +247,7 @@ function NewCredential({ deviceId, onClose, onMade }: NewProps) {
             autosize
             minRows={4}
             maxRows={10}
-            ff="monospace"
+            styles={{ input: { fontFamily: 'monospace' } }}
             {...form.getInputProps('certificate')}
           />
         ) : (

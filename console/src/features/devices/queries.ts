@@ -1,8 +1,8 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
 import type {
-  ChangeMany,
   CertificateBody,
+  ChangeMany,
   CredentialBody,
   Device,
   DeviceBody,
