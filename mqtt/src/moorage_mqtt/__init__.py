@@ -34,11 +34,12 @@ from .packets import (
 from .properties import Properties
 from .server import ServerConnection
 from .session import Outgoing, Session
-from .topics import check_filter, check_name, covers, matches, split_share
+from .topics import SYSTEM_TOPICS, check_filter, check_name, covers, matches, split_share
 from .wheel import Wheel
 
 __all__ = [
     "NEVER",
+    "SYSTEM_TOPICS",
     "V5",
     "V311",
     "Acknowledged",

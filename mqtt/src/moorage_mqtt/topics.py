@@ -3,6 +3,8 @@
 from .errors import ProtocolError, ReasonCode, malformed
 
 SHARE = "$share/"
+SYSTEM_TOPICS = "$SYS/"
+"""What topics about the broker itself begin with (MQTT 5, 4.7.2)."""
 
 
 def check_name(topic: str) -> None:

@@ -90,6 +90,7 @@ class Service:
         caller: who it is, with its rights.
         reads, operates: the applications whose messages it may read, whose devices it may operate.
         valid_until: when its key stops working by itself; None for never.
+        is_operator: it may manage the installation, and so hear of the listener itself (`$SYS`).
     """
 
     number: int
@@ -97,6 +98,7 @@ class Service:
     reads: frozenset[UUID] = frozenset()
     operates: frozenset[UUID] = frozenset()
     valid_until: datetime | None = None
+    is_operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)

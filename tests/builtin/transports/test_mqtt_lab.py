@@ -636,6 +636,13 @@ def test_mosquittos_tools_publish_and_subscribe(lab: Lab, version: str) -> None:
     assert sorted(done.stdout.split("\n")) == ["", "0 1 0", "1 1 1", "2 1 2"]
 
 
+def test_how_the_listener_is_is_told_again_and_again(lab: Lab) -> None:
+    words = ["-p", str(lab.port), "-t", "$SYS/broker/uptime", "-C", "2", "-W", "30"]
+    answer = subprocess.run(["mosquitto_sub", *words], capture_output=True, text=True, check=True)
+    before, after = (int(line.removesuffix(" seconds")) for line in answer.stdout.splitlines())
+    assert after > before
+
+
 def test_mosquitto_rr_gets_its_answer(lab: Lab) -> None:
     answers = Client(lab, "rr", V5)
     answers.connect()

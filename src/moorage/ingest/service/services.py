@@ -88,7 +88,7 @@ class Services:
 
     def now(self, service: Service) -> Service:
         """Give a service with its rights as they are now."""
-        return self._known.get(service.caller.id, replace(service, reads=_NONE, operates=_NONE))
+        return self._known.get(service.caller.id, replace(service, **_NOTHING))
 
     async def follow_changes(self) -> None:
         """Read rights anew when they may have changed, until cancelled; who lost some is cut."""
@@ -111,7 +111,7 @@ class Services:
                     del self._known[key_id]
                 else:
                     self._known[key_id] = now
-                if now is None or before.reads - now.reads or before.operates - now.operates:
+                if now is None or _has_lost(before, now):
                     lost.append(before.number)
             if lost:
                 self._cut(lost)
@@ -137,7 +137,7 @@ class Services:
             await operations.issue(tx, caller, device_id, new)
 
 
-_NONE: frozenset[UUID] = frozenset()
+_NOTHING: dict[str, Any] = {"reads": frozenset(), "operates": frozenset(), "is_operator": False}
 
 
 def _asked(payload: bytes) -> _Asked:
@@ -150,6 +150,12 @@ def _asked(payload: bytes) -> _Asked:
         raise CommandMalformed(reason=str(wrong)) from wrong
 
 
+def _has_lost(before: Service, now: Service) -> bool:
+    """Tell whether it may do less than before."""
+    less = before.reads - now.reads or before.operates - now.operates
+    return bool(less) or before.is_operator > now.is_operator
+
+
 async def _again(tx: Tx, service: Service) -> Service | None:
     caller = await users.recognise_again(tx, service.caller)
     return None if caller is None else replace(await _service(tx, caller), number=service.number)
@@ -158,4 +164,5 @@ async def _again(tx: Tx, service: Service) -> Service | None:
 async def _service(tx: Tx, caller: Caller) -> Service:
     reads = await groups.ids_within(tx, caller.reach(Permission.READ_MESSAGES))
     operates = await groups.ids_within(tx, caller.reach(Permission.OPERATE_DEVICES))
-    return Service(0, caller, reads, operates, caller.expires_at)
+    is_operator = caller.may(Permission.MANAGE_INSTALLATION, None)
+    return Service(0, caller, reads, operates, caller.expires_at, is_operator)

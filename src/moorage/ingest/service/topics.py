@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from moorage import devices
-from moorage_mqtt import covers, matches, split_share
+from moorage_mqtt import SYSTEM_TOPICS, covers, matches, split_share
 
 from ..ports import Service, Uplink
 from . import peers
@@ -125,8 +125,10 @@ def service_uplink(service: Service, topic: str) -> Uplink | None:
 def service_may_subscribe(service: Service, topic_filter: str) -> bool:
     """Tell whether a service may subscribe to a filter: of one application that it may read.
 
-    Alone, or as one of a group that shares the messages.
+    Alone, or as one of a group that shares the messages. An operator may hear of the listener too.
     """
+    if topic_filter.startswith(SYSTEM_TOPICS):
+        return service.is_operator
     found = named(split_share(topic_filter)[1])
     if found is None:
         return False

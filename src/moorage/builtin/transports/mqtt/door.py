@@ -41,6 +41,7 @@ from .proxied import Doorstep
 from .routes import Routes
 from .sessions import SERVICES, Kept, Mark, WillAs
 from .settings import DoorSettings
+from .system import System
 from .tap import Tap
 
 log = structlog.get_logger()
@@ -73,10 +74,12 @@ class Door:
         self.keeper = Keeper(self)
         self.catching = Catching(self)
         self.routes = Routes(self)
+        self.system = System(self)
         peers = settings.peers
         self.neighbours = None if peers is None else Neighbours(self, peers)
         self.is_closing = False
-        self._links: set[Line] = set()
+        self.links: set[Line] = set()
+        """The open connections, those that have not been let in yet among them."""
         self.handshakes: set[Doorstep | Porch] = set()
         """Connections that are not through with a proxy's header, or with TLS."""
         self._wheel: Wheel[Line] = Wheel(self.time())
@@ -100,7 +103,7 @@ class Door:
 
     def has_room(self, address: str) -> bool:
         """Tell whether one more connection may come; if not, that is listed."""
-        if len(self._links) + len(self.handshakes) < self.settings.connections:
+        if len(self.links) + len(self.handshakes) < self.settings.connections:
             return True
         text = f"More than {self.settings.connections} connections at once."
         self.host.refused(Refusal("overload", text, "mqtt", address))
@@ -110,13 +113,14 @@ class Door:
         """Count a new connection in, or say that there are too many."""
         if not self.has_room(link.address):
             return False
-        self._links.add(link)
+        self.links.add(link)
         self.watch(link, self.time() + self.settings.limits.connect_timeout_s)
         return True
 
     def gone(self, link: Line) -> None:
         """Forget a connection whose socket has closed."""
-        self._links.discard(link)
+        self.links.discard(link)
+        self.system.gone(link)
         self._overloaded.discard(link)
         self._changed.set()
 
@@ -176,29 +180,30 @@ class Door:
             for link in self._wheel.due(now):
                 link.tick(now)
             self.broker.tick(now)
+            self.system.tick(now)
             self.send_later()
 
     async def close(self) -> None:
         """Take nothing more in, wait for what is being committed, say goodbye."""
         self.is_closing = True
-        for link in self._links:
+        for link in self.links:
             link.stop(OVERLOAD)
         if self._messages:
             self._commit()
         await self._until(lambda: not self._committing, self.settings.stop_timeout_s)
         for task in self._tasks:
             task.cancel()
-        for link in list(self._links):
+        for link in list(self.links):
             link.end(SHUTDOWN, ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
             link.transport.close()
         self.routes.close()
-        await self._until(lambda: not self._links, _GOODBYE_S)
+        await self._until(lambda: not self.links, _GOODBYE_S)
         kept: asyncio.Future[None] = self._loop.create_future()
         self.keeper.then(lambda _error: None if kept.done() else kept.set_result(None))
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.stop_timeout_s):
                 await kept
-        for link in list(self._links):
+        for link in list(self.links):
             link.transport.abort()
         for early in list(self.handshakes):
             early.abort()
@@ -380,7 +385,7 @@ class Door:
 
     def forget_topics(self, application_id: UUID | None) -> None:
         """Have connections look again where messages go: of an application's devices, or of all."""
-        for link in self._links:
+        for link in self.links:
             kept = link.kept
             if kept is None or not isinstance(kept.sender, Sender):
                 continue

@@ -39,6 +39,7 @@ from moorage.plugin import (
 )
 from moorage_mqtt import Bounds, Limits
 
+from .sessions import EVERYBODY
 from .settings import DoorSettings
 from .transport import MqttDoor
 
@@ -64,7 +65,7 @@ _BOUNDS = Bounds(
     retained_messages=100_000,
     retained_bytes=268_435_456,
 )
-_EVERYBODY = Sender(0, UUID(int=0), UUID(int=0), UUID(int=0), UUID(int=0), 0)
+_EVERYBODY = Sender(EVERYBODY, UUID(int=0), UUID(int=0), UUID(int=0), UUID(int=0), 0)
 
 
 class NotLoopback(MoorageError):

@@ -280,6 +280,7 @@ class Link(Proving):
         granted = broker.subscribe(kept, event, partial(self._allow, kept))
         if door.settings.is_open:
             broker.conclude(kept, event, granted, door.time())
+            door.system.asked(event, door.time())
             return
         asked = {
             one.wanted.topic_filter for one in granted if one.code < ReasonCode.UNSPECIFIED_ERROR
@@ -315,6 +316,7 @@ class Link(Proving):
         if kept is None:
             return
         door.broker.conclude(kept, event, granted, door.time(), retained)
+        door.system.asked(event, door.time())
         self.flush()
         if isinstance(kept.sender, Service):
             return

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SERVICES = "services"
 """The space of topics that services see: every application's, each below its id."""
+EVERYBODY = 0
+"""The number of whoever connects to an open door, and the one space there."""
 
 
 class Mark(NamedTuple):
