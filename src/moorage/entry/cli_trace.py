@@ -22,7 +22,7 @@ def trace(
     api_key: ApiKey = None,
     data_dir: Path | None = None,
 ) -> None:
-    """Watch the MQTT packets of a device, in and out, for 15 minutes or until Ctrl-C.
+    """Watch the MQTT packets of a device, in and out, for 15 minutes.
 
     It may come later, and connections of its that are refused are shown too. Secrets are left
     out; payloads are for those who may read messages. That you watch is in the audit.
