@@ -36,9 +36,11 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     doorbells = Doorbells(database, name="moorage-listen-bell")
     if not await databases.await_answer(database, line):
         return await database.close()
+    # Each by itself: both wait for other processes that start and do the same.
+    async with database.begin() as tx:
+        sealer = await secrets.load_sealer(tx, root_key.load(settings))
     async with database.begin() as tx:
         partitions = await ledger.open_log(tx, settings.ledger.partitions)
-        sealer = await secrets.load_sealer(tx, root_key.load(settings))
     met = socket.create_server((settings.mqtt.peer_host, settings.mqtt.peer_port))
     room = disk_room.room_of(settings)
     door = ingest.Door(

@@ -38,7 +38,7 @@ STOP_TIMEOUT_S = 60.0
 OPTIONS: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "60",
+    "max_connections": "100",
     "shared_buffers": "160MB",
     "effective_cache_size": "1GB",
     "work_mem": "8MB",

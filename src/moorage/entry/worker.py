@@ -47,8 +47,10 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     try:
         if not await databases.await_answer(database, line):
             return
+        # Each by itself: both wait for other processes that start and do the same.
         async with database.begin() as tx:
             sealer = await secrets.load_sealer(tx, root_key.load(settings))
+        async with database.begin() as tx:
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
             await telemetry.make_days(tx)
             await targets.make_days(tx)

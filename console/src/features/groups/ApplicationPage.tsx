@@ -39,7 +39,8 @@ export function ApplicationPage() {
   const [address, setAddress] = useAddress()
   const [open, setOpen] = useState<'edit' | 'move' | 'remove' | null>(null)
   const [task, setTask] = useState<Task | null>(null)
-  const found = useQuery(applicationQuery(id))
+  // While it is being removed it is not asked for again.
+  const found = useQuery({ ...applicationQuery(id), enabled: task === null })
   const keptByDefault = useKeptByDefault(found.data?.organizationId)
   if (found.error) return <Failure of={found.error} retry={() => void found.refetch()} />
   const application = found.data
