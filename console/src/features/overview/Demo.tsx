@@ -1,4 +1,4 @@
-import { Alert, Button, Group, Loader, Modal, Stack, Text } from '@mantine/core'
+import { Alert, Button, Group, Loader, Modal, Skeleton, Stack, Text } from '@mantine/core'
 import { IconShip } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -35,6 +35,7 @@ export function StartDemo() {
       </Group>
     )
   }
+  if (may && !demo) return <Skeleton height={36} width={140} />
   return (
     <>
       <StartButton
