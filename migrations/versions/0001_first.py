@@ -489,6 +489,12 @@ def upgrade() -> None:
         sa.Column("key_digest", sa.LargeBinary(), nullable=False),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("list_url", sa.Text(), nullable=True),
+        sa.Column("list_number", sa.Numeric(), nullable=True),
+        sa.Column("list_issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("list_next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("list_looked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("list_problem", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
@@ -847,6 +853,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("device_inboxes_pkey")),
         sa.UniqueConstraint("application_id", name=op.f("device_inboxes_application_id_key")),
         sa.UniqueConstraint("digest", name=op.f("device_inboxes_digest_key")),
+    )
+    op.create_table(
+        "device_revocations",
+        sa.Column("authority_id", sa.Uuid(), nullable=False),
+        sa.Column("serial", sa.Text(), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["authority_id"],
+            ["device_authorities.id"],
+            name=op.f("device_revocations_authority_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("authority_id", "serial", name=op.f("device_revocations_pkey")),
     )
     op.create_table(
         "devices",
@@ -1293,6 +1312,7 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("certificate", sa.LargeBinary(), nullable=True),
         sa.Column("authority_id", sa.Uuid(), nullable=True),
+        sa.Column("serial", sa.Text(), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),

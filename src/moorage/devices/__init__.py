@@ -92,6 +92,7 @@ from .service.registry import (
     remove,
     remove_application,
 )
+from .service.revocations import ListFetcher
 from .service.senders import (
     children_of,
     connected,
@@ -157,6 +158,7 @@ __all__ = [
     "InboxClosed",
     "InboxOpened",
     "InboxRefuses",
+    "ListFetcher",
     "Location",
     "ManyDevices",
     "MapBox",
