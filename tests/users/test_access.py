@@ -104,7 +104,7 @@ async def test_who_may_not_see_the_people_is_told_nothing(world: World) -> None:
         (world.client(), north, {}, 401, "unsigned"),
         (reader, north, {}, 403, "organizations.permission_missing"),
         (chief, south, {}, 404, "organizations.unknown"),
-        (chief, north, {"applicationId": str(application)}, 422, "invalid"),
+        (chief, north, {"applicationId": str(application)}, 422, "field_invalid"),
         (chief, north, {"permission": "everything"}, 422, "invalid"),
     ):
         query = {"organizationId": str(organization.id), **more}
