@@ -27,6 +27,7 @@ from .model import (
     Permission,
     Quota,
     Role,
+    SecondFactor,
     read_quotas,
 )
 from .service import (
@@ -54,6 +55,7 @@ from .service import (
     ring_for_quotas,
     take_in_application,
     time_zones,
+    withheld,
 )
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "Quota",
     "QuotaReached",
     "Role",
+    "SecondFactor",
     "admit",
     "dissolve",
     "found",
@@ -104,4 +107,5 @@ __all__ = [
     "ring_for_quotas",
     "take_in_application",
     "time_zones",
+    "withheld",
 ]
