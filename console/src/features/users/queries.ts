@@ -1,6 +1,13 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ok } from '@/api/client'
-import type { ApiKeyBody, ApiKeyPatch, Attestation, InvitationBody, UserPatch } from '@/api/types'
+import type {
+  ApiKeyBody,
+  ApiKeyPatch,
+  Attestation,
+  InvitationBody,
+  Permission,
+  UserPatch,
+} from '@/api/types'
 
 export const listUsers = (
   filter: { q?: string; organizationId?: string; active?: boolean },
@@ -63,6 +70,14 @@ export const removeSecondFactorsOf = (id: string) =>
   ok(api.DELETE('/api/v1/users/{user_id}/second-factors', at(id)))
 
 export const endSessionsOf = (id: string) => ok(api.POST('/api/v1/users/{user_id}/end-sessions', at(id)))
+
+// --- Access ---
+
+/** Who may do what with an application or, without one, with the organization. */
+export const listAccess = (
+  filter: { organizationId: string; applicationId?: string; permission?: Permission },
+  after?: string,
+) => ok(api.GET('/api/v1/access', { params: { query: { ...filter, after, total: true } } }))
 
 // --- API keys ---
 

@@ -1,6 +1,7 @@
 """Bodies of the routes of people and keys."""
 
 from .people import (
+    AccessOut,
     AddedOut,
     ApiKeyBody,
     ApiKeyOut,
@@ -12,6 +13,7 @@ from .people import (
     IssuedKeyOut,
     LinkOut,
     MeOut,
+    PathOut,
     ReceivedInvitationOut,
     SessionOut,
     UserBody,
@@ -47,6 +49,7 @@ from .sign_in import (
 from .words import Preference
 
 __all__ = [
+    "AccessOut",
     "AddedOut",
     "ApiKeyBody",
     "ApiKeyOut",
@@ -74,6 +77,7 @@ __all__ = [
     "PasskeyPatch",
     "PasskeySignInBody",
     "PasswordBody",
+    "PathOut",
     "Preference",
     "ProofBody",
     "ReceivedInvitationOut",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from moorage.kit.caller import CallerKind
 from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped
-from moorage.organizations import Permission
+from moorage.organizations import MemberKind, Permission, Role
 
 from ..model import LinkKind, NewApiKey, NewUser, SessionKind
 from .words import Email, Language, Scope
@@ -64,6 +64,32 @@ class SessionOut(Out):
     expires_at: Instant
     proven: Annotated[bool, Field(description="Whether a second factor was shown.")]
     current: bool
+
+
+class PathOut(Out):
+    """A permission group by which somebody holds something.
+
+    `onlyHere` are the permissions that no other path gives: what would be lost if the group were
+    removed, or the member taken out of it. No organization means a group of the installation.
+    """
+
+    group_id: UUID
+    group_name: str
+    organization_id: UUID | None
+    roles: list[Role]
+    permissions: list[Permission]
+    only_here: list[Permission]
+
+
+class AccessOut(Out):
+    """What a person or an API key may do with a thing, by which paths and until when."""
+
+    kind: MemberKind
+    id: UUID
+    label: str
+    until: Instant | None
+    permissions: list[Permission]
+    paths: list[PathOut]
 
 
 # Left out, a link is mailed where the installation sends mail.
