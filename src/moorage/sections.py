@@ -53,6 +53,20 @@ class IngestSettings(Section):
         description="connections that one device may have at one listener",
         json_schema_extra=LIVE,
     )
+    device_queue_messages: int = Field(
+        default=100,
+        ge=1,
+        le=100_000,
+        description="messages of QoS 1 and 2 that may wait for one MQTT session",
+        json_schema_extra=LIVE,
+    )
+    device_queue_bytes: int = Field(
+        default=524_288,
+        ge=1_024,
+        le=268_435_456,
+        description="bytes that those may take",
+        json_schema_extra=LIVE,
+    )
 
 
 class LedgerSettings(Section):

@@ -75,6 +75,8 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             # Apart, so that nobody's dozen of devices waits behind a year that is decoded anew.
             many = dict.fromkeys(devices.WORK_ON_MANY, devices.ManyDevices(database))
             work.append(tasks.create_task(long_work.Runner(database, doorbells, many).run()))
+            lists = devices.ListFetcher(database, outbound)
+            work.append(tasks.create_task(_hold(database, "lists", lists, 0)))
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
             postman = mail.Postman(database, doorbells, sealer, settings.mail_server)

@@ -76,6 +76,8 @@ class Quota(StrEnum):
     DEVICE_BYTES = "deviceBytesPerSecond"
     DEVICE_CONNECTS = "deviceConnectsPerMinute"
     DEVICE_CONNECTIONS = "deviceConnections"
+    DEVICE_QUEUE_MESSAGES = "deviceQueueMessages"
+    DEVICE_QUEUE_BYTES = "deviceQueueBytes"
     DEVICES = "devices"
     SERIES = "series"
     STORAGE = "storageBytes"

@@ -17,6 +17,7 @@ import { told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
+import { DeviceAuthorities } from './DeviceAuthorities'
 import { KEPT, KEPT_BY_ORGANIZATION, KeepingFields, useKeptByDefault } from './Keeping'
 import { TimeZone } from './Organizations'
 import { QuotaFields, useQuotaRows } from './Quotas'
@@ -73,6 +74,7 @@ export function OrganizationPage() {
                 </>
               )}
             </Panel>
+            <DeviceAuthorities organizationId={id} may={can('devices:manage', id)} />
             {can('installation:manage') && (
               <Panel title={t('common.danger')}>
                 <Group justify="space-between">

@@ -111,6 +111,7 @@ export const errors = {
       too_many_certificates:
         'En organisation tilføjer højst {{limit}} certifikater enkeltvis. Registrér i stedet den udsteder, der underskriver dem.',
       authority_unknown: 'Organisationen har ikke registreret denne udsteder.',
+      revocation_list_old: 'En senere liste fra udstederen kendes allerede: den fra {{known_at}}.',
       authority_taken: 'En udsteder med denne nøgle er allerede registreret.',
       too_many_authorities: 'En organisation registrerer højst {{limit}} udstedere. Fjern en først.',
       credential_unknown: 'Enheden har ikke længere denne adgangsnøgle.',
@@ -228,6 +229,7 @@ export const errors = {
     outbound: {
       address_forbidden:
         '{{host}} fører til {{address}}, som denne installation ikke må forbinde til. En driftsansvarlig kan tillade det i indstillingen targets.allowed.',
+      not_fetched: '{{url}} kunne ikke hentes: {{reason}}',
       host_unknown: 'Værten {{host}} kan ikke findes: {{reason}}',
     },
     tasks: {

@@ -110,6 +110,7 @@ export const errors = {
       too_many_certificates:
         'An organization adds at most {{limit}} certificates one by one. Register the authority that signs them instead.',
       authority_unknown: 'The organization has registered no such authority.',
+      revocation_list_old: 'A later list of the authority is known: that of {{known_at}}.',
       authority_taken: 'An authority with this key is registered already.',
       too_many_authorities: 'An organization registers at most {{limit}} authorities. Remove one first.',
       credential_unknown: 'The device has no such credential any more.',
@@ -226,6 +227,7 @@ export const errors = {
     outbound: {
       address_forbidden:
         '{{host}} leads to {{address}}, where this installation may not connect. An operator can allow it in the setting targets.allowed.',
+      not_fetched: '{{url}} could not be fetched: {{reason}}',
       host_unknown: 'The host {{host}} cannot be found: {{reason}}',
     },
     tasks: {
