@@ -106,3 +106,5 @@ def test_an_app_and_a_passkey_are_set_up_and_let_in(
     bo.look("second-factor")
     leave(bo)
     bo.look("sign-in-ways")
+    # The answers that ask for more show as errors of their own; no page scrolls sideways.
+    assert [one for one in bo.wrong if "sideways" in one] == []
