@@ -44,7 +44,8 @@ def test_an_app_and_a_passkey_are_set_up_and_let_in(
     bo.go("/settings")
     page.get_by_label("New password", exact=True).fill(PASSWORD)
     page.get_by_label("New password again").fill(PASSWORD)
-    page.get_by_role("button", name="Set a password").click()
+    page.get_by_role("region", name="Set a password").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("region", name="Change the password")).to_be_visible()
     panel = page.get_by_role("region", name="Second factor and passkeys")
     panel.get_by_role("button", name="Set up").click()
     page.get_by_role("button", name="Go on").click()
@@ -54,6 +55,7 @@ def test_an_app_and_a_passkey_are_set_up_and_let_in(
     bo.examine("second-factor-qr")
     page.get_by_role("dialog").get_by_label("Code").fill(pyotp.TOTP(secret).now())
     page.get_by_role("dialog").get_by_role("button", name="Set up").click()
+    expect(page.get_by_role("dialog").get_by_text("Each works once")).to_be_visible()
     codes = page.get_by_role("dialog").locator("code").inner_text().split()
     assert len(codes) == 10
     bo.look("backup-codes")
@@ -77,7 +79,7 @@ def test_an_app_and_a_passkey_are_set_up_and_let_in(
 
     leave(bo)
     page.get_by_label("E-mail").fill(BO)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_label("Code").fill("000000")
     page.get_by_role("button", name="Sign in", exact=True).click()
@@ -90,9 +92,19 @@ def test_an_app_and_a_passkey_are_set_up_and_let_in(
 
     leave(bo)
     page.get_by_label("E-mail").fill(BO)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_url(platform.url + "/")
     bo.go("/settings")
     expect(panel.get_by_text("9 backup codes are left")).to_be_visible()
+    page.get_by_text("Dansk", exact=True).click()
+    expect(page.get_by_text("9 reservekoder er tilbage")).to_be_visible()
+    bo.look("second-factor-danish")
+    page.set_viewport_size({"width": 360, "height": 780})
+    bo.mode = "phone"
+    bo.look("second-factor")
+    leave(bo)
+    bo.look("sign-in-ways")
+    # The answers that ask for more show as errors of their own; no page scrolls sideways.
+    assert [one for one in bo.wrong if "sideways" in one] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import pytest
@@ -210,22 +209,23 @@ async def test_whatever_is_sent_is_refused_and_breaks_nothing(
     client = world.client()
     options = (await client.post(f"{PASSKEYS}/challenge")).json()
     good = key.sign(options)
+    sent = [{**good, name: text} for name in ("id", "rawId") for text in MALFORMED]
     for name in ("clientDataJSON", "authenticatorData", "signature", "userHandle"):
         for text in MALFORMED:
-            bad = json.loads(json.dumps(good))
-            bad["response"][name] = text
-            answer = await client.post(f"{PASSKEYS}/sign-in", json={"credential": bad})
-            assert answer.status_code in (401, 422, 429), (name, text, answer.text)
-    for name in ("id", "rawId"):
-        for text in MALFORMED:
-            answer = await client.post(
-                f"{PASSKEYS}/sign-in", json={"credential": {**good, name: text}}
-            )
-            assert answer.status_code in (401, 422, 429), (name, text, answer.text)
-    anna = await world.person("bo@example.org", None)
+            sent.append({**good, "response": {**good["response"], name: text}})
+    for credential in sent:
+        async with world.database.begin() as tx:
+            # Otherwise most would be refused for those before them.
+            await tx.execute("DELETE FROM user_failures")
+        answer = await client.post(f"{PASSKEYS}/sign-in", json={"credential": credential})
+        assert answer.status_code in (401, 422), (credential, answer.text)
+
+
+async def test_whatever_is_to_be_added_is_refused_and_breaks_nothing(world: World) -> None:
+    client = await world.person(ANNA, None)
     for text in MALFORMED:
-        fresh = (await anna.post(f"{PASSKEYS}/options", json={})).json()
-        credential = Authenticator().make(fresh)
+        options = (await client.post(f"{PASSKEYS}/options", json={})).json()
+        credential = Authenticator().make(options)
         credential["response"]["attestationObject"] = text
-        answer = await anna.post(PASSKEYS, json={"name": "x", "credential": credential})
+        answer = await client.post(PASSKEYS, json={"name": "x", "credential": credential})
         assert answer.status_code == 422, (text, answer.text)

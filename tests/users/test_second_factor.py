@@ -280,6 +280,17 @@ async def test_an_administrator_removes_what_somebody_has_lost_and_it_is_a_fact(
     assert fact["before"] == {"totp": True, "passkeys": 1, "by": "recovery"}
 
 
+async def test_the_operator_of_the_machine_lets_the_last_administrator_in_again(
+    anna: Person,
+) -> None:
+    await anna.set_up()
+    async with anna.world.database.begin(OPERATOR) as tx:
+        await users.recover_from_command_line(tx, ANNA)
+    assert (await anna.sign_in()).status_code == 204
+    (fact,) = await facts(anna.world, "users.second_factor_removed")
+    assert fact["caller_label"] == "operator"
+
+
 async def test_who_holds_less_removes_nothing(anna: Person) -> None:
     await anna.set_up()
     world = anna.world

@@ -111,6 +111,22 @@ def deactivate(email: str, *, data_dir: Path | None = None) -> None:
     _say(f"{in_transaction(_settings(data_dir), work).label} can no longer sign in.")
 
 
+@app.command(name="remove-second-factor")
+def remove_second_factor(email: str, *, data_dir: Path | None = None) -> None:
+    """Remove authenticator app, backup codes and passkeys of who has lost them.
+
+    Args:
+        email: e-mail address.
+        data_dir: directory of everything the installation keeps.
+    """
+
+    async def work(tx: Tx) -> User:
+        return await users.recover_from_command_line(tx, email)
+
+    user = in_transaction(_settings(data_dir), work)
+    _say(f"{user.label} signs in with the password alone; every session has ended.")
+
+
 @app.command(name="grant-admin")
 def grant_admin(email: str, *, data_dir: Path | None = None) -> None:
     """Make a user a GlobalAdmin.

@@ -158,6 +158,7 @@ export function SignIn() {
                     <Button
                       variant="default"
                       size="md"
+                      px="sm"
                       fullWidth
                       leftSection={<IconFingerprint size={18} />}
                       loading={passkey.isPending}

@@ -1,4 +1,4 @@
-import { Button, Code, Group, Image, PasswordInput, Stack, Table, Text, TextInput } from '@mantine/core'
+import { Button, Group, Image, PasswordInput, Stack, Table, Text, TextInput } from '@mantine/core'
 import { IconFingerprint, IconShieldCheck, IconShieldOff } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -263,7 +263,7 @@ function SetUp({ qr, secret, onClose, onDone }: SetUpProps) {
       <Text>{t('secondFactor.scan')}</Text>
       <Image src={qr} alt={t('secondFactor.qr')} w={220} mx="auto" />
       <Text fz="sm" ta="center">
-        {t('secondFactor.orType')} <Code>{secret.match(/.{1,4}/g)?.join(' ')}</Code>
+        {t('secondFactor.orType')} <code>{secret.match(/.{1,4}/g)?.join(' ')}</code>
       </Text>
       <TextInput
         label={t('signIn.code')}

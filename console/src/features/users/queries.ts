@@ -1,13 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ok } from '@/api/client'
-import type {
-  ApiKeyBody,
-  ApiKeyPatch,
-  Attestation,
-  InvitationBody,
-  Permission,
-  UserPatch,
-} from '@/api/types'
+import type { ApiKeyBody, ApiKeyPatch, Attestation, InvitationBody, Permission, UserPatch } from '@/api/types'
 
 export const listUsers = (
   filter: { q?: string; organizationId?: string; active?: boolean },

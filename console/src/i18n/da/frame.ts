@@ -74,7 +74,7 @@ export const frame = {
     secondLead: 'Et trin til: vis, at det er dig.',
     sendLink: 'Send linket',
     usePasskey: 'Brug en adgangsnøgle',
-    withPasskey: 'Log ind med en adgangsnøgle',
+    withPasskey: 'Log ind med adgangsnøgle',
     action: 'Log ind',
     email: 'E-mail',
     emailWrong: 'Dette er ikke en e-mailadresse.',

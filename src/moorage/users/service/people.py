@@ -215,7 +215,7 @@ async def link_for(tx: Tx, email: str | None) -> tuple[User, Link]:
     Raises:
         UserUnknown: there is no such user.
     """
-    user = await _by_email(tx, email)
+    user = await by_email(tx, email)
     return user, await _make_link(tx, user.id, LinkKind.SIGN_IN)
 
 
@@ -232,14 +232,14 @@ async def add_from_command_line(tx: Tx, new: NewUser, *, admin: bool) -> tuple[U
 
 async def grant_admin(tx: Tx, email: str) -> User:
     """Make a user a GlobalAdmin. Raises UserUnknown."""
-    user = await _by_email(tx, email)
+    user = await by_email(tx, email)
     await organizations.make_first_admin(tx, user.id)
     return user
 
 
 async def deactivate(tx: Tx, email: str) -> User:
     """Close an account at once. Raises UserUnknown, LastAdmin."""
-    user = await _by_email(tx, email)
+    user = await by_email(tx, email)
     after = await people.change(tx, user.id, {"active": False})
     await _refuse_last_admin(tx, user.id)
     await sessions.remove_all(tx, user.id)
@@ -276,7 +276,8 @@ async def _make_link(tx: Tx, user_id: UUID, kind: LinkKind) -> Link:
     return link
 
 
-async def _by_email(tx: Tx, email: str | None) -> User:
+async def by_email(tx: Tx, email: str | None) -> User:
+    """Find a user by address; None is the oldest. Raises UserUnknown."""
     if email is None:
         user, _ = await people.first_user(tx)
     else:
