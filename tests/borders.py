@@ -420,6 +420,11 @@ async def a_dead_letter(north: North) -> str:
 
 # In no path, yet in some list: as a listener, a worker and the doors leave it.
 LEFT = (
+    "INSERT INTO audit_keys (id, public, created_at) VALUES (:id, decode('00', 'hex'), now())",
+    "INSERT INTO audit_chains (organization_id, place, number, link) "
+    "VALUES (:organization, 1, 1, decode('00', 'hex'))",
+    "INSERT INTO audit_checkpoints (organization_id, place, number, link, at, key_id, signature) "
+    "VALUES (:organization, 1, 1, decode('00', 'hex'), now(), :id, decode('00', 'hex'))",
     "INSERT INTO session_presence (number, client_id, listener_id, connected, connected_at,"
     " last_contact_at, protocol, version, address, tls) SELECT number, :mark, :id, true, now(),"
     " now(), 'mqtt', '5.0', '192.0.2.1', true FROM devices WHERE id = :device",

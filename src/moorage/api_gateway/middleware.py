@@ -45,7 +45,7 @@ UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 METHODS = UNSAFE | {"GET", "HEAD", "OPTIONS"}
 # These let somebody in, so credentials that no longer hold must not stand in their way.
 PUBLIC = frozenset(
-    {"/api/v1/authority.pem", "/api/v1/claims"}
+    {"/api/v1/authority.pem", "/api/v1/claims", "/.well-known/moorage-audit-keys.json"}
     | {f"/api/v1/auth/{name}" for name in ("sign-in", "link", "token", "refresh")}
 )
 CUT_OFF_S = 10.0

@@ -1,4 +1,4 @@
-"""Numbering facts, and carrying warnings of this process into the system log."""
+"""Sealing facts as they come, and carrying warnings of this process into the system log."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from moorage.kit.db import Database, Tx
+import structlog
+
+from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
+from moorage.kit.doorbell import Doorbells
+from moorage.kit.secrets import Sealer
 
 from . import service
 from .model import NewSystemEntry
 
+log = structlog.get_logger()
+
+PAUSE_S = 0.1
+LOOK_EVERY_S = 20.0
 # More than this waits while the database is away; the rest is only on stdout.
 LONGEST_QUEUE = 2000
 BATCH = 200
@@ -23,14 +31,57 @@ EVERY_S = 1.0
 _META = frozenset({"event", "level", "timestamp", "part", "logger", "_record", "_from_structlog"})
 
 
-async def number_facts(tx: Tx) -> int:
-    """Number what was committed; every 250 ms."""
-    return await service.number_facts(tx)
-
-
 async def trim(tx: Tx) -> None:
-    """Delete what is older than its retention; every ten minutes."""
+    """Delete what the system log keeps no longer; every ten minutes."""
     await service.trim(tx)
+
+
+class Sealing:
+    """Seals facts as soon as they are committed, signs and drops by the clock.
+
+    For one worker at a time; a second one would only wait for the first.
+    """
+
+    def __init__(self, database: Database, doorbells: Doorbells, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._wake = asyncio.Event()
+        self._look_at = 0.0
+        doorbells.on(FACTS_CHANNEL, lambda _names: self._wake.set())
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            try:
+                wait_s = await self.step()
+            except DatabaseUnavailable:
+                wait_s = EVERY_S
+            except Exception:
+                # What one fact or key does wrong must not end the sealing of all others for good.
+                log.exception("sealing_failed")
+                wait_s = EVERY_S
+            if wait_s > PAUSE_S:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), wait_s)
+            # Facts come in flocks; one seal for many costs as much as for one.
+            await asyncio.sleep(PAUSE_S)
+
+    async def step(self) -> float:
+        """Seal what is there, sign what is due; tells for how long to sleep at most."""
+        self._wake.clear()
+        async with self._database.begin() as tx:
+            await service.seal(tx)
+            waiting = await service.any_waiting(tx)
+        if self._look_at <= (now := asyncio.get_running_loop().time()):
+            self._look_at = now + LOOK_EVERY_S
+            async with self._database.begin() as tx:
+                await service.sign_due(tx, self._sealer)
+        # An older transaction that still runs holds back what waits.
+        return PAUSE_S if waiting else LOOK_EVERY_S
+
+    async def drop(self, tx: Tx) -> None:
+        """Drop what is kept no longer; hourly."""
+        await service.drop_due(tx, self._sealer)
 
 
 class SystemLogHandler(logging.Handler):

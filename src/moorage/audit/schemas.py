@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from moorage.kit.http import Instant, Out
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from moorage.kit.http import Body, Id, Instant, Out
+
+# Bytes as lower-case hexadecimal figures.
+Hex = Annotated[
+    bytes, PlainSerializer(bytes.hex, return_type=str), WithJsonSchema({"type": "string"})
+]
 
 
 class FactOut(Out):
@@ -23,6 +30,66 @@ class FactOut(Out):
     origin: str | None
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+
+
+class ChainedFactOut(FactOut):
+    """One fact with what proves it, as the export shows it (docs/audit.md)."""
+
+    personal: Annotated[list[str], BeforeValidator(lambda names: list(names or ()))]
+    place: int | None
+    link: Hex | None
+    caller_salt: Hex | None
+    caller_digest: Hex | None
+    about_salt: Hex | None
+    about_digest: Hex | None
+
+
+class ChainOut(Out):
+    """Where a chain stands; without `organizationId` it is the installation's."""
+
+    organization_id: UUID | None
+    place: int
+    number: int
+    link: Hex
+    signed_place: int
+    dropped_place: int
+
+
+class CheckpointOut(Out):
+    """A signed word on how far a chain went."""
+
+    organization_id: UUID | None
+    place: int
+    number: int
+    link: Hex
+    at: Instant
+    key_id: UUID
+    key: Hex
+    signature: Hex
+
+
+class CheckpointBody(Body):
+    """Which chain to sign now; without `organizationId` the installation's."""
+
+    organization_id: Id | None = None
+
+
+class KeyOut(Out):
+    """A key that signs or signed checkpoints (RFC 8037)."""
+
+    kty: str
+    crv: str
+    use: str
+    kid: str
+    x: str
+    created_at: Annotated[str, Field(description="Since when it signs.")]
+    retired_at: Annotated[str | None, Field(description="When it was replaced.")]
+
+
+class KeySetOut(Out):
+    """The keys of the audit's signer (JWK Set, RFC 7517)."""
+
+    keys: list[KeyOut]
 
 
 class SystemEntryOut(Out):

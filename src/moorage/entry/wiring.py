@@ -54,5 +54,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     sources.router,
     brokers.router,
     audit.router,
+    audit.public,
     demo_routes.router,
 )

@@ -12,11 +12,11 @@ import structlog
 
 from moorage import decoders, devices, ingest, ledger, targets, telemetry
 from moorage import tasks as long_work
-from moorage.audit.jobs import system_log_kept
+from moorage.audit.jobs import Sealing, system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import root_key
 from moorage.entry.lifeline import Lifeline
-from moorage.entry.schedules import SCHEDULES
+from moorage.entry.schedules import HOUR_S, SCHEDULES
 from moorage.entry.settings import Settings
 from moorage.kit import jobs, secrets
 from moorage.kit.db import Database, DatabaseUnavailable
@@ -74,14 +74,18 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             # Apart, so that nobody's dozen of devices waits behind a year that is decoded anew.
             many = dict.fromkeys(devices.WORK_ON_MANY, devices.ManyDevices(database))
             work.append(tasks.create_task(long_work.Runner(database, doorbells, many).run()))
+            sealing = Sealing(database, doorbells, sealer)
+            work.append(tasks.create_task(_hold(database, "audit", sealing, 0)))
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
             work.append(tasks.create_task(doorbells.run()))
+            # It signs what is left, so it needs more than a transaction.
+            dropping = jobs.Schedule("audit.drop", HOUR_S, sealing.drop)
             learning = secrets.keep_learning(
                 database, sealer, functools.partial(root_key.load, settings)
             )
             work.append(tasks.create_task(learning))
-            work.append(tasks.create_task(jobs.keep(database, SCHEDULES)))
+            work.append(tasks.create_task(jobs.keep(database, [*SCHEDULES, dropping])))
             line.ready()
             await line.stop.wait()
             for task in work:

@@ -206,6 +206,13 @@ export const administration = {
     critical: 'Kritisk',
   },
   facts: {
+    audit: {
+      checkpoint_asked: 'Revisionslog underskrevet efter ønske',
+      entries_dropped: 'Gamle poster i revisionsloggen slettet',
+      entries_erased: 'Person slettet fra revisionsloggen',
+      exported: 'Revisionslog eksporteret',
+      signing_key_made: 'Ny nøgle underskriver revisionsloggen',
+    },
     keys: {
       root_key_announced: 'Anden rodnøgle sat',
       root_key_settled: 'Rodnøgle skiftet',

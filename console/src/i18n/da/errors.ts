@@ -187,6 +187,7 @@ export const errors = {
       range_reversed: 'Perioden slutter, før den begynder.',
     },
     audit: {
+      chain_unknown: 'Intet i denne revisionslog er forseglet endnu. Prøv igen om et sekund.',
       range_empty: 'Perioden slutter, før den begynder.',
     },
     database: {

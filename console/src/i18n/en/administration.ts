@@ -206,6 +206,13 @@ export const administration = {
     critical: 'Critical',
   },
   facts: {
+    audit: {
+      checkpoint_asked: 'Audit signed on request',
+      entries_dropped: 'Old audit entries dropped',
+      entries_erased: 'Person erased from the audit',
+      exported: 'Audit exported',
+      signing_key_made: 'New key signs the audit',
+    },
     keys: {
       root_key_announced: 'Second root key set',
       root_key_settled: 'Root key changed',

@@ -185,6 +185,7 @@ export const errors = {
       range_reversed: 'The period ends before it begins.',
     },
     audit: {
+      chain_unknown: 'Nothing of this audit is sealed yet. Try again in a second.',
       range_empty: 'The period ends before it begins.',
     },
     database: {
