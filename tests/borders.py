@@ -18,6 +18,9 @@ import msgspec
 from httpx2 import AsyncClient
 
 from moorage import notifications, tasks
+from moorage.audit import service as audit
+from moorage.audit.model import Content as Sent
+from moorage.audit.model import NewCollector
 from moorage.kit.ids import uuid7
 from moorage.notifications import NewNotice, NoticeKind, SubjectKind
 from moorage.organizations import Permission, Role
@@ -305,6 +308,14 @@ async def a_message(north: North) -> str:
     await north.world.work()
     listed = await north.admin.get(f"/api/v1/devices/{north.ids['device_id']}/messages")
     return str(listed.json()["items"][0]["position"])
+
+
+@thing("collector_id")
+async def a_collector(north: North) -> str:
+    new = NewCollector(f"{MARK} collector", "tcp://127.0.0.1:1", (Sent.FACTS,))
+    async with north.world.database.begin(OPERATOR) as tx:
+        made = await audit.add_collector(tx, OPERATOR, new, north.world.app.state.sealer)
+    return str(made.id)
 
 
 @thing("task_id")

@@ -40,6 +40,22 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "audit_collectors",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("contents", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("authority", sa.Text(), nullable=True),
+        sa.Column("sealed_token", sa.LargeBinary(), nullable=True),
+        sa.Column("paused", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("audit_collectors_pkey")),
+        sa.UniqueConstraint("name", name=op.f("audit_collectors_name_key")),
+    )
+    op.create_table(
         "audit_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("public", sa.LargeBinary(), nullable=False),
@@ -478,6 +494,24 @@ def upgrade() -> None:
             name=op.f("audit_checkpoints_organization_id_place_key"),
             postgresql_nulls_not_distinct=True,
         ),
+    )
+    op.create_table(
+        "audit_collector_states",
+        sa.Column("collector_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("log_transaction", sa.BigInteger(), nullable=False),
+        sa.Column("log_id", sa.BigInteger(), nullable=False),
+        sa.Column("checkpoint_id", sa.BigInteger(), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["collector_id"],
+            ["audit_collectors.id"],
+            name=op.f("audit_collector_states_collector_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("collector_id", name=op.f("audit_collector_states_pkey")),
     )
     op.create_table(
         "brokers",

@@ -6,6 +6,8 @@ a second to load.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from moorage.kit.settings import LIVE, Section
@@ -60,6 +62,16 @@ class LedgerSettings(Section):
         ge=1,
         le=64,
         description="partitions of the ledger, at most one worker each; fixed at the first start",
+    )
+
+
+class AuditSettings(Section):
+    """Where signed words on the audit go."""
+
+    checkpoint_dir: Path | None = Field(
+        default=None,
+        description="directory, better on another machine, into which each checkpoint of the audit "
+        "is written as a file",
     )
 
 

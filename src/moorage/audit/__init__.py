@@ -8,6 +8,7 @@ from .service import (
     read_keys,
     rotate_key,
     seal_anew,
+    seal_tokens_anew,
     verify,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "read_keys",
     "rotate_key",
     "seal_anew",
+    "seal_tokens_anew",
     "verify",
 ]

@@ -40,3 +40,27 @@ class KeysMalformed(MoorageError):
         "The file holds no Ed25519 public key. "
         "`/.well-known/moorage-audit-keys.json` of the installation gives them; PEM will do too."
     )
+
+
+class CollectorUnknown(MoorageError):
+    """There is no such collector."""
+
+    kind = Kind.NOT_FOUND
+    code = "audit.collector_unknown"
+    message = "There is no collector {id}."
+
+
+class CollectorNameTaken(MoorageError):
+    """Another collector has this name."""
+
+    kind = Kind.CONFLICT
+    code = "audit.collector_name_taken"
+    message = "Another collector is called {name}. Choose another name."
+
+
+class CollectorsTooMany(MoorageError):
+    """The installation has as many collectors as it may."""
+
+    kind = Kind.CONFLICT
+    code = "audit.collectors_too_many"
+    message = "There are {limit} collectors, and no more are served. Remove one first."

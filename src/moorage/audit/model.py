@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -124,6 +125,67 @@ class Wanted:
     name: str | None = None
     from_: datetime | None = None
     to: datetime | None = None
+
+
+class Content(StrEnum):
+    """What a collector is sent."""
+
+    FACTS = "facts"
+    SYSTEM_LOG = "systemLog"
+    CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCollector:
+    """A place outside to which the audit and the system log are sent.
+
+    Attributes:
+        url: `syslog://`, `syslog+tls://`, `tcp://`, `tcp+tls://`, `http://` or `https://`.
+        contents: what is sent.
+        from_start: everything that is kept, not only what comes from now on.
+        authority: PEM of the authorities to trust instead of the system's.
+        token: goes as `Authorization: Bearer` over HTTP; kept sealed.
+    """
+
+    name: str
+    url: str
+    contents: tuple[Content, ...]
+    from_start: bool = False
+    authority: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """A collector and how far it has come.
+
+    Attributes:
+        has_token: whether a token is set.
+        number: of the last fact it took; of what else it takes: `log_transaction` with `log_id`,
+            and `checkpoint_id`.
+        taken_at: when it last took something.
+        failing_since: since when nothing gets through; None while all is well.
+        error: why, in one sentence; empty while all is well.
+    """
+
+    id: UUID
+    name: str
+    url: str
+    contents: tuple[Content, ...]
+    authority: str | None
+    has_token: bool
+    paused: bool
+    number: int
+    log_transaction: int
+    log_id: int
+    checkpoint_id: int
+    taken_at: datetime | None
+    failing_since: datetime | None
+    error: str
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,23 +5,42 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from moorage.kit import pages
 from moorage.kit.asking import AsForm
-from moorage.kit.errors import CursorInvalid, FieldInvalid
+from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
 from moorage.kit.exports import DOWNLOADS, NDJSON, download, written
-from moorage.kit.http import Asked, Instant, PageOut, Signed, Tx, may_fail
+from moorage.kit.http import (
+    Asked,
+    IfMatch,
+    Instant,
+    PageOut,
+    Signed,
+    Tx,
+    check_match,
+    may_fail,
+    tag,
+)
 from moorage.organizations import InstallationOnly, PermissionMissing
 
 from . import service
-from .errors import ChainUnknown, RangeEmpty
-from .model import Checkpoint, Head, SystemEntry, Wanted, WantedEntries
+from .errors import (
+    ChainUnknown,
+    CollectorNameTaken,
+    CollectorsTooMany,
+    CollectorUnknown,
+    RangeEmpty,
+)
+from .model import Checkpoint, Collector, Head, SystemEntry, Wanted, WantedEntries
 from .schemas import (
     ChainedFactOut,
     ChainOut,
     CheckpointBody,
     CheckpointOut,
+    CollectorBody,
+    CollectorOut,
+    CollectorPatch,
     FactOut,
     KeySetOut,
     SystemEntryOut,
@@ -129,3 +148,61 @@ async def list_system_log(
     """List warnings and errors of the installation's processes."""
     wanted = WantedEntries(part, component, level, q, from_, to)
     return await service.system_log(tx, caller, asked, wanted)
+
+
+# --- Collectors -----------------------------------------------------------
+
+collectors = APIRouter(prefix="/api/v1/log-collectors", tags=["audit"])
+_MANAGED = (CollectorUnknown, InstallationOnly)
+
+
+@collectors.post("", status_code=201, response_model=CollectorOut,
+                 responses=may_fail(InstallationOnly, FieldInvalid, CollectorNameTaken,
+                                    CollectorsTooMany))  # fmt: skip
+async def add_collector(
+    body: CollectorBody, tx: Tx, caller: Signed, request: Request, response: Response
+) -> Collector:
+    """Have the audit or the system log sent to a place outside, at least once and in order."""
+    made = await service.add_collector(tx, caller, body.to_model(), request.app.state.sealer)
+    response.headers["Location"] = f"/api/v1/log-collectors/{made.id}"
+    tag(response, made.updated_at)
+    return made
+
+
+@collectors.get("", response_model=PageOut[CollectorOut],
+                responses=may_fail(InstallationOnly, CursorInvalid, FieldInvalid))  # fmt: skip
+async def list_collectors(tx: Tx, caller: Signed, asked: Asked) -> pages.Page[Collector]:
+    """List collectors, and how they fare."""
+    return await service.list_collectors(tx, caller, asked)
+
+
+@collectors.get("/{collector_id}", response_model=CollectorOut, responses=may_fail(*_MANAGED))
+async def get_collector(
+    collector_id: UUID, tx: Tx, caller: Signed, response: Response
+) -> Collector:
+    """Read a collector."""
+    found = await service.get_collector(tx, caller, collector_id)
+    tag(response, found.updated_at)
+    return found
+
+
+@collectors.patch("/{collector_id}", response_model=CollectorOut,
+                  responses=may_fail(*_MANAGED, FieldInvalid, CollectorNameTaken,
+                                     VersionStale))  # fmt: skip
+async def change_collector(
+    collector_id: UUID, body: CollectorPatch, tx: Tx, caller: Signed, request: Request,
+    response: Response, if_match: IfMatch = None,
+) -> Collector:  # fmt: skip
+    """Change, pause or resume a collector; what it has not taken is kept for it."""
+    found = await service.get_collector(tx, caller, collector_id, lock=True)
+    check_match(if_match, found.updated_at)
+    sealer = request.app.state.sealer
+    changed = await service.change_collector(tx, caller, collector_id, body.to_changes(), sealer)
+    tag(response, changed.updated_at)
+    return changed
+
+
+@collectors.delete("/{collector_id}", status_code=204, responses=may_fail(*_MANAGED))
+async def remove_collector(collector_id: UUID, tx: Tx, caller: Signed) -> None:
+    """Remove a collector; it is sent nothing more."""
+    await service.remove_collector(tx, caller, collector_id)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, Strict, WithJsonSchema
 
-from moorage.kit.http import Body, Id, Instant, Out
+from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
+
+from .model import Content, NewCollector
 
 # Bytes as lower-case hexadecimal figures.
 Hex = Annotated[
@@ -102,3 +104,75 @@ class SystemEntryOut(Out):
     level: str
     event: str
     detail: dict[str, Any]
+
+
+Url = Annotated[
+    str,
+    Storable,
+    Field(
+        min_length=1,
+        max_length=1_024,
+        description="syslog:// or syslog+tls:// (RFC 5424 with octet counts), tcp:// or tcp+tls:// "
+        "(JSON lines), http:// or https:// (POST of JSON lines).",
+        examples=["syslog+tls://siem.example.org"],
+    ),
+]
+Contents = Annotated[
+    tuple[Annotated[Content, Strict(False)], ...],
+    Strict(False),
+    Field(min_length=1, max_length=3, description="What is sent."),
+]
+Pem = Annotated[
+    str, Storable, Field(max_length=50_000, description="Authorities to trust, in PEM.")
+]
+Token = Annotated[
+    str,
+    Field(min_length=1, max_length=4_096, pattern=r"^[\x21-\x7e]+$",
+          description="Sent as `Authorization: Bearer` over HTTP; never shown."),
+]  # fmt: skip
+
+
+class CollectorBody(Body):
+    """A new collector: a place outside to which the audit and the system log are sent."""
+
+    name: Name
+    url: Url
+    contents: Contents
+    from_start: Annotated[bool, Field(description="All that is kept, not only what comes.")] = False
+    authority: Pem | None = None
+    token: Token | None = None
+
+    def to_model(self) -> NewCollector:
+        """Make the noun."""
+        return NewCollector(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class CollectorPatch(Body):
+    """Fields of a collector to change (JSON Merge Patch)."""
+
+    name: Name = ""
+    url: Url = ""
+    contents: Contents = ()
+    authority: Pem | None = None
+    token: Token | None = None
+    paused: bool = False
+
+    def to_changes(self) -> dict[str, Any]:
+        """Give the fields sent."""
+        return self.given()
+
+
+class CollectorOut(Stamped):
+    """A collector, and how far it has come."""
+
+    id: UUID
+    name: str
+    url: str
+    contents: list[Content]
+    authority: str | None
+    has_token: bool
+    paused: bool
+    number: Annotated[int, Field(description="Of the last fact it took.")]
+    taken_at: Instant | None
+    failing_since: Instant | None
+    error: Annotated[str, Field(description="Why nothing gets through.")]

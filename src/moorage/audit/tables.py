@@ -6,7 +6,9 @@ The facts themselves are the kit's.
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -21,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from moorage.kit.tables import metadata
+from moorage.kit.tables import metadata, stamps
 
 # One row a chain. Not tied to the organization, whose audit outlives it.
 audit_chains = Table(
@@ -59,6 +61,34 @@ audit_checkpoints = Table(
     Column("key_id", ForeignKey("audit_keys.id"), nullable=False),
     Column("signature", LargeBinary, nullable=False),
     UniqueConstraint("organization_id", "place", postgresql_nulls_not_distinct=True),
+)
+
+# Where the audit and the system log are sent, with positions.
+audit_collectors = Table(
+    "audit_collectors",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("contents", ARRAY(Text), nullable=False),
+    Column("authority", Text),
+    Column("sealed_token", LargeBinary),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    *stamps(),
+)
+
+# What the sender writes: beside the collector, so that it does not change the collector's ETag.
+audit_collector_states = Table(
+    "audit_collector_states",
+    metadata,
+    Column("collector_id", ForeignKey("audit_collectors.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("log_transaction", BigInteger, nullable=False),
+    Column("log_id", BigInteger, nullable=False),
+    Column("checkpoint_id", BigInteger, nullable=False),
+    Column("taken_at", DateTime(timezone=True)),
+    Column("failing_since", DateTime(timezone=True)),
+    Column("error", Text, nullable=False, server_default=""),
 )
 
 system_log = Table(

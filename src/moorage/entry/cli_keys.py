@@ -104,6 +104,7 @@ def _rotate_sealing_key(settings: Settings) -> None:
         await sources.seal_anew(tx, sealer)
         await brokers.seal_anew(tx, sealer)
         await audit.seal_anew(tx, sealer)
+        await audit.seal_tokens_anew(tx, sealer)
         await secrets.retire_keys(tx, made.id)
 
     made = in_transaction(settings, make)

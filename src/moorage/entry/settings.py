@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 import moorage
 from moorage.kit.outbound import LOOPBACK
 from moorage.kit.settings import LIVE, Loaded, Section, SettingInvalid, load
-from moorage.sections import IngestSettings, LedgerSettings, TargetSettings
+from moorage.sections import AuditSettings, IngestSettings, LedgerSettings, TargetSettings
 
 FILE_NAME = "moorage.toml"
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -189,6 +189,7 @@ class Settings(Section):
     ledger: LedgerSettings = LedgerSettings()
     ingest: IngestSettings = IngestSettings()
     targets: TargetSettings = TargetSettings()
+    audit: AuditSettings = AuditSettings()
     tracing: TracingSettings = TracingSettings()
 
     @property

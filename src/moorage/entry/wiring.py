@@ -55,5 +55,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     brokers.router,
     audit.router,
     audit.public,
+    audit.collectors,
     demo_routes.router,
 )

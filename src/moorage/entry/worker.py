@@ -12,7 +12,7 @@ import structlog
 
 from moorage import decoders, devices, ingest, ledger, targets, telemetry
 from moorage import tasks as long_work
-from moorage.audit.jobs import Sealing, system_log_kept
+from moorage.audit.jobs import Sealing, Sending, system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import root_key
 from moorage.entry.lifeline import Lifeline
@@ -76,6 +76,15 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             work.append(tasks.create_task(long_work.Runner(database, doorbells, many).run()))
             sealing = Sealing(database, doorbells, sealer)
             work.append(tasks.create_task(_hold(database, "audit", sealing, 0)))
+            sending = Sending(
+                database,
+                doorbells,
+                sealer,
+                outbound,
+                settings.host_name,
+                settings.audit.checkpoint_dir,
+            )
+            work.append(tasks.create_task(_hold(database, "audit-sending", sending, 0)))
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
             work.append(tasks.create_task(doorbells.run()))

@@ -207,6 +207,9 @@ export const administration = {
   },
   facts: {
     audit: {
+      collector_added: 'Logmodtager tilføjet',
+      collector_changed: 'Logmodtager ændret',
+      collector_removed: 'Logmodtager fjernet',
       checkpoint_asked: 'Revisionslog underskrevet efter ønske',
       entries_dropped: 'Gamle poster i revisionsloggen slettet',
       entries_erased: 'Person slettet fra revisionsloggen',

@@ -207,6 +207,9 @@ export const administration = {
   },
   facts: {
     audit: {
+      collector_added: 'Log collector added',
+      collector_changed: 'Log collector changed',
+      collector_removed: 'Log collector removed',
       checkpoint_asked: 'Audit signed on request',
       entries_dropped: 'Old audit entries dropped',
       entries_erased: 'Person erased from the audit',
