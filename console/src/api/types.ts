@@ -53,6 +53,7 @@ export type Collector = Item<'/api/v1/log-collectors'>
 export type CollectorBody = Sent<'/api/v1/log-collectors', 'post'>
 export type CollectorPatch = Sent<'/api/v1/log-collectors/{collector_id}', 'patch'>
 
+export type Access = Item<'/api/v1/access'>
 export type ApiKey = Item<'/api/v1/api-keys'>
 export type ApiKeyBody = Sent<'/api/v1/api-keys', 'post'>
 export type ApiKeyPatch = Sent<'/api/v1/api-keys/{key_id}', 'patch'>
