@@ -6,21 +6,20 @@ PostgreSQL. The rival is the numbering alone that stood before: one UPDATE witho
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
 import psutil
 import uvloop
 
 from bench.installation import directory
 from moorage.audit import service
 from moorage.audit.model import FactEntry
-from moorage.audit.schemas import ChainedFactOut
-from moorage.audit.service.sealing import linked
+from moorage.audit.service.sealing import exported
 from moorage.entry import data_directory, migrate, postgres
 from moorage.kit import chain
 from moorage.kit.db import Database
@@ -100,11 +99,15 @@ def _server_s(made: Path) -> float:
 
 
 def _verifying() -> None:
-    export = io.BytesIO(b"".join(_lines()))
-    size = export.getbuffer().nbytes
-    began = time.process_time()
-    found = service.verify(export, [])
-    spent_s = time.process_time() - began
+    with directory() as made:
+        path = made / "audit.ndjson"
+        with path.open("wb") as file:
+            file.writelines(_lines())
+        began = time.process_time()
+        with path.open("rb") as export:
+            found = service.verify(export, [])
+        spent_s = time.process_time() - began
+        size = path.stat().st_size
     if found.broken is not None:
         raise RuntimeError(found.broken.words)
     print(f"  {ENTRIES:,} entries ({size / 1e6:,.0f} MB of JSON lines) verified in {spent_s:.1f} s "
@@ -112,15 +115,19 @@ def _verifying() -> None:
 
 
 def _lines() -> Iterator[bytes]:
-    home = UUID(int=7)
-    previous = chain.genesis(home)
+    """Write an export of one chain, in the form of the API's."""
+    home, salt = UUID(int=7), bytes(chain.SALT_BYTES)
     fact = FactEntry(
         uuid7(), None, datetime.now(UTC), "devices.changed", home, uuid7(), "person", uuid7(),
         "somebody@example.org", "192.0.2.7", {"name": "Bin 7", "silent_after": "P1D"},
         {"name": "Bin 8", "silent_after": "P2D"},
     )  # fmt: skip
+    entry = dict(exported(fact))
+    caller, link = chain.caller_digest(entry, salt), chain.genesis(home)
+    entry |= {"callerSalt": salt.hex(), "callerDigest": caller.hex()}
+    entry |= {"aboutSalt": None, "aboutDigest": None}
     for place in range(1, ENTRIES + 1):
-        values = {name: getattr(fact, name) for name in FactEntry.__slots__}
-        entry = linked(FactEntry(**values | {"number": place, "place": place}), previous)
-        previous = entry.link or b""
-        yield ChainedFactOut.model_validate(entry).model_dump_json(by_alias=True).encode() + b"\n"
+        entry |= {"place": place, "number": place}
+        link = chain.link(entry, link, caller, None)
+        entry["link"] = link.hex()
+        yield msgspec.json.encode(entry) + b"\n"

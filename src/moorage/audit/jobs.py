@@ -144,7 +144,7 @@ class Sending:
         changed = [
             id_
             for id_, (sender, task) in self._running.items()
-            if id_ not in found or found[id_].updated_at != sender.one.updated_at or task.done()
+            if id_ not in found or found[id_].updated_at != sender.version or task.done()
         ]
         await self._end(changed)
         for id_, one in found.items():

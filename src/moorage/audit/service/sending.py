@@ -260,6 +260,8 @@ class Sender:
     ) -> None:
         self._database, self._sealer, self._outbound = database, sealer, outbound
         self.one, self._host_name = one, host_name
+        # What it was begun with; a collector that was changed since needs another sender.
+        self.version = one.updated_at
         self.wake = asyncio.Event()
         self._failing = one.failing_since is not None
 
