@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 
 from bench import (
+    audit,
     broker,
     decoders,
     devices,
@@ -44,6 +45,7 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
     "flow-json": ("the event engine from JSON to JSON, its latency and memory", 0, flow_json.main),
     "flow": ("the event engine beside the real Siddhi", 2, flow.main),
     "ledger": ("an append to the ledger", 0, lambda _seconds: ledger.main()),
+    "audit": ("the audit's chain", 0, lambda _seconds: audit.main()),
     "mqtt-core": ("(g) the MQTT core without sockets", 0, lambda _seconds: mqtt_core.main()),
 }
 

@@ -19,6 +19,9 @@ from httpx2 import AsyncClient
 
 from authenticator import Authenticator, add
 from moorage import notifications, tasks
+from moorage.audit import service as audit
+from moorage.audit.model import Content as Sent
+from moorage.audit.model import NewCollector
 from moorage.kit.ids import uuid7
 from moorage.notifications import NewNotice, NoticeKind, SubjectKind
 from moorage.organizations import Permission, Role
@@ -320,6 +323,14 @@ async def a_message(north: North) -> str:
     return str(listed.json()["items"][0]["position"])
 
 
+@thing("collector_id")
+async def a_collector(north: North) -> str:
+    new = NewCollector(f"{MARK} collector", "tcp://127.0.0.1:1", (Sent.FACTS,))
+    async with north.world.database.begin(OPERATOR) as tx:
+        made = await audit.add_collector(tx, OPERATOR, new, north.world.app.state.sealer)
+    return str(made.id)
+
+
 @thing("task_id")
 async def a_task(north: North) -> str:
     new = tasks.NewTask(
@@ -433,6 +444,11 @@ async def a_dead_letter(north: North) -> str:
 
 # In no path, yet in some list: as a listener, a worker and the doors leave it.
 LEFT = (
+    "INSERT INTO audit_keys (id, public, created_at) VALUES (:id, decode('00', 'hex'), now())",
+    "INSERT INTO audit_chains (organization_id, place, number, link) "
+    "VALUES (:organization, 1, 1, decode('00', 'hex'))",
+    "INSERT INTO audit_checkpoints (organization_id, place, number, link, at, key_id, signature) "
+    "VALUES (:organization, 1, 1, decode('00', 'hex'), now(), :id, decode('00', 'hex'))",
     "INSERT INTO session_presence (number, client_id, listener_id, connected, connected_at,"
     " last_contact_at, protocol, version, address, tls) SELECT number, :mark, :id, true, now(),"
     " now(), 'mqtt', '5.0', '192.0.2.1', true FROM devices WHERE id = :device",

@@ -74,6 +74,7 @@ const PAGES = [
   ['/tasks', () => import('@/features/tasks/Tasks'), 'Tasks'],
   ['/audit', () => import('@/features/audit/Audit'), 'Audit'],
   ['/system-log', () => import('@/features/audit/SystemLog'), 'SystemLog'],
+  ['/log-collectors', () => import('@/features/audit/Collectors'), 'Collectors'],
   ['/settings', () => import('@/features/users/Settings'), 'Settings'],
 ] as const
 

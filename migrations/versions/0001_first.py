@@ -25,6 +25,46 @@ def upgrade() -> None:
     )
     op.create_index(op.f("api_answers_started_at_idx"), "api_answers", ["started_at"], unique=False)
     op.create_table(
+        "audit_chains",
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("link", sa.LargeBinary(), nullable=False),
+        sa.Column("signed_place", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("unsigned_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dropped_place", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.UniqueConstraint(
+            "organization_id",
+            name=op.f("audit_chains_organization_id_key"),
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+    op.create_table(
+        "audit_collectors",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("contents", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("authority", sa.Text(), nullable=True),
+        sa.Column("sealed_token", sa.LargeBinary(), nullable=True),
+        sa.Column("paused", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("audit_collectors_pkey")),
+        sa.UniqueConstraint("name", name=op.f("audit_collectors_name_key")),
+    )
+    op.create_table(
+        "audit_keys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("public", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("audit_keys_pkey")),
+    )
+    op.create_table(
         "device_changes",
         sa.Column(
             "transaction",
@@ -70,10 +110,26 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text(), nullable=True),
         sa.Column("before", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("after", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("personal", sa.ARRAY(sa.Text()), nullable=True),
+        sa.Column("place", sa.BigInteger(), nullable=True),
+        sa.Column("link", sa.LargeBinary(), nullable=True),
+        sa.Column("caller_salt", sa.LargeBinary(), nullable=True),
+        sa.Column("caller_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("about_salt", sa.LargeBinary(), nullable=True),
+        sa.Column("about_digest", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("facts_pkey")),
         sa.UniqueConstraint("number", name=op.f("facts_number_key")),
     )
+    op.create_index(
+        "facts_about_persons",
+        "facts",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("personal IS NOT NULL"),
+    )
     op.create_index("facts_at", "facts", ["at"], unique=False)
+    op.create_index("facts_caller", "facts", ["caller_id", "at"], unique=False)
+    op.create_index("facts_chain", "facts", ["organization_id", "number"], unique=False)
     op.create_index("facts_organization", "facts", ["organization_id", "at"], unique=False)
     op.create_index("facts_subject", "facts", ["subject_id", "at"], unique=False)
     op.create_index(
@@ -279,6 +335,12 @@ def upgrade() -> None:
     op.create_table(
         "system_log",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column(
+            "transaction",
+            sa.BigInteger(),
+            server_default=sa.text("pg_current_xact_id()::text::bigint"),
+            nullable=False,
+        ),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("part", sa.Text(), nullable=False),
         sa.Column("component", sa.Text(), nullable=False),
@@ -288,6 +350,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("system_log_pkey")),
     )
     op.create_index("system_log_at", "system_log", ["at"], unique=False)
+    op.create_index("system_log_transaction", "system_log", ["transaction", "id"], unique=False)
     op.create_table(
         "target_log",
         sa.Column("target_id", sa.Uuid(), nullable=False),
@@ -448,6 +511,45 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("users_pkey")),
     )
     op.create_index("users_email_key", "users", [sa.literal_column("lower(email)")], unique=True)
+    op.create_table(
+        "audit_checkpoints",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("link", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["key_id"], ["audit_keys.id"], name=op.f("audit_checkpoints_key_id_fkey")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("audit_checkpoints_pkey")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "place",
+            name=op.f("audit_checkpoints_organization_id_place_key"),
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+    op.create_table(
+        "audit_collector_states",
+        sa.Column("collector_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("log_transaction", sa.BigInteger(), nullable=False),
+        sa.Column("log_id", sa.BigInteger(), nullable=False),
+        sa.Column("checkpoint_id", sa.BigInteger(), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["collector_id"],
+            ["audit_collectors.id"],
+            name=op.f("audit_collector_states_collector_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("collector_id", name=op.f("audit_collector_states_pkey")),
+    )
     op.create_table(
         "brokers",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -80,6 +80,16 @@ class LedgerSettings(Section):
     )
 
 
+class AuditSettings(Section):
+    """Where signed words on the audit go."""
+
+    checkpoint_dir: Path | None = Field(
+        default=None,
+        description="directory, better on another machine, into which each checkpoint of the audit "
+        "is written as a file",
+    )
+
+
 class TargetSettings(Section):
     """What data targets may reach."""
 

@@ -8,14 +8,14 @@ import io
 import json
 
 from moorage import organizations
-from moorage.audit import jobs
+from moorage.audit import service
 from moorage.organizations import NewOrganization, Role
 from web import OPERATOR, World
 
 
-async def number_facts(world: World) -> int:
+async def seal(world: World) -> int:
     async with world.database.begin() as tx:
-        return await jobs.number_facts(tx)
+        return await service.seal(tx)
 
 
 async def test_a_change_shows_who_when_what_and_from_where(world: World) -> None:
@@ -84,7 +84,7 @@ async def test_the_audit_is_paged_filtered_and_exported_whole(world: World) -> N
 async def test_facts_are_numbered_without_gaps_in_the_order_of_their_transactions(
     world: World,
 ) -> None:
-    await number_facts(world)
+    await seal(world)
     async with world.database.begin() as tx:
         start = (await tx.execute("SELECT coalesce(max(number), 0) FROM facts")).scalar_one()
 
@@ -92,13 +92,13 @@ async def test_facts_are_numbered_without_gaps_in_the_order_of_their_transaction
         await slow.execute("SELECT pg_current_xact_id()")
         await world.organization("Later, but committed first")
         # The slow one may still write a fact that belongs before.
-        assert await number_facts(world) == 0
+        assert await seal(world) == 0
         await organizations.found(slow, OPERATOR, NewOrganization("Sooner"))
 
     # A transaction of any other test on this server holds the numbers back as well.
     async with asyncio.timeout(60):
         numbered = 0
-        while (numbered := numbered + await number_facts(world)) < 8:
+        while (numbered := numbered + await seal(world)) < 8:
             await asyncio.sleep(0.05)
     assert numbered == 8
     async with world.database.begin() as tx:
@@ -110,4 +110,4 @@ async def test_facts_are_numbered_without_gaps_in_the_order_of_their_transaction
     assert [r.number for r in found] == list(range(start + 1, start + 9))
     founded = [r.after["name"] for r in found if r.name == "organizations.founded"]
     assert founded == ["Sooner", "Later, but committed first"]
-    assert await number_facts(world) == 0
+    assert await seal(world) == 0

@@ -1,12 +1,11 @@
-"""Facts are kept as long as their organisation says."""
+"""Facts are kept as long as their organisation says; what is left of a chain stays proven."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
-from moorage.audit import jobs, service
+from chains import drop, happened, sealed
+from moorage.audit.service import checkpoints
 from moorage.kit.db import Tx
 from web import World
 
@@ -32,40 +31,33 @@ async def test_facts_go_exactly_when_they_are_due(
             f"/api/v1/organizations/{organization.id}", json={"keepFacts": keep}
         )
         assert (changed.status_code, changed.json()["keepFacts"]) == (200, keep)
+    # The change itself is a fact.
+    asked = {"name": "organizations.changed", "sort": "at"}
+    told = (await admin.get("/api/v1/audit", params=asked)).json()["items"]
+    assert [one["after"]["keep_facts"] for one in told] == ["P365D", "P3650D"]
     async with world.database.begin() as tx:
-        for organization_id in (plain.id, short.id, long.id, None):
-            for year in (0, 2, 4, 6, 11):
-                await tx.execute(
-                    "INSERT INTO facts (id, at, name, organization_id, subject_id, caller_kind, "
-                    "caller_id, caller_label) VALUES (gen_random_uuid(), :at, 'test.happened', "
-                    ":organization, gen_random_uuid(), 'system', gen_random_uuid(), '')",
-                    {
-                        "at": tx.now - timedelta(days=365 * year + 1),
-                        "organization": organization_id,
-                    },
-                )
-        await jobs.trim(tx)
+        # What is dropped of a chain is its beginning, so that must not be of today.
+        await tx.execute("UPDATE facts SET at = at - interval '13 years'")
+    for organization_id in (plain.id, short.id, long.id, None):
+        await happened(world, organization_id, 11, 6, 4, 2, 0)
+    await sealed(world)
+    await drop(world)
+    async with world.database.begin() as tx:
         assert await years(tx) == {
             plain.id: [0, 2, 4], short.id: [0], long.id: [0, 2, 4, 6], None: [0, 2, 4],
         }  # fmt: skip
-        # The change itself is a fact.
-        told = await tx.execute(
-            "SELECT after FROM facts WHERE name = 'organizations.changed' ORDER BY id"
-        )
-        assert [row.after["keep_facts"] for row in told] == ["P365D", "P3650D"]
-
-    async with world.database.begin() as tx:
-        await tx.execute("UPDATE organizations SET keep_facts = '3 years' WHERE id = :id",
-                         {"id": plain.id})  # fmt: skip
-        await tx.execute("UPDATE organizations SET keep_facts = '3 years' WHERE id = :id",
-                         {"id": long.id})  # fmt: skip
-    monkeypatch.setattr(service, "MOST_DROPPED", 1)
-    async with world.database.begin() as tx:
-        await jobs.trim(tx)
-        assert sum(len(left) for left in (await years(tx)).values()) == 10
-        for _ in range(3):
-            await jobs.trim(tx)
-        assert (await years(tx))[plain.id] == (await years(tx))[long.id] == [0, 2]
+        for organization in (plain, long):
+            await tx.execute(
+                "UPDATE organizations SET keep_facts = '3 years' WHERE id = :id",
+                {"id": organization.id},
+            )
+    monkeypatch.setattr(checkpoints, "MOST_DROPPED", 1)
+    for left in (10, 9, 8, 8):
+        await drop(world)
+        async with world.database.begin() as tx:
+            found = await years(tx)
+            assert sum(map(len, found.values())) == left
+    assert found[plain.id] == found[long.id] == [0, 2]
 
 
 @pytest.mark.parametrize("keep", ["P29D", "P0D", "-P1D", "soon", 30])

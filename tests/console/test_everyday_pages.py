@@ -423,3 +423,45 @@ def test_it_is_told_who_may_see_a_device_and_by_which_group(
     visitor.look("access-paths")
     visitor.examine("access-paths")
     assert visitor.wrong == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("light", ("Proof", "Sign now", "Everything is signed", "New log collector", "Create")),
+        ("phone", ("Proof", "Sign now", "Everything is signed", "New log collector", "Create")),
+        (
+            "danish",
+            ("Bevis", "Underskriv nu", "Alt er underskrevet", "Ny logmodtager", "Opret"),
+        ),
+    ],
+)
+def test_the_audit_shows_what_proves_it_and_where_logs_go(
+    mode: str, words: tuple[str, ...], things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.forget_language()
+    proof, sign, signed, new, create = words
+    visitor = visit(mode)
+    page = visitor.page
+    visitor.go("/audit")
+    page.get_by_role("button", name=proof, exact=True).click()
+    drawer = page.get_by_role("dialog")
+    chain = drawer.get_by_role("region").first
+    # Signing is a fact itself, so whether all is signed shows for a moment only.
+    chain.get_by_role("button", name=sign).or_(chain.get_by_text(signed)).first.click()
+    expect(drawer.get_by_role("region").first).to_be_visible()
+    visitor.settle()
+    visitor.look("audit-proof")
+    visitor.examine("audit-proof")
+    visitor.go("/log-collectors")
+    page.get_by_role("button", name=new).first.click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("textbox").nth(0).fill(f"SIEM {mode}")
+    form.get_by_role("textbox").nth(1).fill("syslog://127.0.0.1:9")
+    visitor.look("collector-form")
+    form.get_by_role("button", name=create, exact=True).click()
+    expect(page.get_by_text(f"SIEM {mode}").first).to_be_visible()
+    expect(page.get_by_text("127.0.0.1:9").first).to_be_visible()
+    visitor.look("collectors")
+    visitor.examine("collectors")
+    assert visitor.wrong == []

@@ -13,7 +13,7 @@ from httpx2 import AsyncClient
 
 import web
 from moorage import sources
-from moorage.audit import jobs as audit_jobs
+from moorage.audit import service as audit_service
 from moorage.kit import secrets
 from moorage.kit.outbound import LOOPBACK
 from moorage.organizations import Permission, Role
@@ -63,7 +63,7 @@ async def test_secrets_are_kept_and_never_shown(town: Town) -> None:
     path = f"/api/v1/sources/{made['id']}"
     changed = await town.admin.patch(path, json={"secrets": {"password": "open"}})
     async with town.world.database.begin() as tx:
-        await audit_jobs.number_facts(tx)
+        await audit_service.seal(tx)
     admin = await town.world.admin()
     audit = await admin.get("/api/v1/audit", params={"subjectId": made["id"]})
     assert "sources.changed" in audit.text
@@ -152,7 +152,7 @@ async def test_pausing_and_removing(town: Town) -> None:
     assert (await town.admin.delete(path)).status_code == 204
     assert (await town.admin.get(path)).status_code == 404
     async with town.world.database.begin() as tx:
-        await audit_jobs.number_facts(tx)
+        await audit_service.seal(tx)
     admin = await town.world.admin()
     audit = await admin.get("/api/v1/audit", params={"subjectId": made["id"]})
     names = [fact["name"] for fact in audit.json()["items"]]

@@ -58,6 +58,12 @@ export type User = Item<'/api/v1/users'>
 export type Invitation = Item<'/api/v1/invitations'>
 export type InvitationBody = Sent<'/api/v1/invitations', 'post'>
 export type UserPatch = Sent<'/api/v1/users/{user_id}', 'patch'>
+export type Chain = Item<'/api/v1/audit/chains'>
+export type Checkpoint = Made<'/api/v1/audit/checkpoints'>
+export type Collector = Item<'/api/v1/log-collectors'>
+export type CollectorBody = Sent<'/api/v1/log-collectors', 'post'>
+export type CollectorPatch = Sent<'/api/v1/log-collectors/{collector_id}', 'patch'>
+
 export type Access = Item<'/api/v1/access'>
 export type ApiKey = Item<'/api/v1/api-keys'>
 export type ApiKeyBody = Sent<'/api/v1/api-keys', 'post'>

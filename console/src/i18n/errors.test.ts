@@ -7,6 +7,7 @@ import { en } from './en'
 const NOT_HERE = [
   /^(command|data_directory|lab|lan|phone|ports|postgres|reload|root_key|secrets|settings)\./,
   /^(simulate|supervisor|tls|tracing)\./,
+  /^audit\.(checkpoints|keys)_malformed$/,
   /^database\.(newer|not_running|too_old|unreachable)$/,
   /^(ledger\.partition|tasks\.task)_lost$/,
 ]

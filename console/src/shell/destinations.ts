@@ -5,6 +5,7 @@ import {
   IconApps,
   IconBell,
   IconBuilding,
+  IconCloudUpload,
   IconCode,
   IconCpu,
   IconHistory,
@@ -50,6 +51,7 @@ export interface Destination {
     | 'tasks'
     | 'audit'
     | 'systemLog'
+    | 'collectors'
     | 'settings'
   icon: Icon
   needs?: Permission
@@ -96,5 +98,6 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
 /** Places that stand outside the rail but can be gone to from the palette. */
 export const OTHERS: Destination[] = [
   { to: '/connect', key: 'connect', icon: IconPlugConnected, needs: 'devices:manage' },
+  { to: '/log-collectors', key: 'collectors', icon: IconCloudUpload, needs: 'installation:manage' },
   { to: '/settings', key: 'settings', icon: IconSettings },
 ]

@@ -49,7 +49,8 @@ AUTH_PUBLIC = (
     "passkeys/challenge", "passkeys/sign-in",
 )  # fmt: skip
 PUBLIC = frozenset(
-    {"/api/v1/authority.pem", "/api/v1/claims"} | {f"/api/v1/auth/{name}" for name in AUTH_PUBLIC}
+    {"/api/v1/authority.pem", "/api/v1/claims", "/.well-known/moorage-audit-keys.json"}
+    | {f"/api/v1/auth/{name}" for name in AUTH_PUBLIC}
 )
 CUT_OFF_S = 10.0
 BODY_TIMEOUT_S = 60.0

@@ -1,5 +1,27 @@
-"""Who changed what, and what went wrong."""
+"""Who changed what, provably; and what went wrong."""
 
-from .model import FactEntry, SystemEntry
+from .model import Checkpoint, FactEntry, SystemEntry
+from .service import (
+    Fault,
+    Verdict,
+    list_keys,
+    read_keys,
+    rotate_key,
+    seal_anew,
+    seal_tokens_anew,
+    verify,
+)
 
-__all__ = ["FactEntry", "SystemEntry"]
+__all__ = [
+    "Checkpoint",
+    "FactEntry",
+    "Fault",
+    "SystemEntry",
+    "Verdict",
+    "list_keys",
+    "read_keys",
+    "rotate_key",
+    "seal_anew",
+    "seal_tokens_anew",
+    "verify",
+]

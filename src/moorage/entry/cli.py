@@ -12,7 +12,14 @@ from cyclopts import App
 from moorage.kit.errors import Kind, MoorageError
 
 # Whose function has another name.
-NAMED = {"broker": "app", "import": "import_", "decoder": "app", "keys": "app", "user": "app"}
+NAMED = {
+    "audit": "app",
+    "broker": "app",
+    "import": "import_",
+    "decoder": "app",
+    "keys": "app",
+    "user": "app",
+}
 
 app = App(
     name="moorage",
@@ -80,6 +87,7 @@ for module, commands in {
     "broker": {"broker": "Write files for brokers in front that ask nobody."},
     "decoder": {"decoder": "Run and test decoders without a server."},
     "keys": {"keys": "Show and rotate the keys that seal stored secrets."},
+    "audit": {"audit": "Verify exports of the audit; rotate the key that signs it."},
     "user": {"user": "Let people in, list them, close their accounts."},
 }.items():
     for name, what in commands.items():

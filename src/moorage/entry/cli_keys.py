@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from moorage import brokers, sources, targets, users
+from moorage import audit, brokers, sources, targets, users
 from moorage.entry import root_key, rows
 from moorage.entry import settings as configuration
 from moorage.entry.first_run import in_transaction
@@ -104,6 +104,8 @@ def _rotate_sealing_key(settings: Settings) -> None:
         await sources.seal_anew(tx, sealer)
         await brokers.seal_anew(tx, sealer)
         await mail.seal_anew(tx, sealer)
+        await audit.seal_anew(tx, sealer)
+        await audit.seal_tokens_anew(tx, sealer)
         await secrets.retire_keys(tx, made.id)
 
     made = in_transaction(settings, make)

@@ -23,7 +23,6 @@ from moorage.users import jobs as users_jobs
 SECOND_S, MINUTE_S, HOUR_S, DAY_S = 1.0, 60.0, 3_600.0, 86_400.0
 
 SCHEDULES: tuple[Schedule, ...] = (
-    Schedule("audit.number_facts", 0.25, audit_jobs.number_facts),
     Schedule("audit.trim", 10 * MINUTE_S, audit_jobs.trim),
     Schedule("api_gateway.clear_away", HOUR_S, api_gateway_jobs.clear_away),
     Schedule("kit.forget_retired_keys", DAY_S, secrets.forget_retired),

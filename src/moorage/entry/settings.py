@@ -15,7 +15,13 @@ import moorage
 from moorage.kit.outbound import LOOPBACK
 from moorage.kit.settings import LIVE, Loaded, Section, SettingInvalid, load
 from moorage.kit.smtp import Server
-from moorage.sections import IngestSettings, LedgerSettings, MailSettings, TargetSettings
+from moorage.sections import (
+    AuditSettings,
+    IngestSettings,
+    LedgerSettings,
+    MailSettings,
+    TargetSettings,
+)
 
 FILE_NAME = "moorage.toml"
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -191,6 +197,7 @@ class Settings(Section):
     ingest: IngestSettings = IngestSettings()
     targets: TargetSettings = TargetSettings()
     mail: MailSettings = MailSettings()
+    audit: AuditSettings = AuditSettings()
     tracing: TracingSettings = TracingSettings()
 
     @property

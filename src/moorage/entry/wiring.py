@@ -54,5 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     sources.router,
     brokers.router,
     audit.router,
+    audit.public,
+    audit.collectors,
     demo_routes.router,
 )

@@ -12,11 +12,11 @@ import structlog
 
 from moorage import decoders, devices, ingest, ledger, targets, telemetry
 from moorage import tasks as long_work
-from moorage.audit.jobs import system_log_kept
+from moorage.audit.jobs import Sealing, Sending, system_log_kept
 from moorage.entry import database as databases
 from moorage.entry import root_key
 from moorage.entry.lifeline import Lifeline
-from moorage.entry.schedules import SCHEDULES
+from moorage.entry.schedules import HOUR_S, SCHEDULES
 from moorage.entry.settings import Settings
 from moorage.kit import jobs, mail, secrets
 from moorage.kit.db import Database, DatabaseUnavailable
@@ -77,19 +77,32 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             work.append(tasks.create_task(long_work.Runner(database, doorbells, many).run()))
             lists = devices.ListFetcher(database, outbound)
             work.append(tasks.create_task(_hold(database, "lists", lists, 0)))
+            sealing = Sealing(database, doorbells, sealer)
+            work.append(tasks.create_task(_hold(database, "audit", sealing, 0)))
+            sending = Sending(
+                database,
+                doorbells,
+                sealer,
+                outbound,
+                settings.host_name,
+                settings.audit.checkpoint_dir,
+            )
+            work.append(tasks.create_task(_hold(database, "audit-sending", sending, 0)))
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
             postman = mail.Postman(database, doorbells, sealer, settings.mail_server)
             work.append(tasks.create_task(postman.run()))
             work.append(tasks.create_task(doorbells.run()))
+            # It signs what is left, so it needs more than a transaction.
+            dropping = jobs.Schedule("audit.drop", HOUR_S, sealing.drop)
             learning = secrets.keep_learning(
                 database, sealer, functools.partial(root_key.load, settings)
             )
             work.append(tasks.create_task(learning))
             post = mail.Post(sealer, settings.public_url, works=settings.mail.host is not None)
             answering = functools.partial(users_jobs.answer_wishes, post=post)
-            schedules = (*SCHEDULES, jobs.Schedule("users.answer_wishes", 2.0, answering))
-            work.append(tasks.create_task(jobs.keep(database, schedules)))
+            wishes = jobs.Schedule("users.answer_wishes", 2.0, answering)
+            work.append(tasks.create_task(jobs.keep(database, [*SCHEDULES, dropping, wishes])))
             line.ready()
             await line.stop.wait()
             for task in work:

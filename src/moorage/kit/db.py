@@ -157,6 +157,7 @@ class Tx:
                 "origin": self.caller.origin,
                 "before": fact.before,
                 "after": fact.after,
+                "personal": fact.personal_fields(),
             }
             for fact in self.announced
         ]

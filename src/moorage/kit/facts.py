@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Table, Text, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from moorage.kit.tables import metadata
@@ -38,8 +49,21 @@ facts = Table(
     Column("origin", Text),
     Column("before", JSONB),
     Column("after", JSONB),
+    # Fields of `before` and `after` that tell of the person the fact is about; none is NULL.
+    Column("personal", ARRAY(Text)),
+    # What the sealer adds (kit.chain): the place in its organization's chain, counted from 1, the
+    # link, and of either personal part salt and digest. Erasing a part takes the salt and the text.
+    Column("place", BigInteger),
+    Column("link", LargeBinary),
+    Column("caller_salt", LargeBinary),
+    Column("caller_digest", LargeBinary),
+    Column("about_salt", LargeBinary),
+    Column("about_digest", LargeBinary),
     Index("facts_unnumbered", "transaction", postgresql_where=text("number IS NULL")),
     Index("facts_organization", "organization_id", "at"),
+    Index("facts_chain", "organization_id", "number"),
+    Index("facts_caller", "caller_id", "at"),
+    Index("facts_about_persons", "id", postgresql_where=text("personal IS NOT NULL")),
     Index("facts_subject", "subject_id", "at"),
     Index("facts_at", "at"),
 )
@@ -53,9 +77,13 @@ class Fact:
         subject_id: the thing changed.
         organization_id: whose it is; None for what belongs to the installation.
         before, after: the changed fields only, JSON-able, secrets masked.
+
+    A class names in `personal` the fields of either that tell of the person it is about; they can
+    be erased without the chain over all facts losing its proof (`kit.erasing`).
     """
 
     name: ClassVar[str]
+    personal: ClassVar[frozenset[str]] = frozenset()
     registry: ClassVar[dict[str, type[Fact]]] = {}
 
     subject_id: UUID
@@ -68,6 +96,12 @@ class Fact:
         known = cls.registry.setdefault(cls.name, cls)
         if known.__qualname__ != cls.__qualname__ or known.__module__ != cls.__module__:
             raise TypeError(f"Two facts carry the name {cls.name!r}.")
+
+    def personal_fields(self) -> list[str] | None:
+        """Name the personal fields that this one has; None if there are none."""
+        if not self.personal:
+            return None
+        return sorted(self.personal & {*(self.before or ()), *(self.after or ())}) or None
 
 
 def difference(

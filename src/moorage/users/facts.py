@@ -2,35 +2,43 @@
 
 from moorage.kit.facts import Fact
 
+# What of a person's facts goes when the person is erased.
+PERSONAL = frozenset({"name", "email", "origin"})
+
 
 class UserInvited(Fact):
     """A user was made by a GlobalAdmin or the operator."""
 
     name = "users.invited"
+    personal = PERSONAL
 
 
 class InvitationMade(Fact):
     """An organization invited a person; the subject is the invitation, elsewhere the person."""
 
     name = "users.invitation_made"
+    personal = PERSONAL
 
 
 class InvitationAccepted(Fact):
     """A person accepted an invitation, perhaps by making an account with it."""
 
     name = "users.invitation_accepted"
+    personal = PERSONAL
 
 
 class InvitationDeclined(Fact):
     """A person declined; the subject is the invitation, elsewhere the person."""
 
     name = "users.invitation_declined"
+    personal = PERSONAL
 
 
 class InvitationWithdrawn(Fact):
     """An organization withdrew an invitation; the subject is it, elsewhere the person."""
 
     name = "users.invitation_withdrawn"
+    personal = PERSONAL
 
 
 class UserTakenOut(Fact):
@@ -43,6 +51,7 @@ class UserChanged(Fact):
     """A user's fields changed; deactivation too."""
 
     name = "users.changed"
+    personal = PERSONAL
 
 
 class UserErased(Fact):
@@ -55,12 +64,14 @@ class UserSignedIn(Fact):
     """Somebody signed in."""
 
     name = "users.signed_in"
+    personal = PERSONAL
 
 
 class SignInRefused(Fact):
     """Somebody could not sign in; the subject is the user, or zero if there is none."""
 
     name = "users.sign_in_refused"
+    personal = PERSONAL
 
 
 class LinkMade(Fact):

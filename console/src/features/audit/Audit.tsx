@@ -1,5 +1,5 @@
-import { Button, Drawer, Menu, Stack, Text } from '@mantine/core'
-import { IconDownload, IconHistory } from '@tabler/icons-react'
+import { Button, Drawer, Group, Menu, Stack, Text } from '@mantine/core'
+import { IconDownload, IconHistory, IconSignature } from '@tabler/icons-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { queryString } from '@/api/curl'
@@ -20,6 +20,7 @@ import { Facts } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
 import { Difference } from './Difference'
 import { difference } from './difference'
+import { Proof } from './Proof'
 import { listFacts } from './queries'
 import { useFactName, useFieldName } from './words'
 
@@ -45,17 +46,26 @@ export function Audit() {
       lead={t('audit.lead')}
       calls={[{ path: '/api/v1/audit', query: filter }]}
       action={
-        <Menu position="bottom-end" shadow="md">
-          <Menu.Target>
-            <Button variant="default" leftSection={<IconDownload size={16} />}>
-              {t('audit.export')}
-            </Button>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item onClick={() => save('text/csv', 'audit.csv')}>CSV</Menu.Item>
-            <Menu.Item onClick={() => save('application/x-ndjson', 'audit.ndjson')}>NDJSON</Menu.Item>
-          </Menu.Dropdown>
-        </Menu>
+        <Group gap="xs">
+          <Button
+            variant="default"
+            leftSection={<IconSignature size={16} />}
+            onClick={() => setAddress({ ...address, proof: 'true' })}
+          >
+            {t('proof.open')}
+          </Button>
+          <Menu position="bottom-end" shadow="md">
+            <Menu.Target>
+              <Button variant="default" leftSection={<IconDownload size={16} />}>
+                {t('audit.export')}
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Item onClick={() => save('text/csv', 'audit.csv')}>CSV</Menu.Item>
+              <Menu.Item onClick={() => save('application/x-ndjson', 'audit.ndjson')}>NDJSON</Menu.Item>
+            </Menu.Dropdown>
+          </Menu>
+        </Group>
       }
     >
       <DataList
@@ -99,6 +109,7 @@ export function Audit() {
           </Empty>
         }
       />
+      {address.proof && <Proof onClose={() => setAddress({ ...address, proof: undefined })} />}
       <Drawer
         opened={looked !== null}
         onClose={() => setLooked(null)}

@@ -1,5 +1,6 @@
-import { Text } from '@mantine/core'
-import { IconCircleCheck } from '@tabler/icons-react'
+import { Button, Text } from '@mantine/core'
+import { IconCircleCheck, IconCloudUpload } from '@tabler/icons-react'
+import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import { useAddress } from '@/parts/address'
@@ -25,6 +26,16 @@ export function SystemLog() {
     <Page
       title={t('places.systemLog')}
       lead={t('systemLog.lead')}
+      action={
+        <Button
+          component={Link}
+          to="/log-collectors"
+          variant="default"
+          leftSection={<IconCloudUpload size={16} />}
+        >
+          {t('places.collectors')}
+        </Button>
+      }
       calls={[{ path: '/api/v1/system-log', query: filter }]}
     >
       <DataList

@@ -31,6 +31,7 @@ export const common = {
     days: 'dage',
   },
   fields: {
+    url: 'Adresse',
     active: 'Konto åben',
     addNewApplications: 'Nye applikationer af sig selv',
     altitude: 'Højde (m)',

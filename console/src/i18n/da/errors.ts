@@ -201,6 +201,10 @@ export const errors = {
       range_reversed: 'Perioden slutter, før den begynder.',
     },
     audit: {
+      collector_name_taken: 'En anden modtager hedder {{name}}. Vælg et andet navn.',
+      collector_unknown: 'Der er ingen sådan modtager.',
+      collectors_too_many: 'Der er {{limit}} modtagere, og flere betjenes ikke. Fjern først en.',
+      chain_unknown: 'Intet i denne revisionslog er forseglet endnu. Prøv igen om et sekund.',
       range_empty: 'Perioden slutter, før den begynder.',
     },
     database: {

@@ -39,6 +39,7 @@ export const frame = {
     settings: 'Indstillinger',
     brokers: 'Brokere',
     sources: 'Kilder',
+    collectors: 'Logmodtagere',
     systemLog: 'Systemlog',
     tasks: 'Opgaver',
     targets: 'Modtagere',

@@ -31,6 +31,7 @@ export const common = {
     days: 'days',
   },
   fields: {
+    url: 'Address',
     active: 'Account open',
     addNewApplications: 'New applications by themselves',
     altitude: 'Altitude (m)',

@@ -199,6 +199,10 @@ export const errors = {
       range_reversed: 'The period ends before it begins.',
     },
     audit: {
+      collector_name_taken: 'Another collector is called {{name}}. Choose another name.',
+      collector_unknown: 'There is no such collector.',
+      collectors_too_many: 'There are {{limit}} collectors, and no more are served. Remove one first.',
+      chain_unknown: 'Nothing of this audit is sealed yet. Try again in a second.',
       range_empty: 'The period ends before it begins.',
     },
     database: {

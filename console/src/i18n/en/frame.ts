@@ -39,6 +39,7 @@ export const frame = {
     settings: 'Settings',
     brokers: 'Brokers',
     sources: 'Sources',
+    collectors: 'Log collectors',
     systemLog: 'System log',
     tasks: 'Tasks',
     targets: 'Targets',

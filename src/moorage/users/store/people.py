@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
-    and_,
+    case,
     column,
     delete,
     exists,
@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
-from moorage.kit.facts import facts
+from moorage.kit.erasing import erase_person
 from moorage.kit.ids import uuid7
 
 from ..errors import EmailTaken, UserUnknown
@@ -49,13 +49,6 @@ from . import counts, factors
 _groups = table("permission_groups", column("id"), column("organization_id"))
 _members = table(
     "permission_group_members", column("permission_group_id"), column("kind"), column("member_id")
-)
-# Facts that have an address in them and another subject than the person.
-_TELL_ADDRESS = (
-    "users.sign_in_refused",
-    "users.invitation_made",
-    "users.invitation_declined",
-    "users.invitation_withdrawn",
 )
 SHOWN = (
     users.c.id,
@@ -238,30 +231,14 @@ async def erase(tx: Tx, user: User, pseudonym: str) -> None:
     await tx.execute(delete(user_sessions).where(user_sessions.c.user_id == user.id))
     await tx.execute(delete(user_preferences).where(user_preferences.c.user_id == user.id))
     await factors.remove_all(tx, user.id)
-    by_user = and_(facts.c.caller_kind == "person", facts.c.caller_id == user.id)
-    await tx.execute(update(facts).where(by_user).values(caller_label=pseudonym, origin=None))
     invited = user_invitations.c.user_id == user.id
-    about = facts.c.subject_id == user.id
     if user.email is not None:
         await counts.forget_failures(tx, "account", user.email)
         await counts.forget_failures(tx, "resetAccount", user.email)
         await tx.execute(delete(user_wishes).where(user_wishes.c.email == user.email.lower()))
         invited |= func.lower(user_invitations.c.email) == user.email.lower()
-        about = or_(
-            about,
-            and_(
-                facts.c.name.in_(_TELL_ADDRESS),
-                func.lower(facts.c.after["email"].astext) == user.email.lower(),
-            ),
-        )
     await tx.execute(delete(user_invitations).where(invited))
-    for column_ in (facts.c.before, facts.c.after):
-        for key in ("name", "email", "origin"):
-            await tx.execute(
-                update(facts)
-                .where(about, column_.has_key(key))
-                .values({column_: column_.op("||")(func.jsonb_build_object(key, pseudonym))})
-            )
+    await erase_person(tx, user.id, pseudonym, email=user.email)
 
 
 # --- One-time links -------------------------------------------------------

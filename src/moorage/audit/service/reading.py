@@ -9,14 +9,11 @@ from moorage import organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Database, Tx
-from moorage.organizations import Kept, Permission
+from moorage.organizations import Permission
 
-from . import store
-from .errors import RangeEmpty
-from .facts import AuditExported
-from .model import (
-    FACTS_KEPT,
-    MOST_DROPPED,
+from ..errors import RangeEmpty
+from ..facts import AuditExported
+from ..model import (
     SYSTEM_LOG_KEPT,
     FactEntry,
     NewSystemEntry,
@@ -24,6 +21,10 @@ from .model import (
     Wanted,
     WantedEntries,
 )
+from ..store import facts
+from ..store import system_log as system_log_store
+
+BATCH = 1_000
 
 
 async def changes_of(
@@ -37,7 +38,7 @@ async def changes_of(
         RangeEmpty: the range ends before it begins.
     """
     _check_range(wanted)
-    return await store.list_facts(tx, caller.reach(Permission.READ_AUDIT), asked, wanted)
+    return await facts.list_facts(tx, caller.reach(Permission.READ_AUDIT), asked, wanted)
 
 
 async def export(
@@ -45,18 +46,21 @@ async def export(
 ) -> AsyncIterator[Sequence[FactEntry]]:
     """Give all the facts that `changes_of` would list, oldest first, in batches.
 
-    Each batch is a transaction of its own, so that a slow reader holds none open.
+    Oldest first means by number, so that each chain comes in its order; what is not sealed yet
+    stands at the end. Each batch is a transaction of its own, so that a slow reader holds none
+    open.
     """
-    after = None
+    after = 0
     while True:
-        asked = pages.PageRequest(limit=1000, after=after, sort="at")
         async with database.begin(caller) as tx:
-            batch = await changes_of(tx, caller, asked, wanted)
-        if batch.items:
-            yield batch.items
-        if batch.next is None:
+            seen = caller.reach(Permission.READ_AUDIT)
+            batch = await facts.sealed_after(tx, seen, wanted, after, BATCH)
+        if batch:
+            yield batch
+        numbers = [one.number for one in batch if one.number is not None]
+        if len(numbers) < BATCH:
             return
-        after = batch.next
+        after = numbers[-1]
 
 
 def note_export(tx: Tx, caller: Caller, wanted: Wanted) -> None:
@@ -84,25 +88,17 @@ async def system_log(
     """
     organizations.require(caller, Permission.READ_AUDIT, None)
     _check_range(wanted)
-    return await store.list_entries(tx, asked, wanted)
-
-
-async def number_facts(tx: Tx, most: int = 1000) -> int:
-    """Number the facts below the oldest running transaction; tells how many."""
-    return await store.number_facts(tx, most)
+    return await system_log_store.list_entries(tx, asked, wanted)
 
 
 async def keep_entries(tx: Tx, entries: Sequence[NewSystemEntry]) -> None:
     """Write warnings and errors into the system log."""
-    await store.add_entries(tx, entries)
+    await system_log_store.add_entries(tx, entries)
 
 
 async def trim(tx: Tx) -> None:
-    """Delete what is older than its retention; what one run leaves goes with the next."""
-    periods = await organizations.periods(tx, Kept.FACTS)
-    until = {organization_id: tx.now - keep for organization_id, keep in periods.items()}
-    await store.drop_facts(tx, until, tx.now - FACTS_KEPT, MOST_DROPPED)
-    await store.drop_entries(tx, tx.now - SYSTEM_LOG_KEPT)
+    """Delete entries of the system log that are kept no longer."""
+    await system_log_store.drop_entries(tx, tx.now - SYSTEM_LOG_KEPT)
 
 
 def _check_range(wanted: Wanted | WantedEntries) -> None:

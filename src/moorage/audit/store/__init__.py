@@ -1,0 +1,1 @@
+"""The only SQL of the audit: facts, chains and checkpoints, the system log."""
