@@ -1,5 +1,6 @@
 """The rules of people: signing in, being recognised, being invited, making keys."""
 
+from .access import explain
 from .invitations import (
     accept,
     decline,
@@ -59,6 +60,7 @@ __all__ = [
     "end_sessions",
     "erase",
     "everybody",
+    "explain",
     "first_link",
     "get",
     "get_invitation",
