@@ -29,12 +29,16 @@ $(VENV)/python.stamp: $(VENV)/uv.stamp requirements/dev.lock pyproject.toml mqtt
 
 CONSOLE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/screenshots/*' 2>/dev/null)
 
-console/node_modules/.stamp: $(VENV)/python.stamp console/package-lock.json console/package.json
+$(VENV)/node.stamp: $(VENV)/uv.stamp requirements/node.lock scripts/node
+	scripts/node node --version >/dev/null
+	touch $@
+
+console/node_modules/.stamp: $(VENV)/python.stamp $(VENV)/node.stamp console/package-lock.json console/package.json
 	scripts/node npm --prefix console ci --no-audit --no-fund --loglevel=error
 	touch $@
 
 PEERS := tests/builtin/transports/peers
-$(PEERS)/node_modules/.stamp: $(VENV)/python.stamp $(PEERS)/package-lock.json $(PEERS)/package.json
+$(PEERS)/node_modules/.stamp: $(VENV)/python.stamp $(VENV)/node.stamp $(PEERS)/package-lock.json $(PEERS)/package.json
 	scripts/node npm --prefix $(PEERS) ci --no-audit --no-fund --loglevel=error
 	touch $@
 
@@ -57,16 +61,24 @@ demo: install console ## Start the platform with a simulated fleet
 
 # --- Checking -------------------------------------------------------------
 
-# In one process of their own: a browser's driver keeps an event loop running, which other tests' loops
-# do not bear, and heavy servers do not share a machine.
+# Beside the others, yet in a process of their own: a browser's driver keeps an event loop running,
+# which other tests' loops do not bear.
 ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q"
 
-.PHONY: test test-peers test-flink vectors check check-types check-style check-imports check-console format
-test: install console $(PEERS)/node_modules/.stamp ## Check and test everything
+.PHONY: test test-server test-console test-peers test-flink vectors
+.PHONY: check check-types check-style check-imports check-console format
+# Side by side: alone, each leaves a third of two cores idle, waiting for servers and browsers. Each
+# tells what it has to say when it is done, but for the longest, which would be silent for minutes.
+test: install ## Check and test everything
 	scripts/system-packages test
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target check check-console
-	$(BIN)/pytest
-	$(BIN)/pytest tests/console $(ALONE) -n 2 --dist loadfile
+	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target TOLD='>&9' \
+	  test-server test-console check 9>&1
+
+test-server: install $(PEERS)/node_modules/.stamp
+	$(BIN)/pytest $(TOLD)
+
+test-console: check-console
+	$(BIN)/pytest tests/console $(ALONE) -n 2
 
 test-peers: install ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
+from xdist.scheduler import LoadFileScheduling
 
 from browsing import ADMIN, Platform, Visitor, new_platform
 from harbour import Things
@@ -27,9 +29,41 @@ expect.set_options(timeout=PATIENCE_MS)
 NOT_OURS = ("GPU stall due to ReadPixels", "Automatic fallback to software WebGL")
 
 
+# A platform costs as much to start as a test or two. The tests of these files bear what others have
+# made: each has an organization of its own, and counts nothing beside. They run in turn on one.
+TOGETHER = {"test_certificates", "test_invitations", "test_topic_rules", "test_trace"}
+
+
+class ByPlatform(LoadFileScheduling):
+    """Gives a worker all tests of one platform."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        stem = Path(nodeid.partition("::")[0]).stem
+        return "together" if stem in TOGETHER else stem
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform:
+    """Distribute by platform, not by file."""
+    return ByPlatform(config, log)
+
+
+@pytest.fixture(scope="session")
+def shared_platform(
+    server_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """Give a platform that others use too."""
+    with new_platform(server_url, tmp_path_factory.mktemp("platform")) as made:
+        yield made
+
+
 @pytest.fixture(scope="module")
-def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Give a platform nobody has used yet, with one administrator."""
+def platform(
+    request: pytest.FixtureRequest, server_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """Give a platform with one administrator, which nobody has used yet unless it is shared."""
+    if request.path.stem in TOGETHER:
+        yield request.getfixturevalue("shared_platform")
+        return
     with new_platform(server_url, tmp_path_factory.mktemp("platform")) as made:
         yield made
 

@@ -21,7 +21,7 @@ def test_a_certificate_is_added_seen_and_revoked(
     request.addfinalizer(client.close)
     ids: dict[str, Any] = {}
     for path, body in (
-        ("organizations", {"name": "Harbour"}),
+        ("organizations", {"name": "Pumping station"}),
         ("applications", {"name": "Pumps", "organizationId": "organizations"}),
         ("devices", {"name": "Pump", "applicationId": "applications"}),
     ):

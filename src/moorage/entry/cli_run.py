@@ -208,8 +208,11 @@ def _serve(part: str, options: Mapping[str, object]) -> None:
 
     async def serve() -> None:
         async with lifeline() as line:
+            # What is loaded stays; to look for cycles meanwhile is a tenth of the start.
+            gc.disable()
             module: Any = await asyncio.to_thread(importlib.import_module, PARTS[part])
             gc.freeze()
+            gc.enable()
             following = asyncio.create_task(reload_.follow(line, read))
             try:
                 await module.serve(settings, line)
