@@ -158,7 +158,13 @@ class Inputs:
                 self._flow, built, timed, sequence=pattern.sequence, selector=selector
             )
             running.limiter = selector.limiter
-            starts.insert(0, running.start)
+
+            def begin() -> None:
+                # On columns no first event is waited for, and a key has no state of its own here.
+                if planned is None or not planned.active:
+                    running.start()
+
+            starts.insert(0, begin)
             if planned is not None:
                 planned.side_timers[0] = next((getattr(b, "timers", None) for b in timed), None)
                 if self._partition is None:
