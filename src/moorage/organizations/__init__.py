@@ -19,6 +19,7 @@ from .facts import (
 )
 from .model import (
     QUOTAS_CHANNEL,
+    Given,
     Kept,
     MemberKind,
     NewOrganization,
@@ -27,6 +28,7 @@ from .model import (
     Permission,
     Quota,
     Role,
+    SecondFactor,
     read_quotas,
 )
 from .service import (
@@ -36,6 +38,7 @@ from .service import (
     get,
     get_group,
     givable,
+    given_at,
     grant,
     grants_held,
     hand_over_application,
@@ -54,10 +57,12 @@ from .service import (
     ring_for_quotas,
     take_in_application,
     time_zones,
+    withheld,
 )
 
 __all__ = [
     "QUOTAS_CHANNEL",
+    "Given",
     "GrantTooWide",
     "InstallationOnly",
     "Kept",
@@ -79,12 +84,14 @@ __all__ = [
     "Quota",
     "QuotaReached",
     "Role",
+    "SecondFactor",
     "admit",
     "dissolve",
     "found",
     "get",
     "get_group",
     "givable",
+    "given_at",
     "grant",
     "grants_held",
     "hand_over_application",
@@ -104,4 +111,5 @@ __all__ = [
     "ring_for_quotas",
     "take_in_application",
     "time_zones",
+    "withheld",
 ]

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 
 from moorage.kit import pages
-from moorage.kit.caller import Grant, Reach
+from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
 
@@ -50,6 +50,7 @@ from .model import (
     PermissionGroup,
     Quota,
     Role,
+    SecondFactor,
     read_quotas,
 )
 from .tables import (
@@ -63,6 +64,7 @@ from .tables import (
 def _organization(row: Any) -> Organization:
     values = {c.name: getattr(row, c.name) for c in organizations.c}
     values["contacts"] = tuple(Contact(**c) for c in values["contacts"])
+    values["second_factor"] = SecondFactor(row.second_factor)
     return Organization(**values)
 
 
@@ -233,6 +235,47 @@ async def get_group(tx: Tx, group_id: UUID, *, lock: bool = False) -> Permission
     if row is None:
         raise PermissionGroupUnknown(id=group_id)
     return _group(row)
+
+
+async def groups_at(
+    tx: Tx, organization_id: UUID, application_id: UUID | None
+) -> list[tuple[UUID, NewPermissionGroup]]:
+    """Read the groups of an organisation and of the installation, by name.
+
+    Of the applications of a group only the one asked for is told, if it is among them.
+    """
+    listed = (
+        select(permission_group_applications.c.application_id)
+        .where(
+            permission_group_applications.c.permission_group_id == permission_groups.c.id,
+            permission_group_applications.c.application_id == application_id,
+        )
+        .exists()
+    )
+    rows = await tx.execute(
+        select(permission_groups, listed.label("listed"))
+        .where(
+            or_(
+                permission_groups.c.organization_id == organization_id,
+                permission_groups.c.organization_id.is_(None),
+            )
+        )
+        .order_by(func.lower(permission_groups.c.name), permission_groups.c.id)
+    )
+    return [
+        (
+            row.id,
+            NewPermissionGroup(
+                row.organization_id,
+                row.name,
+                tuple(Role(r) for r in row.roles),
+                tuple(Permission(p) for p in row.permissions),
+                row.every_application,
+                application_ids=(application_id,) if application_id and row.listed else (),
+            ),
+        )
+        for row in rows
+    ]
 
 
 async def list_groups(
@@ -444,6 +487,8 @@ async def count_global_admins(tx: Tx) -> int:
 # Made once, since every request asks it.
 _HELD = (
     _groups()
+    .add_columns(organizations.c.second_factor)
+    .outerjoin(organizations, organizations.c.id == permission_groups.c.organization_id)
     .join(
         permission_group_members,
         permission_group_members.c.permission_group_id == permission_groups.c.id,
@@ -455,10 +500,12 @@ _HELD = (
 )
 
 
-async def grants_of(tx: Tx, kind: MemberKind, member_id: UUID) -> tuple[Grant, ...]:
-    """Gather what a member holds through its groups, in one query."""
+async def groups_of(
+    tx: Tx, kind: MemberKind, member_id: UUID
+) -> list[tuple[PermissionGroup, SecondFactor]]:
+    """Read a member's groups, each with of whom its organisation asks a second factor."""
     rows = await tx.execute(_HELD, {"member_kind": kind.value, "member_id": member_id})
-    return tuple(grant for row in rows for grant in _group(row).grants())
+    return [(_group(row), SecondFactor(row.second_factor or SecondFactor.NOBODY)) for row in rows]
 
 
 async def foreign_applications(

@@ -2,7 +2,7 @@
 
 from .errors import CredentialsWrong, UserUnknown
 from .facts import ApiKeyIssued, ApiKeyRevoked, SignInRefused, UserChanged, UserErased, UserSignedIn
-from .model import API_KEY_PREFIX, Link, NewApiKey, NewUser, User, Visitor
+from .model import API_KEY_PREFIX, Access, Link, NewApiKey, NewUser, User, Visitor
 from .service import (
     SigningKeys,
     act_for,
@@ -11,6 +11,7 @@ from .service import (
     csrf_token,
     deactivate,
     everybody,
+    explain,
     first_link,
     grant_admin,
     identify,
@@ -27,6 +28,7 @@ from .service import (
 
 __all__ = [
     "API_KEY_PREFIX",
+    "Access",
     "ApiKeyIssued",
     "ApiKeyRevoked",
     "CredentialsWrong",
@@ -47,6 +49,7 @@ __all__ = [
     "csrf_token",
     "deactivate",
     "everybody",
+    "explain",
     "first_link",
     "grant_admin",
     "identify",
