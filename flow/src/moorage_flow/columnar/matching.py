@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .pattern import State
 
 
+_LETTERS = "ld?l"
+"""How the values of a condition are held, by how it is compared."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """A comparison of an A's attribute with its B's: whether of real numbers, its position in
@@ -54,9 +58,14 @@ class Matcher:
         self._plan = plan
         self._within = within
         self._kept = kept
-        of_first = [c.place for c in (*plan.enters, *plan.able)]
-        self._of_first = sorted({*kept, *of_first, *(t.first for t in plan.tests)})
-        self._of_second = sorted({*(c.place for c in plan.asks), *(t.second for t in plan.tests)})
+        # By place, how the values read must be held, in numpy's letters; what is only kept goes by
+        # its buffer.
+        reals = {test: "d" if test.real else "l" for test in plan.tests}
+        self._of_first = dict.fromkeys(kept, "")
+        self._of_first |= {c.place: _LETTERS[c.kind] for c in (*plan.enters, *plan.able)}
+        self._of_first |= {test.first: letter for test, letter in reals.items()}
+        self._of_second = {c.place: _LETTERS[c.kind] for c in plan.asks}
+        self._of_second |= {test.second: letter for test, letter in reals.items()}
         self._found = np.empty(0, np.int64), np.empty(0, np.int64)
 
     def run(
@@ -74,16 +83,16 @@ class Matcher:
         """
         columns = batch.columns
         held: dict[int, Values] = {}
-        wanted = [] if mode == SECOND else self._of_first
-        for place in wanted if mode == FIRST else (*wanted, *self._of_second):
-            if place not in held:
+        for letters, other in ((self._of_first, SECOND), (self._of_second, FIRST)):
+            for place, letter in letters.items() if mode != other else ():
                 values = plain(columns[place])
-                if values is None:
+                if values is None or (letter and values.dtype.char != letter):
                     return None
                 held[place] = values
-        for place, buffer in zip(wanted and self._kept, state.rows.columns, strict=False):
-            if not _takes(buffer, columns[place]):
-                return None
+        if mode != SECOND:
+            for place, buffer in zip(self._kept, state.rows.columns, strict=True):
+                if not _takes(buffer, columns[place], held[place]):
+                    return None
         count = len(batch)
         self._room(state, 0 if mode == SECOND else count, sizes)
         size = np.array([state.rows.size])
@@ -145,8 +154,8 @@ class Matcher:
         return words
 
 
-def _takes(buffer: Buffer, column: Column) -> bool:
+def _takes(buffer: Buffer, column: Column, values: Values) -> bool:
     """Tell whether a kernel can write a plain column's values to a buffer as they are."""
     if column.codes is not None:
         return buffer.words is column.words
-    return buffer.typed and buffer.nulls is None
+    return buffer.typed and buffer.nulls is None and buffer.values.dtype == values.dtype
