@@ -22,7 +22,7 @@ $(VENV)/uv.stamp: requirements/bootstrap.lock scripts/system-packages
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.lock
 	touch $@
 
-$(VENV)/python.stamp: $(VENV)/uv.stamp requirements/dev.lock pyproject.toml mqtt/pyproject.toml flow/pyproject.toml flow/hatch_build.py $(wildcard flow/src/moorage_flow/columnar/kernels/*.c)
+$(VENV)/python.stamp: $(VENV)/uv.stamp requirements/dev.lock pyproject.toml mqtt/pyproject.toml flow/pyproject.toml flow/hatch_build.py $(wildcard flow/src/moorage_flow/columnar/kernels/*.[ch])
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/bootstrap.lock requirements/dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e flow -e mqtt -e .
 	touch $@

@@ -494,7 +494,7 @@ def test_an_aggregation_gives_the_same_rows_on_both_paths(
     assert found == asked(app, "reference", sent)
     assert found == asked(app, "columnar", sent, cut=cut)
     with pytest.MonkeyPatch.context() as here:
-        here.setattr(kernels, "_library", None)
+        here.setattr(kernels.library, "opened", None)
         assert asked(app, "columnar", sent) == found
 
 
@@ -569,7 +569,7 @@ def test_without_compiled_kernels_the_rows_are_the_same_and_snapshots_go_over(
     app = S + T + query
     told = play(app, "columnar", sent)
     with pytest.MonkeyPatch.context() as here:
-        here.setattr(kernels, "_library", None)
+        here.setattr(kernels.library, "opened", None)
         assert play(app, "columnar", sent) == told
         first: list[Any] = []
         runtime = start(app, "columnar", first)

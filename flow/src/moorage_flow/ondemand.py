@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from .aggregation import Aggregation
 from .errors import AppInvalid, EvaluationFailed, QueryInvalid, nearest
 from .events import Event
-from .expressions import Compiler, compile_match
+from .expressions import Compiler
 from .language import syntax as s
+from .matching import compile_match
 from .named_window import NamedWindow
 from .output import Limiter
 from .scope import Frame, Scope

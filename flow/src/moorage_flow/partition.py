@@ -71,6 +71,8 @@ class PartitionRuntime:
             columnar.partition(self._rt, self, self._receivers, self._listeners)
         except columnar.Refused as refused:
             for query in self.queries:
+                if query.columnar is not None:
+                    query.columnar.active = False
                 query.columnar = None
                 if self._rt.paths[query.name][0] == "columnar":
                     self._rt.paths[query.name] = ("reference", str(refused))

@@ -7,45 +7,40 @@ import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import ondemand, state
+from . import fitting, listening, ondemand, state
 from .aggregation import Aggregation
 from .app import App
-from .columns import Columns, ColumnsCallback
+from .columns import ColumnsCallback
+from .definitions import check_async, define_all
 from .errors import (
     AppInvalid,
-    AttributeRepeated,
-    DefinitionRepeated,
     DefinitionUnknown,
     EventInvalid,
-    FunctionUnknown,
     QueryInvalid,
     SyntaxInvalid,
     nearest,
 )
-from .events import CURRENT, EXPIRED, Chunk, Event
-from .expressions import Compiled, Compiler
-from .extensions import Extensions, FunctionMaker, builtin
+from .events import Event
+from .extensions import Extensions, builtin
+from .fitting import Row
 from .flow import Flow
 from .language import syntax as s
 from .language.parser import parse_on_demand
+from .listening import RowsCallback
 from .named_window import NamedWindow
 from .partition import PartitionRuntime
 from .playback import Heartbeat
 from .query import QueryBuilder, QueryRuntime, Readable
 from .scheduler import Clock
-from .streams import ColumnReceiver, Stream
+from .streams import Stream
 from .table import Table
-from .trigger import TRIGGERED, Trigger
-from .values import to_type
+from .trigger import Trigger
 
 if TYPE_CHECKING:
-    from .columnar import Batch, Column
+    from .columnar import Column
 
-Row = tuple[Any, ...]
 Path = Literal["auto", "columnar", "reference"]
 """How an application is run."""
-RowsCallback = Callable[[int, list[Row], list[Row]], None]
-"""Takes a time, the rows that came and the rows that left."""
 
 
 FEW = 16
@@ -108,15 +103,7 @@ class Runtime:
         syntax = self.app.syntax
         if s.annotation(syntax.annotations, "app:async") is not None:
             raise AppInvalid("@async stands with a stream, not with the application")
-        for definition in syntax.definitions:
-            if isinstance(definition, s.FunctionDefinition):
-                self._define_function(definition)
-        for definition in syntax.definitions:
-            if not isinstance(definition, s.FunctionDefinition | s.AggregationDefinition):
-                self._define(definition)
-        for definition in syntax.definitions:
-            if isinstance(definition, s.AggregationDefinition):
-                self._define(definition)
+        define_all(self, syntax.definitions)
         builder = QueryBuilder(self)
         for execution in syntax.executions:
             if isinstance(execution, s.Query):
@@ -131,76 +118,9 @@ class Runtime:
             self._heartbeat = Heartbeat.read(self.flow.clock, playback)
             self.flow.clock.use_event_time(True)
 
-    def _define(self, definition: s.Definition) -> None:
-        self._check(definition)
-        owner = self.flow.owner
-        self.flow.owner = definition.id
-        match definition:
-            case s.StreamDefinition():
-                if definition.id not in self.streams:
-                    self.add_stream(definition)
-            case s.TableDefinition():
-                if s.annotation(definition.annotations, "store") is not None:
-                    raise FunctionUnknown(
-                        "tables are kept in memory: there is no @store", definition.place
-                    )
-                if definition.id not in self.tables:
-                    self.tables[definition.id] = Table(definition)
-            case s.WindowDefinition():
-                if definition.id not in self.windows:
-                    window = NamedWindow(self.flow, definition, self.extensions)
-                    self.windows[definition.id] = window
-                    start = getattr(window.window, "start", None)
-                    if start is not None:
-                        self.starts.append(start)
-            case s.TriggerDefinition():
-                known = self.streams.get(definition.id)
-                stream = known or self.add_stream(s.StreamDefinition(definition.id, TRIGGERED))
-                self.triggers[definition.id] = Trigger(self.flow, definition, stream)
-            case s.AggregationDefinition():
-                self.aggregations[definition.id] = Aggregation(self, definition)
-        self.flow.owner = owner
-
-    def _check(self, definition: s.Definition) -> None:
-        attributes: tuple[s.Attribute, ...] = getattr(definition, "attributes", ())
-        names: set[str] = set()
-        for attribute in attributes:
-            if attribute.name in names:
-                raise AttributeRepeated(
-                    f"{definition.id} has {attribute.name} twice", definition.place
-                )
-            names.add(attribute.name)
-        for kind, known in (
-            (s.StreamDefinition, self.streams),
-            (s.TableDefinition, self.tables),
-            (s.WindowDefinition, self.windows),
-            (s.TriggerDefinition, self.triggers),
-            (s.AggregationDefinition, self.aggregations),
-        ):
-            before: Any = known.get(definition.id)
-            if before is None:
-                continue
-            if isinstance(definition, s.StreamDefinition) and kind is s.TriggerDefinition:
-                same = attributes == TRIGGERED
-            elif isinstance(definition, s.TriggerDefinition):
-                same = kind is s.StreamDefinition and before.attributes == TRIGGERED
-            else:
-                same = isinstance(definition, kind) and before.attributes == attributes
-            if not same or isinstance(definition, s.AggregationDefinition):
-                raise DefinitionRepeated(f"{definition.id} is defined twice", definition.place)
-
-    def _define_function(self, definition: s.FunctionDefinition) -> None:
-        if definition.id in self.extensions.functions:
-            raise DefinitionRepeated(f"{definition.id} is a function already", definition.place)
-        engine = self.extensions.scripts.get(definition.language.lower())
-        if engine is None:
-            raise FunctionUnknown(f"no engine runs {definition.language}", definition.place)
-        run = engine(definition.id, definition.body, definition.returns)
-        self.extensions.functions[definition.id] = _script(run, definition.returns)
-
     def add_stream(self, definition: s.StreamDefinition) -> Stream:
         """Add a stream, and its fault stream where `@OnError(action='stream')` asks for one."""
-        _check_async(definition)
+        check_async(definition)
         stream = self.streams[definition.id] = Stream(self.flow, definition)
         on_error = s.annotation(definition.annotations, "OnError")
         action = (on_error.get("action") or "log").lower() if on_error is not None else "log"
@@ -299,14 +219,14 @@ class Runtime:
             if target.wants_columns:
                 self._send_columns(target, rows, ts)
                 return
-            rows = self._from_columns(target, rows)
+            rows = fitting.of_columns(target, rows)
         listed = rows if isinstance(rows, list) else list(rows)
         if not listed:
             return
         if target.takes_columns(len(listed)):
             self._send_rows(target, listed, ts, checked)
             return
-        fit = self._row if checked else _pad
+        fit = fitting.fitted if checked else fitting.padded
         data = [fit(target, row) for row in listed]
         times = self._times(len(data), ts)
         self._arrive(times[-1])
@@ -338,8 +258,8 @@ class Runtime:
         checked: bool,
     ) -> None:
         if not checked:
-            rows = [_pad(target, row) for row in rows]
-        fit = _fit if checked else None
+            rows = [fitting.padded(target, row) for row in rows]
+        fit = fitting.fit if checked else None
         columns = self._columns().intake.of_rows(target.id, target.attributes, rows, fit)
         self._send_batch(target, columns, self._times(len(rows), ts))
 
@@ -348,7 +268,7 @@ class Runtime:
     ) -> None:
         if target.intake is None:
             intake = self._columns().intake
-            target.intake = intake.Intake(target.id, target.attributes, _fit)
+            target.intake = intake.Intake(target.id, target.attributes, fitting.fit)
         made, count = target.intake.columns(columns)
         if count:
             self._send_batch(target, made, self._times(count, ts))
@@ -370,24 +290,6 @@ class Runtime:
             times = [now if t is None else t for t in times]
         target.send_columns(self._columns().batch_of(columns, times))
 
-    @staticmethod
-    def _from_columns(stream: Stream, columns: Mapping[str, Sequence[Any]]) -> list[Row]:
-        try:
-            given = [columns[a.name] for a in stream.attributes]
-            return list(zip(*(getattr(c, "tolist", lambda c=c: c)() for c in given), strict=True))
-        except KeyError as missing:
-            raise EventInvalid(f"{stream.id} needs a column {missing.args[0]}") from None
-        except ValueError:
-            raise EventInvalid("the columns differ in length") from None
-
-    @staticmethod
-    def _row(stream: Stream, row: Sequence[Any]) -> list[Any]:
-        if len(row) != len(stream.attributes):
-            raise EventInvalid(
-                f"an event of {stream.id} has {len(stream.attributes)} values, not {len(row)}"
-            )
-        return [_fit(a, value) for a, value in zip(stream.attributes, row, strict=True)]
-
     # --- Listening ---
 
     def subscribe(self, name: str, callback: RowsCallback) -> Callable[[], None]:
@@ -398,23 +300,7 @@ class Runtime:
         Raises:
             EventInvalid: nothing has this name.
         """
-        if name in self.queries:
-
-            def of_query(chunk: Chunk) -> None:
-                came = [tuple(e.out) for e in chunk if e.kind == CURRENT]
-                left = [tuple(e.out) for e in chunk if e.kind == EXPIRED]
-                callback(chunk[-1].ts if chunk else self.flow.clock.now, came, left)
-
-            callbacks = self.queries[name].limiter.callbacks
-            callbacks.append(of_query)
-            return lambda: callbacks.remove(of_query)
-
-        def of_stream(chunk: Chunk) -> None:
-            callback(chunk[-1].ts, [tuple(e.data) for e in chunk], [])
-
-        receivers = self._stream(name).receivers
-        receivers.append(of_stream)
-        return lambda: receivers.remove(of_stream)
+        return listening.to_rows(self, name, callback)
 
     def subscribe_columns(self, name: str, callback: ColumnsCallback) -> Callable[[], None]:
         """Call back with a query's or stream's new rows as columns; give what ends it.
@@ -424,46 +310,7 @@ class Runtime:
         Raises:
             EventInvalid: nothing has this name.
         """
-        query = self.queries.get(name)
-        names = [a.name for a in (query or self._stream(name)).attributes]
-
-        def rows(ts: int, came: list[Row], _left: list[Row]) -> None:
-            if came:
-                columns = [list(c) for c in zip(*came, strict=True)]
-                callback(Columns(names, columns, [ts] * len(came)))
-
-        def batch(came: Batch) -> None:
-            if came.kinds is not None:
-                came = came.take(came.kinds == CURRENT)
-            if len(came):
-                callback(Columns.of_batch(names, came))
-
-        if query is not None:
-            planned = query.columnar
-            if planned is None or not planned.output.whole:
-                return self.subscribe(name, rows)
-            if planned.receiver is not None:
-                planned.receiver.least = 0
-            listeners = planned.output.listeners
-            listeners.append(batch)
-            return lambda: listeners.remove(batch)
-        receivers = self._stream(name).receivers
-        if not self.columnar:
-            return self.subscribe(name, rows)
-        listener = ColumnReceiver(
-            lambda chunk: rows(chunk[-1].ts, [tuple(e.data) for e in chunk], []), batch
-        )
-        receivers.append(listener)
-        return lambda: receivers.remove(listener)
-
-    def _stream(self, name: str) -> Stream:
-        if name in self.windows:
-            return self.windows[name].stream
-        stream = self.streams.get(name)
-        if stream is None:
-            like = nearest(name, [*self.streams, *self.queries])
-            raise EventInvalid(f"no query or stream is called {name}{like}")
-        return stream
+        return listening.to_columns(self, name, callback)
 
     # --- Asking ---
 
@@ -533,48 +380,3 @@ class Runtime:
         self._heartbeat = None
         if on and idle_ms is not None and increment_ms is not None:
             self._heartbeat = Heartbeat(self.flow.clock, idle_ms, increment_ms)
-
-
-def _check_async(definition: s.StreamDefinition) -> None:
-    """Check `@async`, which needs no more: events are processed as they are sent."""
-    annotation = s.annotation(definition.annotations, "async")
-    for name, value in annotation.elements if annotation is not None else ():
-        if (name or "").lower() not in {"workers", "batch.size.max"}:
-            continue
-        if not value.strip().isdigit() or int(value) < 1:
-            raise AppInvalid(
-                f"@async: {name} is a positive number, not {value!r}", definition.place
-            )
-
-
-def _pad(stream: Stream, row: Sequence[Any]) -> list[Any]:
-    width = len(stream.attributes)
-    return [*row, *[None] * (width - len(row))][:width]
-
-
-_WORDS: dict[s.Type, type | tuple[type, ...]] = {
-    s.Type.STRING: str,
-    s.Type.BOOL: bool,
-    s.Type.INT: int,
-    s.Type.LONG: int,
-    s.Type.FLOAT: (int, float),
-    s.Type.DOUBLE: (int, float),
-}
-
-
-def _fit(attribute: s.Attribute, value: Any) -> Any:
-    kind = attribute.type
-    if value is None or kind is s.Type.OBJECT:
-        return value
-    number = kind not in {s.Type.STRING, s.Type.BOOL}
-    if not isinstance(value, _WORDS[kind]) or (number and isinstance(value, bool)):
-        raise EventInvalid(f"{attribute.name} is a {kind.value}, not {value!r}")
-    return to_type(value, kind) if number else value
-
-
-def _script(run: Callable[[list[Any]], Any], returns: s.Type) -> FunctionMaker:
-    def make(_compiler: Compiler, _call: s.Call, arguments: list[Compiled]) -> Compiled:
-        getters = [a.get for a in arguments]
-        return Compiled(lambda e: to_type(run([get(e) for get in getters]), returns), returns)
-
-    return make

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .errors import AppInvalid, AttributeUnknown, DefinitionRepeated, nearest
 from .events import Chunk, Event
-from .expressions import Compiler, Match, compile_match
+from .expressions import Compiler
 from .language import syntax as s
+from .matching import Match, compile_match
 from .output import Sink
 from .scope import Frame, Getter, Scope
 from .table import Assignments, Table

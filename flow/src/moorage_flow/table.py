@@ -8,9 +8,9 @@ from typing import Any
 
 from .errors import AnnotationRepeated, AppInvalid, AttributeUnknown, nearest
 from .events import Event, StateEvent
-from .expressions import Match
 from .javahash import hash_order
 from .language import syntax as s
+from .matching import Match
 from .values import NUMERIC, text
 
 log = logging.getLogger("moorage_flow")

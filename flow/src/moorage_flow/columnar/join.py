@@ -13,10 +13,12 @@ from ..flow import Flow
 from ..language.syntax import Attribute, Type
 from . import kernels
 from .batch import Batch, Column, Index, concat, objects_of
+from .conditions import like, plain
+from .kernels import packed
 from .selection import Groups, Output, Selecting
 from .single import Paired
-from .sliding import Queues, Sliding
-from .store import Codes, Kept, Pairs, grown, kept
+from .sliding import Chained, Sliding
+from .store import Codes, Kept, Pairs
 from .vector import Vector, View
 from .windows import Arriving, Steps
 
@@ -49,49 +51,6 @@ class Joining:
     rest: Mask | None
     used: set[tuple[int, int]]
     selecting: Selecting
-
-
-class Chained(Queues):
-    """A window's rows, chained by key as well; the key of a row is its group."""
-
-    def __init__(self, kinds: list[Type]) -> None:
-        super().__init__(kinds)
-        self.key_head = np.empty(0, np.int64)
-        self.key_tail = np.empty(0, np.int64)
-        self.key_held = np.empty(0, np.int64)
-        self.key_following = np.empty(0, np.int64)
-
-    def keys(self, count: int) -> None:
-        """Make room for keys and rows."""
-        self.key_head = grown(self.key_head, count, -1)
-        self.key_tail = grown(self.key_tail, count, -1)
-        self.key_held = grown(self.key_held, count)
-        self.key_following = grown(self.key_following, self.rows.size, -1)
-
-    def move(self, where: Index) -> None:
-        super().move(where)
-        whole = np.append(where, -1)  # The last stands for no row.
-        old = np.flatnonzero(where >= 0)
-        size = len(where)
-        after = self.key_following[old]
-        self.key_following = kept(self.key_following, old)
-        self.key_following[: len(old)] = whole[np.where(after < 0, size, after)]
-        for ends in (self.key_head, self.key_tail):
-            held = self.key_held > 0
-            ends[held] = where[ends[held]]
-            ends[~held] = -1
-
-    def pass_by(self, steps: Steps) -> None:
-        """Follow what enters and leaves the window."""
-        kernels.chain(
-            steps.rows,
-            steps.kinds,
-            self.rows.groups,
-            self.key_head,
-            self.key_tail,
-            self.key_held,
-            self.key_following,
-        )
 
 
 class State(Kept):
@@ -173,6 +132,16 @@ class JoinQuery(Paired):
         first = window.rows.put(columns, batch.ts, parts, keys)
         for each in (state.left, state.right):
             each.keys(max(1, self._key_count(state)))
+        if (
+            self._plain_from[at]
+            and self.output.passes
+            and packed.here()
+            and side.window.length != 0
+        ):
+            self._slide(state, at, batch, view, first)
+            if side.triggers:
+                self._meet_plainly(state, at, batch, keys)
+            return
         now = self._flow.clock.now
         time = side.time.run(view).cells()[0] if side.time is not None else batch.ts
 
@@ -193,14 +162,36 @@ class JoinQuery(Paired):
         else:
             self._meet(state, at, steps)
 
+    def _slide(self, state: State, at: int, batch: Batch, view: View, first: int) -> None:
+        """Let rows into a side's window and its chains, where nobody looks at what leaves."""
+        side, held = self._plan.sides[at], state.side(at)
+        assert side.window is not None
+        time = side.time.run(view).cells()[0] if side.time is not None else batch.ts
+
+        def notify(part: int, due: list[int]) -> None:
+            self.notify(at, part, due)
+
+        now, chunks, parts = self._flow.clock.now, batch.chunks, batch.parts
+        coming = Arriving(first, batch.ts, chunks, parts, time, now, notify)
+        side.window.chain(held, coming, self._part_count())
+
+    def _part_count(self) -> int:
+        return 1 if self.parts is None else len(self.parts())
+
     def _meet_plainly(self, state: State, at: int, batch: Batch, keys: Index | None) -> None:
         """Pair what comes with what the other side holds, where nothing else is told."""
         held = state.side(1 - at)
         asked = np.zeros(len(batch), np.int64) if keys is None else keys
+        pairs = self._pairs(held, at, batch, asked) if packed.here() else None
+        if pairs is not None:
+            frames, ts, calls, parts = pairs
+            if len(ts):
+                self.tell_plainly(frames, ts, calls, parts)
+            return
         probes, rows = kernels.probe(asked, held.key_head, held.key_held, held.key_following)
         if not len(probes):
             return
-        frames = [[Column(a.type) for a in side.attributes] for side in self._plan.sides]
+        frames = self._unread()
         for place in self._kept[at]:
             frames[at][place] = batch.columns[place].take(probes)
         for place, buffer in zip(self._kept[1 - at], held.rows.columns, strict=True):
@@ -208,6 +199,43 @@ class JoinQuery(Paired):
         calls = None if batch.chunks is None else batch.chunks[probes]
         parts = None if self.parts is None or batch.parts is None else batch.parts[probes]
         self.tell_plainly(frames, batch.ts[probes], calls, parts)
+
+    def _unread(self) -> list[list[Column]]:
+        return [[Column(a.type) for a in side.attributes] for side in self._plan.sides]
+
+    def _pairs(
+        self, held: Chained, at: int, batch: Batch, asked: Index
+    ) -> tuple[list[list[Column]], Index, Index | None, Index | None] | None:
+        """Give the columns of all pairs, their times, chunks and partitions in one call; None where
+        columns are not plain.
+        """
+        mine, columns, buffers = self._kept[at], batch.columns, held.rows.columns
+        given = [values for place in mine if (values := plain(columns[place])) is not None]
+        if len(given) < len(mine) or not all(buffer.plain for buffer in buffers):
+            return None
+        beside = [batch.ts]
+        if batch.chunks is not None:
+            beside.append(batch.chunks)
+        inner = self.parts is not None and batch.parts is not None and self.output.inner
+        if inner and batch.parts is not None:
+            beside.append(batch.parts)
+        chains = held.key_head, held.key_held, held.key_following
+        count, of_mine, of_others = packed.pairs(
+            np.ascontiguousarray(asked, np.int64),
+            chains,
+            [*given, *beside],
+            [buffer.values for buffer in buffers],
+        )
+        frames = self._unread()
+        if not count:
+            return frames, batch.ts[:0], None, None
+        for place, values in zip(mine, of_mine, strict=False):
+            frames[at][place] = like(columns[place], values)
+        for place, buffer, values in zip(self._kept[1 - at], buffers, of_others, strict=True):
+            frames[1 - at][place] = buffer.holding(values)
+        ts, *rest = of_mine[len(mine) :]
+        calls = rest.pop(0) if batch.chunks is not None else None
+        return frames, ts, calls, rest.pop() if inner else None
 
     def _keys(self, state: State, at: int, view: View, parts: Index | None) -> Index | None:
         """Give each row's key (None: all have one), -1 where it has none."""
@@ -224,7 +252,7 @@ class JoinQuery(Paired):
     def _key_count(self, state: State) -> int:
         if self._plan.key is not None:
             return len(state.codes if self.parts is None else state.pairs)
-        return 1 if self.parts is None else len(self.parts())
+        return self._part_count()
 
     def _expire(self, at: int) -> None:
         side = self._plan.sides[at]

@@ -14,8 +14,9 @@ from ..flow import Flow, Holder
 from ..language import syntax as s
 from ..scope import Frame, Scope
 from ..streams import ColumnReceiver, Receiver, Stream
-from .batch import Batch, Column, Index
+from .batch import Batch, Column, Index, Values
 from .expressions import Vectoriser
+from .kernels import packed
 from .plan import own
 from .store import Codes, Kept, grown
 from .vector import Refused, Vector, View
@@ -33,6 +34,38 @@ class StreamKeys(Kept):
         self.codes = Codes()
         self.table = np.empty(0, np.int64)
         self.known = 0
+        self._words: Values | None = None
+        self._parts = np.empty(0, np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._words, self._parts = None, np.empty(0, np.int64)
+
+    def runs(self, column: Column, before: Index | None) -> tuple[Index, Index, int] | None:
+        """Give each row's code in the partition, the number of its run of rows of one and the last
+        number, where all are of words known already; else None.
+
+        Args:
+            column: the keys.
+            before: the rows' chunks, None where they are one.
+        """
+        codes, words = column.codes, column.words
+        if codes is None or words is None or not packed.here():
+            return None
+        if self._words is words:
+            parts, runs, last = packed.runs(codes, self._parts, before)
+            if last >= 0:
+                return parts, runs, last
+        else:
+            self._words, self._parts = words, np.full(len(words), -1)
+        if len(codes) and codes.min() >= 0:
+            self._parts[codes] = self.of(column)
+            return packed.runs(codes, self._parts, before)
+        return None
 
     def of(self, column: Column) -> Index:
         """Give each row's code in the partition."""
@@ -75,6 +108,12 @@ class KeyOf:
             column = column.take(rows)
         return rows, keys.streams[self._at].of(column)
 
+    def runs(self, keys: Keys, view: View, before: Index | None) -> tuple[Index, Index, int] | None:
+        """Give what `StreamKeys.runs` does, where the key is an attribute."""
+        if self._value is None or self._value.place is None:
+            return None
+        return keys.streams[self._at].runs(self._value.run(view), before)
+
     def _in_ranges(self, keys: Keys, view: View) -> tuple[Index, Index]:
         held = np.stack([mask(view) for mask, _ in self._ranges], axis=1)
         rows, which = np.nonzero(held)
@@ -105,13 +144,15 @@ class Entry:
         """Split rows by key and give them to the partition's queries."""
         keys = self._holder.of_all()
         view = View([batch.columns], batch.ts, self._flow.clock.now, batch.events)
+        found = self._key.runs(keys, view, batch.chunks)
+        if found is not None:
+            self._begin(keys)
+            self._hand_on(batch, *found)
+            return
         rows, codes = self._key.of(keys, view)
         if not len(codes):
             return
-        texts = keys.codes.texts()
-        for code in range(keys.begun, len(texts)):
-            self._partition.begin(texts[code])
-        keys.begun = len(texts)
+        self._begin(keys)
         held = batch if rows is None else batch.take(rows)
         borders = np.empty(len(codes), np.bool_)
         borders[0] = False
@@ -119,10 +160,21 @@ class Entry:
         if held.chunks is not None:
             borders[1:] |= held.chunks[1:] != held.chunks[:-1]
         chunks = np.add.accumulate(borders, dtype=np.int64)
+        self._hand_on(held, codes, chunks, int(chunks[-1]))
+
+    def _begin(self, keys: Keys) -> None:
+        """Begin the partitions that are new."""
+        texts = keys.codes.texts()
+        for code in range(keys.begun, len(texts)):
+            self._partition.begin(texts[code])
+        keys.begun = len(texts)
+
+    def _hand_on(self, held: Batch, codes: Index, chunks: Index, last: int) -> None:
+        """Give rows to the queries, in chunks of one partition each, numbered to `last`."""
         parted = Batch(
             held.columns,
             held.ts,
-            chunks=chunks if chunks[-1] else None,
+            chunks=chunks if last else None,
             parts=codes,
             kinds=held.kinds,
         )

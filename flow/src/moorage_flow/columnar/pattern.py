@@ -14,7 +14,10 @@ from ..flow import Flow, Holder
 from ..language.syntax import Attribute, Type
 from . import kernels
 from .batch import Batch, Column, Index
+from .conditions import like, plain
+from .kernels import packed
 from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
+from .matching import Matcher, Plainly
 from .selection import Groups, Output, Selecting
 from .single import Paired
 from .store import Codes, Kept, Pairs, grown, kept
@@ -55,6 +58,8 @@ class Following:
     key: tuple[Vector, Vector] | None
     tests: list[Test]
     selecting: Selecting
+    plainly: Plainly | None = None
+    """The same as a kernel takes it whole, where it can."""
 
 
 class State(Kept):
@@ -85,13 +90,14 @@ class State(Kept):
             arrays = [np.frombuffer(content, dtype).copy() for dtype, content in state[name]]
             setattr(self, name, arrays)
 
-    def room(self, parts: int, keys: int) -> Waiting:
-        """Make room for rows, partitions and keys; give the queues."""
-        sizes = (parts, keys, self.rows.size)
+    def room(self, parts: int, keys: int, rows: int | None = None) -> Waiting:
+        """Make room for partitions, keys and rows (None: those there are); give the queues."""
+        rows = self.rows.size if rows is None else rows
+        sizes = (parts, keys, rows)
         if any(len(self.links[at]) < size for at, size in zip((0, 4, 6), sizes, strict=True)):
-            each = [parts] * 4 + [keys] * 2 + [self.rows.size] * 4
+            each = [parts] * 4 + [keys] * 2 + [rows] * 4
             self.links = [grown(a, size, -1) for a, size in zip(self.links, each, strict=True)]
-            self.waiting = grown(self.waiting, self.rows.size)
+            self.waiting = grown(self.waiting, rows)
         return Waiting._make([*self.links, self.waiting])
 
     def settle(self) -> None:
@@ -130,6 +136,9 @@ class PatternQuery(Paired):
         self._of_second = sorted(place for frame, place in used if frame == 1)
         self._kinds = [plan.attributes[0][place].type for place in self._kept]
         self._dtypes = [np.float64 if t.real else np.int64 for t in plan.tests]
+        self._matcher: Matcher | None = None
+        if plan.plainly is not None:
+            self._matcher = Matcher(plan.plainly, plan.within, self._kept)
         self._holder: Holder[State] = flow.holder(self.make)
 
     def make(self) -> State:
@@ -145,8 +154,10 @@ class PatternQuery(Paired):
         plan, count = self._plan, len(batch)
         state: State = self._holder.of_all()
         state.settle()
+        if self._matcher is not None and packed.here() and self._match(state, batch, mode):
+            return
         parts = np.zeros(count, np.int64) if batch.parts is None else batch.parts
-        views = [View([batch.columns] * 2, batch.ts, self._flow.clock.now, batch.events)] * 2
+        views = [self._view(batch)] * 2
         entering = np.full(count, -1, np.int64)
         asking = np.full(count, -1, np.int64)
         if mode != SECOND:
@@ -173,6 +184,9 @@ class PatternQuery(Paired):
         ]
         self._run(state, batch, mode, (batch.ts, parts, entering, asking), queues, tests)
 
+    def _view(self, batch: Batch) -> View:
+        return View([batch.columns] * 2, batch.ts, self._flow.clock.now, batch.events)
+
     def _run(
         self,
         state: State,
@@ -191,6 +205,45 @@ class PatternQuery(Paired):
         others = {place: batch.columns[place].take(second) for place in self._of_second}
         calls = second if self._plan.same else np.arange(len(first))
         self._tell(state, kept, others, batch.ts[second], coming[1][second], calls)
+
+    def _match(self, state: State, batch: Batch, mode: int) -> bool:
+        """Do it all in one call; tell whether it could be done."""
+        assert self._matcher is not None
+        keys = None
+        if self._plan.key is not None:
+            side = self._plan.key[mode == SECOND]
+            column = side.run(self._view(batch))
+            if self.parts is not None or column.missing() is not None:
+                return False
+            keys = state.codes.of(column)
+        part_count = 1 if self.parts is None else len(self.parts())
+        sizes = part_count, self._key_count(state, part_count)
+        found = self._matcher.run(state, batch, mode, keys, sizes)
+        if found is None:
+            return False
+        rows, seconds = found
+        if not len(rows):
+            return True
+        buffers = state.rows.columns
+        others = [plain(batch.columns[place]) for place in self._of_second]
+        wanted = [(buffer.values, rows) for buffer in buffers if buffer.plain]
+        wanted += [(values, seconds) for values in others if values is not None]
+        wanted.append((batch.ts, seconds))
+        if batch.parts is not None:
+            wanted.append((batch.parts, seconds))
+        moved = iter(packed.take(wanted))
+        kept = [b.holding(next(moved)) if b.plain else b.take(rows) for b in buffers]
+        of_second = {}
+        for place, values in zip(self._of_second, others, strict=True):
+            column = batch.columns[place]
+            taken = column.take(seconds) if values is None else like(column, next(moved))
+            of_second[place] = taken
+        ts, calls = next(moved), seconds.copy()
+        parts = calls if batch.parts is None else next(moved)
+        if not self._plan.same:
+            calls = np.arange(len(rows))
+        self._tell(state, kept, of_second, ts, parts, calls)
+        return True
 
     # --- Rows that wait ---
 

@@ -11,15 +11,16 @@ from ..language.syntax import Type
 from ..scope import Frame, Scope
 from ..selector import Selector
 from .absent import AbsentQuery
+from .conditions import FLIPPED, OPS, beside_constants
 from .expressions import Vectoriser, volatile
+from .matching import Beside, Plainly
 from .pattern import Following, Mask, PatternQuery, Test
 from .plan import own
 from .selection import Output, compile_selection
 from .vector import Refused, Vector
 
-_OPS = ("==", "!=", "<", "<=", ">", ">=")
-_FLIPPED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _WHOLE = {Type.INT, Type.LONG}
+_REALS = {Type.FLOAT, Type.DOUBLE}
 _TEXTS = {Type.STRING, Type.BOOL}
 
 
@@ -51,9 +52,11 @@ def pattern_query(
     frames = compiler.scope.frames
     builtin = own(compiler)
     enters: list[Mask] = []
+    plainly: Plainly | None = Plainly([], [], [], [])
     for condition in _conditions(first):
         vectoriser = _vectoriser(compiler, frames, 0, builtin)
         enters.append(vectoriser.condition(condition))
+        plainly = plainly and _entering(plainly, condition, vectoriser)
     following = Following(
         (tuple(frames[0].attributes), tuple(frames[1].attributes)),
         first.source.key == second.source.key,
@@ -68,6 +71,11 @@ def pattern_query(
     for condition in _conditions(second):
         for part in conjuncts(condition):
             _add(following, part, compiler, frames, builtin)
+            plainly = plainly and _completing(
+                plainly, part, _vectoriser(compiler, frames, 1, builtin)
+            )
+    if wait is None and plainly is not None and _fits(following, plainly):
+        following.plainly = plainly
     output = Output(flow, selector, following.selecting)
     if wait is not None:
         return AbsentQuery(flow, following, output, wait)
@@ -126,7 +134,7 @@ def _add(
     right, of_right = _side(compiler, frames, part.right, builtin)
     if {of_left, of_right} != {0, 1}:
         raise Refused("a side of a comparison reads both events")
-    op = part.op if of_left == 0 else _FLIPPED[part.op]
+    op = part.op if of_left == 0 else FLIPPED[part.op]
     one, other = (left, right) if of_left == 0 else (right, left)
     kinds = {one.kind, other.kind}
     alike = len(kinds) == 1 and kinds <= _TEXTS
@@ -143,7 +151,51 @@ def _add(
     if op == "==" and plan.key is None and (alike or kinds <= _WHOLE):
         plan.key = (one, other)
         return
-    plan.tests.append(Test(_OPS.index(op), one, other))
+    plan.tests.append(Test(OPS.index(op), one, other))
+
+
+def _entering(plainly: Plainly, condition: s.Expression, vectoriser: Vectoriser) -> Plainly | None:
+    found = beside_constants(condition, vectoriser, 0)
+    if found is None:
+        return None
+    plainly.enters += found
+    return plainly
+
+
+def _completing(plainly: Plainly, part: s.Expression, vectoriser: Vectoriser) -> Plainly | None:
+    """Add a condition of the second event, if it is no comparison with the first; those are found
+    in the plan.
+    """
+    vectoriser.condition(part)
+    read = {frame for frame, _ in vectoriser.used}
+    if len(read) > 1:
+        return plainly
+    found = beside_constants(part, vectoriser, 0 if read == {0} else 1)
+    if found is None:
+        return None
+    if read == {0}:
+        plainly.able += found
+    else:
+        plainly.asks += found
+    return plainly
+
+
+def _fits(plan: Following, plainly: Plainly) -> bool:
+    """Tell whether what is compared are attributes, and add the comparisons."""
+    for test in plan.tests:
+        first, second = test.first, test.second
+        kinds = {first.kind, second.kind}
+        if (
+            first.place is None
+            or second.place is None
+            or not kinds <= (_REALS if test.real else _WHOLE)
+        ):
+            return False
+        plainly.tests.append(Beside(test.real, test.op, first.place[1], second.place[1]))
+    if plan.key is None or not plan.same:
+        return True
+    of_first, of_second = plan.key[0].place, plan.key[1].place
+    return of_first is not None and of_second is not None and of_first[1] == of_second[1]
 
 
 def _side(

@@ -212,6 +212,11 @@ class Output:
         plainly = self._mode == plain.EACH and self._selecting.having is None
         return plainly and CURRENT in self._events and self._plain
 
+    @property
+    def inner(self) -> bool:
+        """Tell whether rows go on into a stream of their partition."""
+        return self.stream is not None and self.stream.inner
+
     def select(
         self,
         state: Groups,

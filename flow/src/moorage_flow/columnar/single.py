@@ -49,12 +49,14 @@ class Planned:
     """A query on columns; `parts` gives the partitions' codes where it stands in one.
 
     `receiver` is set where a query without state may leave few rows to the reference path;
-    `side_timers` are those of its windows.
+    `side_timers` are those of its windows. `active` tells that it takes the reference's place: not
+    where its partition does not run on columns.
     """
 
     receiver: ColumnReceiver | None = None
     parts: Callable[[], Codes] | None = None
     stateless = False
+    active = True
 
     def __init__(self, flow: Flow, output: Output) -> None:
         self._flow = flow

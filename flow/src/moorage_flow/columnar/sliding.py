@@ -13,6 +13,7 @@ from ..events import CURRENT, EXPIRED
 from ..language.syntax import Type
 from . import kernels
 from .batch import Index
+from .kernels import packed
 from .kernels.plain import Moving
 from .store import grown, kept
 from .windows import Arriving, State, Steps
@@ -76,6 +77,49 @@ class Queues(State):
         return np.array(found, np.int64)
 
 
+class Chained(Queues):
+    """A window's rows, chained by key as well; the key of a row is its group."""
+
+    def __init__(self, kinds: list[Type]) -> None:
+        super().__init__(kinds)
+        self.key_head = np.empty(0, np.int64)
+        self.key_tail = np.empty(0, np.int64)
+        self.key_held = np.empty(0, np.int64)
+        self.key_following = np.empty(0, np.int64)
+
+    def keys(self, count: int) -> None:
+        """Make room for keys and rows."""
+        self.key_head = grown(self.key_head, count, -1)
+        self.key_tail = grown(self.key_tail, count, -1)
+        self.key_held = grown(self.key_held, count)
+        self.key_following = grown(self.key_following, self.rows.size, -1)
+
+    def move(self, where: Index) -> None:
+        super().move(where)
+        whole = np.append(where, -1)  # The last stands for no row.
+        old = np.flatnonzero(where >= 0)
+        size = len(where)
+        after = self.key_following[old]
+        self.key_following = kept(self.key_following, old)
+        self.key_following[: len(old)] = whole[np.where(after < 0, size, after)]
+        for ends in (self.key_head, self.key_tail):
+            held = self.key_held > 0
+            ends[held] = where[ends[held]]
+            ends[~held] = -1
+
+    def pass_by(self, steps: Steps) -> None:
+        """Follow what enters and leaves the window."""
+        kernels.chain(
+            steps.rows,
+            steps.kinds,
+            self.rows.groups,
+            self.key_head,
+            self.key_tail,
+            self.key_held,
+            self.key_following,
+        )
+
+
 @dataclass(slots=True)
 class Sliding:
     """`length`, `time`, `timeLength` and `externalTime`: rows leave by number, by age or both."""
@@ -92,14 +136,7 @@ class Sliding:
     def pass_on(self, state: Queues, coming: Arriving) -> Steps:
         """Let rows in, and out what must leave before each."""
         parts = coming.parts
-        state.room(1 if parts is None else int(parts.max()) + 1)
-        time, limit = state.rows.ts, None
-        if self.external:
-            end = coming.first + len(coming)
-            time = state.time = grown(state.time, end)
-            time[coming.first : end] = coming.time
-        if self.span is not None:
-            limit = coming.time - self.span if self.external else coming.now - self.span
+        time, limit = self._leaving(state, coming, 1 if parts is None else int(parts.max()) + 1)
         if coming.summed and self.length != 0 and not coming.watched:
             if parts is not None and self.span is not None and not self.external:
                 self._set_alarms(state, coming)
@@ -126,6 +163,37 @@ class Sliding:
             own = (kinds == CURRENT) | (rows == coming.first + at)
             ts = np.where(own, state.rows.ts[rows], left)
         return Steps(rows, kinds, state.rows.ts, ts, chunks, chunks)
+
+    def chain(self, state: Chained, coming: Arriving, parts: int) -> None:
+        """Let rows in, and out what must leave before each, and follow them by key."""
+        time, limit = self._leaving(state, coming, parts)
+        packed.slide_chain(
+            len(coming),
+            coming.parts,
+            (state.following, state.head, state.tail, state.length),
+            time,
+            limit if limit is None or isinstance(limit, int) else np.ascontiguousarray(limit),
+            coming.first,
+            -1 if self.length is None else self.length,
+            state.rows.groups,
+            (state.key_head, state.key_tail, state.key_held, state.key_following),
+        )
+        if self.span is not None and not self.external:
+            self._set_alarms(state, coming)
+
+    def _leaving(
+        self, state: Queues, coming: Arriving, parts: int
+    ) -> tuple[Index, Index | int | None]:
+        """Make room for rows and partitions; give the times rows leave by and the last that do."""
+        state.room(parts)
+        time, limit = state.rows.ts, None
+        if self.external:
+            end = coming.first + len(coming)
+            time = state.time = grown(state.time, end)
+            time[coming.first : end] = coming.time
+        if self.span is not None:
+            limit = coming.time - self.span if self.external else coming.now - self.span
+        return time, limit
 
     def _moving(
         self, state: Queues, coming: Arriving, time: Index, limit: Index | int | None

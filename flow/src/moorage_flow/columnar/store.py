@@ -13,6 +13,7 @@ from ..language.syntax import Type
 from ..values import text
 from . import kernels
 from .batch import DTYPES, Column, Index, Unfit, Values
+from .kernels import packed
 
 
 def _plain(value: Any) -> Any:
@@ -152,6 +153,17 @@ class Buffer(Kept):
         nulls = None if self.nulls is None else self.nulls[index]
         return Column(self.kind, self.values[index], nulls)
 
+    @property
+    def plain(self) -> bool:
+        """Tell whether its values are numbers, bools or codes, none of which is null."""
+        return self.words is not None or (self.typed and self.nulls is None)
+
+    def holding(self, values: Values) -> Column:
+        """Give values taken from these as a column; none is null."""
+        if self.words is not None:
+            return Column(self.kind, codes=values, words=self.words)
+        return Column(self.kind, values)
+
     def keep(self, index: Index) -> None:
         """Keep only the rows of an index."""
         self.values = kept(self.values, index)
@@ -215,6 +227,10 @@ class Codes(Kept):
         """Give the codes of a dictionary's; only the words met are numbered."""
         if self._words is not words:
             self._words, self._table = words, np.full(len(words), -1)
+        if packed.here():
+            known, fresh, _ = packed.look_up(codes, self._table)
+            if not fresh:
+                return known
         found: Index = self._table[codes]
         if len(found) and found.min() < 0:
             for code in dict.fromkeys(codes[found < 0].tolist()):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..events import CURRENT, Event, StateEvent
 from ..flow import Flow
 from ..scheduler import Scheduler
-from .states import After, Before, LogicalAfter, LogicalBefore, TimedBefore, event_of, nothing, send
+from .logical import LogicalAfter, LogicalBefore
+from .states import After, Before, TimedBefore, event_of, nothing, send
 
 MOST_ABSENCES = 1_000
 """So many of those that follow each other in one move of the clock are told, the last ones."""

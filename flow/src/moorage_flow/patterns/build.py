@@ -10,7 +10,9 @@ from ..language import syntax as s
 from ..operators import Operator
 from ..scope import Frame
 from .absent import AbsentAfter, AbsentBefore, AbsentLogicalAfter, AbsentLogicalBefore
-from .states import After, Before, CountAfter, CountBefore, LogicalAfter, LogicalBefore
+from .counting import CountAfter, CountBefore
+from .logical import LogicalAfter, LogicalBefore
+from .states import After, Before
 
 UNBOUNDED = 2**31 - 1
 

@@ -5,16 +5,15 @@ machine, else in Python.
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...events import CURRENT
-from . import plain, plain_patterns
+from . import library, packed, plain, plain_patterns
+from .library import address, whole
 
 __all__ = [
     "absent_fire",
@@ -27,6 +26,8 @@ __all__ = [
     "find_buckets",
     "follow",
     "holding",
+    "library",
+    "packed",
     "probe",
     "slide",
     "slide_summarise",
@@ -37,84 +38,25 @@ __all__ = [
 Array = NDArray[Any]
 
 
-_whole, _pointer = ctypes.c_int64, ctypes.c_void_p
-
-_SIGNATURES = {
-    "flow_absent_fire": "ipii" + 25 * "p",
-    "flow_absent_take": "iii" + 18 * "p" + "i" + 13 * "p",
-    "flow_bucket_index": "iippip",
-    "flow_chain": "ippppppp",
-    "flow_expire": "ppppiip",
-    "flow_extreme_double": "ippppppppiipppppppp",
-    "flow_extreme_long": "ippppppppiipppppppp",
-    "flow_find_buckets": "ipppippppipp",
-    "flow_follow": "iii" + 18 * "p" + "i" + 6 * "p",
-    "flow_probe": "ipppppp",
-    "flow_slide": "ippppppiipiiippp",
-    "flow_slide_summarise": "ipppppiipiipppipippiipp",
-    "flow_summarise": "ipppppppipiippiipp",
-    "flow_within": "ipii",
-}
-"""What each function takes: `p` an array, `i` a whole number. Each gives a whole number."""
-
-
-_HEAD = object.__basicsize__
-"""Where an array's object keeps the address of its values: right behind what every object begins
-with. Source: NumPy C-API, Python types and C-structures, PyArrayObject.
-"""
-_word = ctypes.c_int64.from_address
-
-
 def _at(array: Any) -> int | None:
-    """Give where an array's values are; they are in one piece.
-
-    A sixth of the time that `array.ctypes` takes: it is asked for some twenty arrays a kernel.
-    """
-    return None if array is None else _word(id(array) + _HEAD).value
-
-
-def _layout_known() -> bool:
-    if sys.implementation.name != "cpython":
-        return False  # Where an object's identity is no address.
-    probe = np.zeros(2, np.int64)
-    return _at(probe) == probe.ctypes.data and _at(probe[1:]) == probe.ctypes.data + probe.itemsize
-
-
-def _load() -> ctypes.CDLL | None:
-    """Open the library beside this file; None where this machine has none."""
-    path = Path(__file__).with_name("kernels.so")
-    if not path.exists() or not _layout_known():
-        return None
-    try:
-        library = ctypes.CDLL(str(path))
-        functions = {name: getattr(library, name) for name in _SIGNATURES}
-    except (OSError, AttributeError):  # It is for another machine, or of another version.
-        return None
-    for name, takes in _SIGNATURES.items():
-        function = functions[name]
-        function.argtypes = [_pointer if letter == "p" else _whole for letter in takes]
-        function.restype = _whole
-    return library
-
-
-_library = _load()
+    return None if array is None else address(array)
 
 
 def holding() -> ctypes.PyDLL | None:
     """Give the library for functions that call back into CPython, and so need its lock held."""
-    return None if _library is None else ctypes.PyDLL(None, handle=_library._handle)
+    return None if library.opened is None else ctypes.PyDLL(None, handle=library.opened._handle)
 
 
 def compiled() -> bool:
     """Tell whether the compiled kernels are here."""
-    return _library is not None
+    return library.opened is not None
 
 
 def within(values: Array, least: int, most: int) -> bool:
     """Tell whether all whole numbers lie in a range, its ends included."""
-    if _library is None:
+    if library.opened is None:
         return len(values) == 0 or bool(least <= values.min() <= values.max() <= most)
-    return bool(_library.flow_within(len(values), _at(values), least, most))
+    return bool(library.opened.flow_within(len(values), _at(values), least, most))
 
 
 def slide(
@@ -129,7 +71,7 @@ def slide(
     resets: bool,
 ) -> tuple[Array, Array, Array]:
     """Move rows through the queues of their partitions, as `plain.slide` says."""
-    if _library is None:
+    if library.opened is None:
         return plain.slide(queues, time, count, parts, limit, first, length, resets=resets)
     most = 3 * count if limit is None else 2 * count + first
     rows, kinds = np.empty(most, np.int64), np.empty(most, np.int8)
@@ -137,7 +79,7 @@ def slide(
     parts = None if parts is None else np.ascontiguousarray(parts, np.int64)
     one = limit if isinstance(limit, int) else 0
     limits = None if limit is None or isinstance(limit, int) else np.ascontiguousarray(limit)
-    n = _library.flow_slide(
+    n = library.opened.flow_slide(
         count,
         *map(_at, (parts, *queues, time)),
         int(limit is not None),
@@ -153,10 +95,10 @@ def slide(
 
 def expire(following: Array, head: Array, held: Array, time: Array, part: int, limit: int) -> Array:
     """Let the rows of one queue leave that are of `limit` or older."""
-    if _library is None:
+    if library.opened is None:
         return plain.expire(following, head, held, time, part, limit)
     rows = np.empty(int(held[part]), np.int64)
-    n = _library.flow_expire(*map(_at, (following, head, held, time)), part, limit, _at(rows))
+    n = library.opened.flow_expire(*map(_at, (following, head, held, time)), part, limit, _at(rows))
     return rows[:n]
 
 
@@ -165,12 +107,12 @@ def bucket_index(
 ) -> Array | dict[tuple[int, int], int]:
     """Give what buckets are found through, with room for so many; `index` is that of before."""
     starts, groups, _ = held
-    if _library is None:
+    if library.opened is None:
         return plain.bucket_index(index, starts, groups, size)
     if isinstance(index, np.ndarray) and len(index) >= 2 * most:
         return index
     table = np.full(1 << (4 * most).bit_length(), -1, np.int64)
-    _library.flow_bucket_index(0, size, _at(starts), _at(groups), len(table) - 1, _at(table))
+    library.opened.flow_bucket_index(0, size, _at(starts), _at(groups), len(table) - 1, _at(table))
     return table
 
 
@@ -178,12 +120,12 @@ def find_buckets(
     index: Any, coming: tuple[Array, Array, Array], held: tuple[Array, Array, Array], size: int
 ) -> tuple[Array, Array, int]:
     """Find the bucket of each event, as `plain.find_buckets` says."""
-    if _library is None:
+    if library.opened is None:
         return plain.find_buckets(index, coming, held, size)
     count = len(coming[0])
     coming = tuple(np.ascontiguousarray(array, np.int64) for array in coming)  # type: ignore[assignment]
     found, latest = np.empty(count, np.int64), np.empty(count, np.bool_)
-    size = _library.flow_find_buckets(
+    size = library.opened.flow_find_buckets(
         count,
         *map(_at, coming),
         len(index) - 1,
@@ -209,10 +151,10 @@ def summarise(
     seen: tuple[Array, Array, int],
 ) -> tuple[Array, list[tuple[Array, Array, bool]]]:
     """Take steps into sums and choose those that are told, as `plain.summarise` says."""
-    if _library is None:
+    if library.opened is None:
         return plain.summarise(steps, groups, parts, epochs, sums, wanted, mode)
     telling = _Telling(len(steps[0]), sums, mode, seen)
-    n = _library.flow_summarise(
+    n = library.opened.flow_summarise(
         len(steps[0]),
         *map(_at, (*steps, groups, parts, *epochs)),
         len(sums),
@@ -236,7 +178,7 @@ def slide_summarise(
     """Move rows through sliding windows and take all that comes and leaves into sums, as `slide`
     and `summarise` do; only what comes is told, by its position in it.
     """
-    if _library is None:
+    if library.opened is None:
         of = None if parts is None else parts[moving.first : moving.first + moving.size]
         rows, kinds, at = plain.slide(
             moving.queues,
@@ -254,7 +196,7 @@ def slide_summarise(
     telling = _Telling(moving.size, sums, mode, seen)
     limit = moving.limit
     one = limit if isinstance(limit, int) else 0
-    n = _library.flow_slide_summarise(
+    n = library.opened.flow_slide_summarise(
         moving.size,
         *map(_at, (*moving.queues, moving.time)),
         int(limit is not None),
@@ -281,7 +223,7 @@ class _Telling:
         for one, nulls in zip(sums, self._nulls, strict=True):
             kind = plain.COUNT if one.values is None else 1 + (one.totals.dtype == np.float64)
             fields += (kind, _at(one.values), _at(nulls), _at(one.totals), _at(one.held), 0)
-        self.table = (_whole * len(fields))(*(field or 0 for field in fields))
+        self.table = (whole * len(fields))(*(field or 0 for field in fields))
         self._sums = sums
         self._room = room
         self._chosen = np.empty(room, np.int64)
@@ -314,13 +256,17 @@ def extreme(
     state: tuple[Array, Array, Array, Array, Array, Array],
 ) -> tuple[Array, Array]:
     """Give each step's greatest or least value and where there is none, as `plain.extreme` says."""
-    if _library is None:
+    if library.opened is None:
         return plain.extreme(rows, kinds, groups, parts, epochs, cells, rule, state)
     heads, tails, before, after, nodes, pool = state
     values = np.ascontiguousarray(cells[0], nodes.dtype)
     nulls = _masked(cells[1])
     out, out_nulls = np.empty(len(rows), nodes.dtype), np.empty(len(rows), np.bool_)
-    run = _library.flow_extreme_long if nodes.dtype == np.int64 else _library.flow_extreme_double
+    run = (
+        library.opened.flow_extreme_long
+        if nodes.dtype == np.int64
+        else library.opened.flow_extreme_double
+    )
     run(
         len(rows),
         *map(_at, (rows, kinds, groups, parts, *epochs, values, nulls)),
@@ -339,12 +285,12 @@ def follow(
     tests: list[tuple[int, Array, Array]],
 ) -> tuple[Array, Array]:
     """Run events through `every A -> B within`, as `plain_patterns.follow` says."""
-    if _library is None:
+    if library.opened is None:
         return plain_patterns.follow(mode, within, coming, rows, queues, tests)
     most = len(queues.waiting)
     firsts, seconds = np.empty(most, np.int64), np.empty(most, np.int64)
     given = _Matching(coming, tests)
-    n = _library.flow_follow(
+    n = library.opened.flow_follow(
         *(len(coming[0]), mode, within),
         *map(_at, (*given.coming, *rows, *queues)),
         *given.tests,
@@ -363,11 +309,11 @@ def absent_take(
     timers: plain_patterns.Timers,
 ) -> None:
     """Run events through `every A -> not B for t`, as `plain_patterns.absent_take` says."""
-    if _library is None:
+    if library.opened is None:
         plain_patterns.absent_take(mode, wait, coming, rows, queues, tests, timers)
         return
     given = _Matching(coming, tests)
-    _library.flow_absent_take(
+    library.opened.flow_absent_take(
         *(len(coming[0]), mode, wait),
         *map(_at, (*given.coming, *rows, *queues)),
         *given.tests,
@@ -384,11 +330,11 @@ def absent_fire(
     timers: plain_patterns.Timers,
 ) -> tuple[Array, Array, Array]:
     """Fire the timers of partitions, as `plain_patterns.absent_fire` says."""
-    if _library is None:
+    if library.opened is None:
         return plain_patterns.absent_fire(due, now, wait, rows, queues, timers)
     most = len(queues.waiting)
     found, times, parts = (np.empty(most, np.int64) for _ in range(3))
-    n = _library.flow_absent_fire(
+    n = library.opened.flow_absent_fire(
         len(due),
         _at(due),
         *(now, wait),
@@ -412,26 +358,26 @@ class _Matching:
             [_at(a) or 0 for _, a, _ in tests],
             [_at(b) or 0 for b in self._seconds],
         ):
-            self.tests.append((_whole * len(tests))(*of_tests))
+            self.tests.append((whole * len(tests))(*of_tests))
 
 
 def chain(
     rows: Array, kinds: Array, keys: Array, head: Array, tail: Array, held: Array, following: Array
 ) -> None:
     """Chain the rows of a window by key, as `plain.chain` says."""
-    if _library is None:
+    if library.opened is None:
         plain.chain(rows, kinds, keys, head, tail, held, following)
         return
     arrays = (rows, kinds, keys, head, tail, held, following)
-    _library.flow_chain(len(rows), *map(_at, arrays))
+    library.opened.flow_chain(len(rows), *map(_at, arrays))
 
 
 def probe(asked: Array, head: Array, held: Array, following: Array) -> tuple[Array, Array]:
     """Give the rows of each key asked for, as `plain.probe` says."""
-    if _library is None:
+    if library.opened is None:
         return plain.probe(asked, head, held, following)
     count = int(held[asked[asked >= 0]].sum())
     asked = np.ascontiguousarray(asked, np.int64)
     probes, rows = np.empty(count, np.int64), np.empty(count, np.int64)
-    _library.flow_probe(len(asked), *map(_at, (asked, head, held, following, probes, rows)))
+    library.opened.flow_probe(len(asked), *map(_at, (asked, head, held, following, probes, rows)))
     return probes, rows

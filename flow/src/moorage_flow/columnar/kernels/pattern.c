@@ -15,19 +15,7 @@ int64_t flow_follow(
     int64_t n = 0;
     for (int64_t i = 0; i < count; i++) {
         int64_t part = parts[i], now = ts[i];
-        while (head[part] >= 0 && over(times[head[part]], now, within))
-            leave(q, part, keys[head[part]], head[part]);
-        int64_t last = -1;
-        for (int64_t row = fresh_head[part]; row >= 0;) {
-            int64_t following = next[row];
-            if (over(times[row], now, within)) {
-                if (last < 0) fresh_head[part] = following; else next[last] = following;
-                if (following < 0) fresh_tail[part] = last;
-                waiting[row] = 0;
-            } else
-                last = row;
-            row = following;
-        }
+        pass_time(q, part, times, keys, now, within);
         if (mode != FIRST && fresh_head[part] >= 0)
             update(q, part, times, keys);
         if (asking[i] >= 0)
@@ -39,13 +27,7 @@ int64_t flow_follow(
                 }
                 row = following;
             }
-        if (entering[i] >= 0) {
-            int64_t row = entering[i];
-            next[row] = -1;
-            if (fresh_tail[part] >= 0) next[fresh_tail[part]] = row; else fresh_head[part] = row;
-            fresh_tail[part] = row;
-            waiting[row] = 1;
-        }
+        if (entering[i] >= 0) let_in(q, part, entering[i]);
     }
     return n;
 }

@@ -62,6 +62,34 @@ static inline void update(const struct queues *q, int64_t part, const int64_t *t
     q->fresh_head[part] = q->fresh_tail[part] = -1;
 }
 
+/* Let what has waited too long go. */
+static inline void pass_time(
+    const struct queues *q, int64_t part, const int64_t *times, const int64_t *keys, int64_t now, int64_t within)
+{
+    while (q->head[part] >= 0 && over(times[q->head[part]], now, within))
+        leave(q, part, keys[q->head[part]], q->head[part]);
+    int64_t last = -1;
+    for (int64_t row = q->fresh_head[part]; row >= 0;) {
+        int64_t following = q->next[row];
+        if (over(times[row], now, within)) {
+            if (last < 0) q->fresh_head[part] = following; else q->next[last] = following;
+            if (following < 0) q->fresh_tail[part] = last;
+            q->waiting[row] = 0;
+        } else
+            last = row;
+        row = following;
+    }
+}
+
+/* Let a row in that waits from the next event on. */
+static inline void let_in(const struct queues *q, int64_t part, int64_t row)
+{
+    q->next[row] = -1;
+    if (q->fresh_tail[part] >= 0) q->next[q->fresh_tail[part]] = row; else q->fresh_head[part] = row;
+    q->fresh_tail[part] = row;
+    q->waiting[row] = 1;
+}
+
 #define HOLDS(OP) (types[j] ? ((const double *)firsts[j])[row] OP ((const double *)seconds[j])[i] \
                             : ((const int64_t *)firsts[j])[row] OP ((const int64_t *)seconds[j])[i])
 

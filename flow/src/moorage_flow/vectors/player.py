@@ -1,88 +1,46 @@
-"""Runs conformance vectors: recorded apps and steps, with the rows another engine gave for them.
-
-The format is a JSON list of vectors; each has apps (texts), steps, callbacks, variables and
-`golden`, the recorded trace. A
-vector passes when every step that must fail fails and no other, every check holds, and every
-callback gets the recorded rows
-in the recorded order. All of it runs on a clock that only `sleep` and `wait` move.
-"""
+"""Plays a vector step by step, on a clock that only `sleep` and `wait` move."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from .app import App
-from .broker import Broker
-from .errors import FlowError, QueryInvalid, StateInvalid
-from .events import CURRENT, EXPIRED, Chunk
-from .language import parser
-from .language.syntax import Type
-from .runtime import Path as Path_
-from .runtime import Runtime
-from .scheduler import Clock
-from .transports import connect
-from .values import NUMERIC, to_float32, to_type, typed
-
-START = 1_700_000_000_123
-"""The clock's first time where the vector does not record one."""
-
-
-class Mismatch(Exception):
-    """What a vector wanted and did not get."""
+from ..app import App
+from ..broker import Broker
+from ..errors import FlowError, QueryInvalid, StateInvalid
+from ..events import CURRENT, EXPIRED, Chunk
+from ..language import parser
+from ..language.syntax import Type
+from ..runtime import Path as Path_
+from ..runtime import Runtime
+from ..scheduler import Clock
+from ..transports import connect
+from ..values import NUMERIC, to_type, typed
+from .checks import Batch, Checks
+from .rows import START, Mismatch, as_recorded, bag, compare
 
 
 class Unplanned(Exception):
     """A vector with a query the columnar path does not run."""
 
 
-@dataclass(slots=True)
-class Batch:
-    """What one call of a callback brought."""
-
-    came: list[list[Any]]
-    left: list[list[Any]]
-    expired: list[bool] = field(default_factory=list)
-
-
-def load(path: Path) -> list[dict[str, Any]]:
-    """Read a file of vectors."""
-    vectors: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
-    return vectors
-
-
-def run(vector: dict[str, Any], path: Path_ = "reference") -> None:
-    """Run one vector on a path.
-
-    Raises:
-        Mismatch: the first difference.
-        Unplanned: the path is `columnar`, and not all of the vector's queries run on columns.
-    """
-    Player(vector, path).play()
-
-
-class Player:
+class Player(Checks):
     """Plays the steps of one vector."""
 
     def __init__(self, vector: dict[str, Any], path: Path_ = "reference") -> None:
-        self.vector = vector
+        super().__init__(vector)
         self.path = path
         self.planned = 0
         golden = vector["golden"]
         self.clock = Clock(golden.get("t0") or START)
         self.broker = Broker()
         self.runtimes: dict[int, Runtime] = {}
-        self.batches: dict[int, list[Batch]] = {c["id"]: [] for c in vector["callbacks"]}
         self.ends: dict[int, Callable[[], None]] = {}
-        self.queries: dict[int, list[list[Any]]] = {}
         self.nows: dict[int, int] = {}
         self.snapshots: dict[int, bytes] = {}
         self.store: dict[str, bytes] | None = None
-        self.vars: dict[str, Any] = {}
         self.fails = {error["step"] for error in golden.get("errors", [])}
 
     def play(self) -> None:
@@ -328,122 +286,6 @@ class Player:
         except (IndexError, KeyError, TypeError) as error:
             return repr(error)
 
-    # --- Expressions ---
-
-    def value(self, expr: Any) -> Any:
-        """Evaluate a check's expression."""
-        op, *args = expr
-        match op:
-            case "lit":
-                return args[0]
-            case "var":
-                return self.variable(args[0])
-            case "query":
-                return self.queries.get(args[0]) or None
-            case "cb":
-                return self._counted(self.batches[args[0]], args[1])
-            case "||":
-                return any(self.value(a) for a in args)
-            case "!":
-                return not self.value(args[0])
-            case "slice":
-                low, high = self.value(args[1]), self.value(args[2])
-                return (self.value(args[0]) or [])[low:high]
-        values = [self.value(a) for a in args]
-        match op:
-            case "len":
-                return len(values[0] or [])
-            case "rows_of" | "data":
-                return values[0] or []
-            case "idx":
-                return values[0][values[1]] if values[0] and len(values[0]) > values[1] else None
-            case "rows_same_set":
-                return _bag(values[0]) == _bag(values[1])
-            case "rows_equal":
-                return _same(values[0], values[1])
-            case "==":
-                return _same(values[0], values[1])
-            case "!=":
-                return not _same(values[0], values[1])
-            case "+":
-                return values[0] + values[1]
-            case ">=":
-                return values[0] >= values[1]
-            case "<=":
-                return values[0] <= values[1]
-            case ">":
-                return values[0] > values[1]
-            case "<":
-                return values[0] < values[1]
-        raise Mismatch(f"unknown expression {op}")
-
-    def variable(self, name: str) -> Any:
-        """Give what a variable of the vector counts."""
-        if name in self.vars:
-            return self.vars[name]
-        spec = self.vector["vars"].get(name)
-        if spec is None:
-            raise Mismatch(f"unknown variable {name}")
-        return self._variable(spec)
-
-    def _variable(self, spec: dict[str, Any]) -> Any:
-        kind = spec["kind"]
-        if kind == "multi":
-            values = [self._variable(part) for part in spec["parts"]]
-            if spec["parts"][0]["kind"] == "last_cell":
-                return next((v for v in reversed(values) if v is not None), None)
-            if all(isinstance(v, bool) for v in values):
-                return any(values)
-            if all(isinstance(v, list) for v in values):
-                return [row for v in values for row in v]
-            return sum(values)
-        if kind == "custom":
-            raise _NotCounted
-        batches = self.batches[spec["cb"]]
-        if kind == "flag":
-            when = spec["when"]
-            seen = any(
-                (when == "any" or (when == "in" and b.came) or (when == "remove" and b.left))
-                for b in batches
-            )
-            return spec["value"] if seen else not spec["value"]
-        if kind == "rows":
-            source = "came" if spec["src"] == "in" else "left"
-            return [row for b in batches for row in getattr(b, source)]
-        if kind == "last_cell":
-            rows = [row for b in batches for row in (b.came if spec["src"] == "in" else b.left)]
-            return rows[-1][spec["col"]] if rows else None
-        if spec.get("guards"):
-            raise _NotCounted
-        return self._counted(batches, kind)
-
-    @staticmethod
-    def _counted(batches: list[Batch], kind: str) -> int | bool:
-        match kind:
-            case "in_events" | "in_events_current":
-                return sum(len(b.came) for b in batches)
-            case "remove_events_current":
-                return 0
-            case "remove_events" | "remove_events_expired":
-                return sum(len(b.left) for b in batches)
-            case "in_events_expired":
-                return 0
-            case "remove_events_when_no_in":
-                return sum(len(b.left) for b in batches if not b.came)
-            case "in_arrived":
-                return any(b.came for b in batches)
-            case "remove_arrived":
-                return any(b.left for b in batches)
-            case "arrived":
-                return bool(batches)
-            case "calls":
-                return len(batches)
-            case "in_batches":
-                return sum(1 for b in batches if b.came)
-            case "remove_batches":
-                return sum(1 for b in batches if b.left)
-        raise Mismatch(f"unknown counter {kind}")
-
     # --- The recorded rows ---
 
     def _has_hashed_store(self) -> bool:
@@ -461,13 +303,11 @@ class Player:
                 wanted = [t.get(what, []) for t in calls]
                 found = [row for b in batches for row in getattr(b, own)]
                 if self._has_hashed_store():
-                    found = _as_recorded(wanted, found)
-                _compare_rows(
-                    f"callback {number} {what}", [r for rows in wanted for r in rows], found
-                )
+                    found = as_recorded(wanted, found)
+                compare(f"callback {number} {what}", [r for rows in wanted for r in rows], found)
         for key, rows in golden.get("queries", {}).items():
             found = self.queries.get(int(key), [])
-            if _bag(rows) != _bag(found):
+            if bag(rows) != bag(found):
                 raise Mismatch(f"query {key}: wanted {rows}, found {found}")
 
 
@@ -475,71 +315,4 @@ class _Failed(Exception):
     """A step failed that must fail."""
 
 
-class _NotCounted(Mismatch):
-    """A variable whose counting the vector does not tell."""
-
-
 _LETTERS = {"i": Type.INT, "l": Type.LONG, "f": Type.FLOAT, "d": Type.DOUBLE}
-
-
-def _as_recorded(calls: list[list[Any]], found: list[Any]) -> list[Any]:
-    """Put the rows of one call, where they are the recorded ones, into the recorded order."""
-    out: list[Any] = []
-    for rows in calls:
-        part = found[len(out) : len(out) + len(rows)]
-        out += rows if _bag(part) == _bag(rows) else part
-    return out + found[len(out) :]
-
-
-def _compare_rows(where: str, wanted: list[Any], found: list[Any]) -> None:
-    for at, (want, have) in enumerate(zip(wanted, found, strict=False)):
-        if not _same_row(want, have):
-            raise Mismatch(f"{where}, row {at}: wanted {want}, found {have}")
-    if len(wanted) != len(found):
-        more = (wanted if len(wanted) > len(found) else found)[min(len(wanted), len(found))]
-        raise Mismatch(
-            f"{where}: wanted {len(wanted)} rows, found {len(found)}; the next is {more}"
-        )
-
-
-def _same_row(want: list[Any], have: list[Any]) -> bool:
-    return len(want) == len(have) and all(
-        _same(a, b) or _both_wall_clock(a, b) for a, b in zip(want, have, strict=True)
-    )
-
-
-RECORDING = range(1_795_000_000_000, 1_800_000_000_000)
-"""When the vectors were recorded: such a value is the recording's wall clock, which no other run
-has.
-"""
-
-
-def _both_wall_clock(want: Any, have: Any) -> bool:
-    day = 86_400_000
-    return (
-        type(want) is int
-        and type(have) is int
-        and want in RECORDING
-        and (have in RECORDING or START <= have < START + day)
-    )
-
-
-def _same(want: Any, have: Any) -> bool:
-    if isinstance(want, list) and isinstance(have, list | tuple):
-        return len(want) == len(have) and all(_same(a, b) for a, b in zip(want, have, strict=True))
-    if isinstance(want, bool) or isinstance(have, bool):
-        return want is have
-    if isinstance(want, int | float) and isinstance(have, int | float):
-        return want == have or to_float32(want) == to_float32(have)
-    return bool(want == have)
-
-
-def _bag(rows: Any) -> list[str]:
-    def cell(value: Any) -> str:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return (
-                repr(to_float32(float(value))) if isinstance(value, float) else repr(float(value))
-            )
-        return repr(value)
-
-    return sorted("|".join(cell(v) for v in row) for row in rows or [])

@@ -1,0 +1,183 @@
+"""Batches of plain columns that kernels take whole: the rows are those of both other ways, whatever
+comes between.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_columnar import COMMON
+
+from moorage_flow import Runtime
+from moorage_flow.columnar import Dictionary, Words, kernels, pattern, windows
+from moorage_flow.columns import Columns
+
+STREAMS = "".join(
+    f"define stream {name} (k string, g int, l long, d double, f float, b bool); "
+    for name in ("S", "T")
+)
+NAMES = ["a", "b", "c", "d"]
+WORDS = [Words(NAMES), Words(NAMES[::-1]), NAMES]
+"""Dictionaries that batches share, and one that each has for itself."""
+ENTERS = ["", "[g > 0]", "[d <= 0.5]", "[g > -2 and d < 2]", "[b == true]", "[g < 1.5]", "[f > 0f]"]
+BETWEEN = [
+    "k == e1.k",
+    "g == e1.g",
+    "d > e1.d",
+    "e1.f <= d",
+    "l != 2",
+    "b == false",
+    "e1.g > 0",
+    "l >= e1.g",
+    "1 < g",
+]
+"""What must hold between an A and its B, or of one of them; some of it no kernel takes."""
+
+
+@st.composite
+def patterns(draw: st.DrawFn) -> str:
+    """Draw `every A -> B`, of one stream or two, in a partition or not."""
+    second = draw(st.sampled_from(["S", "S", "T"]))
+    conditions = draw(st.lists(st.sampled_from(BETWEEN), max_size=3))
+    where = f"[{' and '.join(conditions)}]" if conditions else ""
+    within = draw(st.sampled_from(["", " within 4 millisec", " within 30 millisec"]))
+    enters = draw(st.sampled_from(ENTERS))
+    chosen = draw(st.sampled_from(["e1.k as k, e1.d as x, e2.d as y, e2.b as b", "e1.b as b"]))
+    query = (
+        f"from every e1=S{enters} -> e2={second}{where}{within} select {chosen} insert into Out;"
+    )
+    return _parted(draw, query, second)
+
+
+@st.composite
+def joins(draw: st.DrawFn) -> str:
+    """Draw a join of two sliding windows, of one stream or two, in a partition or not."""
+    sliding = ["#window.length(3)", "#window.time(9)", "#window.timeLength(9, 2)", ""]
+    sides = [draw(st.sampled_from([*sliding, "#window.externalTime(l, 3)"])) for _ in range(2)]
+    second = draw(st.sampled_from(["S", "T", "T"]))
+    on = draw(
+        st.sampled_from(["", " on a.k == c.k", " on a.g == c.l", " on a.k == c.k and a.d < c.d"])
+    )
+    alone = draw(st.sampled_from(["", "", " unidirectional"]))
+    kind = draw(st.sampled_from(["join", "join", "left outer join"]))
+    query = (
+        f"from S{sides[0]} as a{alone} {kind} {second}{sides[1]} as c{on} "
+        "select a.k as k, a.d as x, c.d as y, c.b as b insert into Out;"
+    )
+    return _parted(draw, query, second)
+
+
+def _parted(draw: st.DrawFn, query: str, second: str) -> str:
+    key = draw(st.sampled_from(["", "k", "g"]))
+    if not key:
+        return query
+    keys = f"{key} of S" if second == "S" else f"{key} of S, {key} of T"
+    return f"partition with ({keys}) begin {query} end;"
+
+
+Sent = list[tuple[str, dict[str, Any], list[int]]]
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Sent:
+    """Draw batches of columns; words are missing now and then, and other columns have nulls."""
+    out: Sent = []
+    now = 1_000
+    for _ in range(draw(st.integers(1, 7))):
+        count = draw(st.integers(1, 12))
+        seed = np.random.default_rng(draw(st.integers(0, 10_000)))
+        steps = seed.integers(-1, 4, count)
+        codes = seed.integers(-1 if draw(st.integers(0, 4)) == 0 else 0, len(NAMES), count)
+        reals = np.round(seed.uniform(-1, 2, count), 1)
+        columns: dict[str, Any] = {
+            "k": Dictionary(codes, draw(st.sampled_from(WORDS))),
+            "g": seed.integers(-2, 3, count),
+            "l": np.arange(now, now + count) - 1_000 + seed.integers(0, 2, count),
+            "d": np.ma.MaskedArray(reals, reals > 1.8) if draw(st.booleans()) else reals,
+            "f": np.round(seed.uniform(-1, 2, count), 1).astype(np.float32),
+            "b": seed.integers(0, 2, count).astype(np.bool_),
+        }
+        times = (now + np.cumsum(steps)).tolist()
+        now = max(now, *times)
+        out.append((draw(st.sampled_from(["S", "T"])), columns, times))
+    return out
+
+
+def start(app: str, path: Any, told: list[Any]) -> Runtime:
+    """Begin an application that tells columns only."""
+
+    def tell(columns: Columns) -> None:
+        lists = [columns[name] for name in columns]
+        told.extend((ts, *map(repr, row)) for ts, *row in zip(columns.times, *lists, strict=True))
+
+    runtime = Runtime("@app:playback " + STREAMS + app, path=path)
+    runtime.subscribe_columns("Out", tell)
+    return runtime
+
+
+def play(app: str, path: Any, sent: Sent, cut: int = -1) -> list[Any]:
+    """Send batches and give all rows with their times; at `cut` from a snapshot on."""
+    told: list[Any] = []
+    runtime = start(app, path, told)
+    for at, (stream, columns, times) in enumerate(sent):
+        if at == cut:
+            kept = runtime.snapshot()
+            runtime = start(app, path, told)
+            runtime.restore(kept)
+        runtime.send(stream, columns, ts=times)
+    return told
+
+
+@settings(COMMON, max_examples=300)
+@given(st.one_of(patterns(), joins()), batches(), st.integers(0, 6), st.sampled_from([0, 1 << 13]))
+def test_plain_columns_give_the_same_rows_in_one_call(
+    app: str, sent: Sent, cut: int, least: int
+) -> None:
+    with pytest.MonkeyPatch.context() as few:
+        for module in (windows, pattern):
+            few.setattr(module, "LEAST", least)
+        told = play(app, "columnar", sent, cut)
+        assert told == play(app, "columnar", sent)
+    assert told == play(app, "reference", sent)
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(kernels.library, "opened", None)
+        assert told == play(app, "columnar", sent, cut)
+
+
+@pytest.mark.parametrize(
+    ("app", "called"),
+    [
+        ("from every e1=S[g > 0] -> e2=S[k == e1.k and d > e1.d] select e1.k as k, e2.d as y "
+         "insert into Out;", "match"),
+        ("partition with (k of S) begin from every e1=S[b == true] -> e2=S[d > e1.d] within 1 sec "
+         "select e1.k as k, e2.d as y insert into Out; end;", "match"),
+        ("from S#window.length(5) as a join T#window.time(1 sec) as c on a.k == c.k "
+         "select a.k as k, a.d as x, c.d as y insert into Out;", "pairs"),
+    ],
+)  # fmt: skip
+def test_what_is_plain_is_taken_in_one_call(
+    app: str, called: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    kernel = getattr(kernels.packed, called)
+    monkeypatch.setattr(
+        kernels.packed, called, lambda *given: (calls.append(called), kernel(*given))[1]
+    )
+    told: list[Any] = []
+    runtime = start(app, "columnar", told)
+    for turn in range(3):
+        for stream in ("S", "T"):
+            columns = {
+                "k": Dictionary(np.array([0, 1, 0, 1]), WORDS[0]),
+                "g": np.array([1, 1, 1, 1]),
+                "l": np.arange(4),
+                "d": np.array([1.0, 2.0, 3.0, 4.0]) + turn,
+                "f": np.zeros(4),
+                "b": np.array([True, True, False, True]),
+            }
+            runtime.send(stream, columns, ts=[turn] * 4)
+    assert calls and told
