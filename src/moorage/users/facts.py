@@ -78,12 +78,14 @@ class LinkMade(Fact):
     """A one-time link was made for a user."""
 
     name = "users.link_made"
+    personal = PERSONAL
 
 
 class PasswordChanged(Fact):
     """A user's password was set or changed."""
 
     name = "users.password_changed"
+    personal = PERSONAL
 
 
 class SecondFactorSet(Fact):

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
-    case,
+    and_,
     column,
     delete,
     exists,
