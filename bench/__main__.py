@@ -25,6 +25,7 @@ from bench import (
     mqtt,
     mqtt_core,
     overload,
+    worker,
 )
 from bench.installation import directory
 from bench.machine import describe
@@ -46,6 +47,7 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
     "flow": ("the event engine beside the real Siddhi", 2, flow.main),
     "ledger": ("an append to the ledger", 0, lambda _seconds: ledger.main()),
     "audit": ("the audit's chain", 0, lambda _seconds: audit.main()),
+    "worker": ("a batch in the worker and in the feed", 0, lambda _seconds: worker.main()),
     "mqtt-core": ("(g) the MQTT core without sockets", 0, lambda _seconds: mqtt_core.main()),
 }
 

@@ -105,39 +105,12 @@ class Installation:
         applications: int = 1,
         decoder_id: UUID | None = None,
     ) -> Fleet:
-        """Enrol devices in bulk, spread over the applications."""
+        """Enrol devices in bulk, spread over the applications of a new organisation."""
 
         async def make(tx: Tx, caller: Caller) -> Fleet:
-            new = organizations.NewOrganization(name)
-            organization = await organizations.found(tx, caller, new)
-            made = [
-                await groups.make(tx, caller, groups.NewApplication(organization.id, f"App {n}"))
-                for n in range(applications)
-            ]
-            fleet = Fleet(organization.id, [application.id for application in made])
-            new_devices = [
-                (
-                    organization.id,
-                    devices.NewDevice(
-                        fleet.application_ids[n * applications // count],
-                        f"Device {n:05}",
-                        decoder_id=decoder_id,
-                        state=devices.DeviceState.ACTIVE,
-                    ),
-                )
-                for n in range(count)
-            ]
-            fleet.ids = await registry.add(tx, new_devices)
-            fleet.keys = [make_token("mdk_") for _ in fleet.ids]
-            rows = [
-                {
-                    "id": uuid7(), "device_id": device_id, "kind": "key", "label": "bench",
-                    "digest": digest(key), "hint": key[-4:], "version": 1, **tx.stamp(),
-                }
-                for device_id, key in zip(fleet.ids, fleet.keys, strict=True)
-            ]  # fmt: skip
-            await tx.execute(insert(device_credentials), rows)
-            return fleet
+            return await fleet_of(
+                tx, caller, count, name=name, applications=applications, decoder_id=decoder_id
+            )
 
         return self.do(make)
 
@@ -222,6 +195,47 @@ def _name(process: psutil.Process, backends: Mapping[int, str]) -> str:
     if any("javascript" in word for word in words):
         return "decoder"
     return "supervisor" if "run" in words else process.name()
+
+
+async def fleet_of(
+    tx: Tx,
+    caller: Caller,
+    count: int,
+    *,
+    name: str = "Bench",
+    applications: int = 1,
+    decoder_id: UUID | None = None,
+) -> Fleet:
+    """Enrol devices in bulk, spread over the applications of a new organisation."""
+    organization = await organizations.found(tx, caller, organizations.NewOrganization(name))
+    made = [
+        await groups.make(tx, caller, groups.NewApplication(organization.id, f"App {n}"))
+        for n in range(applications)
+    ]
+    fleet = Fleet(organization.id, [application.id for application in made])
+    new_devices = [
+        (
+            organization.id,
+            devices.NewDevice(
+                fleet.application_ids[n * applications // count],
+                f"Device {n:05}",
+                decoder_id=decoder_id,
+                state=devices.DeviceState.ACTIVE,
+            ),
+        )
+        for n in range(count)
+    ]
+    fleet.ids = await registry.add(tx, new_devices)
+    fleet.keys = [make_token("mdk_") for _ in fleet.ids]
+    rows = [
+        {
+            "id": uuid7(), "device_id": device_id, "kind": "key", "label": "bench",
+            "digest": digest(key), "hint": key[-4:], "version": 1, **tx.stamp(),
+        }
+        for device_id, key in zip(fleet.ids, fleet.keys, strict=True)
+    ]  # fmt: skip
+    await tx.execute(insert(device_credentials), rows)
+    return fleet
 
 
 def operator() -> Caller:

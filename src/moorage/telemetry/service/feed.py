@@ -170,7 +170,7 @@ class Feed:
             if not self._followers:
                 continue
             try:
-                if await self._read_on():
+                if await self.look():
                     self._bell.set()
                 await asyncio.sleep(GATHER_S)
             except DatabaseUnavailable as lost:
@@ -178,7 +178,7 @@ class Feed:
                 await asyncio.sleep(0.5)
                 self._bell.set()
 
-    async def _read_on(self) -> bool:
+    async def look(self) -> bool:
         """Read what is new in every partition; tell whether there may be more."""
         more = False
         async with self._database.begin() as tx:
