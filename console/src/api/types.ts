@@ -49,6 +49,10 @@ export type RevocationListBody = Sent<
   '/api/v1/organizations/{organization_id}/device-authorities/{authority_id}/revocation-list',
   'put'
 >
+export type Assertion = Sent<'/api/v1/auth/passkeys/sign-in', 'post'>['credential']
+export type Attestation = Sent<'/api/v1/auth/passkeys', 'post'>['credential']
+export type SecondFactors = Got<'/api/v1/auth/second-factors'>
+export type OpenSession = Item<'/api/v1/auth/sessions'>
 
 export type User = Item<'/api/v1/users'>
 export type Invitation = Item<'/api/v1/invitations'>

@@ -1,4 +1,4 @@
-import { Button, Group, SimpleGrid, Skeleton, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Button, Group, Select, SimpleGrid, Skeleton, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
@@ -122,6 +122,7 @@ function OrganizationForm({ organization, readOnly }: { organization: Tagged; re
   const before = {
     name: organization.name,
     timeZone: organization.timeZone,
+    secondFactor: organization.secondFactor,
     contacts: organization.contacts.map((c) => ({
       name: c.name,
       email: c.email ?? '',
@@ -159,6 +160,16 @@ function OrganizationForm({ organization, readOnly }: { organization: Tagged; re
         <Stack>
           <TextInput label={t('fields.name')} withAsterisk {...form.getInputProps('name')} />
           <TimeZone {...form.getInputProps('timeZone')} />
+          <Select
+            label={t('organizations.secondFactor')}
+            description={t('organizations.secondFactorHelp')}
+            allowDeselect={false}
+            data={(['nobody', 'administrators', 'everybody'] as const).map((whom) => ({
+              value: whom,
+              label: t(`organizations.askedOf.${whom}`),
+            }))}
+            {...form.getInputProps('secondFactor')}
+          />
           <Title order={3}>{t('fields.contacts')}</Title>
           {form.values.contacts.map((contact, i) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: contacts have no identity.
