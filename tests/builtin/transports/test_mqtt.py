@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from memory_host import MemoryHost
 from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
-from moorage.plugin import Command, uuid7
+from moorage.plugin import Command, Peers, uuid7
 from moorage_mqtt import (
     V5,
     V311,
@@ -755,3 +756,24 @@ async def test_paho_publishes_with_every_qos_and_takes_commands(
             message = await anext(aiter(client.messages))
         assert (str(message.topic), message.payload) == (f"v1/op/{command.id}", b"blink")
     await until(lambda: len(house.host.stored) == 30)
+
+
+async def test_a_door_that_finds_its_port_taken_says_so_and_leaves_its_neighbours_in_peace(
+    tmp_path: Path,
+) -> None:
+    _, context = a_certificate(tmp_path)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        socket.create_server(("127.0.0.1", 0)) as met,
+    ):
+        door = MqttDoor(
+            DoorSettings(
+                host="127.0.0.1",
+                port=taken.getsockname()[1],
+                tls_port=0,
+                peers=Peers(met, context, lambda: context),
+                stop_timeout_s=1.0,
+            )
+        )
+        with pytest.raises(OSError, match="in use"):
+            await door.run(MemoryHost(), lambda: None)

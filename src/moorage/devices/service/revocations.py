@@ -58,7 +58,7 @@ async def put_list(
     """
     authority = await _mine(tx, caller, organization_id, authority_id)
     try:
-        found = _read(data, authority)
+        found = await asyncio.to_thread(_read, data, authority)
     except Unreadable as wrong:
         raise FieldInvalid("/list", f"{wrong}.") from wrong
     return await _take(tx, authority, found)
@@ -75,14 +75,23 @@ async def set_address(
     """
     before = await _mine(tx, caller, organization_id, authority_id)
     if url is not None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise FieldInvalid("/url", "must begin with http:// or https:// and name a host.")
+        _require_address(url)
     after = await store.certificates.change_list(
         tx, authority_id, list_url=url, list_looked_at=None, list_problem=None
     )
     _announce(tx, before, after)
     return after
+
+
+def _require_address(url: str) -> None:
+    """Refuse what is no address of http or https. Raises FieldInvalid."""
+    try:
+        parts = urlsplit(url)
+        is_fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # Of brackets that do not close, or a port that is none.
+        is_fit = False
+    if not is_fit or parts.username is not None or any(c <= " " or c == "\x7f" for c in url):
+        raise FieldInvalid("/url", "must begin with http:// or https:// and name a host.")
 
 
 async def _mine(
@@ -184,6 +193,10 @@ class ListFetcher:
             raise
         except (MoorageError, Unreadable) as failed:
             problem = str(failed) if isinstance(failed, MoorageError) else f"It {failed}."
+        except Exception:
+            # Whatever somebody publishes must not keep the others from being read.
+            log.exception("revocation_list_unreadable", authority_id=authority.id)
+            problem = "It could not be read."
         if problem is not None:
             log.warning("revocation_list_not_taken", authority_id=authority.id)
             async with self._database.begin() as tx:

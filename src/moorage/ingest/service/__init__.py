@@ -14,7 +14,7 @@ from .. import store
 from ..model import RefusalRow
 from .chirpstack import unwrap
 from .deriving import Deriver
-from .door import Door, now_us, print_of
+from .door import Door, now_us
 from .inbox import list_waiting
 from .peers import OS2IOT_URL, WSO2_URL, is_wso2_path
 from .peers import is_ours as is_peers
@@ -25,6 +25,7 @@ from .redecode import ReDecoder, apply, ask, discard
 from .room import Room
 from .split import Part, check, device_us, read_port, says_json, split
 from .topics import PUBLISHED, SUBSCRIBED
+from .writing import print_of
 
 __all__ = [
     "CONSUMER",

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from math import ceil
 from uuid import UUID
 
-import msgspec
 import structlog
 
-from moorage import devices, ledger, telemetry
-from moorage.kit.db import Database, Tx
+from moorage import devices, ledger
+from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
@@ -26,7 +25,6 @@ from ..ports import (
     Credentials,
     Done,
     Presence,
-    Print,
     Refusal,
     Service,
     Uplink,
@@ -40,23 +38,20 @@ from .limits import DeviceLimits
 from .living import Living
 from .notes import Notes
 from .observing import Observing
-from .process import CONSUMER
 from .quotas import Quotas
 from .room import Room
 from .senders import Senders
 from .services import Services, api_key_of
 from .topics import is_answer
+from .writing import Writing, settle
 
 log = structlog.get_logger()
 
 WRITE_EVERY_S = 0.25
-# As many as a device may have under way (the receive maximum of the MQTT door).
-REPEAT_DEPTH = 200
 LONGEST_COMMIT_S = 10.0
 DISK_FULL_WAIT_S = 30
 # Answers to operations, of a device: more than it may have open operations at once.
 ANSWER_RATE, ANSWER_BURST = 20, 200
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class Door:
@@ -94,10 +89,9 @@ class Door:
         """
         self._database = database
         self.settings = settings
-        self._writers = [
-            ledger.Writer(database, partition=partition, repeated=partial(self.shed, "repeat"))
-            for partition in range(partitions)
-        ]
+        self._writing = Writing(database, partitions, partial(self.shed, "repeat"))
+        self.stored_lately = self._writing.stored_lately
+        self.when_relieved = self._writing.when_relieved
         self._down = Down(database, self._gateway_of)
         self.follow = self._down.follow
         self.look_for_commands = self._down.look
@@ -157,8 +151,7 @@ class Door:
     async def run(self) -> None:
         """Serve the doors until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for writer in self._writers:
-                tasks.create_task(writer.run())
+            tasks.create_task(self._writing.run())
             tasks.create_task(self._senders.follow_changes())
             tasks.create_task(self._services.follow_changes())
             tasks.create_task(self._down.run())
@@ -296,25 +289,7 @@ class Door:
         """Put messages into the ledger; `done` follows the commit of all of them."""
         if answers := [m for m in messages if m.channel.startswith("op/") and is_answer(m.channel)]:
             done = partial(self._answered, answers, done)
-        writers = self._writers
-        if len(writers) == 1:
-            writers[0].put([_frame(message) for message in messages], done)
-            return
-        shares: dict[int, list[ledger.Frame]] = {}
-        for message in messages:
-            shares.setdefault(message.device % len(writers), []).append(_frame(message))
-        waiting = len(shares)
-        failure: Exception | None = None
-
-        def one_done(error: Exception | None) -> None:
-            nonlocal waiting, failure
-            waiting -= 1
-            failure = failure or error
-            if not waiting:
-                done(failure)
-
-        for partition, frames in shares.items():
-            writers[partition].put(frames, one_done)
+        self._writing.accept(messages, done)
 
     def _answered(
         self, answers: Sequence[ledger.RawMessage], done: Done, error: Exception | None
@@ -351,7 +326,7 @@ class Door:
             # Also after the sender was told to try again: it counts as shed only if it was.
             if error is not None:
                 self.shed("overload", len(messages))
-            _settle(kept, error)
+            settle(kept, error)
 
         self.accept(messages, settled)
         try:
@@ -364,31 +339,10 @@ class Door:
         """Tell whether messages of a channel are refused because the disk is nearly full."""
         return self._room.full and not is_answer(channel)
 
-    async def stored_lately(self, device: int, depth: int = REPEAT_DEPTH) -> frozenset[Print]:
-        """Give the prints of a device's last entries, to recognise an MQTT PUBLISH with DUP."""
-        partition = device % len(self._writers)
-        # What an earlier connection handed over counts once it is committed.
-        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._writers[partition].put([], partial(_settle, settled))
-        await settled
-        async with self._database.begin() as tx:
-            # In this order: what is processed between the two reads is seen by the second.
-            known = await _not_yet_processed(tx, partition, device)
-            known += await telemetry.newest_messages(tx, device, depth)
-        return frozenset(print_of(message) for message in known)
-
     @property
     def overloaded(self) -> bool:
         """Tell whether doors should stop reading for now."""
-        return any(writer.overloaded for writer in self._writers)
-
-    def when_relieved(self, call: Callable[[], None]) -> None:
-        """Call once the load is down again."""
-        for writer in self._writers:
-            if writer.overloaded:
-                writer.when_relieved(call)
-                return
-        asyncio.get_running_loop().call_soon(call)
+        return self._writing.overloaded
 
     # --- Notes ----------------------------------------------------------------
 
@@ -437,36 +391,6 @@ def _owners(sender: devices.Sender | None) -> tuple[tuple[str, UUID], ...]:
         ("application's", sender.application_id),
         ("organization's", sender.organization_id),
     )
-
-
-def _settle(kept: asyncio.Future[None], error: Exception | None) -> None:
-    if kept.done():
-        return
-    if error is None:
-        kept.set_result(None)
-    else:
-        kept.set_exception(error)
-
-
-def print_of(message: ledger.RawMessage) -> Print:
-    """Give what a repeated PUBLISH has in common with its first."""
-    return message.packet, message.channel, message.payload
-
-
-async def _not_yet_processed(tx: Tx, partition: int, device: int) -> list[ledger.RawMessage]:
-    """Read a device's messages that are in the ledger but not in its history yet."""
-    raw = ledger.LogName.RAW
-    position = await ledger.position_of(tx, CONSUMER, raw, partition)
-    found: list[ledger.RawMessage] = []
-    while envelopes := await ledger.read(tx, raw, partition, position, 20_000):
-        for envelope in envelopes:
-            found += [m for m in ledger.messages(envelope) if m.device == device]
-        position = ledger.after(envelopes[-1])
-    return found
-
-
-def _frame(message: ledger.RawMessage) -> ledger.Frame:
-    return ledger.Frame(_encode(message), message.id if message.own_id else None)
 
 
 def now_us() -> int:

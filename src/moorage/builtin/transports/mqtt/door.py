@@ -180,7 +180,7 @@ class Door:
         self.is_closing = True
         for link in self.links:
             link.stop(OVERLOAD)
-        self.passage.commit()
+        self.passage.hand_in()
         await self._until(lambda: not self.passage.committing, self.settings.stop_timeout_s)
         for task in self._tasks:
             task.cancel()

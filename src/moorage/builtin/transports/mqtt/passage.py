@@ -38,7 +38,7 @@ class Passage:
     def put(self, message: RawMessage, link: Line | None, packet_id: int) -> None:
         """Gather a message; all of one turn of the event loop go to the ledger together."""
         if not self._messages:
-            self._door.loop.call_soon(self.commit)
+            self._door.loop.call_soon(self.hand_in)
         self._messages.append(message)
         self._sources.append((link, packet_id))
 
@@ -48,7 +48,7 @@ class Passage:
             self.put(message, None, 0)
         self._wills.append((kept, publish))
 
-    def commit(self) -> None:
+    def hand_in(self) -> None:
         """Send to the ledger what was gathered."""
         messages, sources, routes = self._messages, self._sources, self._routes
         if not messages:
