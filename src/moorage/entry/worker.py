@@ -10,7 +10,7 @@ from typing import Protocol
 import psycopg
 import structlog
 
-from moorage import decoders, devices, ingest, ledger, targets, telemetry
+from moorage import decoders, devices, ingest, ledger, targets, telemetry, user_stores
 from moorage import tasks as long_work
 from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
@@ -76,6 +76,9 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             work.append(tasks.create_task(long_work.Runner(database, doorbells, many).run()))
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
+            directories = user_stores.Directories(outbound)
+            people = user_stores.Keeper(database, sealer, directories)
+            work.append(tasks.create_task(_hold(database, "user-stores", people, 0)))
             work.append(tasks.create_task(doorbells.run()))
             learning = secrets.keep_learning(
                 database, sealer, functools.partial(root_key.load, settings)

@@ -1,8 +1,9 @@
 """People, their credentials, and who it is that asks."""
 
-from .errors import CredentialsWrong, UserUnknown
+from .errors import CredentialsWrong, EmailTaken, UserUnknown
 from .facts import ApiKeyIssued, ApiKeyRevoked, SignInRefused, UserChanged, UserErased, UserSignedIn
-from .model import API_KEY_PREFIX, Link, NewApiKey, NewUser, User, Visitor
+from .model import API_KEY_PREFIX, LONGEST_PASSWORD, Known, Link, NewApiKey, NewUser, User, Visitor
+from .ports import Outside
 from .service import (
     SigningKeys,
     act_for,
@@ -11,7 +12,9 @@ from .service import (
     csrf_token,
     deactivate,
     everybody,
+    find_by_email,
     first_link,
+    follow,
     grant_admin,
     identify,
     identify_key,
@@ -19,20 +22,27 @@ from .service import (
     link_for,
     list_keys,
     load_signing_keys,
+    read_account,
     recognise_again,
     revoke_key,
     seal_anew,
     sign_in_by_link,
+    sign_out_everywhere,
+    take_in,
 )
 
 __all__ = [
     "API_KEY_PREFIX",
+    "LONGEST_PASSWORD",
     "ApiKeyIssued",
     "ApiKeyRevoked",
     "CredentialsWrong",
+    "EmailTaken",
+    "Known",
     "Link",
     "NewApiKey",
     "NewUser",
+    "Outside",
     "SignInRefused",
     "SigningKeys",
     "User",
@@ -47,7 +57,9 @@ __all__ = [
     "csrf_token",
     "deactivate",
     "everybody",
+    "find_by_email",
     "first_link",
+    "follow",
     "grant_admin",
     "identify",
     "identify_key",
@@ -55,8 +67,11 @@ __all__ = [
     "link_for",
     "list_keys",
     "load_signing_keys",
+    "read_account",
     "recognise_again",
     "revoke_key",
     "seal_anew",
     "sign_in_by_link",
+    "sign_out_everywhere",
+    "take_in",
 ]

@@ -8,12 +8,23 @@ from uuid import UUID
 from pydantic import Field, Strict
 
 from moorage.kit.caller import CallerKind
-from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped
+from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
 from moorage.organizations import Permission
 
 from .model import LONGEST_PASSWORD, LinkKind, NewApiKey, NewUser, SessionKind
 
 Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+# A store's prefix and a backslash say which user store means the name.
+SignInName = Annotated[
+    str,
+    Field(
+        max_length=254,
+        pattern=r"^([^@\s]+@[^@\s]+|[A-Za-z0-9._-]{1,50}\\[^\\\x00-\x1f]{1,200})$",
+        description="An e-mail address, or a user store's prefix, a backslash and a name there.",
+        examples=["anna@example.org"],
+    ),
+    Storable,
+]
 # What is typed; the rules for a new password answer in words.
 Password = Annotated[str, Field(min_length=1, max_length=LONGEST_PASSWORD)]
 Language = Literal["en", "da"]
@@ -23,9 +34,9 @@ Scope = Annotated[Permission, Strict(False)]
 
 
 class SignInBody(Body):
-    """An e-mail address and a password."""
+    """An e-mail address, or the name in a user store, and a password."""
 
-    email: Email
+    email: SignInName
     password: Password
 
 

@@ -74,13 +74,17 @@ def _let_in(request: Request, response: Response, signed_in: SignedIn) -> None:
 @router.post("/sign-in", status_code=204,
              responses=may_fail(CredentialsWrong, TooManyFailures))  # fmt: skip
 async def sign_in(body: SignInBody, request: Request, response: Response) -> None:
-    """Sign in to the console; the answer sets the session cookie."""
+    r"""Sign in to the console; the answer sets the session cookie.
+
+    A user store may be asked, by the domain of the address or as `prefix\name`.
+    """
     signed_in = await service.sign_in(
         request.app.state.database,
         _visitor(request),
         body.email,
         body.password,
         SessionKind.CONSOLE,
+        request.app.state.outside,
     )
     _let_in(request, response, signed_in)
 
@@ -164,6 +168,7 @@ async def change_password(body: PasswordBody, caller: Signed, request: Request) 
         _visitor(request),
         body.current_password,
         body.new_password,
+        request.app.state.outside,
     )
 
 
@@ -173,7 +178,12 @@ async def make_tokens(body: SignInBody, request: Request, response: Response) ->
     """Exchange an e-mail address and password for an access and a refresh token."""
     state = request.app.state
     signed_in = await service.sign_in(
-        state.database, _visitor(request), body.email, body.password, SessionKind.TOKEN
+        state.database,
+        _visitor(request),
+        body.email,
+        body.password,
+        SessionKind.TOKEN,
+        state.outside,
     )
     response.headers["Cache-Control"] = "no-store"
     return await service.give_tokens(state.database, state.signing_keys, signed_in)

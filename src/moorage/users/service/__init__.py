@@ -10,6 +10,7 @@ from .invitations import (
     withdraw,
 )
 from .keys import change_key, get_key, issue_key, list_keys, revoke_key
+from .outside import find_by_email, follow, read_account, sign_out_everywhere, take_in
 from .people import (
     add,
     add_from_command_line,
@@ -59,7 +60,9 @@ __all__ = [
     "end_sessions",
     "erase",
     "everybody",
+    "find_by_email",
     "first_link",
+    "follow",
     "get",
     "get_invitation",
     "get_key",
@@ -80,6 +83,7 @@ __all__ = [
     "my_sessions",
     "my_user",
     "prefer",
+    "read_account",
     "recognise_again",
     "refresh",
     "revoke_key",
@@ -87,6 +91,8 @@ __all__ = [
     "sign_in",
     "sign_in_by_link",
     "sign_out",
+    "sign_out_everywhere",
+    "take_in",
     "take_out",
     "withdraw",
 ]

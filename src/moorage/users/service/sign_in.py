@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import ceil
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from ..facts import PasswordChanged, SessionEnded, SignInRefused, UserSignedIn
 from ..model import (
     ACCESS_TOKEN,
     SIGN_IN_LINK,
+    Known,
     LinkKind,
     Session,
     SessionKind,
@@ -28,6 +30,7 @@ from ..model import (
     User,
     Visitor,
 )
+from ..ports import Outside
 from ..store import people, sessions
 from . import passwords
 from .homes import tell
@@ -39,9 +42,14 @@ NOBODY = UUID(int=0)
 
 
 async def sign_in(
-    database: Database, visitor: Visitor, email: str, password: str, kind: SessionKind
+    database: Database,
+    visitor: Visitor,
+    email: str,
+    password: str,
+    kind: SessionKind,
+    outside: Outside | None = None,
 ) -> SignedIn:
-    """Open a session for an e-mail address and password.
+    """Open a session for an e-mail address and password, or for a name of a user store.
 
     The attempt is counted, the password compared, the outcome written, each in its own
     transaction: what is counted and announced stays when the request fails.
@@ -50,21 +58,33 @@ async def sign_in(
         TooManyFailures: the account or the address has to wait.
         CredentialsWrong: in the same words and time whatever was wrong.
     """
+    began = time.monotonic()
     found = await _attempt(database, visitor, email)
     user, password_hash = found or (None, None)
-    right, renewed = await passwords.matches(password, password_hash)
+    known, renewed = Known(decided=False), None
+    if outside is not None:
+        has = password_hash is not None
+        known = await outside.authenticate(email, password, user, has_password=has)
+    if known.decided:
+        right = known.user_id is not None
+    else:
+        right, renewed = await passwords.matches(password, password_hash)
     async with database.begin(_visitor_caller(user, email, visitor)) as tx:
-        if user is not None and right:
-            user = await _still(tx, user.id)
+        if right and (user_id := known.user_id or (user.id if user else None)):
+            user = await _still(tx, user_id)
+            tx.caller = _visitor_caller(user, email, visitor)
         if user is not None and right and user.may_sign_in(tx.now):
             if renewed is not None:
                 await people.set_password(tx, user.id, renewed)
             await people.forget_failures(tx, "account", email)
             if visitor.address:
                 await people.take_back_attempt(tx, "address", visitor.address)
-            return await _open(tx, user, kind, visitor, by="password")
+            by = "user store" if known.decided else "password"
+            return await _open(tx, user, kind, visitor, by=by)
         refused = {"email": email.lower()[:254], "origin": visitor.address}
         await tell(tx, SignInRefused, user.id if user else NOBODY, after=refused)
+    if outside is not None:
+        await outside.even_out(began)
     raise CredentialsWrong
 
 
@@ -154,9 +174,14 @@ async def end_my_session(tx: Tx, caller: Caller, session_id: UUID) -> None:
 
 
 async def change_password(
-    database: Database, caller: Caller, visitor: Visitor, current: str | None, new: str
+    database: Database,
+    caller: Caller,
+    visitor: Visitor,
+    current: str | None,
+    new: str,
+    outside: Outside | None = None,
 ) -> None:
-    """Set the caller's password and end their other sessions.
+    """Set the caller's password, where it is kept, and end their other sessions.
 
     The current one is not asked for when there is none, or within fifteen minutes of a sign-in
     by link: that is how a forgotten password is replaced.
@@ -173,6 +198,13 @@ async def change_password(
             found is not None and found[0].by_link and tx.now - found[0].created_at < SIGN_IN_LINK
         )
     await passwords.check(new, user.email, user.name, pointer="/newPassword")
+    if outside is not None and await outside.keeps_password_of(user.id):
+        # What is tried there counts as what is tried here.
+        await _attempt(database, visitor, user.label)
+        await outside.change_password(user.id, current, new)
+        async with database.begin(caller) as tx:
+            await _changed(tx, user, caller)
+        return
     if password_hash is not None and not by_link:
         await _attempt(database, visitor, user.label)
         right, _ = await passwords.matches(current or "", password_hash)
@@ -181,10 +213,7 @@ async def change_password(
     made = await passwords.make(new)
     async with database.begin(caller) as tx:
         await people.set_password(tx, user.id, made)
-        await people.forget_failures(tx, "account", user.label)
-        ended = await sessions.remove_all(tx, user.id, but=caller.session_id)
-        after = {"password": "***", "sessionsEnded": len(ended)}
-        await tell(tx, PasswordChanged, user.id, after=after)
+        await _changed(tx, user, caller)
 
 
 # --- Inside ---------------------------------------------------------------
@@ -207,11 +236,18 @@ async def _attempt(
     return found
 
 
+async def _changed(tx: Tx, user: User, caller: Caller) -> None:
+    """Note that somebody's password is another one."""
+    await people.forget_failures(tx, "account", user.label)
+    ended = await sessions.remove_all(tx, user.id, but=caller.session_id)
+    after = {"password": "***", "sessionsEnded": len(ended)}
+    await tell(tx, PasswordChanged, user.id, after=after)
+
+
 async def _open(tx: Tx, user: User, kind: SessionKind, visitor: Visitor, *, by: str) -> SignedIn:
     secret = make_token("mr_" if kind is SessionKind.TOKEN else "ms_", 32)
-    session = await sessions.add(
-        tx, user.id, kind, digest(secret), visitor, by_link=by != "password"
-    )
+    by_link = by not in ("password", "user store")
+    session = await sessions.add(tx, user.id, kind, digest(secret), visitor, by_link=by_link)
     await people.note_sign_in(tx, user.id)
     after = {"session": str(session.id), "kind": kind.value, "by": by, "origin": visitor.address}
     await tell(tx, UserSignedIn, user.id, after=after)
