@@ -398,3 +398,28 @@ def test_a_message_tells_which_targets_took_it(
         visitor.examine("receipts-message")
     things.remove(f"targets/{target}")
     assert visitor.wrong == []
+
+
+@pytest.mark.parametrize("mode", ["light", "phone", "danish"])
+def test_it_is_told_who_may_see_a_device_and_by_which_group(
+    mode: str, things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.forget_language()
+    operate, lost = (
+        ("Sende operationer", "Ville gå tabt uden den")
+        if mode == "danish"
+        else ("Send operations", "Would be lost without it")
+    )
+    visitor = visit(mode)
+    page = visitor.page
+    visitor.go(f"/devices/{things.device}?tab=access")
+    visitor.settle()
+    visitor.look("access")
+    visitor.examine("access")
+    page.get_by_text("Global administrators").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(lost)).to_be_visible()
+    expect(dialog.get_by_text(operate).first).to_be_visible()
+    visitor.look("access-paths")
+    visitor.examine("access-paths")
+    assert visitor.wrong == []

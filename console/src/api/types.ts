@@ -47,6 +47,7 @@ export type User = Item<'/api/v1/users'>
 export type Invitation = Item<'/api/v1/invitations'>
 export type InvitationBody = Sent<'/api/v1/invitations', 'post'>
 export type UserPatch = Sent<'/api/v1/users/{user_id}', 'patch'>
+export type Access = Item<'/api/v1/access'>
 export type ApiKey = Item<'/api/v1/api-keys'>
 export type ApiKeyBody = Sent<'/api/v1/api-keys', 'post'>
 export type ApiKeyPatch = Sent<'/api/v1/api-keys/{key_id}', 'patch'>

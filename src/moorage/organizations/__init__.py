@@ -19,6 +19,7 @@ from .facts import (
 )
 from .model import (
     QUOTAS_CHANNEL,
+    Given,
     Kept,
     MemberKind,
     NewOrganization,
@@ -37,6 +38,7 @@ from .service import (
     get,
     get_group,
     givable,
+    given_at,
     grant,
     grants_held,
     hand_over_application,
@@ -60,6 +62,7 @@ from .service import (
 
 __all__ = [
     "QUOTAS_CHANNEL",
+    "Given",
     "GrantTooWide",
     "InstallationOnly",
     "Kept",
@@ -88,6 +91,7 @@ __all__ = [
     "get",
     "get_group",
     "givable",
+    "given_at",
     "grant",
     "grants_held",
     "hand_over_application",

@@ -241,6 +241,17 @@ class NewPermissionGroup:
     application_ids: tuple[UUID, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A permission group, and what it gives each of its members at one place."""
+
+    group_id: UUID
+    organization_id: UUID | None
+    name: str
+    roles: tuple[Role, ...]
+    permissions: frozenset[Permission]
+
+
 def grants_of(group: PermissionGroup | NewPermissionGroup) -> tuple[Grant, ...]:
     """Turn a group into grants; what is about applications is limited to those listed."""
     held = frozenset(group.permissions).union(*(ROLE_PERMISSIONS[r] for r in group.roles))

@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from moorage.kit import pages
-from moorage.kit.caller import Caller, Grant, Reach
+from moorage.kit.caller import Caller, CallerKind, Grant, Reach
 from moorage.kit.db import Tx, to_json
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference, merged
@@ -38,6 +38,7 @@ from .facts import (
     PermissionRevoked,
 )
 from .model import (
+    Given,
     Kept,
     MemberKind,
     NewOrganization,
@@ -374,6 +375,32 @@ async def revoke(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, membe
 async def grants_held(tx: Tx, kind: MemberKind, member_id: UUID) -> tuple[Grant, ...]:
     """Gather what a member holds; for recognising callers only."""
     return await store.grants_of(tx, kind, member_id)
+
+
+async def given_at(
+    tx: Tx, caller: Caller, organization_id: UUID, application_id: UUID | None = None
+) -> list[Given]:
+    """Tell what each permission group gives its members in an application, or beside them all.
+
+    It is asked of the check that every request passes, so it cannot differ from it. Groups that
+    give nothing there are left out.
+
+    Raises:
+        OrganizationUnknown, PermissionMissing.
+        FieldInvalid: the application is not one of the organisation.
+    """
+    if not caller.belongs_to(organization_id):
+        raise OrganizationUnknown(id=organization_id)
+    require(caller, Permission.READ_USERS, organization_id)
+    if application_id and await store.foreign_applications(tx, organization_id, [application_id]):
+        raise FieldInvalid("/applicationId", "is not an application of this organization.")
+    given = []
+    for group_id, group in await store.groups_at(tx, organization_id, application_id):
+        member = Caller(CallerKind.PERSON, group_id, group.name, grants_of(group))
+        held = frozenset(p for p in Permission if may(member, p, organization_id, application_id))
+        if held:
+            given.append(Given(group_id, group.organization_id, group.name, group.roles, held))
+    return given
 
 
 async def make_first_admin(tx: Tx, user_id: UUID) -> None:

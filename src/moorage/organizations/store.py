@@ -235,6 +235,47 @@ async def get_group(tx: Tx, group_id: UUID, *, lock: bool = False) -> Permission
     return _group(row)
 
 
+async def groups_at(
+    tx: Tx, organization_id: UUID, application_id: UUID | None
+) -> list[tuple[UUID, NewPermissionGroup]]:
+    """Read the groups of an organisation and of the installation, by name.
+
+    Of the applications of a group only the one asked for is told, if it is among them.
+    """
+    listed = (
+        select(permission_group_applications.c.application_id)
+        .where(
+            permission_group_applications.c.permission_group_id == permission_groups.c.id,
+            permission_group_applications.c.application_id == application_id,
+        )
+        .exists()
+    )
+    rows = await tx.execute(
+        select(permission_groups, listed.label("listed"))
+        .where(
+            or_(
+                permission_groups.c.organization_id == organization_id,
+                permission_groups.c.organization_id.is_(None),
+            )
+        )
+        .order_by(func.lower(permission_groups.c.name), permission_groups.c.id)
+    )
+    return [
+        (
+            row.id,
+            NewPermissionGroup(
+                row.organization_id,
+                row.name,
+                tuple(Role(r) for r in row.roles),
+                tuple(Permission(p) for p in row.permissions),
+                row.every_application,
+                application_ids=(application_id,) if application_id and row.listed else (),
+            ),
+        )
+        for row in rows
+    ]
+
+
 async def list_groups(
     tx: Tx,
     seen: Reach,

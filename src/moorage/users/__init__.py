@@ -2,7 +2,17 @@
 
 from .errors import CredentialsWrong, EmailTaken, UserUnknown
 from .facts import ApiKeyIssued, ApiKeyRevoked, SignInRefused, UserChanged, UserErased, UserSignedIn
-from .model import API_KEY_PREFIX, LONGEST_PASSWORD, Known, Link, NewApiKey, NewUser, User, Visitor
+from .model import (
+    API_KEY_PREFIX,
+    LONGEST_PASSWORD,
+    Access,
+    Known,
+    Link,
+    NewApiKey,
+    NewUser,
+    User,
+    Visitor,
+)
 from .ports import Outside
 from .service import (
     SigningKeys,
@@ -12,6 +22,7 @@ from .service import (
     csrf_token,
     deactivate,
     everybody,
+    explain,
     find_by_email,
     first_link,
     follow,
@@ -34,6 +45,7 @@ from .service import (
 __all__ = [
     "API_KEY_PREFIX",
     "LONGEST_PASSWORD",
+    "Access",
     "ApiKeyIssued",
     "ApiKeyRevoked",
     "CredentialsWrong",
@@ -57,6 +69,7 @@ __all__ = [
     "csrf_token",
     "deactivate",
     "everybody",
+    "explain",
     "find_by_email",
     "first_link",
     "follow",

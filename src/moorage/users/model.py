@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from moorage.organizations import Permission
+from moorage.organizations import MemberKind, Permission, Role
 
 # How long things hold. A console session ends after being idle or at its absolute end.
 CONSOLE_IDLE = timedelta(hours=12)
@@ -209,6 +209,40 @@ class NewApiKey:
     permission_group_ids: tuple[UUID, ...]
     scopes: tuple[Permission, ...] | None = None
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way by which somebody holds something: a permission group they are in.
+
+    Attributes:
+        organization_id: of the group; None is the installation.
+        roles: of the group.
+        permissions: what it gives there, narrowed by the scopes of an API key.
+        only_here: those of them that no other path gives: what would be lost without it.
+    """
+
+    group_id: UUID
+    group_name: str
+    organization_id: UUID | None
+    roles: tuple[Role, ...]
+    permissions: tuple[Permission, ...]
+    only_here: tuple[Permission, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a person or an API key may do with a thing, by which paths and until when.
+
+    `until` None is without an end.
+    """
+
+    kind: MemberKind
+    id: UUID
+    label: str
+    until: datetime | None
+    permissions: tuple[Permission, ...]
+    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)

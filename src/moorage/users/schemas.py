@@ -9,7 +9,7 @@ from pydantic import Field, Strict
 
 from moorage.kit.caller import CallerKind
 from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
-from moorage.organizations import Permission
+from moorage.organizations import MemberKind, Permission, Role
 
 from .model import LONGEST_PASSWORD, LinkKind, NewApiKey, NewUser, SessionKind
 
@@ -112,6 +112,32 @@ class SessionOut(Out):
     seen_at: Instant
     expires_at: Instant
     current: bool
+
+
+class PathOut(Out):
+    """A permission group by which somebody holds something.
+
+    `onlyHere` are the permissions that no other path gives: what would be lost if the group were
+    removed, or the member taken out of it. No organization means a group of the installation.
+    """
+
+    group_id: UUID
+    group_name: str
+    organization_id: UUID | None
+    roles: list[Role]
+    permissions: list[Permission]
+    only_here: list[Permission]
+
+
+class AccessOut(Out):
+    """What a person or an API key may do with a thing, by which paths and until when."""
+
+    kind: MemberKind
+    id: UUID
+    label: str
+    until: Instant | None
+    permissions: list[Permission]
+    paths: list[PathOut]
 
 
 class UserBody(Body):

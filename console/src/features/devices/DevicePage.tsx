@@ -14,6 +14,7 @@ import { Messages } from '@/features/telemetry/Messages'
 import { Readings } from '@/features/telemetry/Readings'
 import { Then } from '@/features/telemetry/Then'
 import { Vitals } from '@/features/telemetry/Vitals'
+import { Access } from '@/features/users/Access'
 import { useAddress } from '@/parts/address'
 import { CopyValue } from '@/parts/Copy'
 import { Failure } from '@/parts/Failure'
@@ -38,6 +39,7 @@ const TABS = [
   'notices',
   'timeline',
   'trace',
+  'access',
   'settings',
 ] as const
 const WORD = {
@@ -48,6 +50,7 @@ const WORD = {
   notices: 'places.notices',
   timeline: 'devices.timeline',
   trace: 'trace.tab',
+  access: 'access.title',
   settings: 'devices.settings',
 } as const
 
@@ -81,6 +84,7 @@ export function DevicePage() {
     notices: present,
     timeline: present,
     trace: present,
+    access: present && can('users:read', device?.organizationId),
     settings: present && can('devices:manage', device?.organizationId),
   }
   const asked = TABS.find((name) => name === address.tab && may[name])
@@ -174,6 +178,13 @@ export function DevicePage() {
               </Tabs.Panel>
               <Tabs.Panel value="trace">
                 <Trace key={id} deviceId={id} />
+              </Tabs.Panel>
+              <Tabs.Panel value="access">
+                <Access
+                  organizationId={device.organizationId}
+                  applicationId={device.applicationId}
+                  first="devices:read"
+                />
               </Tabs.Panel>
               <Tabs.Panel value="settings">
                 <DeviceSettings device={device} />

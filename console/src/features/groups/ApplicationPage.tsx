@@ -14,6 +14,7 @@ import { KEPT, useKeptByDefault } from '@/features/organizations/Keeping'
 import { useQuotaRows } from '@/features/organizations/Quotas'
 import { organizationsQuery } from '@/features/organizations/queries'
 import { TaskModal } from '@/features/tasks/TaskModal'
+import { Access } from '@/features/users/Access'
 import { useAddress } from '@/parts/address'
 import { Confirm } from '@/parts/Confirm'
 import { CopyValue } from '@/parts/Copy'
@@ -107,6 +108,9 @@ export function ApplicationPage() {
           <Tabs.Tab value="notices">{t('places.notices')}</Tabs.Tab>
           <Tabs.Tab value="topics">{t('topicRules.title')}</Tabs.Tab>
           <Tabs.Tab value="about">{t('common.about')}</Tabs.Tab>
+          {can('users:read', application?.organizationId) && (
+            <Tabs.Tab value="access">{t('access.title')}</Tabs.Tab>
+          )}
           {can('audit:read') && <Tabs.Tab value="timeline">{t('devices.timeline')}</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="devices">
@@ -117,6 +121,11 @@ export function ApplicationPage() {
         </Tabs.Panel>
         <Tabs.Panel value="topics">
           <TopicRules applicationId={id} may={can('devices:manage', application?.organizationId)} />
+        </Tabs.Panel>
+        <Tabs.Panel value="access">
+          {application && (
+            <Access organizationId={application.organizationId} applicationId={id} first="devices:read" />
+          )}
         </Tabs.Panel>
         <Tabs.Panel value="timeline">
           <Timeline subjectId={id} />

@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ok } from '@/api/client'
-import type { ApiKeyBody, ApiKeyPatch, InvitationBody, UserPatch } from '@/api/types'
+import type { ApiKeyBody, ApiKeyPatch, InvitationBody, Permission, UserPatch } from '@/api/types'
 
 export const listUsers = (
   filter: { q?: string; organizationId?: string; active?: boolean },
@@ -46,6 +46,14 @@ export const removeUser = (id: string) => ok(api.DELETE('/api/v1/users/{user_id}
 export const linkFor = (id: string) => ok(api.POST('/api/v1/users/{user_id}/link', at(id)))
 
 export const endSessionsOf = (id: string) => ok(api.POST('/api/v1/users/{user_id}/end-sessions', at(id)))
+
+// --- Access ---
+
+/** Who may do what with an application or, without one, with the organization. */
+export const listAccess = (
+  filter: { organizationId: string; applicationId?: string; permission?: Permission },
+  after?: string,
+) => ok(api.GET('/api/v1/access', { params: { query: { ...filter, after, total: true } } }))
 
 // --- API keys ---
 

@@ -1,5 +1,6 @@
 """The rules of people: signing in, being recognised, being invited, making keys."""
 
+from .access import explain
 from .invitations import (
     accept,
     decline,
@@ -60,6 +61,7 @@ __all__ = [
     "end_sessions",
     "erase",
     "everybody",
+    "explain",
     "find_by_email",
     "first_link",
     "follow",
