@@ -102,7 +102,9 @@ class Session:
             auto_bind=ldap3.AUTO_BIND_NONE,
             # A referral would take the password wherever the directory says.
             auto_referrals=False,
+            # Ranges are read by `entries.members`; attributes that are not there are left out.
             auto_range=False,
+            return_empty_attributes=False,
             check_names=False,
             raise_exceptions=True,
             receive_timeout=access.timeout_s,
