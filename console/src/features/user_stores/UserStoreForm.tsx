@@ -115,8 +115,7 @@ export function UserStoreForm({ store, onClose, onMade }: Props) {
     },
   })
   const trial = useMutation({
-    mutationFn: () =>
-      store ? testUserStore(store.id, changes(), whom()) : testNewUserStore(body(), whom()),
+    mutationFn: () => (store ? testUserStore(store.id, changes(), whom()) : testNewUserStore(body(), whom())),
     onError: (failure) => showProblems(form, failure),
   })
   return (
@@ -280,11 +279,7 @@ export function UserStoreForm({ store, onClose, onMade }: Props) {
       )}
       <Divider label={t('userStores.trial')} labelPosition="left" />
       <SimpleGrid cols={{ base: 1, xs: 2 }}>
-        <TextInput
-          label={t('userStores.tryName')}
-          autoComplete="off"
-          {...form.getInputProps('tryName')}
-        />
+        <TextInput label={t('userStores.tryName')} autoComplete="off" {...form.getInputProps('tryName')} />
         <PasswordInput
           label={t('userStores.tryPassword')}
           autoComplete="new-password"
