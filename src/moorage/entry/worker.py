@@ -18,10 +18,11 @@ from moorage.entry import root_key
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.schedules import SCHEDULES
 from moorage.entry.settings import Settings
-from moorage.kit import jobs, secrets
+from moorage.kit import jobs, mail, secrets
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.outbound import Outbound
+from moorage.users import jobs as users_jobs
 
 log = structlog.get_logger()
 TRY_EVERY_S = 2.0
@@ -74,17 +75,24 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             # Apart, so that nobody's dozen of devices waits behind a year that is decoded anew.
             many = dict.fromkeys(devices.WORK_ON_MANY, devices.ManyDevices(database))
             work.append(tasks.create_task(long_work.Runner(database, doorbells, many).run()))
+            lists = devices.ListFetcher(database, outbound)
+            work.append(tasks.create_task(_hold(database, "lists", lists, 0)))
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
             directories = user_stores.Directories(outbound)
             people = user_stores.Keeper(database, sealer, directories)
             work.append(tasks.create_task(_hold(database, "user-stores", people, 0)))
+            postman = mail.Postman(database, doorbells, sealer, settings.mail_server)
+            work.append(tasks.create_task(postman.run()))
             work.append(tasks.create_task(doorbells.run()))
             learning = secrets.keep_learning(
                 database, sealer, functools.partial(root_key.load, settings)
             )
             work.append(tasks.create_task(learning))
-            work.append(tasks.create_task(jobs.keep(database, SCHEDULES)))
+            post = mail.Post(sealer, settings.public_url, works=settings.mail.host is not None)
+            answering = functools.partial(users_jobs.answer_wishes, post=post)
+            schedules = (*SCHEDULES, jobs.Schedule("users.answer_wishes", 2.0, answering))
+            work.append(tasks.create_task(jobs.keep(database, schedules)))
             line.ready()
             await line.stop.wait()
             for task in work:

@@ -28,6 +28,7 @@ from .model import (
     Permission,
     Quota,
     Role,
+    SecondFactor,
     read_quotas,
 )
 from .service import (
@@ -58,6 +59,7 @@ from .service import (
     ring_for_quotas,
     take_in_application,
     time_zones,
+    withheld,
 )
 
 __all__ = [
@@ -84,6 +86,7 @@ __all__ = [
     "Quota",
     "QuotaReached",
     "Role",
+    "SecondFactor",
     "admit",
     "dissolve",
     "enter",
@@ -112,4 +115,5 @@ __all__ = [
     "ring_for_quotas",
     "take_in_application",
     "time_zones",
+    "withheld",
 ]

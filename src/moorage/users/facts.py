@@ -75,6 +75,42 @@ class PasswordChanged(Fact):
     name = "users.password_changed"
 
 
+class SecondFactorSet(Fact):
+    """A person set up an authenticator app."""
+
+    name = "users.second_factor_set"
+
+
+class SecondFactorRemoved(Fact):
+    """A second factor was removed: by its person, or all of them by an administrator."""
+
+    name = "users.second_factor_removed"
+
+
+class BackupCodesMade(Fact):
+    """A person had new backup codes made; those before work no longer."""
+
+    name = "users.backup_codes_made"
+
+
+class PasskeyAdded(Fact):
+    """A person added a passkey."""
+
+    name = "users.passkey_added"
+
+
+class PasskeyRenamed(Fact):
+    """A person gave a passkey another name, which the fact does not tell."""
+
+    name = "users.passkey_renamed"
+
+
+class PasskeyRemoved(Fact):
+    """A person removed a passkey."""
+
+    name = "users.passkey_removed"
+
+
 class PreferencesChanged(Fact):
     """Somebody's saved views or chosen columns changed; their names are told, not what is in."""
 
