@@ -1,7 +1,7 @@
 """Connections to directories: TLS always, servers in turn, and nobody waits longer than they may.
 
 The client library blocks, so each piece of work has a thread; what the event loop gives up on it
-ends by shutting the socket down. Addresses are resolved and checked here, never by the library.
+ends by shutting the socket down. Addresses are resolved here, never by the library.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 # Result codes (RFC 4511, appendix A).
-SIZE_LIMIT, NO_SUCH_OBJECT, INVALID_CREDENTIALS, INSUFFICIENT_RIGHTS = 4, 32, 49, 50
+SIZE_LIMIT, NO_SUCH_OBJECT, INVALID_CREDENTIALS = 4, 32, 49
 _BUSY = (51, 52)
 PAGE = 500
 # A server that never ends its pages is no directory.

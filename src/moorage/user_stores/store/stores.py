@@ -1,4 +1,4 @@
-"""The only SQL about user stores and whose their people are."""
+"""User stores: the rows, their mappings and passwords, and which is asked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, any_, column, delete, exists, func, or_, select, table, update
+from sqlalchemy import Select, any_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -14,10 +14,9 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 
-from .errors import UserStoreTaken, UserStoreUnknown
-from .model import (
+from ..errors import UserStoreTaken, UserStoreUnknown
+from ..model import (
     EVERY_DOMAIN,
-    Account,
     Health,
     Mapped,
     Nesting,
@@ -28,9 +27,7 @@ from .model import (
     StoreMode,
     UserStore,
 )
-from .tables import (
-    user_store_accounts,
-    user_store_given,
+from ..tables import (
     user_store_mappings,
     user_store_states,
     user_stores,
@@ -246,209 +243,3 @@ async def any_enabled(tx: Tx) -> bool:
     """Tell whether any store is asked at all."""
     query = select(exists().where(user_stores.c.enabled))
     return bool((await tx.execute(query)).scalar_one())
-
-
-# --- Accounts -------------------------------------------------------------
-
-
-def _accounts() -> Select[Any]:
-    given = (
-        select(func.array_agg(user_store_given.c.permission_group_id))
-        .where(user_store_given.c.user_id == user_store_accounts.c.user_id)
-        .correlate(user_store_accounts)
-        .scalar_subquery()
-        .label("given")
-    )
-    return select(user_store_accounts, given)
-
-
-def _account(row: Any) -> Account:
-    return Account(
-        row.user_id, row.store_id, row.entry_id, row.login, row.closed, frozenset(row.given or ())
-    )
-
-
-async def lock_entry(tx: Tx, store_id: UUID, entry_id: str) -> None:
-    """Let one transaction at a time make an account of an entry."""
-    key = f"moorage.user_store:{store_id}:{entry_id}"
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtext(:key))", {"key": key})
-
-
-async def account_of(tx: Tx, user_id: UUID) -> Account | None:
-    """Find which entry of which store an account belongs to."""
-    row = (await tx.execute(_accounts().where(user_store_accounts.c.user_id == user_id))).first()
-    return None if row is None else _account(row)
-
-
-async def account_for(tx: Tx, store_id: UUID, entry_id: str) -> Account | None:
-    """Find the account of an entry."""
-    query = _accounts().where(
-        user_store_accounts.c.store_id == store_id, user_store_accounts.c.entry_id == entry_id
-    )
-    row = (await tx.execute(query)).first()
-    return None if row is None else _account(row)
-
-
-async def accounts_of(tx: Tx, store_id: UUID) -> list[Account]:
-    """Read every account of a store."""
-    query = _accounts().where(user_store_accounts.c.store_id == store_id)
-    return [_account(row) for row in await tx.execute(query)]
-
-
-async def link(tx: Tx, account: Account) -> None:
-    """Say whose account it is."""
-    await tx.execute(
-        insert(user_store_accounts).values(
-            user_id=account.user_id, store_id=account.store_id, entry_id=account.entry_id,
-            login=account.login, closed=account.closed, seen_at=tx.now,
-        )
-    )  # fmt: skip
-
-
-async def unlink(tx: Tx, user_id: UUID) -> None:
-    """Forget whose account it was."""
-    of_user = user_store_accounts.c.user_id == user_id
-    await tx.execute(delete(user_store_accounts).where(of_user))
-
-
-async def note(tx: Tx, user_id: UUID, *, login: str | None, closed: bool) -> None:
-    """Write down how a person was found in the directory."""
-    values: dict[str, Any] = {"closed": closed}
-    if login is not None:
-        values |= {"login": login, "seen_at": tx.now}
-    await tx.execute(
-        update(user_store_accounts).where(user_store_accounts.c.user_id == user_id).values(values)
-    )
-
-
-async def note_given(tx: Tx, user_id: UUID, permission_group_id: UUID) -> None:
-    """Write down that a mapping put somebody into a group."""
-    await tx.execute(
-        insert(user_store_given)
-        .values(user_id=user_id, permission_group_id=permission_group_id)
-        .on_conflict_do_nothing()
-    )
-
-
-async def forget_given(tx: Tx, user_id: UUID, permission_group_id: UUID) -> None:
-    """Forget that a mapping put somebody into a group."""
-    await tx.execute(
-        delete(user_store_given).where(
-            user_store_given.c.user_id == user_id,
-            user_store_given.c.permission_group_id == permission_group_id,
-        )
-    )
-
-
-async def homes_beyond(tx: Tx, store: UserStore, managed: Reach) -> bool:
-    """Tell whether somebody of a store belongs where `managed` does not reach.
-
-    Membership belongs to the slice of organisations; it must be joined within the statement.
-    """
-    if managed.everywhere:
-        return False
-    groups = table("permission_groups", column("id"), column("organization_id"))
-    members = table(
-        "permission_group_members",
-        column("permission_group_id"),
-        column("kind"),
-        column("member_id"),
-    )
-    query = (
-        select(members.c.member_id)
-        .join(groups, groups.c.id == members.c.permission_group_id)
-        .join(user_store_accounts, user_store_accounts.c.user_id == members.c.member_id)
-        .where(
-            members.c.kind == "user",
-            user_store_accounts.c.store_id == store.id,
-            or_(
-                groups.c.organization_id.is_(None),
-                groups.c.organization_id.not_in(managed.organization_ids),
-            ),
-        )
-        .limit(1)
-    )
-    return (await tx.execute(query)).first() is not None
-
-
-# --- How stores fare ------------------------------------------------------
-
-
-async def note_state(tx: Tx, store_id: UUID, state: State, server: str, error: str) -> bool:
-    """Write down how a store fares; tell whether that is news."""
-    states = user_store_states
-    new = insert(states).values(
-        store_id=store_id, state=state.value, since=tx.now, server=server, error=error[:1_000],
-        sync_asked=False, sync_error="", people=0, changed=0,
-    )  # fmt: skip
-    news = or_(
-        states.c.state != new.excluded.state,
-        states.c.server != new.excluded.server,
-        states.c.error != new.excluded.error,
-    )
-    written = new.on_conflict_do_update(
-        index_elements=[states.c.store_id],
-        set_={
-            "since": func.coalesce(
-                select(states.c.since)
-                .where(states.c.store_id == store_id, states.c.state == state.value)
-                .scalar_subquery(),
-                tx.now,
-            ),
-            "state": state.value,
-            "server": server,
-            "error": error[:1_000],
-        },
-        where=news,
-    ).returning(states.c.since)
-    return (await tx.execute(written)).first() is not None
-
-
-async def exists_still(tx: Tx, store_id: UUID) -> bool:
-    """Tell whether a store is there, and keep it there until the transaction ends."""
-    query = select(user_stores.c.id).where(user_stores.c.id == store_id)
-    return (await tx.execute(query.with_for_update(key_share=True))).first() is not None
-
-
-async def ask_sync(tx: Tx, store_id: UUID) -> None:
-    """Have a store's people read anew soon."""
-    states = user_store_states
-    new = insert(states).values(
-        store_id=store_id, state=State.UNTRIED.value, since=tx.now, server="", error="",
-        sync_asked=True, sync_error="", people=0, changed=0,
-    )  # fmt: skip
-    await tx.execute(
-        new.on_conflict_do_update(index_elements=[states.c.store_id], set_={"sync_asked": True})
-    )
-
-
-async def due(tx: Tx) -> list[UUID]:
-    """Tell whose people are to be read anew now."""
-    states = user_store_states
-    query = (
-        select(user_stores.c.id)
-        .outerjoin(states, states.c.store_id == user_stores.c.id)
-        .where(
-            user_stores.c.enabled,
-            or_(
-                states.c.sync_asked,
-                states.c.synced_at.is_(None),
-                states.c.synced_at + user_stores.c.sync_every <= tx.now,
-            ),
-        )
-        .order_by(user_stores.c.id)
-    )
-    return list((await tx.execute(query)).scalars())
-
-
-async def note_sync(tx: Tx, store_id: UUID, *, people: int, changed: int, error: str) -> None:
-    """Write down how reading a store's people went, and that it was done now."""
-    states = user_store_states
-    values = {
-        "sync_asked": False, "synced_at": tx.now, "sync_error": error[:1_000],
-        "people": people, "changed": changed,
-    }  # fmt: skip
-    new = insert(states).values(
-        store_id=store_id, state=State.UNTRIED.value, since=tx.now, server="", error="", **values
-    )
-    await tx.execute(new.on_conflict_do_update(index_elements=[states.c.store_id], set_=values))
