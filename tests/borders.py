@@ -396,6 +396,24 @@ async def a_source(north: North) -> str:
     return str((await north.make("/sources", body))["id"])
 
 
+@thing("store_id")
+async def a_user_store(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} store",
+        "prefix": MARK,
+        "kind": "openLdap",
+        "servers": ["ldaps://localhost:9"],
+        "base": "dc=example,dc=org",
+    }
+    return str((await north.make("/user-stores", body))["id"])
+
+
+@thing("entry_id")
+async def an_entry(_north: North) -> str:
+    return "whom-the-directory-knows"
+
+
 @thing("broker_id")
 async def a_broker(north: North) -> str:
     body = {"organizationId": north.organization_id, "name": f"{MARK} broker"} | {

@@ -130,6 +130,12 @@ export type DoneRow = Item<'/api/v1/tasks/{task_id}/rows'>
 export type Fact = Extract<Got<'/api/v1/audit'>, object>['items'][number]
 export type Demo = Got<'/api/v1/demo'>
 
+export type UserStore = Item<'/api/v1/user-stores'>
+export type UserStoreBody = Sent<'/api/v1/user-stores', 'post'>
+export type UserStorePatch = Sent<'/api/v1/user-stores/{store_id}', 'patch'>
+export type UserStoreTry = Sent<'/api/v1/user-stores/{store_id}/test', 'post'>
+export type UserStoreTrial = Made<'/api/v1/user-stores/test', 200>
+
 export type Broker = Item<'/api/v1/brokers'>
 export type BrokerBody = Sent<'/api/v1/brokers', 'post'>
 export type BrokerPatch = Sent<'/api/v1/brokers/{broker_id}', 'patch'>

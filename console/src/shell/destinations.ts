@@ -1,6 +1,7 @@
 import {
   type Icon,
   IconActivity,
+  IconAddressBook,
   IconAntenna,
   IconApps,
   IconBell,
@@ -47,6 +48,7 @@ export interface Destination {
     | 'organizations'
     | 'users'
     | 'permissions'
+    | 'userStores'
     | 'apiKeys'
     | 'tasks'
     | 'audit'
@@ -87,6 +89,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/organizations', key: 'organizations', icon: IconBuilding, needs: 'organizations:read' },
       { to: '/users', key: 'users', icon: IconUsers, needs: 'users:read' },
       { to: '/permissions', key: 'permissions', icon: IconUsersGroup, needs: 'users:read' },
+      { to: '/user-stores', key: 'userStores', icon: IconAddressBook, needs: 'users:read' },
       { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
       { to: '/tasks', key: 'tasks', icon: IconActivity },
       { to: '/audit', key: 'audit', icon: IconHistory, needs: 'audit:read' },

@@ -19,7 +19,17 @@ from pydantic.alias_generators import to_camel
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from moorage import brokers, decoders, ingest, ledger, sessions, targets, telemetry, users
+from moorage import (
+    brokers,
+    decoders,
+    ingest,
+    ledger,
+    sessions,
+    targets,
+    telemetry,
+    user_stores,
+    users,
+)
 from moorage.api_gateway import Limits
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
@@ -154,6 +164,8 @@ def build_app(
     app.state.deriver = ingest.Deriver(database, doorbells, workshop)
     app.state.target_kinds = targets.find_kinds()
     app.state.outbound = Outbound(settings.reachable)
+    app.state.directories = user_stores.Directories(app.state.outbound)
+    app.state.outside = user_stores.People(database, sealer, app.state.directories)
     app.state.uplink, app.state.room = uplink, room
     app.router.routes.extend(_included())
     http.install_errors(app)

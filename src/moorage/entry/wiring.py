@@ -19,10 +19,12 @@ from moorage.sources import routes as sources
 from moorage.targets import routes as targets
 from moorage.tasks import routes as tasks
 from moorage.telemetry import routes as telemetry
+from moorage.user_stores import routes as user_stores
 from moorage.users import routes as users
 
 ROUTERS: tuple[APIRouter, ...] = (
     *users.ROUTERS,
+    user_stores.router,
     organizations.router,
     organizations.permissions,
     groups.router,

@@ -10,7 +10,7 @@ from typing import Protocol
 import psycopg
 import structlog
 
-from moorage import decoders, devices, ingest, ledger, targets, telemetry
+from moorage import decoders, devices, ingest, ledger, targets, telemetry, user_stores
 from moorage import tasks as long_work
 from moorage.audit.jobs import Sealing, Sending, system_log_kept
 from moorage.entry import database as databases
@@ -90,6 +90,9 @@ async def serve(settings: Settings, line: Lifeline) -> None:
             work.append(tasks.create_task(_hold(database, "audit-sending", sending, 0)))
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
+            directories = user_stores.Directories(outbound)
+            people = user_stores.Keeper(database, sealer, directories)
+            work.append(tasks.create_task(_hold(database, "user-stores", people, 0)))
             postman = mail.Postman(database, doorbells, sealer, settings.mail_server)
             work.append(tasks.create_task(postman.run()))
             work.append(tasks.create_task(doorbells.run()))

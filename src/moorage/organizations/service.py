@@ -338,6 +338,25 @@ async def admit(tx: Tx, group_id: UUID, user_id: UUID) -> None:
     await _take_in(tx, await store.get_group(tx, group_id, lock=True), MemberKind.USER, user_id)
 
 
+async def enter(tx: Tx, group_id: UUID, user_id: UUID) -> bool:
+    """Put a user into a group that was `givable` to who mapped it; tell whether it was new.
+
+    Raises:
+        PermissionGroupUnknown: it is gone.
+    """
+    group = await store.get_group(tx, group_id, lock=True)
+    return await _take_in(tx, group, MemberKind.USER, user_id)
+
+
+async def leave(tx: Tx, group_id: UUID, user_id: UUID) -> None:
+    """Take a user out of a group that a mapping put them into. Raises LastAdmin."""
+    try:
+        group = await store.get_group(tx, group_id)
+    except PermissionGroupUnknown:
+        return
+    await _take_out(tx, group, MemberKind.USER, user_id)
+
+
 async def homes_of(tx: Tx, user_id: UUID) -> list[UUID | None]:
     """List the organisations a user is a member of; None stands for the installation."""
     return await store.homes_of(tx, user_id)
@@ -351,11 +370,7 @@ async def revoke(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, membe
     """
     group = await get_group(tx, caller, group_id)
     require(caller, Permission.MANAGE_USERS, group.organization_id)
-    if await store.remove_member(tx, group_id, kind, member_id):
-        if group.organization_id is None:
-            await refuse_without_admin(tx)
-        member = {"kind": kind.value, "id": str(member_id)}
-        tx.announce(PermissionRevoked(group_id, group.organization_id, before=member))
+    await _take_out(tx, group, kind, member_id)
 
 
 async def grants_held(
@@ -454,10 +469,19 @@ async def hand_over_application(tx: Tx, organization_id: UUID, application_id: U
     await store.add_application_where_wanted(tx, organization_id, application_id)
 
 
-async def _take_in(tx: Tx, group: PermissionGroup, kind: MemberKind, member_id: UUID) -> None:
-    if await store.add_member(tx, group.id, kind, member_id):
+async def _take_in(tx: Tx, group: PermissionGroup, kind: MemberKind, member_id: UUID) -> bool:
+    if new := await store.add_member(tx, group.id, kind, member_id):
         member = {"kind": kind.value, "id": str(member_id)}
         tx.announce(PermissionGranted(group.id, group.organization_id, after=member))
+    return new
+
+
+async def _take_out(tx: Tx, group: PermissionGroup, kind: MemberKind, member_id: UUID) -> None:
+    if await store.remove_member(tx, group.id, kind, member_id):
+        if group.organization_id is None:
+            await refuse_without_admin(tx)
+        member = {"kind": kind.value, "id": str(member_id)}
+        tx.announce(PermissionRevoked(group.id, group.organization_id, before=member))
 
 
 def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:

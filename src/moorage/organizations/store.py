@@ -383,8 +383,10 @@ async def add_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) 
         insert(permission_group_members)
         .values(permission_group_id=group_id, kind=kind.value, member_id=member_id)
         .on_conflict_do_nothing()
+        # The driver's count is not kept for an INSERT.
+        .returning(permission_group_members.c.member_id)
     )
-    return result.rowcount == 1
+    return result.first() is not None
 
 
 async def member_is_seen(tx: Tx, kind: MemberKind, member_id: UUID, seen: Reach) -> bool:

@@ -1,8 +1,19 @@
 """People, their credentials, and who it is that asks."""
 
-from .errors import CredentialsWrong, UserUnknown
+from .errors import CredentialsWrong, EmailTaken, UserUnknown
 from .facts import ApiKeyIssued, ApiKeyRevoked, SignInRefused, UserChanged, UserErased, UserSignedIn
-from .model import API_KEY_PREFIX, Access, Link, NewApiKey, NewUser, User, Visitor
+from .model import (
+    API_KEY_PREFIX,
+    LONGEST_PASSWORD,
+    Access,
+    Known,
+    Link,
+    NewApiKey,
+    NewUser,
+    User,
+    Visitor,
+)
+from .ports import Outside
 from .service import (
     SigningKeys,
     act_for,
@@ -12,7 +23,9 @@ from .service import (
     deactivate,
     everybody,
     explain,
+    find_by_email,
     first_link,
+    follow,
     grant_admin,
     identify,
     identify_key,
@@ -20,22 +33,29 @@ from .service import (
     link_for,
     list_keys,
     load_signing_keys,
+    read_account,
     recognise_again,
     recover_from_command_line,
     revoke_key,
     seal_anew,
     sign_in_by_link,
+    sign_out_everywhere,
+    take_in,
 )
 
 __all__ = [
     "API_KEY_PREFIX",
+    "LONGEST_PASSWORD",
     "Access",
     "ApiKeyIssued",
     "ApiKeyRevoked",
     "CredentialsWrong",
+    "EmailTaken",
+    "Known",
     "Link",
     "NewApiKey",
     "NewUser",
+    "Outside",
     "SignInRefused",
     "SigningKeys",
     "User",
@@ -51,7 +71,9 @@ __all__ = [
     "deactivate",
     "everybody",
     "explain",
+    "find_by_email",
     "first_link",
+    "follow",
     "grant_admin",
     "identify",
     "identify_key",
@@ -59,9 +81,12 @@ __all__ = [
     "link_for",
     "list_keys",
     "load_signing_keys",
+    "read_account",
     "recognise_again",
     "recover_from_command_line",
     "revoke_key",
     "seal_anew",
     "sign_in_by_link",
+    "sign_out_everywhere",
+    "take_in",
 ]

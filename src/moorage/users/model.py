@@ -171,6 +171,19 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a user store says of somebody who signs in.
+
+    Attributes:
+        decided: whether it is for the store to say; the password kept here counts no more.
+        user_id: who it is; None if it is decided and refused.
+    """
+
+    decided: bool
+    user_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """What an API client holds; the refresh token works once."""
 

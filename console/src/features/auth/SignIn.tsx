@@ -61,7 +61,7 @@ export function SignIn() {
   const [secret, setSecret] = useState('')
   const [tried, setTried] = useState(false)
   const wrong = {
-    email: /^[^@\s]+@[^@\s]+$/.test(email) ? null : t('signIn.emailWrong'),
+    email: /^([^@\s]+@[^@\s]+|[\w.-]+\\[^\\]+)$/.test(email) ? null : t('signIn.nameWrong'),
     password: secret ? null : t('signIn.passwordMissing'),
   }
   const submit = (event: FormEvent) => {
@@ -136,7 +136,7 @@ export function SignIn() {
                 <Stack>
                   <TextInput
                     label={t('signIn.email')}
-                    type="email"
+                    inputMode="email"
                     autoComplete="username"
                     size="md"
                     value={email}

@@ -168,6 +168,17 @@ export const errors = {
       question_malformed: 'Spørgsmålet kan ikke læses: {{reason}}.',
       question_unknown: 'En broker af slagsen {{kind}} spørger ikke om {{question}}.',
     },
+    user_stores: {
+      account_unfit: 'Personen kan ikke få en konto: {{reason}}',
+      entry_unknown: 'Personen findes ikke længere i kataloget.',
+      read_only: 'Kataloget kan kun læses. Personer og deres passwords ændres der.',
+      refused: 'Kataloget afviser: {{reason}}',
+      shared: 'Personer herfra har rettigheder ud over dine organisationer. Spørg en GlobalAdmin.',
+      taken: 'Et andet brugerkatalog har dette navn eller dette præfiks.',
+      too_many: 'Der kan højst være {{limit}} brugerkataloger.',
+      unknown: 'Der er intet brugerkatalog her, som du må se.',
+      unreachable: 'Kataloget kan ikke spørges: {{reason}}',
+    },
     sources: {
       unknown: 'Der er ingen sådan kilde, som du må se.',
       name_taken: 'En anden kilde i organisationen har dette navn.',

@@ -43,6 +43,7 @@ export const frame = {
     systemLog: 'Systemlog',
     tasks: 'Opgaver',
     targets: 'Modtagere',
+    userStores: 'Brugerkataloger',
     users: 'Brugere',
   },
   palette: {
@@ -79,6 +80,7 @@ export const frame = {
     action: 'Log ind',
     email: 'E-mail',
     emailWrong: 'Dette er ikke en e-mailadresse.',
+    nameWrong: 'Skriv en e-mailadresse, eller et brugerkatalog og et navn: katalog\\navn.',
     lead: 'Enheder, hvad de siger, og hvor det ender.',
     linkHelp: 'Intet password endnu? Bed administratoren om et login-link, eller kør',
     password: 'Password',

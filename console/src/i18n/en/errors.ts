@@ -166,6 +166,17 @@ export const errors = {
       question_malformed: 'The question cannot be read: {{reason}}.',
       question_unknown: 'A broker of the kind {{kind}} does not ask for {{question}}.',
     },
+    user_stores: {
+      account_unfit: 'This person cannot have an account: {{reason}}',
+      entry_unknown: 'The directory has no such person any more.',
+      read_only: 'This directory is read-only. Change people, and their passwords, there.',
+      refused: 'The directory refuses: {{reason}}',
+      shared: 'People of this store hold permissions beyond your organizations. Ask a GlobalAdmin.',
+      taken: 'Another user store has this name or this prefix.',
+      too_many: 'There are at most {{limit}} user stores.',
+      unknown: 'There is no such user store that you may see.',
+      unreachable: 'The directory cannot be asked: {{reason}}',
+    },
     sources: {
       unknown: 'There is no such source that you may see.',
       name_taken: 'Another source of the organization has this name.',

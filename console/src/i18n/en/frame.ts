@@ -43,6 +43,7 @@ export const frame = {
     systemLog: 'System log',
     tasks: 'Tasks',
     targets: 'Targets',
+    userStores: 'User stores',
     users: 'Users',
   },
   palette: {
@@ -79,6 +80,7 @@ export const frame = {
     action: 'Sign in',
     email: 'E-mail',
     emailWrong: 'This is not an e-mail address.',
+    nameWrong: 'Type an e-mail address, or a user store and a name: store\\name.',
     lead: 'Devices, what they say, and where it goes.',
     linkHelp: 'No password yet? Ask the administrator for a sign-in link, or run',
     password: 'Password',

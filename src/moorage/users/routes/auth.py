@@ -85,7 +85,10 @@ def let_in(request: Request, response: Response, signed_in: SignedIn) -> None:
              responses=may_fail(CredentialsWrong, SecondFactorNeeded, SecondFactorWrong,
                                 TooManyFailures))  # fmt: skip
 async def sign_in(body: SignInBody, request: Request, response: Response) -> None:
-    """Sign in to the console; the answer sets the session cookie."""
+    r"""Sign in to the console; the answer sets the session cookie.
+
+    A user store may be asked, by the domain of the address or as `prefix\name`.
+    """
     signed_in = await service.sign_in(
         request.app.state.database,
         visitor_of(request),
@@ -94,6 +97,7 @@ async def sign_in(body: SignInBody, request: Request, response: Response) -> Non
         body.password,
         body.to_proof(),
         SessionKind.CONSOLE,
+        request.app.state.outside,
     )
     let_in(request, response, signed_in)
 
@@ -223,6 +227,7 @@ async def change_password(body: PasswordBody, caller: Signed, request: Request) 
         request.app.state.post,
         body.current_password,
         body.new_password,
+        request.app.state.outside,
     )
 
 
@@ -240,6 +245,7 @@ async def make_tokens(body: SignInBody, request: Request, response: Response) ->
         body.password,
         body.to_proof(),
         SessionKind.TOKEN,
+        state.outside,
     )
     response.headers["Cache-Control"] = "no-store"
     return await service.give_tokens(state.database, state.signing_keys, signed_in)

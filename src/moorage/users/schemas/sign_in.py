@@ -10,7 +10,7 @@ from pydantic import Field
 from moorage.kit.http import Body, Instant, Name, Out
 
 from ..model import Proof
-from .words import Email, Password
+from .words import Email, Password, SignInName
 
 Code = Annotated[str, Field(min_length=6, max_length=40)]
 Base64Url = Annotated[str, Field(max_length=16_384, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -65,9 +65,9 @@ class ProofBody(Body):
 
 
 class SignInBody(ProofBody):
-    """An e-mail address, a password and, where it is asked for, a second factor."""
+    """A name, a password and, where it is asked for, a second factor."""
 
-    email: Email
+    email: SignInName
     password: Password
 
 

@@ -11,6 +11,7 @@ from .invitations import (
     withdraw,
 )
 from .keys import change_key, get_key, issue_key, list_keys, revoke_key
+from .outside import find_by_email, follow, read_account, sign_out_everywhere, take_in
 from .passkeys import add_passkey, begin_passkey, rename_passkey
 from .passkeys import are_possible as passkeys_possible
 from .people import (
@@ -88,7 +89,9 @@ __all__ = [
     "erase",
     "everybody",
     "explain",
+    "find_by_email",
     "first_link",
+    "follow",
     "get",
     "get_invitation",
     "get_key",
@@ -111,6 +114,7 @@ __all__ = [
     "my_user",
     "passkeys_possible",
     "prefer",
+    "read_account",
     "recognise_again",
     "recover_from_command_line",
     "refresh",
@@ -126,6 +130,8 @@ __all__ = [
     "sign_in_by_link",
     "sign_in_by_passkey",
     "sign_out",
+    "sign_out_everywhere",
+    "take_in",
     "take_out",
     "withdraw",
     "withheld",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from ..facts import PasswordChanged, SessionEnded, SignInRefused, UserSignedIn
 from ..model import (
     ACCESS_TOKEN,
     Factor,
+    Known,
     LinkKind,
     Proof,
     Session,
@@ -32,6 +34,7 @@ from ..model import (
     Visitor,
     WishKind,
 )
+from ..ports import Outside
 from ..store import counts, factors, people, sessions
 from . import passkeys, passwords
 from .attempts import NOBODY, attempt, confirm, still, take_back, visitor_caller
@@ -53,8 +56,11 @@ async def sign_in(
     password: str,
     proof: Proof,
     kind: SessionKind,
+    outside: Outside | None = None,
 ) -> SignedIn:
-    """Open a session for an e-mail address, a password and, if there is one, a second factor.
+    """Open a session for a name, a password and, if there is one, a second factor.
+
+    The name is an e-mail address, or one of a user store.
 
     The attempt is counted, the password compared, the outcome written, each in its own
     transaction: what is counted and announced stays when the request fails.
@@ -65,11 +71,20 @@ async def sign_in(
         SecondFactorNeeded: so far all is right; nothing is counted.
         SecondFactorWrong: counted as a wrong password is.
     """
+    began = time.monotonic()
     user, password_hash, locks = await attempt(database, visitor, email)
-    right, renewed = await passwords.matches(password, password_hash)
+    known, renewed = Known(decided=False), None
+    if outside is not None:
+        has = password_hash is not None
+        known = await outside.authenticate(email, password, user, has_password=has)
+    if known.decided:
+        right = known.user_id is not None
+    else:
+        right, renewed = await passwords.matches(password, password_hash)
     async with database.begin(visitor_caller(user, email, visitor)) as tx:
-        if user is not None and right:
-            user = await still(tx, user.id)
+        if right and (user_id := known.user_id or (user.id if user else None)):
+            user = await still(tx, user_id)
+            tx.caller = visitor_caller(user, email, visitor)
         let_in = user is not None and right and user.may_sign_in(tx.now)
         wanted, factor = None, None
         if let_in and user is not None:
@@ -79,7 +94,8 @@ async def sign_in(
                     await people.set_password(tx, user.id, renewed)
                 await counts.forget_failures(tx, "account", email)
                 await take_back(tx, visitor)
-                return await _open(tx, user, kind, visitor, by="password", factor=factor)
+                by = "user store" if known.decided else "password"
+                return await _open(tx, user, kind, visitor, by=by, factor=factor)
         if wanted is not None and not proof.given:
             await take_back(tx, visitor, email)
         else:
@@ -91,6 +107,8 @@ async def sign_in(
                 await counts.wish(tx, WishKind.LOCKED, email, visitor.address)
     if wanted is not None:
         raise SecondFactorWrong if proof.given else wanted
+    if outside is not None:
+        await outside.even_out(began)
     raise CredentialsWrong
 
 
@@ -233,8 +251,9 @@ async def change_password(
     post: Post,
     current: str | None,
     new: str,
+    outside: Outside | None = None,
 ) -> None:
-    """Set the caller's password and end their other sessions.
+    """Set the caller's password, where it is kept, and end their other sessions.
 
     The current one is not asked for when there is none, or within fifteen minutes of a sign-in
     by link: that is how a forgotten password is replaced.
@@ -246,10 +265,17 @@ async def change_password(
     async with database.begin(caller) as tx:
         user = await my_user(tx, caller)
     await passwords.check(new, user.email, user.name, pointer="/newPassword")
-    await confirm(database, caller, visitor, current)
-    made = await passwords.make(new)
+    made = None
+    if outside is not None and await outside.keeps_password_of(user.id):
+        # What is tried there counts as what is tried here.
+        await attempt(database, visitor, user.label)
+        await outside.change_password(user.id, current, new)
+    else:
+        await confirm(database, caller, visitor, current)
+        made = await passwords.make(new)
     async with database.begin(caller) as tx:
-        await people.set_password(tx, user.id, made)
+        if made is not None:
+            await people.set_password(tx, user.id, made)
         await counts.forget_failures(tx, "account", user.label)
         ended = await sessions.remove_all(tx, user.id, but=caller.session_id)
         after = {"password": "***", "sessionsEnded": len(ended)}
