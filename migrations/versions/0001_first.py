@@ -925,6 +925,69 @@ def upgrade() -> None:
     )
     op.create_index(op.f("user_sessions_user_id_idx"), "user_sessions", ["user_id"], unique=False)
     op.create_table(
+        "user_stores",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("servers", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("authority", sa.Text(), nullable=True),
+        sa.Column("bind_name", sa.Text(), nullable=False),
+        sa.Column("sealed_password", sa.LargeBinary(), nullable=True),
+        sa.Column("base", sa.Text(), nullable=False),
+        sa.Column("new_base", sa.Text(), nullable=False),
+        sa.Column("user_filter", sa.Text(), nullable=False),
+        sa.Column("group_base", sa.Text(), nullable=False),
+        sa.Column("attributes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("nesting", sa.Text(), nullable=True),
+        sa.Column("domains", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("new_accounts", sa.Text(), nullable=False),
+        sa.Column("link_by_email", sa.Boolean(), nullable=False),
+        sa.Column("timeout_s", sa.Integer(), nullable=False),
+        sa.Column("sync_every", sa.Interval(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('openLdap', 'activeDirectory')", name=op.f("user_stores_kind_check")
+        ),
+        sa.CheckConstraint(
+            "mode IN ('readOnly', 'readWrite')", name=op.f("user_stores_mode_check")
+        ),
+        sa.CheckConstraint(
+            "organization_id IS NULL OR NOT '*' = ANY (domains)",
+            name=op.f("user_stores_domains_check"),
+        ),
+        sa.CheckConstraint(
+            "organization_id IS NULL OR NOT link_by_email", name=op.f("user_stores_link_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("user_stores_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("user_stores_pkey")),
+    )
+    op.create_index(
+        "user_stores_name_key",
+        "user_stores",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_index(
+        op.f("user_stores_organization_id_idx"), "user_stores", ["organization_id"], unique=False
+    )
+    op.create_index(
+        "user_stores_prefix_key", "user_stores", [sa.literal_column("lower(prefix)")], unique=True
+    )
+    op.create_table(
         "user_totps",
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
@@ -1455,6 +1518,82 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("user_spent_tokens_session_id_idx"), "user_spent_tokens", ["session_id"], unique=False
+    )
+    op.create_table(
+        "user_store_accounts",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("store_id", sa.Uuid(), nullable=False),
+        sa.Column("entry_id", sa.Text(), nullable=False),
+        sa.Column("login", sa.Text(), nullable=False),
+        sa.Column("closed", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["store_id"],
+            ["user_stores.id"],
+            name=op.f("user_store_accounts_store_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("user_store_accounts_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("user_store_accounts_pkey")),
+        sa.UniqueConstraint("store_id", "entry_id", name="user_store_accounts_entry_key"),
+    )
+    op.create_table(
+        "user_store_mappings",
+        sa.Column("store_id", sa.Uuid(), nullable=False),
+        sa.Column("directory_group", sa.Text(), nullable=False),
+        sa.Column("permission_group_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["permission_group_id"],
+            ["permission_groups.id"],
+            name=op.f("user_store_mappings_permission_group_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["store_id"],
+            ["user_stores.id"],
+            name=op.f("user_store_mappings_store_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "store_id",
+            "directory_group",
+            "permission_group_id",
+            name=op.f("user_store_mappings_pkey"),
+        ),
+    )
+    op.create_index(
+        op.f("user_store_mappings_permission_group_id_idx"),
+        "user_store_mappings",
+        ["permission_group_id"],
+        unique=False,
+    )
+    op.create_table(
+        "user_store_states",
+        sa.Column("store_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("sync_asked", sa.Boolean(), nullable=False),
+        sa.Column("synced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sync_error", sa.Text(), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("changed", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('untried', 'reached', 'failing')", name=op.f("user_store_states_state_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["store_id"],
+            ["user_stores.id"],
+            name=op.f("user_store_states_store_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("store_id", name=op.f("user_store_states_pkey")),
     )
     op.create_table(
         "device_contacts",
@@ -2286,6 +2425,32 @@ def upgrade() -> None:
     )
     op.create_index(
         "telemetry_staged_generation", "telemetry_staged", ["generation", "device"], unique=False
+    )
+    op.create_table(
+        "user_store_given",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("permission_group_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["permission_group_id"],
+            ["permission_groups.id"],
+            name=op.f("user_store_given_permission_group_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["user_store_accounts.user_id"],
+            name=op.f("user_store_given_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "user_id", "permission_group_id", name=op.f("user_store_given_pkey")
+        ),
+    )
+    op.create_index(
+        op.f("user_store_given_permission_group_id_idx"),
+        "user_store_given",
+        ["permission_group_id"],
+        unique=False,
     )
     op.create_table(
         "device_identifiers",
