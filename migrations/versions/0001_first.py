@@ -84,11 +84,114 @@ def upgrade() -> None:
         postgresql_where=sa.text("number IS NULL"),
     )
     op.create_table(
+        "ingest_demands",
+        sa.Column("door", sa.Uuid(), nullable=False),
+        sa.Column("owner", sa.Uuid(), nullable=False),
+        sa.Column("quota", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Float(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("door", "owner", "quota", name=op.f("ingest_demands_pkey")),
+    )
+    op.create_table(
+        "ingest_refusals",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("protocol", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=True),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("application_id", sa.Uuid(), nullable=True),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("ingest_refusals_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("ingest_refusals_digest_key")),
+    )
+    op.create_index("ingest_refusals_last", "ingest_refusals", ["last_at"], unique=False)
+    op.create_index(
+        "ingest_refusals_organization",
+        "ingest_refusals",
+        ["organization_id", "last_at"],
+        unique=False,
+    )
+    op.create_table(
+        "ingest_shed",
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("reason", name=op.f("ingest_shed_pkey")),
+    )
+    op.create_table(
+        "ingest_usage",
+        sa.Column("owner", sa.Uuid(), nullable=False),
+        sa.Column("quota", sa.Text(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner", "quota", name=op.f("ingest_usage_pkey")),
+    )
+    op.create_table(
         "job_runs",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("job_runs_pkey")),
     )
+    op.create_table(
+        "ledger_derived",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "partition", "first", name=op.f("ledger_derived_pkey")),
+        postgresql_partition_by="RANGE (day)",
+    )
+    op.create_table(
+        "ledger_keys",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("ledger_keys_pkey")),
+    )
+    op.create_index("ledger_keys_at", "ledger_keys", ["at"], unique=False)
+    op.create_table(
+        "ledger_partitions",
+        sa.Column("log", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "partition", name=op.f("ledger_partitions_pkey")),
+    )
+    op.create_table(
+        "ledger_positions",
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("log", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "log", "partition", name=op.f("ledger_positions_pkey")),
+    )
+    op.create_table(
+        "ledger_raw",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "partition", "first", name=op.f("ledger_raw_pkey")),
+        postgresql_partition_by="RANGE (day)",
+    )
+    op.create_table(
+        "ledger_writers",
+        sa.Column("writer", sa.Uuid(), nullable=False),
+        sa.Column("log", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("writer", "log", "partition", name=op.f("ledger_writers_pkey")),
+    )
+    op.create_index("ledger_writers_at", "ledger_writers", ["at"], unique=False)
     op.create_table(
         "mails",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -148,6 +251,31 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("sealing_keys_pkey")),
     )
+    op.create_table(
+        "session_listeners",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("follows", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("session_listeners_pkey")),
+        sa.UniqueConstraint("name", name=op.f("session_listeners_name_key")),
+    )
+    op.create_table(
+        "session_passed",
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("passed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "application_id", "listener_id", "place", name=op.f("session_passed_pkey")
+        ),
+    )
+    op.create_index("session_passed_passed_at", "session_passed", ["passed_at"], unique=False)
     op.create_table(
         "system_log",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -320,6 +448,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("users_pkey")),
     )
     op.create_index("users_email_key", "users", [sa.literal_column("lower(email)")], unique=True)
+    op.create_table(
+        "brokers",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("certified", sa.Boolean(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("issuer", sa.Text(), nullable=True),
+        sa.Column("sealed_secrets", sa.LargeBinary(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("mosquitto_hash", sa.Text(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("previous_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("brokers_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("brokers_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("brokers_digest_key")),
+    )
+    op.create_index(
+        "brokers_name_key",
+        "brokers",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
     op.create_table(
         "decoders",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -671,6 +835,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", name=op.f("user_totps_pkey")),
     )
     op.create_table(
+        "broker_contacts",
+        sa.Column("broker_id", sa.Uuid(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["broker_id"],
+            ["brokers.id"],
+            name=op.f("broker_contacts_broker_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("broker_id", name=op.f("broker_contacts_pkey")),
+    )
+    op.create_table(
         "decoder_problems",
         sa.Column("decoder_id", sa.Uuid(), nullable=False),
         sa.Column("device_number", sa.Integer(), autoincrement=False, nullable=False),
@@ -973,6 +1149,81 @@ def upgrade() -> None:
         "permission_group_members",
         ["kind", "member_id"],
         unique=False,
+    )
+    op.create_table(
+        "session_shared_retained",
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["application_id"],
+            ["groups.id"],
+            name=op.f("session_shared_retained_application_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "application_id", "topic", name=op.f("session_shared_retained_pkey")
+        ),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index(
+        "session_shared_retained_expires", "session_shared_retained", ["expires_at"], unique=False
+    )
+    op.create_table(
+        "sources",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("broker_id", sa.Uuid(), nullable=True),
+        sa.Column("front", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("user_name", sa.Text(), nullable=False),
+        sa.Column("keep_alive_s", sa.Integer(), nullable=False),
+        sa.Column("authority", sa.Text(), nullable=True),
+        sa.Column("client_certificate", sa.Text(), nullable=True),
+        sa.Column("subscriptions", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("called_by", sa.Text(), nullable=False),
+        sa.Column("identifier_kind", sa.Text(), nullable=False),
+        sa.Column("inbox_id", sa.Uuid(), nullable=True),
+        sa.Column("secret_names", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("sealed_secrets", sa.LargeBinary(), nullable=True),
+        sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "(broker_id IS NULL) = (front IS NULL)", name=op.f("sources_front_check")
+        ),
+        sa.CheckConstraint(
+            "organization_id IS NOT NULL OR front IS NOT NULL",
+            name=op.f("sources_organization_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["broker_id"], ["brokers.id"], name=op.f("sources_broker_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["inbox_id"], ["groups.id"], name=op.f("sources_inbox_id_fkey"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("sources_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("sources_pkey")),
+        sa.UniqueConstraint("broker_id", name=op.f("sources_broker_id_key")),
+    )
+    op.create_index(op.f("sources_inbox_id_idx"), "sources", ["inbox_id"], unique=False)
+    op.create_index(
+        "sources_name_key",
+        "sources",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
     )
     op.create_table(
         "targets",
@@ -1371,6 +1622,23 @@ def upgrade() -> None:
     )
     op.create_index("device_versions_until", "device_versions", ["until"], unique=False)
     op.create_table(
+        "ledger_blocks",
+        sa.Column("device", sa.Integer(), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device"],
+            ["devices.number"],
+            name=op.f("ledger_blocks_device_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device", "partition", "first", name=op.f("ledger_blocks_pkey")),
+    )
+    op.create_index("ledger_blocks_day", "ledger_blocks", ["day"], unique=False)
+    op.create_table(
         "notices",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -1433,6 +1701,297 @@ def upgrade() -> None:
         ["opened_at", "id"],
         unique=False,
         postgresql_where=sa.text("state <> 'cleared'"),
+    )
+    op.create_table(
+        "operations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("device_number", sa.Integer(), nullable=False),
+        sa.Column("application_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column(
+            "payload", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answer_within", sa.Interval(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "result", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("port", sa.SmallInteger(), nullable=True),
+        sa.Column("encoded", sa.LargeBinary(), nullable=True),
+        sa.Column("decoder_id", sa.Uuid(), nullable=True),
+        sa.Column("decoder_hash", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('command', 'config', 'message', 'info', 'profile', 'policy')",
+            name=op.f("operations_kind_check"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('pending', 'sent', 'inProgress', 'completed', 'error', 'notNow', 'repeated', 'cancelled', 'expired', 'timedOut')",
+            name=op.f("operations_state_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["device_id", "application_id", "organization_id"],
+            ["devices.id", "devices.application_id", "devices.organization_id"],
+            name="operations_device_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("operations_pkey")),
+    )
+    op.create_index(
+        "operations_due",
+        "operations",
+        ["expires_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending', 'sent', 'inProgress', 'notNow')"),
+    )
+    op.create_index(
+        "operations_finished",
+        "operations",
+        ["finished_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
+    op.create_index(
+        "operations_of_application", "operations", ["application_id", "created_at"], unique=False
+    )
+    op.create_index("operations_of_device", "operations", ["device_id", "created_at"], unique=False)
+    op.create_index(
+        "operations_of_organization", "operations", ["organization_id", "created_at"], unique=False
+    )
+    op.create_index(
+        "operations_open",
+        "operations",
+        ["device_number", "id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending', 'sent', 'inProgress', 'notNow')"),
+    )
+    op.create_table(
+        "session_homes",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=True),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["listener_id"],
+            ["session_listeners.id"],
+            name=op.f("session_homes_listener_id_fkey"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_homes_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("session_homes_pkey")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index(
+        "session_homes_listener",
+        "session_homes",
+        ["listener_id"],
+        unique=False,
+        postgresql_where=sa.text("listener_id IS NOT NULL"),
+    )
+    op.create_table(
+        "session_kept",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.Column("expiry_s", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("shares", sa.Boolean(), nullable=False),
+        sa.Column("will_delay_s", sa.Integer(), nullable=True),
+        sa.Column("will_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_kept_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "client_id", name=op.f("session_kept_pkey")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index("session_kept_expires", "session_kept", ["expires_at"], unique=False)
+    op.create_index(
+        "session_kept_shares", "session_kept", ["number"], unique=False, postgresql_where="shares"
+    )
+    op.create_index(
+        "session_kept_will",
+        "session_kept",
+        ["will_at"],
+        unique=False,
+        postgresql_where=sa.text("will_at IS NOT NULL"),
+    )
+    op.create_table(
+        "session_packets",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("dropped", sa.Integer(), nullable=False),
+        sa.Column("packets", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_packets_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "listener_id", "n", name=op.f("session_packets_pkey")),
+        prefixes=["UNLOGGED"],
+    )
+    op.create_table(
+        "session_presence",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=False),
+        sa.Column("connected", sa.Boolean(), nullable=False),
+        sa.Column("connected_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_contact_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disconnected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=True),
+        sa.Column("protocol", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("tls", sa.Boolean(), nullable=False),
+        sa.Column(
+            "terms", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column(
+            "figures", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("measured_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_presence_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "client_id", name=op.f("session_presence_pkey")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index(
+        "session_presence_connected",
+        "session_presence",
+        ["listener_id"],
+        unique=False,
+        postgresql_where="connected",
+    )
+    op.create_index(
+        "session_presence_gone",
+        "session_presence",
+        ["disconnected_at"],
+        unique=False,
+        postgresql_where=sa.text("NOT connected"),
+    )
+    op.create_table(
+        "session_retained",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_retained_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "topic", name=op.f("session_retained_pkey")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index("session_retained_expires", "session_retained", ["expires_at"], unique=False)
+    op.create_table(
+        "session_watches",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("caller_id", sa.Uuid(), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("alive_until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["devices.number"],
+            name=op.f("session_watches_number_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("session_watches_pkey")),
+    )
+    op.create_index("session_watches_number", "session_watches", ["number"], unique=False)
+    op.create_table(
+        "source_devices",
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("device", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device"],
+            ["devices.number"],
+            name=op.f("source_devices_device_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["source_id"],
+            ["sources.id"],
+            name=op.f("source_devices_source_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("source_id", "device", name=op.f("source_devices_pkey")),
+    )
+    op.create_index("source_devices_of_device", "source_devices", ["device"], unique=False)
+    op.create_table(
+        "source_log",
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("n", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=True),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("excerpt", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["source_id"],
+            ["sources.id"],
+            name=op.f("source_log_source_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("source_id", "n", name=op.f("source_log_pkey")),
+    )
+    op.create_table(
+        "source_states",
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("connected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_message_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.BigInteger(), nullable=False),
+        sa.Column("repeated", sa.BigInteger(), nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.Column("beat_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("session_number", sa.BigInteger(), nullable=False),
+        sa.Column("subscribed", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('idle', 'connected', 'failing')", name=op.f("source_states_state_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["source_id"],
+            ["sources.id"],
+            name=op.f("source_states_source_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("source_id", name=op.f("source_states_pkey")),
     )
     op.create_table(
         "target_counts",
