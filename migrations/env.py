@@ -23,6 +23,7 @@ for package in pkgutil.walk_packages(moorage.__path__, "moorage.", _missing):
         "moorage.kit.facts",
         "moorage.kit.secrets",
         "moorage.kit.jobs",
+        "moorage.kit.mail",
     ):
         importlib.import_module(package.name)
 
