@@ -123,9 +123,9 @@ fuzz-flow: install .cache/fuzz.stamp ## Fuzz the engine's reader of JSON lines w
 bench: install ## Measure; prints machine, method and figures
 	$(BIN)/python -m bench
 
-bench-mqtt: install ## Measure the broker beside Mosquitto
+bench-mqtt: install ## Measure broker and door beside Mosquitto
 	scripts/system-packages test
-	$(BIN)/python -m bench broker
+	$(BIN)/python -m bench broker door
 
 bench-flow: install $(VENV)/siddhi.stamp ## Measure the event engine beside the real Siddhi
 	scripts/system-packages siddhi

@@ -2,8 +2,9 @@
 
 `moorage listen --lab` is what is measured: the door's own broker and sockets, open to everybody and
 without a database, so that neither side keeps anything. What it costs to keep (a message in the
-ledger before its PUBACK) is measured by `mqtt`. Every row is measured `ROUNDS` times on each side,
-one after the other; what is printed are medians, and the ratio of Moorage to Mosquitto.
+ledger before its PUBACK, its devices told apart) is measured by `door`. Every row is measured
+`ROUNDS` times on each side, one after the other; what is printed are medians, and the ratio of
+Moorage to Mosquitto.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class Row:
     more_is_better: bool = True
 
 
-def _rate(outcome: Outcome, _cpu_s: float) -> float:
+def rate(outcome: Outcome, _cpu_s: float) -> float:
+    """Give what happened in a second."""
     return outcome.count / (outcome.ended - outcome.began)
 
 
@@ -77,7 +79,7 @@ def _p99(outcome: Outcome, _cpu_s: float) -> float:
 
 
 def _publish(name: str, **task: object) -> Row:
-    return Row(name, {"mode": "publish", **task}, _rate, "messages/s")
+    return Row(name, {"mode": "publish", **task}, rate, "messages/s")
 
 
 def rows(authority: str, certificate: str, key: str) -> list[Row]:
@@ -96,11 +98,11 @@ def rows(authority: str, certificate: str, key: str) -> list[Row]:
         _publish("fan-out to 100, QoS 1", publishers=1, subscribers=100, qos=1),
         _publish("50 to 20, QoS 0", publishers=50, subscribers=20),
         _publish("50 to 20, QoS 1", publishers=50, subscribers=20, qos=1),
-        Row("connects, plain", {"mode": "connect", "publishers": 50}, _rate, "a second"),
-        Row("connects, TLS", {"mode": "connect", "publishers": 20, **tls}, _rate, "a second"),
+        Row("connects, plain", {"mode": "connect", "publishers": 50}, rate, "a second"),
+        Row("connects, TLS", {"mode": "connect", "publishers": 20, **tls}, rate, "a second"),
         Row("connects, TLS resumed", {"mode": "connect", "publishers": 20, "resume": True, **tls},
-            _rate, "a second"),
-        Row("connects, mutual TLS", {"mode": "connect", "publishers": 20, **mutual}, _rate,
+            rate, "a second"),
+        Row("connects, mutual TLS", {"mode": "connect", "publishers": 20, **mutual}, rate,
             "a second"),
         Row("10,000 messages/s to 1, QoS 1: p99",
             {"mode": "paced", "publishers": 100, "qos": 1, "rate": 10_000.0}, _p99, "ms", False),
@@ -119,7 +121,7 @@ def main(seconds: float) -> None:
         authority.files("localhost")
         certificate, key = authority.files("client")
         ours = stack.enter_context(_moorage(made))
-        theirs = stack.enter_context(_mosquitto(made))
+        theirs = stack.enter_context(mosquitto(made))
         print(f"  {'':<36}{'Moorage':>12}{'Mosquitto':>12}{'':<12}{'ratio':>8}"
               f"{'CPU µs each':>16}{'ratio':>8}")  # fmt: skip
         for row in rows(str(trust), str(certificate), str(key)):
@@ -134,7 +136,7 @@ def _compare(row: Row, seconds: float, *brokers: Broker) -> None:
     lost: dict[str, int] = {broker.name: 0 for broker in brokers}
     for _ in range(ROUNDS):
         for broker in brokers:
-            outcome, cpu_s = _run(row.task, seconds, broker)
+            outcome, cpu_s = run(row.task, seconds, broker)
             figures[broker.name].append(row.figure(outcome, cpu_s))
             costs[broker.name].append(cpu_s / max(outcome.count, 1) * 1e6)
             lost[broker.name] += outcome.lost
@@ -149,14 +151,15 @@ def _compare(row: Row, seconds: float, *brokers: Broker) -> None:
             print(f"    {name} did not deliver {count:,} messages")
 
 
-def _run(task: dict[str, object], seconds: float, broker: Broker) -> tuple[Outcome, float]:
+def run(task: dict[str, object], seconds: float, broker: Broker) -> tuple[Outcome, float]:
+    """Do a task, and give what came of it and the CPU seconds of the broker."""
     port = broker.tls_port if task.get("authority") else broker.port
     wanted = Task(port=port, seconds=seconds, **task)  # type: ignore[arg-type]
     with Swarm(wanted) as load:
-        before = _cpu(broker)
+        before = cpu(broker)
         load.start()
         outcome = load.result()
-        return outcome, _cpu(broker) - before
+        return outcome, cpu(broker) - before
 
 
 def _storm(name: str, authority: str | None, *brokers: Broker) -> None:
@@ -178,7 +181,8 @@ def _storm(name: str, authority: str | None, *brokers: Broker) -> None:
         time.sleep(2)
 
 
-def _cpu(broker: Broker) -> float:
+def cpu(broker: Broker) -> float:
+    """Give the CPU seconds that a broker has spent."""
     return sum(spent.total_s for spent in times(dict.fromkeys(broker.processes(), "")).values())
 
 
@@ -196,12 +200,13 @@ def _moorage(made: Path) -> Iterator[Broker]:
         "MOORAGE_MQTT_LAB_WEBSOCKET_PORT": str(websocket_port),
         **{f"MOORAGE_TLS_{name}": str(made / file) for name, file in files.items()},
     }
-    with _process(command, made / "moorage.log", port, environment) as pid:
+    with process(command, made / "moorage.log", port, environment) as pid:
         yield Broker("Moorage", pid, port, tls_port)
 
 
 @contextlib.contextmanager
-def _mosquitto(made: Path) -> Iterator[Broker]:
+def mosquitto(made: Path) -> Iterator[Broker]:
+    """Run Mosquitto for everybody, plain and over TLS; `made` has the files of an authority."""
     port, tls_port = free_ports(2)
     configuration = made / "mosquitto.conf"
     configuration.write_text(
@@ -212,12 +217,12 @@ def _mosquitto(made: Path) -> Iterator[Broker]:
         f"certfile {made}/localhost.crt\nkeyfile {made}/localhost.key\n"
     )
     command = ["/usr/sbin/mosquitto", "-c", str(configuration)]
-    with _process(command, made / "mosquitto.log", port) as pid:
+    with process(command, made / "mosquitto.log", port) as pid:
         yield Broker("Mosquitto", pid, port, tls_port)
 
 
 @contextlib.contextmanager
-def _process(
+def process(
     command: list[str], output: Path, port: int, environment: dict[str, str] | None = None
 ) -> Iterator[int]:
     with output.open("wb") as log:

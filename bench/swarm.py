@@ -50,6 +50,8 @@ class Task(msgspec.Struct, kw_only=True):
         certificate, key: PEM files of the clients, for mutual TLS.
         resume: whether a TLS client resumes the session of one that came before.
         stay: how many come and stay, instead of coming and going for `seconds`.
+        keys: the user names of the clients, in order; nobody has one if there are none.
+        topic: what the publishers' topics begin with.
     """
 
     mode: str
@@ -65,6 +67,8 @@ class Task(msgspec.Struct, kw_only=True):
     key: str | None = None
     resume: bool = False
     stay: int = 0
+    keys: list[str] = []
+    topic: str = "bench"
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -125,9 +129,13 @@ class Client:
 # --- Connecting -----------------------------------------------------------
 
 
-def connect_packet(client_id: str) -> bytes:
-    """Make a CONNECT of MQTT 3.1.1: clean session, kept alive 300 s."""
-    return packet(0x10, text(b"MQTT") + b"\x04\x02\x01\x2c" + text(client_id.encode()))
+def connect_packet(task: Task, number: int) -> bytes:
+    """Make a client's CONNECT of MQTT 3.1.1: clean session, kept alive 300 s."""
+    client_id = text(b"swarm-%d" % number)
+    if not task.keys:
+        return packet(0x10, text(b"MQTT") + b"\x04\x02\x01\x2c" + client_id)
+    key = text(task.keys[number % len(task.keys)].encode())
+    return packet(0x10, text(b"MQTT") + b"\x04\x82\x01\x2c" + client_id + key)
 
 
 def context_of(task: Task) -> ssl.SSLContext | None:
@@ -154,7 +162,7 @@ def dial(task: Task, context: ssl.SSLContext | None, number: int) -> socket.sock
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if context is not None:
         sock = context.wrap_socket(sock, server_hostname="localhost")
-    sock.sendall(connect_packet(f"swarm-{number}"))
+    sock.sendall(connect_packet(task, number))
     if (answer := sock.recv(4)) != b"\x20\x02\0\0":
         raise ConnectionError(f"Client {number} was refused: {answer.hex()}.")
     return sock
@@ -167,19 +175,24 @@ def subscribe(sock: socket.socket, topic_filter: str, qos: int) -> None:
         raise ConnectionError(f"The subscription was refused: {answer.hex()}.")
 
 
-def topic_of(number: int) -> bytes:
+def topic_of(task: Task, number: int) -> bytes:
     """Give a publisher's topic; all have the same length."""
-    return b"bench/%05d" % number
+    return f"{task.topic}/{number:05}".encode()
 
 
 def chunk_of(number: int, task: Task) -> bytes:
     """Make what a publisher sends at a time."""
-    topic, payload = text(topic_of(number)), b"x" * task.payload_bytes
+    topic, payload = text(topic_of(task, number)), payload_of(task)
     made = []
     for turn in range(1, WINDOW + 1):
         packet_id = turn.to_bytes(2, "big") if task.qos else b""
         made.append(packet(0x30 | task.qos << 1, topic + packet_id + payload))
     return b"".join(made)
+
+
+def payload_of(task: Task) -> bytes:
+    """Make a payload of the task's size; JSON, since a platform looks into it."""
+    return b'{"x":1' + b" " * (task.payload_bytes - 7) + b"}"
 
 
 _RELEASE = b"".join(bytes([PUBREL, 2]) + n.to_bytes(2, "big") for n in range(1, WINDOW + 1))
@@ -237,13 +250,13 @@ class Subscribers:
 
     def __init__(self, task: Task, context: ssl.SSLContext | None) -> None:
         self.qos = task.qos
-        variable = text(topic_of(0)) + bytes(2 * (task.qos > 0)) + bytes(task.payload_bytes)
+        variable = text(topic_of(task, 0)) + bytes(2 * (task.qos > 0)) + bytes(task.payload_bytes)
         self.size = len(packet(0x30, variable))
         self.id_at = self.size - task.payload_bytes - 2
         self.by_fd: dict[int, Client] = {}
         for number in range(task.subscribers):
             sock = dial(task, context, task.publishers + number)
-            subscribe(sock, "bench/#", task.qos)
+            subscribe(sock, f"{task.topic}/#", task.qos)
             sock.setblocking(False)
             self.by_fd[sock.fileno()] = Client(sock)
         self.bytes = 0
@@ -423,7 +436,7 @@ class Coming:
         sock.bind(source(number))
         sock.connect_ex(("127.0.0.1", task.port))
         self.fd, self._sock = sock.fileno(), sock
-        self._hello = connect_packet(f"swarm-{number}")
+        self._hello = connect_packet(task, number)
         self._context, self._resume = context, task.resume
         self._secured = context is None
         self._said = False

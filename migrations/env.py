@@ -12,7 +12,13 @@ from sqlalchemy import Connection, text
 import moorage
 from moorage.kit.tables import metadata
 
-for package in pkgutil.walk_packages(moorage.__path__, "moorage."):
+
+def _missing(name: str) -> None:
+    # What cannot be imported would be a package without tables, and its tables would be dropped.
+    raise ImportError(f"{name} cannot be imported; `make install` mends what is not installed.")
+
+
+for package in pkgutil.walk_packages(moorage.__path__, "moorage.", _missing):
     if package.name.endswith(".tables") or package.name in (
         "moorage.kit.facts",
         "moorage.kit.secrets",

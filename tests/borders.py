@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 from httpx2 import AsyncClient
 
+from authenticator import Authenticator, add
 from moorage import notifications, tasks
 from moorage.audit import service as audit
 from moorage.audit.model import Content as Sent
@@ -211,6 +212,18 @@ async def a_member_kind(_north: North) -> str:
 @thing("session_id")
 async def a_session(north: North) -> str:
     return str((await north.admin.get("/api/v1/auth/me")).json()["sessionId"])
+
+
+@thing("/api/v1/users/{user_id}/sessions/{session_id}")
+async def a_session_of_the_user(north: North) -> str:
+    client = await north.world.sign_in(f"{MARK}-user@example.org")
+    return str((await client.get("/api/v1/auth/me")).json()["sessionId"])
+
+
+@thing("passkey_id")
+async def a_passkey(north: North) -> str:
+    client = await north.world.person(f"{MARK}-keys@example.org", None)
+    return str((await add(client, Authenticator(), f"{MARK} passkey")).json()["id"])
 
 
 @thing("key_id")

@@ -72,6 +72,7 @@ class MemoryHost:
         self.wait_s = 0.0
         self.crowded: Wait | None = None
         self.inside = 0
+        self.queue: tuple[int, int] | None = None
         self.asked_for_commands = 0
         self.took: list[UUID] = []
         self._relieved: list[Callable[[], None]] = []
@@ -127,6 +128,12 @@ class MemoryHost:
             raise NobodyKnown
         return self.senders[name]
 
+    async def sender_of(self, device: int) -> Sender | None:
+        await asyncio.sleep(0)
+        if self.failing:
+            raise StoreDown
+        return next((one for one in self.senders.values() if one.number == device), None)
+
     def children(self, sender: Sender) -> Mapping[str, Sender]:
         return self.behind if sender.is_gateway else {}
 
@@ -147,6 +154,9 @@ class MemoryHost:
         if self.crowded is None:
             self.inside += 1
         return self.crowded
+
+    def queue_of(self, sender: Sender | Service) -> tuple[int, int] | None:
+        return self.queue
 
     def leave(self, sender: Sender | Service) -> None:
         self.inside -= 1

@@ -89,10 +89,14 @@ def test_every_sort_of_plugin_has_a_heading() -> None:
 # They find out who calls.
 BEFORE_ANYBODY_IS_KNOWN = {
     "devices.redeem_claim",
+    "users.ask_reset",
+    "users.begin_passkey_sign_in",
     "users.give_tokens",
     "users.refresh",
+    "users.reset_password",
     "users.sign_in",
     "users.sign_in_by_link",
+    "users.sign_in_by_passkey",
 }
 # What reads or writes for somebody begins with one of these, then says for whom.
 DOORS = {"tx", "database", "workshop"}

@@ -22,6 +22,7 @@ from moorage.entry.settings import Settings, read
 from moorage.kit.caller import Caller, CallerKind, Grant
 from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
+from moorage.kit.mail import Postman
 from moorage.kit.secrets import load_sealer
 from moorage.organizations import (
     MemberKind,
@@ -32,6 +33,7 @@ from moorage.organizations import (
     Role,
 )
 from moorage.users import NewUser, User
+from moorage.users import jobs as users_jobs
 
 ROOT_KEY = bytes(range(32))
 WIDE = Limits(signed=Rate(100_000, 10_000), unsigned=Rate(100_000, 10_000))
@@ -43,9 +45,9 @@ OPERATOR = Caller(
 _document: dict[str, Any] = {}
 
 
-def settings_of(directory: Path) -> Settings:
+def settings_of(directory: Path, **environment: str) -> Settings:
     """Give settings of a directory with nothing in it."""
-    return read({"MOORAGE_DATA_DIR": str(directory)}).settings
+    return read({"MOORAGE_DATA_DIR": str(directory), **environment}).settings
 
 
 @dataclass
@@ -138,6 +140,18 @@ class World:
         ]
         return sum([await process.step() for process in processes])
 
+    async def deliver(self) -> int:
+        """Write and send what mail is due, as the worker does; give how many letters were tried."""
+        state = self.app.state
+        async with self.database.begin() as tx:
+            await users_jobs.answer_wishes(tx, state.post)
+        doorbells = Doorbells(self.database)
+        postman = Postman(self.database, doorbells, state.sealer, self.settings.mail_server)
+        tried = 0
+        while await postman.step():
+            tried += 1
+        return tried
+
     @asynccontextmanager
     async def mqtt(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
         """Have the application listen for MQTT too, as `moorage listen` does; give the port.
@@ -165,11 +179,11 @@ class World:
 
 @asynccontextmanager
 async def running(
-    database_url: str, directory: Path, *, limits: Limits = WIDE
+    database_url: str, directory: Path, *, limits: Limits = WIDE, **environment: str
 ) -> AsyncIterator[World]:
-    """Run the application on a database of its own."""
+    """Run the application on a database of its own; `environment` has further settings."""
     database = Database(database_url, pool_size=5, name="moorage-test")
-    settings = settings_of(directory)
+    settings = settings_of(directory, **environment)
     try:
         async with database.begin() as tx:
             sealer = await load_sealer(tx, ROOT_KEY)

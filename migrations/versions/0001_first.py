@@ -249,6 +249,28 @@ def upgrade() -> None:
     )
     op.create_index("ledger_writers_at", "ledger_writers", ["at"], unique=False)
     op.create_table(
+        "mails",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("about_id", sa.Uuid(), nullable=True),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("queued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("given_up_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("mails_pkey")),
+    )
+    op.create_index(op.f("mails_about_id_idx"), "mails", ["about_id"], unique=False)
+    op.create_index(
+        "mails_due",
+        "mails",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("given_up_at IS NULL"),
+    )
+    op.create_table(
         "organizations",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -261,10 +283,15 @@ def upgrade() -> None:
         sa.Column("keep_summaries", sa.Interval(), nullable=True),
         sa.Column("keep_results", sa.Interval(), nullable=True),
         sa.Column("keep_facts", sa.Interval(), nullable=True),
+        sa.Column("second_factor", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "second_factor IN ('nobody', 'administrators', 'everybody')",
+            name=op.f("organizations_factor_check"),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("organizations_pkey")),
     )
     op.create_index(
@@ -457,6 +484,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("user_signing_keys_pkey")),
     )
     op.create_table(
+        "user_wishes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('reset', 'locked')", name=op.f("user_wishes_kind_check")),
+        sa.PrimaryKeyConstraint("id", name=op.f("user_wishes_pkey")),
+    )
+    op.create_table(
         "users",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.Text(), nullable=True),
@@ -591,6 +628,12 @@ def upgrade() -> None:
         sa.Column("key_digest", sa.LargeBinary(), nullable=False),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("list_url", sa.Text(), nullable=True),
+        sa.Column("list_number", sa.Numeric(), nullable=True),
+        sa.Column("list_issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("list_next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("list_looked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("list_problem", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
@@ -733,6 +776,42 @@ def upgrade() -> None:
         postgresql_nulls_not_distinct=True,
     )
     op.create_table(
+        "user_backup_codes",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("user_backup_codes_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("user_backup_codes_pkey")),
+    )
+    op.create_index(
+        op.f("user_backup_codes_user_id_idx"), "user_backup_codes", ["user_id"], unique=False
+    )
+    op.create_table(
+        "user_challenges",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('registration', 'signIn', 'secondFactor')",
+            name=op.f("user_challenges_kind_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("user_challenges_user_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("user_challenges_pkey")),
+    )
+    op.create_index(
+        op.f("user_challenges_expires_at_idx"), "user_challenges", ["expires_at"], unique=False
+    )
+    op.create_index(
+        op.f("user_challenges_user_id_idx"), "user_challenges", ["user_id"], unique=False
+    )
+    op.create_table(
         "user_invitations",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=True),
@@ -782,13 +861,32 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('signIn', 'invitation')", name=op.f("user_links_kind_check")),
+        sa.CheckConstraint(
+            "kind IN ('signIn', 'invitation', 'reset')", name=op.f("user_links_kind_check")
+        ),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("user_links_user_id_fkey"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("digest", name=op.f("user_links_pkey")),
     )
     op.create_index(op.f("user_links_user_id_idx"), "user_links", ["user_id"], unique=False)
+    op.create_table(
+        "user_passkeys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("user_passkeys_user_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("user_passkeys_pkey")),
+        sa.UniqueConstraint("credential_id", name="user_passkeys_credential_key"),
+    )
+    op.create_index(op.f("user_passkeys_user_id_idx"), "user_passkeys", ["user_id"], unique=False)
     op.create_table(
         "user_preferences",
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -810,6 +908,7 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text(), nullable=True),
         sa.Column("agent", sa.Text(), nullable=True),
         sa.Column("by_link", sa.Boolean(), nullable=False),
+        sa.Column("proven", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("idle_until", sa.DateTime(timezone=True), nullable=False),
@@ -825,6 +924,18 @@ def upgrade() -> None:
         op.f("user_sessions_expires_at_idx"), "user_sessions", ["expires_at"], unique=False
     )
     op.create_index(op.f("user_sessions_user_id_idx"), "user_sessions", ["user_id"], unique=False)
+    op.create_table(
+        "user_totps",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("user_totps_user_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("user_totps_pkey")),
+    )
     op.create_table(
         "broker_contacts",
         sa.Column("broker_id", sa.Uuid(), nullable=False),
@@ -949,6 +1060,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("device_inboxes_pkey")),
         sa.UniqueConstraint("application_id", name=op.f("device_inboxes_application_id_key")),
         sa.UniqueConstraint("digest", name=op.f("device_inboxes_digest_key")),
+    )
+    op.create_table(
+        "device_revocations",
+        sa.Column("authority_id", sa.Uuid(), nullable=False),
+        sa.Column("serial", sa.Text(), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["authority_id"],
+            ["device_authorities.id"],
+            name=op.f("device_revocations_authority_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("authority_id", "serial", name=op.f("device_revocations_pkey")),
     )
     op.create_table(
         "devices",
@@ -1395,6 +1519,7 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("certificate", sa.LargeBinary(), nullable=True),
         sa.Column("authority_id", sa.Uuid(), nullable=True),
+        sa.Column("serial", sa.Text(), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),

@@ -307,6 +307,43 @@ def test_each_message_goes_to_one_of_a_group_and_to_all_others() -> None:
     assert len(alone.got()) == 12
 
 
+def test_what_a_group_member_has_not_acknowledged_goes_to_another_when_its_session_ends() -> None:
+    house = House(Limits(send_maximum=2))
+    first, second = house.connect("first"), house.connect("second")
+    speaks = house.connect("speaks")
+    first.answers = False
+    first.subscribe(Subscription("$share/g/t/+", 2), "u")
+    for n, qos in enumerate((1, 2, 1, 2, 0)):
+        speaks.publish(f"t/{n}", b"%d" % n, qos)
+    speaks.publish("u", b"alone", 1)
+    second.subscribe(Subscription("$share/g/t/+", 2), identifier=7)
+    assert first.payloads() == [b"0", b"1", b"4"]
+
+    first.lose()
+    house.settle()
+
+    # Not what was sent at QoS 2, nor what was its own, nor QoS 0.
+    messages = second.got()
+    assert [(one.payload, one.qos) for one in messages] == [(b"0", 1), (b"2", 1), (b"3", 2)]
+    assert messages[0].properties == {"subscription_identifier": [7]}
+    second.lose()
+    assert not house.broker.has_subscribers(None)
+
+
+def test_a_session_that_lasts_keeps_what_it_has_of_a_group_until_it_expires() -> None:
+    house = House()
+    away, here = house.lasting("away", expiry_s=5), house.connect("here")
+    away.answers = False
+    away.subscribe("$share/g/t")
+    house.connect("speaks").publish("t", b"1", 1)
+    here.subscribe("$share/g/t")
+    away.lose()
+    house.pass_time(3)
+    assert here.payloads() == []
+    house.pass_time(4)
+    assert here.payloads() == [b"1"]
+
+
 def test_a_group_passes_over_who_is_away_while_another_is_there() -> None:
     house = House()
     away, there = house.lasting("away"), house.connect("there")
@@ -520,7 +557,7 @@ def test_a_stored_session_is_taken_up_with_its_filters_and_its_clocks() -> None:
     stored.subscriptions["t/+"] = Subscribed(1, identifier=7)
     stored.expires_at, stored.will_at = 50.0, 5.0
     stored.will = Will("w", b"late")
-    house.broker.restore(stored)
+    house.broker.restore(stored, house.now)
     house.connect("speaks").publish("t/a", b"x", 2)
     house.pass_time(6)
     assert house.wills == [(5, b"late")]
@@ -530,7 +567,7 @@ def test_a_stored_session_is_taken_up_with_its_filters_and_its_clocks() -> None:
     assert (message.qos, message.properties) == (1, {"subscription_identifier": [7]})
 
     forgotten = House()
-    forgotten.broker.restore(stored)
+    forgotten.broker.restore(stored, forgotten.now)
     forgotten.broker.forget(stored)
     assert (forgotten.discarded, forgotten.broker.of(None)) == ([], [])
 

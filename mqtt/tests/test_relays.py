@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from house import House
 
-from moorage_mqtt import Member, Outgoing, Publish, Subscribed, Subscription
+from moorage_mqtt import Member, Outgoing, Publish, Subscribed, Subscription, outgoing
 
 
 class Elsewhere(Member):
@@ -80,10 +80,25 @@ def test_a_group_takes_turns_over_brokers_and_each_message_goes_to_one_of_it() -
     assert (len(hears.got()), len(elsewhere.sent), elsewhere.groups) == (3, 3, [1, 1, 1])
 
     for _ in range(3):
-        house.broker.relay(None, Publish("t", b"y", 1), house.now, None, "$share/g/t")
-    house.broker.relay(None, Publish("t", b"y", 1), house.now, None, "$share/other/t")
+        assert house.broker.relay(None, Publish("t", b"y", 1), house.now, None, "$share/g/t")
+    assert not house.broker.relay(None, Publish("t", b"y", 1), house.now, None, "$share/other/t")
     house.settle()
     assert (len(hears.got()), len(elsewhere.sent)) == (3, 3)
+
+
+def test_what_is_for_a_group_of_which_nobody_is_here_goes_on_to_another_broker() -> None:
+    house = House()
+    elsewhere, hears = told(house, "$share/g/t"), house.connect("hears")
+    hears.subscribe("$share/g/t")
+    hears.leave()
+    publish = Publish("t", b"y", 1)
+    assert not house.broker.relay(None, publish, house.now, "mark", "$share/g/t")
+    house.broker.hand_over(None, "$share/g/t", outgoing(publish, house.now), house.now, "handed")
+    assert (elsewhere.sent, elsewhere.groups) == ([("t", 1, False, "handed")], [1])
+
+    house.broker.unsubscribe(elsewhere, "$share/g/t")
+    house.broker.hand_over(None, "$share/g/t", outgoing(publish, house.now), house.now)
+    assert len(elsewhere.sent) == 1
 
 
 def test_a_session_is_sent_what_was_published_before_it_was_here_by_its_own_filters() -> None:
@@ -105,7 +120,7 @@ def test_a_session_is_not_sent_what_it_does_not_accept() -> None:
     choosy = Choosy("choosy", "c")
     choosy.subscriptions["t"] = Subscribed(1)
     choosy.expires_at = 100.0
-    house.broker.restore(choosy)
+    house.broker.restore(choosy, house.now)
     speaks.publish("t", b"no", 1)
     house.broker.publish(None, Publish("t", b"yes", 1), house.now, mark="wanted")
     assert [one.payload for one in choosy.session.queue] == [b"yes"]

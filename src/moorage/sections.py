@@ -7,8 +7,9 @@ a second to load.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from moorage.kit.settings import LIVE, Section
 
@@ -52,6 +53,20 @@ class IngestSettings(Section):
         description="connections that one device may have at one listener",
         json_schema_extra=LIVE,
     )
+    device_queue_messages: int = Field(
+        default=100,
+        ge=1,
+        le=100_000,
+        description="messages of QoS 1 and 2 that may wait for one MQTT session",
+        json_schema_extra=LIVE,
+    )
+    device_queue_bytes: int = Field(
+        default=524_288,
+        ge=1_024,
+        le=268_435_456,
+        description="bytes that those may take",
+        json_schema_extra=LIVE,
+    )
 
 
 class LedgerSettings(Section):
@@ -84,3 +99,49 @@ class TargetSettings(Section):
         "unset: this machine itself while public_url is localhost, else none",
         json_schema_extra=LIVE,
     )
+
+
+def _sender(text: str) -> str:
+    # With the name or without: `Moorage <moorage@example.org>`.
+    address = text.rpartition("<")[2].rstrip(">").strip()
+    name, at, domain = address.partition("@")
+    if not (name and at and domain) or any(c.isspace() or c in ",;<>@" for c in name + domain):
+        raise ValueError("write it as Moorage <moorage@example.org>")
+    return text
+
+
+class MailSettings(Section):
+    """The server that takes our mail."""
+
+    host: str | None = Field(
+        default=None, description="host of the SMTP server; unset: no mail is sent"
+    )
+    port: int = Field(default=587, ge=1, le=65535, description="port of the SMTP server")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="encryption: starttls (587), tls from the first byte (465), or none, for a "
+        "relay on this machine; it never falls back",
+    )
+    authority: Path | None = Field(
+        default=None,
+        description="PEM file: the authority that signed the server's certificate, instead of the "
+        "system's",
+    )
+    user: str | None = Field(default=None, description="user name at the SMTP server")
+    password: SecretStr | None = Field(default=None, description="password at the SMTP server")
+    sender: Annotated[str, AfterValidator(_sender)] | None = Field(
+        default=None, description="from whom mail comes, such as Moorage <moorage@example.org>"
+    )
+    timeout_s: float = Field(
+        default=20, gt=0, le=60, description="seconds to wait for each of the server's answers"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> MailSettings:
+        if self.host is not None and self.sender is None:
+            raise ValueError("mail.host needs mail.sender")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password are given together or not at all")
+        if self.user is not None and self.security == "none":
+            raise ValueError("a password is sent over starttls or tls only")
+        return self

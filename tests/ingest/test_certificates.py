@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +15,13 @@ from uuid import uuid4
 
 import paho.mqtt.client as paho
 import pytest
+from cryptography import x509
 from httpx2 import AsyncClient
 from paho.mqtt.enums import CallbackAPIVersion
 
+from moorage import devices
 from moorage.entry.anchors import Anchors, ask_for_certificates
+from moorage.kit.outbound import LOOPBACK, Outbound
 from moorage.testing.authority import Authority
 from moorage_mqtt import V5, V311, ClientConnection, ConnAck, ReasonCode
 from scenarios.client import Client, dialled
@@ -294,6 +297,109 @@ async def test_an_authority_speaks_for_devices_of_its_own_organisation_only(town
         assert answer.reason_code == ReasonCode.NOT_AUTHORIZED
         await town.listed(f"it names {name}")
     assert await town.credentials(elsewhere) == []
+
+
+async def put_list(town: Town, authority_id: str, **body: Any) -> Any:
+    path = f"/api/v1/organizations/{town.organization}/device-authorities/{authority_id}"
+    return await town.admin.put(f"{path}/revocation-list", json=body)
+
+
+async def test_what_an_authority_has_revoked_is_cut_off_and_lets_in_no_more(town: Town) -> None:
+    authority, authority_id = await town.authority("plant")
+    device_id = await town.device("pump")
+    await town.device("valve")
+    files, other = (authority.files(name) for name in ("pump", "valve"))
+    unseen = authority.files("unseen", uri=f"urn:uuid:{device_id}")
+    async with town.dialled(files) as client, town.dialled(other) as stays:
+        for one in (client, stays):
+            assert (await one.next(ConnAck)).reason_code == 0
+        revoked = [files[0].read_text(), unseen[0].read_text()]
+        taken = await put_list(town, authority_id, list=authority.revoke(*revoked, number=7))
+        assert taken.status_code == 200, taken.text
+        assert taken.json()["revocationList"]["revoked"] == 2
+        gone = await client.until_closed()
+        assert gone is not None and gone.reason_code == ReasonCode.ADMINISTRATIVE_ACTION
+        assert await stays.subscribe("v1/up") == 1
+    assert (await town.answer(files)).reason_code == ReasonCode.NOT_AUTHORIZED
+    await town.listed("it was revoked on", device=device_id)
+    assert (await town.answer(unseen)).reason_code == ReasonCode.NOT_AUTHORIZED
+    await town.listed("its authority revoked it on")
+    (credential,) = await town.credentials(device_id)
+    assert credential["revokedAt"] is not None
+    facts = (await town.admin.get("/api/v1/audit?name=devices.revocation_list_changed")).json()
+    assert [one["after"]["revoked"] for one in facts["items"]] == [2]
+
+
+async def test_a_list_that_is_older_or_not_the_authoritys_is_refused(town: Town) -> None:
+    authority, authority_id = await town.authority("plant")
+    other, _ = await town.authority("other")
+    files = authority.files("pump")
+    known = authority.revoke(files[0].read_text(), number=7)
+    assert (await put_list(town, authority_id, list=known)).status_code == 200
+    assert (await put_list(town, authority_id, list=known)).status_code == 200
+    older = await put_list(town, authority_id, list=authority.revoke(number=6))
+    assert older.json()["code"] == "devices.revocation_list_old"
+    delta = authority.revoke(number=8, extension=x509.DeltaCRLIndicator(7))
+    odd = authority.revoke(number=8, extension=x509.FreshestCRL([_point()]))
+    for text, reason in (
+        ("words!", "neither PEM nor base64"),
+        ("d29yZHM=", "no list of revoked certificates"),
+        (files[0].read_text(), "no list of revoked certificates"),
+        (other.revoke(number=8), "not signed by the authority"),
+        (delta, "tells only what has changed"),
+        (odd, "critical extension"),
+    ):
+        refused = await put_list(town, authority_id, list=text)
+        assert (refused.status_code, reason in refused.text) == (422, True), refused.text
+    for body in ({}, {"list": known, "url": None}, {"list": None}, {"url": "ftp://x/y"}):
+        assert (await put_list(town, authority_id, **body)).status_code == 422
+    path = f"/api/v1/organizations/{town.organization}/device-authorities"
+    (mine,) = [one for one in (await town.admin.get(path)).json() if one["name"] == "plant"]
+    assert mine["revocationList"]["revoked"] == 1
+
+
+def _point() -> x509.DistributionPoint:
+    return x509.DistributionPoint(
+        [x509.UniformResourceIdentifier("http://127.0.0.1/delta")], None, None, None
+    )
+
+
+async def test_a_list_is_fetched_from_where_it_is_published(town: Town) -> None:
+    authority, authority_id = await town.authority("plant")
+    device_id = await town.device("pump")
+    files = authority.files("pump")
+    assert (await town.answer(files)).reason_code == 0
+    answers = [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"]
+    crl = authority.revoke(files[0].read_text(), number=1).encode()
+    answers.append(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(crl), crl))
+
+    async def publish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answers.pop(0))
+        writer.close()
+
+    server = await asyncio.start_server(publish, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/plant.crl"
+
+    async def fetched(allowed: Sequence[str]) -> dict[str, Any]:
+        assert (await put_list(town, authority_id, url=url)).status_code == 200
+        assert await devices.ListFetcher(town.world.database, Outbound(allowed)).fetch_due() == 1
+        path = f"/api/v1/organizations/{town.organization}/device-authorities/{authority_id}"
+        known: dict[str, Any] = (await town.admin.get(path)).json()["revocationList"]
+        return known
+
+    async with server:
+        assert "may not connect to" in (await fetched(()))["problem"]
+        assert "the answer is 404" in (await fetched(LOOPBACK))["problem"]
+        assert (await town.answer(files)).reason_code == 0
+        known = await fetched(LOOPBACK)
+        assert (known["problem"], known["revoked"], known["url"]) == (None, 1, url)
+        # Nothing is due now.
+        again = devices.ListFetcher(town.world.database, Outbound(LOOPBACK))
+        assert await again.fetch_due() == 0
+    assert (await town.answer(files)).reason_code == ReasonCode.NOT_AUTHORIZED
+    (credential,) = await town.credentials(device_id)
+    assert credential["revokedAt"] is not None
 
 
 async def test_an_expired_certificate_of_an_authority_lets_nobody_in(town: Town) -> None:

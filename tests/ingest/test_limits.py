@@ -14,7 +14,7 @@ from moorage.ingest.service.limits import DeviceLimits
 from moorage.kit.ids import uuid7
 from moorage.organizations import Quota
 from moorage.sections import IngestSettings
-from moorage_mqtt import V311, ConnAck
+from moorage_mqtt import V311, ConnAck, Publish
 from scenarios.client import dialled
 from web import World
 
@@ -102,6 +102,31 @@ async def test_a_device_sends_so_many_bytes_and_no_more(works: Works) -> None:
         assert codes[-1] == 0x97
         assert await valve.publish("v1/up", b"x" * 4000) == 0
     await works.listed("allowance of 1000 bytes a second is used up")
+
+
+@pytest.mark.parametrize("limits", [{"deviceQueueMessages": 3}, {"deviceQueueBytes": 1_024}])
+async def test_so_many_messages_wait_for_a_session_and_no_more(
+    works: Works, limits: dict[str, int]
+) -> None:
+    await limit(works, f"/applications/{works.application}", **limits)
+    lasting: dict[str, Any] = {
+        "username": "pump", "secret": works.keys["pump"], "client_id": "away",
+        "clean_start": False, "properties": {"session_expiry_interval": 600},
+    }  # fmt: skip
+    async with dialled(works.port, **lasting) as away:
+        assert (await away.next(ConnAck)).reason_code == 0
+        assert await away.subscribe("v1/up/#") == 1
+    async with works.device("pump") as pump:
+        for n in range(8):
+            assert await pump.publish("v1/up/a", b"%d" % n) == 0
+    async with dialled(works.port, **lasting) as away:
+        assert (await away.next(ConnAck)).session_present
+        assert await away.subscribe("v1/time") == 1
+        waited = []
+        while (message := await away.next(Publish)).topic != "v1/time":  # It comes last.
+            waited.append(message.payload)
+    most = 3 if "deviceQueueMessages" in limits else 4
+    assert waited == [b"%d" % n for n in range(most)]
 
 
 def test_an_application_narrows_what_its_organization_allows_and_does_not_widen_it() -> None:

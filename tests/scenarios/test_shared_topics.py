@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from installation import DeviceKey, Installation, ok, running
-from moorage_mqtt import Publish, Session, SubAck, Subscription
+from moorage_mqtt import Publish, Session, SubAck, Subscription, Will
 from scenarios.client import Client, connected, dialled
 from scenarios.listeners import Listener, accepted, lasting, started
 
@@ -205,6 +206,98 @@ async def test_programs_at_several_listeners_share_messages_between_them(
             await subscribe(program, wanted, 1)
         await asyncio.gather(work(first), work(second), speak())
     assert sorted(got) == sorted(b'{"n":%d}' % n for n in range(20))
+
+
+async def test_what_a_program_of_a_group_leaves_goes_to_another_at_another_listener(
+    platform: Installation,
+    organization: str,
+    application: str,
+    pair: tuple[Listener, Listener],
+    keys: tuple[DeviceKey, DeviceKey],
+) -> None:
+    one, other = pair
+    _, speaks = keys
+    secret = service_key(platform, organization)
+    wanted = f"$share/crew/v1/applications/{application}/devices/+/up/#"
+    async with (
+        connected(other.port, "", secret, client_id="second") as second,
+        connected(platform.mqtt_port, speaks.user_name, speaks.secret) as client,
+    ):
+        async with connected(one.port, "", secret, client_id="first") as first:
+            await subscribe(first, wanted, 1)
+            for n in range(5):
+                assert await client.publish("v1/up/a", b'{"n":%d}' % n) == 0
+            taken = await first.next(Publish)
+            first.core.acknowledge(taken.packet_id)
+            first.flush()
+            for _ in range(4):
+                await first.next(Publish)  # And acknowledges none of them.
+            await subscribe(second, wanted, 1)
+        left = []
+        for _ in range(4):
+            message = await second.next(Publish)
+            second.core.acknowledge(message.packet_id)
+            second.flush()
+            left.append(message.payload)
+        assert await client.publish("v1/up/a", b'{"n":5}') == 0
+        assert (await second.next(Publish)).payload == b'{"n":5}'
+    assert [taken.payload, *left] == [b'{"n":%d}' % n for n in range(5)]
+
+
+@pytest.mark.parametrize(("topic", "delay_s"), [("line/w/a", 0), ("line/w/b", 2), ("kept/w/a", 0)])
+async def test_a_will_to_a_shared_topic_outlives_its_listener_and_is_heard_once(
+    pair: tuple[Listener, Listener], keys: tuple[DeviceKey, DeviceKey], topic: str, delay_s: int
+) -> None:
+    one, other = pair
+    hears, speaks = keys
+    properties: Any = {"will_delay_interval": delay_s}
+    will = Will(topic, b'{"gone":1}', 1, properties=properties)
+    async with connected(other.port, hears.user_name, hears.secret, client_id="near") as near:
+        await subscribe(near, topic.rpartition("/")[0] + "/#")
+        async with dialled(one.port, **lasting(speaks, "lost", will=will)) as client:
+            await accepted(client)
+            one.kill()
+        got = await near.next(Publish)
+        assert (got.topic, got.payload, got.qos) == (topic, b'{"gone":1}', 1)
+        near.core.acknowledge(got.packet_id)
+        near.flush()
+        async with connected(other.port, speaks.user_name, speaks.secret) as after:
+            assert await after.publish(topic, b"after") == 0
+        # Whatever were published twice would be there before this.
+        assert (await near.next(Publish)).payload == b"after"
+
+
+async def test_a_will_to_a_shared_topic_is_not_published_for_who_may_send_no_more(
+    platform: Installation,
+    pair: tuple[Listener, Listener],
+    keys: tuple[DeviceKey, DeviceKey],
+) -> None:
+    one, other = pair
+    hears, speaks = keys
+    properties: Any = {"will_delay_interval": 3}
+    will = Will("line/s/gone", b"1", 1, properties=properties)
+    async with connected(other.port, hears.user_name, hears.secret, client_id="near") as near:
+        await subscribe(near, "line/s/#")
+        async with dialled(one.port, **lasting(speaks, "lost", will=will)) as client:
+            await accepted(client)
+            one.kill()
+        suspended = {"state": "suspended"}
+        ok(platform.admin.patch(f"/api/v1/devices/{speaks.id}", json=suspended))
+
+        def has_waiting_will() -> bool:
+            with psycopg.connect(platform.database_url) as database:
+                rows = database.execute(
+                    "SELECT 1 FROM session_kept JOIN devices USING (number) "
+                    "WHERE devices.id = %s AND will_delay_s IS NOT NULL",
+                    (speaks.id,),
+                )
+                return rows.fetchone() is not None
+
+        await asyncio.to_thread(
+            platform.until, lambda: not has_waiting_will(), "the will still waits"
+        )
+        assert await near.publish("line/s/after", b"x") == 0
+        assert (await near.next(Publish)).topic == "line/s/after"
 
 
 async def test_doctor_shows_the_listeners_and_whether_they_reach_each_other(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from moorage import users
 from moorage.kit.ids import uuid7
 from moorage.organizations import Role
 from web import World
@@ -224,3 +225,59 @@ async def test_a_language_nobody_chose_is_left_to_the_browser(world: World) -> N
     admin = await world.admin()
     body = {"email": "anna@example.org", "name": "Anna"}
     assert (await admin.post("/api/v1/users", json=body)).json()["language"] is None
+
+
+# --- Sessions -----------------------------------------------------------------
+
+
+async def test_an_administrator_sees_and_ends_where_a_person_is_signed_in(world: World) -> None:
+    north, south = await world.organization("North"), await world.organization("South")
+    await world.user("anna@example.org", await world.group(north.id, Role.READ))
+    one = await world.sign_in("anna@example.org")
+    other = await world.sign_in("anna@example.org")
+    me = (await one.get("/api/v1/auth/me")).json()
+    path = f"/api/v1/users/{me['id']}/sessions"
+    chief = await world.person("chief@example.org", north.id, Role.USER_ADMIN)
+    listed = (await chief.get(path)).json()
+    assert {s["origin"] for s in listed} == {world.origin}
+    assert [s["current"] for s in listed] == [False, False]
+    assert me["sessionId"] in {s["id"] for s in listed}
+
+    foreign = await world.person("south@example.org", south.id, Role.USER_ADMIN)
+    reader = await world.person("reader@example.org", north.id, Role.READ)
+    own = (await chief.get("/api/v1/auth/me")).json()["sessionId"]
+    for client, session_id in ((foreign, me["sessionId"]), (reader, me["sessionId"]), (chief, own)):
+        assert (await client.delete(f"{path}/{session_id}")).status_code == 404
+    assert (await foreign.get(path)).status_code == 404
+    assert (await reader.get(path)).status_code == 404
+
+    assert (await chief.delete(f"{path}/{me['sessionId']}")).status_code == 204
+    assert (await one.get("/api/v1/auth/me")).status_code == 401
+    assert (await other.get("/api/v1/auth/me")).status_code == 200
+
+
+async def test_one_ends_all_sessions_but_this_one(world: World) -> None:
+    await world.user("anna@example.org")
+    one, two, three = [await world.sign_in("anna@example.org") for _ in range(3)]
+    assert (await one.post("/api/v1/auth/sessions/end-others")).status_code == 204
+    assert (await one.get("/api/v1/auth/me")).status_code == 200
+    for ended in (two, three):
+        assert (await ended.get("/api/v1/auth/me")).status_code == 401
+
+
+async def test_an_account_ends_at_its_hour_and_no_session_outlives_it(world: World) -> None:
+    anna = await world.user("anna@example.org")
+    client = await world.sign_in("anna@example.org")
+    async with world.database.begin() as tx:
+        # As if the day had come, which no change tells of.
+        late = "UPDATE users SET expires_at = now() + interval '1 hour' WHERE id = :id"
+        await tx.execute(late, {"id": anna.id})
+    async with world.database.begin() as tx:
+        caller = await users.identify(
+            tx, world.app.state.signing_keys, session=client.cookies["moorage_session"]
+        )
+        assert caller.expires_at is not None
+        assert (caller.expires_at - tx.now).total_seconds() <= 3600
+        over = "UPDATE users SET expires_at = now() WHERE id = :id"
+        await tx.execute(over, {"id": anna.id})
+    assert (await client.get("/api/v1/auth/me")).status_code == 401

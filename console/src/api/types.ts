@@ -43,6 +43,17 @@ export type PermissionGroupBody = Sent<'/api/v1/permissions', 'post'>
 export type Role = PermissionGroup['roles'][number]
 export type Member = Item<'/api/v1/permissions/{group_id}/members'>
 
+export type DeviceAuthority = Item<'/api/v1/organizations/{organization_id}/device-authorities'>
+export type DeviceAuthorityBody = Sent<'/api/v1/organizations/{organization_id}/device-authorities', 'post'>
+export type RevocationListBody = Sent<
+  '/api/v1/organizations/{organization_id}/device-authorities/{authority_id}/revocation-list',
+  'put'
+>
+export type Assertion = Sent<'/api/v1/auth/passkeys/sign-in', 'post'>['credential']
+export type Attestation = Sent<'/api/v1/auth/passkeys', 'post'>['credential']
+export type SecondFactors = Got<'/api/v1/auth/second-factors'>
+export type OpenSession = Item<'/api/v1/auth/sessions'>
+
 export type User = Item<'/api/v1/users'>
 export type Invitation = Item<'/api/v1/invitations'>
 export type InvitationBody = Sent<'/api/v1/invitations', 'post'>

@@ -38,6 +38,7 @@ import classes from './Frame.module.css'
 import { InvitationBanner } from './InvitationBanner'
 import { Mark } from './Mark'
 import { OrganizationSwitch } from './OrganizationSwitch'
+import { WithheldBanner } from './WithheldBanner'
 
 const Palette = lazy(() => import('./Palette'))
 
@@ -125,6 +126,7 @@ export function Frame() {
       </nav>
       <main id="page" tabIndex={-1} className={classes.main}>
         <DiskBanner />
+        <WithheldBanner />
         <InvitationBanner />
         <Outlet />
       </main>

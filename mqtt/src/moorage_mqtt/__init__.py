@@ -32,6 +32,7 @@ from .packets import (
     Will,
 )
 from .properties import Properties
+from .routing import outgoing
 from .server import ServerConnection
 from .session import Outgoing, Session
 from .topics import SYSTEM_TOPICS, check_filter, check_name, covers, matches, split_share
@@ -87,5 +88,6 @@ __all__ = [
     "decode",
     "encode",
     "matches",
+    "outgoing",
     "split_share",
 ]

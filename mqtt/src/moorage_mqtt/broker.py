@@ -1,25 +1,21 @@
-"""Many connections: sessions, subscriptions, retained messages, wills and routing."""
+"""Many connections: sessions, what they ask for, and wills."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import NamedTuple, cast
 
 from .connection import Connection
-from .copies import Shape, among, each, merged, shape_of, shaped
+from .copies import shaped
 from .errors import ReasonCode
-from .events import Delivery
 from .limits import Bounds, Limits
 from .member import Member, Subscribed
 from .packets import Publish, Subscribe, Subscription, Unsubscribe, Will
-from .retained import Retained
+from .routing import M, Routing, outgoing
 from .server import ServerConnection
 from .session import Outgoing
-from .subscribers import Subscribers
 from .topics import matches, split_share
 from .wheel import Wheel
-
-M = TypeVar("M", bound=Member)
 
 
 class Granted(NamedTuple):
@@ -30,7 +26,7 @@ class Granted(NamedTuple):
     wants_retained: bool
 
 
-class Broker(Generic[M]):
+class Broker(Routing[M]):
     """What connections have to do with each other; who may do what is the owner's to say.
 
     A session is a principal and a client id, so that nobody takes another's by its name. Topics
@@ -62,21 +58,12 @@ class Broker(Generic[M]):
         *,
         merges: bool = True,
     ) -> None:
-        self._merges = merges
-        self._limits = limits
-        self._bounds = bounds
+        super().__init__(limits, bounds, merges=merges)
         self._make = make
         self._publish_will = publish_will
         self._discarded = discarded
         self._members: dict[Hashable, dict[str, M]] = {}
-        self._subscribers: dict[Hashable, Subscribers] = {}
-        self._retained: dict[Hashable, Retained] = {}
         self._wheel: Wheel[M] = Wheel(now)
-        self.counted: Callable[[Hashable, str, int], None] = _count_nothing
-        """Told of each filter of a session that comes (1) or goes (-1), with its space."""
-        self.touched: set[M] = set()
-        """Sessions whose connections have something to send, or that have changed; the owner
-        empties it."""
 
     # --- Sessions -------------------------------------------------------------------------------
 
@@ -113,9 +100,9 @@ class Broker(Generic[M]):
         present = member is not None and not clean_start and member.expires_at > now
         if member is None or not present:
             if member is not None:
-                self._discard(member)
+                self._discard(member, now)
             member = self._make(principal, client_id)
-            self._add(member)
+            self._add(member, now)
         member.will = None  # Back in time: no will [MQTT-3.1.3-9].
         member.connection = connection
         return member, present
@@ -134,18 +121,18 @@ class Broker(Generic[M]):
             self._publish_will(member, will)
             will = None
         if not expiry_s:
-            self._discard(member)
+            self._discard(member, now)
             return
         member.expires_at = now + expiry_s
         member.will, member.will_at = will, now + delay
         self._wheel.put(member, _next(member))
 
-    def restore(self, member: M) -> None:
+    def restore(self, member: M, now: float) -> None:
         """Take up a session without connection that was stored: its clocks go on."""
         for topic_filter, subscribed in member.subscriptions.items():
             self._enter(member, topic_filter, subscribed)
             self.counted(member.space_of(topic_filter), topic_filter, 1)
-        self._add(member)
+        self._add(member, now)
         self._wheel.put(member, _next(member))
 
     def forget(self, member: M) -> None:
@@ -164,31 +151,46 @@ class Broker(Generic[M]):
             if member.is_connected or self.find(member.principal, member.client_id) is not member:
                 continue
             if member.expires_at <= now:
-                self._end(member)
+                self._end(member, now)
                 continue
             if member.will is not None and member.will_at <= now:
                 self._publish_will(member, member.will)
                 member.will = None
             self._wheel.put(member, _next(member))
 
-    def _end(self, member: M) -> None:
-        """Forget a session; a will that waits is published now [MQTT-3.1.2-8]."""
+    def _end(self, member: M, now: float) -> None:
+        """Forget a session; a will that waits is published now [MQTT-3.1.2-8].
+
+        What it had as one of a group and has not taken is for another of it (MQTT 5, 4.8.2).
+        """
         if member.will is not None:
             self._publish_will(member, member.will)
             member.will = None
+        left = member.left_over()
+        groups = [
+            (member.space_of(one), one, bare)
+            for one in (member.subscriptions if left else ())
+            for group, bare in (split_share(one),)
+            if group is not None
+        ]
         self.forget(member)
+        for message in left:
+            for space, shared, bare in groups:
+                if matches(bare, message.topic):
+                    self.hand_over(space, shared, message, now)
+                    break
 
-    def _discard(self, member: M) -> None:
-        self._end(member)
+    def _discard(self, member: M, now: float) -> None:
+        self._end(member, now)
         self._discarded(member)
 
-    def _add(self, member: M) -> None:
+    def _add(self, member: M, now: float) -> None:
         principal = member.principal
         own = self._members.setdefault(principal, {})
         if len(own) >= self._bounds.sessions:
             idle = [one for one in own.values() if not one.is_connected]
             for one in idle[: len(own) - self._bounds.sessions + 1]:
-                self._discard(one)
+                self._discard(one, now)
         self._members.setdefault(principal, {})[member.client_id] = member
 
     # --- Subscriptions --------------------------------------------------------------------------
@@ -254,31 +256,9 @@ class Broker(Generic[M]):
                 space = member.space_of(wanted.topic_filter)
                 for where, message in retained:
                     if where == space and matches(wanted.topic_filter, message.topic):
-                        one = _outgoing(message, now)
+                        one = outgoing(message, now)
                         self._send_copy(member, one, identifier, code, now)
         self.touched.add(member)
-
-    def unsubscribe(self, member: M, topic_filter: str) -> int:
-        """Take back a subscription and give the reason code of its answer."""
-        if member.subscriptions.pop(topic_filter, None) is None:
-            return ReasonCode.NO_SUBSCRIPTION_EXISTED
-        member.session.changed = True
-        space = member.space_of(topic_filter)
-        if not member.is_relay:
-            self.counted(space, topic_filter, -1)
-        subscribers = self._subscribers[space]
-        subscribers.remove(member, topic_filter)
-        if subscribers.is_empty:
-            del self._subscribers[space]
-        return ReasonCode.SUCCESS
-
-    def add_relay(self, relay: M, topic_filter: str, subscribed: Subscribed) -> None:
-        """Have a session that stands for another broker see what a filter matches."""
-        self._enter(relay, topic_filter, subscribed)
-
-    def has_subscribers(self, space: Hashable) -> bool:
-        """Tell whether anybody subscribes to anything in a space."""
-        return space in self._subscribers
 
     def answer_unsubscribe(self, member: M, packet: Unsubscribe) -> None:
         """Unsubscribe and answer with UNSUBACK."""
@@ -298,14 +278,6 @@ class Broker(Generic[M]):
         member.session.changed = True
         return qos
 
-    def _enter(self, member: M, topic_filter: str, subscribed: Subscribed) -> None:
-        member.subscriptions[topic_filter] = subscribed
-        space = member.space_of(topic_filter)
-        subscribers = self._subscribers.get(space)
-        if subscribers is None:
-            subscribers = self._subscribers[space] = Subscribers()
-        subscribers.add(member, topic_filter, subscribed)
-
     def _send_retained(
         self, member: M, wanted: Subscription, identifier: int, qos: int, now: float
     ) -> None:
@@ -318,135 +290,6 @@ class Broker(Generic[M]):
     ) -> None:
         identifiers = (identifier,) if identifier else ()
         self.deliver(member, shaped(message, min(qos, message.qos), True, identifiers), now)
-
-    # --- Messages -------------------------------------------------------------------------------
-
-    def is_heard(self, space: Hashable, packet: Publish) -> bool:
-        """Tell whether `publish` would do anything with a message."""
-        if packet.retain:
-            return True
-        subscribers = self._subscribers.get(space)
-        return subscribers is not None and bool(subscribers.matching(packet.topic))
-
-    def publish(
-        self,
-        space: Hashable,
-        packet: Publish,
-        now: float,
-        sender: Member | None = None,
-        *,
-        mark: Hashable = None,
-        retains: bool = True,
-    ) -> int:
-        """Send a message to all who subscribe to its topic, and retain it if it says so.
-
-        Args:
-            space: in which the topic is.
-            packet: the message, its topic alias resolved.
-            now: the time.
-            sender: whose message it is; for subscriptions that are no-local.
-            mark: is given to `Member.accepts`.
-            retains: whether it may be retained here; else the owner sees to that.
-
-        Returns:
-            SUCCESS, NO_MATCHING_SUBSCRIBERS, or QUOTA_EXCEEDED if no more can be retained; it has
-            been sent all the same.
-        """
-        code: int = ReasonCode.SUCCESS
-        if packet.retain and retains:
-            code = self.retain(space, packet, now)
-        subscribers = self._subscribers.get(space)
-        found = subscribers.matching(packet.topic) if subscribers is not None else ()
-        if not found:
-            return code or ReasonCode.NO_MATCHING_SUBSCRIBERS
-        message = _outgoing(packet, now)
-        shapes: dict[Shape, Outgoing] = {(packet.qos, False, ()): message}
-        copies = merged if self._merges else each
-        for member, shape in copies(found, packet, sender):
-            copy = shapes.get(shape)
-            if copy is None:
-                copy = shapes[shape] = shaped(message, *shape)
-            self.deliver(cast("M", member), copy, now, mark)
-        return code
-
-    def relay(
-        self, space: Hashable, packet: Publish, now: float, mark: Hashable, shared: str = ""
-    ) -> None:
-        """Send on what another broker has published: to sessions here, never to relays.
-
-        Args:
-            space: in which the topic is.
-            packet: the message.
-            now: the time.
-            mark: is given to `Member.accepts`.
-            shared: the shared subscription that the message is for; without one it is for those
-                who subscribe alone.
-        """
-        subscribers = self._subscribers.get(space)
-        if subscribers is None:
-            return
-        message = _outgoing(packet, now)
-        if shared:
-            if (chosen := subscribers.choose(shared)) is not None:
-                member, subscribed = chosen
-                copy = shaped(message, *shape_of(packet, subscribed))
-                self.deliver(cast("M", member), copy, now, mark)
-            return
-        found: dict[Member, list[Subscribed]] = {}
-        for one in subscribers.matching(packet.topic):
-            for member, subscribed in one.members.items():
-                if not member.is_relay:
-                    found.setdefault(member, []).append(subscribed)
-        for member, own in found.items():
-            if (shape := among(own, packet)) is not None:
-                self.deliver(cast("M", member), shaped(message, *shape), now, mark)
-
-    def replay(
-        self, member: M, space: Hashable, packet: Publish, now: float, mark: Hashable
-    ) -> None:
-        """Send one session a message that was published before it was here."""
-        own = [
-            subscribed
-            for topic_filter, subscribed in member.subscriptions.items()
-            if member.space_of(topic_filter) == space and matches(topic_filter, packet.topic)
-        ]
-        if (shape := among(own, packet)) is not None:
-            self.deliver(member, shaped(_outgoing(packet, now), *shape), now, mark)
-
-    def clear(self, space: Hashable) -> None:
-        """Forget what is retained in a space, without a word."""
-        self._retained.pop(space, None)
-
-    def retain(self, space: Hashable, packet: Publish, now: float) -> int:
-        """Keep a retained message, or clear that of its topic, without sending it to anybody.
-
-        Returns:
-            SUCCESS, or QUOTA_EXCEEDED if no more can be retained.
-        """
-        retained = self._retained.get(space)
-        if retained is None:
-            retained = self._retained[space] = Retained(self._bounds)
-        code = retained.keep(packet, now)
-        if retained.is_empty:
-            del self._retained[space]
-        return code
-
-    def deliver(self, member: M, message: Outgoing, now: float, mark: Hashable = None) -> None:
-        """Send a session its copy of a message, or have it wait; unless it does not accept it."""
-        if not member.accepts(message, mark):
-            return
-        connection = member.connection
-        if connection is not None:
-            if connection.send(message, now) in (Delivery.SENT, Delivery.QUEUED):
-                self.touched.add(member)
-        elif message.qos:
-            limits = self._limits
-            member.session.enqueue(message, limits.queue_messages, limits.queue_bytes, now)
-            self.touched.add(member)
-
-
-def _count_nothing(_space: Hashable, _topic_filter: str, _change: int) -> None:
-    pass
 
 
 def _identifier(packet: Subscribe) -> int:
@@ -463,14 +306,3 @@ def _wants_retained(wanted: Subscription, existed: bool) -> bool:
     if wanted.retain_handling == 2 or split_share(wanted.topic_filter)[0] is not None:
         return False
     return wanted.retain_handling == 0 or not existed
-
-
-def _outgoing(packet: Publish, now: float) -> Outgoing:
-    expiry = packet.properties.get("message_expiry_interval")
-    return Outgoing(
-        packet.topic,
-        packet.payload,
-        packet.qos,
-        properties=packet.properties,
-        expires_at=None if expiry is None else now + expiry,
-    )

@@ -78,6 +78,15 @@ class Member:
         """
         return self.space
 
+    def left_over(self) -> list[Outgoing]:
+        """List the messages that may go to somebody else once the session has ended.
+
+        Of QoS 2 those that were never sent [MQTT-4.8.2-5].
+        """
+        session = self.session
+        under_way = [one for one in session.inflight.values() if one.qos == 1]
+        return [*under_way, *session.queue]
+
     @property
     def is_connected(self) -> bool:
         """Whether the session has an open connection."""

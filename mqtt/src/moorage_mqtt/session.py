@@ -85,6 +85,8 @@ class Session:
     """Messages that wait to be sent for the first time, oldest first."""
     queue_bytes: int = 0
     """What `queue` takes, roughly."""
+    bounds: tuple[int, int] | None = None
+    """How many messages may wait, and what they may take; None for the connection's limits."""
     last_packet_id: int = 0
     changed: bool = False
     """Set with every change; whoever stores the session clears it."""
@@ -106,8 +108,10 @@ class Session:
     def enqueue(self, message: Outgoing, messages: int, size: int, now: float) -> bool:
         """Have a message wait; False if `messages` or `size` bytes wait already.
 
-        What has expired makes room.
+        The session's own bounds come first. What has expired makes room.
         """
+        if self.bounds is not None:
+            messages, size = self.bounds
         if len(self.queue) >= messages or self.queue_bytes + message.size > size:
             self.queue = [
                 one for one in self.queue if one.expires_at is None or one.expires_at > now

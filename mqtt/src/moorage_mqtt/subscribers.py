@@ -67,13 +67,19 @@ class Subscribers:
         if not entry.members and not entry.groups:
             self._tree.remove(bare)
 
-    def choose(self, shared: str) -> tuple[Member, Subscribed] | None:
-        """Choose the member here of a shared subscription; None if it has none but relays."""
+    def choose(self, shared: str, *, relays: bool) -> tuple[Member, Subscribed] | None:
+        """Choose the member of a shared subscription; None if it has none.
+
+        Args:
+            shared: its filter, with the name of the group.
+            relays: whether those that stand for other brokers may be chosen.
+        """
         group, topic_filter = split_share(shared)
         entry = self._tree.get(topic_filter)
         if entry is None or entry.groups is None or group not in entry.groups:
             return None
-        own = {one: how for one, how in entry.groups[group].items() if not one.is_relay}
+        every = entry.groups[group].items()
+        own = {one: how for one, how in every if relays or not one.is_relay}
         if not own:
             return None
         chosen = _ready(own)

@@ -44,9 +44,13 @@ COOKIE = "moorage_session"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 METHODS = UNSAFE | {"GET", "HEAD", "OPTIONS"}
 # These let somebody in, so credentials that no longer hold must not stand in their way.
+AUTH_PUBLIC = (
+    "sign-in", "link", "token", "refresh", "ways", "reset", "reset-password",
+    "passkeys/challenge", "passkeys/sign-in",
+)  # fmt: skip
 PUBLIC = frozenset(
     {"/api/v1/authority.pem", "/api/v1/claims", "/.well-known/moorage-audit-keys.json"}
-    | {f"/api/v1/auth/{name}" for name in ("sign-in", "link", "token", "refresh")}
+    | {f"/api/v1/auth/{name}" for name in AUTH_PUBLIC}
 )
 CUT_OFF_S = 10.0
 BODY_TIMEOUT_S = 60.0

@@ -92,6 +92,7 @@ from .service.registry import (
     remove,
     remove_application,
 )
+from .service.revocations import ListFetcher
 from .service.senders import (
     children_of,
     connected,
@@ -99,6 +100,7 @@ from .service.senders import (
     contexts_changed,
     credentials_of,
     find_named,
+    find_numbered,
     find_proof,
     find_sender,
     gateways_of,
@@ -156,6 +158,7 @@ __all__ = [
     "InboxClosed",
     "InboxOpened",
     "InboxRefuses",
+    "ListFetcher",
     "Location",
     "ManyDevices",
     "MapBox",
@@ -195,6 +198,7 @@ __all__ = [
     "find_inbox",
     "find_many",
     "find_named",
+    "find_numbered",
     "find_proof",
     "find_sender",
     "gateways_of",

@@ -146,6 +146,15 @@ class AuthorityTaken(MoorageError):
     message = "An authority with this key is registered already."
 
 
+class RevocationListOld(MoorageError):
+    """A later list of the authority is known."""
+
+    kind = Kind.CONFLICT
+    code = "devices.revocation_list_old"
+    pointer = "/list"
+    message = "The list of {issued_at} is older than the one of {known_at} that is known."
+
+
 class TooManyAuthorities(MoorageError):
     """The organization has as many authorities as it may have."""
 

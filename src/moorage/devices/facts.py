@@ -57,6 +57,12 @@ class AuthorityRemoved(Fact):
     name = "devices.authority_removed"
 
 
+class RevocationListChanged(Fact):
+    """What an authority has revoked is known anew, or where it is told."""
+
+    name = "devices.revocation_list_changed"
+
+
 class DevicesExported(Fact):
     """Somebody downloaded a list of devices."""
 

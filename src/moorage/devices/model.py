@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
@@ -372,6 +373,10 @@ class DeviceAuthority:
         subject: its distinguished name, as RFC 4514 writes it.
         certificate: its own, in DER.
         expires_at: until when it, and all that it signed, lets in.
+        list_url: where its list of revoked certificates is fetched; None where it is uploaded.
+        list_number, list_issued_at, list_next_at: of the list that is known, if there is one.
+        list_looked_at: when it was fetched or uploaded last.
+        list_problem: why that could not be taken; empty if it could.
     """
 
     id: UUID
@@ -380,10 +385,24 @@ class DeviceAuthority:
     subject: str
     certificate: bytes
     expires_at: datetime
+    list_url: str | None
+    list_number: Decimal | None
+    list_issued_at: datetime | None
+    list_next_at: datetime | None
+    list_looked_at: datetime | None
+    list_problem: str | None
     created_at: datetime
     updated_at: datetime
     created_by: UUID
     updated_by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class KnownList:
+    """An authority, and how many certificates its list says it has revoked."""
+
+    authority: DeviceAuthority
+    revoked: int
 
 
 @dataclass(frozen=True, slots=True)

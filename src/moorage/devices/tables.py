@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     LargeBinary,
+    Numeric,
     Table,
     Text,
     UniqueConstraint,
@@ -170,7 +171,25 @@ device_authorities = Table(
     Column("key_digest", LargeBinary, nullable=False, unique=True),
     Column("certificate", LargeBinary, nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+    # The list of what it has revoked: where it is fetched, which one is known, how that went.
+    Column("list_url", Text),
+    Column("list_number", Numeric),
+    Column("list_issued_at", DateTime(timezone=True)),
+    Column("list_next_at", DateTime(timezone=True)),
+    Column("list_looked_at", DateTime(timezone=True)),
+    Column("list_problem", Text),
     *stamps(),
+)
+
+device_revocations = Table(
+    "device_revocations",
+    metadata,
+    Column(
+        "authority_id", ForeignKey("device_authorities.id", ondelete="CASCADE"), primary_key=True
+    ),
+    # As its issuer numbers certificates, in hexadecimal digits.
+    Column("serial", Text, primary_key=True),
+    Column("revoked_at", DateTime(timezone=True), nullable=False),
 )
 
 device_credentials = Table(
@@ -200,6 +219,7 @@ device_credentials = Table(
     Column("valid_from", DateTime(timezone=True)),
     Column("certificate", LargeBinary),
     Column("authority_id", ForeignKey("device_authorities.id", ondelete="CASCADE"), index=True),
+    Column("serial", Text),
     Column("revoked_at", DateTime(timezone=True)),
     *stamps(),
     CheckConstraint("kind IN ('key', 'password', 'certificate')", name="kind"),

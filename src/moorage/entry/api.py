@@ -36,6 +36,7 @@ from moorage.kit import asking, http
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.http import Out
+from moorage.kit.mail import Post
 from moorage.kit.outbound import Outbound
 from moorage.kit.secrets import Sealer, keep_learning, load_sealer
 
@@ -147,6 +148,7 @@ def build_app(
     app.state.database = database
     app.state.probe = databases.Probe()
     app.state.sealer = sealer
+    app.state.post = Post(sealer, settings.public_url, works=settings.mail.host is not None)
     app.state.doorbells = doorbells
     app.state.workshop = workshop
     app.state.deriver = ingest.Deriver(database, doorbells, workshop)

@@ -14,7 +14,7 @@ from moorage.entry import root_key, rows
 from moorage.entry import settings as configuration
 from moorage.entry.first_run import in_transaction
 from moorage.entry.settings import Settings
-from moorage.kit import secrets
+from moorage.kit import mail, secrets
 from moorage.kit.db import Tx
 from moorage.kit.secrets import Sealer, SealingKey
 
@@ -105,6 +105,7 @@ def _rotate_sealing_key(settings: Settings) -> None:
         await brokers.seal_anew(tx, sealer)
         await audit.seal_anew(tx, sealer)
         await audit.seal_tokens_anew(tx, sealer)
+        await mail.seal_anew(tx, sealer)
         await secrets.retire_keys(tx, made.id)
 
     made = in_transaction(settings, make)

@@ -22,7 +22,7 @@ import psycopg
 from moorage import sessions
 from moorage.entry import database, migrate, peers, ports, root_key, state
 from moorage.entry.settings import Settings
-from moorage.kit import disk, secrets
+from moorage.kit import disk, secrets, smtp
 from moorage.kit.db import Database
 from moorage.kit.errors import MoorageError
 
@@ -161,6 +161,26 @@ def _proxy(settings: Settings) -> Iterator[Finding]:
             "and audit everybody comes from the proxy's address",
             "Name the proxy's address in api.trusted_proxies.",
         )
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    """Greet the mail server as the worker would, and sign in."""
+    if (server := settings.mail_server) is None:
+        yield Finding(
+            "mail", Health.GOOD, "none is sent; links are shown to whoever makes them (mail.host)"
+        )
+        return
+    try:
+        found = asyncio.run(smtp.try_out(server))
+    except smtp.NotSent as failed:
+        yield Finding(
+            "mail",
+            Health.BAD,
+            f"{server.host}:{server.port}: {failed.reason}",
+            "Check the settings under mail; letters wait and are tried again.",
+        )
+    else:
+        yield Finding("mail", Health.GOOD, found)
 
 
 def _parts(settings: Settings) -> Iterator[Finding]:
@@ -342,6 +362,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _disk_speed,
     _ports,
     _proxy,
+    _mail,
     _parts,
     _database,
     _listeners,

@@ -8,7 +8,7 @@ from moorage.decoders import jobs as decoders_jobs
 from moorage.devices import jobs as devices_jobs
 from moorage.groups import jobs as groups_jobs
 from moorage.ingest import jobs as ingest_jobs
-from moorage.kit import secrets
+from moorage.kit import mail, secrets
 from moorage.kit.jobs import Schedule
 from moorage.ledger import jobs as ledger_jobs
 from moorage.notifications import jobs as notifications_jobs
@@ -26,6 +26,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("audit.trim", 10 * MINUTE_S, audit_jobs.trim),
     Schedule("api_gateway.clear_away", HOUR_S, api_gateway_jobs.clear_away),
     Schedule("kit.forget_retired_keys", DAY_S, secrets.forget_retired),
+    Schedule("kit.clear_mail_away", HOUR_S, mail.clear_away),
     Schedule("users.clear_away", HOUR_S, users_jobs.clear_away),
     Schedule("decoders.forget_old_problems", DAY_S, decoders_jobs.forget_old_problems),
     Schedule("decoders.watch", 30 * SECOND_S, decoders_jobs.watch),

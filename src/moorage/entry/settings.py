@@ -14,7 +14,14 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 import moorage
 from moorage.kit.outbound import LOOPBACK
 from moorage.kit.settings import LIVE, Loaded, Section, SettingInvalid, load
-from moorage.sections import AuditSettings, IngestSettings, LedgerSettings, TargetSettings
+from moorage.kit.smtp import Server
+from moorage.sections import (
+    AuditSettings,
+    IngestSettings,
+    LedgerSettings,
+    MailSettings,
+    TargetSettings,
+)
 
 FILE_NAME = "moorage.toml"
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -190,6 +197,7 @@ class Settings(Section):
     ingest: IngestSettings = IngestSettings()
     targets: TargetSettings = TargetSettings()
     audit: AuditSettings = AuditSettings()
+    mail: MailSettings = MailSettings()
     tracing: TracingSettings = TracingSettings()
 
     @property
@@ -198,6 +206,13 @@ class Settings(Section):
         if self.targets.allowed is not None:
             return tuple(self.targets.allowed)
         return LOOPBACK if self.host_name in ("localhost", "127.0.0.1", "::1") else ()
+
+    @property
+    def mail_server(self) -> Server | None:
+        """The server that takes our mail, if there is one."""
+        if self.mail.host is None:
+            return None
+        return Server(**self.mail.model_dump())
 
     @property
     def host_name(self) -> str:

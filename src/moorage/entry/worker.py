@@ -18,10 +18,11 @@ from moorage.entry import root_key
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.schedules import HOUR_S, SCHEDULES
 from moorage.entry.settings import Settings
-from moorage.kit import jobs, secrets
+from moorage.kit import jobs, mail, secrets
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.outbound import Outbound
+from moorage.users import jobs as users_jobs
 
 log = structlog.get_logger()
 TRY_EVERY_S = 2.0
@@ -85,8 +86,12 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                 settings.audit.checkpoint_dir,
             )
             work.append(tasks.create_task(_hold(database, "audit-sending", sending, 0)))
+            lists = devices.ListFetcher(database, outbound)
+            work.append(tasks.create_task(_hold(database, "lists", lists, 0)))
             sealer_of_days = telemetry.Sealer(database)
             work.append(tasks.create_task(_hold(database, "sealing", sealer_of_days, 0)))
+            postman = mail.Postman(database, doorbells, sealer, settings.mail_server)
+            work.append(tasks.create_task(postman.run()))
             work.append(tasks.create_task(doorbells.run()))
             # It signs what is left, so it needs more than a transaction.
             dropping = jobs.Schedule("audit.drop", HOUR_S, sealing.drop)
@@ -94,7 +99,11 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                 database, sealer, functools.partial(root_key.load, settings)
             )
             work.append(tasks.create_task(learning))
-            work.append(tasks.create_task(jobs.keep(database, [*SCHEDULES, dropping])))
+            post = mail.Post(sealer, settings.public_url, works=settings.mail.host is not None)
+            answering = functools.partial(users_jobs.answer_wishes, post=post)
+            wishes = jobs.Schedule("users.answer_wishes", 2.0, answering)
+            schedules = (*SCHEDULES, dropping, wishes)
+            work.append(tasks.create_task(jobs.keep(database, schedules)))
             line.ready()
             await line.stop.wait()
             for task in work:

@@ -212,7 +212,7 @@ class Host(Protocol):
 
         Raises:
             SenderUnknown: nobody we know (already counted and listed).
-        CertificateRefused: the client's certificate lets nobody in (listed as well).
+            CertificateRefused: the client's certificate lets nobody in (listed as well).
             TooManyAttempts: too many wrong credentials came from this address (listed as well).
             DatabaseUnavailable: it cannot be told just now.
         """
@@ -238,6 +238,14 @@ class Host(Protocol):
 
     def disproved(self, credentials: Credentials) -> None:
         """Count and list that a client did not prove the password."""
+        ...
+
+    async def sender_of(self, device: int) -> Sender | None:
+        """Give a device with its rights as they are now; None if it may send nothing any more.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told just now.
+        """
         ...
 
     def uplink(self, sender: Sender | Service, topic: str) -> Uplink | None:
@@ -284,6 +292,13 @@ class Host(Protocol):
 
     def enter(self, sender: Sender | Service) -> Wait | None:
         """Count a connection in; None if it may come. Whoever came in has to `leave`."""
+        ...
+
+    def queue_of(self, sender: Sender | Service) -> tuple[int, int] | None:
+        """Give how many messages may wait for a session, and their bytes; None for the door's own.
+
+        Asked when a connection is let in; its session keeps to that until the next.
+        """
         ...
 
     def leave(self, sender: Sender | Service) -> None:

@@ -30,6 +30,7 @@ class Certificate:
         subject: as RFC 4514 writes it.
         subject_digest, issuer_digest: SHA-256 of the DER of both names.
         key_digest: SHA-256 of its public key (SubjectPublicKeyInfo).
+        serial: the number that its issuer gave it, in hexadecimal digits.
         signs: it may sign certificates (RFC 5280, sections 4.2.1.3 and 4.2.1.9).
     """
 
@@ -39,6 +40,7 @@ class Certificate:
     subject_digest: bytes
     issuer_digest: bytes
     key_digest: bytes
+    serial: str
     signs: bool
     valid_from: datetime
     valid_until: datetime
@@ -72,6 +74,61 @@ def read_der(der: bytes) -> Certificate:
         raise Unreadable("is no certificate") from wrong
 
 
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """What a list of revoked certificates says (RFC 5280, section 5).
+
+    Attributes:
+        number: of the list, in the order of its issuer; None if it has none.
+        issued_at, next_at: when it was made, and when the next one is promised.
+        revoked: serials in hexadecimal digits, and since when.
+    """
+
+    number: int | None
+    issued_at: datetime
+    next_at: datetime | None
+    revoked: dict[str, datetime]
+
+
+def read_revocation_list(data: bytes, authority_der: bytes) -> RevocationList:
+    """Read a complete list, in DER or PEM, that an authority signed itself.
+
+    Raises:
+        Unreadable: it is none, somebody else's, or one that tells only a part (RFC 5280, 5.2.4 and
+            5.2.5) or something that is not understood.
+    """
+    try:
+        is_pem = data.lstrip().startswith(b"-----BEGIN")
+        found = (x509.load_pem_x509_crl if is_pem else x509.load_der_x509_crl)(data)
+        authority = x509.load_der_x509_certificate(authority_der)
+        key = authority.public_key()
+        if found.issuer != authority.subject or not found.is_signature_valid(key):  # type: ignore[arg-type]
+            raise Unreadable("is not signed by the authority")
+        number = None
+        for one in found.extensions:
+            if isinstance(one.value, x509.CRLNumber):
+                number = one.value.crl_number
+            elif isinstance(one.value, x509.DeltaCRLIndicator):
+                raise Unreadable("tells only what has changed; a complete list is needed")
+            elif isinstance(one.value, x509.IssuingDistributionPoint):
+                _require_whole(one.value)
+            elif one.critical:
+                raise Unreadable("has a critical extension that is not understood")
+        revoked = {f"{one.serial_number:x}": one.revocation_date_utc for one in found}
+        return RevocationList(number, found.last_update_utc, found.next_update_utc, revoked)
+    except Unreadable:
+        raise
+    except (*_UNREADABLE, InvalidSignature) as wrong:
+        raise Unreadable("is no list of revoked certificates") from wrong
+
+
+def _require_whole(point: x509.IssuingDistributionPoint) -> None:
+    """Refuse a list that is about a part of what its issuer signed. Raises Unreadable."""
+    is_part = point.only_some_reasons or point.only_contains_attribute_certs or point.indirect_crl
+    if is_part or point.only_contains_ca_certs:
+        raise Unreadable("tells of a part of the certificates only")
+
+
 def pem_of(der: bytes) -> str:
     """Write a certificate in PEM."""
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
@@ -98,6 +155,7 @@ def _read(certificate: x509.Certificate) -> Certificate:
             subject_digest=_digest(certificate.subject.public_bytes()),
             issuer_digest=_digest(certificate.issuer.public_bytes()),
             key_digest=_digest(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)),
+            serial=f"{certificate.serial_number:x}",
             signs=_signs(extensions),
             valid_from=certificate.not_valid_before_utc,
             valid_until=certificate.not_valid_after_utc,

@@ -28,6 +28,7 @@ from .model import (
     Permission,
     Quota,
     Role,
+    SecondFactor,
     read_quotas,
 )
 from .service import (
@@ -56,6 +57,7 @@ from .service import (
     ring_for_quotas,
     take_in_application,
     time_zones,
+    withheld,
 )
 
 __all__ = [
@@ -82,6 +84,7 @@ __all__ = [
     "Quota",
     "QuotaReached",
     "Role",
+    "SecondFactor",
     "admit",
     "dissolve",
     "found",
@@ -108,4 +111,5 @@ __all__ = [
     "ring_for_quotas",
     "take_in_application",
     "time_zones",
+    "withheld",
 ]

@@ -76,6 +76,8 @@ class Quota(StrEnum):
     DEVICE_BYTES = "deviceBytesPerSecond"
     DEVICE_CONNECTS = "deviceConnectsPerMinute"
     DEVICE_CONNECTIONS = "deviceConnections"
+    DEVICE_QUEUE_MESSAGES = "deviceQueueMessages"
+    DEVICE_QUEUE_BYTES = "deviceQueueBytes"
     DEVICES = "devices"
     SERIES = "series"
     STORAGE = "storageBytes"
@@ -154,6 +156,18 @@ class Kept(StrEnum):
     FACTS = "keep_facts"
 
 
+class SecondFactor(StrEnum):
+    """Of whom an organisation asks a second factor at the sign-in.
+
+    Without it they get nothing there; of administrators, only what groups give that may change
+    nothing.
+    """
+
+    NOBODY = "nobody"
+    ADMINISTRATORS = "administrators"
+    EVERYBODY = "everybody"
+
+
 @dataclass(frozen=True, slots=True)
 class Organization:
     """A tenant; how long it keeps things holds for its applications that do not say.
@@ -172,6 +186,7 @@ class Organization:
     keep_summaries: timedelta | None
     keep_results: timedelta | None
     keep_facts: timedelta | None
+    second_factor: SecondFactor
     created_at: datetime
     updated_at: datetime
     created_by: UUID
@@ -192,6 +207,7 @@ class NewOrganization:
     keep_summaries: timedelta | None = None
     keep_results: timedelta | None = None
     keep_facts: timedelta | None = None
+    second_factor: SecondFactor = SecondFactor.NOBODY
 
 
 class MemberKind(StrEnum):
@@ -226,6 +242,12 @@ class PermissionGroup:
     def grants(self) -> tuple[Grant, ...]:
         """Tell what a member holds."""
         return grants_of(self)
+
+    @property
+    def administers(self) -> bool:
+        """Whether a member may change or operate anything."""
+        held = frozenset(p for grant in self.grants() for p in grant.permissions)
+        return any(not permission.endswith(":read") for permission in held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,16 @@ from pydantic import AfterValidator, Field, Strict
 
 from moorage.kit.http import Body, Duration, Id, Name, Out, Stamped
 
-from .model import Contact, MemberKind, NewOrganization, NewPermissionGroup, Permission, Quota, Role
+from .model import (
+    Contact,
+    MemberKind,
+    NewOrganization,
+    NewPermissionGroup,
+    Permission,
+    Quota,
+    Role,
+    SecondFactor,
+)
 
 
 def _known_zone(name: str) -> str:
@@ -32,6 +41,11 @@ Quotas = Annotated[
 ]
 QuotasPatch = Annotated[
     dict[_Quota, _Most | None], Field(description="Quotas to set; null removes one.")
+]
+SecondFactorIn = Annotated[
+    SecondFactor,
+    Strict(False),
+    Field(description="Of whom a second factor is asked before they get anything there."),
 ]
 RoleIn = Annotated[Role, Strict(False)]
 PermissionIn = Annotated[Permission, Strict(False)]
@@ -66,6 +80,7 @@ class OrganizationBody(Body):
     keep_summaries: Keep | None = None
     keep_results: Keep | None = None
     keep_facts: KeepFacts | None = None
+    second_factor: SecondFactorIn = SecondFactor.NOBODY
 
     def to_model(self) -> NewOrganization:
         """Make the noun."""
@@ -74,7 +89,7 @@ class OrganizationBody(Body):
         return NewOrganization(
             self.name, contacts, self.settings, quotas, self.time_zone,
             self.keep_messages, self.keep_readings, self.keep_summaries, self.keep_results,
-            self.keep_facts,
+            self.keep_facts, self.second_factor,
         )  # fmt: skip
 
 
@@ -91,6 +106,7 @@ class OrganizationPatch(Body):
     keep_summaries: Keep | None = None
     keep_results: Keep | None = None
     keep_facts: KeepFacts | None = None
+    second_factor: SecondFactorIn = SecondFactor.NOBODY
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent, as columns."""
@@ -123,6 +139,7 @@ class OrganizationOut(Stamped):
     keep_summaries: Duration | None
     keep_results: Duration | None
     keep_facts: Duration | None
+    second_factor: SecondFactor
 
 
 class PermissionGroupBody(Body):

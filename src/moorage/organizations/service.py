@@ -48,6 +48,7 @@ from .model import (
     PermissionGroup,
     Quota,
     Role,
+    SecondFactor,
     grants_of,
 )
 
@@ -357,9 +358,38 @@ async def revoke(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, membe
         tx.announce(PermissionRevoked(group_id, group.organization_id, before=member))
 
 
-async def grants_held(tx: Tx, kind: MemberKind, member_id: UUID) -> tuple[Grant, ...]:
-    """Gather what a member holds; for recognising callers only."""
-    return await store.grants_of(tx, kind, member_id)
+async def grants_held(
+    tx: Tx, kind: MemberKind, member_id: UUID, *, proven: bool = True
+) -> tuple[Grant, ...]:
+    """Gather what a member holds; for recognising callers only.
+
+    Args:
+        tx: the transaction.
+        kind: person or key.
+        member_id: whose.
+        proven: whether they have shown a second factor; without, what organisations give only to
+            those who have is left out.
+    """
+    held = await store.groups_of(tx, kind, member_id)
+    return tuple(
+        grant
+        for group, asked in held
+        if proven or not _is_withheld(group, asked)
+        for grant in group.grants()
+    )
+
+
+async def withheld(tx: Tx, user_id: UUID) -> list[UUID]:
+    """List the organisations that give a person more once they have shown a second factor."""
+    held = await store.groups_of(tx, MemberKind.USER, user_id)
+    found = {group.organization_id for group, asked in held if _is_withheld(group, asked)}
+    return sorted(one for one in found if one is not None)
+
+
+def _is_withheld(group: PermissionGroup, asked: SecondFactor) -> bool:
+    if asked is SecondFactor.ADMINISTRATORS:
+        return group.administers
+    return asked is SecondFactor.EVERYBODY
 
 
 async def given_at(

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 
 from moorage.kit import pages
-from moorage.kit.caller import Grant, Reach
+from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
 
@@ -50,6 +50,7 @@ from .model import (
     PermissionGroup,
     Quota,
     Role,
+    SecondFactor,
     read_quotas,
 )
 from .tables import (
@@ -63,6 +64,7 @@ from .tables import (
 def _organization(row: Any) -> Organization:
     values = {c.name: getattr(row, c.name) for c in organizations.c}
     values["contacts"] = tuple(Contact(**c) for c in values["contacts"])
+    values["second_factor"] = SecondFactor(row.second_factor)
     return Organization(**values)
 
 
@@ -485,6 +487,8 @@ async def count_global_admins(tx: Tx) -> int:
 # Made once, since every request asks it.
 _HELD = (
     _groups()
+    .add_columns(organizations.c.second_factor)
+    .outerjoin(organizations, organizations.c.id == permission_groups.c.organization_id)
     .join(
         permission_group_members,
         permission_group_members.c.permission_group_id == permission_groups.c.id,
@@ -496,10 +500,12 @@ _HELD = (
 )
 
 
-async def grants_of(tx: Tx, kind: MemberKind, member_id: UUID) -> tuple[Grant, ...]:
-    """Gather what a member holds through its groups, in one query."""
+async def groups_of(
+    tx: Tx, kind: MemberKind, member_id: UUID
+) -> list[tuple[PermissionGroup, SecondFactor]]:
+    """Read a member's groups, each with of whom its organisation asks a second factor."""
     rows = await tx.execute(_HELD, {"member_kind": kind.value, "member_id": member_id})
-    return tuple(grant for row in rows for grant in _group(row).grants())
+    return [(_group(row), SecondFactor(row.second_factor or SecondFactor.NOBODY)) for row in rows]
 
 
 async def foreign_applications(

@@ -34,7 +34,10 @@ organizations = Table(
     Column("keep_summaries", Interval),
     Column("keep_results", Interval),
     Column("keep_facts", Interval),
+    # Of whom a second factor is asked before they see anything of the organisation.
+    Column("second_factor", Text, nullable=False),
     *stamps(),
+    CheckConstraint("second_factor IN ('nobody', 'administrators', 'everybody')", name="factor"),
 )
 Index("organizations_name_key", func.lower(organizations.c.name), unique=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -42,6 +43,31 @@ class Authority:
             serialization.NoEncryption(),
         )
         return _pem(made), written.decode()
+
+    def revoke(self, *certificates: str, number: int, **more: Any) -> str:
+        """Make the list of certificates, given in PEM, that are revoked, in PEM.
+
+        Args:
+            certificates: those that are revoked.
+            number: of the list.
+            more: `issued_at` other than now; `extension` to add, which is critical.
+        """
+        issued_at = more.get("issued_at") or datetime.now(UTC) - timedelta(minutes=1)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._name)
+            .last_update(issued_at)
+            .next_update(issued_at + timedelta(days=1))
+            .add_extension(x509.CRLNumber(number), critical=False)
+        )
+        for one in certificates:
+            serial = x509.load_pem_x509_certificate(one.encode()).serial_number
+            revoked = x509.RevokedCertificateBuilder().serial_number(serial)
+            builder = builder.add_revoked_certificate(revoked.revocation_date(issued_at).build())
+        if "extension" in more:
+            builder = builder.add_extension(more["extension"], critical=True)
+        made = builder.sign(self._key, hashes.SHA256())
+        return made.public_bytes(serialization.Encoding.PEM).decode()
 
     def load(self, context: ssl.SSLContext, name: str) -> None:
         """Give a server's context a certificate."""

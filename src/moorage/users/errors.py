@@ -25,12 +25,111 @@ class AskerGone(MoorageError):
     )
 
 
+class SecondFactorNeeded(MoorageError):
+    """The password is right, and the account asks for a second factor."""
+
+    kind = Kind.UNSIGNED
+    code = "users.second_factor_needed"
+    message = (
+        "This account asks for a second factor: send the same again with `code`, of the "
+        "authenticator app or one of the backup codes, or with what a passkey answers to `passkey`."
+    )
+
+
+class SecondFactorWrong(MoorageError):
+    """The code or the passkey's answer is not right, or was used before."""
+
+    kind = Kind.UNSIGNED
+    code = "users.second_factor_wrong"
+    message = (
+        "This code is not right, or was used before. Wait for the next one, and see that the "
+        "clock of your device is right."
+    )
+
+
+class SecondFactorThere(MoorageError):
+    """An authenticator app is set up already."""
+
+    kind = Kind.CONFLICT
+    code = "users.second_factor_there"
+    message = "An authenticator app is set up already. Remove it first to set up another."
+
+
+class SecondFactorMissing(MoorageError):
+    """No authenticator app is being set up, or is set up."""
+
+    kind = Kind.CONFLICT
+    code = "users.second_factor_missing"
+    message = "No authenticator app is set up. Begin with setting one up."
+
+
+class SecondFactorRequired(MoorageError):
+    """An organization asks for a second factor, and this is the last."""
+
+    kind = Kind.CONFLICT
+    code = "users.second_factor_required"
+    message = (
+        "An organization that you are in asks for a second factor, and this is your last. Set "
+        "another one up first."
+    )
+
+
+class PasskeyUnknown(MoorageError):
+    """No such passkey of the caller."""
+
+    kind = Kind.NOT_FOUND
+    code = "users.passkey_unknown"
+    message = "You have no passkey {id}."
+
+
+class PasskeyRefused(MoorageError):
+    """What the browser answered cannot be taken as a new passkey."""
+
+    kind = Kind.INVALID
+    code = "users.passkey_refused"
+    pointer = "/credential"
+    message = (
+        "This passkey cannot be taken: it was made for another site, too long ago, or is there "
+        "already. Begin anew."
+    )
+
+
+class TooManyPasskeys(MoorageError):
+    """The person has as many passkeys as one may have."""
+
+    kind = Kind.CONFLICT
+    code = "users.too_many_passkeys"
+    message = "You have {most} passkeys, as many as one may have. Remove one first."
+
+
 class TooManyFailures(MoorageError):
     """Too many wrong passwords for this account or from this address."""
 
     kind = Kind.TOO_MANY
     code = "users.too_many_failures"
     message = "Too many wrong passwords. Try again in {retry_after_s} seconds."
+
+
+class TooManyResets(MoorageError):
+    """Too many mails were asked for, for this account or from this address."""
+
+    kind = Kind.TOO_MANY
+    code = "users.too_many_resets"
+    message = (
+        "Mail was asked for too often. Look into your mailbox, or try again in {retry_after_s} "
+        "seconds."
+    )
+
+
+class MailOff(MoorageError):
+    """No mail is sent by this installation."""
+
+    kind = Kind.CONFLICT
+    code = "users.mail_off"
+    message = (
+        "This installation sends no mail. Ask a user administrator for a sign-in link; an operator "
+        "can set a mail server (mail.host)."
+    )
 
 
 class PasswordWeak(MoorageError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from moorage.organizations import MemberKind, Permission, Role
@@ -17,13 +19,24 @@ REFRESH_ABSOLUTE = timedelta(days=30)
 ACCESS_TOKEN = timedelta(minutes=15)
 SIGN_IN_LINK = timedelta(minutes=15)
 INVITATION = timedelta(days=7)
+CHALLENGE = timedelta(minutes=5)
+BACKUP_CODES = 10
+MOST_PASSKEYS = 20
+# A code holds for this long (RFC 6238, section 4), and one step before and after for slow clocks.
+TOTP_STEP_S = 30
+RESET_LINK = timedelta(hours=1)
 # Last use is written down this often at most.
 LAST_USE = timedelta(minutes=1)
 
 # Wrong passwords in a row that cost nothing; each further one doubles the wait.
-FREE_FAILURES = {"account": 5, "address": 20}
-SHORTEST_WAIT = timedelta(seconds=10)
-LONGEST_WAIT = timedelta(minutes=15)
+FREE_FAILURES = {"account": 5, "address": 20, "resetAccount": 3, "resetAddress": 20}
+# The first wait and the longest; who asks for mail must not fill somebody's mailbox.
+WAITS = {
+    "account": (timedelta(seconds=10), timedelta(minutes=15)),
+    "address": (timedelta(seconds=10), timedelta(minutes=15)),
+    "resetAccount": (timedelta(minutes=1), timedelta(hours=6)),
+    "resetAddress": (timedelta(seconds=10), timedelta(minutes=15)),
+}
 FAILURES_FORGOTTEN = timedelta(hours=24)
 
 SHORTEST_PASSWORD = 12
@@ -43,6 +56,14 @@ class LinkKind(StrEnum):
 
     SIGN_IN = "signIn"
     INVITATION = "invitation"
+    RESET = "reset"
+
+
+class WishKind(StrEnum):
+    """Which mail somebody at the sign-in brought about."""
+
+    RESET = "reset"
+    LOCKED = "locked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +153,7 @@ class Session:
     user_id: UUID
     kind: SessionKind
     by_link: bool
+    proven: bool
     origin: str | None
     agent: str | None
     created_at: datetime
@@ -164,6 +186,100 @@ class Link:
     token: str
     kind: LinkKind
     expires_at: datetime
+
+
+class ChallengeKind(StrEnum):
+    """What a passkey signs a challenge for."""
+
+    REGISTRATION = "registration"
+    SIGN_IN = "signIn"
+    SECOND_FACTOR = "secondFactor"
+
+
+class Factor(StrEnum):
+    """By what a second factor was shown."""
+
+    TOTP = "totp"
+    BACKUP_CODE = "backupCode"
+    PASSKEY = "passkey"
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A key of a person's device or browser, as they see it."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyOnFile:
+    """What checks a signature of a passkey.
+
+    Attributes:
+        public_key: COSE_Key (RFC 9052, section 7).
+        sign_count: how often its device said that it had signed; 0 where it does not count.
+    """
+
+    id: UUID
+    user_id: UUID
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactors:
+    """What a person can show beside the password."""
+
+    totp: bool
+    backup_codes_left: int
+    passkeys: tuple[Passkey, ...]
+
+    @property
+    def any(self) -> bool:
+        """Whether one is asked for at the sign-in."""
+        return self.totp or bool(self.passkeys)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What somebody shows as second factor: a code, or a passkey's answer as JSON."""
+
+    code: str | None = None
+    passkey: Mapping[str, Any] | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether there is anything to look at."""
+        return self.code is not None or self.passkey is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TotpSetup:
+    """What an authenticator app is told once: the secret in base32, and the same as a URI."""
+
+    secret: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A mail to an address that may be nobody's, asked for from `origin`."""
+
+    kind: WishKind
+    email: str
+    origin: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An attempt as counted: how many failed by now, or when the wait ends that forbids it."""
+
+    failures: int
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

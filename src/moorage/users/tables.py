@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     func,
 )
@@ -49,6 +51,8 @@ user_sessions = Table(
     Column("origin", Text),
     Column("agent", Text),
     Column("by_link", Boolean, nullable=False),
+    # Whether a second factor was shown, or a passkey that stands for both.
+    Column("proven", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
     Column("idle_until", DateTime(timezone=True), nullable=False),
@@ -85,7 +89,20 @@ user_links = Table(
     Column("kind", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
-    CheckConstraint("kind IN ('signIn', 'invitation')", name="kind"),
+    CheckConstraint("kind IN ('signIn', 'invitation', 'reset')", name="kind"),
+)
+
+# Mail that somebody at the sign-in asked for or brought about, by an address that may be nobody's:
+# the worker finds out, so that neither answer nor time tells.
+user_wishes = Table(
+    "user_wishes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("origin", Text),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("kind IN ('reset', 'locked')", name="kind"),
 )
 
 # Whom an organisation has asked to join it, until they accept, decline or a week has passed.
@@ -130,12 +147,58 @@ user_invitation_groups = Table(
 user_failures = Table(
     "user_failures",
     metadata,
-    # `account` and the e-mail address tried (of a user or not), or `address` and the network's.
+    # `account` and the e-mail address tried (of a user or not), or `address` and the network's;
+    # `resetAccount` and `resetAddress` likewise, where a mail was asked for.
     Column("kind", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("failed_at", DateTime(timezone=True), nullable=False, index=True),
     Column("blocked_until", DateTime(timezone=True)),
+)
+
+# One per person; it counts once a code of it has been shown.
+user_totps = Table(
+    "user_totps",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    # The time step of the last code that was taken; it and those before are worth nothing.
+    Column("last_step", BigInteger, nullable=False),
+    Column("confirmed_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+user_backup_codes = Table(
+    "user_backup_codes",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+user_passkeys = Table(
+    "user_passkeys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("credential_id", LargeBinary, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True)),
+    UniqueConstraint("credential_id", name="user_passkeys_credential_key"),
+)
+
+# What a passkey is to sign, once and within five minutes.
+user_challenges = Table(
+    "user_challenges",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("kind", Text, nullable=False),
+    # Whose passkeys may sign it; None is anybody's.
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    CheckConstraint("kind IN ('registration', 'signIn', 'secondFactor')", name="kind"),
 )
 
 user_signing_keys = Table(

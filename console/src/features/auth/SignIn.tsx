@@ -1,35 +1,54 @@
-import { Alert, Button, Center, Loader, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import {
+  Alert,
+  Anchor,
+  Button,
+  Center,
+  Loader,
+  PasswordInput,
+  Stack,
+  Text,
+  TextInput,
+  Title,
+} from '@mantine/core'
 import { useDocumentTitle } from '@mantine/hooks'
-import { IconInfoCircle } from '@tabler/icons-react'
+import { IconFingerprint, IconInfoCircle } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useRouter, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { Problem } from '@/api/problem'
 import { FormFailure } from '@/parts/Failure'
 import { LanguageChoice } from '@/parts/LanguageChoice'
+import { told } from '@/parts/notify'
 import { Mark } from '@/shell/Mark'
-import { linkToken } from './link'
-import { meQuery, redeemLink, signIn } from './queries'
+import { Forgotten, NewPassword } from './Forgotten'
+import { linkToken, resetIn } from './link'
+import { knowsPasskeys } from './passkey'
+import { meQuery, type Proof, redeemLink, signIn, signInByPasskey, waysQuery } from './queries'
+import { SecondStep } from './SecondStep'
 import classes from './SignIn.module.css'
 
-/** Sign in with a one-time link or with e-mail and password. */
+/** Sign in with a one-time link, with e-mail and password, or with a passkey. */
 export function SignIn() {
   const { t } = useTranslation()
   useDocumentTitle(`${t('signIn.title')} · Moorage`)
   const client = useQueryClient()
   const router = useRouter()
   const { to = '/' } = useSearch({ strict: false }) as { to?: string }
+  const ways = useQuery(waysQuery).data
   const done = () => client.invalidateQueries({ queryKey: ['me'] })
   const link = useMutation({ mutationFn: redeemLink, onSuccess: done })
   const password = useMutation({ mutationFn: signIn, onSuccess: done })
+  const passkey = useMutation({ mutationFn: signInByPasskey, onSuccess: done })
   const [token] = useState(() => linkToken(window.location.hash))
+  const [reset, setReset] = useState(() => resetIn(window.location.hash))
   const redeemed = useRef(false)
   const { mutate } = link
   useEffect(() => {
-    if (!token || redeemed.current) return
+    if (!window.location.hash || redeemed.current) return
     redeemed.current = true
     window.history.replaceState(null, '', window.location.pathname + window.location.search)
-    mutate(token)
+    if (token) mutate({ token })
   }, [mutate, token])
   // Asked before the link is redeemed, the answer would be that nobody is signed in.
   const me = useQuery({ ...meQuery, enabled: !token || link.isSuccess || link.isError })
@@ -50,7 +69,22 @@ export function SignIn() {
     setTried(true)
     if (!wrong.email && !wrong.password) password.mutate({ email, password: secret })
   }
-  if (link.isPending || link.isSuccess) {
+  // The step asked for stays while a code is looked at, and after a wrong one.
+  const [second, setSecond] = useState<Problem | null>(null)
+  const asked = [link.error, password.error].find(
+    (failure) => failure instanceof Problem && failure.code === 'users.second_factor_needed',
+  ) as Problem | undefined
+  if (asked && asked !== second) setSecond(asked)
+  const prove = (proof: Proof) =>
+    token && !password.variables
+      ? link.mutate({ token, ...proof })
+      : password.mutate({ email, password: secret, ...proof })
+  const back = () => {
+    setSecond(null)
+    password.reset()
+    setSecret('')
+  }
+  if ((link.isPending && !second) || link.isSuccess) {
     return (
       <Center mih="100dvh" role="status">
         <Stack align="center">
@@ -60,6 +94,8 @@ export function SignIn() {
       </Center>
     )
   }
+  const failure = link.error ?? password.error ?? passkey.error
+  const step = second ? 'second' : reset.token ? 'newPassword' : reset.asks ? 'forgotten' : 'first'
   return (
     <main className={classes.page}>
       <div className={classes.card}>
@@ -69,36 +105,85 @@ export function SignIn() {
             <Title order={1} mt="xs">
               {t('signIn.title')}
             </Title>
-            <Text c="dimmed">{t('signIn.lead')}</Text>
+            <Text c="dimmed">{t(step === 'second' ? 'signIn.secondLead' : 'signIn.lead')}</Text>
           </Stack>
-          <FormFailure of={link.error ?? password.error} />
-          <form onSubmit={submit} noValidate>
-            <Stack>
-              <TextInput
-                label={t('signIn.email')}
-                type="email"
-                autoComplete="username"
-                size="md"
-                value={email}
-                onChange={(event) => setEmail(event.currentTarget.value)}
-                error={tried && wrong.email}
-              />
-              <PasswordInput
-                label={t('signIn.password')}
-                autoComplete="current-password"
-                size="md"
-                value={secret}
-                onChange={(event) => setSecret(event.currentTarget.value)}
-                error={tried && wrong.password}
-              />
-              <Button type="submit" size="md" loading={password.isPending} fullWidth>
-                {t('signIn.action')}
-              </Button>
-            </Stack>
-          </form>
-          <Alert role="note" icon={<IconInfoCircle size={18} />} color="gray" variant="light">
-            {t('signIn.linkHelp')} <code>moorage user link</code>
-          </Alert>
+          {step === 'second' && second && (
+            <SecondStep
+              ways={(second.given.ways as string[]) ?? []}
+              options={second.given.passkey}
+              pending={password.isPending || link.isPending}
+              failure={failure === second ? null : failure}
+              onProof={prove}
+              onBack={back}
+            />
+          )}
+          {step === 'newPassword' && reset.token && (
+            <NewPassword
+              token={reset.token}
+              onDone={() => {
+                told(t('signIn.passwordSet'))
+                setReset({ token: null, asks: false })
+              }}
+            />
+          )}
+          {step === 'forgotten' && (
+            <Forgotten email={email} onBack={() => setReset({ token: null, asks: false })} />
+          )}
+          {step === 'first' && (
+            <>
+              <FormFailure of={failure} />
+              <form onSubmit={submit} noValidate>
+                <Stack>
+                  <TextInput
+                    label={t('signIn.email')}
+                    type="email"
+                    autoComplete="username"
+                    size="md"
+                    value={email}
+                    onChange={(event) => setEmail(event.currentTarget.value)}
+                    error={tried && wrong.email}
+                  />
+                  <PasswordInput
+                    label={t('signIn.password')}
+                    autoComplete="current-password"
+                    size="md"
+                    value={secret}
+                    onChange={(event) => setSecret(event.currentTarget.value)}
+                    error={tried && wrong.password}
+                  />
+                  <Button type="submit" size="md" loading={password.isPending} fullWidth>
+                    {t('signIn.action')}
+                  </Button>
+                  {ways?.passkeys && knowsPasskeys() && (
+                    <Button
+                      variant="default"
+                      size="md"
+                      fullWidth
+                      leftSection={<IconFingerprint size={18} />}
+                      loading={passkey.isPending}
+                      onClick={() => passkey.mutate()}
+                    >
+                      {t('signIn.withPasskey')}
+                    </Button>
+                  )}
+                  {ways?.resetByMail && (
+                    <Anchor
+                      component="button"
+                      type="button"
+                      onClick={() => setReset({ token: null, asks: true })}
+                    >
+                      {t('signIn.forgotten')}
+                    </Anchor>
+                  )}
+                </Stack>
+              </form>
+              {ways && !ways.resetByMail && (
+                <Alert role="note" icon={<IconInfoCircle size={18} />} color="gray" variant="light">
+                  {t('signIn.linkHelp')} <code>moorage user link</code>
+                </Alert>
+              )}
+            </>
+          )}
           <LanguageChoice />
         </Stack>
       </div>

@@ -1,7 +1,8 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, keepCsrfToken, ok } from '@/api/client'
 import { Problem } from '@/api/problem'
-import type { Me } from '@/api/types'
+import type { Assertion, Me } from '@/api/types'
+import { askPasskey } from './passkey'
 
 /** Who is signed in; null where nobody is. */
 export const meQuery = queryOptions({
@@ -20,9 +21,35 @@ export const meQuery = queryOptions({
   retry: false,
 })
 
-export const signIn = (body: { email: string; password: string }) =>
+/** What one shows beside the password. */
+export interface Proof {
+  code?: string
+  passkey?: Assertion
+}
+
+export const signIn = (body: { email: string; password: string } & Proof) =>
   ok(api.POST('/api/v1/auth/sign-in', { body }))
 
-export const redeemLink = (token: string) => ok(api.POST('/api/v1/auth/link', { body: { token } }))
+export const redeemLink = (body: { token: string } & Proof) => ok(api.POST('/api/v1/auth/link', { body }))
+
+/** Sign in with a passkey; false where the person said no. */
+export async function signInByPasskey(): Promise<boolean> {
+  const credential = await askPasskey(await ok(api.POST('/api/v1/auth/passkeys/challenge')))
+  if (!credential) return false
+  await ok(api.POST('/api/v1/auth/passkeys/sign-in', { body: { credential } }))
+  return true
+}
+
+/** What the installation offers to who is not signed in. */
+export const waysQuery = queryOptions({
+  queryKey: ['ways'],
+  queryFn: () => ok(api.GET('/api/v1/auth/ways')),
+  staleTime: Number.POSITIVE_INFINITY,
+})
+
+export const askReset = (email: string) => ok(api.POST('/api/v1/auth/reset', { body: { email } }))
+
+export const setPassword = (body: { token: string; newPassword: string }) =>
+  ok(api.POST('/api/v1/auth/reset-password', { body }))
 
 export const signOut = () => ok(api.POST('/api/v1/auth/sign-out'))

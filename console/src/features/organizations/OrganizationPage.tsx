@@ -1,4 +1,4 @@
-import { Button, Group, SimpleGrid, Skeleton, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Button, Group, Select, SimpleGrid, Skeleton, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
@@ -17,6 +17,7 @@ import { told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
 import { Time } from '@/parts/Time'
+import { DeviceAuthorities } from './DeviceAuthorities'
 import { KEPT, KEPT_BY_ORGANIZATION, KeepingFields, useKeptByDefault } from './Keeping'
 import { TimeZone } from './Organizations'
 import { QuotaFields, useQuotaRows } from './Quotas'
@@ -73,6 +74,7 @@ export function OrganizationPage() {
                 </>
               )}
             </Panel>
+            <DeviceAuthorities organizationId={id} may={can('devices:manage', id)} />
             {can('installation:manage') && (
               <Panel title={t('common.danger')}>
                 <Group justify="space-between">
@@ -120,6 +122,7 @@ function OrganizationForm({ organization, readOnly }: { organization: Tagged; re
   const before = {
     name: organization.name,
     timeZone: organization.timeZone,
+    secondFactor: organization.secondFactor,
     contacts: organization.contacts.map((c) => ({
       name: c.name,
       email: c.email ?? '',
@@ -157,6 +160,16 @@ function OrganizationForm({ organization, readOnly }: { organization: Tagged; re
         <Stack>
           <TextInput label={t('fields.name')} withAsterisk {...form.getInputProps('name')} />
           <TimeZone {...form.getInputProps('timeZone')} />
+          <Select
+            label={t('organizations.secondFactor')}
+            description={t('organizations.secondFactorHelp')}
+            allowDeselect={false}
+            data={(['nobody', 'administrators', 'everybody'] as const).map((whom) => ({
+              value: whom,
+              label: t(`organizations.askedOf.${whom}`),
+            }))}
+            {...form.getInputProps('secondFactor')}
+          />
           <Title order={3}>{t('fields.contacts')}</Title>
           {form.values.contacts.map((contact, i) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: contacts have no identity.

@@ -14,6 +14,8 @@ const QUOTAS = [
   'deviceBytesPerSecond',
   'deviceConnectsPerMinute',
   'deviceConnections',
+  'deviceQueueMessages',
+  'deviceQueueBytes',
 ] as const
 
 interface Props {

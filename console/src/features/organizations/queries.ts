@@ -1,6 +1,12 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { OrganizationBody, OrganizationPatch, PermissionGroupBody } from '@/api/types'
+import type {
+  DeviceAuthorityBody,
+  OrganizationBody,
+  OrganizationPatch,
+  PermissionGroupBody,
+  RevocationListBody,
+} from '@/api/types'
 
 /** The organizations in reach, for choosing one. */
 export const organizationsQuery = queryOptions({
@@ -37,6 +43,34 @@ export const changeOrganization = (id: string, etag: string | null, body: Organi
 
 export const dissolveOrganization = (id: string) =>
   ok(api.DELETE('/api/v1/organizations/{organization_id}', { params: { path: { organization_id: id } } }))
+
+// --- Who signs certificates of devices ---
+
+const AUTHORITIES = '/api/v1/organizations/{organization_id}/device-authorities'
+
+export const authoritiesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['organizations', id, 'authorities'],
+    queryFn: () => ok(api.GET(AUTHORITIES, { params: { path: { organization_id: id } } })),
+  })
+
+export const registerAuthority = (id: string, body: DeviceAuthorityBody) =>
+  ok(api.POST(AUTHORITIES, { params: { path: { organization_id: id } }, body }))
+
+export const removeAuthority = (id: string, authorityId: string) =>
+  ok(
+    api.DELETE(`${AUTHORITIES}/{authority_id}`, {
+      params: { path: { organization_id: id, authority_id: authorityId } },
+    }),
+  )
+
+export const putRevocationList = (id: string, authorityId: string, body: RevocationListBody) =>
+  ok(
+    api.PUT(`${AUTHORITIES}/{authority_id}/revocation-list`, {
+      params: { path: { organization_id: id, authority_id: authorityId } },
+      body,
+    }),
+  )
 
 // --- Permission groups ---
 

@@ -9,6 +9,7 @@ import { DayInput } from '@/parts/DayInput'
 import { FormModal } from '@/parts/FormModal'
 import { showProblems } from '@/parts/form'
 import { useFormat } from '@/parts/format'
+import { told } from '@/parts/notify'
 import { SecretModal } from '@/parts/Secret'
 import { invite } from './queries'
 
@@ -39,7 +40,12 @@ export function Invite({ onClose }: { onClose: () => void }) {
     onError: (failure) => showProblems(form, failure),
     onSuccess: (made) => {
       void client.invalidateQueries({ queryKey: ['invitations'] })
-      setLink(made.link)
+      if (made.link) {
+        setLink(made.link)
+      } else {
+        told(t('invitations.mailed', { email: made.email }))
+        onClose()
+      }
     },
   })
   if (link) {

@@ -4,29 +4,28 @@ import {
   PasswordInput,
   SegmentedControl,
   SimpleGrid,
-  Skeleton,
   Stack,
-  Table,
   Text,
   TextInput,
   useMantineColorScheme,
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { User } from '@/api/types'
 import { useSession } from '@/features/auth/session'
 import type { Language } from '@/i18n'
-import { Failure, FormFailure, useFailureText } from '@/parts/Failure'
+import { FormFailure } from '@/parts/Failure'
 import { changes, showProblems } from '@/parts/form'
-import { failed, told } from '@/parts/notify'
+import { told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Panel } from '@/parts/Panel'
-import { Time } from '@/parts/Time'
 import { keepTileUrl, tileUrl } from '@/parts/tiles'
 import { useLanguage } from './language'
-import { changePassword, changeUser, endSession, sessionsQuery } from './queries'
+import { changePassword, changeUser } from './queries'
+import { SecondFactor } from './SecondFactor'
+import { MySessions } from './Sessions'
 
 /** One's own account and how the console looks here. */
 export function Settings() {
@@ -44,7 +43,8 @@ export function Settings() {
         </Stack>
         <Stack>
           <Password />
-          <Sessions />
+          {me.user && <SecondFactor />}
+          <MySessions />
         </Stack>
       </SimpleGrid>
     </Page>
@@ -227,65 +227,4 @@ function Password() {
       </form>
     </Panel>
   )
-}
-
-function Sessions() {
-  const { t } = useTranslation()
-  const client = useQueryClient()
-  const text = useFailureText()
-  const found = useQuery(sessionsQuery)
-  const end = useMutation({
-    mutationFn: endSession,
-    onSuccess: () => told(t('settings.sessionEnded')),
-    onError: (failure) => failed(text(failure)),
-    onSettled: () => void client.invalidateQueries({ queryKey: ['sessions'] }),
-  })
-  return (
-    <Panel title={t('settings.sessions')}>
-      {found.error ? (
-        <Failure of={found.error} />
-      ) : !found.data ? (
-        <Skeleton height={120} />
-      ) : (
-        <Table>
-          <Table.Tbody>
-            {found.data.map((session) => (
-              <Table.Tr key={session.id}>
-                <Table.Td>
-                  <Text>{agentName(session.agent) ?? t('settings.unknownAgent')}</Text>
-                  <Text fz="sm" c="dimmed">
-                    {session.origin ?? ''} ·{' '}
-                    {session.current ? (
-                      t('settings.here')
-                    ) : (
-                      <Time at={session.seenAt} span fz="sm" c="dimmed" />
-                    )}
-                  </Text>
-                </Table.Td>
-                <Table.Td w={100} ta="right">
-                  {!session.current && (
-                    <Button size="compact-sm" variant="default" onClick={() => end.mutate(session.id)}>
-                      {t('settings.end')}
-                    </Button>
-                  )}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      )}
-    </Panel>
-  )
-}
-
-/** Name the browser or program that a user agent stands for. */
-export function agentName(agent: string | null): string | null {
-  if (!agent) return null
-  const browser = /(Edg|OPR|Firefox|Chrome|Safari)\/([\d]+)/.exec(agent)
-  const system = /(Windows|Macintosh|Android|iPhone|iPad|Linux)/.exec(agent)?.[1]
-  const name = { Edg: 'Edge', OPR: 'Opera' }[browser?.[1] ?? ''] ?? browser?.[1]
-  if (!name) return agent.slice(0, 60)
-  return [`${name} ${browser?.[2] ?? ''}`.trim(), system === 'Macintosh' ? 'macOS' : system]
-    .filter(Boolean)
-    .join(', ')
 }

@@ -17,7 +17,8 @@ import { Facts } from '@/parts/Panel'
 import { SecretModal } from '@/parts/Secret'
 import { Status } from '@/parts/Status'
 import { Time } from '@/parts/Time'
-import { changeUser, endSessionsOf, linkFor, removeUser, takeOut } from './queries'
+import { changeUser, endSessionsOf, linkFor, removeSecondFactorsOf, removeUser, takeOut } from './queries'
+import { SessionsOf } from './Sessions'
 import { USER_TONE, userState } from './Users'
 
 /** One person: what they hold, their account, its end. */
@@ -30,6 +31,7 @@ export function UserView({ user, onGone }: { user: User; onGone: () => void }) {
   const [link, setLink] = useState<{ url: string; expiresAt: string } | null>(null)
   const [removing, setRemoving] = useState(false)
   const [leaving, setLeaving] = useState(false)
+  const [forgetting, setForgetting] = useState(false)
   const groups = useQuery(groupsOfMemberQuery(user.id)).data?.items ?? []
   const may = can('users:manage')
   const self = me.id === user.id
@@ -45,6 +47,7 @@ export function UserView({ user, onGone }: { user: User; onGone: () => void }) {
   const end = useMutation({
     mutationFn: () => endSessionsOf(user.id),
     onSuccess: () => told(t('users.sessionsEnded')),
+    onSettled: () => void client.invalidateQueries({ queryKey: ['sessions', user.id] }),
     onError,
   })
   return (
@@ -70,6 +73,7 @@ export function UserView({ user, onGone }: { user: User; onGone: () => void }) {
         ]}
       />
       {may && <Edit key={user.updatedAt} user={user} />}
+      {may && <SessionsOf userId={user.id} />}
       {may && (
         <Group gap="xs">
           <Button variant="default" loading={give.isPending} onClick={() => give.mutate()}>
@@ -78,6 +82,11 @@ export function UserView({ user, onGone }: { user: User; onGone: () => void }) {
           <Button variant="default" loading={end.isPending} onClick={() => end.mutate()}>
             {t('users.endSessions')}
           </Button>
+          {!self && (
+            <Button variant="default" onClick={() => setForgetting(true)}>
+              {t('users.removeFactors')}
+            </Button>
+          )}
           {!self && (
             <Button
               variant="light"
@@ -118,6 +127,17 @@ export function UserView({ user, onGone }: { user: User; onGone: () => void }) {
           }}
         >
           {t('users.takeOutAsk', { name: user.name })}
+        </Confirm>
+      )}
+      {forgetting && (
+        <Confirm
+          title={t('users.removeFactors')}
+          action={t('users.removeFactors')}
+          act={() => removeSecondFactorsOf(user.id)}
+          onClose={() => setForgetting(false)}
+          onDone={() => void client.invalidateQueries({ queryKey: ['sessions', user.id] })}
+        >
+          {t('users.removeFactorsAsk', { name: user.name })}
         </Confirm>
       )}
       {removing && (

@@ -1,6 +1,13 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ok } from '@/api/client'
-import type { ApiKeyBody, ApiKeyPatch, InvitationBody, Permission, UserPatch } from '@/api/types'
+import type {
+  ApiKeyBody,
+  ApiKeyPatch,
+  Attestation,
+  InvitationBody,
+  Permission,
+  UserPatch,
+} from '@/api/types'
 
 export const listUsers = (
   filter: { q?: string; organizationId?: string; active?: boolean },
@@ -44,6 +51,23 @@ export const changeUser = (id: string, body: UserPatch) =>
 export const removeUser = (id: string) => ok(api.DELETE('/api/v1/users/{user_id}', at(id)))
 
 export const linkFor = (id: string) => ok(api.POST('/api/v1/users/{user_id}/link', at(id)))
+
+/** Where somebody is signed in. */
+export const sessionsOfQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['sessions', id],
+    queryFn: () => ok(api.GET('/api/v1/users/{user_id}/sessions', at(id))),
+  })
+
+export const endSessionOf = (id: string, sessionId: string) =>
+  ok(
+    api.DELETE('/api/v1/users/{user_id}/sessions/{session_id}', {
+      params: { path: { user_id: id, session_id: sessionId } },
+    }),
+  )
+
+export const removeSecondFactorsOf = (id: string) =>
+  ok(api.DELETE('/api/v1/users/{user_id}/second-factors', at(id)))
 
 export const endSessionsOf = (id: string) => ok(api.POST('/api/v1/users/{user_id}/end-sessions', at(id)))
 
@@ -98,6 +122,35 @@ export const sessionsQuery = queryOptions({
 
 export const endSession = (id: string) =>
   ok(api.DELETE('/api/v1/auth/sessions/{session_id}', { params: { path: { session_id: id } } }))
+
+export const endOtherSessions = () => ok(api.POST('/api/v1/auth/sessions/end-others'))
+
+/** What one shows beside the password. */
+export const secondFactorsQuery = queryOptions({
+  queryKey: ['second-factors'],
+  queryFn: () => ok(api.GET('/api/v1/auth/second-factors')),
+})
+
+export const beginTotp = (password: string | null) =>
+  ok(api.POST('/api/v1/auth/second-factors/totp', { body: { password } }))
+
+export const confirmTotp = (code: string) =>
+  ok(api.POST('/api/v1/auth/second-factors/totp/confirm', { body: { code } }))
+
+export const removeTotp = (password: string | null, code: string) =>
+  ok(api.POST('/api/v1/auth/second-factors/totp/remove', { body: { password, code } }))
+
+export const makeBackupCodes = (password: string | null, code: string) =>
+  ok(api.POST('/api/v1/auth/second-factors/backup-codes', { body: { password, code } }))
+
+export const beginPasskey = (password: string | null) =>
+  ok(api.POST('/api/v1/auth/passkeys/options', { body: { password } }))
+
+export const addPasskey = (name: string, credential: Attestation) =>
+  ok(api.POST('/api/v1/auth/passkeys', { body: { name, credential } }))
+
+export const removePasskey = (id: string) =>
+  ok(api.DELETE('/api/v1/auth/passkeys/{passkey_id}', { params: { path: { passkey_id: id } } }))
 
 export const changePassword = (currentPassword: string | null, newPassword: string) =>
   ok(api.POST('/api/v1/auth/password', { body: { currentPassword, newPassword } }))

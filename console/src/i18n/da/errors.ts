@@ -24,6 +24,19 @@ export const errors = {
       request_underway: 'Det samme er allerede i gang. Vent et øjeblik.',
     },
     users: {
+      mail_off: 'Denne installation sender ingen mail. Bed en brugeradministrator om et login-link.',
+      passkey_refused:
+        'Denne adgangsnøgle kan ikke bruges: den er her allerede, eller der er gået for lang tid. Begynd forfra.',
+      passkey_unknown: 'Denne adgangsnøgle er væk.',
+      second_factor_missing: 'Ingen godkendelsesapp er sat op.',
+      second_factor_needed: 'Der skal et ekstra bevis til.',
+      second_factor_required:
+        'En organisation beder dig om et ekstra bevis, og dette er dit sidste. Sæt først et andet op.',
+      second_factor_there: 'En godkendelsesapp er allerede sat op.',
+      second_factor_wrong: 'Denne kode er ikke rigtig eller har været brugt. Vent på den næste.',
+      too_many_passkeys: 'Du har {{most}} adgangsnøgler, og flere kan man ikke have. Fjern først en.',
+      too_many_resets:
+        'Der er bedt om mail for ofte. Se i din indbakke, eller prøv igen om {{retryAfterS}} s.',
       asker_gone:
         'Kontoen for den, der bad om dette, er lukket eller udløbet. En anden kan bede om det på ny.',
       credentials_wrong: 'E-mail, password eller link er ikke rigtigt, eller linket er allerede brugt.',
@@ -98,6 +111,7 @@ export const errors = {
       too_many_certificates:
         'En organisation tilføjer højst {{limit}} certifikater enkeltvis. Registrér i stedet den udsteder, der underskriver dem.',
       authority_unknown: 'Organisationen har ikke registreret denne udsteder.',
+      revocation_list_old: 'En senere liste fra udstederen kendes allerede: den fra {{known_at}}.',
       authority_taken: 'En udsteder med denne nøgle er allerede registreret.',
       too_many_authorities: 'En organisation registrerer højst {{limit}} udstedere. Fjern en først.',
       credential_unknown: 'Enheden har ikke længere denne adgangsnøgle.',
@@ -219,6 +233,7 @@ export const errors = {
     outbound: {
       address_forbidden:
         '{{host}} fører til {{address}}, som denne installation ikke må forbinde til. En driftsansvarlig kan tillade det i indstillingen targets.allowed.',
+      not_fetched: '{{url}} kunne ikke hentes: {{reason}}',
       host_unknown: 'Værten {{host}} kan ikke findes: {{reason}}',
     },
     tasks: {

@@ -24,6 +24,19 @@ export const errors = {
       request_underway: 'The same is being done already. Wait a moment.',
     },
     users: {
+      mail_off: 'This installation sends no mail. Ask a user administrator for a sign-in link.',
+      passkey_refused:
+        'This passkey cannot be taken: it is there already, or too much time has passed. Begin anew.',
+      passkey_unknown: 'This passkey is gone.',
+      second_factor_missing: 'No authenticator app is set up.',
+      second_factor_needed: 'A second factor is needed.',
+      second_factor_required:
+        'An organization asks you for a second factor, and this is your last. Set another one up first.',
+      second_factor_there: 'An authenticator app is set up already.',
+      second_factor_wrong: 'This code is not right, or was used before. Wait for the next one.',
+      too_many_passkeys: 'You have {{most}} passkeys, as many as one may have. Remove one first.',
+      too_many_resets:
+        'Mail was asked for too often. Look into your mailbox, or try again in {{retryAfterS}} s.',
       asker_gone:
         'The account of whoever asked for this is closed or has expired. Somebody else may ask anew.',
       credentials_wrong: 'E-mail, password or link are not right, or the link was used already.',
@@ -97,6 +110,7 @@ export const errors = {
       too_many_certificates:
         'An organization adds at most {{limit}} certificates one by one. Register the authority that signs them instead.',
       authority_unknown: 'The organization has registered no such authority.',
+      revocation_list_old: 'A later list of the authority is known: that of {{known_at}}.',
       authority_taken: 'An authority with this key is registered already.',
       too_many_authorities: 'An organization registers at most {{limit}} authorities. Remove one first.',
       credential_unknown: 'The device has no such credential any more.',
@@ -217,6 +231,7 @@ export const errors = {
     outbound: {
       address_forbidden:
         '{{host}} leads to {{address}}, where this installation may not connect. An operator can allow it in the setting targets.allowed.',
+      not_fetched: '{{url}} could not be fetched: {{reason}}',
       host_unknown: 'The host {{host}} cannot be found: {{reason}}',
     },
     tasks: {

@@ -15,14 +15,21 @@ from ..errors import (
     AuthorityUnknown,
     CertificateTaken,
     DeviceUnknown,
+    RevocationListOld,
     TooManyAuthorities,
     TooManyCertificates,
     TooManyCredentials,
 )
 from ..model import Credential
 from ..schemas.bodies import CredentialOut
-from ..schemas.certificates import AuthorityBody, AuthorityOut, CertificateBody
+from ..schemas.certificates import (
+    AuthorityBody,
+    AuthorityOut,
+    CertificateBody,
+    RevocationListBody,
+)
 from ..service import certificates as service
+from ..service import revocations
 
 router = APIRouter(prefix="/api/v1", tags=["devices"])
 _AUTHORITIES = "/organizations/{organization_id}/device-authorities"
@@ -60,7 +67,7 @@ async def add_authority(
     )
     path = f"/api/v1/organizations/{organization_id}/device-authorities/{added.id}"
     response.headers["Location"] = path
-    return AuthorityOut.of(added)
+    return AuthorityOut.of((await revocations.with_lists(tx, [added]))[0])
 
 
 @router.get(_AUTHORITIES, response_model=list[AuthorityOut],
@@ -68,7 +75,7 @@ async def add_authority(
 async def list_authorities(organization_id: UUID, tx: Tx, caller: Signed) -> list[AuthorityOut]:
     """List who signs certificates of an organization's devices; at most 20."""
     found = await service.list_authorities(tx, caller, organization_id)
-    return [AuthorityOut.of(one) for one in found]
+    return [AuthorityOut.of(one) for one in await revocations.with_lists(tx, found)]
 
 
 @router.get(_AUTHORITIES + "/{authority_id}", response_model=AuthorityOut,
@@ -77,7 +84,27 @@ async def get_authority(
     organization_id: UUID, authority_id: UUID, tx: Tx, caller: Signed
 ) -> AuthorityOut:
     """Read an authority."""
-    return AuthorityOut.of(await service.get_authority(tx, caller, organization_id, authority_id))
+    found = await service.get_authority(tx, caller, organization_id, authority_id)
+    return AuthorityOut.of((await revocations.with_lists(tx, [found]))[0])
+
+
+@router.put(_AUTHORITIES + "/{authority_id}/revocation-list", response_model=AuthorityOut,
+            responses=may_fail(OrganizationUnknown, PermissionMissing, AuthorityUnknown,
+                               FieldInvalid, RevocationListOld))  # fmt: skip
+async def put_revocation_list(
+    organization_id: UUID, authority_id: UUID, body: RevocationListBody, tx: Tx, caller: Signed
+) -> AuthorityOut:
+    """Say which certificates an authority has revoked, or where that is told (RFC 5280).
+
+    Whoever is connected with one of them is cut off at once. A list replaces the one before, which
+    must not be newer; a credential that was revoked stays so.
+    """
+    of = tx, caller, organization_id, authority_id
+    if body.list is None:
+        found = await revocations.set_address(*of, body.url)
+    else:
+        found = await revocations.put_list(*of, body.data())
+    return AuthorityOut.of((await revocations.with_lists(tx, [found]))[0])
 
 
 @router.delete(_AUTHORITIES + "/{authority_id}", status_code=204,

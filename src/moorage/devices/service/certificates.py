@@ -200,6 +200,8 @@ async def _take_in(tx: Tx, der: bytes) -> str:
     until = min(certificate.valid_until, authority.expires_at)
     if refusal := _by_date(certificate.valid_from, until, tx.now):
         return refusal
+    if listed := await store.certificates.listed_at(tx, authority.id, certificate.serial):
+        return f"its authority revoked it on {listed:%Y-%m-%d}."
     found = await _called(tx, authority.organization_id, certificate.names)
     if len(found) != 1:
         called = ", ".join(certificate.names[:3])[:_LABEL] or "nobody"

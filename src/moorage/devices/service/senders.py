@@ -209,6 +209,11 @@ async def find_named(tx: Tx, name: str, *, certified: bool = False) -> Sender | 
     return found or await find_sender(tx, CredentialKind.KEY, name)
 
 
+async def find_numbered(tx: Tx, number: int) -> Sender | None:
+    """Find a device by its number; its credential is not named. The state is not judged here."""
+    return await store.senders.find_numbered(tx, number)
+
+
 async def find_proof(tx: Tx, user_name: str) -> Proof | None:
     """Find what proves the password of a user name; None if nobody has it.
 

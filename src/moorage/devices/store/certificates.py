@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,9 +19,11 @@ from ..errors import AuthorityTaken, AuthorityUnknown, CertificateTaken
 from ..model import Credential, CredentialKind, DeviceAuthority, Sender
 from ..tables import device_authorities as authorities
 from ..tables import device_credentials, devices
+from ..tables import device_revocations as revocations
 from . import senders
 
 CHANNEL = "moorage_certificates"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIELDS = tuple(one.name for one in fields(DeviceAuthority))
 
 
@@ -55,7 +58,7 @@ async def add(
                 label=label, digest=fingerprint, hint=fingerprint.hex(), version=1,
                 valid_from=certificate.valid_from, expires_at=certificate.valid_until,
                 certificate=None if authority_id else certificate.der,
-                authority_id=authority_id, **tx.stamp(),
+                authority_id=authority_id, serial=certificate.serial, **tx.stamp(),
             )
             .on_conflict_do_nothing()
             .returning(device_credentials)
@@ -199,6 +202,79 @@ async def remove_authority(tx: Tx, organization_id: UUID, authority_id: UUID) ->
     await tx.execute(delete(authorities).where(authorities.c.id == authority_id))
     await senders.changed(tx, numbers, sender=True)
     return gone
+
+
+# --- Lists of revoked certificates --------------------------------------------
+
+
+async def lock_authority(tx: Tx, authority_id: UUID) -> DeviceAuthority | None:
+    """Read an authority of any organisation, locked; None if it is gone."""
+    query = select(authorities).where(authorities.c.id == authority_id).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    return None if row is None else _authority(row)
+
+
+async def change_list(tx: Tx, authority_id: UUID, **values: Any) -> DeviceAuthority:
+    """Change what is known of an authority's list."""
+    query = update(authorities).where(authorities.c.id == authority_id)
+    row = (await tx.execute(query.values(**values, **tx.restamp()).returning(authorities))).one()
+    return _authority(row)
+
+
+async def put_revoked(tx: Tx, authority_id: UUID, revoked: Mapping[str, datetime]) -> None:
+    """Replace what an authority has revoked; its credentials among them let in no more.
+
+    A credential that was revoked stays so.
+    """
+    await tx.execute(delete(revocations).where(revocations.c.authority_id == authority_id))
+    values = {"id": authority_id, "serials": list(revoked), "at": list(revoked.values())}
+    await tx.execute(_PUT_REVOKED, values)
+    rows = await tx.execute(_REVOKE_LISTED, {"id": authority_id, "now": tx.now, "by": tx.caller.id})
+    await senders.changed(tx, [row.number for row in rows], sender=True)
+
+
+async def listed_at(tx: Tx, authority_id: UUID, serial: str) -> datetime | None:
+    """Tell since when an authority's list has a certificate; None if it does not."""
+    r = revocations.c
+    query = select(r.revoked_at).where(r.authority_id == authority_id, r.serial == serial)
+    return (await tx.execute(query)).scalar_one_or_none()
+
+
+async def count_revoked(tx: Tx, authority_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Count what the lists of authorities hold."""
+    r = revocations.c
+    query = select(r.authority_id, func.count().label("number")).group_by(r.authority_id)
+    rows = await tx.execute(query.where(r.authority_id.in_(list(authority_ids))))
+    return {row.authority_id: row.number for row in rows}
+
+
+async def lists_due(tx: Tx, looked_before: datetime, most: int) -> list[DeviceAuthority]:
+    """Take the authorities whose lists are to be fetched; nobody else takes them meanwhile."""
+    a = authorities.c
+    due = (
+        select(a.id)
+        .where(a.list_url.is_not(None), func.coalesce(a.list_looked_at, EPOCH) < looked_before)
+        .order_by(a.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    query = update(authorities).where(a.id.in_(due)).values(list_looked_at=tx.now)
+    return [_authority(row) for row in await tx.execute(query.returning(authorities))]
+
+
+_PUT_REVOKED = """
+INSERT INTO device_revocations (authority_id, serial, revoked_at)
+SELECT :id, e.serial, e.at
+FROM unnest(CAST(:serials AS text[]), CAST(:at AS timestamptz[])) AS e(serial, at)
+"""
+
+_REVOKE_LISTED = """
+UPDATE device_credentials c SET revoked_at = :now, updated_at = :now, updated_by = :by
+FROM device_revocations r, devices d
+WHERE c.authority_id = :id AND c.revoked_at IS NULL
+  AND r.authority_id = c.authority_id AND r.serial = c.serial AND d.id = c.device_id
+RETURNING d.number
+"""
 
 
 # --- For doors ----------------------------------------------------------------

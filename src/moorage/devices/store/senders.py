@@ -236,17 +236,26 @@ async def find_proof(tx: Tx, user_name: str) -> Proof | None:
 
 async def find_certified(tx: Tx, device_id: UUID) -> Sender | None:
     """Find a device by its id; the id stands for a credential too, since it needs none of ours."""
+    return await _find_device(tx, devices.c.id == device_id)
+
+
+async def find_numbered(tx: Tx, number: int) -> Sender | None:
+    """Find a device by its number; its id stands for a credential."""
+    return await _find_device(tx, devices.c.number == number)
+
+
+async def _find_device(tx: Tx, which: ColumnElement[bool]) -> Sender | None:
     d = devices.c
-    query = select(d.number, d.organization_id, d.application_id, d.state, d.kind)
-    row = (await tx.execute(query.where(d.id == device_id))).one_or_none()
+    query = select(d.number, d.id, d.organization_id, d.application_id, d.state, d.kind)
+    row = (await tx.execute(query.where(which))).one_or_none()
     if row is None:
         return None
     return Sender(
         number=row.number,
-        device_id=device_id,
+        device_id=row.id,
         organization_id=row.organization_id,
         application_id=row.application_id,
-        credential_id=device_id,
+        credential_id=row.id,
         version=1,
         state=DeviceState(row.state),
         is_gateway=row.kind == DeviceKind.GATEWAY,

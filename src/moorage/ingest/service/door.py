@@ -117,6 +117,7 @@ class Door:
         self.disproved = self._senders.disproved
         self.identify_device = self._senders.identify
         self.named = self._senders.named
+        self.sender_of = self._senders.numbered
         self.speaker = self._senders.speaker
         self.children = self._senders.children
         self._limits = DeviceLimits(settings)
@@ -263,6 +264,11 @@ class Door:
         if wait is not None:
             self._limits.leave(sender.number)
         return wait
+
+    def queue_of(self, sender: devices.Sender | Service) -> tuple[int, int]:
+        """Give how many messages may wait for a session, and how many bytes."""
+        owners = _owners(sender if isinstance(sender, devices.Sender) else None)
+        return self._limits.queue(tuple(owner for _, owner in owners))
 
     def leave(self, sender: devices.Sender | Service) -> None:
         """Count a connection out."""

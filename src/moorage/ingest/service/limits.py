@@ -1,4 +1,4 @@
-"""What one device may do at a door: messages, bytes, connects, connections.
+"""What one device may do at a door: messages, bytes, connects, connections, what may wait.
 
 The operator's settings say, or for an organisation its quotas, which operators set too; an
 application may only say less.
@@ -25,6 +25,8 @@ _UNITS = {
     Quota.DEVICE_BYTES: "bytes a second",
     Quota.DEVICE_CONNECTS: "connects a minute",
     Quota.DEVICE_CONNECTIONS: "connections",
+    Quota.DEVICE_QUEUE_MESSAGES: "messages that wait",
+    Quota.DEVICE_QUEUE_BYTES: "bytes that wait",
 }
 DEVICE_QUOTAS = frozenset(_UNITS)
 
@@ -45,6 +47,8 @@ class DeviceLimits:
             Quota.DEVICE_BYTES: settings.device_bytes,
             Quota.DEVICE_CONNECTS: settings.device_connects,
             Quota.DEVICE_CONNECTIONS: settings.device_connections,
+            Quota.DEVICE_QUEUE_MESSAGES: settings.device_queue_messages,
+            Quota.DEVICE_QUEUE_BYTES: settings.device_queue_bytes,
         }
         self._messages = Allowance(settings.device_rate, settings.device_burst)
         self._bytes = Allowance(settings.device_bytes, settings.device_bytes * BURST_S)
@@ -92,6 +96,11 @@ class DeviceLimits:
             return _wait(Quota.DEVICE_CONNECTS, most, wait_s)
         self._open[device] += 1
         return None
+
+    def queue(self, owners: tuple[UUID, ...]) -> tuple[int, int]:
+        """Give how many messages may wait for a session of a device, and how many bytes."""
+        messages = self._most(Quota.DEVICE_QUEUE_MESSAGES, owners)
+        return int(messages), int(self._most(Quota.DEVICE_QUEUE_BYTES, owners))
 
     def leave(self, device: int) -> None:
         """Count a connection out."""

@@ -199,6 +199,17 @@ class Senders:
         sender = await self._look_up(ask)
         return sender if sender is not None and sender.may_send else None
 
+    async def numbered(self, number: int) -> devices.Sender | None:
+        """Give a device by its number, as it is now. Raises as `Host.sender_of`."""
+        self._require_database()
+
+        async def ask(tx: Tx) -> tuple[CacheKey, devices.Sender] | None:
+            found = await devices.find_numbered(tx, number)
+            return None if found is None else (("numbered", None, digest(str(number))), found)
+
+        sender = await self._look_up(ask)
+        return sender if sender is not None and sender.may_send else None
+
     async def _look_up(self, ask: Ask) -> devices.Sender | None:
         """Find a sender.
 

@@ -18,15 +18,20 @@ from ..errors import (
     CredentialsWrong,
     InvitationUnknown,
     InvitationVoid,
+    MailOff,
     PasswordWeak,
     PersonNeeded,
     PreferencesTooLarge,
+    SecondFactorNeeded,
+    SecondFactorWrong,
     SessionUnknown,
     TooManyFailures,
+    TooManyResets,
 )
 from ..model import (
     CONSOLE_ABSOLUTE,
     ReceivedInvitation,
+    Session,
     SessionKind,
     SignedIn,
     Tokens,
@@ -36,21 +41,25 @@ from ..schemas import (
     GrantOut,
     LinkBody,
     MeOut,
+    NewPasswordBody,
     PasswordBody,
     Preference,
     ReceivedInvitationOut,
     RefreshBody,
+    ResetBody,
     SessionOut,
     SignInBody,
     TokensOut,
     UserOut,
+    WaysOut,
 )
 
 COOKIE = "moorage_session"
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
 
-def _visitor(request: Request) -> Visitor:
+def visitor_of(request: Request) -> Visitor:
+    """Tell from where a request comes."""
     address = request.client.host if request.client else None
     return Visitor(address, (request.headers.get("user-agent") or "")[:300] or None)
 
@@ -60,7 +69,8 @@ def _secure(request: Request) -> bool:
     return public.startswith("https:") or request.url.scheme == "https"
 
 
-def _let_in(request: Request, response: Response, signed_in: SignedIn) -> None:
+def let_in(request: Request, response: Response, signed_in: SignedIn) -> None:
+    """Give a console session to the browser."""
     response.set_cookie(
         COOKIE,
         signed_in.secret,
@@ -72,28 +82,60 @@ def _let_in(request: Request, response: Response, signed_in: SignedIn) -> None:
 
 
 @router.post("/sign-in", status_code=204,
-             responses=may_fail(CredentialsWrong, TooManyFailures))  # fmt: skip
+             responses=may_fail(CredentialsWrong, SecondFactorNeeded, SecondFactorWrong,
+                                TooManyFailures))  # fmt: skip
 async def sign_in(body: SignInBody, request: Request, response: Response) -> None:
     """Sign in to the console; the answer sets the session cookie."""
     signed_in = await service.sign_in(
         request.app.state.database,
-        _visitor(request),
+        visitor_of(request),
+        request.app.state.post,
         body.email,
         body.password,
+        body.to_proof(),
         SessionKind.CONSOLE,
     )
-    _let_in(request, response, signed_in)
+    let_in(request, response, signed_in)
 
 
 @router.post("/link", status_code=204,
-             responses=may_fail(CredentialsWrong, TooManyFailures, AccountExists,
-                                InvitationVoid))  # fmt: skip
+             responses=may_fail(CredentialsWrong, SecondFactorNeeded, SecondFactorWrong,
+                                TooManyFailures, AccountExists, InvitationVoid))  # fmt: skip
 async def sign_in_by_link(body: LinkBody, request: Request, response: Response) -> None:
     """Sign in to the console with a one-time link; an invitation's makes the account first."""
     signed_in = await service.sign_in_by_link(
-        request.app.state.database, _visitor(request), body.token
+        request.app.state.database,
+        visitor_of(request),
+        request.app.state.post,
+        body.token,
+        body.to_proof(),
     )
-    _let_in(request, response, signed_in)
+    let_in(request, response, signed_in)
+
+
+@router.get("/ways", response_model=WaysOut)
+async def ways_to_sign_in(request: Request) -> WaysOut:
+    """Tell what the sign-in page can offer."""
+    post = request.app.state.post
+    possible = service.passkeys_possible(post.public_url)
+    return WaysOut(reset_by_mail=post.works, passkeys=possible)
+
+
+@router.post("/reset", status_code=204, responses=may_fail(MailOff, TooManyResets))
+async def ask_reset(body: ResetBody, request: Request) -> None:
+    """Have a link mailed that sets a new password; the answer is the same for any address."""
+    state = request.app.state
+    await service.ask_reset(state.database, visitor_of(request), state.post, body.email)
+
+
+@router.post("/reset-password", status_code=204,
+             responses=may_fail(CredentialsWrong, TooManyFailures, PasswordWeak))  # fmt: skip
+async def reset_password(body: NewPasswordBody, request: Request) -> None:
+    """Set your password by a link from a mail; all your sessions end. Then sign in."""
+    state = request.app.state
+    await service.reset_password(
+        state.database, visitor_of(request), state.post, body.token, body.new_password
+    )
 
 
 @router.post("/sign-out", status_code=204, responses=may_fail(Unsigned))
@@ -120,7 +162,23 @@ async def who_am_i(tx: Tx, caller: Signed, request: Request) -> MeOut:
             if by_cookie and caller.session_id
             else None
         ),
+        withheld=await service.withheld(tx, caller),
         grants=_grants(caller),
+    )
+
+
+def session_out(session: Session, caller: Caller) -> SessionOut:
+    """Show a session."""
+    return SessionOut(
+        id=session.id,
+        kind=session.kind,
+        origin=session.origin,
+        agent=session.agent,
+        created_at=session.created_at,
+        seen_at=session.seen_at,
+        expires_at=session.expires_at,
+        proven=session.proven,
+        current=session.id == caller.session_id,
     )
 
 
@@ -161,19 +219,27 @@ async def change_password(body: PasswordBody, caller: Signed, request: Request) 
     await service.change_password(
         request.app.state.database,
         caller,
-        _visitor(request),
+        visitor_of(request),
+        request.app.state.post,
         body.current_password,
         body.new_password,
     )
 
 
 @router.post("/token", response_model=TokensOut,
-             responses=may_fail(CredentialsWrong, TooManyFailures))  # fmt: skip
+             responses=may_fail(CredentialsWrong, SecondFactorNeeded, SecondFactorWrong,
+                                TooManyFailures))  # fmt: skip
 async def make_tokens(body: SignInBody, request: Request, response: Response) -> Tokens:
     """Exchange an e-mail address and password for an access and a refresh token."""
     state = request.app.state
     signed_in = await service.sign_in(
-        state.database, _visitor(request), body.email, body.password, SessionKind.TOKEN
+        state.database,
+        visitor_of(request),
+        state.post,
+        body.email,
+        body.password,
+        body.to_proof(),
+        SessionKind.TOKEN,
     )
     response.headers["Cache-Control"] = "no-store"
     return await service.give_tokens(state.database, state.signing_keys, signed_in)
@@ -185,20 +251,20 @@ async def refresh_tokens(body: RefreshBody, request: Request, response: Response
     state = request.app.state
     response.headers["Cache-Control"] = "no-store"
     return await service.refresh(
-        state.database, state.signing_keys, _visitor(request), body.refresh_token
+        state.database, state.signing_keys, visitor_of(request), body.refresh_token
     )
 
 
 @router.get("/sessions", response_model=list[SessionOut], responses=may_fail(PersonNeeded))
 async def list_sessions(tx: Tx, caller: Signed) -> list[SessionOut]:
     """List where you are signed in."""
-    return [
-        SessionOut(
-            id=s.id, kind=s.kind, origin=s.origin, agent=s.agent, created_at=s.created_at,
-            seen_at=s.seen_at, expires_at=s.expires_at, current=s.id == caller.session_id,
-        )
-        for s in await service.my_sessions(tx, caller)
-    ]  # fmt: skip
+    return [session_out(s, caller) for s in await service.my_sessions(tx, caller)]
+
+
+@router.post("/sessions/end-others", status_code=204, responses=may_fail(PersonNeeded))
+async def end_other_sessions(tx: Tx, caller: Signed) -> None:
+    """End all your sessions but this one."""
+    await service.end_my_other_sessions(tx, caller)
 
 
 @router.get("/invitations", response_model=PageOut[ReceivedInvitationOut],

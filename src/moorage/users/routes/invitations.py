@@ -13,31 +13,35 @@ from moorage.kit.http import Asked, PageOut, Signed, Tx, may_fail, tag
 from moorage.organizations import GrantTooWide, PermissionGroupUnknown, PermissionMissing
 
 from .. import service
-from ..errors import EmailTaken, GroupForeign, InvitationUnknown
+from ..errors import EmailTaken, GroupForeign, InvitationUnknown, MailOff
 from ..model import Invitation
 from ..schemas import InvitationBody, InvitationOut, InvitedOut
-from .people import link_out
+from .people import by_mail, link_out
 
 router = APIRouter(prefix="/api/v1/invitations", tags=["invitations"])
 
 
 @router.post("", status_code=201, response_model=InvitedOut,
              responses=may_fail(EmailTaken, PermissionMissing, PermissionGroupUnknown,
-                                GrantTooWide, GroupForeign, FieldInvalid))  # fmt: skip
+                                GrantTooWide, GroupForeign, FieldInvalid, MailOff))  # fmt: skip
 async def invite_person(
     body: InvitationBody, tx: Tx, caller: Signed, request: Request, response: Response
 ) -> InvitedOut:
-    """Ask a person in, for seven days; the link is for you to pass on, and shown this once.
+    """Ask a person in, for seven days; the link is mailed, or shown this once for you to pass on.
 
     Whether the person has an account elsewhere shows when they accept. To invite an address again
     ends the invitation before.
     """
-    made, link = await service.invite(tx, caller, body.to_model())
+    mailed = by_mail(request, body.by_mail)
+    post = request.app.state.post
+    made, link = await service.invite(tx, caller, body.to_model(), post, by_mail=mailed)
     response.headers["Location"] = f"/api/v1/invitations/{made.id}"
     response.headers["Cache-Control"] = "no-store"
     tag(response, made.updated_at)
     shown = InvitationOut.model_validate(made)
-    return InvitedOut(**shown.model_dump(by_alias=False), link=link_out(request, link))
+    return InvitedOut(
+        **shown.model_dump(by_alias=False), link=link_out(request, link) if link else None
+    )
 
 
 @router.get("", response_model=PageOut[InvitationOut],

@@ -21,18 +21,28 @@ from .. import service
 from ..errors import (
     EmailTaken,
     InvitationNeeded,
+    MailOff,
     PersonNeeded,
+    SessionUnknown,
     UserOutranks,
     UserShared,
     UserUnknown,
 )
 from ..model import Link, User
-from ..schemas import AddedOut, LinkOut, UserBody, UserOut, UserPatch
+from ..schemas import AddedOut, LinkOut, SessionOut, UserBody, UserOut, UserPatch
+from .auth import session_out
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
 
 
+def by_mail(request: Request, asked: bool | None) -> bool:
+    """Tell whether a link is to be mailed: as asked, else where mail is sent."""
+    works: bool = request.app.state.post.works
+    return works if asked is None else asked
+
+
 def link_out(request: Request, link: Link) -> LinkOut:
+    """Give a link as it is shown."""
     url = f"{request.app.state.public_url}/sign-in#token={link.token}"
     return LinkOut(kind=link.kind, url=url, expires_at=link.expires_at)
 
@@ -52,17 +62,20 @@ async def list_users(
 
 @router.post("", status_code=201, response_model=AddedOut,
              responses=may_fail(InvitationNeeded, EmailTaken, PermissionGroupUnknown,
-                                GrantTooWide))  # fmt: skip
+                                GrantTooWide, MailOff))  # fmt: skip
 async def add_user(
     body: UserBody, tx: Tx, caller: Signed, request: Request, response: Response
 ) -> AddedOut:
-    """Make a user at once, as a GlobalAdmin; the link is for you to pass on."""
-    user, link = await service.add(tx, caller, body.to_model())
+    """Make a user at once, as a GlobalAdmin; the link is mailed, or for you to pass on."""
+    post = request.app.state.post if by_mail(request, body.by_mail) else None
+    user, link = await service.add(tx, caller, body.to_model(), post)
     response.headers["Location"] = f"/api/v1/users/{user.id}"
     response.headers["Cache-Control"] = "no-store"
     tag(response, user.updated_at)
     shown = UserOut.model_validate(user)
-    return AddedOut(**shown.model_dump(by_alias=False), link=link_out(request, link))
+    return AddedOut(
+        **shown.model_dump(by_alias=False), link=link_out(request, link) if link else None
+    )
 
 
 @router.get("/{user_id}", response_model=UserOut, responses=may_fail(UserUnknown))
@@ -77,12 +90,12 @@ async def get_user(user_id: UUID, tx: Tx, caller: Signed, response: Response) ->
               responses=may_fail(UserUnknown, PermissionMissing, UserShared, UserOutranks,
                                  EmailTaken, LastAdmin, VersionStale))  # fmt: skip
 async def change_user(
-    user_id: UUID, body: UserPatch, tx: Tx, caller: Signed, response: Response,
+    user_id: UUID, body: UserPatch, tx: Tx, caller: Signed, request: Request, response: Response,
     if_match: IfMatch = None,
 ) -> User:  # fmt: skip
     """Change a user; deactivation and expiry act at once."""
     check_match(if_match, (await service.get(tx, caller, user_id, lock=True)).updated_at)
-    user = await service.change(tx, caller, user_id, body.given())
+    user = await service.change(tx, caller, user_id, body.given(), request.app.state.post)
     tag(response, user.updated_at)
     return user
 
@@ -108,6 +121,28 @@ async def take_user_out(user_id: UUID, organization_id: UUID, tx: Tx, caller: Si
 async def make_link(user_id: UUID, tx: Tx, caller: Signed, request: Request) -> LinkOut:
     """Make a link that signs a user in once; earlier links stop working."""
     return link_out(request, await service.make_link(tx, caller, user_id))
+
+
+@router.get("/{user_id}/sessions", response_model=list[SessionOut],
+            responses=may_fail(UserUnknown, PermissionMissing))  # fmt: skip
+async def list_sessions_of(user_id: UUID, tx: Tx, caller: Signed) -> list[SessionOut]:
+    """List where a user is signed in."""
+    return [session_out(s, caller) for s in await service.sessions_of(tx, caller, user_id)]
+
+
+@router.delete("/{user_id}/sessions/{session_id}", status_code=204,
+               responses=may_fail(UserUnknown, SessionUnknown, PermissionMissing))  # fmt: skip
+async def end_session_of(user_id: UUID, session_id: UUID, tx: Tx, caller: Signed) -> None:
+    """End one session of a user."""
+    await service.end_session(tx, caller, user_id, session_id)
+
+
+@router.delete("/{user_id}/second-factors", status_code=204,
+               responses=may_fail(UserUnknown, PermissionMissing, UserShared, UserOutranks,
+                                  PersonNeeded))  # fmt: skip
+async def remove_second_factors_of(user_id: UUID, tx: Tx, caller: Signed, request: Request) -> None:
+    """Remove all second factors of a user who has lost them; every session ends."""
+    await service.remove_second_factors(tx, caller, user_id, request.app.state.post)
 
 
 @router.post("/{user_id}/end-sessions", status_code=204,

@@ -11,13 +11,14 @@ from .invitations import (
     withdraw,
 )
 from .keys import change_key, get_key, issue_key, list_keys, revoke_key
+from .passkeys import add_passkey, begin_passkey, rename_passkey
+from .passkeys import are_possible as passkeys_possible
 from .people import (
     add,
     add_from_command_line,
     change,
     clear_away,
     deactivate,
-    end_sessions,
     erase,
     everybody,
     first_link,
@@ -31,14 +32,29 @@ from .people import (
 )
 from .preferences import my_preferences, prefer
 from .recognise import act_for, identify, identify_key, recognise_again
+from .reset import answer_wishes, ask_reset, reset_password
+from .second_factor import (
+    begin_totp,
+    confirm_totp,
+    end_totp,
+    my_second_factors,
+    remove_passkey,
+    remove_second_factors,
+    renew_codes,
+    withheld,
+)
+from .sessions import end_session, end_sessions, sessions_of
 from .sign_in import (
+    begin_passkey_sign_in,
     change_password,
+    end_my_other_sessions,
     end_my_session,
     give_tokens,
     my_sessions,
     refresh,
     sign_in,
     sign_in_by_link,
+    sign_in_by_passkey,
     sign_out,
 )
 from .tokens import SigningKeys, csrf_token, load_signing_keys, seal_anew
@@ -49,15 +65,25 @@ __all__ = [
     "act_for",
     "add",
     "add_from_command_line",
+    "add_passkey",
+    "answer_wishes",
+    "ask_reset",
+    "begin_passkey",
+    "begin_passkey_sign_in",
+    "begin_totp",
     "change",
     "change_key",
     "change_password",
     "clear_away",
+    "confirm_totp",
     "csrf_token",
     "deactivate",
     "decline",
+    "end_my_other_sessions",
     "end_my_session",
+    "end_session",
     "end_sessions",
+    "end_totp",
     "erase",
     "everybody",
     "explain",
@@ -79,16 +105,26 @@ __all__ = [
     "make_link",
     "my_invitations",
     "my_preferences",
+    "my_second_factors",
     "my_sessions",
     "my_user",
+    "passkeys_possible",
     "prefer",
     "recognise_again",
     "refresh",
+    "remove_passkey",
+    "remove_second_factors",
+    "rename_passkey",
+    "renew_codes",
+    "reset_password",
     "revoke_key",
     "seal_anew",
+    "sessions_of",
     "sign_in",
     "sign_in_by_link",
+    "sign_in_by_passkey",
     "sign_out",
     "take_out",
     "withdraw",
+    "withheld",
 ]

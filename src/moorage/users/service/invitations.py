@@ -5,45 +5,60 @@ The inviter learns nothing of an account that there may be: the answer is the sa
 
 from __future__ import annotations
 
+from urllib.parse import quote
 from uuid import UUID
 
 from moorage import organizations
-from moorage.kit import pages
+from moorage.kit import mail, pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import Fact
+from moorage.kit.mail import Post
 from moorage.kit.secrets import digest, make_token
 from moorage.organizations import Permission
 
-from ..errors import AskerGone, EmailTaken, GroupForeign, InvitationUnknown, InvitationVoid
+from ..errors import (
+    AskerGone,
+    EmailTaken,
+    GroupForeign,
+    InvitationUnknown,
+    InvitationVoid,
+    MailOff,
+)
 from ..facts import (
     InvitationAccepted,
     InvitationDeclined,
     InvitationMade,
     InvitationWithdrawn,
 )
-from ..model import Invitation, Link, LinkKind, NewUser, ReceivedInvitation, User
+from ..model import INVITATION, Invitation, Link, LinkKind, NewUser, ReceivedInvitation, User
 from ..store import invitations as store
 from ..store import people
 from .homes import tell
+from .letters import Occasion, write
 from .people import my_user
 from .recognise import act_for
 
 
-async def invite(tx: Tx, caller: Caller, new: NewUser) -> tuple[Invitation, Link]:
+async def invite(
+    tx: Tx, caller: Caller, new: NewUser, post: Post, *, by_mail: bool
+) -> tuple[Invitation, Link | None]:
     """Ask a person into permission groups of one organisation; an earlier invitation ends.
 
     The link makes an account for whoever has none. Who has one is not let in by it, but accepts
-    the invitation signed in.
+    the invitation signed in. Mailed, the link is for their eyes only: it proves the address.
 
     Raises:
+        MailOff: it is to be mailed, and this installation sends none.
         EmailTaken: the caller sees a user with this address already.
         FieldInvalid: only a GlobalAdmin invites without a permission group.
         GroupForeign: the groups are of several organisations.
         PermissionGroupUnknown, PermissionMissing, GrantTooWide: a group is not the caller's to
             give.
     """
+    if by_mail and not post.works:
+        raise MailOff
     organization_id = None
     for number, group_id in enumerate(new.permission_group_ids):
         group = await organizations.givable(tx, caller, group_id)
@@ -60,7 +75,25 @@ async def invite(tx: Tx, caller: Caller, new: NewUser) -> tuple[Invitation, Link
     token = make_token("ml_", 32)
     made = await store.add(tx, new, organization_id, user_id, digest(token))
     await _tell(tx, InvitationMade, made, user_id)
-    return made, Link(token, LinkKind.INVITATION, made.expires_at)
+    if not by_mail:
+        return made, Link(token, LinkKind.INVITATION, made.expires_at)
+    name = post.public_url
+    if organization_id is not None:
+        name = (await organizations.get(tx, caller, organization_id)).name
+    await write(
+        tx,
+        post,
+        Occasion.INVITED,
+        made.email,
+        made.language,
+        about_id=made.id,
+        path=f"/sign-in#token={quote(token)}",
+        holds=INVITATION,
+        until=made.expires_at,
+        organization=name,
+        inviter=caller.label,
+    )
+    return made, None
 
 
 async def get_invitation(tx: Tx, caller: Caller, invitation_id: UUID) -> Invitation:
@@ -184,6 +217,7 @@ async def _require_still_givable(tx: Tx, invitation: Invitation) -> None:
 async def _end(tx: Tx, fact: type[Fact], invitation: Invitation) -> None:
     user_id = await store.user_of(tx, invitation.id)
     await store.remove(tx, invitation.id)
+    await mail.forget(tx, invitation.id)
     await _tell(tx, fact, invitation, user_id)
 
 

@@ -5,21 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from moorage import organizations
-from moorage.kit import pages
+from moorage.kit import mail, pages
 from moorage.kit.caller import Caller, CallerKind, Reach
 from moorage.kit.db import Tx
 from moorage.kit.facts import difference
+from moorage.kit.mail import Post
 from moorage.kit.secrets import digest, make_token
 from moorage.organizations import MemberKind, Permission
 
-from ..errors import InvitationNeeded, PersonNeeded, UserOutranks, UserShared, UserUnknown
-from ..facts import LinkMade, SessionEnded, UserChanged, UserErased, UserInvited, UserTakenOut
+from ..errors import (
+    InvitationNeeded,
+    MailOff,
+    PersonNeeded,
+    UserOutranks,
+    UserShared,
+    UserUnknown,
+)
+from ..facts import LinkMade, UserChanged, UserErased, UserInvited, UserTakenOut
 from ..model import INVITATION, SIGN_IN_LINK, Link, LinkKind, NewUser, User
-from ..store import invitations, people, sessions
+from ..store import counts, factors, invitations, people, sessions
 from .homes import tell
+from .letters import Occasion, write_to
 
 OWN_FIELDS = frozenset({"name", "language"})
 
@@ -61,15 +71,22 @@ async def list_users(
     )
 
 
-async def add(tx: Tx, caller: Caller, new: NewUser) -> tuple[User, Link]:
+async def add(
+    tx: Tx, caller: Caller, new: NewUser, post: Post | None = None
+) -> tuple[User, Link | None]:
     """Make a user at once, with a link for seven days; others than GlobalAdmins invite.
 
+    With `post` the link is mailed instead of given.
+
     Raises:
+        MailOff: it is to be mailed, and this installation sends none.
         InvitationNeeded: the caller is no GlobalAdmin.
         EmailTaken, PermissionGroupUnknown, GrantTooWide.
     """
     if not caller.may(Permission.MANAGE_USERS, None):
         raise InvitationNeeded
+    if post is not None and not post.works:
+        raise MailOff
     user = await people.add(
         tx, email=new.email, name=new.name, language=new.language, expires_at=new.expires_at
     )
@@ -77,10 +94,21 @@ async def add(tx: Tx, caller: Caller, new: NewUser) -> tuple[User, Link]:
         await organizations.grant(tx, caller, group_id, MemberKind.USER, user.id)
     view = {**_view(user), "permission_group_ids": new.permission_group_ids}
     await tell(tx, UserInvited, user.id, after=view)
-    return user, await _make_link(tx, user.id, LinkKind.INVITATION)
+    link = await _make_link(tx, user.id, LinkKind.INVITATION)
+    if post is None:
+        return user, link
+    path = f"/sign-in#token={quote(link.token)}"
+    until = link.expires_at
+    await write_to(
+        tx, post, Occasion.ADDED, user, path=path, holds=INVITATION, until=until,
+        inviter=caller.label,
+    )  # fmt: skip
+    return user, None
 
 
-async def change(tx: Tx, caller: Caller, user_id: UUID, changes: Mapping[str, Any]) -> User:
+async def change(
+    tx: Tx, caller: Caller, user_id: UUID, changes: Mapping[str, Any], post: Post
+) -> User:
     """Change a user; deactivation and expiry act at once.
 
     One may change one's own name and language, and give an e-mail address where there is none.
@@ -101,6 +129,10 @@ async def change(tx: Tx, caller: Caller, user_id: UUID, changes: Mapping[str, An
         await sessions.remove_all(tx, user_id)
     was, now = difference(_view(before), _view(after))
     await tell(tx, UserChanged, user_id, before=was, after=now)
+    if "email" in now:
+        # To the address before, whose owner may know nothing of it.
+        by, email = caller.label, after.email
+        await write_to(tx, post, Occasion.EMAIL_CHANGED, before, inviter=by, email=email)
     return after
 
 
@@ -135,6 +167,7 @@ async def erase(tx: Tx, caller: Caller, user_id: UUID) -> None:
     await _leave_groups(tx, caller, user_id)
     pseudonym = f"erased user {user_id.hex[-8:]}"
     await people.erase(tx, user, pseudonym)
+    await mail.forget(tx, user_id)
     await tell(tx, UserErased, user_id, homes=homes, after={"name": pseudonym})
 
 
@@ -149,25 +182,9 @@ async def make_link(tx: Tx, caller: Caller, user_id: UUID) -> Link:
     if caller.kind is CallerKind.API_KEY:
         raise PersonNeeded
     user = await get(tx, caller, user_id)
-    await _require_manage(tx, caller, user_id)
-    await _refuse_outranked(tx, caller, user_id)
+    await require_account(tx, caller, user_id)
     kind = LinkKind.SIGN_IN if user.signed_in_at else LinkKind.INVITATION
     return await _make_link(tx, user_id, kind)
-
-
-async def end_sessions(tx: Tx, caller: Caller, user_id: UUID) -> None:
-    """End every session of a user, who may sign in again.
-
-    Raises:
-        UserUnknown.
-        PermissionMissing: the caller manages the users of none of the person's organisations.
-    """
-    await get(tx, caller, user_id)
-    if user_id != caller.id:
-        await _managed(tx, caller, user_id)
-    ended = await sessions.remove_all(tx, user_id)
-    view = {"sessions": [str(session_id) for session_id in ended]}
-    await tell(tx, SessionEnded, user_id, before=view)
 
 
 # --- For the command line and the first start -----------------------------
@@ -242,7 +259,9 @@ async def clear_away(tx: Tx) -> None:
     await sessions.drop_expired(tx)
     await invitations.drop_expired(tx)
     await people.drop_expired_links(tx)
-    await people.drop_old_failures(tx)
+    await factors.drop_expired_challenges(tx)
+    await counts.drop_old_wishes(tx)
+    await counts.drop_old_failures(tx)
 
 
 # --- Inside ---------------------------------------------------------------
@@ -268,13 +287,24 @@ async def _by_email(tx: Tx, email: str | None) -> User:
     return user
 
 
+async def require_account(tx: Tx, caller: Caller, user_id: UUID) -> None:
+    """Refuse unless the caller may let somebody in to the account.
+
+    Raises:
+        PermissionMissing, UserShared.
+        UserOutranks: the user holds more than the caller, who would gain it.
+    """
+    await _require_manage(tx, caller, user_id)
+    await _refuse_outranked(tx, caller, user_id)
+
+
 async def _require_manage(tx: Tx, caller: Caller, user_id: UUID) -> None:
     """Refuse unless the caller administers the users of every organisation the user is in."""
-    if not await _managed(tx, caller, user_id):
+    if not await managed(tx, caller, user_id):
         raise UserShared
 
 
-async def _managed(tx: Tx, caller: Caller, user_id: UUID) -> bool:
+async def managed(tx: Tx, caller: Caller, user_id: UUID) -> bool:
     """Tell whether the caller administers the users of all of a user's organisations, or some.
 
     Raises:

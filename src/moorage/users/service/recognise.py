@@ -106,10 +106,9 @@ async def act_for(tx: Tx, caller_id: UUID) -> Caller:
 
 
 async def _person(tx: Tx, session: Session, user: User, origin: str | None) -> Caller:
-    grants = await organizations.grants_held(tx, MemberKind.USER, user.id)
-    return Caller(
-        CallerKind.PERSON, user.id, user.label, grants, origin, session.id, session.expires_at
-    )
+    grants = await organizations.grants_held(tx, MemberKind.USER, user.id, proven=session.proven)
+    ends_at = min(session.expires_at, user.expires_at or session.expires_at)
+    return Caller(CallerKind.PERSON, user.id, user.label, grants, origin, session.id, ends_at)
 
 
 async def _program(tx: Tx, key: ApiKey, origin: str | None) -> Caller:

@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-from math import ceil
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from moorage.kit.caller import Caller, CallerKind
+from moorage.kit.caller import Caller
 from moorage.kit.db import Database, Tx
+from moorage.kit.mail import Post
 from moorage.kit.secrets import digest, make_token
 
 from ..errors import (
     AccountExists,
     CredentialsWrong,
+    SecondFactorNeeded,
+    SecondFactorWrong,
     SessionUnknown,
-    TooManyFailures,
-    UserUnknown,
 )
 from ..facts import PasswordChanged, SessionEnded, SignInRefused, UserSignedIn
 from ..model import (
     ACCESS_TOKEN,
-    SIGN_IN_LINK,
+    Factor,
     LinkKind,
+    Proof,
     Session,
     SessionKind,
     SignedIn,
     Tokens,
     User,
     Visitor,
+    WishKind,
 )
-from ..store import people, sessions
-from . import passwords
+from ..store import counts, factors, people, sessions
+from . import passkeys, passwords
+from .attempts import NOBODY, attempt, confirm, still, take_back, visitor_caller
 from .homes import tell
 from .invitations import take_up
+from .letters import Occasion, write_to
 from .people import my_user
+from .second_factor import needed, prove
 from .tokens import SigningKeys, make_access_token
 
-NOBODY = UUID(int=0)
+LETS_IN = (LinkKind.SIGN_IN, LinkKind.INVITATION)
 
 
 async def sign_in(
-    database: Database, visitor: Visitor, email: str, password: str, kind: SessionKind
+    database: Database,
+    visitor: Visitor,
+    post: Post,
+    email: str,
+    password: str,
+    proof: Proof,
+    kind: SessionKind,
 ) -> SignedIn:
-    """Open a session for an e-mail address and password.
+    """Open a session for an e-mail address, a password and, if there is one, a second factor.
 
     The attempt is counted, the password compared, the outcome written, each in its own
     transaction: what is counted and announced stays when the request fails.
@@ -49,50 +62,102 @@ async def sign_in(
     Raises:
         TooManyFailures: the account or the address has to wait.
         CredentialsWrong: in the same words and time whatever was wrong.
+        SecondFactorNeeded: so far all is right; nothing is counted.
+        SecondFactorWrong: counted as a wrong password is.
     """
-    found = await _attempt(database, visitor, email)
-    user, password_hash = found or (None, None)
+    user, password_hash, locks = await attempt(database, visitor, email)
     right, renewed = await passwords.matches(password, password_hash)
-    async with database.begin(_visitor_caller(user, email, visitor)) as tx:
+    async with database.begin(visitor_caller(user, email, visitor)) as tx:
         if user is not None and right:
-            user = await _still(tx, user.id)
-        if user is not None and right and user.may_sign_in(tx.now):
-            if renewed is not None:
-                await people.set_password(tx, user.id, renewed)
-            await people.forget_failures(tx, "account", email)
-            if visitor.address:
-                await people.take_back_attempt(tx, "address", visitor.address)
-            return await _open(tx, user, kind, visitor, by="password")
-        refused = {"email": email.lower()[:254], "origin": visitor.address}
-        await tell(tx, SignInRefused, user.id if user else NOBODY, after=refused)
+            user = await still(tx, user.id)
+        let_in = user is not None and right and user.may_sign_in(tx.now)
+        wanted, factor = None, None
+        if let_in and user is not None:
+            wanted, factor = await _second(tx, post, user, proof)
+            if wanted is None or factor is not None:
+                if renewed is not None:
+                    await people.set_password(tx, user.id, renewed)
+                await counts.forget_failures(tx, "account", email)
+                await take_back(tx, visitor)
+                return await _open(tx, user, kind, visitor, by="password", factor=factor)
+        if wanted is not None and not proof.given:
+            await take_back(tx, visitor, email)
+        else:
+            refused = {"email": email.lower()[:254], "origin": visitor.address}
+            if wanted is not None:
+                refused["factor"] = "wrong"
+            await tell(tx, SignInRefused, user.id if user else NOBODY, after=refused)
+            if locks and post.works:
+                await counts.wish(tx, WishKind.LOCKED, email, visitor.address)
+    if wanted is not None:
+        raise SecondFactorWrong if proof.given else wanted
     raise CredentialsWrong
 
 
-async def sign_in_by_link(database: Database, visitor: Visitor, token: str) -> SignedIn:
+async def sign_in_by_link(
+    database: Database, visitor: Visitor, post: Post, token: str, proof: Proof
+) -> SignedIn:
     """Open a console session for a one-time link, which is used up.
 
     Raises:
-        TooManyFailures: the address has to wait.
+        TooManyFailures: the address has to wait, or with a second factor the account.
         CredentialsWrong: the link was used, replaced or has expired, or the account is closed.
+        SecondFactorNeeded: the link holds still.
+        SecondFactorWrong: counted as a wrong password is; the link holds still.
         AccountExists: it is an invitation's, and the person has an account to sign in to.
         InvitationVoid: it is an invitation's, and who made it may not let anybody in any more.
     """
-    await _attempt(database, visitor, None)
+    factor = await _prove_for_link(database, visitor, post, token, proof)
     async with database.begin() as tx:
-        taken = await people.take_link(tx, digest(token))
+        taken = await people.take_link(tx, digest(token), LETS_IN)
         if taken is not None:
-            user, lets_in = await _still(tx, taken[0]), True
+            user, lets_in = await still(tx, taken[0]), True
         else:
             user, lets_in = await take_up(tx, digest(token))
-        tx.caller = _visitor_caller(user, "one-time link", visitor)
-        if user is not None and visitor.address:
-            await people.take_back_attempt(tx, "address", visitor.address)
+        tx.caller = visitor_caller(user, "one-time link", visitor)
+        if user is not None:
+            await take_back(tx, visitor)
         if user is not None and lets_in and user.may_sign_in(tx.now):
             by = taken[1] if taken else LinkKind.INVITATION
-            return await _open(tx, user, SessionKind.CONSOLE, visitor, by=by.value)
+            if factor is not None:
+                await counts.forget_failures(tx, "account", user.label)
+            elif (await factors.of(tx, user.id)).any:
+                # It was set up this very moment; the link holds still.
+                raise CredentialsWrong
+            kind = SessionKind.CONSOLE
+            return await _open(tx, user, kind, visitor, by=by.value, factor=factor)
         refused = {"link": True, "origin": visitor.address}
         await tell(tx, SignInRefused, user.id if user else NOBODY, after=refused)
     raise CredentialsWrong if user is None or lets_in else AccountExists
+
+
+async def begin_passkey_sign_in(database: Database, post: Post) -> passkeys.Options:
+    """Give what a browser lets whoever sits there choose a passkey by."""
+    async with database.begin() as tx:
+        return await passkeys.ask_first(tx, post)
+
+
+async def sign_in_by_passkey(
+    database: Database, visitor: Visitor, post: Post, credential: Mapping[str, Any]
+) -> SignedIn:
+    """Open a console session for a passkey whose device verified its person.
+
+    Raises:
+        TooManyFailures: the address has to wait.
+        CredentialsWrong: in the same words whatever was wrong.
+    """
+    await attempt(database, visitor, None)
+    async with database.begin() as tx:
+        user_id = await passkeys.check_first(tx, post, credential)
+        user = await still(tx, user_id) if user_id else None
+        tx.caller = visitor_caller(user, "passkey", visitor)
+        if user is not None and user.may_sign_in(tx.now):
+            await take_back(tx, visitor)
+            kind = SessionKind.CONSOLE
+            return await _open(tx, user, kind, visitor, by="passkey", factor=Factor.PASSKEY)
+        refused = {"passkey": True, "origin": visitor.address}
+        await tell(tx, SignInRefused, user.id if user else NOBODY, after=refused)
+    raise CredentialsWrong
 
 
 async def give_tokens(database: Database, keys: SigningKeys, signed_in: SignedIn) -> Tokens:
@@ -120,8 +185,8 @@ async def refresh(
         spent = await sessions.spent_by(tx, digest(refresh_token))
         ended = await sessions.remove(tx, spent) if spent else None
         if ended is not None:
-            user = await _still(tx, ended.user_id)
-            tx.caller = _visitor_caller(user, "refresh token", visitor)
+            user = await still(tx, ended.user_id)
+            tx.caller = visitor_caller(user, "refresh token", visitor)
             reason = {"session": str(ended.id), "reason": "refresh token used twice"}
             await tell(tx, SessionEnded, ended.user_id, before=reason)
     raise CredentialsWrong
@@ -144,6 +209,14 @@ async def my_sessions(tx: Tx, caller: Caller) -> list[Session]:
     return await sessions.list_of(tx, caller.id)
 
 
+async def end_my_other_sessions(tx: Tx, caller: Caller) -> None:
+    """End every session of the caller but this one. Raises PersonNeeded."""
+    await my_user(tx, caller)
+    ended = await sessions.remove_all(tx, caller.id, but=caller.session_id)
+    view = {"sessions": [str(session_id) for session_id in ended]}
+    await tell(tx, SessionEnded, caller.id, before=view)
+
+
 async def end_my_session(tx: Tx, caller: Caller, session_id: UUID) -> None:
     """End one of the caller's sessions. Raises PersonNeeded, SessionUnknown."""
     await my_user(tx, caller)
@@ -154,7 +227,12 @@ async def end_my_session(tx: Tx, caller: Caller, session_id: UUID) -> None:
 
 
 async def change_password(
-    database: Database, caller: Caller, visitor: Visitor, current: str | None, new: str
+    database: Database,
+    caller: Caller,
+    visitor: Visitor,
+    post: Post,
+    current: str | None,
+    new: str,
 ) -> None:
     """Set the caller's password and end their other sessions.
 
@@ -167,68 +245,77 @@ async def change_password(
     """
     async with database.begin(caller) as tx:
         user = await my_user(tx, caller)
-        password_hash = await people.password_hash_of(tx, user.id)
-        found = await sessions.find(tx, session_id=caller.session_id)
-        by_link = (
-            found is not None and found[0].by_link and tx.now - found[0].created_at < SIGN_IN_LINK
-        )
     await passwords.check(new, user.email, user.name, pointer="/newPassword")
-    if password_hash is not None and not by_link:
-        await _attempt(database, visitor, user.label)
-        right, _ = await passwords.matches(current or "", password_hash)
-        if not right:
-            raise CredentialsWrong
+    await confirm(database, caller, visitor, current)
     made = await passwords.make(new)
     async with database.begin(caller) as tx:
         await people.set_password(tx, user.id, made)
-        await people.forget_failures(tx, "account", user.label)
+        await counts.forget_failures(tx, "account", user.label)
         ended = await sessions.remove_all(tx, user.id, but=caller.session_id)
         after = {"password": "***", "sessionsEnded": len(ended)}
         await tell(tx, PasswordChanged, user.id, after=after)
+        path = "/sign-in#forgotten"
+        await write_to(tx, post, Occasion.PASSWORD_CHANGED, user, path=path, origin=visitor.address)
 
 
 # --- Inside ---------------------------------------------------------------
 
 
-async def _attempt(
-    database: Database, visitor: Visitor, email: str | None
-) -> tuple[User, str | None] | None:
-    """Count an attempt; give the account tried, if there is one. Raises TooManyFailures."""
+async def _second(
+    tx: Tx, post: Post, user: User, proof: Proof
+) -> tuple[SecondFactorNeeded | None, Factor | None]:
+    """Tell what is asked for beside the password, and what was shown of it."""
+    if proof.given:
+        held = await factors.of(tx, user.id)
+        shown = await prove(tx, post, user, proof) if held.any else None
+        return (SecondFactorNeeded(ways=[], passkey=None) if held.any else None), shown
+    return await needed(tx, post, user), None
+
+
+async def _prove_for_link(
+    database: Database, visitor: Visitor, post: Post, token: str, proof: Proof
+) -> Factor | None:
+    """Have the second factor of whose link it is shown, if there is one; gives what was shown.
+
+    Raises:
+        TooManyFailures, SecondFactorNeeded, SecondFactorWrong.
+    """
     async with database.begin() as tx:
-        until = None
-        if visitor.address:
-            until = await people.count_attempt(tx, "address", visitor.address)
-        if until is None and email is not None:
-            until = await people.count_attempt(tx, "account", email)
-        found = await people.find_by_email(tx, email) if email and until is None else None
-        now = tx.now
-    if until is not None:
-        raise TooManyFailures(retry_after_s=max(1, ceil((until - now).total_seconds())))
-    return found
+        user_id = await people.find_link(tx, digest(token), LETS_IN)
+        user = await still(tx, user_id) if user_id else None
+        held = user is not None and (await factors.of(tx, user.id)).any
+    await attempt(database, visitor, user.label if user and held and proof.given else None)
+    if user is None or not held:
+        return None
+    async with database.begin(visitor_caller(user, "one-time link", visitor)) as tx:
+        wanted, shown = await _second(tx, post, user, proof)
+        if shown is None and proof.given:
+            refused = {"link": True, "origin": visitor.address, "factor": "wrong"}
+            await tell(tx, SignInRefused, user.id, after=refused)
+        elif wanted is not None and shown is None:
+            await take_back(tx, visitor)
+    if wanted is not None and shown is None:
+        raise SecondFactorWrong if proof.given else wanted
+    return shown
 
 
-async def _open(tx: Tx, user: User, kind: SessionKind, visitor: Visitor, *, by: str) -> SignedIn:
+async def _open(
+    tx: Tx,
+    user: User,
+    kind: SessionKind,
+    visitor: Visitor,
+    *,
+    by: str,
+    factor: Factor | None = None,
+) -> SignedIn:
     secret = make_token("mr_" if kind is SessionKind.TOKEN else "ms_", 32)
     session = await sessions.add(
-        tx, user.id, kind, digest(secret), visitor, by_link=by != "password"
-    )
+        tx, user.id, kind, digest(secret), visitor,
+        by_link=by in LETS_IN, proven=factor is not None,
+    )  # fmt: skip
     await people.note_sign_in(tx, user.id)
     after = {"session": str(session.id), "kind": kind.value, "by": by, "origin": visitor.address}
+    if factor is not None:
+        after["factor"] = factor.value
     await tell(tx, UserSignedIn, user.id, after=after)
     return SignedIn(user, session, secret)
-
-
-async def _still(tx: Tx, user_id: UUID) -> User | None:
-    try:
-        return await people.get(tx, user_id)
-    except UserUnknown:
-        return None
-
-
-def _visitor_caller(user: User | None, label: str, visitor: Visitor) -> Caller:
-    return Caller(
-        CallerKind.PERSON,
-        user.id if user else NOBODY,
-        (user.label if user else label)[:254],
-        origin=visitor.address,
-    )

@@ -19,6 +19,7 @@ from moorage.kit.secrets import Sealer
 from ..errors import CredentialsWrong
 from ..model import ACCESS_TOKEN
 from ..store import sessions as store
+from .second_factor import seal_totps_anew
 
 ISSUER = "moorage"
 AUDIENCE = "moorage-api"
@@ -56,7 +57,8 @@ async def load_signing_keys(tx: Tx, sealer: Sealer) -> SigningKeys:
 
 
 async def seal_anew(tx: Tx, sealer: Sealer) -> None:
-    """Seal the signing keys with the sealing key that is in use."""
+    """Seal the signing keys and authenticator apps' secrets with the sealing key that is in use."""
+    await seal_totps_anew(tx, sealer)
     for key_id, sealed in (await store.signing_keys(tx)).items():
         plain = sealer.open(sealed, _context(key_id))
         await store.put_signing_key(tx, key_id, sealer.seal(plain, _context(key_id)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,12 +10,10 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
-    case,
     column,
     delete,
     exists,
     func,
-    literal,
     or_,
     select,
     table,
@@ -32,22 +30,19 @@ from moorage.kit.ids import uuid7
 
 from ..errors import EmailTaken, UserUnknown
 from ..model import (
-    FAILURES_FORGOTTEN,
-    FREE_FAILURES,
-    LONGEST_WAIT,
-    SHORTEST_WAIT,
     Link,
     LinkKind,
     User,
 )
 from ..tables import (
-    user_failures,
     user_invitations,
     user_links,
     user_preferences,
     user_sessions,
+    user_wishes,
     users,
 )
+from . import counts, factors
 
 # Membership belongs to the slice of organisations; lists must filter by it within the statement.
 _groups = table("permission_groups", column("id"), column("organization_id"))
@@ -234,9 +229,12 @@ async def erase(tx: Tx, user: User, pseudonym: str) -> None:
     await tx.execute(delete(user_links).where(user_links.c.user_id == user.id))
     await tx.execute(delete(user_sessions).where(user_sessions.c.user_id == user.id))
     await tx.execute(delete(user_preferences).where(user_preferences.c.user_id == user.id))
+    await factors.remove_all(tx, user.id)
     invited = user_invitations.c.user_id == user.id
     if user.email is not None:
-        await forget_failures(tx, "account", user.email)
+        await counts.forget_failures(tx, "account", user.email)
+        await counts.forget_failures(tx, "resetAccount", user.email)
+        await tx.execute(delete(user_wishes).where(user_wishes.c.email == user.email.lower()))
         invited |= func.lower(user_invitations.c.email) == user.email.lower()
     await tx.execute(delete(user_invitations).where(invited))
     await erase_person(tx, user.id, pseudonym, email=user.email)
@@ -248,8 +246,14 @@ async def erase(tx: Tx, user: User, pseudonym: str) -> None:
 async def add_link(
     tx: Tx, user_id: UUID, kind: LinkKind, token: str, digest: bytes, holds: timedelta
 ) -> Link:
-    """Store a link's digest; earlier links of the user hold no longer."""
-    await tx.execute(delete(user_links).where(user_links.c.user_id == user_id))
+    """Store a link's digest; earlier links of the user hold no longer.
+
+    One that anybody can ask for, to reset a password, ends only those of its own kind.
+    """
+    earlier = delete(user_links).where(user_links.c.user_id == user_id)
+    if kind is LinkKind.RESET:
+        earlier = earlier.where(user_links.c.kind == kind.value)
+    await tx.execute(earlier)
     link = Link(token, kind, tx.now + holds)
     await tx.execute(
         insert(user_links).values(
@@ -263,82 +267,42 @@ async def add_link(
     return link
 
 
-async def take_link(tx: Tx, digest: bytes) -> tuple[UUID, LinkKind] | None:
-    """Use a link up; gives nothing if it was used, replaced or has expired."""
+async def find_link(tx: Tx, digest: bytes, kinds: Collection[LinkKind]) -> UUID | None:
+    """Tell whose link of these kinds it is, without using it up."""
+    query = select(user_links.c.user_id).where(_holds(tx, digest, kinds))
+    return (await tx.execute(query)).scalar_one_or_none()
+
+
+async def take_link(
+    tx: Tx, digest: bytes, kinds: Collection[LinkKind]
+) -> tuple[UUID, LinkKind] | None:
+    """Use a link up; gives nothing if it was used, replaced, has expired or is of another kind."""
     row = (
         await tx.execute(
             delete(user_links)
-            .where(user_links.c.digest == digest, user_links.c.expires_at > tx.now)
+            .where(_holds(tx, digest, kinds))
             .returning(user_links.c.user_id, user_links.c.kind)
         )
     ).one_or_none()
     return None if row is None else (row.user_id, LinkKind(row.kind))
 
 
+async def drop_links(tx: Tx, user_id: UUID) -> None:
+    """Delete every link of a user."""
+    await tx.execute(delete(user_links).where(user_links.c.user_id == user_id))
+
+
+def _holds(tx: Tx, digest: bytes, kinds: Collection[LinkKind]) -> ColumnElement[bool]:
+    return and_(
+        user_links.c.digest == digest,
+        user_links.c.expires_at > tx.now,
+        user_links.c.kind.in_([kind.value for kind in kinds]),
+    )
+
+
 async def drop_expired_links(tx: Tx) -> None:
     """Delete links that nobody used in time."""
     await tx.execute(delete(user_links).where(user_links.c.expires_at <= tx.now))
-
-
-# --- Wrong passwords ------------------------------------------------------
-
-
-async def count_attempt(tx: Tx, kind: str, name: str) -> datetime | None:
-    """Count an attempt as failed before it is tried, so that parallel guesses count too.
-
-    Returns:
-        When the wait ends, if there is one; the attempt is then not counted.
-    """
-    old = user_failures.c
-    forgotten = old.failed_at < tx.now - FAILURES_FORGOTTEN
-    count = case((forgotten, 1), else_=old.failures + 1)
-    excess = func.least(count - FREE_FAILURES[kind], 30)
-    wait = func.least(func.pow(2, excess - 1) * literal(SHORTEST_WAIT), literal(LONGEST_WAIT))
-    row = (
-        await tx.execute(
-            insert(user_failures)
-            .values(kind=kind, name=name.lower(), failures=1, failed_at=tx.now)
-            .on_conflict_do_update(
-                index_elements=[old.kind, old.name],
-                set_={
-                    "failures": count,
-                    "failed_at": tx.now,
-                    "blocked_until": case((excess > 0, literal(tx.now) + wait), else_=None),
-                },
-                where=or_(old.blocked_until.is_(None), old.blocked_until <= tx.now),
-            )
-            .returning(old.failures)
-        )
-    ).one_or_none()
-    if row is not None:
-        return None
-    query = select(old.blocked_until).where(old.kind == kind, old.name == name.lower())
-    return (await tx.execute(query)).scalar_one_or_none()
-
-
-async def forget_failures(tx: Tx, kind: str, name: str) -> None:
-    """Start counting anew."""
-    await tx.execute(
-        delete(user_failures).where(
-            user_failures.c.kind == kind, user_failures.c.name == name.lower()
-        )
-    )
-
-
-async def take_back_attempt(tx: Tx, kind: str, name: str) -> None:
-    """Take back one counted attempt, which turned out right."""
-    await tx.execute(
-        update(user_failures)
-        .where(user_failures.c.kind == kind, user_failures.c.name == name.lower())
-        .values(failures=func.greatest(user_failures.c.failures - 1, 0), blocked_until=None)
-    )
-
-
-async def drop_old_failures(tx: Tx) -> None:
-    """Delete what no longer counts."""
-    await tx.execute(
-        delete(user_failures).where(user_failures.c.failed_at < tx.now - FAILURES_FORGOTTEN)
-    )
 
 
 def _kept() -> Select[Any]:

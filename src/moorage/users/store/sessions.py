@@ -35,6 +35,7 @@ _OWN = (
     user_sessions.c.user_id,
     user_sessions.c.kind,
     user_sessions.c.by_link,
+    user_sessions.c.proven,
     user_sessions.c.origin,
     user_sessions.c.agent,
     user_sessions.c.created_at,
@@ -49,7 +50,14 @@ def _session(row: Any, prefix: str = "") -> Session:
 
 
 async def add(
-    tx: Tx, user_id: UUID, kind: SessionKind, digest: bytes, visitor: Visitor, *, by_link: bool
+    tx: Tx,
+    user_id: UUID,
+    kind: SessionKind,
+    digest: bytes,
+    visitor: Visitor,
+    *,
+    by_link: bool,
+    proven: bool,
 ) -> Session:
     """Open a session."""
     idle, absolute = HOLDS[kind]
@@ -64,6 +72,7 @@ async def add(
                 origin=visitor.address,
                 agent=visitor.agent,
                 by_link=by_link,
+                proven=proven,
                 created_at=tx.now,
                 seen_at=tx.now,
                 idle_until=tx.now + idle,
@@ -109,6 +118,13 @@ async def touch(tx: Tx, session: Session) -> None:
         update(user_sessions)
         .where(user_sessions.c.id == session.id)
         .values(seen_at=tx.now, idle_until=tx.now + idle)
+    )
+
+
+async def prove(tx: Tx, session_id: UUID) -> None:
+    """Note that a second factor was shown in a session."""
+    await tx.execute(
+        update(user_sessions).where(user_sessions.c.id == session_id).values(proven=True)
     )
 
 

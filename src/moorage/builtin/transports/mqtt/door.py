@@ -1,12 +1,11 @@
-"""The door: its connections, the batch on its way to the ledger, one timer, commands down."""
+"""The door: its connections, one timer, what comes down to them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -19,14 +18,12 @@ from moorage.plugin import (
     Measured,
     MoorageError,
     Presence,
-    RawMessage,
     Refusal,
     Sender,
     Service,
-    Uplink,
     uuid7,
 )
-from moorage_mqtt import V5, Broker, Publish, ReasonCode, Wheel, Will
+from moorage_mqtt import V5, Broker, ReasonCode, Wheel, Will
 
 from . import subscriptions
 from .catching import Catching
@@ -34,15 +31,16 @@ from .figures import figures_of, terms_of
 from .keeper import Keeper
 from .line import OVERLOAD, SHUTDOWN, Line
 from .link import Link
-from .messages import to_messages
 from .neighbours import Carrier, Neighbours
+from .passage import Passage
 from .porch import Porch
 from .proxied import Doorstep
 from .routes import Routes
-from .sessions import SERVICES, Kept, Mark, WillAs
+from .sessions import Kept
 from .settings import DoorSettings
 from .system import System
 from .tap import Tap
+from .wills import Wills
 
 log = structlog.get_logger()
 
@@ -51,7 +49,6 @@ _GOODBYE_S = 1.0
 LISTENER_LOST = "listener-lost"
 # Wills of connections that end by our own doing are not published.
 _OUR_DOING = frozenset({"revoked", SHUTDOWN, LISTENER_LOST})
-_TRY_AGAIN_S = 1.0
 
 
 class Door:
@@ -60,8 +57,8 @@ class Door:
     def __init__(self, settings: DoorSettings, host: Host) -> None:
         self.settings = settings
         self.host = host
-        self._loop = asyncio.get_running_loop()
-        self.time = self._loop.time
+        self.loop = asyncio.get_running_loop()
+        self.time = self.loop.time
         self.broker: Broker[Kept] = Broker(
             settings.limits,
             settings.bounds,
@@ -74,6 +71,8 @@ class Door:
         self.keeper = Keeper(self)
         self.catching = Catching(self)
         self.routes = Routes(self)
+        self.passage = Passage(self)
+        self.wills = Wills(self)
         self.system = System(self)
         peers = settings.peers
         self.neighbours = None if peers is None else Neighbours(self, peers)
@@ -84,14 +83,7 @@ class Door:
         """Connections that are not through with a proxy's header, or with TLS."""
         self._wheel: Wheel[Line] = Wheel(self.time())
         self._tasks: set[asyncio.Task[None]] = set()
-        # Messages of this turn of the event loop, and where each came from.
-        self._messages: list[RawMessage] = []
-        self._sources: list[tuple[Line | None, int]] = []
-        # Those of them that somebody subscribes to.
-        self._routes: list[tuple[Kept, Publish, Uplink]] = []
-        self._wills: list[tuple[Kept, Publish]] = []  # Those of them that are wills.
         self._sending = False
-        self._committing = 0
         self._changed = asyncio.Event()  # A connection has gone, or a batch was committed.
         self._overloaded: set[Line] = set()
         self.carried: set[Carrier] = set()
@@ -122,7 +114,7 @@ class Door:
         self.links.discard(link)
         self.system.gone(link)
         self._overloaded.discard(link)
-        self._changed.set()
+        self.has_changed()
 
     def arrived(self, link: Line, kept: Kept) -> None:
         """Tell the host that a device has connected, and watch its keep-alive."""
@@ -163,7 +155,7 @@ class Door:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a connection's work beside the others."""
-        task = self._loop.create_task(work)
+        task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
@@ -188,9 +180,8 @@ class Door:
         self.is_closing = True
         for link in self.links:
             link.stop(OVERLOAD)
-        if self._messages:
-            self._commit()
-        await self._until(lambda: not self._committing, self.settings.stop_timeout_s)
+        self.passage.commit()
+        await self._until(lambda: not self.passage.committing, self.settings.stop_timeout_s)
         for task in self._tasks:
             task.cancel()
         for link in list(self.links):
@@ -198,7 +189,7 @@ class Door:
             link.transport.close()
         self.routes.close()
         await self._until(lambda: not self.links, _GOODBYE_S)
-        kept: asyncio.Future[None] = self._loop.create_future()
+        kept: asyncio.Future[None] = self.loop.create_future()
         self.keeper.then(lambda _error: None if kept.done() else kept.set_result(None))
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.stop_timeout_s):
@@ -268,120 +259,11 @@ class Door:
             if (error := task.exception()) is not None:
                 log.error("mqtt_task_failed", exc_info=error)
 
-    # --- Messages up --------------------------------------------------------------------------
+    # --- Messages down ------------------------------------------------------------------------
 
-    def put(self, message: RawMessage, link: Line | None, packet_id: int) -> None:
-        """Gather a message; all of one turn of the event loop go to the ledger together."""
-        if not self._messages:
-            self._loop.call_soon(self._commit)
-        self._messages.append(message)
-        self._sources.append((link, packet_id))
-
-    def _commit(self) -> None:
-        messages, sources, routes = self._messages, self._sources, self._routes
-        if not messages:
-            return
-        self._messages, self._sources, self._routes = [], [], []
-        wills = self._wills
-        if wills:
-            self._wills = []
-        self._committing += 1
-        self.host.accept(messages, partial(self._committed, sources, routes, wills))
-
-    def _committed(
-        self,
-        sources: list[tuple[Line | None, int]],
-        routes: list[tuple[Kept, Publish, Uplink]],
-        wills: list[tuple[Kept, Publish]],
-        error: Exception | None,
-    ) -> None:
-        if error is None and routes:
-            self._route(routes)
-        for kept, will in wills:
-            self._will_settled(kept, will, error)
-        for kept, _, _ in routes:
-            self.keeper.unpin(kept.number)
-        if error is None and routes and self.keeper.has_changes:
-            # Who sent it may forget it only when those who wait for it can no longer miss it.
-            self.keeper.then(partial(self._acknowledge, sources))
-            return
-        self._acknowledge(sources, error)
-
-    def _route(self, routes: Sequence[tuple[Kept, Publish, Uplink]]) -> None:
-        for kept, publish, uplink in routes:
-            code = self._publish(kept, publish, uplink)
-            is_own = uplink.space is None
-            if is_own and publish.retain and code != ReasonCode.QUOTA_EXCEEDED:
-                self.keeper.retained(kept.number, publish)
-        self._send()
-        for kept, publish, _ in routes:
-            self._note_taken(kept, publish)
-
-    def _publish(self, kept: Kept, publish: Publish, uplink: Uplink) -> int:
-        """Send a message to those who see its topic, services among them; give its reason code."""
-        now, space = self.time(), uplink.space
-        shown = self._shown(publish, uplink)
-        if space is None:
-            code = self.broker.publish(kept.space, publish, now, kept)
-            if shown is not None:
-                self.broker.publish(SERVICES, shown, now, kept)
-            return code
-        inner = publish._replace(topic=uplink.topic) if uplink.topic else publish
-        mark = self.routes.mark(publish.qos)
-        code = self.broker.publish(space, inner, now, kept, mark=mark, retains=False)
-        if shown is not None:
-            self.broker.publish(SERVICES, shown, now, kept, mark=mark)
-        self.routes.share(kept, space, inner, mark)
-        return code
-
-    def relay(self, space: Hashable, publish: Publish, mark: Mark, shared: str) -> None:
-        """Send on what was published at another listener."""
-        self.broker.relay(space, publish, self.time(), mark, shared)
-        self.send_later()
-
-    def _shown(self, publish: Publish, uplink: Uplink) -> Publish | None:
-        """Give a message as services see it; None if none of them is anywhere."""
-        if not self.broker.has_subscribers(SERVICES):
-            return None
-        topic = self.host.shown_topic(uplink, publish.topic)
-        return None if topic is None else publish._replace(topic=topic, retain=False)
-
-    def is_heard(self, kept: Kept, publish: Publish, uplink: Uplink) -> bool:
-        """Tell whether anybody subscribes to a message, or may elsewhere, or it is retained."""
-        if uplink.space is not None and publish.qos and self.routes.writes:
-            return True
-        space = kept.space if uplink.space is None else uplink.space
-        if self.broker.is_heard(space, publish):
-            return True
-        shown = self._shown(publish, uplink)
-        return shown is not None and self.broker.is_heard(SERVICES, shown)
-
-    def pass_on(self, kept: Kept, publish: Publish, uplink: Uplink, line: Line | None) -> None:
-        """Send on what is not kept, and acknowledge it once sessions that last have it."""
-        self._publish(kept, publish, uplink)
-        self._send()
-        self._note_taken(kept, publish)
-        if line is None or not publish.qos:
-            return
-
-        def settle(error: Exception | None) -> None:
-            code = ReasonCode.QUOTA_EXCEEDED if error else ReasonCode.SUCCESS
-            line.committed([publish.packet_id], code)
-
-        if self.keeper.has_changes:
-            self.keeper.then(settle)
-        else:
-            settle(None)
-
-    def _note_taken(self, kept: Kept, publish: Publish) -> None:
-        """Have a message of QoS 2 marked as taken in what is about to be written.
-
-        Its sender's session is written with those who wait for it, so that none of them hears it
-        twice.
-        """
-        if self.keeper.has_changes and publish.qos == 2 and publish.packet_id and kept.lasts_s:
-            kept.session.take(publish.packet_id)
-            self.keeper.note(kept)
+    def may_publish(self, sender: Sender | Service, topic: str) -> bool:
+        """Tell whether the sender may publish to a topic."""
+        return self.settings.is_open or self.host.uplink(sender, topic) is not None
 
     def forget_topics(self, application_id: UUID | None) -> None:
         """Have connections look again where messages go: of an application's devices, or of all."""
@@ -392,59 +274,14 @@ class Door:
             if application_id in (None, kept.sender.application_id):
                 link.forget_topics()
 
-    def _acknowledge(
-        self, sources: Sequence[tuple[Line | None, int]], error: Exception | None
-    ) -> None:
-        self._committing -= 1
-        self._changed.set()
-        code = ReasonCode.SUCCESS if error is None else ReasonCode.QUOTA_EXCEEDED
-        previous: Line | None = None
-        packet_ids: list[int] = []
-        for link, packet_id in sources:
-            if error is not None:
-                self.host.shed("overload")
-                text = "Messages cannot be stored just now."
-                self.host.refused(Refusal("overload", text, "mqtt", link.address if link else ""))
-            if link is not previous:
-                if previous is not None:
-                    previous.committed(packet_ids, code)
-                previous, packet_ids = link, []
-            if packet_id:
-                packet_ids.append(packet_id)
-        if previous is not None:
-            previous.committed(packet_ids, code)
-
-    def route(self, kept: Kept | None, publish: Publish, uplink: Uplink) -> None:
-        """Send a message on to those who subscribe to it, once it is stored with this turn's."""
-        if kept is not None and self.is_heard(kept, publish, uplink):
-            self._routes.append((kept, publish, uplink))
-            self.keeper.pin(kept.number)
-
-    def route_again(self, line: Line, publish: Publish, uplink: Uplink) -> None:
-        """Send on a message that is stored already, then acknowledge it.
-
-        Its listener may have died between storing it and writing down who waits for it.
-        """
-        self._committing += 1
-        settle = partial(self._acknowledge, [(line, publish.packet_id)])
-        if line.kept is not None and self.is_heard(line.kept, publish, uplink):
-            self._route([(line.kept, publish, uplink)])
-            if self.keeper.has_changes:
-                self.keeper.then(settle)
-                return
-        settle(None)
-
-    def may_publish(self, sender: Sender | Service, topic: str) -> bool:
-        """Tell whether the sender may publish to a topic."""
-        return self.settings.is_open or self.host.uplink(sender, topic) is not None
-
     def send_later(self) -> None:
         """Have what the broker has for connections sent at the end of this turn."""
         if self.broker.touched and not self._sending:
             self._sending = True
-            self._loop.call_soon(self._send)
+            self.loop.call_soon(self.send)
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Send what the broker has for connections."""
         self._sending = False
         touched, self.broker.touched = self.broker.touched, set()
         for kept in touched:
@@ -453,47 +290,15 @@ class Door:
             elif kept.lasts_s and kept.session.changed:
                 self.keeper.note(kept)
 
-    def _discarded(self, kept: Kept) -> None:
-        self.keeper.discarded(kept)
+    def has_changed(self) -> None:
+        """Look again for what `close` waits for."""
+        self._changed.set()
 
     def _publish_will(self, kept: Kept, will: Will) -> None:
-        publish = Publish(
-            will.topic, will.payload, will.qos, will.retain, properties=will.message_properties
-        )
-        if self.settings.is_open:
-            self.broker.publish(kept.space, publish, self.time(), kept)
-            return
-        if kept.will_as is not None:
-            kept.going = will
-            self.keeper.pin(kept.number)
-            self._put_will(kept, publish, kept.will_as)
-            return
-        uplink = self.host.uplink(kept.sender, will.topic)
-        if uplink is not None and not uplink.is_kept:
-            self.pass_on(kept, publish, uplink, None)
-        elif uplink is not None:
-            for message in to_messages(publish, uplink, self.now_us()):
-                self.put(message, None, 0)
-            self.route(kept, publish, uplink)
+        self.wills.publish(kept, will)
 
-    def _put_will(self, kept: Kept, publish: Publish, will_as: WillAs) -> None:
-        for message in to_messages(publish, will_as.uplink, self.now_us(), will_as.id):
-            self.put(message, None, 0)
-        self._wills.append((kept, publish))
-        self.route(kept, publish, will_as.uplink)
-
-    def _will_settled(self, kept: Kept, publish: Publish, error: Exception | None) -> None:
-        """Forget a will that is stored; try again with one that could not be."""
-        if error is not None and kept.will_as is not None:
-            put = partial(self._put_will, kept, publish, kept.will_as)
-            self._loop.call_later(_TRY_AGAIN_S, put)
-            return
-        kept.going = None
-        if kept.lasts_s and self.broker.find(kept.number, kept.client_id) is kept:
-            self.keeper.note(kept)
-        else:
-            self.keeper.discarded(kept)
-        self.keeper.unpin(kept.number)
+    def _discarded(self, kept: Kept) -> None:
+        self.keeper.discarded(kept)
 
     # --- Other listeners ----------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ class _Passed(msgspec.Struct, array_like=True, tag=3):
     place: int
     shared: str
     message: bytes
+    hops: int = 0
 
 
 class _Beat(msgspec.Struct, array_like=True, tag=4):
@@ -204,12 +205,12 @@ class Follower:
         identifiers = copy.properties.get("subscription_identifier")
         return self._shared.get(identifiers[0], "") if identifiers else ""
 
-    def send(self, space: Hashable, place: int, shared: str, message: bytes) -> None:
+    def send(self, space: Hashable, place: int, shared: str, message: bytes, hops: int = 0) -> None:
         """Send a message."""
         if not place and self._transport.get_write_buffer_size() > _UNREAD_BYTES:
             return  # It was not written down: QoS 0 is dropped as for any other that does not read.
         application_id = space if isinstance(space, UUID) else None
-        self._write(framed(_Passed(application_id, place, shared, message)))
+        self._write(framed(_Passed(application_id, place, shared, message, hops)))
 
     def _write(self, data: bytes) -> None:
         if self._transport.is_closing():
@@ -328,7 +329,8 @@ class Following:
         if isinstance(said, _Passed):
             mark = Mark(origin, said.place)
             publish = thaw_publish(said.message)
-            self._door.relay(_space(said.application_id), publish, mark, said.shared)
+            space = _space(said.application_id)
+            self._door.passage.relay(space, publish, mark, said.shared, said.hops)
             place = said.place
         elif isinstance(said, _Known):
             if not self.is_followed:

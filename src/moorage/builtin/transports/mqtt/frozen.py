@@ -30,6 +30,7 @@ class _Will(msgspec.Struct, array_like=True):
     device: int
     channel: str
     is_answer: bool
+    application_id: UUID | None = None
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -43,6 +44,7 @@ class _State(msgspec.Struct, array_like=True):
     will: _Will | None
     elsewhere: dict[str, UUID] = {}
     heard: dict[UUID, int] = {}
+    bounds: tuple[int, int] | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -66,6 +68,7 @@ def freeze(kept: Kept, now: float) -> KeptSession:
         will,
         kept.elsewhere,
         kept.heard if kept.elsewhere else {},
+        session.bounds,
     )
     expires_at = None if kept.is_connected else _wall(kept.expires_at, now)
     return KeptSession(
@@ -95,7 +98,8 @@ def _will_of(kept: Kept, now: float) -> tuple[_Will | None, int | None, datetime
     properties = cast("dict[str, Any]", will.properties)
     message = _Message(will.topic, will.payload, will.qos, will.retain, properties, None, None)
     uplink = kept.will_as.uplink
-    frozen = _Will(message, kept.will_as.id, uplink.device, uplink.channel, uplink.is_answer)
+    where = uplink.device, uplink.channel, uplink.is_answer, uplink.space
+    frozen = _Will(message, kept.will_as.id, *where)
     return frozen, will.properties.get("will_delay_interval", 0), will_at
 
 
@@ -119,6 +123,7 @@ def thaw(stored: KeptSession, now: float) -> Kept:
         session.queue.append(message)
         session.queue_bytes += message.size
     session.last_packet_id = state.last_packet_id
+    session.bounds = state.bounds
     kept.expires_at = now + stored.expiry_s
     if stored.expires_at is not None:
         kept.expires_at = _clock(stored.expires_at, now)
@@ -132,7 +137,8 @@ def _thaw_will(kept: Kept, will: _Will) -> None:
     one = will.message
     properties = cast("Properties", one.properties)
     kept.will = Will(one.topic, one.payload, one.qos, one.retain, properties)
-    kept.will_as = WillAs(will.id, Uplink(will.device, will.channel, will.is_answer))
+    uplink = Uplink(will.device, will.channel, will.is_answer, space=will.application_id)
+    kept.will_as = WillAs(will.id, uplink)
 
 
 def _freeze_message(one: Outgoing, now: float) -> _Message:

@@ -83,11 +83,11 @@ class Intake(Line):
             return
         if not uplink.is_kept:
             if self.kept is not None:
-                self.door.pass_on(self.kept, publish, uplink, self)
+                self.door.passage.pass_on(self.kept, publish, uplink, self)
         else:
             self._put(to_messages(publish, uplink, self.door.now_us()), publish.packet_id)
             if known is None or publish.retain:
-                self.door.route(self.kept, publish, uplink)
+                self.door.passage.route(self.kept, publish, uplink)
 
     def forget_topics(self) -> None:
         """Look again, for each topic, where its messages go."""
@@ -158,8 +158,8 @@ class Intake(Line):
     def _put(self, messages: list[RawMessage], packet_id: int) -> None:
         """Pass messages on; the last one carries the acknowledgement."""
         for message in messages[:-1]:
-            self.door.put(message, self, 0)
-        self.door.put(messages[-1], self, packet_id)
+            self.door.passage.put(message, self, 0)
+        self.door.passage.put(messages[-1], self, packet_id)
 
     def _bear(self, publish: Publish, wait: Wait) -> bool:
         """Answer a device that is too fast; True if the message is taken in all the same.
@@ -197,7 +197,7 @@ class Intake(Line):
                 self.core.acknowledge(publish.packet_id, ReasonCode.NOT_AUTHORIZED, text)
             return None
         # What somebody subscribes to is not remembered: only what goes to the ledger alone.
-        is_heard = kept is not None and self.door.is_heard(kept, publish, uplink)
+        is_heard = kept is not None and self.door.passage.is_heard(kept, publish, uplink)
         is_heard = is_heard or (uplink.space is not None and self.door.routes.writes)
         if uplink.is_kept and not is_heard and len(self._topics) < _CACHED_TOPICS:
             self._topics[publish.topic] = uplink
@@ -250,7 +250,7 @@ class Intake(Line):
         if print_of(last) not in stored.get(uplink.device, ()):
             return False
         self.door.host.shed("repeat")
-        self.door.route_again(self, publish, uplink)
+        self.door.passage.route_again(self, publish, uplink)
         return True
 
     def _let_go(self) -> None:

@@ -252,7 +252,7 @@ class Keeper:
             kept = thaw(one, self._time())
             if sender is not None:
                 kept.sender = sender
-            self._broker.restore(kept)
+            self._broker.restore(kept, self._time())
             for application_id in set(kept.elsewhere.values()):
                 self._door.forget_topics(application_id)
             if kept.elsewhere:

@@ -141,6 +141,10 @@ class OpenHost:
     def disproved(self, credentials: Credentials) -> None:
         """Forget it: nobody is refused here."""
 
+    async def sender_of(self, device: int) -> Sender | None:
+        """Know one sender only."""
+        return _EVERYBODY
+
     def uplink(self, sender: Sender | Service, topic: str) -> Uplink | None:
         """Say that nothing goes to a ledger."""
         return None
@@ -170,6 +174,10 @@ class OpenHost:
 
     def enter(self, sender: Sender | Service) -> Wait | None:
         """Allow any number of connections."""
+        return None
+
+    def queue_of(self, sender: Sender | Service) -> tuple[int, int] | None:
+        """Leave it to the limits of lab mode."""
         return None
 
     def leave(self, sender: Sender | Service) -> None:

@@ -16,7 +16,6 @@ from moorage.plugin import (
     Refusal,
     Sender,
     Service,
-    uuid7,
 )
 from moorage_mqtt import (
     Acknowledged,
@@ -42,7 +41,7 @@ from .intake import TIME
 from .line import BUSY
 from .proving import Proving
 from .scram import METHOD, Proved
-from .sessions import Kept, WillAs
+from .sessions import Kept
 
 _NO_METHOD = "The door knows no method of enhanced authentication."
 # Cause of the disconnect, by the reason code the core gave for it.
@@ -164,6 +163,7 @@ class Link(Proving):
         kept.sender, kept.link, self.kept = sender, self, kept
         self.certificate = b""  # It has done its work, and there may be many connections.
         self._early = b""
+        kept.session.bounds = door.host.queue_of(sender)
         if isinstance(sender, Service):
             core.session_expiry_s = 0  # Nothing is kept for it.
         if core.session_expiry_s and not door.settings.is_open:
@@ -172,9 +172,10 @@ class Link(Proving):
         elif kept.lasts_s:
             door.keeper.discarded(kept)  # It ends with this connection.
         if not door.settings.is_open:
-            self._keep_will(connect, kept)
+            door.wills.keep(connect, kept)
         if present:
             subscriptions.review(kept, door.host, door.broker)
+        door.send_later()  # A session that has ended may have left something to others.
         events = core.accept(
             kept.session,
             now=door.time(),
@@ -189,15 +190,6 @@ class Link(Proving):
         if events:
             self._process(events)
         self.flush()
-
-    def _keep_will(self, connect: Connect, kept: Kept) -> None:
-        """Have the will written before CONNACK promises it."""
-        kept.will_as = None
-        if connect.will is not None and isinstance(kept.sender, Sender):
-            uplink = self.door.host.uplink(kept.sender, connect.will.topic)
-            if uplink is not None and uplink.is_kept and uplink.space is None:
-                kept.will_as = WillAs(uuid7().hex, uplink)
-                self.door.keeper.note(kept)
 
     def _may_enter(self, sender: Sender | Service) -> bool:
         """Count the connection in, or end it if there are too many or they come too fast."""

@@ -76,7 +76,7 @@ class Neighbours:
     def __init__(self, door: Door, peers: Peers) -> None:
         self._door = door
         self._peers = peers
-        self._server: asyncio.Server
+        self._server: asyncio.Server | None = None
 
     async def listen(self) -> None:
         """Let others come."""
@@ -88,8 +88,9 @@ class Neighbours:
         )
 
     def close(self) -> None:
-        """Let nobody come any more."""
-        self._server.close()
+        """Let nobody come any more; a door may be cancelled before it has let anybody."""
+        if self._server is not None:
+            self._server.close()
 
     # --- A device that comes here ---------------------------------------------------------------
 

@@ -167,7 +167,11 @@ class Doorstep(asyncio.Protocol):
         """Await the header of a trusted proxy; hand everybody else over."""
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        self._address = peer[0] if peer else ""
+        if not peer:
+            # It is gone already, as balancers go that only look: nobody can tell who it was.
+            self.abort()
+            return
+        self._address = peer[0]
         if not is_among(self._address, self._door.settings.trusted_proxies):
             self._hand_over("", b"")
         elif not self._door.has_room(self._address):

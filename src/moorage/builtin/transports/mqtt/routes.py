@@ -25,7 +25,7 @@ from moorage_mqtt import Outgoing, Publish
 from .following import Follower, Following
 from .frozen import freeze_copy, freeze_shared
 from .interests import Interests
-from .sessions import Kept, Mark
+from .sessions import Handed, Kept, Mark
 
 if TYPE_CHECKING:
     from .door import Door
@@ -189,7 +189,8 @@ class Routes:
         if isinstance(mark, Mark) and mark.place:
             self._unsent.append((follower, space, shared, frame))
         else:
-            follower.send(space, 0, shared, frame)
+            hops = mark.hops if isinstance(mark, Handed) else 0
+            follower.send(space, 0, shared, frame, hops)
 
     def share(self, kept: Kept, application_id: UUID, publish: Publish, mark: Mark | None) -> None:
         """Have a message written down that was published here; then send it to the others."""

@@ -29,6 +29,12 @@ class Mark(NamedTuple):
     place: int
 
 
+class Handed(NamedTuple):
+    """What one of a group left behind: how often it has gone from listener to listener."""
+
+    hops: int
+
+
 class WillAs(NamedTuple):
     """What a will becomes when it is published: a message under an id of its own.
 
@@ -99,6 +105,11 @@ class Kept(Member):
         if mark.place:
             self.heard[mark.listener_id] = mark.place
         return True
+
+    def left_over(self) -> list[Outgoing]:
+        """List what may go to another of its group, also what has waited to be delivered."""
+        waiting = [message for message, _ in self.behind or () if message.qos]
+        return [*super().left_over(), *waiting]
 
     def space_of(self, topic_filter: str) -> Hashable:
         """Tell in which space a filter looks."""

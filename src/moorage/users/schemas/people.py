@@ -1,60 +1,18 @@
-"""Bodies of the routes of people and keys."""
+"""Bodies of people, their sessions, invitations and keys."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, Strict
+from pydantic import Field
 
 from moorage.kit.caller import CallerKind
 from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped
 from moorage.organizations import MemberKind, Permission, Role
 
-from .model import LONGEST_PASSWORD, LinkKind, NewApiKey, NewUser, SessionKind
-
-Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
-# What is typed; the rules for a new password answer in words.
-Password = Annotated[str, Field(min_length=1, max_length=LONGEST_PASSWORD)]
-Language = Literal["en", "da"]
-# Of one thing the console remembers for its user, such as `columns.devices`.
-Preference = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9.-]{0,63}$")]
-Scope = Annotated[Permission, Strict(False)]
-
-
-class SignInBody(Body):
-    """An e-mail address and a password."""
-
-    email: Email
-    password: Password
-
-
-class LinkBody(Body):
-    """The token of a one-time link."""
-
-    token: Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class RefreshBody(Body):
-    """A refresh token; it works once."""
-
-    refresh_token: Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class PasswordBody(Body):
-    """A new password, and the current one if there is one."""
-
-    current_password: Password | None = None
-    new_password: Password
-
-
-class TokensOut(Out):
-    """An access token for 15 minutes, and the refresh token for the next."""
-
-    access_token: str
-    refresh_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
-    expires_in_s: int
+from ..model import LinkKind, NewApiKey, NewUser, SessionKind
+from .words import Email, Language, Scope
 
 
 class UserOut(Stamped):
@@ -87,11 +45,15 @@ class MeOut(Out):
     user: UserOut | None
     session_id: UUID | None
     csrf_token: str | None
+    withheld: Annotated[
+        list[UUID],
+        Field(description="Organizations that give you more once you showed a second factor."),
+    ]
     grants: list[GrantOut]
 
 
 class SessionOut(Out):
-    """One place where you are signed in."""
+    """One place where somebody is signed in; `current` is the one that asks."""
 
     id: UUID
     kind: SessionKind
@@ -100,6 +62,7 @@ class SessionOut(Out):
     created_at: Instant
     seen_at: Instant
     expires_at: Instant
+    proven: Annotated[bool, Field(description="Whether a second factor was shown.")]
     current: bool
 
 
@@ -129,6 +92,12 @@ class AccessOut(Out):
     paths: list[PathOut]
 
 
+# Left out, a link is mailed where the installation sends mail.
+ByMail = Annotated[
+    bool | None, Field(description="Mail the link, or answer it. Default: mail it where possible.")
+]
+
+
 class UserBody(Body):
     """Whom to let in, and into which permission groups."""
 
@@ -137,6 +106,7 @@ class UserBody(Body):
     language: Language | None = None
     expires_at: Instant | None = None
     permission_group_ids: Annotated[list[Id], Field(max_length=100)] = []
+    by_mail: ByMail = None
 
     def to_model(self) -> NewUser:
         """Make the noun."""
@@ -160,6 +130,7 @@ class InvitationBody(Body):
     language: Language | None = None
     account_expires_at: Instant | None = None
     permission_group_ids: Annotated[list[Id], Field(max_length=100)] = []
+    by_mail: ByMail = None
 
     def to_model(self) -> NewUser:
         """Make the noun."""
@@ -191,9 +162,9 @@ class LinkOut(Out):
 
 
 class AddedOut(UserOut):
-    """The new user, with the link that lets them in."""
+    """The new user, with the link that lets them in; none where it was mailed."""
 
-    link: LinkOut
+    link: LinkOut | None
 
 
 class InvitationOut(Stamped):
@@ -210,12 +181,12 @@ class InvitationOut(Stamped):
 
 
 class InvitedOut(InvitationOut):
-    """A new invitation with its link, which is shown this once.
+    """A new invitation with its link, which is shown this once; none where it was mailed.
 
     The link makes an account; who has one already signs in to it and finds the invitation.
     """
 
-    link: LinkOut
+    link: LinkOut | None
 
 
 class ReceivedInvitationOut(Out):

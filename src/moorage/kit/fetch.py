@@ -1,0 +1,71 @@
+"""Reading a file from an address that people name, past the guard of `outbound`."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+
+import httpcore2
+
+from moorage.kit.errors import Kind, MoorageError
+from moorage.kit.outbound import Outbound
+
+
+class NotFetched(MoorageError):
+    """The file could not be read."""
+
+    kind = Kind.UPSTREAM
+    code = "outbound.not_fetched"
+    message = "{url} could not be fetched: {reason}."
+
+
+class _Guarded(httpcore2.AsyncNetworkBackend):
+    """Connects to addresses that the guard has checked, and to no other."""
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        failure: httpcore2.ConnectError = httpcore2.ConnectError(f"{host} has no address")
+        for address in await self._outbound.resolve(host, port):
+            try:
+                return await self._inner.connect_tcp(address, port, timeout, local_address)
+            except httpcore2.ConnectError as failed:
+                failure = failed
+        raise failure
+
+
+async def fetch(outbound: Outbound, url: str, *, most_bytes: int, timeout_s: float) -> bytes:
+    """Read what stands at an http or https address; no redirect is followed.
+
+    Raises:
+        NotFetched: it does not answer in time, not with 200, or with more than `most_bytes`.
+        HostUnknown, AddressForbidden: the guard's.
+    """
+    found = bytearray()
+    pool = httpcore2.AsyncConnectionPool(
+        ssl_context=ssl.create_default_context(), network_backend=_Guarded(outbound)
+    )
+    try:
+        async with asyncio.timeout(timeout_s), pool, pool.stream("GET", url) as answer:
+            if answer.status != 200:
+                raise NotFetched(url=url, reason=f"the answer is {answer.status}")
+            async for chunk in answer.aiter_stream():
+                found += chunk
+                if len(found) > most_bytes:
+                    raise NotFetched(url=url, reason=f"it has more than {most_bytes} bytes")
+    except TimeoutError as late:
+        raise NotFetched(url=url, reason=f"no whole answer in {timeout_s:g} s") from late
+    except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol,
+            httpcore2.TimeoutException, ssl.SSLError) as failed:  # fmt: skip
+        raise NotFetched(url=url, reason=str(failed) or type(failed).__name__) from failed
+    return bytes(found)
