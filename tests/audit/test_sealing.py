@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,15 @@ async def files(admin: AsyncClient, directory: Path, **query: str) -> tuple[Path
     return export, checkpoints
 
 
-def verdict(export: Path, checkpoints: Path, *more: str) -> tuple[int, Any]:
+async def verdict(export: Path, checkpoints: Path, *more: str) -> tuple[int, Any]:
     """Verify in a process of its own, which has neither server nor settings."""
-    done = subprocess.run(
-        [sys.executable, "-m", "moorage.entry.cli", "audit", "verify", export, "--checkpoint",
-         checkpoints, "--json", *more],
-        capture_output=True, text=True, env={"PATH": "", "HOME": str(export.parent)},
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "moorage.entry.cli", "audit", "verify", export, "--checkpoint",
+        checkpoints, "--json", *more,
+        stdout=PIPE, env={"PATH": "", "HOME": str(export.parent)},
     )  # fmt: skip
-    return done.returncode, json.loads(done.stdout or done.stderr)
+    said, _ = await process.communicate()
+    return process.returncode or 0, json.loads(said)
 
 
 async def sign(admin: AsyncClient, organization_id: str | None) -> Any:
@@ -77,7 +78,7 @@ async def test_an_export_is_verified_by_itself_after_an_erasure(
         (await world.client().get("/.well-known/moorage-audit-keys.json")).content
     )
     export, checkpoints = await files(admin, tmp_path)
-    code, found = verdict(export, checkpoints, "--key", str(published))
+    code, found = await verdict(export, checkpoints, "--key", str(published))
     assert (code, found["holds"]) == (0, True), found
     assert {one["organizationId"] for one in found["chains"]} == {
         str(north.id), str(south.id), None,
@@ -98,9 +99,9 @@ async def test_an_export_is_verified_by_itself_after_an_erasure(
     ]
     for wrong in (lines[:-3], [*lines[:5], *lines[6:]]):
         export.write_bytes(b"".join(wrong))
-        code, found = verdict(export, checkpoints, "--key", str(published))
+        code, found = await verdict(export, checkpoints, "--key", str(published))
         assert (code, found["holds"]) == (1, False)
-    code, found = verdict(export, checkpoints, "--organization", str(south.id))
+    code, found = await verdict(export, checkpoints, "--organization", str(south.id))
     assert (code, found["broken"]["fault"]) == (1, "wrongOrganization")
 
 
@@ -121,12 +122,12 @@ async def test_what_was_dropped_leaves_the_rest_proven(world: World, tmp_path: P
         await service.sign_due(tx, world.app.state.sealer)
     await sign(admin, str(home))
     export, checkpoints = await files(admin, tmp_path, organizationId=str(home))
-    code, found = verdict(export, checkpoints)
+    code, found = await verdict(export, checkpoints)
     (one,) = found["chains"]
     assert (code, one["first"], one["signed"]) == (0, 4, 6), found
     # Without the checkpoint at which the rest begins, its beginning is missing.
     checkpoints.write_bytes(b"".join(checkpoints.read_bytes().splitlines(keepends=True)[1:]))
-    code, found = verdict(export, checkpoints)
+    code, found = await verdict(export, checkpoints)
     assert (code, found["broken"]["fault"], found["broken"]["place"]) == (1, "missing", 3)
 
 
@@ -152,7 +153,7 @@ async def test_a_key_that_was_replaced_signs_no_more(world: World, tmp_path: Pat
         rows = await tx.execute("SELECT sealed FROM audit_keys ORDER BY id")
         assert [row.sealed is None for row in rows] == [True, False]
     export, checkpoints = await files(admin, tmp_path, organizationId=str(north.id))
-    code, found = verdict(export, checkpoints)
+    code, found = await verdict(export, checkpoints)
     assert (code, sorted(found["keys"])) == (0, sorted((await keys(admin)).values()))
 
 

@@ -92,36 +92,42 @@ class SecondFactorSet(Fact):
     """A person set up an authenticator app."""
 
     name = "users.second_factor_set"
+    personal = PERSONAL
 
 
 class SecondFactorRemoved(Fact):
     """A second factor was removed: by its person, or all of them by an administrator."""
 
     name = "users.second_factor_removed"
+    personal = PERSONAL
 
 
 class BackupCodesMade(Fact):
     """A person had new backup codes made; those before work no longer."""
 
     name = "users.backup_codes_made"
+    personal = PERSONAL
 
 
 class PasskeyAdded(Fact):
     """A person added a passkey."""
 
     name = "users.passkey_added"
+    personal = PERSONAL
 
 
 class PasskeyRenamed(Fact):
     """A person gave a passkey another name, which the fact does not tell."""
 
     name = "users.passkey_renamed"
+    personal = PERSONAL
 
 
 class PasskeyRemoved(Fact):
     """A person removed a passkey."""
 
     name = "users.passkey_removed"
+    personal = PERSONAL
 
 
 class PreferencesChanged(Fact):
@@ -134,6 +140,7 @@ class SessionEnded(Fact):
     """A session was ended, by its person, an administrator or the reuse of a refresh token."""
 
     name = "users.session_ended"
+    personal = PERSONAL
 
 
 class ApiKeyIssued(Fact):

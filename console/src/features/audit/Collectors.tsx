@@ -28,7 +28,7 @@ const stateOf = (one: Collector): 'paused' | 'failing' | 'idle' | 'takes' => {
   if (one.failingSince) return 'failing'
   return one.takenAt ? 'takes' : 'idle'
 }
-const TONES: Record<string, Tone> = { paused: 'idle', failing: 'bad', idle: 'info', takes: 'good' }
+const TONES: Record<string, Tone> = { paused: 'paused', failing: 'bad', idle: 'info', takes: 'good' }
 
 /** Places outside to which the audit and the system log are sent. */
 export function Collectors() {
