@@ -201,10 +201,58 @@ async def test_a_will_goes_to_a_shared_topic_if_the_device_may_publish_there(
         assert (heard.topic, heard.payload) == ("line/pump", b"lost")
 
 
+async def test_a_layout_has_topics_of_its_own_for_commands_and_their_answers(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    for town in towns:
+        await town.rule("plc/{serial}/do/{operationId}", subscribe=True)
+        await town.rule("plc/{serial}/{operationId}/done", publish=True)
+        await town.rule("plc/#", publish=True)
+    async with (
+        here.device("pump") as pump,
+        here.device("valve") as valve,
+        there.device("pump") as foreign,
+    ):
+        for client, name in ((pump, "Aarhus-pump"), (foreign, "Odense-pump")):
+            assert await client.subscribe(f"plc/{name}/do/+") == 1
+        for refused in ("plc/Aarhus-valve/do/+", "plc/+/do/+", "plc/Aarhus-pump/#"):
+            assert await pump.subscribe(refused) == 0x87, refused
+        # Whoever may publish everywhere there still commands nobody.
+        assert await valve.publish("plc/Aarhus-pump/do/forged", b'{"code": "stop"}') == 0
+        path = f"/devices/{here.ids['pump']}/operations"
+        operation = (await make(here.admin, path, code="stop"))["id"]
+        down = await pump.next(Publish)
+        assert (down.topic, json.loads(down.payload)["code"]) == (
+            f"plc/Aarhus-pump/do/{operation}",
+            "stop",
+        )
+        answers = f"plc/Aarhus-pump/{operation}/done"
+        assert down.properties["response_topic"] == answers
+        done = json.dumps({"state": "completed", "result": {"stopped": True}}).encode()
+        # Answers are the device's own: another cannot give them.
+        assert await valve.publish(answers, done) == 0
+        assert await pump.publish(answers, done) == 0
+        await nothing_came(foreign)
+    async with asyncio.timeout(20):
+        while True:
+            answer = await here.admin.get(f"/api/v1/operations/{operation}")
+            if (ended := answer.json())["state"] == "completed":
+                break
+            await asyncio.sleep(0.05)
+    assert ended["result"] == {"stopped": True}
+    shown = (await here.admin.get(f"/api/v1/devices/{here.ids['pump']}/topics")).json()
+    assert [one["operations"] for one in shown] == [
+        "plc/Aarhus-pump/do/{operationId}",
+        "plc/Aarhus-pump/{operationId}/done",
+        None,
+    ]
+
+
 @pytest.mark.parametrize(
     "topic",
     ["v1/up", "$SYS/#", "a/#/b", "a+", "{unknown}/x", "{name", "/".join("a" * 40), "", "a\0",
-     ],
+     "a{operationId}", "{operationId}/{operationId}", "a/+/{operationId}", "{operationId}/#"],
 )  # fmt: skip
 async def test_a_rule_must_be_a_topic_filter_of_the_application(
     towns: tuple[Works, Works], topic: str
@@ -214,9 +262,12 @@ async def test_a_rule_must_be_a_topic_filter_of_the_application(
     answer = await here.admin.post(path, json={"topic": topic, "publish": True})
     assert answer.status_code == 422, answer.text
     assert "/topic" in answer.text
+    both = {"publish": True, "subscribe": True}
     for body in (
         {"topic": "fine"},
         {"topic": "fine", "subscribe": True, "channel": "x"},
+        {"topic": "{operationId}", "publish": True, "channel": "x"},
+        {"topic": "{operationId}", **both},
     ):
         assert (await here.admin.post(path, json=body)).status_code == 422
 

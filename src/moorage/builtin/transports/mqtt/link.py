@@ -379,7 +379,8 @@ class Link(Proving):
         if found is None:
             return False
         topic, qos = found
-        properties: Properties = {"response_topic": f"{topic}/result"}
+        answers = subscriptions.answer_topic(self.kept, topic, str(command.id))
+        properties: Properties = {"response_topic": answers}
         if content_type := command.meta.get("content_type"):
             properties["content_type"] = content_type
         if "port" in command.meta:
