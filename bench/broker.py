@@ -233,11 +233,11 @@ def nats(made: Path) -> Iterator[Broker]:
     """Run NATS for everybody, plain."""
     client, port = free_ports(2)
     configuration = made / "nats.conf"
-    # MQTT needs a name and JetStream.
+    # MQTT needs a name and JetStream. `#` counts as two subscriptions, together 65,535 at most.
     configuration.write_text(
         f'server_name: bench\nhost: "127.0.0.1"\nport: {client}\n'
         f'jetstream {{ store_dir: "{made}/nats" }}\n'
-        f'mqtt {{ host: "127.0.0.1", port: {port}, max_ack_pending: 65535 }}\n'
+        f'mqtt {{ host: "127.0.0.1", port: {port}, max_ack_pending: 30000 }}\n'
     )
     command = [str(Path(sys.executable).with_name("nats-server")), "-c", str(configuration)]
     with process(command, made / "nats.log", port) as pid:

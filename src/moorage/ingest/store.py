@@ -175,7 +175,8 @@ async def read_usage(tx: Tx) -> dict[tuple[UUID, str], int]:
     return {(row.owner, row.quota): row.used for row in await tx.execute(select(usage))}
 
 
-# Who reads for programs says so every two seconds. Silent for so long, another goes on from there.
+# Who reads for programs says so every two seconds, by the clock of the database. Silent for so
+# long, another goes on from there.
 _READER_PATIENCE = timedelta(seconds=6)
 # Where nobody read for so long, nobody waits for what has been.
 _FORGET_PLACES = timedelta(seconds=30)
@@ -183,10 +184,11 @@ _ONE = 1
 
 _READ_ON = """
 INSERT INTO ingest_showing AS s (id, reader, read_at, places)
-VALUES (:id, :reader, :now, '{}')
+VALUES (:id, :reader, now(), '{}')
 ON CONFLICT (id) DO UPDATE SET reader = excluded.reader, read_at = excluded.read_at,
-    places = CASE WHEN s.reader IS NULL OR s.read_at < :forget THEN '{}' ELSE s.places END
-WHERE s.reader IS NULL OR s.reader = :reader OR s.read_at < :patience
+    places = CASE WHEN s.reader IS NULL OR s.read_at < now() - CAST(:forget AS interval)
+        THEN '{}' ELSE s.places END
+WHERE s.reader IS NULL OR s.reader = :reader OR s.read_at < now() - CAST(:patience AS interval)
 RETURNING places
 """
 
@@ -199,9 +201,8 @@ async def read_on(tx: Tx, reader: UUID) -> dict[int, ledger.Position] | None:
     asked = {
         "id": _ONE,
         "reader": reader,
-        "now": tx.now,
-        "forget": tx.now - _FORGET_PLACES,
-        "patience": tx.now - _READER_PATIENCE,
+        "forget": _FORGET_PLACES,
+        "patience": _READER_PATIENCE,
     }
     row = (await tx.execute(_READ_ON, asked)).one_or_none()
     if row is None:
