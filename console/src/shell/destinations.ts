@@ -16,6 +16,7 @@ import {
   IconListDetails,
   IconMap2,
   IconMessage2,
+  IconPlug,
   IconPlugConnected,
   IconRouter,
   IconSend2,
@@ -39,6 +40,7 @@ export interface Destination {
     | 'map'
     | 'applications'
     | 'refusals'
+    | 'connections'
     | 'operations'
     | 'notices'
     | 'decoders'
@@ -75,6 +77,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
     key: 'flow',
     places: [
       { to: '/messages', key: 'messages', icon: IconMessage2, needs: 'messages:read' },
+      { to: '/connections', key: 'connections', icon: IconPlug, needs: 'devices:read' },
       { to: '/brokers', key: 'brokers', icon: IconRouter, needs: 'sources:read' },
       { to: '/sources', key: 'sources', icon: IconAntenna, needs: 'sources:read' },
       { to: '/decoders', key: 'decoders', icon: IconCode, needs: 'decoders:read' },

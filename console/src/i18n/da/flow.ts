@@ -80,6 +80,28 @@ export const flow = {
     values: 'Værdier',
     why: 'Hvorfor',
   },
+  connections: {
+    end: 'Afslut denne forbindelse',
+    endDevice:
+      '“{{name}}” mister sin forbindelse som “{{client}}”. Den kan forbinde igen med det samme; tilbagekald dens adgangsnøgle, hvis den ikke må.',
+    endProgram:
+      'Programmet med nøglen “{{name}}” mister sin forbindelse. Det kan forbinde igen med det samme; fjern nøglen, hvis det ikke må.',
+    endTitle: 'Afslut en forbindelse?',
+    key: 'API-nøgle',
+    lead: 'Hvem der er forbundet over MQTT nu, hvorfra, og hvor godt.',
+    listener: 'Lytter',
+    noDevices: 'Ingen enhed er forbundet',
+    noDevicesHelp: 'Enheder, der holder en forbindelse åben, som dem med MQTT, vises her.',
+    noPrograms: 'Intet program er forbundet',
+    noProgramsHelp: 'Programmer, der forbinder over MQTT med en API-nøgle som adgangskode, vises her.',
+    programs: 'Programmer',
+    queued: 'Venter',
+    roundTrip: 'Svartid',
+    search: 'Navn, klient-id eller adresse',
+    searchPrograms: 'Nøgle, klient-id eller adresse',
+    since: 'Siden',
+    version: 'Version',
+  },
   refusals: {
     credentials: 'Forkert adgangsnøgle',
     topic: 'Emne ikke tilladt',

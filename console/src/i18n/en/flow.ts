@@ -80,6 +80,28 @@ export const flow = {
     values: 'Values',
     why: 'Why',
   },
+  connections: {
+    end: 'End this connection',
+    endDevice:
+      '“{{name}}” loses its connection as “{{client}}”. It may connect again at once; revoke its credential if it must not.',
+    endProgram:
+      'The program with the key “{{name}}” loses its connection. It may connect again at once; remove the key if it must not.',
+    endTitle: 'End a connection?',
+    key: 'API key',
+    lead: 'Who is connected over MQTT now, from where, and how well.',
+    listener: 'Listener',
+    noDevices: 'No device is connected',
+    noDevicesHelp: 'Devices that keep a connection open, such as those of MQTT, show up here.',
+    noPrograms: 'No program is connected',
+    noProgramsHelp: 'Programs that connect over MQTT with an API key as their password show up here.',
+    programs: 'Programs',
+    queued: 'Waiting',
+    roundTrip: 'Round trip',
+    search: 'Name, client id or address',
+    searchPrograms: 'Key, client id or address',
+    since: 'Since',
+    version: 'Version',
+  },
   refusals: {
     credentials: 'Wrong credentials',
     topic: 'Topic not allowed',
