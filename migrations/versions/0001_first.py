@@ -1383,6 +1383,7 @@ def upgrade() -> None:
         sa.Column("called_by", sa.Text(), nullable=False),
         sa.Column("identifier_kind", sa.Text(), nullable=False),
         sa.Column("inbox_id", sa.Uuid(), nullable=True),
+        sa.Column("connections", sa.Integer(), nullable=False),
         sa.Column("secret_names", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("sealed_secrets", sa.LargeBinary(), nullable=True),
         sa.Column("paused", sa.Boolean(), nullable=False),
@@ -2240,6 +2241,7 @@ def upgrade() -> None:
     op.create_table(
         "source_states",
         sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("connection", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("connected_at", sa.DateTime(timezone=True), nullable=True),
@@ -2262,7 +2264,7 @@ def upgrade() -> None:
             name=op.f("source_states_source_id_fkey"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("source_id", name=op.f("source_states_pkey")),
+        sa.PrimaryKeyConstraint("source_id", "connection", name=op.f("source_states_pkey")),
     )
     op.create_table(
         "target_counts",

@@ -313,6 +313,10 @@ export const flow = {
     everybody: 'Hele installationen',
     lead: 'Brokere, som enheder forbinder sig til i stedet for platformen.',
     natsHelp: 'Hvor platformen forbinder sig for at blive spurgt: nats:// eller tls://.',
+    managementHelp:
+      'På dens administration, for at se hvem der er der og afslutte forbindelser: https:// eller http://.',
+    connections: 'Forbindelser',
+    connectionsHelp: 'Med mere end én deles beskederne mellem processer, og en enheds kan bytte rækkefølge.',
     new: 'Ny broker',
     remove: 'Fjern brokeren',
     removeAsk: 'Den, der logger på dér, afvises fra nu af, og der hentes ikke mere fra den.',

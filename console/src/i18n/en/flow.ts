@@ -313,6 +313,10 @@ export const flow = {
     everybody: 'The whole installation',
     lead: 'Brokers that devices connect to in place of the platform.',
     natsHelp: 'Where the platform connects so as to be asked: nats:// or tls://.',
+    managementHelp: 'Of its management, to see who is there and end connections: https:// or http://.',
+    connections: 'Connections',
+    connectionsHelp:
+      'With more than one the messages are shared among processes, and a device’s may change their order.',
     new: 'New broker',
     remove: 'Remove the broker',
     removeAsk: 'Whoever signs in there is refused from now on, and nothing more is fetched from it.',
