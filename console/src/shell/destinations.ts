@@ -4,6 +4,7 @@ import {
   IconAddressBook,
   IconAntenna,
   IconApps,
+  IconAppWindow,
   IconBell,
   IconBuilding,
   IconCloudUpload,
@@ -52,6 +53,7 @@ export interface Destination {
     | 'permissions'
     | 'userStores'
     | 'apiKeys'
+    | 'programs'
     | 'tasks'
     | 'audit'
     | 'systemLog'
@@ -94,6 +96,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/permissions', key: 'permissions', icon: IconUsersGroup, needs: 'users:read' },
       { to: '/user-stores', key: 'userStores', icon: IconAddressBook, needs: 'users:read' },
       { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
+      { to: '/programs', key: 'programs', icon: IconAppWindow, needs: 'users:read' },
       { to: '/tasks', key: 'tasks', icon: IconActivity },
       { to: '/audit', key: 'audit', icon: IconHistory, needs: 'audit:read' },
       { to: '/system-log', key: 'systemLog', icon: IconListDetails, needs: 'installation:manage' },

@@ -37,6 +37,7 @@ export const frame = {
     organizations: 'Organisationer',
     overview: 'Overblik',
     permissions: 'Rettighedsgrupper',
+    programs: 'Programmer',
     settings: 'Indstillinger',
     brokers: 'Brokere',
     sources: 'Kilder',

@@ -37,6 +37,7 @@ export const frame = {
     organizations: 'Organizations',
     overview: 'Overview',
     permissions: 'Permission groups',
+    programs: 'Programs',
     settings: 'Settings',
     brokers: 'Brokers',
     sources: 'Sources',

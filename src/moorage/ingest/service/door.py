@@ -41,7 +41,7 @@ from .observing import Observing
 from .quotas import Quotas
 from .room import Room
 from .senders import Senders
-from .services import Services, api_key_of
+from .services import Services, secret_of
 from .showing import Showing
 from .topics import is_answer
 from .writing import Writing, settle
@@ -181,7 +181,7 @@ class Door:
 
     async def identify(self, credentials: Credentials) -> devices.Sender | Service:
         """Recognise a device, or a service by its API key. Raises as `Host.identify`."""
-        secret = api_key_of(credentials)
+        secret = secret_of(credentials)
         if secret is None:
             return await self._senders.identify(credentials)
         return await self._senders.identify_service(credentials, secret)
