@@ -42,7 +42,11 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
     "overload": ("(f) ten times as much as it takes", 600, overload.main),
     "devices": ("(h) lists of 100,000 devices", 0, lambda _seconds: devices.main()),
     "decoders": ("(g) JavaScript decodes", 0, lambda _seconds: decoders.main()),
-    "broker": ("the broker beside Mosquitto: QoS, fan-out, connects, memory", 3, broker.main),
+    "broker": (
+        "the broker beside Mosquitto and NATS: fan-out, connects, memory",
+        3,
+        broker.main,
+    ),
     "door": ("the platform's door beside Mosquitto: durable, shared, reconnects", 3, door.main),
     "flow-json": ("the event engine from JSON to JSON, its latency and memory", 0, flow_json.main),
     "flow": ("the event engine beside the real Siddhi", 2, flow.main),

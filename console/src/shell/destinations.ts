@@ -4,6 +4,7 @@ import {
   IconAddressBook,
   IconAntenna,
   IconApps,
+  IconAppWindow,
   IconBell,
   IconBuilding,
   IconCloudUpload,
@@ -16,6 +17,7 @@ import {
   IconListDetails,
   IconMap2,
   IconMessage2,
+  IconPlug,
   IconPlugConnected,
   IconRouter,
   IconSend2,
@@ -39,6 +41,7 @@ export interface Destination {
     | 'map'
     | 'applications'
     | 'refusals'
+    | 'connections'
     | 'operations'
     | 'notices'
     | 'decoders'
@@ -50,6 +53,7 @@ export interface Destination {
     | 'permissions'
     | 'userStores'
     | 'apiKeys'
+    | 'programs'
     | 'tasks'
     | 'audit'
     | 'systemLog'
@@ -75,6 +79,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
     key: 'flow',
     places: [
       { to: '/messages', key: 'messages', icon: IconMessage2, needs: 'messages:read' },
+      { to: '/connections', key: 'connections', icon: IconPlug, needs: 'devices:read' },
       { to: '/brokers', key: 'brokers', icon: IconRouter, needs: 'sources:read' },
       { to: '/sources', key: 'sources', icon: IconAntenna, needs: 'sources:read' },
       { to: '/decoders', key: 'decoders', icon: IconCode, needs: 'decoders:read' },
@@ -91,6 +96,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/permissions', key: 'permissions', icon: IconUsersGroup, needs: 'users:read' },
       { to: '/user-stores', key: 'userStores', icon: IconAddressBook, needs: 'users:read' },
       { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
+      { to: '/programs', key: 'programs', icon: IconAppWindow, needs: 'users:read' },
       { to: '/tasks', key: 'tasks', icon: IconActivity },
       { to: '/audit', key: 'audit', icon: IconHistory, needs: 'audit:read' },
       { to: '/system-log', key: 'systemLog', icon: IconListDetails, needs: 'installation:manage' },

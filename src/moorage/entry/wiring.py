@@ -12,6 +12,7 @@ from moorage.entry import demo_routes
 from moorage.groups import routes as groups
 from moorage.ingest import routes as ingest
 from moorage.notifications import routes as notifications
+from moorage.oauth import routes as oauth
 from moorage.operations import routes as operations
 from moorage.organizations import routes as organizations
 from moorage.sessions import routes as sessions
@@ -24,6 +25,7 @@ from moorage.users import routes as users
 
 ROUTERS: tuple[APIRouter, ...] = (
     *users.ROUTERS,
+    *oauth.ROUTERS,
     user_stores.router,
     organizations.router,
     organizations.permissions,

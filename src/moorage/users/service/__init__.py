@@ -32,12 +32,13 @@ from .people import (
     take_out,
 )
 from .preferences import my_preferences, prefer
-from .recognise import act_for, identify, identify_key, recognise_again
+from .recognise import act_for, held_by, identify, identify_key, recognise_again
 from .reset import answer_wishes, ask_reset, reset_password
 from .second_factor import (
     begin_totp,
     confirm_totp,
     end_totp,
+    is_proven,
     my_second_factors,
     recover_from_command_line,
     remove_passkey,
@@ -59,7 +60,16 @@ from .sign_in import (
     sign_in_by_passkey,
     sign_out,
 )
-from .tokens import SigningKeys, csrf_token, load_signing_keys, seal_anew
+from .tokens import (
+    SigningKeys,
+    csrf_token,
+    key_set,
+    load_signing_keys,
+    read_token,
+    renew_signing_keys,
+    rotate_signing_key,
+    seal_anew,
+)
 
 __all__ = [
     "SigningKeys",
@@ -97,10 +107,13 @@ __all__ = [
     "get_key",
     "give_tokens",
     "grant_admin",
+    "held_by",
     "identify",
     "identify_key",
     "invite",
+    "is_proven",
     "issue_key",
+    "key_set",
     "link_for",
     "list_invitations",
     "list_keys",
@@ -115,6 +128,7 @@ __all__ = [
     "passkeys_possible",
     "prefer",
     "read_account",
+    "read_token",
     "recognise_again",
     "recover_from_command_line",
     "refresh",
@@ -122,8 +136,10 @@ __all__ = [
     "remove_second_factors",
     "rename_passkey",
     "renew_codes",
+    "renew_signing_keys",
     "reset_password",
     "revoke_key",
+    "rotate_signing_key",
     "seal_anew",
     "sessions_of",
     "sign_in",
