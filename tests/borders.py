@@ -238,6 +238,19 @@ async def an_api_key(north: North) -> str:
     return str(made["id"])
 
 
+@thing("program_id")
+async def a_program(north: North) -> str:
+    made = uuid7()
+    async with north.world.database.begin() as tx:
+        await tx.execute(
+            "INSERT INTO session_programs (id, key_id, client_id, listener_id, connected_at,"
+            " protocol, version, address, tls) VALUES (:id, :key, :mark, :id, now(), 'mqtt', '5',"
+            " '192.0.2.1', true)",
+            {"id": made, "key": UUID(north.ids["key_id"]), "mark": MARK},
+        )
+    return str(made)
+
+
 @thing("client_id")
 async def an_oauth_client(north: North) -> str:
     body = {

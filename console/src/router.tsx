@@ -75,6 +75,7 @@ const PAGES = [
   ['/applications/$id', () => import('@/features/groups/ApplicationPage'), 'ApplicationPage'],
   ['/inbox', () => import('@/features/ingest/Inbox'), 'Inbox'],
   ['/messages', () => import('@/features/telemetry/AllMessages'), 'AllMessages'],
+  ['/connections', () => import('@/features/sessions/Connections'), 'Connections'],
   ['/refusals', () => import('@/features/ingest/Refusals'), 'Refusals'],
   ['/decoders', () => import('@/features/decoders/Decoders'), 'Decoders'],
   ['/decoders/$id', () => import('@/features/decoders/DecoderPage'), 'DecoderPage'],

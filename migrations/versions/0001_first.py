@@ -180,6 +180,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("reason", name=op.f("ingest_shed_pkey")),
     )
     op.create_table(
+        "ingest_showing",
+        sa.Column("id", sa.SmallInteger(), nullable=False),
+        sa.Column("reader", sa.Uuid(), nullable=True),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("places", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("ingest_showing_pkey")),
+        postgresql_with={"fillfactor": 50},
+    )
+    op.create_table(
         "ingest_usage",
         sa.Column("owner", sa.Uuid(), nullable=False),
         sa.Column("quota", sa.Text(), nullable=False),
@@ -332,6 +341,27 @@ def upgrade() -> None:
         ),
     )
     op.create_index("session_passed_passed_at", "session_passed", ["passed_at"], unique=False)
+    op.create_table(
+        "session_programs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=False),
+        sa.Column("connected_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("protocol", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("tls", sa.Boolean(), nullable=False),
+        sa.Column(
+            "terms", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column(
+            "figures", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("measured_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("session_programs_pkey")),
+        sa.UniqueConstraint("listener_id", "key_id", "client_id", name="session_programs_key"),
+    )
     op.create_table(
         "system_log",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -1518,6 +1548,7 @@ def upgrade() -> None:
         sa.Column("called_by", sa.Text(), nullable=False),
         sa.Column("identifier_kind", sa.Text(), nullable=False),
         sa.Column("inbox_id", sa.Uuid(), nullable=True),
+        sa.Column("connections", sa.Integer(), nullable=False),
         sa.Column("secret_names", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("sealed_secrets", sa.LargeBinary(), nullable=True),
         sa.Column("paused", sa.Boolean(), nullable=False),
@@ -2394,6 +2425,7 @@ def upgrade() -> None:
     op.create_table(
         "source_states",
         sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("connection", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("connected_at", sa.DateTime(timezone=True), nullable=True),
@@ -2416,7 +2448,7 @@ def upgrade() -> None:
             name=op.f("source_states_source_id_fkey"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("source_id", name=op.f("source_states_pkey")),
+        sa.PrimaryKeyConstraint("source_id", "connection", name=op.f("source_states_pkey")),
     )
     op.create_table(
         "target_counts",

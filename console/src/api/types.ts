@@ -155,6 +155,7 @@ export type SourcePatch = Sent<'/api/v1/sources/{source_id}', 'patch'>
 export type SourceTrial = Made<'/api/v1/sources/test', 200>
 export type SourceLogEntry = Item<'/api/v1/sources/{source_id}/log'>
 
+export type Program = Item<'/api/v1/programs'>
 export type Presence = Got<'/api/v1/devices/{device_id}/presence'>['connections'][number]
 export type TracedPacket = Followed<'/api/v1/devices/{device_id}/trace'>
 

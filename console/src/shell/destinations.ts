@@ -17,6 +17,7 @@ import {
   IconListDetails,
   IconMap2,
   IconMessage2,
+  IconPlug,
   IconPlugConnected,
   IconRouter,
   IconSend2,
@@ -40,6 +41,7 @@ export interface Destination {
     | 'map'
     | 'applications'
     | 'refusals'
+    | 'connections'
     | 'operations'
     | 'notices'
     | 'decoders'
@@ -77,6 +79,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
     key: 'flow',
     places: [
       { to: '/messages', key: 'messages', icon: IconMessage2, needs: 'messages:read' },
+      { to: '/connections', key: 'connections', icon: IconPlug, needs: 'devices:read' },
       { to: '/brokers', key: 'brokers', icon: IconRouter, needs: 'sources:read' },
       { to: '/sources', key: 'sources', icon: IconAntenna, needs: 'sources:read' },
       { to: '/decoders', key: 'decoders', icon: IconCode, needs: 'decoders:read' },

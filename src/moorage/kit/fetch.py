@@ -1,15 +1,18 @@
-"""Reading a file from an address that people name, past the guard of `outbound`."""
+"""Asking an HTTP server at an address that people name, past the guard of `outbound`."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 import httpcore2
 
 from moorage.kit.errors import Kind, MoorageError
 from moorage.kit.outbound import Outbound
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class NotFetched(MoorageError):
@@ -44,11 +47,29 @@ class _Guarded(httpcore2.AsyncNetworkBackend):
         raise failure
 
 
-async def fetch(outbound: Outbound, url: str, *, most_bytes: int, timeout_s: float) -> bytes:
+async def fetch(
+    outbound: Outbound,
+    url: str,
+    *,
+    most_bytes: int,
+    timeout_s: float,
+    method: str = "GET",
+    headers: Mapping[str, str] = _NONE,
+    taken: Collection[int] = (200,),
+) -> bytes:
     """Read what stands at an http or https address; no redirect is followed.
 
+    Args:
+        outbound: the guard.
+        url: where.
+        most_bytes: of the answer.
+        timeout_s: until the answer is whole.
+        method: what is asked.
+        headers: what goes with it.
+        taken: which statuses of the answer are good ones.
+
     Raises:
-        NotFetched: it does not answer in time, not with 200, or with more than `most_bytes`.
+        NotFetched: it does not answer in time, not well, or with more than `most_bytes`.
         HostUnknown, AddressForbidden: the guard's.
     """
     found = bytearray()
@@ -56,8 +77,12 @@ async def fetch(outbound: Outbound, url: str, *, most_bytes: int, timeout_s: flo
         ssl_context=ssl.create_default_context(), network_backend=_Guarded(outbound)
     )
     try:
-        async with asyncio.timeout(timeout_s), pool, pool.stream("GET", url) as answer:
-            if answer.status != 200:
+        async with (
+            asyncio.timeout(timeout_s),
+            pool,
+            pool.stream(method, url, headers=list(headers.items())) as answer,
+        ):
+            if answer.status not in taken:
                 raise NotFetched(url=url, reason=f"the answer is {answer.status}")
             async for chunk in answer.aiter_stream():
                 found += chunk

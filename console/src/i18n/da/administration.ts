@@ -498,6 +498,8 @@ export const administration = {
       application_removed: 'Applikation fjernet',
     },
     sessions: {
+      connection_ended: 'Enheds forbindelse afsluttet',
+      program_ended: 'Programs forbindelse afsluttet',
       device_traced: 'Enhedens pakker sporet',
     },
     devices: {

@@ -95,6 +95,8 @@ export const errors = {
     },
     authority_unknown: 'Installationen har ingen myndighed, som enheder skulle stole på.',
     sessions: {
+      connection_unknown: 'Enheden er ikke forbundet med dette klient-id, eller ikke længere.',
+      program_unknown: 'Dette program er ikke forbundet længere.',
       too_many_traces: 'Du sporer allerede {{limit}} enheder. Afslut en af sporingerne først.',
     },
     devices: {

@@ -25,6 +25,7 @@ export const frame = {
     applications: 'Applikationer',
     audit: 'Revisionsspor',
     connect: 'Forbind noget',
+    connections: 'Forbindelser',
     decoders: 'Dekodere',
     devices: 'Enheder',
     inbox: 'Indbakke',

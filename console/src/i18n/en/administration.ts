@@ -497,6 +497,8 @@ export const administration = {
       application_removed: 'Application removed',
     },
     sessions: {
+      connection_ended: 'Connection of a device ended',
+      program_ended: 'Connection of a program ended',
       device_traced: 'Packets of a device traced',
     },
     devices: {

@@ -94,6 +94,8 @@ export const errors = {
     },
     authority_unknown: 'This installation has no authority that devices would have to trust.',
     sessions: {
+      connection_unknown: 'The device is not connected by this client id, or not any more.',
+      program_unknown: 'This program is not connected any more.',
       too_many_traces: 'You trace {{limit}} devices already. End one of these traces first.',
     },
     devices: {

@@ -25,6 +25,7 @@ export const frame = {
     applications: 'Applications',
     audit: 'Audit',
     connect: 'Connect something',
+    connections: 'Connections',
     decoders: 'Decoders',
     devices: 'Devices',
     inbox: 'Inbox',
