@@ -14,6 +14,7 @@ import {
   IconInbox,
   IconKey,
   IconListDetails,
+  IconLogin2,
   IconMap2,
   IconMessage2,
   IconPlugConnected,
@@ -49,6 +50,7 @@ export interface Destination {
     | 'users'
     | 'permissions'
     | 'userStores'
+    | 'identityProviders'
     | 'apiKeys'
     | 'tasks'
     | 'audit'
@@ -90,6 +92,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/users', key: 'users', icon: IconUsers, needs: 'users:read' },
       { to: '/permissions', key: 'permissions', icon: IconUsersGroup, needs: 'users:read' },
       { to: '/user-stores', key: 'userStores', icon: IconAddressBook, needs: 'users:read' },
+      { to: '/identity-providers', key: 'identityProviders', icon: IconLogin2, needs: 'users:read' },
       { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
       { to: '/tasks', key: 'tasks', icon: IconActivity },
       { to: '/audit', key: 'audit', icon: IconHistory, needs: 'audit:read' },

@@ -46,7 +46,8 @@ METHODS = UNSAFE | {"GET", "HEAD", "OPTIONS"}
 # These let somebody in, so credentials that no longer hold must not stand in their way.
 AUTH_PUBLIC = (
     "sign-in", "link", "token", "refresh", "ways", "reset", "reset-password",
-    "passkeys/challenge", "passkeys/sign-in",
+    "passkeys/challenge", "passkeys/sign-in", "single-sign-on/offers", "single-sign-on/begin",
+    "single-sign-on/callback", "single-sign-on/back-channel-logout",
 )  # fmt: skip
 PUBLIC = frozenset(
     {"/api/v1/authority.pem", "/api/v1/claims", "/.well-known/moorage-audit-keys.json"}

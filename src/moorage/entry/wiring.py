@@ -10,6 +10,7 @@ from moorage.decoders import routes as decoders
 from moorage.devices import routes as devices
 from moorage.entry import demo_routes
 from moorage.groups import routes as groups
+from moorage.identity_providers import routes as identity_providers
 from moorage.ingest import routes as ingest
 from moorage.notifications import routes as notifications
 from moorage.operations import routes as operations
@@ -25,6 +26,7 @@ from moorage.users import routes as users
 ROUTERS: tuple[APIRouter, ...] = (
     *users.ROUTERS,
     user_stores.router,
+    *identity_providers.ROUTERS,
     organizations.router,
     organizations.permissions,
     groups.router,

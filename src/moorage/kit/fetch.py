@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import httpcore2
 
@@ -51,21 +51,57 @@ async def fetch(outbound: Outbound, url: str, *, most_bytes: int, timeout_s: flo
         NotFetched: it does not answer in time, not with 200, or with more than `most_bytes`.
         HostUnknown, AddressForbidden: the guard's.
     """
+    status, found = await ask(outbound, "GET", url, most_bytes=most_bytes, timeout_s=timeout_s)
+    if status != 200:
+        raise NotFetched(url=url, reason=f"the answer is {status}")
+    return found
+
+
+async def ask(
+    outbound: Outbound,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    trust: ssl.SSLContext | None = None,
+    most_bytes: int,
+    timeout_s: float,
+) -> tuple[int, bytes]:
+    """Send one request past the guard; give the answer's status and body. No redirect is followed.
+
+    Args:
+        outbound: the guard.
+        method: of the request.
+        url: an http or https address.
+        headers: of the request.
+        body: of the request.
+        trust: whom TLS trusts; the system's authorities when None.
+        most_bytes: what the answer may have.
+        timeout_s: for the whole answer.
+
+    Raises:
+        NotFetched: it does not answer in time, or with more than `most_bytes`.
+        HostUnknown, AddressForbidden: the guard's.
+    """
     found = bytearray()
     pool = httpcore2.AsyncConnectionPool(
-        ssl_context=ssl.create_default_context(), network_backend=_Guarded(outbound)
+        ssl_context=trust or ssl.create_default_context(), network_backend=_Guarded(outbound)
     )
+    sent: list[tuple[bytes | str, bytes | str]] = list((headers or {}).items())
     try:
-        async with asyncio.timeout(timeout_s), pool, pool.stream("GET", url) as answer:
-            if answer.status != 200:
-                raise NotFetched(url=url, reason=f"the answer is {answer.status}")
+        async with (
+            asyncio.timeout(timeout_s),
+            pool,
+            pool.stream(method, url, headers=sent, content=body) as answer,
+        ):
             async for chunk in answer.aiter_stream():
                 found += chunk
                 if len(found) > most_bytes:
                     raise NotFetched(url=url, reason=f"it has more than {most_bytes} bytes")
+            return answer.status, bytes(found)
     except TimeoutError as late:
         raise NotFetched(url=url, reason=f"no whole answer in {timeout_s:g} s") from late
     except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol,
             httpcore2.TimeoutException, ssl.SSLError) as failed:  # fmt: skip
         raise NotFetched(url=url, reason=str(failed) or type(failed).__name__) from failed
-    return bytes(found)

@@ -184,6 +184,14 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Mapped:
+    """A group that people are in outside, and the permission groups they are put into for it."""
+
+    group: str
+    permission_group_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """What an API client holds; the refresh token works once."""
 
@@ -215,6 +223,8 @@ class Factor(StrEnum):
     TOTP = "totp"
     BACKUP_CODE = "backupCode"
     PASSKEY = "passkey"
+    # Shown to an identity provider, which says so.
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True)

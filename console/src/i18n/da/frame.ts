@@ -43,6 +43,7 @@ export const frame = {
     systemLog: 'Systemlog',
     tasks: 'Opgaver',
     targets: 'Modtagere',
+    identityProviders: 'Identitetsudbydere',
     userStores: 'Brugerkataloger',
     users: 'Brugere',
   },
@@ -63,6 +64,9 @@ export const frame = {
     register: 'Registrér en enhed',
   },
   signIn: {
+    asked: 'Der er anmodet om adgang',
+    or: 'eller',
+    withProvider: 'Log ind med {{name}}',
     back: 'Tilbage',
     code: 'Kode',
     codeHelp: 'Fra din godkendelsesapp eller en af dine reservekoder.',
