@@ -83,7 +83,7 @@ test-server: install $(PEERS)/node_modules/.stamp $(PROVIDER)/node_modules/.stam
 	$(BIN)/pytest $(TOLD)
 
 test-console: check-console
-	$(BIN)/pytest tests/console $(ALONE) -n 2
+	$(BIN)/pytest tests/console $(ALONE) -n 1
 
 test-peers: install ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers

@@ -27,6 +27,8 @@ from psycopg.conninfo import conninfo_to_dict
 from moorage.entry import data_directory, migrate, postgres
 
 TEMPLATE = "moorage_template"
+# A platform holds up to 40 connections, and the processes of a session run several at once.
+OPTIONS = {"max_connections": "400"}
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 2**30
 
@@ -97,7 +99,7 @@ def guard(directory: Path, session_pid: int) -> None:
     try:
         with (
             data_directory.locked(directory),
-            postgres.embedded(directory, durable=False) as server,
+            postgres.embedded(directory, durable=False, options=OPTIONS) as server,
         ):
             with psycopg.connect(server.url, autocommit=True) as connection:
                 connection.execute(f"CREATE DATABASE {TEMPLATE}")

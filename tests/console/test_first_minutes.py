@@ -66,7 +66,7 @@ def test_a_spent_link_and_a_wrong_password_are_told_apart_from_success(
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to Moorage")
     page.get_by_label("E-mail").fill("anna@example.org")
     page.get_by_label("Password", exact=True).fill("not the password")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("are not right")
     page.get_by_text("Dansk").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Log ind på Moorage")

@@ -15,6 +15,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import psycopg
+import structlog
 from sqlalchemy import Executable, event, insert, text
 from sqlalchemy.engine import Connection, CursorResult, make_url
 from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
@@ -27,6 +28,12 @@ from moorage.kit.facts import Fact, facts
 from moorage.kit.ids import uuid7
 from moorage.kit.trace import span
 
+log = structlog.get_logger()
+
+# What goes past SQLAlchemy, such as COPY, raises the driver's own errors.
+_UNAVAILABLE = (
+    OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError
+)  # fmt: skip
 FACTS_CHANNEL = "moorage_facts"
 # A server that vanished without a word is noticed after a minute (libpq's names).
 _ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
@@ -228,10 +235,9 @@ class Database:
                     tx = Tx(connection, caller)
                     yield tx
                     await tx.flush()
-        except (OperationalError, InterfaceError, PoolTimeout) as lost:
-            raise DatabaseUnavailable from lost
-        except (psycopg.OperationalError, psycopg.InterfaceError) as lost:
-            # What goes past SQLAlchemy, such as COPY, raises the driver's own errors.
+        except _UNAVAILABLE as lost:
+            # Whoever asked hears no more than that it is so; why is for who runs the database.
+            log.warning("database_unavailable", error=str(lost).partition("\n")[0])
             raise DatabaseUnavailable from lost
 
     async def connect(self, *, name: str, autocommit: bool = True) -> psycopg.AsyncConnection[Any]:
