@@ -82,7 +82,7 @@ test: install ## Check and test everything
 test-server: install $(PEERS)/node_modules/.stamp $(PROVIDER)/node_modules/.stamp
 	$(BIN)/pytest $(TOLD)
 
-test-console: check-console
+test-console: check-console $(PROVIDER)/node_modules/.stamp
 	$(BIN)/pytest tests/console $(ALONE) -n 1
 
 test-peers: install ## Run the suites that need heavy outside servers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from mailbox import Mailbox, open_mailbox
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -98,9 +99,16 @@ async def forger() -> AsyncIterator[Forger]:
 
 
 @pytest_asyncio.fixture
-async def harbour(database_url: str, tmp_path: Path) -> AsyncIterator[Harbour]:
-    """Give an installation of its own."""
-    async with web.running(database_url, tmp_path) as world:
+async def box(tmp_path: Path) -> AsyncIterator[Mailbox]:
+    """Give a real SMTP server."""
+    async with open_mailbox(tmp_path) as box:
+        yield box
+
+
+@pytest_asyncio.fixture
+async def harbour(database_url: str, tmp_path: Path, box: Mailbox) -> AsyncIterator[Harbour]:
+    """Give an installation of its own, which sends mail."""
+    async with web.running(database_url, tmp_path, **box.environment()) as world:
         world.app.state.outbound.allow(LOOPBACK)
         organization = await world.organization("Town")
         other = await world.organization("Elsewhere")

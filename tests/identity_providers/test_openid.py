@@ -233,6 +233,8 @@ SAID_WRONG: tuple[dict[str, Any], ...] = (
     {"exp": None},
     {"exp": "soon"},
     {"exp": True},
+    {"exp": float("nan")},
+    {"exp": float("inf")},
     {"iat": LONG_AHEAD},
     {"iat": None},
     {"nbf": LONG_AHEAD},
@@ -242,6 +244,9 @@ SAID_WRONG: tuple[dict[str, Any], ...] = (
     {"sub": ""},
     {"sub": 7},
     {"sub": "x" * 256},
+    {"sub": "\ud800"},
+    {"sub": "a\0"},
+    {"nonce": "\ud800"},
     {"at_hash": "wrong"},
 )
 
@@ -255,8 +260,11 @@ async def test_an_id_token_that_says_something_wrong_lets_nobody_in(
         assert await _arrive(harbour, forger, provider["id"]) == WRONG, said
     users = (await harbour.admin.get("/api/v1/users", params={"q": "Mallory"})).json()["items"]
     assert users == []
-    forger.said = {}
-    assert await _arrive(harbour, forger, provider["id"]) == "/devices"
+    # What is merely odd beside who it is does no harm.
+    odd = {"acr": {}, "amr": [[], "\ud800"], "groups": {"x": 1}, "name": "\0\ud800", "email": 7}
+    for said in ({}, odd, {**odd, "groups": ["\0", "\ud800", 7, None, "y" * 5_000], "sid": "\0"}):
+        forger.said = said
+        assert await _arrive(harbour, forger, provider["id"]) == "/devices"
 
 
 async def test_a_token_signed_by_anything_but_the_providers_key_lets_nobody_in(

@@ -1,6 +1,6 @@
 """The rules of identity providers: who sets them up, who signs in by them, who asks for access."""
 
-from ..store.attempts import drop_expired as clear_away
+from .accounts import clear_away
 from .flow import Arrival, Departure, come_back, own_path, set_out
 from .issuers import Issuers
 from .logout import end_by_provider, sign_out

@@ -14,7 +14,7 @@ from moorage.users import EmailTaken, User, UserUnknown
 from ..errors import NotLetIn
 from ..facts import PersonLinked
 from ..model import EVERY_DOMAIN, NewAccounts, Person, Provider, Told
-from ..store import people
+from ..store import attempts, people
 
 log = structlog.get_logger()
 
@@ -111,6 +111,12 @@ async def give(tx: Tx, person: Person, wanted: frozenset[UUID]) -> None:
     given = await users.put_into(tx, person.user_id, wanted, person.given)
     if given != person.given:
         await people.set_given(tx, person.user_id, given)
+
+
+async def clear_away(tx: Tx) -> None:
+    """Forget attempts and requests that are over, and who was erased."""
+    await attempts.drop_expired(tx)
+    await people.forget_erased(tx)
 
 
 async def let_go(tx: Tx, provider: Provider, *, keep: bool) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote, urlencode, urlsplit
 
 from joserfc import jwt
@@ -30,12 +30,13 @@ LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOOKED_FOR_EVERY_S = 5.0
 LONGEST_TOKEN = 100_000
 LONGEST_SUBJECT = 255
+# In seconds since 1970; beyond it nothing is a time that anybody means.
+LATEST = 1e11
+LONGEST_SESSION = 500
 MOST_GROUPS = 1_000
 LONGEST_GROUP = 1_000
 LONGEST_NAME = 100
 LONGEST_EMAIL = 254
-# Authentication methods that are two by themselves (RFC 8176, section 2).
-TWO_FACTORS = "mfa"
 
 
 class Wrong(Exception):
@@ -128,7 +129,7 @@ async def read_id_token(
     if claims.get("azp", settings.client_id) != settings.client_id:
         raise Wrong("it was made for another client.")
     said = claims.get("nonce")
-    if not isinstance(said, str) or not same(said.encode(), nonce.encode()):
+    if not isinstance(said, str) or not said.isascii() or not same(said.encode(), nonce.encode()):
         raise Wrong("its nonce is not ours.")
     _subject(claims)
     if access is not None and "at_hash" in claims:
@@ -151,10 +152,10 @@ async def read_logout_token(
         raise Wrong("it tells of no logout.")
     if "nonce" in claims:
         raise Wrong("it has a nonce, as an ID token has.")
-    if not isinstance(claims.get("jti"), str) or not claims["jti"]:
+    if not claims.get("jti"):
         raise Wrong("it has no jti.")
-    for name in ("sub", "sid"):
-        if name in claims and not isinstance(claims[name], str):
+    for name in ("jti", "sub", "sid"):
+        if name in claims and not _is_text(claims[name]):
             raise Wrong(f"its {name} is no text.")
     if not claims.get("sub") and not claims.get("sid"):
         raise Wrong("it names neither a person nor a session.")
@@ -172,7 +173,7 @@ def unproven(token: str) -> tuple[str | None, list[str]]:
     except (ValueError, IndexError, AttributeError, RecursionError) as wrong:
         raise Wrong("it is no token.") from wrong
     named = audience if isinstance(audience, list) else [audience]
-    return issuer if isinstance(issuer, str) else None, [a for a in named if isinstance(a, str)]
+    return issuer if _is_text(issuer) else None, [a for a in named if isinstance(a, str)]
 
 
 async def _signed(
@@ -205,6 +206,8 @@ def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Wrong(f"its {name} is missing or no number.")
+        if not 0 <= value < LATEST:  # NaN neither.
+            raise Wrong(f"its {name} is no time.")
         if name == "exp" and value <= at - skew:
             raise Wrong("it has expired.")
         if name != "exp" and value > at + skew:
@@ -213,9 +216,16 @@ def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
 
 def _subject(claims: Mapping[str, Any]) -> str:
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or "\0" in subject:
+    if not _is_text(subject) or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise Wrong("it does not say of whom.")
     return subject
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Tell whether something is a text that UTF-8 and PostgreSQL can hold."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 async def more_of(
@@ -254,21 +264,19 @@ def told_by(
     groups = _at(claims, settings.groups_claim)
     named = groups if isinstance(groups, list) else [groups]
     methods = claims.get("amr")
-    shown = {claims.get("acr"), *(m for m in methods if isinstance(m, str))} if isinstance(
-        methods, list) else {claims.get("acr")}  # fmt: skip
+    shown = [claims.get("acr"), *(methods if isinstance(methods, list) else ())]
     session = claims.get("sid")
     return Told(
         subject=subject,
         name=_plain(name if isinstance(name, str) else subject)[:LONGEST_NAME] or "?",
         email=_plain(email) if email else None,
         groups=frozenset(
-            g for g in named[:MOST_GROUPS]
-            if isinstance(g, str) and 0 < len(g) <= LONGEST_GROUP and "\0" not in g
+            g for g in named[:MOST_GROUPS] if _is_text(g) and 0 < len(g) <= LONGEST_GROUP
         ),
-        proven=any(isinstance(one, str) and one in proven_by for one in shown),
-        session=session if isinstance(session, str) and 0 < len(session) <= 500 else None,
+        proven=any(one in proven_by for one in shown),
+        session=session if _is_text(session) and 0 < len(session) <= LONGEST_SESSION else None,
         hint=token,
-    )  # fmt: skip
+    )
 
 
 def _plain(text: str) -> str:

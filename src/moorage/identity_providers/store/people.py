@@ -80,6 +80,16 @@ async def unlink(tx: Tx, user_id: UUID) -> None:
     await tx.execute(delete(_people).where(_people.c.user_id == user_id))
 
 
+async def forget_erased(tx: Tx) -> None:
+    """Forget whose accounts were those of people who were erased.
+
+    Who was erased is known to the slice of users; it must be joined within the statement.
+    """
+    users = table("users", column("id"), column("erased_at"))
+    erased = select(users.c.id).where(users.c.erased_at.is_not(None))
+    await tx.execute(delete(_people).where(_people.c.user_id.in_(erased)))
+
+
 async def note_seen(tx: Tx, user_id: UUID) -> None:
     """Write down that somebody came by their provider."""
     await tx.execute(update(_people).where(_people.c.user_id == user_id).values(seen_at=tx.now))
