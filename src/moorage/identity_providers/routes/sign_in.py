@@ -12,17 +12,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from moorage.kit.browsers import asker_of, give_session, over_tls, take_session
 from moorage.kit.errors import MoorageError
-from moorage.kit.http import (
-    Signed,
-    Tx,
-    Unsigned,
-    asker_of,
-    give_session,
-    may_fail,
-    over_tls,
-    take_session,
-)
+from moorage.kit.http import Signed, Tx, Unsigned, may_fail
 from moorage.users import CONSOLE_ABSOLUTE, Visitor
 
 from .. import service

@@ -8,19 +8,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import JsonValue
 
 from moorage.kit import pages
+from moorage.kit.browsers import asker_of, give_session, take_session
 from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.errors import CursorInvalid, FieldInvalid
-from moorage.kit.http import (
-    Asked,
-    PageOut,
-    Signed,
-    Tx,
-    Unsigned,
-    asker_of,
-    give_session,
-    may_fail,
-    take_session,
-)
+from moorage.kit.http import Asked, PageOut, Signed, Tx, Unsigned, may_fail
 
 from .. import service
 from ..errors import (
