@@ -140,7 +140,7 @@ fuzz-flow: install .cache/fuzz.stamp ## Fuzz the engine's reader of JSON lines w
 bench: install ## Measure; prints machine, method and figures
 	$(BIN)/python -m bench
 
-bench-mqtt: install ## Measure broker and door beside Mosquitto
+bench-mqtt: install ## Measure broker and door beside Mosquitto and NATS
 	scripts/system-packages test
 	$(BIN)/python -m bench broker door
 

@@ -1,10 +1,11 @@
-"""The broker beside Mosquitto: the same load on both, in turns, in one run.
+"""The broker beside Mosquitto and NATS: the same load on each, in turns, in one run.
 
 `moorage listen --lab` is what is measured: the door's own broker and sockets, open to everybody and
-without a database, so that neither side keeps anything. What it costs to keep (a message in the
+without a database, so that no side keeps anything. What it costs to keep (a message in the
 ledger before its PUBACK, its devices told apart) is measured by `door`. Every row is measured
 `ROUNDS` times on each side, one after the other; what is printed are medians, and the ratio of
-Moorage to Mosquitto.
+Moorage to Mosquitto. NATS takes part where it speaks MQTT: 3.1.1, QoS 0 and 1, without TLS here;
+its QoS 1 is kept in files, as it cannot be otherwise.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Row:
         figure: what counts, of an outcome and the broker's CPU seconds.
         unit: of the figure.
         more_is_better: else less is.
+        with_nats: whether NATS takes part.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Row:
     figure: Callable[[Outcome, float], float]
     unit: str
     more_is_better: bool = True
+    with_nats: bool = False
 
 
 def rate(outcome: Outcome, _cpu_s: float) -> float:
@@ -79,7 +82,8 @@ def _p99(outcome: Outcome, _cpu_s: float) -> float:
 
 
 def _publish(name: str, **task: object) -> Row:
-    return Row(name, {"mode": "publish", **task}, rate, "messages/s")
+    with_nats = task.get("qos", 0) != 2 and "authority" not in task
+    return Row(name, {"mode": "publish", **task}, rate, "messages/s", with_nats=with_nats)
 
 
 def rows(authority: str, certificate: str, key: str) -> list[Row]:
@@ -98,14 +102,16 @@ def rows(authority: str, certificate: str, key: str) -> list[Row]:
         _publish("fan-out to 100, QoS 1", publishers=1, subscribers=100, qos=1),
         _publish("50 to 20, QoS 0", publishers=50, subscribers=20),
         _publish("50 to 20, QoS 1", publishers=50, subscribers=20, qos=1),
-        Row("connects, plain", {"mode": "connect", "publishers": 50}, rate, "a second"),
+        Row("connects, plain", {"mode": "connect", "publishers": 50}, rate, "a second",
+            with_nats=True),
         Row("connects, TLS", {"mode": "connect", "publishers": 20, **tls}, rate, "a second"),
         Row("connects, TLS resumed", {"mode": "connect", "publishers": 20, "resume": True, **tls},
             rate, "a second"),
         Row("connects, mutual TLS", {"mode": "connect", "publishers": 20, **mutual}, rate,
             "a second"),
         Row("10,000 messages/s to 1, QoS 1: p99",
-            {"mode": "paced", "publishers": 100, "qos": 1, "rate": 10_000.0}, _p99, "ms", False),
+            {"mode": "paced", "publishers": 100, "qos": 1, "rate": 10_000.0}, _p99, "ms",
+            more_is_better=False, with_nats=True),
     ]  # fmt: skip
 
 
@@ -122,12 +128,15 @@ def main(seconds: float) -> None:
         certificate, key = authority.files("client")
         ours = stack.enter_context(_moorage(made))
         theirs = stack.enter_context(mosquitto(made))
-        print(f"  {'':<36}{'Moorage':>12}{'Mosquitto':>12}{'':<12}{'ratio':>8}"
-              f"{'CPU µs each':>16}{'ratio':>8}")  # fmt: skip
+        others = stack.enter_context(nats(made))
+        print(f"  {'':<36}{'Moorage':>12}{'Mosquitto':>12}{'NATS':>12}{'':<12}{'ratio':>8}"
+              f"{'CPU µs each':>24}{'ratio':>8}")  # fmt: skip
         for row in rows(str(trust), str(certificate), str(key)):
-            _compare(row, seconds, ours, theirs)
-        for name, trusted in (("plain", None), ("TLS resumed", str(trust))):
-            _storm(name, trusted, ours, theirs)
+            _compare(row, seconds, ours, theirs, *([others] if row.with_nats else []))
+        mutual = {"certificate": str(certificate), "key": str(key), "resume": False}
+        _storm("plain", {}, ours, theirs, others)
+        _storm("TLS resumed", {"authority": str(trust), "resume": True}, ours, theirs)
+        _storm("mutual TLS", {"authority": str(trust), **mutual}, ours, theirs)
 
 
 def _compare(row: Row, seconds: float, *brokers: Broker) -> None:
@@ -140,11 +149,12 @@ def _compare(row: Row, seconds: float, *brokers: Broker) -> None:
             figures[broker.name].append(row.figure(outcome, cpu_s))
             costs[broker.name].append(cpu_s / max(outcome.count, 1) * 1e6)
             lost[broker.name] += outcome.lost
-    ours, theirs = (statistics.median(figures[broker.name]) for broker in brokers)
-    our_cost, their_cost = (statistics.median(costs[broker.name]) for broker in brokers)
+    ours, theirs, *_others = found = [statistics.median(one) for one in figures.values()]
+    our_cost, their_cost, *_others = spent = [statistics.median(one) for one in costs.values()]
     digits = 0 if row.more_is_better else 2
-    print(f"  {row.name:<36}{ours:>12,.{digits}f}{theirs:>12,.{digits}f} {row.unit:<11}"
-          f"{ours / theirs:>8.2f}{our_cost:>8.2f}{their_cost:>8.2f}"
+    shown = "".join(f"{one:>12,.{digits}f}" for one in found)
+    each = "".join(f"{one:>8.2f}" for one in spent)
+    print(f"  {row.name:<36}{shown:<36} {row.unit:<11}{ours / theirs:>8.2f}{each:<24}"
           f"{our_cost / max(their_cost, 0.01):>8.2f}")  # fmt: skip
     for name, count in lost.items():
         if count:
@@ -162,22 +172,19 @@ def run(task: dict[str, object], seconds: float, broker: Broker) -> tuple[Outcom
         return outcome, cpu(broker) - before
 
 
-def _storm(name: str, authority: str | None, *brokers: Broker) -> None:
-    """Print how fast `IDLE` clients are back, and what each takes of a broker's memory."""
+def _storm(name: str, how: dict[str, object], *brokers: Broker) -> None:
+    """Print how fast `IDLE` clients are there, and what each takes of a broker's memory."""
     for broker in brokers:
-        port = broker.tls_port if authority else broker.port
+        port = broker.tls_port if "authority" in how else broker.port
         before = proportional_bytes(broker.processes())
-        task = Task(
-            mode="connect", port=port, seconds=0, publishers=200, stay=IDLE, authority=authority,
-            resume=authority is not None,
-        )  # fmt: skip
-        with Swarm(task) as load:
+        wanted = {"mode": "connect", "port": port, "seconds": 0, "publishers": 200, "stay": IDLE}
+        with Swarm(Task(**wanted, **how)) as load:  # type: ignore[arg-type]
             load.start()
             outcome = load.result()
             taken = proportional_bytes(broker.processes()) - before
         took = outcome.ended - outcome.began
-        print(f"  {IDLE:,} clients come at once, {name}, {broker.name}: all there after "
-              f"{took:.1f} s; {taken / IDLE / 1024:.2f} KiB each")  # fmt: skip
+        print(f"  {IDLE:,} clients come at once, {name}, {broker.name}: there after {took:.1f} s "
+              f"({IDLE / took:,.0f}/s); {taken / IDLE / 1024:.2f} KiB each")  # fmt: skip
         time.sleep(2)
 
 
@@ -219,6 +226,22 @@ def mosquitto(made: Path) -> Iterator[Broker]:
     command = ["/usr/sbin/mosquitto", "-c", str(configuration)]
     with process(command, made / "mosquitto.log", port) as pid:
         yield Broker("Mosquitto", pid, port, tls_port)
+
+
+@contextlib.contextmanager
+def nats(made: Path) -> Iterator[Broker]:
+    """Run NATS for everybody, plain."""
+    client, port = free_ports(2)
+    configuration = made / "nats.conf"
+    # MQTT needs a name and JetStream. `#` counts as two subscriptions, together 65,535 at most.
+    configuration.write_text(
+        f'server_name: bench\nhost: "127.0.0.1"\nport: {client}\n'
+        f'jetstream {{ store_dir: "{made}/nats" }}\n'
+        f'mqtt {{ host: "127.0.0.1", port: {port}, max_ack_pending: 30000 }}\n'
+    )
+    command = [str(Path(sys.executable).with_name("nats-server")), "-c", str(configuration)]
+    with process(command, made / "nats.log", port) as pid:
+        yield Broker("NATS", pid, port, 0)
 
 
 @contextlib.contextmanager

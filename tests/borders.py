@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 from httpx2 import AsyncClient
 
+import programs
 from authenticator import Authenticator, add
 from moorage import notifications, tasks
 from moorage.audit import service as audit
@@ -235,6 +236,51 @@ async def an_api_key(north: North) -> str:
     }
     made = await north.make("/api-keys", body)
     return str(made["id"])
+
+
+@thing("program_id")
+async def a_program(north: North) -> str:
+    made = uuid7()
+    async with north.world.database.begin() as tx:
+        await tx.execute(
+            "INSERT INTO session_programs (id, key_id, client_id, listener_id, connected_at,"
+            " protocol, version, address, tls) VALUES (:id, :key, :mark, :id, now(), 'mqtt', '5',"
+            " '192.0.2.1', true)",
+            {"id": made, "key": UUID(north.ids["key_id"]), "mark": MARK},
+        )
+    return str(made)
+
+
+@thing("client_id")
+async def an_oauth_client(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} program",
+        "redirectUris": [programs.BACK],
+        "scopes": ["users:read"],
+        "permissionGroupIds": [north.ids["/api/v1/permissions/{group_id}"]],
+    }
+    made = await north.make("/oauth/clients", body)
+    program = programs.Program(north.world.client(), made["id"], made["clientSecret"])
+    await programs.allowed(north.admin, program)
+    return str(made["id"])
+
+
+@thing("authorization_id")
+async def an_authorization(north: North) -> str:
+    (shown,) = (await north.admin.get("/api/v1/oauth/authorizations")).json()["items"]
+    return str(shown["id"])
+
+
+@thing("registration_token_id")
+async def a_registration_token(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} registration",
+        "scopes": ["users:read"],
+        "expiresAt": "2099-01-01T00:00:00Z",
+    }
+    return str((await north.make("/oauth/registration-tokens", body))["id"])
 
 
 @thing("application_id")

@@ -11,6 +11,7 @@ from moorage.plugin import (
     Command,
     Credentials,
     Done,
+    Ending,
     Found,
     KeptSession,
     Kind,
@@ -26,6 +27,7 @@ from moorage.plugin import (
     Service,
     Shared,
     SharedMessage,
+    Shown,
     TracedPacket,
     Uplink,
     Wait,
@@ -248,10 +250,17 @@ class MemoryHost:
 
     def observe(
         self,
-        measure: Callable[[Collection[int]], Sequence[Measured]],
+        measure: Callable[[Collection[int], bool], Sequence[Measured]],
         trace: Callable[[Mapping[int, frozenset[str]]], None],
+        end: Callable[[Ending], None],
     ) -> None:
-        self.measure, self.trace = measure, trace
+        self.measure, self.trace, self.end = measure, trace, end
+
+    def show(self, is_wanted: Callable[[], bool], show: Callable[[Sequence[Shown]], None]) -> None:
+        self.is_wanted, self.show_others = is_wanted, show
+
+    async def shows(self) -> None:
+        pass
 
     def traced(self, device: int, packet: TracedPacket) -> None:
         self.packets.append((device, packet))

@@ -93,6 +93,7 @@ BEFORE_ANYBODY_IS_KNOWN = {
     "identity_providers.end_by_provider",
     "identity_providers.offers",
     "identity_providers.set_out",
+    "oauth.register",
     "users.ask_reset",
     "users.begin_passkey_sign_in",
     "users.give_tokens",
@@ -132,5 +133,7 @@ def test_what_a_controller_calls_is_told_who_calls() -> None:
         for name, given in asked.items()
         if given[:1] and given[0] in DOORS and given[1:2] != ["caller"]
     }
-    # Whoever verifies the audit reads its public keys without being anybody here.
-    assert untold - {"decoders.kinds", "audit.list_keys"} == BEFORE_ANYBODY_IS_KNOWN
+    # Whoever verifies the audit, or access tokens, reads public keys without being anybody here.
+    assert (
+        untold - {"decoders.kinds", "audit.list_keys", "users.key_set"} == BEFORE_ANYBODY_IS_KNOWN
+    )

@@ -109,12 +109,16 @@ def probe(served: Served, client: Client, operation: Any, mode: GenerationMode) 
         }  # fmt: skip
         if operation.path.startswith(DEVICES_DOOR):
             headers["X-Device-Key"] = served.north.device_key
-        if "data" in arguments:
+        # A form stays one; anything else is sent as it is.
+        if "data" in arguments and not isinstance(arguments["data"], dict):
             arguments["content"] = arguments.pop("data")
         answer = client.request(
             operation.method.upper(), served.url + path, headers=headers, **arguments
         )
-        case.validate_response(answer, checks=CHECKS)
+        # `fields` leaves out what an item else must have.
+        slim = "fields" in (case.query or {})
+        checks = [one for one in CHECKS if not slim or one is not response_schema_conformance]
+        case.validate_response(answer, checks=checks)
 
     with suppress(Unsatisfiable) if mode is GenerationMode.NEGATIVE else nullcontext():
         # Nothing that breaks the rules can be made for an operation without input.

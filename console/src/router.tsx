@@ -30,6 +30,26 @@ const phone = createRoute({
   component: lazyRouteComponent(() => import('@/features/phone/Phone'), 'Phone'),
 })
 
+/** Where programs and devices send people; only who is signed in can answer. */
+const asked = (
+  [
+    ['/oauth/authorize', 'Allow'],
+    ['/oauth/device', 'AllowDevice'],
+  ] as const
+).map(([path, name]) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    component: lazyRouteComponent(() => import('@/features/oauth/Allow'), name),
+    beforeLoad: async ({ context }) => {
+      if (await context.client.ensureQueryData(meQuery)) return
+      // As it came, since what a program says twice must not become once.
+      const to = window.location.pathname + window.location.search
+      throw redirect({ to: '/sign-in', search: { to } as never })
+    },
+  }),
+)
+
 const inside = createRoute({
   getParentRoute: () => root,
   id: 'inside',
@@ -55,6 +75,7 @@ const PAGES = [
   ['/applications/$id', () => import('@/features/groups/ApplicationPage'), 'ApplicationPage'],
   ['/inbox', () => import('@/features/ingest/Inbox'), 'Inbox'],
   ['/messages', () => import('@/features/telemetry/AllMessages'), 'AllMessages'],
+  ['/connections', () => import('@/features/sessions/Connections'), 'Connections'],
   ['/refusals', () => import('@/features/ingest/Refusals'), 'Refusals'],
   ['/decoders', () => import('@/features/decoders/Decoders'), 'Decoders'],
   ['/decoders/$id', () => import('@/features/decoders/DecoderPage'), 'DecoderPage'],
@@ -83,6 +104,7 @@ const PAGES = [
     'IdentityProviderPage',
   ],
   ['/api-keys', () => import('@/features/users/ApiKeys'), 'ApiKeys'],
+  ['/programs', () => import('@/features/oauth/Programs'), 'Programs'],
   ['/tasks', () => import('@/features/tasks/Tasks'), 'Tasks'],
   ['/audit', () => import('@/features/audit/Audit'), 'Audit'],
   ['/system-log', () => import('@/features/audit/SystemLog'), 'SystemLog'],
@@ -100,7 +122,7 @@ const pages = PAGES.map(([path, load, name]) =>
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([signIn, phone, inside.addChildren(pages)]),
+    routeTree: root.addChildren([signIn, phone, ...asked, inside.addChildren(pages)]),
     context: { client },
     defaultPreload: 'intent',
     defaultPreloadStaleTime: 0,

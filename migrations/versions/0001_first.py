@@ -192,6 +192,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("reason", name=op.f("ingest_shed_pkey")),
     )
     op.create_table(
+        "ingest_showing",
+        sa.Column("id", sa.SmallInteger(), nullable=False),
+        sa.Column("reader", sa.Uuid(), nullable=True),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("places", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("ingest_showing_pkey")),
+        postgresql_with={"fillfactor": 50},
+    )
+    op.create_table(
         "ingest_usage",
         sa.Column("owner", sa.Uuid(), nullable=False),
         sa.Column("quota", sa.Text(), nullable=False),
@@ -345,6 +354,27 @@ def upgrade() -> None:
     )
     op.create_index("session_passed_passed_at", "session_passed", ["passed_at"], unique=False)
     op.create_table(
+        "session_programs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("listener_id", sa.Uuid(), nullable=False),
+        sa.Column("connected_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("protocol", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("tls", sa.Boolean(), nullable=False),
+        sa.Column(
+            "terms", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column(
+            "figures", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("measured_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("session_programs_pkey")),
+        sa.UniqueConstraint("listener_id", "key_id", "client_id", name="session_programs_key"),
+    )
+    op.create_table(
         "system_log",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column(
@@ -492,6 +522,7 @@ def upgrade() -> None:
         "user_signing_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("public", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("user_signing_keys_pkey")),
     )
@@ -774,6 +805,66 @@ def upgrade() -> None:
     op.create_index(
         op.f("identity_providers_organization_id_idx"),
         "identity_providers",
+        ["organization_id"],
+        unique=False,
+    )
+    op.create_table(
+        "oauth_clients",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("website", sa.Text(), nullable=True),
+        sa.Column("confidential", sa.Boolean(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("grant_types", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("redirect_uris", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("registration_token_id", sa.Uuid(), nullable=True),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("oauth_clients_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("oauth_clients_pkey")),
+    )
+    op.create_index(
+        "oauth_clients_name_key",
+        "oauth_clients",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_table(
+        "oauth_registration_tokens",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("uses_left", sa.Integer(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("oauth_registration_tokens_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("oauth_registration_tokens_pkey")),
+        sa.UniqueConstraint("digest", name=op.f("oauth_registration_tokens_digest_key")),
+    )
+    op.create_index(
+        "oauth_registration_tokens_organization",
+        "oauth_registration_tokens",
         ["organization_id"],
         unique=False,
     )
@@ -1448,6 +1539,110 @@ def upgrade() -> None:
         sa.UniqueConstraint("provider_id", "subject", name="identity_provider_people_subject_key"),
     )
     op.create_table(
+        "oauth_authorizations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("resources", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("proven", sa.Boolean(), nullable=False),
+        sa.Column("refresh_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("idle_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"],
+            ["oauth_clients.id"],
+            name=op.f("oauth_authorizations_client_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("oauth_authorizations_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("oauth_authorizations_pkey")),
+        sa.UniqueConstraint("refresh_digest", name=op.f("oauth_authorizations_refresh_digest_key")),
+    )
+    op.create_index(
+        "oauth_authorizations_client", "oauth_authorizations", ["client_id"], unique=False
+    )
+    op.create_index(
+        "oauth_authorizations_idle", "oauth_authorizations", ["idle_until"], unique=False
+    )
+    op.create_index(
+        op.f("oauth_authorizations_user_id_idx"), "oauth_authorizations", ["user_id"], unique=False
+    )
+    op.create_table(
+        "oauth_codes",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("challenge", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("resources", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("proven", sa.Boolean(), nullable=False),
+        sa.Column("authorization_id", sa.Uuid(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"],
+            ["oauth_clients.id"],
+            name=op.f("oauth_codes_client_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("oauth_codes_user_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("oauth_codes_pkey")),
+    )
+    op.create_index(op.f("oauth_codes_client_id_idx"), "oauth_codes", ["client_id"], unique=False)
+    op.create_index(op.f("oauth_codes_expires_at_idx"), "oauth_codes", ["expires_at"], unique=False)
+    op.create_index(op.f("oauth_codes_user_id_idx"), "oauth_codes", ["user_id"], unique=False)
+    op.create_table(
+        "oauth_device_codes",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("user_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=False),
+        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("resources", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("allowed", sa.Boolean(), nullable=True),
+        sa.Column("proven", sa.Boolean(), nullable=False),
+        sa.Column("interval", sa.Interval(), nullable=False),
+        sa.Column("polled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("origin", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"],
+            ["oauth_clients.id"],
+            name=op.f("oauth_device_codes_client_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("oauth_device_codes_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("oauth_device_codes_pkey")),
+        sa.UniqueConstraint("user_digest", name=op.f("oauth_device_codes_user_digest_key")),
+    )
+    op.create_index(
+        op.f("oauth_device_codes_client_id_idx"), "oauth_device_codes", ["client_id"], unique=False
+    )
+    op.create_index(
+        op.f("oauth_device_codes_expires_at_idx"),
+        "oauth_device_codes",
+        ["expires_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("oauth_device_codes_user_id_idx"), "oauth_device_codes", ["user_id"], unique=False
+    )
+    op.create_table(
         "permission_group_applications",
         sa.Column("permission_group_id", sa.Uuid(), nullable=False),
         sa.Column("application_id", sa.Uuid(), nullable=False),
@@ -1479,7 +1674,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("member_id", sa.Uuid(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('user', 'apiKey')", name=op.f("permission_group_members_kind_check")
+            "kind IN ('user', 'apiKey', 'client')", name=op.f("permission_group_members_kind_check")
         ),
         sa.ForeignKeyConstraint(
             ["permission_group_id"],
@@ -1535,6 +1730,7 @@ def upgrade() -> None:
         sa.Column("called_by", sa.Text(), nullable=False),
         sa.Column("identifier_kind", sa.Text(), nullable=False),
         sa.Column("inbox_id", sa.Uuid(), nullable=True),
+        sa.Column("connections", sa.Integer(), nullable=False),
         sa.Column("secret_names", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("sealed_secrets", sa.LargeBinary(), nullable=True),
         sa.Column("paused", sa.Boolean(), nullable=False),
@@ -1626,6 +1822,7 @@ def upgrade() -> None:
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("runner", sa.Uuid(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("authorization_id", sa.Uuid(), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -2178,6 +2375,24 @@ def upgrade() -> None:
         postgresql_where=sa.text("state <> 'cleared'"),
     )
     op.create_table(
+        "oauth_spent_tokens",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("authorization_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["authorization_id"],
+            ["oauth_authorizations.id"],
+            name=op.f("oauth_spent_tokens_authorization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("oauth_spent_tokens_pkey")),
+    )
+    op.create_index(
+        op.f("oauth_spent_tokens_authorization_id_idx"),
+        "oauth_spent_tokens",
+        ["authorization_id"],
+        unique=False,
+    )
+    op.create_table(
         "operations",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("device_id", sa.Uuid(), nullable=False),
@@ -2444,6 +2659,7 @@ def upgrade() -> None:
     op.create_table(
         "source_states",
         sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("connection", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("connected_at", sa.DateTime(timezone=True), nullable=True),
@@ -2466,7 +2682,7 @@ def upgrade() -> None:
             name=op.f("source_states_source_id_fkey"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("source_id", name=op.f("source_states_pkey")),
+        sa.PrimaryKeyConstraint("source_id", "connection", name=op.f("source_states_pkey")),
     )
     op.create_table(
         "target_counts",

@@ -42,6 +42,7 @@ from moorage.ingest import (
     Refusal,
     Service,
     Shared,
+    Shown,
     Transport,
     Uplink,
     Wait,
@@ -67,6 +68,7 @@ from moorage.ledger import (
     pack,
 )
 from moorage.sessions import (
+    Ending,
     Figures,
     KeptSession,
     Listener,
@@ -77,6 +79,7 @@ from moorage.sessions import (
     Terms,
     TracedPacket,
     WillAsked,
+    digest_of,
 )
 from moorage.targets import (
     Content,
@@ -109,6 +112,7 @@ __all__ = [
     "EncodeBatch",
     "EncodeContext",
     "Encoded",
+    "Ending",
     "Envelope",
     "FieldInvalid",
     "Figures",
@@ -151,6 +155,7 @@ __all__ = [
     "Service",
     "Shared",
     "SharedMessage",
+    "Shown",
     "TargetKind",
     "TargetSender",
     "TargetUnreachable",
@@ -166,6 +171,7 @@ __all__ = [
     "Wait",
     "WillAsked",
     "client_context",
+    "digest_of",
     "message_key",
     "number_of",
     "pack",

@@ -148,6 +148,10 @@ async def test_what_is_revoked_is_refused_within_a_second(desk: Desk, kind: Brok
 async def test_the_platform_signs_in_with_the_token(desk: Desk, kind: BrokerKind) -> None:
     made = await desk.broker(kind)
     assert await signs_in(desk, kind, made.token, "moorage", made.token, "moorage-1")
+    # Each of several connections has a name of its own.
+    assert await signs_in(desk, kind, made.token, "moorage-15", made.token)
+    assert not await signs_in(desk, kind, made.token, "moorage-15", "")
+    assert not await signs_in(desk, kind, made.token, "moorage-16", made.token)
     assert await may(desk, kind, made.token, "moorage", "subscribe", "v1/devices/+/#")
     assert await may(desk, kind, made.token, "moorage", "publish", "v1/devices/x/op/1")
     # The name is not to be had with a device's password.
@@ -160,7 +164,8 @@ async def test_no_foreign_and_expired_tokens_are_refused(desk: Desk) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=1.5)
     made = await desk.broker(BrokerKind.RABBITMQ, expires_at=soon)
     asked = {"username": "moorage", "password": made.token}
-    assert (await desk.ask(made.token, "user", form=asked)).text == "allow"
+    # With the tag by which the management tells of connections and ends them.
+    assert (await desk.ask(made.token, "user", form=asked)).text == "allow administrator"
 
     async def refused() -> bool:
         path = f"/brokers/v1/{made.token}/user"

@@ -86,6 +86,9 @@ async def test_what_cannot_be_is_refused_by_its_field(town: Town) -> None:
         ({"kind": "nats", "url": "http://localhost"}, "/url"),
         ({"kind": "nats", "url": "nats://user@localhost"}, "/url"),
         ({"kind": "nats", "url": "nats://localhost:x"}, "/url"),
+        ({"kind": "rabbitmq", "url": "nats://localhost"}, "/url"),
+        ({"kind": "rabbitmq", "url": "http://user@localhost"}, "/url"),
+        ({"kind": "mosquitto", "url": "http://localhost"}, "/url"),
         ({"expiresAt": "2020-01-01T00:00:00Z"}, "/expiresAt"),
         ({"kind": "other"}, "/kind"),
     ):
@@ -114,6 +117,34 @@ async def test_a_broker_is_fetched_from_by_a_source_that_goes_with_it(town: Town
     assert (await town.admin.get(source)).status_code == 404
 
 
+async def test_only_brokers_that_share_a_subscription_take_several_connections(
+    town: Town,
+) -> None:
+    made = {kind: await town.make(name=kind, kind=kind) for kind in ("rabbitmq", "mosquitto")}
+    for kind, connections, status in (
+        ("rabbitmq", 2, 422),
+        ("mosquitto", 0, 422),
+        ("mosquitto", 17, 422),
+        ("mosquitto", 4, 200),
+        ("rabbitmq", 1, 200),
+    ):
+        path = f"/api/v1/brokers/{made[kind]['id']}/connect"
+        asked = {"url": "mqtt://localhost:9", "connections": connections}
+        answer = await town.admin.post(path, json=asked)
+        assert answer.status_code == status, (kind, connections)
+        if status == 422:
+            assert answer.json()["errors"][0]["pointer"] == "/connections"
+    ids = {
+        kind: (await town.admin.get(f"/api/v1/brokers/{one['id']}")).json()["sourceId"]
+        for kind, one in made.items()
+    }
+    source = f"/api/v1/sources/{ids['mosquitto']}"
+    assert (await town.admin.get(source)).json()["connections"] == 4
+    assert (await town.admin.patch(source, json={"connections": 2})).json()["connections"] == 2
+    other = f"/api/v1/sources/{ids['rabbitmq']}"
+    assert (await town.admin.patch(other, json={"connections": 2})).status_code == 422
+
+
 async def test_the_files_of_mosquitto_hold_who_may_and_nobody_else(town: Town) -> None:
     shown = await town.make(kind="mosquitto")
     one, named = await town.thing(), await town.thing(user_name="pump 7")
@@ -125,9 +156,11 @@ async def test_the_files_of_mosquitto_hold_who_may_and_nobody_else(town: Town) -
     path = f"/api/v1/brokers/{shown['id']}/files"
     files = {f["name"]: f["text"] for f in (await town.admin.get(path)).json()["files"]}
     found = dict(line.split(":", 1) for line in files["passwords"].splitlines())
-    assert set(found) == {"moorage", one.id, "pump 7"}
+    itself = {"moorage", *(f"moorage-{number}" for number in range(1, 16))}
+    assert set(found) == {*itself, one.id, "pump 7"}
     for name, secret in (
         ("moorage", shown["token"]),
+        ("moorage-3", shown["token"]),
         (one.id, one.secret),
         ("pump 7", named.secret),
     ):

@@ -1,8 +1,8 @@
-"""An organisation asks somebody in, or somebody asks to be let in; both answer in the console."""
+"""How people come in: asked by another organisation, from a directory, or by asking themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -10,6 +10,16 @@ from playwright.sync_api import expect
 
 from browsing import Platform, Visitor
 from identity_providers import openid
+from user_stores.slapd import (
+    SERVICE,
+    SERVICE_PASSWORD,
+    SUFFIX,
+    Slapd,
+    dn_of,
+    dn_of_group,
+    group,
+    running,
+)
 
 pytestmark = pytest.mark.timeout(400)
 CHIEF = "chief@example.org"
@@ -148,3 +158,79 @@ def test_who_signs_in_elsewhere_asks_for_access_and_is_let_in(
 def _go_by_provider(visitor: Visitor) -> None:
     visitor.go("/sign-in")
     visitor.page.get_by_role("button", name="Sign in with Town hall").click()
+
+
+@pytest.fixture(scope="module")
+def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    """Give a directory with a group in it."""
+    crew = group("crew", dn_of("dora"))
+    with running(tmp_path_factory.mktemp("slapd"), "dora", more=crew) as made:
+        yield made
+
+
+def test_a_directory_is_tried_out_added_and_lets_its_people_in(
+    slapd: Slapd, platform: Platform, visit: Callable[..., Visitor]
+) -> None:
+    with closing(platform.client()) as client:
+        client.post("/api/v1/organizations", json={"name": "North"}).raise_for_status()
+    admin = visit("light")
+    page = admin.page
+    admin.go("/user-stores")
+    page.get_by_role("button", name="New user store").first.click()
+    dialog = page.get_by_role("dialog")
+    for label, text in (
+        ("Name", "The harbour's directory"),
+        ("Prefix", "north"),
+        ("Servers", slapd.url),
+        ("The directory's authority (PEM)", slapd.authority),
+        ("Where people are", SUFFIX),
+        ("Signs in for searching as", SERVICE),
+        ("Password", SERVICE_PASSWORD),
+        ("Somebody to look for", "dora"),
+    ):
+        dialog.get_by_role("textbox", name=label, exact=True).fill(text)
+    dialog.get_by_role("button", name="Map another group").click()
+    dialog.get_by_role("textbox", name="Group's distinguished name").fill(dn_of_group("crew"))
+    dialog.get_by_role("combobox", name="Permission groups").click()
+    page.get_by_role("option", name="Readers").first.click()
+    dialog.get_by_role("textbox", name="Prefix", exact=True).click()
+    dialog.get_by_role("button", name="Try", exact=True).click()
+    expect(dialog.get_by_text("It works", exact=True).first).to_be_visible()
+    expect(dialog.get_by_text(f"dora is {dn_of('dora')}")).to_be_visible()
+    admin.look("user-store-form")
+    dialog.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_role("heading", name="The harbour's directory")).to_be_visible()
+    store = page.url
+    page.get_by_role("tab", name="People").click()
+    page.get_by_role("textbox", name="Find a person in the directory").fill("dor")
+    expect(page.get_by_text("dora@north.example")).to_be_visible()
+    admin.settle()
+    admin.look("user-store-people")
+    admin.examine("user-store-people")
+    assert admin.wrong == []
+
+    for mode in ("phone", "danish"):
+        admin = visit(mode)
+        admin.go("/user-stores")
+        expect(admin.page.get_by_text("The harbour's directory").first).to_be_visible()
+        admin.settle()
+        admin.look("user-stores")
+        admin.page.goto(store)
+        expect(admin.page.get_by_text(dn_of_group("crew")).first).to_be_visible()
+        admin.settle()
+        admin.look("user-store")
+        admin.examine("user-store")
+        admin.page.get_by_role(
+            "button", name="Rediger" if mode == "danish" else "Edit"
+        ).first.click()
+        admin.page.get_by_role("dialog").wait_for()
+        admin.look("user-store-form")
+        assert admin.wrong == []
+
+    dora = visit("light").page
+    dora.context.clear_cookies()
+    dora.goto(f"{platform.url}/sign-in")
+    dora.get_by_label("E-mail").fill("north\\dora")
+    dora.get_by_label("Password", exact=True).fill("dora knows this")
+    dora.get_by_role("button", name="Sign in", exact=True).click()
+    expect(dora.get_by_role("link", name="Devices").first).to_be_visible()

@@ -1,8 +1,9 @@
-"""A device's packets live, and what is known of its connection."""
+"""A device's packets live, what is known of its connection, and who is connected at all."""
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 from collections.abc import Callable
 
@@ -107,3 +108,40 @@ def test_a_connection_says_on_which_terms_it_is_and_how_it_goes(
     finally:
         connected.terminate()
         connected.wait()
+
+
+@pytest.mark.parametrize("mode", ["light", "phone", "danish"])
+def test_who_is_connected_is_seen_and_a_connection_ended(
+    mode: str, platform: Platform, device: dict[str, str], visit: Callable[..., Visitor]
+) -> None:
+    end, ended, programs, none = (
+        ("Afslut denne forbindelse", "Ingen enhed er forbundet", "Programmer", "Intet program")
+        if mode == "danish"
+        else ("End this connection", "No device is connected", "Programs", "No program")
+    )
+    more = "Flere handlinger" if mode == "danish" else "More actions"
+    visitor = visit(mode)
+    page = visitor.page
+    port = platform.environment["MOORAGE_MQTT_PORT"]
+    who = ["-u", device["id"], "-P", device["secret"], "-i", "listens", "-V", "5"]
+    command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", port, *who, "-t", "v1/op/+", "-q", "1"]
+    with subprocess.Popen([*command, "-W", "120"], stdout=subprocess.DEVNULL) as listens:
+        try:
+            visitor.go("/connections")
+            expect(page.get_by_role("link", name="Tide 1")).to_be_visible()
+            visitor.settle()
+            visitor.look("connections")
+            visitor.examine("connections")
+            page.get_by_role("button", name=more).first.click()
+            page.get_by_role("menuitem", name=end).click()
+            visitor.look("connection-end")
+            listens.send_signal(signal.SIGSTOP)  # Else it is back before anybody has looked.
+            page.get_by_role("dialog").get_by_role("button", name=end).click()
+            expect(page.get_by_text(ended)).to_be_visible()
+            visitor.look("connections-none")
+            page.get_by_role("tab", name=programs).click()
+            expect(page.get_by_text(none)).to_be_visible()
+            visitor.look("programs-none")
+        finally:
+            listens.kill()
+    assert visitor.wrong == []

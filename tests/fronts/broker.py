@@ -24,7 +24,6 @@ class Place:
         organization_id, application_id: where its devices live.
         port: of MQTT.
         version: the best that it speaks.
-        tells_presence: whether the platform learns who comes and goes.
         refresh: has it learn of new and changed devices.
         tls_of: gives what a device proves itself with instead of a password.
         broker_id: of one in front.
@@ -35,7 +34,6 @@ class Place:
     application_id: str
     port: int
     version: int = V5
-    tells_presence: bool = True
     refresh: Callable[[], None] = lambda: None
     tls_of: Callable[[DeviceKey], ssl.SSLContext] | None = None
     broker_id: str = ""

@@ -76,9 +76,11 @@ def _connect(place: Place, **connection: Any) -> None:
 @contextlib.contextmanager
 def in_front_rabbitmq(platform: Installation, directory: Path) -> Iterator[Place]:
     """Run RabbitMQ in front, set up by the text that the platform gives."""
-    with _registered(platform, "rabbitmq", version=V311, tells_presence=False) as (place, shown):
+    management = free_ports(1)[0]
+    asked = {"url": f"http://127.0.0.1:{management}"}
+    with _registered(platform, "rabbitmq", asked, version=V311) as (place, shown):
         text = _here(platform, shown["pieces"][0]["text"])
-        with rabbitmq.running(directory / "rabbitmq", text) as place.port:
+        with rabbitmq.running(directory / "rabbitmq", text, management) as place.port:
             url = f"mqtt://127.0.0.1:{place.port}"
             _connect(place, url=url, secrets={"password": shown["token"]})
             yield place
@@ -97,9 +99,8 @@ def in_front_nats(platform: Installation, directory: Path) -> Iterator[Place]:
     directory = directory / "nats"
     directory.mkdir()
     client, port = free_ports(2)
-    more = {"version": V311, "tells_presence": False}
     asked = {"url": f"nats://127.0.0.1:{client}"}
-    with _registered(platform, "nats", asked, **more) as (place, shown):
+    with _registered(platform, "nats", asked, version=V311) as (place, shown):
         text = shown["pieces"][0]["text"]
         text = text.replace("/var/lib/nats", str(directory / "data"))
         text = text.replace("port: 1883", f'host: "127.0.0.1", port: {port}')
@@ -124,31 +125,47 @@ def in_front_nats(platform: Installation, directory: Path) -> Iterator[Place]:
 @contextlib.contextmanager
 def in_front_mosquitto(platform: Installation, directory: Path) -> Iterator[Place]:
     """Run Mosquitto with the files that `moorage broker export` writes."""
+    with _plain_mosquitto(platform, directory / "mosquitto", 1) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def in_front_shared(platform: Installation, directory: Path) -> Iterator[Place]:
+    """Run Mosquitto with several connections that share what devices send."""
+    with _plain_mosquitto(platform, directory / "shared", 3) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def _plain_mosquitto(platform: Installation, directory: Path, connections: int) -> Iterator[Place]:
     with _registered(platform, "mosquitto") as (place, shown):
-        port = free_ports(1)[0]
-        lines = [f"listener {port} 127.0.0.1"]
-        with _mosquitto(place, directory / "mosquitto", shown, port, lines):
-            place.port = port
-            _connect(place, url=f"mqtt://127.0.0.1:{port}", secrets={"password": shown["token"]})
+        place.port = free_ports(1)[0]
+        lines = [f"listener {place.port} 127.0.0.1"]
+        with _mosquitto(place, directory, shown, place.port, lines):
+            asked = {"url": f"mqtt://127.0.0.1:{place.port}", "connections": connections}
+            _connect(place, secrets={"password": shown["token"]}, **asked)
             yield place
 
 
 @contextlib.contextmanager
 def in_front_certificates(platform: Installation, directory: Path) -> Iterator[Place]:
-    """Run Mosquitto for devices that prove themselves by certificates."""
+    """Run Mosquitto for devices that prove themselves by certificates of their organisation's."""
     directory = directory / "certificates"
     directory.mkdir()
     authority = Authority(directory)
-    pem = _file(directory / "authority.pem", authority.certificate)
     certificate, key = authority.files("localhost")
     with _registered(platform, "mosquitto") as (place, shown):
         plain, port = free_ports(2)
+        proof, _key = authority.issue(place.organization_id)
+        body = {"name": "Ours", "certificate": authority.certificate, "proof": proof}
+        path = f"/api/v1/organizations/{place.organization_id}/device-authorities"
+        ok(platform.admin.post(path, json=body))
         lines = [
             # The platform signs in with its token, beside the devices.
             f"listener {plain} 127.0.0.1",
             "use_username_as_clientid true",
             f"listener {port} 127.0.0.1",
-            f"cafile {pem}",
+            f"cafile {directory}/moorage/authorities.pem",
             f"certfile {certificate}",
             f"keyfile {key}",
             "require_certificate true",
@@ -217,6 +234,7 @@ Opening = Callable[[Installation, Path], contextlib.AbstractContextManager[Place
 ALL: tuple[Opening, ...] = (
     own_door,
     in_front_mosquitto,
+    in_front_shared,
     in_front_certificates,
     in_front_rabbitmq,
     in_front_nats,

@@ -18,20 +18,24 @@ START_TIMEOUT_S = 90.0
 
 
 @contextlib.contextmanager
-def running(directory: Path, configuration: str) -> Iterator[int]:
-    """Run a node for the length of a block; gives the port of MQTT."""
+def running(directory: Path, configuration: str, management: int) -> Iterator[int]:
+    """Run a node, with its management on a port, for a block; gives the port of MQTT."""
     assert SERVER.exists(), "RabbitMQ is not installed; run scripts/system-packages peers."
     directory.mkdir(parents=True)
     amqp, distribution, mqtt, epmd = free_ports(4)
     lines = [
         f"listeners.tcp.default = 127.0.0.1:{amqp}",
         f"mqtt.listeners.tcp.default = 127.0.0.1:{mqtt}",
+        "management.tcp.ip = 127.0.0.1",
+        f"management.tcp.port = {management}",
         "loopback_users = none",
         "log.file.level = debug",
         configuration,
     ]
     (directory / "rabbitmq.conf").write_text("\n".join(lines))
-    (directory / "plugins").write_text("[rabbitmq_mqtt,rabbitmq_auth_backend_http].")
+    (directory / "plugins").write_text(
+        "[rabbitmq_mqtt,rabbitmq_auth_backend_http,rabbitmq_management]."
+    )
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(directory),

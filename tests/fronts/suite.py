@@ -19,6 +19,11 @@ async def _in_thread(call: Any, *given: Any) -> Any:
     return await asyncio.to_thread(call, *given)
 
 
+def _is_connected(place: Place, key: DeviceKey) -> bool:
+    found = ok(place.api.get(f"/api/v1/devices/{key.id}/presence")).json()["connections"]
+    return any(one["connected"] for one in found)
+
+
 async def test_a_device_is_let_in_by_what_it_proves_itself_with(place: Place) -> None:
     key, other = place.device("one"), place.device("other")
     async with place.connected(key):
@@ -89,17 +94,10 @@ async def test_what_is_acknowledged_is_stored_whoever_is_killed(place: Place) ->
 
 
 async def test_the_platform_knows_who_is_connected(place: Place) -> None:
-    if not place.tells_presence:
-        return
     key = place.device("visitor")
-
-    def is_connected() -> bool:
-        found = ok(place.api.get(f"/api/v1/devices/{key.id}/presence")).json()["connections"]
-        return any(one["connected"] for one in found)
-
     async with place.connected(key):
-        await _in_thread(place.until, is_connected, "its coming is not noted")
-    await _in_thread(place.until, lambda: not is_connected(), "its going is not noted")
+        await _in_thread(place.until, lambda: _is_connected(place, key), "its coming is not noted")
+    await _in_thread(place.until, lambda: not _is_connected(place, key), "its going is not noted")
 
 
 async def test_a_command_goes_down_and_its_answer_comes_up(place: Place) -> None:
@@ -185,14 +183,15 @@ async def test_who_is_suspended_is_heard_no_more(place: Place) -> None:
     assert len(place.messages(key)) == 1
 
 
-async def test_a_revoked_password_opens_nothing(place: Place) -> None:
+async def test_a_revoked_password_ends_the_connection_and_opens_nothing(place: Place) -> None:
     if place.tls_of is not None:
         return  # Certificates are revoked by whoever signed them.
-    key = place.device("revoked")
-    async with place.connected(key):
-        pass
-    path = f"/api/v1/devices/{key.id}/credentials/{key.credential_id}"
-    ok(place.api.delete(path))
-    place.refresh()
-    await asyncio.sleep(1)
+    key, other = place.device("revoked"), place.device("unmoved")
+    async with place.connected(key) as client, place.connected(other) as neighbour:
+        await _in_thread(place.until, lambda: _is_connected(place, key), "its coming is not noted")
+        path = f"/api/v1/devices/{key.id}/credentials/{key.credential_id}"
+        ok(await _in_thread(lambda: place.api.delete(path)))
+        await _in_thread(place.refresh)
+        await client.until_closed()
+        assert await neighbour.publish(f"v1/devices/{other.id}/up", b'{"still": 1}') == 0
     assert await place.refuses(key)

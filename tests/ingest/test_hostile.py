@@ -12,7 +12,8 @@ import cbor2
 import pytest
 from httpx2 import AsyncClient, Response
 
-from moorage import decoders, ingest
+from fleet import a_device, a_town
+from moorage import decoders, devices, ingest, sessions
 from moorage.decoders import (
     DecodeContext,
     Decoded,
@@ -20,11 +21,18 @@ from moorage.decoders import (
     FunctionRuntime,
     Readings,
 )
+from moorage.ingest.ports import Presence
+from moorage.ingest.service.notes import Notes
+from moorage.kit.db import Database
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.formats import DEEPEST, is_too_deep
+from moorage.kit.pages import PageRequest
+from moorage.sessions import PresenceFilter
 from web import World
+from works import Works
 
 JSON = "application/json"
+NOT_AUTHORIZED = 0x87
 
 
 @dataclass
@@ -316,3 +324,52 @@ async def test_no_message_holds_up_those_behind_it(
 )
 def test_depth_is_that_of_objects_and_lists_not_of_texts(content: bytes, deep: bool) -> None:
     assert is_too_deep(content) is deep
+
+
+# --- Over MQTT ----------------------------------------------------------------------------------
+
+
+async def test_who_makes_up_topics_does_not_fill_the_list_of_refusals(world: World) -> None:
+    async with world.mqtt() as port:
+        works = await Works(world, await world.admin()).found("Skive", "pump", "valve")
+        works.port = port
+        async with works.device("pump") as pump, works.device("valve") as valve:
+            for n in range(200):
+                pump.send(f"made/up/{n}", b"", qos=0)
+            assert await pump.publish("v1/up", b'{"n": 1}') == 0, "it is heard all the same"
+            assert await valve.publish("made/up/0", b"") == NOT_AUTHORIZED
+        async with asyncio.timeout(20):
+            while True:
+                asked = {"limit": 200, "deviceId": works.ids["pump"]}
+                answer = await works.admin.get("/api/v1/refusals", params=asked)
+                found = answer.json()["items"]
+                if sum(one["count"] for one in found) == 200:
+                    break
+                await asyncio.sleep(0.05)
+        together = [one for one in found if not one["hint"]]
+        assert (len(found), [one["count"] for one in together]) == (41, [160])
+        asked = {"deviceId": works.ids["valve"]}
+        (other,) = (await works.admin.get("/api/v1/refusals", params=asked)).json()["items"]
+        assert other["hint"] == "made/up/0"
+
+
+async def test_who_calls_itself_by_ever_new_names_leaves_a_few_of_them(database: Database) -> None:
+    async with database.begin() as tx:
+        town = await a_town(tx)
+        device = await devices.enrol(tx, town.admin, a_device(town))
+        other = await devices.enrol(tx, town.admin, a_device(town))
+        listener = await sessions.start_listener(tx, "door")
+    notes = Notes()
+    for n in range(110):
+        for number in (device.number, other.number) if n < 20 else (device.number,):
+            for connected in (True, False):
+                at_us = 1_000_000_000_000_000 + n
+                notes.present(Presence(number, connected, at_us, f"name-{n}", cause="client"))
+    await notes.write(database, {}, listener)
+    async with database.begin() as tx:
+        asked = PageRequest(limit=200), PresenceFilter(device_id=device.id)
+        left = await sessions.list_presence(tx, town.admin, *asked)
+        asked = PageRequest(limit=200), PresenceFilter(device_id=other.id)
+        all_of_it = await sessions.list_presence(tx, town.admin, *asked)
+    assert {one.client_id for one in left.items} == {f"name-{n}" for n in range(100, 110)}
+    assert len(all_of_it.items) == 20, "nothing is taken from who does as others do"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from httpx2 import AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,84 +18,7 @@ from moorage.organizations import Role
 from moorage_mqtt import V311, ConnAck, Publish, Will, covers, matches
 from scenarios.client import Client, connected, dialled
 from web import World
-
-
-async def make(admin: AsyncClient, path: str, **body: Any) -> dict[str, Any]:
-    answer = await admin.post(f"/api/v1{path}", json=body)
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
-class Works:
-    """An organisation with an application and its devices, and the door to it."""
-
-    def __init__(self, world: World, admin: AsyncClient) -> None:
-        self.world = world
-        self.admin = admin
-        self.port = 0
-        self.organization = ""
-        self.application = ""
-        self.ids: dict[str, str] = {}
-        self.keys: dict[str, str] = {}
-
-    async def found(self, name: str, *devices: str) -> Works:
-        self.organization = (await make(self.admin, "/organizations", name=name))["id"]
-        body = {"organizationId": self.organization, "name": "Plant"}
-        self.application = (await make(self.admin, "/applications", **body))["id"]
-        for one in devices:
-            body = {"applicationId": self.application, "name": one, "serial": f"{name}-{one}"}
-            self.ids[one] = (await make(self.admin, "/devices", **body))["id"]
-            shown = await make(self.admin, f"/devices/{self.ids[one]}/credentials", kind="key")
-            self.keys[one] = shown["secret"]
-        return self
-
-    async def rule(self, topic: str, **body: Any) -> str:
-        path = f"/applications/{self.application}/topic-rules"
-        return str((await make(self.admin, path, topic=topic, **body))["id"])
-
-    async def remove_rule(self, rule_id: str) -> None:
-        path = f"/api/v1/applications/{self.application}/topic-rules/{rule_id}"
-        assert (await self.admin.delete(path)).status_code == 204
-
-    async def api_key(
-        self, *roles: Role, applications: Sequence[str] | None = None
-    ) -> dict[str, str]:
-        """Make an API key, with rights in the organisation or in some of its applications."""
-        scope: dict[str, Any] = {}
-        if applications is not None:
-            scope = {"everyApplication": False, "applicationIds": list(applications)}
-        of = {"organizationId": self.organization}
-        names = [role.value for role in roles]
-        body = {**of, "name": f"group {uuid4()}", "roles": names, **scope}
-        group = (await make(self.admin, "/permissions", **body))["id"]
-        body = {**of, "name": f"key {uuid4()}", "permissionGroupIds": [group]}
-        made = await make(self.admin, "/api-keys", **body)
-        return {"id": made["id"], "secret": made["key"], "group": group}
-
-    def device(self, name: str, **more: Any) -> Any:
-        """Connect a device."""
-        return connected(self.port, name, self.keys[name], client_id=name, **more)
-
-    def lasting(self, name: str) -> Any:
-        """Connect a device with a session that lasts; the answer is for the caller to take."""
-        return dialled(
-            self.port, username=name, secret=self.keys[name], client_id=name, clean_start=False,
-            properties={"session_expiry_interval": 3600},
-        )  # fmt: skip
-
-    def shown(self, name: str, rest: str) -> str:
-        """Give a device's topic as services know it."""
-        return f"v1/applications/{self.application}/devices/{self.ids[name]}/{rest}"
-
-    async def listed(self, text: str) -> None:
-        """Wait until a refusal is listed."""
-        async with asyncio.timeout(10):
-            while True:
-                found = (await self.admin.get("/api/v1/refusals")).json()["items"]
-                if any(text in one["detail"] for one in found):
-                    return
-                await asyncio.sleep(0.05)
+from works import Works, make
 
 
 @pytest.fixture
@@ -279,10 +201,59 @@ async def test_a_will_goes_to_a_shared_topic_if_the_device_may_publish_there(
         assert (heard.topic, heard.payload) == ("line/pump", b"lost")
 
 
+async def test_a_layout_has_topics_of_its_own_for_commands_and_their_answers(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    for town in towns:
+        await town.rule("plc/{serial}/do/{operationId}", subscribe=True)
+        await town.rule("plc/{serial}/{operationId}/done", publish=True)
+        await town.rule("plc/#", publish=True)
+    async with (
+        here.device("pump") as pump,
+        here.device("valve") as valve,
+        there.device("pump") as foreign,
+    ):
+        for client, name in ((pump, "Aarhus-pump"), (foreign, "Odense-pump")):
+            assert await client.subscribe(f"plc/{name}/do/+") == 1
+        for refused in ("plc/Aarhus-valve/do/+", "plc/+/do/+", "plc/Aarhus-pump/#"):
+            assert await pump.subscribe(refused) == 0x87, refused
+        # Whoever may publish everywhere there still commands nobody.
+        assert await valve.publish("plc/Aarhus-pump/do/forged", b'{"code": "stop"}') == 0
+        path = f"/devices/{here.ids['pump']}/operations"
+        operation = (await make(here.admin, path, code="stop"))["id"]
+        down = await pump.next(Publish)
+        assert (down.topic, json.loads(down.payload)["code"]) == (
+            f"plc/Aarhus-pump/do/{operation}",
+            "stop",
+        )
+        answers = f"plc/Aarhus-pump/{operation}/done"
+        assert down.properties["response_topic"] == answers
+        done = json.dumps({"state": "completed", "result": {"stopped": True}}).encode()
+        # Answers are the device's own: another cannot give them.
+        assert await valve.publish(answers, done) == 0
+        assert await pump.publish(answers, done) == 0
+        await nothing_came(foreign)
+    async with asyncio.timeout(20):
+        while True:
+            answer = await here.admin.get(f"/api/v1/operations/{operation}")
+            if (ended := answer.json())["state"] == "completed":
+                break
+            await asyncio.sleep(0.05)
+    assert ended["result"] == {"stopped": True}
+    shown = (await here.admin.get(f"/api/v1/devices/{here.ids['pump']}/topics")).json()
+    assert [one["operations"] for one in shown] == [
+        "plc/Aarhus-pump/do/{operationId}",
+        "plc/Aarhus-pump/{operationId}/done",
+        None,
+    ]
+
+
 @pytest.mark.parametrize(
     "topic",
-    ["v1/up", "$SYS/#", "a/#/b", "a+", "{unknown}/x", "{name", "/".join("a" * 40), "", "a\0"],
-)
+    ["v1/up", "$SYS/#", "a/#/b", "a+", "{unknown}/x", "{name", "/".join("a" * 40), "", "a\0",
+     "a{operationId}", "{operationId}/{operationId}", "a/+/{operationId}", "{operationId}/#"],
+)  # fmt: skip
 async def test_a_rule_must_be_a_topic_filter_of_the_application(
     towns: tuple[Works, Works], topic: str
 ) -> None:
@@ -291,7 +262,13 @@ async def test_a_rule_must_be_a_topic_filter_of_the_application(
     answer = await here.admin.post(path, json={"topic": topic, "publish": True})
     assert answer.status_code == 422, answer.text
     assert "/topic" in answer.text
-    for body in ({"topic": "fine"}, {"topic": "fine", "subscribe": True, "channel": "x"}):
+    both = {"publish": True, "subscribe": True}
+    for body in (
+        {"topic": "fine"},
+        {"topic": "fine", "subscribe": True, "channel": "x"},
+        {"topic": "{operationId}", "publish": True, "channel": "x"},
+        {"topic": "{operationId}", **both},
+    ):
         assert (await here.admin.post(path, json=body)).status_code == 422
 
 
@@ -402,6 +379,52 @@ async def test_a_service_commands_the_devices_its_key_may_operate(
             assert await service.publish(topic, asked) == 0x87, topic
         oversize = json.dumps({"code": "a", "payload": "x" * 20_000}).encode()
         assert await service.publish(here.shown("pump", "op"), oversize) == 0x97
+
+
+async def test_a_service_hears_what_comes_by_http_once_and_in_order(
+    towns: tuple[Works, Works],
+) -> None:
+    here, there = towns
+    keys = [await one.api_key(Role.READ) for one in towns]
+    uplink = here.world.client()
+    async with (
+        connected(here.port, "billing", keys[0]["secret"], client_id="billing") as service,
+        connected(here.port, "others", keys[1]["secret"], client_id="others") as others,
+        here.device("valve") as valve,
+    ):
+        bearer = {"Authorization": f"Bearer {here.keys['pump']}"}
+        before = await uplink.post("/ingest/v1/up", json={"n": 0}, headers=bearer)
+        assert before.status_code == 202, before.text
+        for client, works in ((service, here), (others, there)):
+            everything = f"v1/applications/{works.application}/devices/+/up/#"
+            assert await client.subscribe(everything) == 1
+        body: Any = [{"values": {"n": 1}}, {"at": "2026-01-02T03:04:05.678Z", "values": {"n": 2}}]
+        for path, sent in (("up/flow", body), ("up?port=7", {"n": 3})):
+            answer = await uplink.post(f"/ingest/v1/{path}", json=sent, headers=bearer)
+            assert answer.status_code == 202, answer.text
+        heard = [await service.next(Publish) for _ in range(3)]
+        said = [json.loads(one.payload) for one in heard]
+        assert said == [*body, {"n": 3}]
+        flow = here.shown("pump", "up/flow")
+        assert [one.topic for one in heard] == [flow, flow, here.shown("pump", "up")]
+        assert [one.qos for one in heard] == [1, 1, 1]
+        assert heard[1].properties["user_property"] == [("at", "2026-01-02T03:04:05.678Z")]
+        assert heard[2].properties == {
+            "content_type": "application/json",
+            "user_property": [("port", "7")],
+        }
+        assert await valve.publish("v1/up", b'{"n": 4}') == 0
+        got = await service.next(Publish)
+        assert (got.topic, got.payload) == (here.shown("valve", "up"), b'{"n": 4}')
+        answer = await uplink.post("/ingest/v1/up", json={"n": 5}, headers=bearer)
+        assert answer.status_code == 202, answer.text
+        assert json.loads((await service.next(Publish)).payload) == {"n": 5}
+        bearer = {"Authorization": f"Bearer {there.keys['pump']}"}
+        answer = await uplink.post("/ingest/v1/up", json={"n": 6}, headers=bearer)
+        assert answer.status_code == 202, answer.text
+        got = await others.next(Publish)
+        assert (got.topic, json.loads(got.payload)) == (there.shown("pump", "up"), {"n": 6})
+        assert not [one for one in others.events if isinstance(one, Publish)]
 
 
 async def test_a_service_and_devices_meet_on_shared_topics(towns: tuple[Works, Works]) -> None:

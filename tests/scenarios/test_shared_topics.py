@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from httpx2 import AsyncClient
 
 from installation import DeviceKey, Installation, ok, running
 from moorage_mqtt import Publish, Session, SubAck, Subscription, Will
@@ -206,6 +207,52 @@ async def test_programs_at_several_listeners_share_messages_between_them(
             await subscribe(program, wanted, 1)
         await asyncio.gather(work(first), work(second), speak())
     assert sorted(got) == sorted(b'{"n":%d}' % n for n in range(20))
+
+
+async def test_what_comes_by_http_reaches_programs_at_every_listener_once_whoever_dies(
+    platform: Installation,
+    organization: str,
+    application: str,
+    pair: tuple[Listener, Listener],
+    keys: tuple[DeviceKey, DeviceKey],
+) -> None:
+    one, other = pair
+    _, speaks = keys
+    secret = service_key(platform, organization)
+    wanted = f"v1/applications/{application}/devices/+/up/#"
+    who = speaks.user_name, speaks.secret
+
+    async def post(numbers: range) -> None:
+        async with AsyncClient(base_url=platform.url, timeout=30) as http:
+            for n in numbers:
+                body = {"n": n}
+                answer = await http.post("/ingest/v1/up", json=body, auth=who)
+                assert answer.status_code == 202, answer.text
+
+    async def heard(program: Client, count: int) -> list[int]:
+        found = []
+        for _ in range(count):
+            message = await program.next(Publish)
+            program.core.acknowledge(message.packet_id)
+            program.flush()
+            found.append(json.loads(message.payload)["n"])
+        return found
+
+    async with connected(other.port, "", secret, client_id="far") as far:
+        async with connected(one.port, "", secret, client_id="near") as near:
+            await subscribe(near, wanted, 1)  # So it is this listener that reads for both.
+            await subscribe(far, wanted, 1)
+            await post(range(5))
+            assert await heard(near, 5) == [*range(5)]
+            assert await heard(far, 5) == [*range(5)]
+            one.kill()
+        await post(range(5, 10))
+        assert await heard(far, 5) == [*range(5, 10)]
+        async with connected(platform.mqtt_port, "", secret, client_id="near") as near:
+            await subscribe(near, wanted, 1)
+            await post(range(10, 15))
+            assert await heard(near, 5) == [*range(10, 15)]
+        assert await heard(far, 5) == [*range(10, 15)]
 
 
 async def test_what_a_program_of_a_group_leaves_goes_to_another_at_another_listener(

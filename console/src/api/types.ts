@@ -69,6 +69,12 @@ export type ApiKey = Item<'/api/v1/api-keys'>
 export type ApiKeyBody = Sent<'/api/v1/api-keys', 'post'>
 export type ApiKeyPatch = Sent<'/api/v1/api-keys/{key_id}', 'patch'>
 
+export type OauthClient = Item<'/api/v1/oauth/clients'>
+export type OauthClientBody = Sent<'/api/v1/oauth/clients', 'post'>
+export type OauthClientPatch = Sent<'/api/v1/oauth/clients/{client_id}', 'patch'>
+export type MadeOauthClient = Made<'/api/v1/oauth/clients'>
+export type Asked = Made<'/api/v1/oauth/authorizations/ask', 200>
+
 export type Application = Item<'/api/v1/applications'>
 export type ApplicationBody = Sent<'/api/v1/applications', 'post'>
 export type ApplicationPatch = Sent<'/api/v1/applications/{application_id}', 'patch'>
@@ -154,6 +160,7 @@ export type SourcePatch = Sent<'/api/v1/sources/{source_id}', 'patch'>
 export type SourceTrial = Made<'/api/v1/sources/test', 200>
 export type SourceLogEntry = Item<'/api/v1/sources/{source_id}/log'>
 
+export type Program = Item<'/api/v1/programs'>
 export type Presence = Got<'/api/v1/devices/{device_id}/presence'>['connections'][number]
 export type TracedPacket = Followed<'/api/v1/devices/{device_id}/trace'>
 

@@ -4,6 +4,7 @@ import {
   IconAddressBook,
   IconAntenna,
   IconApps,
+  IconAppWindow,
   IconBell,
   IconBuilding,
   IconCloudUpload,
@@ -17,6 +18,7 @@ import {
   IconLogin2,
   IconMap2,
   IconMessage2,
+  IconPlug,
   IconPlugConnected,
   IconRouter,
   IconSend2,
@@ -40,6 +42,7 @@ export interface Destination {
     | 'map'
     | 'applications'
     | 'refusals'
+    | 'connections'
     | 'operations'
     | 'notices'
     | 'decoders'
@@ -52,6 +55,7 @@ export interface Destination {
     | 'userStores'
     | 'identityProviders'
     | 'apiKeys'
+    | 'programs'
     | 'tasks'
     | 'audit'
     | 'systemLog'
@@ -77,6 +81,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
     key: 'flow',
     places: [
       { to: '/messages', key: 'messages', icon: IconMessage2, needs: 'messages:read' },
+      { to: '/connections', key: 'connections', icon: IconPlug, needs: 'devices:read' },
       { to: '/brokers', key: 'brokers', icon: IconRouter, needs: 'sources:read' },
       { to: '/sources', key: 'sources', icon: IconAntenna, needs: 'sources:read' },
       { to: '/decoders', key: 'decoders', icon: IconCode, needs: 'decoders:read' },
@@ -94,6 +99,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/user-stores', key: 'userStores', icon: IconAddressBook, needs: 'users:read' },
       { to: '/identity-providers', key: 'identityProviders', icon: IconLogin2, needs: 'users:read' },
       { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
+      { to: '/programs', key: 'programs', icon: IconAppWindow, needs: 'users:read' },
       { to: '/tasks', key: 'tasks', icon: IconActivity },
       { to: '/audit', key: 'audit', icon: IconHistory, needs: 'audit:read' },
       { to: '/system-log', key: 'systemLog', icon: IconListDetails, needs: 'installation:manage' },

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 
 class Sum:
-    """A running sum; null while it holds nothing."""
+    """A running sum; null while it holds nothing.
+
+    A window may let an event leave before it came (`expression` does with one that does not fit by
+    itself): adding then gives the sum all the same, as Siddhi's does.
+    """
 
     __slots__ = ("count", "total")
 
@@ -34,10 +38,11 @@ class Sum:
         self.count = 0
 
     def add(self, value: Any) -> Any:
-        if value is not None:
-            self.total += value
-            self.count += 1
-        return self.value()
+        if value is None:
+            return self.value()
+        self.total += value
+        self.count += 1
+        return self.held()
 
     def remove(self, value: Any) -> Any:
         if value is not None:
@@ -48,8 +53,10 @@ class Sum:
         return self.value()
 
     def value(self) -> Any:
-        if self.count == 0:
-            return None
+        return self.held() if self.count else None
+
+    def held(self) -> Any:
+        """Give the sum of whatever was counted."""
         return to_int64(self.total) if isinstance(self.total, int) else self.total
 
 
@@ -58,7 +65,7 @@ class Average(Sum):
 
     __slots__ = ()
 
-    def value(self) -> Any:
+    def held(self) -> Any:
         return self.total / self.count if self.count else None
 
 
@@ -114,6 +121,8 @@ class Deviation:
             return self.value()
         self.count += 1
         self.total += value
+        if self.count == 0:
+            return None
         if self.count == 1:
             self.total = self.mean = float(value)
             self.squares = 0.0
@@ -137,7 +146,10 @@ class Deviation:
     def value(self) -> Any:
         if self.count == 0:
             return None
-        return math.sqrt(max(self.squares, 0.0) / self.count) if self.count > 1 else 0.0
+        if self.count == 1:
+            return 0.0
+        # What left before it came makes both negative.
+        return math.sqrt(max(self.squares / self.count, 0.0))
 
 
 class Extreme:

@@ -13,6 +13,19 @@ Finder = Callable[[StateEvent], list[Event]]
 """Gives the events of the other side that match the one that is set."""
 
 
+def by_event(takers: list[Callable[[Chunk], None]]) -> Callable[[Chunk], None]:
+    """Give what offers each event of a stream to both sides before the next: a join of a stream
+    with itself.
+    """
+
+    def take(chunk: Chunk) -> None:
+        for event in chunk:
+            for taker in takers:
+                taker([event.copy()])
+
+    return take
+
+
 class NoWindow(WindowOperator):
     """The window of a joined stream that has none: every event leaves as it comes."""
 

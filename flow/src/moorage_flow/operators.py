@@ -20,8 +20,9 @@ class Operator:
         raise NotImplementedError
 
     def process_chunks(self, chunks: list[Chunk]) -> None:
-        """Take several chunks that belong together; most steps see them as one."""
-        self.process([event for chunk in chunks for event in chunk])
+        """Take several chunks that came of one; the selection tells their rows together."""
+        for chunk in chunks:
+            self.process(chunk)
 
     def find(self) -> list[Event]:
         """Give the events held, for joins and on-demand queries."""

@@ -75,6 +75,8 @@ class PerEvents(Limiter):
         self._count = rate.count
         self._states = flow.holder(Gathered)
         grouping = "grouped " if grouped and rate.kind != "all" else ""
+        # Siddhi's `first` counts what marks the end of a batch, too, where it is not grouped.
+        self._counts_resets = rate.kind == "first" and not grouping
         self._take: Callable[[Gathered, Any, Chunk], None] = {
             "all": self._all,
             "first": self._first,
@@ -86,7 +88,7 @@ class PerEvents(Limiter):
     def process(self, chunk: Chunk) -> None:
         state = self._states.get()
         out: Chunk = []
-        for event in _data(chunk):
+        for event in chunk if self._counts_resets else _data(chunk):
             self._take(state, event, out)
         if out:
             self.send(out)
@@ -181,7 +183,8 @@ class FirstPerTime(Limiter):
         times = self._states.get().groups
         now = self.flow.clock.now
         out: Chunk = []
-        for event in _data(chunk):
+        # As with events: what marks the end of a batch is one to Siddhi, where nothing is grouped.
+        for event in _data(chunk) if self._grouped else chunk:
             group = event.group if self._grouped else ""
             before = times.get(group)
             if before is None or before + self._every <= now:

@@ -42,7 +42,8 @@ class Scope:
 
     `state` tells whether events are `StateEvent`s (one chain a frame) or `Event`s (one frame).
     `current` is the frame a bare attribute is looked for in first. `default_index` is the event of
-    a chain an unindexed reference means: 0 the first, -1 the last.
+    a chain an unindexed reference means: 0 the first, -1 the last. `output` is what a selection
+    gives, and `names` are the inputs that may stand before its attributes.
     """
 
     frames: list[Frame]
@@ -50,10 +51,11 @@ class Scope:
     current: int | None = None
     default_index: int = 0
     output: list[Attribute] = field(default_factory=list)
+    names: tuple[str, ...] = ()
 
     def resolve(self, variable: Variable) -> tuple[Getter, Type]:
         """Find what a variable reads. Raises AttributeUnknown, AppInvalid."""
-        if variable.stream is None:
+        if variable.stream is None or variable.stream in self.names:
             return self._bare(variable)
         for at, frame in enumerate(self.frames):
             if frame.name == variable.stream:

@@ -73,6 +73,10 @@ def compile_select(compiler: Compiler, select: s.Select) -> Selection:
         keys = [scope.resolve(variable) for variable in select.group_by]
         selection.group = key_of(keys)
     after = Scope(scope.frames, scope.state, None, scope.default_index, attributes)
+    if not scope.state:
+        # Over one stream, `having` and `order by` see what is selected and nothing else.
+        names = tuple(name for f in scope.frames for name in (f.id, f.alias) if name)
+        after = Scope([], output=attributes, names=names)
     if select.having is not None:
         inner = Compiler(
             after,
@@ -129,6 +133,7 @@ class Selector(Operator):
             self.limiter.process(out)
 
     def process_chunks(self, chunks: list[Chunk]) -> None:
+        """Take several chunks, and tell their rows together."""
         results = [out for chunk in chunks if chunk and (out := self.execute(chunk)) is not None]
         if results:
             self.limiter.process_chunks(results)
@@ -252,6 +257,7 @@ class Selector(Operator):
             a, b = get(left), get(right)
             if a == b:
                 continue
-            less = a is None if a is None or b is None else a < b
-            return 1 if less == descending else -1
+            if a is None or b is None:
+                return 1 if a is None else -1  # Nulls come last, whichever the direction.
+            return 1 if (a < b) == descending else -1
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 from .errors import AnnotationRepeated, AppInvalid, AttributeUnknown, nearest
@@ -155,15 +156,19 @@ class Table:
             del self.rows[number]
 
     def update(self, match: Match, assignments: Assignments, event: Any) -> bool:
-        """Change the rows that match; tell whether there were any."""
+        """Change the rows that match; tell whether there were any.
+
+        Attributes are set in the order of the table's definition, whatever that of the `set`; what
+        is set sees what was set before it, as in Siddhi.
+        """
         paired = match.pair(event)
         changed: dict[int, Event] = {}
+        ordered = sorted(assignments, key=itemgetter(0))
         for number, row in self._matching(match, paired):
-            paired.streams[match.size - 1] = [row]
-            data = list(row.data)
-            for column, value in assignments:
-                data[column] = value(paired)
-            changed[number] = Event(row.ts, data)
+            changed[number] = made = Event(row.ts, list(row.data))
+            paired.streams[match.size - 1] = [made]
+            for column, value in ordered:
+                made.data[column] = value(paired)
         if self._keys and not self._rekey(changed):
             return True
         for number, row in changed.items():

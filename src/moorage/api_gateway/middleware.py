@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from moorage import users
+from moorage import oauth, users
 from moorage.kit import http
 from moorage.kit.browsers import SESSION_COOKIE
 from moorage.kit.caller import Caller
@@ -49,9 +49,20 @@ AUTH_PUBLIC = (
     "passkeys/challenge", "passkeys/sign-in", "single-sign-on/offers", "single-sign-on/begin",
     "single-sign-on/callback", "single-sign-on/back-channel-logout",
 )  # fmt: skip
-PUBLIC = frozenset(
-    {"/api/v1/authority.pem", "/api/v1/claims", "/.well-known/moorage-audit-keys.json"}
+# Programs prove themselves here as OAuth has it, without cookies and from wherever they run.
+PROTOCOL = frozenset(
+    f"/api/v1/oauth/{name}"
+    for name in ("token", "revoke", "introspect", "device-authorization", "register")
+)
+WELL_KNOWN = frozenset(
+    f"/.well-known/{name}"
+    for name in ("moorage-audit-keys.json", "oauth-authorization-server", "jwks.json")
+)
+PUBLIC = (
+    frozenset({"/api/v1/authority.pem", "/api/v1/claims"})
     | {f"/api/v1/auth/{name}" for name in AUTH_PUBLIC}
+    | WELL_KNOWN
+    | PROTOCOL
 )
 CUT_OFF_S = 10.0
 BODY_TIMEOUT_S = 60.0
@@ -213,7 +224,7 @@ class Gateway:
                 return
 
         async def recognise(tx: Tx) -> Caller:
-            return await users.identify(
+            return await oauth.identify(
                 tx,
                 self._state.signing_keys,
                 bearer=bearer,
@@ -249,7 +260,7 @@ class Gateway:
         """Refuse changes that another site's page makes with our visitor's cookie."""
         if passage.scope["method"] not in UNSAFE:
             return
-        if not passage.by_cookie and passage.path not in PUBLIC:
+        if not passage.by_cookie and passage.path not in PUBLIC - PROTOCOL:
             return
         origin = passage.headers.get("origin")
         own = (self._state.public_url, passage.headers.get("host", ""))

@@ -36,7 +36,7 @@ class Throttle:
         """Take a token for a request of `caller`, or of an address nobody signed in from."""
         if caller is None:
             return self._take("address", address, self.limits.unsigned)
-        return self._take("caller", f"{caller.kind}:{caller.id}", self.limits.signed)
+        return self._take("caller", caller.bucket, self.limits.signed)
 
     def _take(self, bucket: str, name: str, rate: Rate) -> Admission:
         now = self._clock()
@@ -62,7 +62,7 @@ class Refusals:
     def is_new(self, caller: Caller, refused: PermissionMissing) -> bool:
         """Tell whether this was not told in the last minute; from now on it was."""
         now = self._clock()
-        what = f"{caller.kind}:{caller.id}", str(refused.public["permission"])
+        what = caller.bucket, str(refused.public["permission"])
         if now - self._told.get(what, -math.inf) < REFUSAL_EVERY_S:
             return False
         self._told[what] = now
@@ -85,7 +85,7 @@ def note_refusal(
 
 def request_digest(caller: Caller, path: str, key: str) -> bytes:
     """Name a request: the same caller, path and idempotency key are the same request."""
-    return digest_of(f"{caller.kind}\n{caller.id}\n{path}\n{key}")
+    return digest_of(f"{caller.bucket}\n{path}\n{key}")
 
 
 def content_digest(query: bytes, content_type: str, body: bytes) -> bytes:

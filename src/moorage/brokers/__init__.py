@@ -1,7 +1,18 @@
 """Brokers that stand in front of the platform, and what they ask of it."""
 
 from .model import Broker, NewBroker, ShownToken
-from .service import Callouts, Guard, Registry, add, connect, get, remove, rotate_token, seal_anew
+from .service import (
+    Callouts,
+    Guard,
+    Registry,
+    Watches,
+    add,
+    connect,
+    get,
+    remove,
+    rotate_token,
+    seal_anew,
+)
 
 __all__ = [
     "Broker",
@@ -10,6 +21,7 @@ __all__ = [
     "NewBroker",
     "Registry",
     "ShownToken",
+    "Watches",
     "add",
     "connect",
     "get",

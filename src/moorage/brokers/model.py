@@ -18,7 +18,8 @@ class Broker:
         organization_id: whose devices it serves; None for those of everybody.
         certified: it checks client certificates, so that whoever it names without a password is
             known by his device's id.
-        url: where a NATS server is, which the platform connects to so as to be asked.
+        url: where a NATS server is, which the platform connects to so as to be asked; or where the
+            management of RabbitMQ is, which is asked who is there.
         issuer: the public account key whose signature that believes.
         hint: the end of its token.
         expires_at: when its token stops working; None for never.
@@ -72,6 +73,7 @@ class Connection:
     keep_alive_s: int
     authority: str | None
     client_certificate: str | None
+    connections: int
     secrets: Mapping[str, str] = field(repr=False)
 
 
@@ -107,6 +109,24 @@ class Callout:
     url: str
     sealed_secrets: bytes
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What asking a broker who is there takes.
+
+    Attributes:
+        url: of its system account (NATS) or its management (RabbitMQ).
+        sealed_secrets: of NATS.
+        source_id: what fetches its messages, and knows the password of RabbitMQ.
+        changed_at: of the broker and of what fetches from it.
+    """
+
+    broker: Registered
+    url: str
+    sealed_secrets: bytes | None
+    source_id: UUID | None
+    changed_at: tuple[datetime, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)

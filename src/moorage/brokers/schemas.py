@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field, Strict
 
 from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, Stamped, Storable
-from moorage.sources import BrokerKind, Version
+from moorage.sources import MOST_CONNECTIONS, BrokerKind, Version
 
 from .model import Connection, NewBroker
 from .service import ITSELF
@@ -30,17 +30,27 @@ ClientId = Annotated[Text, Field(max_length=100, description="Empty for one of i
 UserName = Annotated[Text, Field(max_length=200, description="As the broker knows the platform.")]
 KeepAlive = Annotated[int, Field(ge=5, le=3_600, description="In seconds.")]
 LONGEST_OVERLAP = timedelta(days=30)
+Connections = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MOST_CONNECTIONS,
+        description="By how many connections messages are fetched, through a shared subscription; "
+        "more than one from a Mosquitto, EMQX or VerneMQ in front.",
+    ),
+]
 CERTIFIED = (
     "Whether the broker checks client certificates; whoever it names without a password is then "
     "known by his device's id."
 )
-NatsUrl = Annotated[
+WatchedUrl = Annotated[
     Text,
     Field(
         min_length=1,
         max_length=1_024,
-        description="Of NATS, where the platform connects to be asked: nats:// or tls://.",
-        examples=["tls://nats.example.org:4222"],
+        description="Of NATS, where the platform connects to be asked: nats:// or tls://. Of "
+        "RabbitMQ, where its management is asked who is there: https:// or http://.",
+        examples=["tls://nats.example.org:4222", "https://rabbit.example.org:15671"],
     ),
 ]
 Certified = Annotated[bool, Field(description=CERTIFIED)]
@@ -54,7 +64,7 @@ class BrokerBody(Body):
     kind: Annotated[BrokerKind, Strict(False)]
     certified: Certified = False
     expires_at: Annotated[Instant | None, Field(description="When its token stops working.")] = None
-    url: NatsUrl | None = None
+    url: WatchedUrl | None = None
 
     def to_model(self) -> NewBroker:
         """Make the noun."""
@@ -68,7 +78,7 @@ class BrokerPatch(Body):
 
     name: Name = ""
     certified: Certified = False
-    url: NatsUrl = ""
+    url: WatchedUrl | None = None
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent."""
@@ -87,6 +97,7 @@ class ConnectionBody(Body):
     keep_alive_s: KeepAlive = 60
     authority: Pem | None = None
     client_certificate: Pem | None = None
+    connections: Connections = 1
     secrets: dict[str, Secret] = {}
 
     def to_model(self) -> Connection:
@@ -128,7 +139,10 @@ class PieceOut(Out):
 
 
 class FilesOut(Out):
-    """The files of a Mosquitto: `passwords` (password_file) and `rights` (acl_file)."""
+    """The files of a Mosquitto: `passwords` (password_file), `rights` (acl_file).
+
+    And `authorities.pem` (cafile), where the organization has device authorities.
+    """
 
     files: list[PieceOut]
 

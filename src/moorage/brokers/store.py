@@ -18,13 +18,13 @@ from moorage.kit.db import Tx
 from moorage.sources import BrokerKind
 
 from .errors import BrokerNameTaken, BrokerUnknown
-from .model import Broker, Callout, NewBroker, Registered
+from .model import Broker, Callout, NewBroker, Registered, Watched
 from .tables import broker_contacts, brokers
 
 _FIELDS = tuple(
     name for name in Broker.__dataclass_fields__ if name not in ("kind", "asked_at", "source_id")
 )
-_sources = table("sources", column("id"), column("broker_id"))
+_sources = table("sources", column("id"), column("broker_id"), column("updated_at"))
 
 
 def _query() -> Select[Any]:
@@ -177,6 +177,23 @@ async def callouts(tx: Tx) -> list[Callout]:
     return [
         Callout(_registered(row), row.url, bytes(row.sealed_secrets), row.updated_at)
         for row in rows
+    ]
+
+
+async def watched(tx: Tx) -> list[Watched]:
+    """Read the brokers that are asked who is there."""
+    columns = brokers, _sources.c.id.label("source_id"), _sources.c.updated_at.label("moved_at")
+    joined = brokers.outerjoin(_sources, _sources.c.broker_id == brokers.c.id)
+    query = select(*columns).select_from(joined).where(brokers.c.url.is_not(None))
+    return [
+        Watched(
+            _registered(row),
+            row.url,
+            row.sealed_secrets and bytes(row.sealed_secrets),
+            row.source_id,
+            (row.updated_at, row.moved_at),
+        )
+        for row in await tx.execute(query)
     ]
 
 

@@ -63,7 +63,7 @@ from .model import (
     TopicRight,
 )
 from .service.called import find_called
-from .service.certificates import anchors, find_certified
+from .service.certificates import anchors, find_certified, list_authorities
 from .service.claims import make_claim, redeem_claim
 from .service.inbox import (
     adopt,
@@ -207,6 +207,7 @@ __all__ = [
     "gone",
     "judge",
     "known",
+    "list_authorities",
     "list_devices",
     "list_named",
     "list_waiting",

@@ -413,6 +413,10 @@ class ShownSecret:
     secret: str
 
 
+# Stands for the id of an operation in the topic of a rule.
+OPERATION_PLACE = "{operationId}"
+
+
 @dataclass(frozen=True, slots=True)
 class TopicRight:
     """A topic filter that one device may use, its places filled.
@@ -423,6 +427,9 @@ class TopicRight:
         channel: what it publishes there is its message of this channel; None if it is only passed
             on to whoever may subscribe.
         rule_id: where it comes from.
+        operations: the topic of one operation, with `{operationId}` for its id: what it subscribes
+            to there are its commands, what it publishes there are its answers. None if it is about
+            no operations.
     """
 
     topic: str
@@ -430,6 +437,16 @@ class TopicRight:
     subscribe: bool
     channel: str | None
     rule_id: UUID
+    operations: str | None = None
+
+    def topic_of(self, operation_id: str) -> str:
+        """Give the topic of an operation."""
+        return (self.operations or "").replace(OPERATION_PLACE, operation_id)
+
+    def operation_in(self, topic: str) -> str:
+        """Give the id of the operation that a topic, which the right covers, is about."""
+        at = (self.operations or "").split("/").index(OPERATION_PLACE)
+        return topic.split("/")[at]
 
 
 @dataclass(frozen=True, slots=True)

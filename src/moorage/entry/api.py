@@ -58,6 +58,8 @@ HEALTH_TIMEOUT_S = 3.0
 # Open feeds are cut after this when the process stops.
 STOP_TIMEOUT_S = 5
 BACKLOG = 2048
+# Faster than a new key begins to sign.
+KEYS_READ_EVERY_S = 20.0
 
 
 class Health(Out):
@@ -126,6 +128,7 @@ def build_app(
                 door.run(),
                 registry.run(),
                 app.state.feed.run(),
+                _renew_keys(app),
                 keep_learning(database, sealer, functools.partial(root_key.load, settings)),
             )
         ]
@@ -187,6 +190,15 @@ def _included() -> list[BaseRoute]:
         api.include_router(router, dependencies=asking.CHECKS)
     api.include_router(metrics.router)
     return api.routes
+
+
+async def _renew_keys(app: FastAPI) -> None:
+    """Follow the keys that sign access tokens, and make the next one in time."""
+    while True:
+        await asyncio.sleep(KEYS_READ_EVERY_S)
+        with contextlib.suppress(DatabaseUnavailable):
+            async with app.state.database.begin() as tx:
+                await users.renew_signing_keys(tx, app.state.sealer, app.state.signing_keys)
 
 
 def _ended(app: FastAPI, task: asyncio.Task[None]) -> None:

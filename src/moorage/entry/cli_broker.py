@@ -23,13 +23,13 @@ def export(
     api_key: ApiKey = None,
     data_dir: Path | None = None,
 ) -> None:
-    """Write the password file and the file of rights of a Mosquitto.
+    """Write the password file and the file of rights of a Mosquitto, and whose certificates count.
 
     Each is replaced as a whole, and only if it changed. Then the broker has to read them: SIGHUP.
 
     Args:
         name: id or name of the broker.
-        directory: where `passwords` and `rights` are put.
+        directory: where `passwords`, `rights` and `authorities.pem` are put.
         url: of console and API; this installation's when left out.
         api_key: who you are; on the machine of the installation you are its first administrator.
         data_dir: directory of everything the installation keeps.

@@ -59,6 +59,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
     registry = brokers.Registry(database, doorbells)
     guard = brokers.Guard(door, registry)
     callouts = brokers.Callouts(database, doorbells, door, guard, sealer, outbound)
+    watches = brokers.Watches(database, door, sealer, outbound)
     learning = functools.partial(root_key.load, settings)
     certificate = Certificate(settings)
     anchors = Anchors(certificate.context, doorbells)
@@ -101,7 +102,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
                 tasks.create_task(transport.run(door, functools.partial(ready, transport.name)))
                 for transport in transports
             ]
-            doors += [tasks.create_task(part.run()) for part in (keeper, callouts)]
+            doors += [tasks.create_task(part.run()) for part in (keeper, callouts, watches)]
             await line.stop.wait()
             # The doors close first, so that what they took in is still committed and answered.
             for task in doors:

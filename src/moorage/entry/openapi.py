@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from moorage.api_gateway.middleware import PUBLIC, UNSAFE
+from moorage.api_gateway.middleware import PROTOCOL, PUBLIC, UNSAFE
 from moorage.entry.uplink_document import DEVICE_SCHEMES, PATHS
 from moorage.entry.wiring import ROUTERS
 from moorage.kit.browsers import SESSION_COOKIE
@@ -23,7 +23,8 @@ SECURITY_SCHEMES = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "An access token of `POST /api/v1/auth/token`; it holds 15 minutes.",
+        "description": "An access token of `POST /api/v1/auth/token`, or an OAuth client's of "
+        "`POST /api/v1/oauth/token`; it holds 15 minutes.",
     },
     "apiKey": {
         "type": "apiKey",
@@ -124,7 +125,9 @@ def _complete(path: str, method: str, operation: dict[str, Any], schemas: dict[s
         located = LOCATION if status in ("201", "202") and _has_id(entry, schemas) else {}
         entry["headers"] = {**entry.get("headers", {}), **located, **REQUEST_ID}
         if status >= "400":
-            entry["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            # The protocol of OAuth has errors of its own, beside those of every route.
+            own = entry.get("content", {}) if path in PROTOCOL and status in ("400", "401") else {}
+            entry["content"] = own | {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"] = dict(sorted(responses.items()))
 
 

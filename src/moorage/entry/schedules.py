@@ -13,6 +13,7 @@ from moorage.kit import mail, secrets
 from moorage.kit.jobs import Schedule
 from moorage.ledger import jobs as ledger_jobs
 from moorage.notifications import jobs as notifications_jobs
+from moorage.oauth import jobs as oauth_jobs
 from moorage.operations import jobs as operations_jobs
 from moorage.sessions import jobs as sessions_jobs
 from moorage.sources import jobs as sources_jobs
@@ -30,6 +31,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("kit.clear_mail_away", HOUR_S, mail.clear_away),
     Schedule("users.clear_away", HOUR_S, users_jobs.clear_away),
     Schedule("identity_providers.clear_away", HOUR_S, identity_providers_jobs.clear_away),
+    Schedule("oauth.sweep", MINUTE_S, oauth_jobs.sweep),
+    Schedule("oauth.clear_away", HOUR_S, oauth_jobs.clear_away),
     Schedule("decoders.forget_old_problems", DAY_S, decoders_jobs.forget_old_problems),
     Schedule("decoders.watch", 30 * SECOND_S, decoders_jobs.watch),
     Schedule("devices.watch_silence", 10 * SECOND_S, devices_jobs.watch_silence),

@@ -13,6 +13,7 @@ from moorage.groups import routes as groups
 from moorage.identity_providers import routes as identity_providers
 from moorage.ingest import routes as ingest
 from moorage.notifications import routes as notifications
+from moorage.oauth import routes as oauth
 from moorage.operations import routes as operations
 from moorage.organizations import routes as organizations
 from moorage.sessions import routes as sessions
@@ -25,6 +26,7 @@ from moorage.users import routes as users
 
 ROUTERS: tuple[APIRouter, ...] = (
     *users.ROUTERS,
+    *oauth.ROUTERS,
     user_stores.router,
     *identity_providers.ROUTERS,
     organizations.router,

@@ -16,6 +16,7 @@ from moorage.kit.caller import Caller
 from moorage.kit.text import storable
 from moorage.ledger import RawMessage
 from moorage.sessions import (
+    Ending,
     Figures,
     KeptSession,
     Listener,
@@ -124,11 +125,31 @@ class Uplink:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A message that came by another door, as programs see it.
+
+    Attributes:
+        topic: by which they know it.
+        payload: as received; of several in one call, the part that is this message.
+        content_type: as the device gave it, or empty.
+        port: that it is for, if any.
+        device_us: the device's own time, if it gave one, in microseconds since 1970.
+    """
+
+    topic: str
+    payload: bytes
+    content_type: str = ""
+    port: int | None = None
+    device_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Presence:
-    """A connection came or went.
+    """A connection of a device, or of a program with an API key, came or went.
 
     `cause` of a disconnect: `client`, `keep-alive`, `lost`, `taken-over`, `revoked`, `protocol`,
-    `overload`, `shutdown`. `terms` are known of one that came, `figures` of one that went.
+    `overload`, `shutdown`, `ended`. `terms` are known of one that came, `figures` of one that went.
+    `key_id` is None of a device; else `device` says nothing.
     """
 
     device: int
@@ -142,6 +163,7 @@ class Presence:
     cause: str = ""
     terms: Terms | None = None
     figures: Figures | None = None
+    key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +289,20 @@ class Host(Protocol):
             uplink: where it goes.
             topic: what it was published to.
         """
+        ...
+
+    def show(self, is_wanted: Callable[[], bool], show: Callable[[Sequence[Shown]], None]) -> None:
+        """Hand over how messages that come by other doors are shown to programs.
+
+        Args:
+            is_wanted: tells whether any program subscribes, here or elsewhere.
+            show: is given messages, at one listener of all, of each device in the order in which
+                they were stored.
+        """
+        ...
+
+    async def shows(self) -> None:
+        """Wait until all that is stored from now on will be shown, at whichever listener."""
         ...
 
     def is_command(self, topic: str) -> bool:
@@ -418,15 +454,18 @@ class Host(Protocol):
 
     def observe(
         self,
-        measure: Callable[[Collection[int]], Sequence[Measured]],
+        measure: Callable[[Collection[int], bool], Sequence[Measured]],
         trace: Callable[[Mapping[int, frozenset[str]]], None],
+        end: Callable[[Ending], None],
     ) -> None:
         """Hand over what is asked about connections while they are open.
 
         Args:
-            measure: gives the figures of devices' connections.
+            measure: gives the figures of devices' connections, and if it is told so, of those of
+                all programs.
             trace: is given the devices whose packets are watched from now on, all of them, each
                 with the names that it may call itself at CONNECT.
+            end: ends a connection because somebody asks for it; not all are at this process.
         """
         ...
 

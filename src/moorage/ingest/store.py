@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from moorage import ledger
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
@@ -18,7 +19,7 @@ from moorage.kit.ids import uuid7
 
 from .model import RefusalRow
 from .ports import Refusal
-from .tables import demands, refusals, shed, usage
+from .tables import demands, refusals, shed, showing, usage
 
 
 async def count_refusals(tx: Tx, counted: Mapping[Refusal, tuple[int, Any]]) -> None:
@@ -172,6 +173,55 @@ async def put_usage(tx: Tx, used: Mapping[tuple[UUID, str], int]) -> None:
 async def read_usage(tx: Tx) -> dict[tuple[UUID, str], int]:
     """Read what was measured last."""
     return {(row.owner, row.quota): row.used for row in await tx.execute(select(usage))}
+
+
+# Who reads for programs says so every two seconds, by the clock of the database. Silent for so
+# long, another goes on from there.
+_READER_PATIENCE = timedelta(seconds=6)
+# Where nobody read for so long, nobody waits for what has been.
+_FORGET_PLACES = timedelta(seconds=30)
+_ONE = 1
+
+_READ_ON = """
+INSERT INTO ingest_showing AS s (id, reader, read_at, places)
+VALUES (:id, :reader, now(), '{}')
+ON CONFLICT (id) DO UPDATE SET reader = excluded.reader, read_at = excluded.read_at,
+    places = CASE WHEN s.reader IS NULL OR s.read_at < now() - CAST(:forget AS interval)
+        THEN '{}' ELSE s.places END
+WHERE s.reader IS NULL OR s.reader = :reader OR s.read_at < now() - CAST(:patience AS interval)
+RETURNING places
+"""
+
+
+async def read_on(tx: Tx, reader: UUID) -> dict[int, ledger.Position] | None:
+    """Take the turn to read for programs; None if somebody else has it.
+
+    Gives how far it was read, by partition; nothing if it begins at the end.
+    """
+    asked = {
+        "id": _ONE,
+        "reader": reader,
+        "forget": _FORGET_PLACES,
+        "patience": _READER_PATIENCE,
+    }
+    row = (await tx.execute(_READ_ON, asked)).one_or_none()
+    if row is None:
+        return None
+    return {
+        int(partition): ledger.Position(next_n, date.fromisoformat(day))
+        for partition, (next_n, day) in row.places.items()
+    }
+
+
+async def keep_places(tx: Tx, places: Mapping[int, ledger.Position]) -> None:
+    """Note how far it was read for programs, by who has the turn."""
+    kept = {str(partition): [at.next, at.day.isoformat()] for partition, at in places.items()}
+    await tx.execute(update(showing).where(showing.c.id == _ONE).values(places=kept))
+
+
+async def stop_reading(tx: Tx, reader: UUID) -> None:
+    """Give up the turn to read for programs."""
+    await tx.execute(update(showing).where(showing.c.reader == reader).values(reader=None))
 
 
 async def ring(tx: Tx, channel: str) -> None:

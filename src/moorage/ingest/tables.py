@@ -9,10 +9,12 @@ from sqlalchemy import (
     Float,
     Index,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from moorage.kit.tables import metadata
 
@@ -63,4 +65,17 @@ usage = Table(
     Column("owner", Uuid, primary_key=True),
     Column("quota", Text, primary_key=True),
     Column("used", BigInteger, nullable=False),
+)
+
+# Who reads the ledger for the programs at all listeners, and how far: one row.
+showing = Table(
+    "ingest_showing",
+    metadata,
+    Column("id", SmallInteger, primary_key=True),
+    # Empty when nobody does.
+    Column("reader", Uuid),
+    Column("read_at", DateTime(timezone=True), nullable=False),
+    # By partition: the next position, and the day that it lies in.
+    Column("places", JSONB, nullable=False),
+    postgresql_with={"fillfactor": 50},
 )

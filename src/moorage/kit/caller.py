@@ -13,8 +13,12 @@ class CallerKind(StrEnum):
 
     PERSON = "person"
     API_KEY = "apiKey"
+    CLIENT = "client"
     DEVICE = "device"
     SYSTEM = "system"
+
+
+_PROGRAMS = frozenset({CallerKind.API_KEY, CallerKind.CLIENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,10 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person, API key, device or the system itself, with its grants."""
+    """A person, API key, OAuth client, device or the system itself, with its grants.
+
+    With `authorization_id` an OAuth client asks: as itself, or in the name of the person `id`.
+    """
 
     kind: CallerKind
     id: UUID
@@ -54,7 +61,18 @@ class Caller:
     origin: str | None = None
     session_id: UUID | None = None
     expires_at: datetime | None = None
+    authorization_id: UUID | None = None
     _reaches: dict[str, Reach] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def is_program(self) -> bool:
+        """Whether no person asks by themselves; for what nobody may do in another's name."""
+        return self.kind in _PROGRAMS or self.authorization_id is not None
+
+    @property
+    def bucket(self) -> str:
+        """Name whoever asks, apart from the programs that ask in their name."""
+        return f"{self.kind}:{self.authorization_id or self.id}"
 
     def reach(self, permission: str) -> Reach:
         """Tell where the caller holds `permission`."""

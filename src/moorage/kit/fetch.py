@@ -1,15 +1,18 @@
-"""Reading a file from an address that people name, past the guard of `outbound`."""
+"""Asking an HTTP server at an address that people name, past the guard of `outbound`."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 import httpcore2
 
 from moorage.kit.errors import Kind, MoorageError
 from moorage.kit.outbound import Outbound
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class NotFetched(MoorageError):
@@ -44,15 +47,35 @@ class _Guarded(httpcore2.AsyncNetworkBackend):
         raise failure
 
 
-async def fetch(outbound: Outbound, url: str, *, most_bytes: int, timeout_s: float) -> bytes:
+async def fetch(
+    outbound: Outbound,
+    url: str,
+    *,
+    most_bytes: int,
+    timeout_s: float,
+    method: str = "GET",
+    headers: Mapping[str, str] = _NONE,
+    taken: Collection[int] = (200,),
+) -> bytes:
     """Read what stands at an http or https address; no redirect is followed.
 
+    Args:
+        outbound: the guard.
+        url: where.
+        most_bytes: of the answer.
+        timeout_s: until the answer is whole.
+        method: what is asked.
+        headers: what goes with it.
+        taken: which statuses of the answer are good ones.
+
     Raises:
-        NotFetched: it does not answer in time, not with 200, or with more than `most_bytes`.
+        NotFetched: it does not answer in time, not well, or with more than `most_bytes`.
         HostUnknown, AddressForbidden: the guard's.
     """
-    status, found = await ask(outbound, "GET", url, most_bytes=most_bytes, timeout_s=timeout_s)
-    if status != 200:
+    status, found = await ask(
+        outbound, method, url, headers=headers, most_bytes=most_bytes, timeout_s=timeout_s
+    )
+    if status not in taken:
         raise NotFetched(url=url, reason=f"the answer is {status}")
     return found
 
@@ -62,7 +85,7 @@ async def ask(
     method: str,
     url: str,
     *,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] = _NONE,
     body: bytes | None = None,
     trust: ssl.SSLContext | None = None,
     most_bytes: int,
@@ -88,7 +111,7 @@ async def ask(
     pool = httpcore2.AsyncConnectionPool(
         ssl_context=trust or ssl.create_default_context(), network_backend=_Guarded(outbound)
     )
-    sent: list[tuple[bytes | str, bytes | str]] = list((headers or {}).items())
+    sent: list[tuple[bytes | str, bytes | str]] = list(headers.items())
     try:
         async with (
             asyncio.timeout(timeout_s),

@@ -11,6 +11,15 @@ import psycopg
 
 from moorage.kit.db import Database, DatabaseUnavailable
 
+# Those who share hold key 0 of the space together, where things are held by one each.
+_OTHERS = """
+SELECT pid, count(*) FILTER (WHERE mode = 'ExclusiveLock') FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND classid = %s AND objsubid = 2
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND pid <> pg_backend_pid()
+GROUP BY pid HAVING bool_or(mode = 'ShareLock' AND objid = 0)
+"""
+
 
 class Locks:
     """Locks on things of one sort, held by one connection (PostgreSQL, "Advisory Locks").
@@ -32,6 +41,14 @@ class Locks:
         """Let a thing go. Raises DatabaseUnavailable."""
         await self._ask("SELECT pg_advisory_unlock(%s, hashtext(%s))", thing)
 
+    async def attend(self) -> None:
+        """Be counted among those who share these things. Raises DatabaseUnavailable."""
+        await self._rows("SELECT pg_advisory_lock_shared(%s, 0)", self._space)
+
+    async def others(self) -> dict[int, int]:
+        """Tell how much each of the others who attend holds. Raises DatabaseUnavailable."""
+        return dict(await self._rows(_OTHERS, self._space))
+
     async def check(self) -> None:
         """Find out whether the locks still hold. Raises DatabaseUnavailable."""
         try:
@@ -40,12 +57,15 @@ class Locks:
             raise DatabaseUnavailable from lost
 
     async def _ask(self, statement: Any, thing: UUID) -> bool:
+        rows = await self._rows(statement, self._space, thing.hex)
+        return bool(rows and rows[0][0])
+
+    async def _rows(self, statement: Any, *given: Any) -> list[Any]:
         try:
-            cursor = await self._connection.execute(statement, (self._space, thing.hex))
-            row = await cursor.fetchone()
+            cursor = await self._connection.execute(statement, given)
+            return await cursor.fetchall()
         except (psycopg.Error, OSError) as lost:
             raise DatabaseUnavailable from lost
-        return bool(row and row[0])
 
 
 @contextlib.asynccontextmanager

@@ -215,6 +215,7 @@ class MemberKind(StrEnum):
 
     USER = "user"
     API_KEY = "apiKey"
+    CLIENT = "client"
 
 
 @dataclass(frozen=True, slots=True)

@@ -389,13 +389,16 @@ async def add_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) 
     return result.first() is not None
 
 
-async def member_is_seen(tx: Tx, kind: MemberKind, member_id: UUID, seen: Reach) -> bool:
-    """Tell whether there is such a user or API key in an organisation of `seen`.
+_PROGRAMS = {MemberKind.API_KEY: "user_api_keys", MemberKind.CLIENT: "oauth_clients"}
 
-    The slice of users stands above this one, so its tables are known by name only.
+
+async def member_is_seen(tx: Tx, kind: MemberKind, member_id: UUID, seen: Reach) -> bool:
+    """Tell whether there is such a user, API key or OAuth client in an organisation of `seen`.
+
+    The slices of these stand above this one, so their tables are known by name only.
     """
-    if kind is MemberKind.API_KEY:
-        keys = table("user_api_keys", column("id"), column("organization_id"))
+    if kind is not MemberKind.USER:
+        keys = table(_PROGRAMS[kind], column("id"), column("organization_id"))
         query = select(keys.c.id).where(keys.c.id == member_id)
         if not seen.everywhere:
             query = query.where(keys.c.organization_id.in_(seen.organization_ids))

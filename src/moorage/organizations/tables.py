@@ -87,5 +87,5 @@ permission_group_members = Table(
     Column("kind", Text, primary_key=True),
     Column("member_id", Uuid, primary_key=True),
     Index("permission_group_members_member", "kind", "member_id"),
-    CheckConstraint("kind IN ('user', 'apiKey')", name="kind"),
+    CheckConstraint("kind IN ('user', 'apiKey', 'client')", name="kind"),
 )

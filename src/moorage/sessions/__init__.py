@@ -1,6 +1,7 @@
 """Who is connected, since when, and why the last connection ended."""
 
 from .model import (
+    Ending,
     Figures,
     KeptSession,
     Listener,
@@ -15,10 +16,13 @@ from .model import (
     TracedBatch,
     TracedPacket,
     WillAsked,
+    digest_of,
 )
 from .service import (
+    ENDINGS_CHANNEL,
     LISTENER_PATIENCE,
     MEASURE_CHANNEL,
+    PROGRAMS,
     WATCHES_CHANNEL,
     Traces,
     beat,
@@ -26,6 +30,7 @@ from .service import (
     claim,
     count_connected,
     due_wills,
+    forget_ended,
     keep,
     kept_of,
     list_listeners,
@@ -33,6 +38,7 @@ from .service import (
     living,
     measured,
     presence_of,
+    read_ending,
     record,
     release,
     shared_since,
@@ -44,9 +50,12 @@ from .service import (
 )
 
 __all__ = [
+    "ENDINGS_CHANNEL",
     "LISTENER_PATIENCE",
     "MEASURE_CHANNEL",
+    "PROGRAMS",
     "WATCHES_CHANNEL",
+    "Ending",
     "Figures",
     "KeptSession",
     "Listener",
@@ -66,7 +75,9 @@ __all__ = [
     "bury",
     "claim",
     "count_connected",
+    "digest_of",
     "due_wills",
+    "forget_ended",
     "keep",
     "kept_of",
     "list_listeners",
@@ -74,6 +85,7 @@ __all__ = [
     "living",
     "measured",
     "presence_of",
+    "read_ending",
     "record",
     "release",
     "shared_since",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,6 +97,7 @@ class Figures:
             was acknowledged.
         messages_in: PUBLISH packets taken in; what is sent again and known already is not counted.
         messages_out: PUBLISH packets sent, repeats among them.
+        queued: messages that wait for the client: not sent yet, or sent and not acknowledged.
     """
 
     round_trip_ms: float | None = None
@@ -103,6 +105,7 @@ class Figures:
     bytes_out: int | None = None
     messages_in: int | None = None
     messages_out: int | None = None
+    queued: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,28 +113,31 @@ class Measured:
     """Figures of an open connection.
 
     Attributes:
-        number: the device in the message path.
+        number: the device in the message path; of a program it says nothing.
         client_id: tells a device's connections apart.
         figures: those of the listener that says so; what it cannot know is None.
+        key_id: the API key of a program; None of a device.
     """
 
     number: int
     client_id: str
     figures: Figures
+    key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PresenceEvent:
-    """A connection of a device came, went or was heard of again.
+    """A connection of a device or a program came, went or was heard of again.
 
     Attributes:
-        number: the device in the message path.
+        number: the device in the message path; of a program it says nothing.
         connected: False when it went.
         client_id: tells a device's connections apart.
         cause: of the end: `client`, `keep-alive`, `lost`, `taken-over`, `revoked`, `protocol`,
-            `shutdown`, `listener-lost`.
+            `overload`, `shutdown`, `listener-lost`, `ended` by somebody.
         terms: of a connection that came, where they are known.
         figures: of one that went, where they are known.
+        key_id: the API key of a program; None of a device.
     """
 
     number: int
@@ -145,6 +151,7 @@ class PresenceEvent:
     cause: str = ""
     terms: Terms | None = None
     figures: Figures | None = None
+    key_id: UUID | None = None
 
 
 class TracedPacket(msgspec.Struct, frozen=True, array_like=True):
@@ -304,13 +311,17 @@ class Presence:
     """One connection of a device, the present or the last one of its client id.
 
     Attributes:
+        listener: name of the listener that it is, or was, at; None once that has ended.
         terms: fields of `Terms`; None where they are not known.
         figures: fields of `Figures`; None before anything was measured.
         measured_at: when they were.
     """
 
     device_id: UUID
+    device_name: str
+    application_id: UUID
     client_id: str
+    listener: str | None
     connected: bool
     connected_at: datetime
     last_contact_at: datetime
@@ -333,3 +344,62 @@ class PresenceFilter:
     organization_id: UUID | None = None
     device_id: UUID | None = None
     connected: bool | None = None
+    version: str | None = None
+    tls: bool | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that is connected with an API key.
+
+    Attributes:
+        id: of this connection.
+        organization_id: whose the key is; None for one of the whole installation.
+        listener: name of the listener that it is at; None if that is not known any more.
+        terms, figures, measured_at: as of a `Presence`.
+    """
+
+    id: UUID
+    key_id: UUID
+    key_name: str
+    organization_id: UUID | None
+    client_id: str
+    listener: str | None
+    connected_at: datetime
+    protocol: str
+    version: str
+    address: str
+    tls: bool
+    terms: Mapping[str, Any] | None
+    figures: Mapping[str, Any] | None
+    measured_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramFilter:
+    """What a list of programs is narrowed by; None means not."""
+
+    organization_id: UUID | None = None
+    key_id: UUID | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A connection that somebody has asked to end.
+
+    Attributes:
+        number: the device in the message path; 0 of a program.
+        key_id: the API key of a program; None of a device.
+        digest: of the client id, as `digest_of` makes it: a client id may be too long for a ring.
+    """
+
+    number: int
+    key_id: UUID | None
+    digest: str
+
+
+def digest_of(client_id: str) -> str:
+    """Give what stands for a client id where that would be too long."""
+    return hashlib.sha256(client_id.encode()).hexdigest()

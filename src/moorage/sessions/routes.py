@@ -18,11 +18,12 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable
 from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
 from moorage.kit.http import Asked, PageOut, Signed, Tx, may_fail
+from moorage.organizations import PermissionMissing
 
 from . import service
-from .errors import TooManyTraces
-from .model import Presence, PresenceFilter, Watch
-from .schemas import DevicePresenceOut, PacketOut, PresenceOut, packet_out
+from .errors import ConnectionUnknown, ProgramUnknown, TooManyTraces
+from .model import Presence, PresenceFilter, Program, ProgramFilter, Watch
+from .schemas import DevicePresenceOut, EndBody, PacketOut, PresenceOut, ProgramOut, packet_out
 
 router = APIRouter(prefix="/api/v1", tags=["presence"])
 LOOK_EVERY_S = 1.0
@@ -38,9 +39,13 @@ async def list_presence(
     application_id: Annotated[UUID | None, Query(alias="applicationId")] = None,
     organization_id: Annotated[UUID | None, Query(alias="organizationId")] = None,
     connected: bool | None = None,
+    version: Annotated[str | None, Query(max_length=20, description="Of MQTT: 5 or 3.1.1.")] = None,
+    tls: Annotated[bool | None, Query(description="Encrypted or not.")] = None,
+    q: Annotated[str | None, Query(max_length=200, description="Part of the device's name, "
+                                   "the client id or the address.")] = None,
 ) -> pages.Page[Presence]:  # fmt: skip
     """List the network connections of devices, present and past."""
-    wanted = PresenceFilter(application_id, organization_id, None, connected)
+    wanted = PresenceFilter(application_id, organization_id, None, connected, version, tls, q)
     return await service.list_presence(tx, caller, asked, wanted)
 
 
@@ -55,6 +60,38 @@ async def get_presence(device_id: UUID, tx: Tx, caller: Signed) -> DevicePresenc
         silent_since=device.silent_since,
         connections=[PresenceOut.model_validate(c) for c in connections],
     )
+
+
+@router.post("/devices/{device_id}/presence/end", status_code=204,
+             responses=may_fail(DeviceUnknown, PermissionMissing, ConnectionUnknown,
+                                FieldInvalid))  # fmt: skip
+async def end_connection(device_id: UUID, body: EndBody, tx: Tx, caller: Signed) -> None:
+    """End a connection of a device. It may come back: revoke its credential if it must not."""
+    await service.end_connection(tx, caller, device_id, body.client_id)
+
+
+# --- Programs ---------------------------------------------------------------
+
+
+@router.get("/programs", response_model=PageOut[ProgramOut],
+            responses=may_fail(CursorInvalid, FieldInvalid))  # fmt: skip
+async def list_programs(
+    tx: Tx, caller: Signed, asked: Asked,
+    organization_id: Annotated[UUID | None, Query(alias="organizationId")] = None,
+    key_id: Annotated[UUID | None, Query(alias="keyId")] = None,
+    q: Annotated[str | None, Query(max_length=200, description="Part of the key's name, "
+                                   "the client id or the address.")] = None,
+) -> pages.Page[Program]:  # fmt: skip
+    """List the programs that are connected now with the API keys you may see."""
+    wanted = ProgramFilter(organization_id, key_id, q)
+    return await service.list_programs(tx, caller, asked, wanted)
+
+
+@router.post("/programs/{program_id}/end", status_code=204,
+             responses=may_fail(ProgramUnknown, PermissionMissing))  # fmt: skip
+async def end_program(program_id: UUID, tx: Tx, caller: Signed) -> None:
+    """End the connection of a program. It may come back while its key holds."""
+    await service.end_program(tx, caller, program_id)
 
 
 # --- Packets ----------------------------------------------------------------

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
+
 from moorage.devices import Connectivity
-from moorage.kit.http import Instant, Out
+from moorage.kit.http import Body, Instant, Out
 
 from .model import TracedBatch, TracedPacket
 
@@ -41,7 +43,8 @@ class FiguresOut(Out):
 
     `roundTripMs` is the kernel's smoothed estimate (TCP_INFO) of how long the other end of the TCP
     connection, which may be a proxy, takes to acknowledge; not how long the device takes to answer.
-    Bytes are those of the TCP connection, messages PUBLISH packets, repeats among them.
+    Bytes are those of the TCP connection, messages PUBLISH packets, repeats among them. `queued` is
+    how many messages wait for the client, those among them that it has not acknowledged.
     """
 
     round_trip_ms: float | None = None
@@ -49,13 +52,17 @@ class FiguresOut(Out):
     bytes_out: int | None = None
     messages_in: int | None = None
     messages_out: int | None = None
+    queued: int | None = None
 
 
 class PresenceOut(Out):
-    """One connection of a device."""
+    """One connection of a device; `listener` is the name of where it is, or was."""
 
     device_id: UUID
+    device_name: str
+    application_id: UUID
     client_id: str
+    listener: str | None
     connected: bool
     connected_at: Instant
     last_contact_at: Instant
@@ -68,6 +75,34 @@ class PresenceOut(Out):
     terms: TermsOut | None
     figures: FiguresOut | None
     measured_at: Instant | None
+
+
+class ProgramOut(Out):
+    """A program that is connected with an API key.
+
+    `organizationId` is null where the key is one of the whole installation.
+    """
+
+    id: UUID
+    key_id: UUID
+    key_name: str
+    organization_id: UUID | None
+    client_id: str
+    listener: str | None
+    connected_at: Instant
+    protocol: str
+    version: str
+    address: str
+    tls: bool
+    terms: TermsOut | None
+    figures: FiguresOut | None
+    measured_at: Instant | None
+
+
+class EndBody(Body):
+    """Which of a device's connections is to end."""
+
+    client_id: str = Field(max_length=65_535, examples=["pump-1"])
 
 
 class DevicePresenceOut(Out):

@@ -13,6 +13,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -84,6 +85,26 @@ Index(
     "session_presence_gone",
     session_presence.c.disconnected_at,
     postgresql_where=~session_presence.c.connected,
+)
+
+# Programs that are connected. Of what has ended nothing is kept.
+session_programs = Table(
+    "session_programs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    # No foreign key: one that is removed ends its connections.
+    Column("key_id", Uuid, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("listener_id", Uuid, nullable=False),
+    Column("connected_at", DateTime(timezone=True), nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("tls", Boolean, nullable=False),
+    Column("terms", JSONB(none_as_null=True)),
+    Column("figures", JSONB(none_as_null=True)),
+    Column("measured_at", DateTime(timezone=True)),
+    UniqueConstraint("listener_id", "key_id", "client_id", name="session_programs_key"),
 )
 
 # Who traces a device's packets. A process that dies leaves its watch behind, which ends by itself.

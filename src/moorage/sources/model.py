@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -14,6 +15,8 @@ from moorage.devices import CalledBy, Naming
 MASKED = "***"
 # A source whose holder has been silent for so long is held by nobody.
 LOST_AFTER = timedelta(seconds=30)
+# Connections by which the messages of one broker in front are fetched.
+MOST_CONNECTIONS = 16
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
@@ -26,6 +29,10 @@ class BrokerKind(StrEnum):
     VERNEMQ = "vernemq"
     RABBITMQ = "rabbitmq"
     NATS = "nats"
+
+
+# Those that share a subscription among clients (`$share/...`); RabbitMQ and NATS do not.
+SHARING = frozenset((BrokerKind.MOSQUITTO, BrokerKind.GO_AUTH, BrokerKind.EMQX, BrokerKind.VERNEMQ))
 
 
 class Version(StrEnum):
@@ -54,8 +61,9 @@ class Subscription:
 
 
 # What devices send at a broker in front: the topics of the platform's own door, written out.
+UPLINK = Subscription("v1/devices/{device}/up/#")
 FRONT = (
-    Subscription("v1/devices/{device}/up/#"),
+    UPLINK,
     Subscription("v1/devices/{device}/twin/reported"),
     Subscription("v1/devices/{device}/op/+/result"),
 )
@@ -143,6 +151,7 @@ class Source:
         client_certificate: PEM of our certificate and its chain.
         secrets: the names of the secrets that are set: `password`, `clientKey`.
         inbox_id: the application where senders nobody knows wait; None refuses them.
+        connections: by how many its messages are fetched, each by any process that listens.
     """
 
     id: UUID
@@ -161,6 +170,7 @@ class Source:
     called_by: CalledBy
     identifier_kind: str
     inbox_id: UUID | None
+    connections: int
     secrets: tuple[str, ...]
     paused: bool
     health: Health
@@ -199,12 +209,20 @@ class NewSource:
     inbox_id: UUID | None = None
     broker_id: UUID | None = None
     front: BrokerKind | None = None
+    connections: int = 1
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Share(NamedTuple):
+    """One of the connections of a source; number 0 is the one that most have alone."""
+
+    source_id: UUID
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerSession:
-    """What the broker keeps for us, as far as we know.
+    """What the broker keeps for us on one connection, as far as we know.
 
     Attributes:
         number: tells this session's packet identifiers from those of others; 0 for none yet.

@@ -10,7 +10,15 @@ from pydantic import Field, Strict
 from moorage.devices import CalledBy
 from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
 
-from .model import BrokerKind, NewSource, Outcome, State, Subscription, Version
+from .model import (
+    MOST_CONNECTIONS,
+    BrokerKind,
+    NewSource,
+    Outcome,
+    State,
+    Subscription,
+    Version,
+)
 
 Text = Annotated[str, Storable]
 Secret = Annotated[Text, Field(min_length=1, max_length=20_000)]
@@ -32,6 +40,15 @@ UserName = Annotated[Text, Field(max_length=200)]
 KeepAlive = Annotated[int, Field(ge=5, le=3_600, description="In seconds.")]
 IdentifierKind = Annotated[
     Text, Field(max_length=50, description="Such as `devEui`; only with `calledBy: identifier`.")
+]
+Connections = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MOST_CONNECTIONS,
+        description="By how many connections messages are fetched, through a shared subscription; "
+        "more than one from a Mosquitto, EMQX or VerneMQ in front.",
+    ),
 ]
 CALLED_BY = "What of a device its name in topics or payloads is."
 INBOX = "The application where senders nobody knows wait; null refuses them."
@@ -115,6 +132,7 @@ class SourcePatch(Body):
     called_by: Annotated[CalledBy, Strict(False), Field(description=CALLED_BY)] = CalledBy.ID
     identifier_kind: IdentifierKind = ""
     inbox_id: Annotated[Id | None, Field(description=INBOX)] = None
+    connections: Connections = 1
     secrets: dict[str, Secret | None] = {}
 
     def to_changes(self) -> dict[str, Any]:
@@ -175,6 +193,7 @@ class SourceOut(Stamped):
     called_by: CalledBy
     identifier_kind: str
     inbox_id: UUID | None
+    connections: int
     secrets: list[str]
     paused: bool
     health: HealthOut

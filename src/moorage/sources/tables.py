@@ -45,6 +45,7 @@ sources = Table(
     Column("identifier_kind", Text, nullable=False),
     # Not tied to the organisation: the application may move to another one, the source may not.
     Column("inbox_id", ForeignKey("groups.id", ondelete="SET NULL"), index=True),
+    Column("connections", Integer, nullable=False),
     # The names stay readable; the values are one sealed JSON object.
     Column("secret_names", ARRAY(Text), nullable=False),
     Column("sealed_secrets", LargeBinary),
@@ -67,11 +68,13 @@ source_devices = Table(
 )
 Index("source_devices_of_device", source_devices.c.device)
 
-# What the holder of a source writes: beside the source, so that neither changes the other's ETag.
+# What the holder of a connection writes: beside the source, so that neither changes the other's
+# ETag.
 source_states = Table(
     "source_states",
     metadata,
     Column("source_id", ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("connection", Integer, primary_key=True),
     Column("state", Text, nullable=False),
     Column("since", DateTime(timezone=True), nullable=False),
     Column("connected_at", DateTime(timezone=True)),

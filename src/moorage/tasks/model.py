@@ -74,7 +74,10 @@ class DoneRow:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Work under way or done; `checkpoint` is where it goes on after an interruption."""
+    """Work under way or done; `checkpoint` is where it goes on after an interruption.
+
+    `authorization_id` is by what an OAuth client asked for it, if one did.
+    """
 
     id: UUID
     kind: str
@@ -92,6 +95,7 @@ class Task:
     code: str | None
     problem: str | None
     runner: UUID | None
+    authorization_id: UUID | None
     finished_at: datetime | None
     created_at: datetime
     updated_at: datetime

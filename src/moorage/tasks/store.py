@@ -35,6 +35,7 @@ def _task(row: Any) -> Task:
 async def add(tx: Tx, new: NewTask) -> Task:
     """Insert one that waits."""
     values = asdict(new) | {"state": TaskState.WAITING.value, "done": 0, "checkpoint": {}}
+    values["authorization_id"] = tx.caller.authorization_id
     statement = insert(tasks).values(id=uuid7(), **values, **tx.stamp()).returning(tasks)
     made = (await tx.execute(statement)).one()
     await tx.execute("SELECT pg_notify(:channel, '')", {"channel": TASKS_CHANNEL})

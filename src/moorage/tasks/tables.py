@@ -40,6 +40,8 @@ tasks = Table(
     # Whoever works on it, and until when it is theirs without a word.
     Column("runner", Uuid),
     Column("lease_until", DateTime(timezone=True)),
+    # By which an OAuth client asked for it, so that it does no more than that client may.
+    Column("authorization_id", Uuid),
     Column("finished_at", DateTime(timezone=True)),
     *stamps(),
     ForeignKeyConstraint(

@@ -266,7 +266,7 @@ class PersonNeeded(MoorageError):
 
     kind = Kind.FORBIDDEN
     code = "users.person_needed"
-    message = "An API key cannot do this; sign in as a person."
+    message = "A program cannot do this; sign in as a person."
 
 
 class PreferencesTooLarge(MoorageError):

@@ -143,6 +143,12 @@ class SessionEnded(Fact):
     personal = PERSONAL
 
 
+class SigningKeyMade(Fact):
+    """A new key was made that will sign access tokens."""
+
+    name = "users.signing_key_made"
+
+
 class ApiKeyIssued(Fact):
     """An API key was made."""
 

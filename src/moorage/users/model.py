@@ -17,6 +17,11 @@ CONSOLE_ABSOLUTE = timedelta(days=7)
 REFRESH_IDLE = timedelta(days=14)
 REFRESH_ABSOLUTE = timedelta(days=30)
 ACCESS_TOKEN = timedelta(minutes=15)
+# A key signs access tokens when every process has had time to read it, for so long, and what it
+# signed is checked until that has surely ended.
+SIGNING_KEY_KNOWN = timedelta(minutes=1)
+SIGNING_KEY_SIGNS = timedelta(days=30)
+SIGNING_KEY_LAST = timedelta(hours=2)
 SIGN_IN_LINK = timedelta(minutes=15)
 INVITATION = timedelta(days=7)
 CHALLENGE = timedelta(minutes=5)
@@ -192,6 +197,16 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs access tokens: its private half sealed, its public one as JWK (RFC 7517)."""
+
+    id: UUID
+    sealed: bytes
+    public: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """What an API client holds; the refresh token works once."""
 
@@ -358,7 +373,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a person or an API key may do with a thing, by which paths and until when.
+    """What a person or a program may do with a thing, by which paths and until when.
 
     `until` None is without an end.
     """

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 from uuid import UUID
 
+from moorage.kit.caller import Caller
+from moorage.kit.db import Tx
+
 from .model import Known, User
+
+
+class Delegates(Protocol):
+    """Who recognises the tokens that programs hold, as themselves or in somebody's name."""
+
+    async def __call__(self, tx: Tx, claims: Mapping[str, Any], origin: str | None) -> Caller:
+        """Recognise who shows a token that was signed here and has a `client_id`.
+
+        Raises:
+            CredentialsWrong.
+        """
+        ...
 
 
 class Outside(Protocol):

@@ -206,6 +206,8 @@ user_signing_keys = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+    # For whoever checks what it signed, other processes of the platform among them.
+    Column("public", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 

@@ -379,6 +379,24 @@ async def test_silence_beyond_the_keep_alive_ends_the_connection(
     assert house.host.refusals == []
 
 
+async def test_who_may_be_silent_for_ever_is_looked_after_by_the_kernel(house: House) -> None:
+    house.host.add_device("other")
+    silent = await house.connect("dev", keep_alive_s=0)
+    pings = await house.connect("other", keep_alive_s=60)
+
+    def is_probed(client: RawClient) -> bool:
+        """Tell whether the server's side of a connection has the timer of keep-alives (02)."""
+        here = client.writer.get_extra_info("sockname")[1]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            cells = line.split()
+            if int(cells[2].rpartition(":")[2], 16) == here:
+                return cells[5].startswith("02")
+        return False
+
+    await until(lambda: is_probed(silent))
+    assert not is_probed(pings), "its own keep-alive ends it"
+
+
 async def test_who_does_not_connect_is_closed(house: House) -> None:
     async with a_house(limits=Limits(connect_timeout_s=0.2)) as quick:
         reader, writer = await asyncio.open_connection("127.0.0.1", quick.door.ports[0])

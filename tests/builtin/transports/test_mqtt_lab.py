@@ -636,6 +636,35 @@ def test_mosquittos_tools_publish_and_subscribe(lab: Lab, version: str) -> None:
     assert sorted(done.stdout.split("\n")) == ["", "0 1 0", "1 1 1", "2 1 2"]
 
 
+@pytest.mark.parametrize("version", ["311", "5"])
+def test_paho_in_c_publishes_and_subscribes(lab: Lab, version: str) -> None:
+    connections = {
+        "tcp": f"tcp://127.0.0.1:{lab.port}",
+        "ws": f"ws://127.0.0.1:{lab.websocket_port}/mqtt",
+    }
+    for scheme, url in connections.items():
+        common = ["-c", url, "-V", version]
+        topic = f"c/{scheme}/{version}"
+
+        def publish(qos: str, *more: str, common: list[str] = common, topic: str = topic) -> None:
+            command = ["paho_c_pub", *common, "-i", "c-pub", "-q", qos, "-t", f"{topic}/{qos}"]
+            subprocess.run([*command, "-m", f"qos {qos}", *more], check=True, timeout=20)
+
+        publish("1", "-r")
+        command = ["paho_c_sub", *common, "-i", "c-sub", "-q", "2", "-t", f"{topic}/+"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hearing:
+            try:
+                # What is retained says that it subscribes by now. It tells much besides.
+                lines = iter(hearing.stdout or ())
+                assert any("qos 1" in line for line in lines)
+                publish("0")
+                assert any("qos 0" in line for line in lines)
+                publish("2")
+                assert any("qos 2" in line for line in lines)
+            finally:
+                hearing.kill()
+
+
 def test_how_the_listener_is_is_told_again_and_again(lab: Lab) -> None:
     words = ["-p", str(lab.port), "-t", "$SYS/broker/uptime", "-C", "2", "-W", "30"]
     answer = subprocess.run(["mosquitto_sub", *words], capture_output=True, text=True, check=True)

@@ -200,7 +200,7 @@ async def test_an_open_connection_is_measured(house: House) -> None:
         client.send()
         await client.event(Acknowledged)
     number = house.host.senders["dev"].number
-    (measured,) = house.host.measure([number, 99])
+    (measured,) = house.host.measure([number, 99], False)
     assert (measured.number, measured.client_id) == (number, "c1")
     figures = measured.figures
     assert (figures.messages_in, figures.messages_out) == (3, 0)
@@ -212,7 +212,7 @@ async def test_an_open_connection_is_measured(house: House) -> None:
     await until(lambda: not house.host.presences[-1].connected)
     assert house.host.presences[-1].figures is not None
     assert house.host.presences[-1].figures.messages_in == 3
-    assert not house.host.measure([number])
+    assert not house.host.measure([number], False)
 
 
 async def test_what_was_agreed_on_is_told_with_the_connection(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ export function BrokerForm({ broker, onClose, onMade }: Props) {
       name: broker?.name ?? '',
       kind: broker?.kind ?? ('mosquitto' as Broker['kind']),
       certified: broker?.certified ?? false,
-      url: broker?.url ?? 'tls://',
+      url: broker?.url ?? '',
     },
     validate: { name: (v) => (v.trim() ? null : t('forms.nameMissing')) },
   })
@@ -44,10 +44,11 @@ export function BrokerForm({ broker, onClose, onMade }: Props) {
   ]
   const owner = values.organizationId || (owners.length === 1 ? (owners[0]?.value ?? '') : '')
   const isNats = values.kind === 'nats'
+  const isWatched = isNats || values.kind === 'rabbitmq'
   const save = useMutation({
     mutationFn: async () => {
       const { name, certified } = values
-      const url = isNats ? { url: values.url.trim() } : {}
+      const url = isWatched ? { url: values.url.trim() || null } : {}
       if (broker) return void (await changeBroker(broker.id, broker.etag, { name, certified, ...url }))
       const made = await makeBroker({
         organizationId: owner === EVERYBODY ? null : owner,
@@ -88,11 +89,12 @@ export function BrokerForm({ broker, onClose, onMade }: Props) {
       {!broker && (
         <Select label={t('fields.kind')} allowDeselect={false} data={KINDS} {...form.getInputProps('kind')} />
       )}
-      {isNats && (
+      {isWatched && (
         <TextInput
           label={t('sources.url')}
-          description={t('brokers.natsHelp')}
-          withAsterisk
+          description={isNats ? t('brokers.natsHelp') : t('brokers.managementHelp')}
+          placeholder={isNats ? 'tls://' : 'https://'}
+          withAsterisk={isNats}
           {...form.getInputProps('url')}
         />
       )}

@@ -134,7 +134,7 @@ export function BrokerPage() {
       )}
       {shown && <Shown shown={shown} onClose={() => setShown(null)} />}
       {open === 'edit' && broker && <BrokerForm broker={broker} onClose={() => setOpen(null)} />}
-      {open === 'connect' && <ConnectForm brokerId={id} onClose={() => setOpen(null)} />}
+      {open === 'connect' && broker && <ConnectForm broker={broker} onClose={() => setOpen(null)} />}
       {open === 'remove' && broker && (
         <Confirm
           title={t('brokers.remove')}

@@ -1,27 +1,30 @@
-import { PasswordInput, Textarea, TextInput } from '@mantine/core'
+import { NumberInput, PasswordInput, Textarea, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
+import type { Broker } from '@/api/types'
 import { isEncrypted } from '@/features/sources/words'
 import { FormModal } from '@/parts/FormModal'
 import { showProblems } from '@/parts/form'
 import { connectBroker } from './queries'
+import { SHARING } from './words'
 
 /** Say how the platform reaches a broker, so that it fetches messages and sends commands. */
-export function ConnectForm({ brokerId, onClose }: { brokerId: string; onClose: () => void }) {
+export function ConnectForm({ broker, onClose }: { broker: Broker; onClose: () => void }) {
   const { t } = useTranslation()
   const client = useQueryClient()
   const form = useForm({
-    initialValues: { url: 'mqtts://', userName: 'moorage', password: '', authority: '' },
+    initialValues: { url: 'mqtts://', userName: 'moorage', password: '', authority: '', connections: 1 },
   })
-  const { url, userName, password, authority } = form.values
+  const { url, userName, password, authority, connections } = form.values
   const encrypted = isEncrypted(url)
   const save = useMutation({
     mutationFn: () =>
-      connectBroker(brokerId, {
+      connectBroker(broker.id, {
         url: url.trim(),
         userName,
         authority: (encrypted && authority) || null,
+        connections,
         secrets: password ? { password } : {},
       }),
     onError: (failure) => showProblems(form, failure),
@@ -54,6 +57,16 @@ export function ConnectForm({ brokerId, onClose }: { brokerId: string; onClose: 
         {...form.getInputProps('password')}
         error={form.errors['secrets.password']}
       />
+      {SHARING.includes(broker.kind) && (
+        <NumberInput
+          label={t('brokers.connections')}
+          description={t('brokers.connectionsHelp')}
+          min={1}
+          max={16}
+          allowDecimal={false}
+          {...form.getInputProps('connections')}
+        />
+      )}
       {encrypted && (
         <Textarea
           label={t('sources.authority')}

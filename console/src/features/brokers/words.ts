@@ -26,4 +26,7 @@ export const KINDS: { value: Broker['kind']; label: string }[] = [
   { value: 'nats', label: 'NATS' },
 ]
 
+/** Those that share a subscription among several connections. */
+export const SHARING: Broker['kind'][] = ['mosquitto', 'mosquitto-go-auth', 'emqx', 'vernemq']
+
 export const kindOf = (broker: Broker) => KINDS.find((one) => one.value === broker.kind)?.label ?? broker.kind

@@ -69,6 +69,7 @@ export function Connection({ connection }: { connection: Presence }) {
         typeof roundTripMs === 'number' ? `${format.number(roundTripMs, roundTripMs < 10 ? 1 : 0)} ms` : null,
       ],
       [t('devices.messagesInOut'), counted((n) => format.number(n), figures.messagesIn, figures.messagesOut)],
+      [t('connections.queued'), typeof figures.queued === 'number' ? format.number(figures.queued) : null],
       [t('devices.bytesInOut'), counted(format.bytes, figures.bytesIn, figures.bytesOut)],
     )
   }

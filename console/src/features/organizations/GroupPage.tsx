@@ -163,7 +163,7 @@ function Members({ id, may }: { id: string; may: boolean }) {
               <Table.Td>
                 <Text>{name}</Text>
                 <Text fz="sm" c="dimmed">
-                  {member.kind === 'apiKey' ? t('permissions.apiKey') : (person?.email ?? '')}
+                  {member.kind === 'user' ? (person?.email ?? '') : t(`callerKind.${member.kind}`)}
                 </Text>
               </Table.Td>
               <Table.Td w={48}>

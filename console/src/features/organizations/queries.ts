@@ -2,6 +2,7 @@ import { queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
 import type {
   DeviceAuthorityBody,
+  Member,
   OrganizationBody,
   OrganizationPatch,
   PermissionGroupBody,
@@ -129,7 +130,7 @@ export const addMember = (id: string, userId: string) =>
     }),
   )
 
-export const removeMember = (id: string, kind: 'user' | 'apiKey', memberId: string) =>
+export const removeMember = (id: string, kind: Member['kind'], memberId: string) =>
   ok(
     api.DELETE('/api/v1/permissions/{group_id}/members/{kind}/{member_id}', {
       params: { path: { group_id: id, kind, member_id: memberId } },

@@ -15,6 +15,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { User } from '@/api/types'
 import { useSession } from '@/features/auth/session'
+import { MyPrograms } from '@/features/oauth/MyPrograms'
 import type { Language } from '@/i18n'
 import { FormFailure } from '@/parts/Failure'
 import { changes, showProblems } from '@/parts/form'
@@ -45,6 +46,7 @@ export function Settings() {
           <Password />
           {me.user && <SecondFactor />}
           <MySessions />
+          <MyPrograms />
         </Stack>
       </SimpleGrid>
     </Page>

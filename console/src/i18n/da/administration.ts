@@ -81,7 +81,6 @@ export const administration = {
   permissions: {
     addMember: 'Tilføj et medlem',
     addNew: 'Tilføj selv nye applikationer',
-    apiKey: 'API-nøgle',
     edit: 'Rediger rettighedsgruppen',
     empty: 'En gruppe giver sine medlemmer roller i en organisation eller i nogle af dens applikationer.',
     emptyTitle: 'Ingen rettighedsgrupper endnu',
@@ -352,6 +351,7 @@ export const administration = {
   access: {
     always: 'Uden udløb',
     apiKey: 'API-nøgle',
+    client: 'Program',
     by: 'Gennem',
     empty: 'Ingen har denne rettighed her.',
     emptyTitle: 'Ingen',
@@ -463,6 +463,7 @@ export const administration = {
   callerKind: {
     person: 'person',
     apiKey: 'API-nøgle',
+    client: 'program',
     device: 'enhed',
     system: 'platformen selv',
   },
@@ -516,7 +517,20 @@ export const administration = {
       removed: 'Brugerkatalog fjernet',
       tested: 'Brugerkatalog afprøvet',
     },
+    oauth: {
+      access_allowed: 'Program fik adgang',
+      access_denied: 'Program fik ikke adgang',
+      access_ended: 'Programs adgang ophørt',
+      client_changed: 'Program ændret',
+      client_made: 'Program oprettet',
+      client_removed: 'Program fjernet',
+      client_signed_in: 'Program logget ind som sig selv',
+      registration_token_made: 'Registreringsnøgle lavet',
+      registration_token_removed: 'Registreringsnøgle fjernet',
+      secret_rotated: 'Program fik en ny hemmelighed',
+    },
     users: {
+      signing_key_made: 'Ny nøgle underskriver adgangsnøgler',
       api_key_changed: 'API-nøgle ændret',
       api_key_issued: 'API-nøgle lavet',
       api_key_revoked: 'API-nøgle trukket tilbage',
@@ -548,6 +562,8 @@ export const administration = {
       application_removed: 'Applikation fjernet',
     },
     sessions: {
+      connection_ended: 'Enheds forbindelse afsluttet',
+      program_ended: 'Programs forbindelse afsluttet',
       device_traced: 'Enhedens pakker sporet',
     },
     devices: {

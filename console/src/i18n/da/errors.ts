@@ -23,6 +23,16 @@ export const errors = {
       idempotency_key_reused: 'Dette er sendt før med andet indhold. Genindlæs siden, og prøv igen.',
       request_underway: 'Det samme er allerede i gang. Vent et øjeblik.',
     },
+    oauth: {
+      authorization_unknown: 'Denne adgang er allerede ophørt.',
+      client_name_taken: 'Et andet program har dette navn.',
+      client_unknown: 'Der er ikke et sådant program, som du må se.',
+      device_code_unknown: 'Ingen enhed venter med denne kode. Den gælder i ti minutter og virker én gang.',
+      registration_token_unknown: 'Der er ingen sådan registreringsnøgle, som du må se.',
+      request_invalid:
+        'Programmet, der sendte dig hertil, spørger på en måde, der ikke kan besvares. Gå tilbage til det, og sig det til den, der laver det.',
+      secret_not_kept: 'Dette program holder ikke på en hemmelighed.',
+    },
     users: {
       mail_off: 'Denne installation sender ingen mail. Bed en brugeradministrator om et login-link.',
       passkey_refused:
@@ -85,6 +95,8 @@ export const errors = {
     },
     authority_unknown: 'Installationen har ingen myndighed, som enheder skulle stole på.',
     sessions: {
+      connection_unknown: 'Enheden er ikke forbundet med dette klient-id, eller ikke længere.',
+      program_unknown: 'Dette program er ikke forbundet længere.',
       too_many_traces: 'Du sporer allerede {{limit}} enheder. Afslut en af sporingerne først.',
     },
     devices: {

@@ -4,7 +4,16 @@ import { common } from './common'
 import { errors } from './errors'
 import { flow } from './flow'
 import { frame } from './frame'
+import { programs } from './programs'
 import { things } from './things'
 
 /** The Danish catalogue. */
-export const da: Catalogue = { ...common, ...frame, ...things, ...flow, ...administration, ...errors }
+export const da: Catalogue = {
+  ...common,
+  ...frame,
+  ...things,
+  ...flow,
+  ...administration,
+  ...programs,
+  ...errors,
+}

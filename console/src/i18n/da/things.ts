@@ -72,7 +72,7 @@ export const things = {
     edit: 'Ret, hvad der er tilladt',
     topic: 'Emne',
     topicHelp:
-      'Et MQTT-filter, der ikke begynder med v1/ eller $. Pladser står for det, enheden er: {{places}}.',
+      'Et MQTT-filter, der ikke begynder med v1/ eller $. Pladser står for det, enheden er: {{places}}. Med et niveau {operationId} kommer dens operationer der, eller den svarer på dem.',
     topicMissing: 'Angiv et emne.',
     allows: 'Tillader',
     publish: 'Sende',
@@ -251,6 +251,7 @@ export const things = {
     overload: 'der blev sendt mere, end der kunne tages imod',
     shutdown: 'serveren stoppede',
     'listener-lost': 'serveren sluttede uventet',
+    ended: 'nogen afsluttede den',
   },
   photo: {
     alt: 'Foto af {{name}}',

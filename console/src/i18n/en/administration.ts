@@ -81,7 +81,6 @@ export const administration = {
   permissions: {
     addMember: 'Add a member',
     addNew: 'Add new applications by themselves',
-    apiKey: 'API key',
     edit: 'Edit the permission group',
     empty: 'A group gives its members roles in an organization, or in some of its applications.',
     emptyTitle: 'No permission groups yet',
@@ -352,6 +351,7 @@ export const administration = {
   access: {
     always: 'No end',
     apiKey: 'API key',
+    client: 'Program',
     by: 'By',
     empty: 'Nobody holds this here.',
     emptyTitle: 'Nobody',
@@ -462,6 +462,7 @@ export const administration = {
   callerKind: {
     person: 'person',
     apiKey: 'API key',
+    client: 'program',
     device: 'device',
     system: 'the platform itself',
   },
@@ -515,7 +516,20 @@ export const administration = {
       removed: 'User store removed',
       tested: 'User store tried out',
     },
+    oauth: {
+      access_allowed: 'Program allowed access',
+      access_denied: 'Program refused access',
+      access_ended: "Program's access ended",
+      client_changed: 'Program changed',
+      client_made: 'Program made',
+      client_removed: 'Program removed',
+      client_signed_in: 'Program signed in as itself',
+      registration_token_made: 'Registration token made',
+      registration_token_removed: 'Registration token removed',
+      secret_rotated: 'Program got a new secret',
+    },
     users: {
+      signing_key_made: 'New key signs access tokens',
       api_key_changed: 'API key changed',
       api_key_issued: 'API key made',
       api_key_revoked: 'API key revoked',
@@ -547,6 +561,8 @@ export const administration = {
       application_removed: 'Application removed',
     },
     sessions: {
+      connection_ended: 'Connection of a device ended',
+      program_ended: 'Connection of a program ended',
       device_traced: 'Packets of a device traced',
     },
     devices: {

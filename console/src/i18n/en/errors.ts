@@ -23,6 +23,16 @@ export const errors = {
       idempotency_key_reused: 'This was sent before with other contents. Reload the page and try again.',
       request_underway: 'The same is being done already. Wait a moment.',
     },
+    oauth: {
+      authorization_unknown: 'This access has ended already.',
+      client_name_taken: 'Another program has this name.',
+      client_unknown: 'There is no such program that you may see.',
+      device_code_unknown: 'No device waits with this code. It holds ten minutes and works once.',
+      registration_token_unknown: 'There is no such registration token that you may see.',
+      request_invalid:
+        'The program that sent you here asks in a way that cannot be answered. Go back to it, and tell whoever makes it.',
+      secret_not_kept: 'This program keeps no secret.',
+    },
     users: {
       mail_off: 'This installation sends no mail. Ask a user administrator for a sign-in link.',
       passkey_refused:
@@ -84,6 +94,8 @@ export const errors = {
     },
     authority_unknown: 'This installation has no authority that devices would have to trust.',
     sessions: {
+      connection_unknown: 'The device is not connected by this client id, or not any more.',
+      program_unknown: 'This program is not connected any more.',
       too_many_traces: 'You trace {{limit}} devices already. End one of these traces first.',
     },
     devices: {

@@ -72,7 +72,7 @@ export const things = {
     edit: 'Change what is allowed',
     topic: 'Topic',
     topicHelp:
-      'An MQTT filter that does not begin with v1/ or $. Places stand for what the device is: {{places}}.',
+      'An MQTT filter that does not begin with v1/ or $. Places stand for what the device is: {{places}}. With a level {operationId} its commands come there, or it answers them.',
     topicMissing: 'Say which topic.',
     allows: 'Allows',
     publish: 'Publish',
@@ -249,6 +249,7 @@ export const things = {
     overload: 'more was sent than could be taken',
     shutdown: 'the server stopped',
     'listener-lost': 'the server ended unexpectedly',
+    ended: 'somebody ended it',
   },
   photo: {
     alt: 'Photo of {{name}}',

@@ -50,6 +50,8 @@ def join_query(
             cannot be worked out over columns.
     """
     builtin = own(compiler)
+    if sources[0] is sources[1]:
+        raise Refused("it joins a stream with itself, event by event")
     if volatile(join.on):
         raise Refused("its condition asks for a time or a table")
     for attribute in query.select.attributes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import AppInvalid
 from ..events import Event, StateEvent
-from ..join import JoinSide, NoWindow
+from ..join import JoinSide, NoWindow, by_event
 from ..language import syntax as s
 from ..matching import Match, compile_match
 from ..named_window import NamedWindow
@@ -74,6 +74,14 @@ class Joins(Inputs):
                     ends[at].find_other = self._finder(
                         join, scope, other, sources[other], chains[other]
                     )
+            if sources[0] is sources[1] and isinstance(sources[0], Stream):
+                self._subscribe(
+                    sources[0],
+                    by_event([chain([*c[0], ends[at]]).process for at, c in enumerate(chains)]),
+                )
+                for _operators, window in chains:
+                    self._start_window(window)
+                return
             for at in (0, 1):
                 source, (operators, window) = sources[at], chains[at]
                 if isinstance(source, Stream | NamedWindow):

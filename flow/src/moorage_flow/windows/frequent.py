@@ -20,7 +20,7 @@ from .setting import Setting, WindowOperator, attribute, constant
 
 
 def _key(setting: Setting, call: Call, arguments: list[Compiled], start: int) -> Getter:
-    chosen = [attribute(call, arguments, at) for at in range(start, len(arguments))]
+    chosen = [attribute(call, arguments, at, Type.STRING) for at in range(start, len(arguments))]
     if chosen:
         return lambda e: "".join(text(c.get(e), c.type) for c in chosen)
     types = [a.type for a in setting.compiler.scope.frames[0].attributes]

@@ -7,7 +7,7 @@ from ..events import CURRENT, EXPIRED, TIMER, Chunk, Event
 from ..expressions import Compiled
 from ..javahash import hash_order
 from ..language.syntax import Call, Type
-from .setting import Setting, WindowOperator, attribute, duration, expect_count
+from .setting import Setting, WindowOperator, attribute, constant, expect_count
 
 
 class Session:
@@ -44,9 +44,9 @@ class SessionWindow(WindowOperator):
 
     def __init__(self, setting: Setting, call: Call, arguments: list[Compiled]) -> None:
         expect_count(call, arguments, 1, 3)
-        self._gap = duration(call, arguments, 0)
+        self._gap: int = constant(call, arguments, 0, Type.LONG)
         self._key = attribute(call, arguments, 1, Type.STRING).get if len(arguments) > 1 else None
-        self._latency = duration(call, arguments, 2) if len(arguments) > 2 else 0
+        self._latency: int = constant(call, arguments, 2, Type.LONG) if len(arguments) > 2 else 0
         if self._latency and self._latency > self._gap:
             raise AppInvalid("the latency of a session is not greater than its gap", call.place)
         super().__init__(setting, Sessions)

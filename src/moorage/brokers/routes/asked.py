@@ -204,6 +204,8 @@ def _vernemq_subscribe(
 # --- RabbitMQ -------------------------------------------------------------
 
 _ALLOW, _DENY = Answer(200, b"allow", (_TEXT,)), Answer(200, b"deny", (_TEXT,))
+# With the tag that the management asks for before it tells of connections and ends them.
+_ADMINISTRATOR = Answer(200, b"allow administrator", (_TEXT,))
 _EXCHANGE = "amq.topic"
 # The queue of a session, by its client id and the QoS of what it takes.
 _QUEUE = re.compile(r"mqtt-subscription-(.+)qos[01]")
@@ -215,6 +217,8 @@ def _rabbitmq(allowed: bool) -> Answer:
 
 async def _rabbitmq_user(guard: Guard, broker: Registered, question: Question) -> Answer:
     guest = await guard.sign_in(broker, question.said("client_id", ""))
+    if guest is not None and guest.sender is None:
+        return _ADMINISTRATOR
     return _rabbitmq(guest is not None)
 
 

@@ -116,7 +116,10 @@ async def rotate_broker_token(
 @router.get("/{broker_id}/files", response_model=FilesOut,
             responses=may_fail(*_MANAGED, FilesUnfit))  # fmt: skip
 async def get_broker_files(broker_id: UUID, tx: Tx, caller: Signed, response: Response) -> FilesOut:
-    """Give the password file and the file of rights of a Mosquitto; passwords are hashed."""
+    """Give the password file, the file of rights and the authorities of a Mosquitto.
+
+    Passwords are hashed; authorities are those of the organization's device certificates.
+    """
     response.headers["Cache-Control"] = "no-store"
     files = await service.files_of(tx, caller, broker_id)
     return FilesOut(files=[PieceOut.model_validate(one) for one in files])

@@ -6,6 +6,7 @@ from .files import files_of
 from .guard import ITSELF, Guard, Guest, SigningIn, absolute, owns_client_id, relative
 from .registry import Registry
 from .setup import pieces
+from .watching import Watches
 
 __all__ = [
     "ITSELF",
@@ -14,6 +15,7 @@ __all__ = [
     "Guest",
     "Registry",
     "SigningIn",
+    "Watches",
     "absolute",
     "add",
     "change",

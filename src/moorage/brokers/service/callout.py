@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import nats
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from moorage import devices, ingest
@@ -29,16 +26,13 @@ from .. import store
 from ..model import Callout
 from . import signing
 from .guard import Guard, Guest, SigningIn
+from .nats import ACCOUNT, ASKED, connected
 
 log = structlog.get_logger()
 
 SUBJECT = "$SYS.REQ.USER.AUTH"
-# The user that asks are sent to; and the account where devices live.
-ASKED, ACCOUNT = "moorage-callout", "DEVICES"
 # All processes share the questions.
 _GROUP = "moorage"
-_PORT = 4222
-CONNECT_TIMEOUT_S = 10.0
 LONGEST_PAUSE_S = 30.0
 LOOK_EVERY_S = 5.0
 # What MQTT at QoS 1 takes of a client itself.
@@ -120,36 +114,10 @@ class Callouts:
             await asyncio.sleep(random.uniform(most / 2, most))  # noqa: S311
 
     async def _connection(self, callout: Callout, token: str, answering: _Answering) -> None:
-        parts = urlsplit(callout.url)
-        host, port = parts.hostname or "", parts.port or _PORT
-        address = (await self._network.resolve(host, port))[0]
-        closed = asyncio.Event()
-
-        async def at_end(*_lost: Any) -> None:
-            closed.set()
-
-        tls = ssl.create_default_context() if parts.scheme == "tls" else None
-        # The address that was checked, and no other one that the server tells of.
-        where = f"[{address}]" if ":" in address else address
-        client: Client = await nats.connect(
-            f"{parts.scheme}://{where}:{port}",
-            user=ASKED,
-            password=token,
-            name="moorage",
-            tls=tls,
-            tls_hostname=host if tls else None,
-            allow_reconnect=False,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            closed_cb=at_end,
-            disconnected_cb=at_end,
-            error_cb=at_end,
-        )
-        try:
+        async with connected(self._network, callout.url, ASKED, token) as (client, closed):
             await client.subscribe(SUBJECT, queue=_GROUP, cb=answering.asked)
             log.info("callout_connected", broker_id=callout.broker.id)
             await closed.wait()
-        finally:
-            await client.close()
 
 
 class _Answering:

@@ -30,6 +30,7 @@ MOST_BROKERS = 100
 PREFIX = "mbk_"
 # What speaks no MQTT 5, in any version or in those that are about.
 _ONLY_311 = (BrokerKind.NATS, BrokerKind.RABBITMQ)
+_SCHEMES = {BrokerKind.NATS: ("nats", "tls"), BrokerKind.RABBITMQ: ("https", "http")}
 _UNTOLD = frozenset(
     {"asked_at", "source_id", "hint", "created_at", "updated_at", "created_by", "updated_by"}
 )
@@ -183,18 +184,20 @@ async def seal_anew(tx: Tx, sealer: Sealer) -> None:
 
 
 def _check_url(kind: BrokerKind, url: str | None) -> None:
-    """Check that a NATS server, and nothing else, has an address. Raises FieldInvalid."""
-    if (kind is BrokerKind.NATS) != (url is not None):
-        raise FieldInvalid("/url", "goes with a NATS server, and only with that")
-    if url is None:
+    """Check the address of a NATS server or of RabbitMQ's management. Raises FieldInvalid."""
+    schemes = _SCHEMES.get(kind)
+    if url is None and kind is not BrokerKind.NATS:
         return
+    if url is None or schemes is None:
+        raise FieldInvalid("/url", "goes with a NATS server and with the management of RabbitMQ")
     try:
         parts = urlsplit(url)
-        fits = parts.scheme in ("nats", "tls") and parts.hostname and parts.port != 0
+        fits = parts.scheme in schemes and parts.hostname and parts.port != 0
     except ValueError:
         fits = False
     if not fits or parts.username is not None or parts.path not in ("", "/") or parts.query:
-        raise FieldInvalid("/url", "must be nats:// or tls://, a host and, unless 4222, a port")
+        words = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise FieldInvalid("/url", f"must be {words}, a host and, unless the usual one, a port")
 
 
 def _check_end(tx: Tx, expires_at: datetime | None) -> None:

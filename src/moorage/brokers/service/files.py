@@ -1,10 +1,11 @@
-"""Files for a Mosquitto that asks nobody: who may sign in, and what each may.
+"""Files for a Mosquitto that asks nobody: who may sign in, what each may, whose certificates count.
 
 Sources: mosquitto_passwd(1), mosquitto.conf(5), sections "Authentication" and "acl_file".
 """
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
@@ -17,15 +18,16 @@ from .. import store
 from ..errors import FilesUnfit
 from ..model import Piece
 from . import catalogue
-from .guard import ABSOLUTE, ITSELF
+from .guard import ABSOLUTE, ITSELVES
 
-PASSWORDS, RIGHTS = "passwords", "rights"
+PASSWORDS, RIGHTS, AUTHORITIES = "passwords", "rights", "authorities.pem"
 
 
 async def files_of(tx: Tx, caller: Caller, broker_id: UUID) -> list[Piece]:
     """Write the password file and the file of rights of a Mosquitto.
 
-    Where it checks certificates nobody but the platform needs a password.
+    Where it checks certificates nobody but the platform needs a password, and there is a third file
+    with the authorities of the organisation's devices, if it has any.
 
     Raises:
         BrokerUnknown, PermissionMissing, InstallationOnly, FilesUnfit.
@@ -35,15 +37,21 @@ async def files_of(tx: Tx, caller: Caller, broker_id: UUID) -> list[Piece]:
         raise FilesUnfit(kind=broker.kind.value)
     found = await devices.named_in(tx, broker.organization_id)
     named = [one for one in found if _is_fit(one)]
-    itself = f"{ITSELF}:{await store.mosquitto_hash(tx, broker_id)}"
-    passwords = [itself, *(f"{one.user_name}:{one.mosquitto_hash}" for one in named)]
-    return [Piece(PASSWORDS, _lines(passwords)), Piece(RIGHTS, _lines(_rights(named)))]
+    own = await store.mosquitto_hash(tx, broker_id)
+    itself = [f"{name}:{own}" for name in ITSELVES]
+    passwords = [*itself, *(f"{one.user_name}:{one.mosquitto_hash}" for one in named)]
+    files = [Piece(PASSWORDS, _lines(passwords)), Piece(RIGHTS, _lines(_rights(named)))]
+    if broker.organization_id is not None:
+        known = await devices.list_authorities(tx, caller, broker.organization_id)
+        pems = [ssl.DER_cert_to_PEM_cert(bytes(one.certificate)) for one in known]
+        files += [Piece(AUTHORITIES, "".join(pems))] if pems else []
+    return files
 
 
 def _is_fit(one: devices.NamedDevice) -> bool:
     """Tell whether a user name can stand in a file, and is not taken for another device's id."""
     name = one.user_name
-    if name == ITSELF or not name.isprintable() or ":" in name or name != name.strip():
+    if name in ITSELVES or not name.isprintable() or ":" in name or name != name.strip():
         return False
     try:
         return UUID(name) == one.device_id and name == str(one.device_id)
@@ -57,9 +65,10 @@ def _rights(named: Iterable[devices.NamedDevice]) -> Iterator[str]:
     Whoever is called by his id, as with a certificate, needs no lines of his own.
     """
     yield from _topics("pattern", "%u")
-    yield f"user {ITSELF}"
-    yield "topic readwrite #"
-    yield "topic read $SYS/#"
+    for name in ITSELVES:
+        yield f"user {name}"
+        yield "topic readwrite #"
+        yield "topic read $SYS/#"
     for one in named:
         own = () if one.user_name == str(one.device_id) else (one.device_id,)
         if own or one.children:

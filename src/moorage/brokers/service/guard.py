@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from moorage import devices, ingest
+from moorage import devices, ingest, sources
 from moorage.kit import secrets
 
 from ..model import Registered
@@ -13,6 +13,8 @@ from .registry import Registry
 
 # The user name by which the platform itself signs in at a broker; its password is the token.
 ITSELF = "moorage"
+# With several connections each has a name, since some brokers keep sessions by that.
+ITSELVES = (ITSELF, *(f"{ITSELF}-{number}" for number in range(1, sources.MOST_CONNECTIONS)))
 # Devices have no topics of their own at a broker for all, so each topic names its device.
 ABSOLUTE = "v1/devices/"
 _OWN = "v1/"
@@ -54,7 +56,7 @@ class Guard:
         Raises:
             DatabaseUnavailable: it cannot be told just now.
         """
-        if said.name == ITSELF:
+        if said.name in ITSELVES:
             return Guest(None) if _shows_token(broker, said.password) else None
         if said.password is None and broker.certified:
             sender = await self._door.named(said.name, certified=True)
@@ -89,7 +91,7 @@ class Guard:
         Raises:
             DatabaseUnavailable: it cannot be told just now.
         """
-        if name == ITSELF:
+        if name in ITSELVES:
             return Guest(None)
         sender = await self._door.named(name)
         if sender is None and broker.certified:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from moorage.sources import BrokerKind
 
 from ..model import Piece
-from .callout import ACCOUNT, ASKED
+from .nats import ACCOUNT, ASKED, WATCHING
 
 PLACEHOLDER = "<token>"
 _RABBITMQ = """\
-# The plugins: rabbitmq-plugins enable rabbitmq_mqtt rabbitmq_auth_backend_http
+# The plugins: rabbitmq-plugins enable rabbitmq_mqtt rabbitmq_auth_backend_http rabbitmq_management
 auth_backends.1 = http
 auth_http.http_method = post
 auth_http.user_path = {url}/{token}/user
@@ -99,12 +99,14 @@ server_name: moorage
 jetstream {{ store_dir: "/var/lib/nats" }}
 mqtt {{ port: 1883 }}
 accounts {{
+  SYS: {{ users: [ {{ user: "{watching}", password: "{token}" }} ] }}
   MOORAGE: {{ users: [ {{ user: "{asked}", password: "{token}" }} ] }}
   {account}: {{ jetstream: enabled }}
 }}
+system_account: SYS
 authorization {{
   timeout: 5
-  auth_callout {{ issuer: {issuer}, auth_users: [ "{asked}" ], account: MOORAGE }}
+  auth_callout {{ issuer: {issuer}, auth_users: [ "{asked}", "{watching}" ], account: MOORAGE }}
 }}
 """
 _HOOKS = (
@@ -124,7 +126,8 @@ def pieces(
         issuer: whose signature a NATS server believes.
     """
     if kind is BrokerKind.NATS:
-        text = _NATS.format(token=token, issuer=issuer, asked=ASKED, account=ACCOUNT)
+        names = {"asked": ASKED, "watching": WATCHING, "account": ACCOUNT}
+        text = _NATS.format(token=token, issuer=issuer, **names)
         return [Piece("/etc/nats-server.conf", text)]
     return _WRITERS[kind](f"{public_url.rstrip('/')}/brokers/v1", token)
 

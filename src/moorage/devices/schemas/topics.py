@@ -18,7 +18,8 @@ Topic = Annotated[
         max_length=256,
         pattern=r"^[^\x00-\x1f]+$",
         description="An MQTT topic filter. {deviceId}, {name}, {serial}, {applicationId} and "
-        "{organizationId} stand for what the device is. Not below `v1/`: these are its own.",
+        "{organizationId} stand for what the device is, {operationId} for the operation that it "
+        "hears of or answers there. Not below `v1/`: these are its own.",
         examples=["plant/{serial}/state"],
     ),
 ]
@@ -83,10 +84,15 @@ class TopicRuleOut(Stamped):
 
 
 class TopicRightOut(Out):
-    """What one device may use, its places filled."""
+    """What one device may use, its places filled.
+
+    `operations` is the topic of one operation where the rule is about these: of its commands if it
+    may subscribe, of its answers if it may publish.
+    """
 
     topic: str
     publish: bool
     subscribe: bool
     channel: str | None
     rule_id: UUID
+    operations: str | None

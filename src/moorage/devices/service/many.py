@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from moorage import groups, organizations, tasks, users
+from moorage import groups, oauth, organizations, tasks
 from moorage.kit.caller import Caller
 from moorage.kit.db import Database, Tx
 from moorage.kit.errors import FieldInvalid, MoorageError
@@ -213,7 +213,7 @@ class ManyDevices:
     async def __call__(self, task: tasks.Task) -> tasks.Task:
         """Do one step."""
         async with self._database.begin() as tx:
-            caller = await users.act_for(tx, task.created_by)
+            caller = await oauth.act_for(tx, task.created_by, task.authorization_id)
         async with self._database.begin(caller) as tx:
             return await _STEPS[task.kind](tx, caller, task)
 

@@ -2,7 +2,8 @@
 
 A device has its own topics, `v1/...`, which nobody else sees. A rule adds topics of the
 application, which several of its devices may share. A place in a rule stands for what the device
-is; where that cannot be a level of a topic, the rule gives the device nothing.
+is; where that cannot be a level of a topic, the rule gives the device nothing. A rule with
+`{operationId}` says where a device hears its commands, or answers them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from moorage_mqtt import ProtocolError, check_filter
 from .. import store
 from ..errors import DeviceUnknown, TooManyTopicRules
 from ..facts import TopicRuleChanged, TopicRuleMade, TopicRuleRemoved
-from ..model import NewTopicRule, Sender, TopicRight, TopicRule
+from ..model import OPERATION_PLACE, NewTopicRule, Sender, TopicRight, TopicRule
 from . import registry
 
 PLACES = ("deviceId", "name", "serial", "applicationId", "organizationId")
@@ -34,6 +35,8 @@ MOST_LEVELS = 32
 _RESERVED = re.compile(r"(v1(/|$)|\$)")
 _PLACE = re.compile(r"\{([^{}/]*)\}")
 _UNFIT = re.compile(r"[/+#\0]")
+# Stands for the place of an operation while the others are filled; no rule has it in its topic.
+_OPERATION = "\1"
 
 
 async def make_rule(tx: Tx, caller: Caller, application_id: UUID, new: NewTopicRule) -> TopicRule:
@@ -116,9 +119,18 @@ async def with_topics(tx: Tx, sender: Sender) -> Sender:
 async def _rights_of(tx: Tx, device_id: UUID) -> tuple[TopicRight, ...]:
     rights = []
     for rule, places in await store.topics.rules_for(tx, device_id):
-        if (topic := filled(rule.topic, places)) is not None:
-            right = TopicRight(topic, rule.publish, rule.subscribe, rule.channel, rule.id)
-            rights.append(right)
+        bare = rule.topic.replace(OPERATION_PLACE, _OPERATION)
+        if (topic := filled(bare, places)) is None:
+            continue
+        operations = None
+        if bare != rule.topic:
+            if topic.count(_OPERATION) != 1:
+                continue
+            operations = topic.replace(_OPERATION, OPERATION_PLACE)
+            topic = topic.replace(_OPERATION, "+")
+        rights.append(
+            TopicRight(topic, rule.publish, rule.subscribe, rule.channel, rule.id, operations)
+        )
     return tuple(rights)
 
 
@@ -150,6 +162,11 @@ async def _check(
         raise FieldInvalid("/publish", "or `subscribe` must be true.")
     if rule.channel is not None and not rule.publish:
         raise FieldInvalid("/channel", "is for what is published; `publish` is false.")
+    if OPERATION_PLACE in rule.topic:
+        if rule.channel is not None:
+            raise FieldInvalid("/channel", f"is not for a topic with {OPERATION_PLACE}.")
+        if rule.publish and rule.subscribe:
+            raise FieldInvalid("/publish", "and `subscribe` cannot both be about operations.")
     if rule.device_id is not None:
         device = await registry.get(tx, caller, rule.device_id)
         if device.application_id != application_id:
@@ -158,9 +175,16 @@ async def _check(
 
 def _check_topic(topic: str) -> None:
     """Refuse what can be no rule's topic. Raises FieldInvalid."""
+    if OPERATION_PLACE in topic:
+        levels = topic.split("/")
+        if levels.count(OPERATION_PLACE) != 1 or topic.count(OPERATION_PLACE) != 1:
+            raise FieldInvalid("/topic", f"has {OPERATION_PLACE} as one level of its own.")
+        if "+" in levels or "#" in levels:
+            raise FieldInvalid("/topic", f"has no wildcard beside {OPERATION_PLACE}.")
+        topic = topic.replace(OPERATION_PLACE, "x")
     for name in _PLACE.findall(topic):
         if name not in PLACES:
-            known = ", ".join(f"{{{place}}}" for place in PLACES)
+            known = ", ".join([*(f"{{{place}}}" for place in PLACES), OPERATION_PLACE])
             raise FieldInvalid("/topic", f"has no place {{{name}}}; there are {known}.")
     plain = _PLACE.sub("x", topic)
     if "{" in plain or "}" in plain:

@@ -41,7 +41,8 @@ from .observing import Observing
 from .quotas import Quotas
 from .room import Room
 from .senders import Senders
-from .services import Services, api_key_of
+from .services import Services, secret_of
+from .showing import Showing
 from .topics import is_answer
 from .writing import Writing, settle
 
@@ -121,8 +122,7 @@ class Door:
         self._notes = Notes()
         self._keeping = Keeping(database, self._down.lost)
         self.keep = self._keeping.keep
-        self.find_again = self._keeping.find_again
-        self.shared_since = self._keeping.shared_since
+        self.find_again, self.shared_since = self._keeping.find_again, self._keeping.shared_since
         self.let_move = self._keeping.leave
         self._living = Living(
             database,
@@ -137,11 +137,12 @@ class Door:
         self.meet = self._living.meet
         self.begin_life = self._living.begin
         self._observing = Observing(database, doorbells, lambda: self.listener_id)
-        self.observe = self._observing.observe
-        self.traced = self._observing.traced
+        self.observe, self.traced = self._observing.observe, self._observing.traced
+        self._id = uuid7()
+        self._showing = Showing(database, doorbells, self._id)
+        self.show, self.shows = self._showing.show, self._showing.shows
         doorbells.on(QUOTAS_CHANNEL, lambda _payload: self._quotas.changed.set())
         doorbells.on("moorage_operations", lambda _payload: self._down.look())
-        self._id = uuid7()
 
     def adjust(self, settings: IngestSettings) -> None:
         """Take on other limits, from the next message on."""
@@ -158,6 +159,7 @@ class Door:
             tasks.create_task(self._write_notes())
             tasks.create_task(self._keeping.run())
             tasks.create_task(self._observing.run())
+            tasks.create_task(self._showing.run())
             tasks.create_task(self._quotas.follow(self._database))
             tasks.create_task(self._quotas.share_for_ever(self._database, self._id))
             tasks.create_task(self._room.watch(self._database))
@@ -179,7 +181,7 @@ class Door:
 
     async def identify(self, credentials: Credentials) -> devices.Sender | Service:
         """Recognise a device, or a service by its API key. Raises as `Host.identify`."""
-        secret = api_key_of(credentials)
+        secret = secret_of(credentials)
         if secret is None:
             return await self._senders.identify(credentials)
         return await self._senders.identify_service(credentials, secret)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -18,6 +21,13 @@ from ..ports import Presence, Refusal
 log = structlog.get_logger()
 
 MOST_REFUSALS = 10_000
+# Refusals of one device, or of a stranger's address, that are listed one by one in a while: further
+# ones are counted together. Else whoever makes up topics would fill the list, and the disk.
+MOST_OF_ONE, ONE_BY_ONE_S = 40, 600.0
+MORE = "There is more of this than is listed one by one."
+# Connections of a device that end before all but its last ones are forgotten: one that calls itself
+# by another name each time would leave a row each time. The devices that this is counted of.
+MANY_ENDINGS, MOST_ENDING = 100, 100_000
 
 
 class Notes:
@@ -29,6 +39,10 @@ class Notes:
         self._presence: list[Presence] = []
         self._taken: list[UUID] = []
         self._answers: list[ledger.RawMessage] = []
+        # What is listed one by one, of whom, and until when that counts.
+        self._listed: dict[int | str, set[Refusal]] = {}
+        self._listed_until = 0.0
+        self._endings: Counter[int] = Counter()
 
     def __bool__(self) -> bool:
         noted = (self._refusals, self._shed, self._presence, self._taken, self._answers)
@@ -36,8 +50,26 @@ class Notes:
 
     def refused(self, refusal: Refusal, count: int = 1) -> None:
         """Count what was turned away."""
+        refusal = self._bounded(refusal)
         if len(self._refusals) < MOST_REFUSALS or refusal in self._refusals:
             self._refusals[refusal] = self._refusals.get(refusal, 0) + count
+
+    def _bounded(self, refusal: Refusal) -> Refusal:
+        """Give what a refusal is listed as."""
+        now = time.monotonic()
+        if now >= self._listed_until:
+            self._listed.clear()
+            self._listed_until = now + ONE_BY_ONE_S
+        whose = refusal.address if refusal.device is None else refusal.device
+        listed = self._listed.get(whose)
+        if listed is None and len(self._listed) < MOST_REFUSALS:
+            listed = self._listed[whose] = set()
+        if listed is not None and refusal in listed:
+            return refusal
+        if listed is None or len(listed) >= MOST_OF_ONE:
+            return replace(refusal, detail=MORE, hint="")
+        listed.add(refusal)
+        return refusal
 
     def shed(self, reason: str, count: int) -> None:
         """Count messages that were not taken."""
@@ -46,6 +78,8 @@ class Notes:
     def present(self, event: Presence) -> None:
         """Note that a device connected or disconnected."""
         self._presence.append(event)
+        if not event.connected and event.key_id is None:
+            self._endings[event.device] += 1
 
     def taken(self, command_id: UUID) -> None:
         """Note that a device has acknowledged a command."""
@@ -84,9 +118,12 @@ class Notes:
         if answers:
             await _written(database, partial(_put_answers, answers))
         if presence and listener is not None:
-            put = partial(_put_presence, presence, listener)
+            many = [number for number, count in self._endings.items() if count >= MANY_ENDINGS]
+            put = partial(_put_presence, presence, listener, many)
             if not await _written(database, put):
                 self._presence = presence + self._presence
+            elif many or len(self._endings) > MOST_ENDING:
+                self._endings.clear()
 
 
 async def _written(database: Database, put: Callable[[Tx], Awaitable[None]]) -> bool:
@@ -123,8 +160,12 @@ async def _put_answers(answers: Sequence[ledger.RawMessage], tx: Tx) -> None:
         await operations.report_sent(tx, one.device, one.channel, one.payload, only_answers=True)
 
 
-async def _put_presence(presence: Sequence[Presence], listener: UUID, tx: Tx) -> None:
+async def _put_presence(
+    presence: Sequence[Presence], listener: UUID, many: Sequence[int], tx: Tx
+) -> None:
     await sessions.record(tx, listener, [_event(p) for p in presence])
+    if many:
+        await sessions.forget_ended(tx, many)
 
 
 def _event(presence: Presence) -> sessions.PresenceEvent:
@@ -140,4 +181,5 @@ def _event(presence: Presence) -> sessions.PresenceEvent:
         presence.cause,
         presence.terms,
         presence.figures,
+        presence.key_id,
     )

@@ -20,8 +20,9 @@ LOOK_EVERY_S = 5.0
 # Packets of a device between two writes; a person reads less.
 MOST_PACKETS = 200
 
-Measure = Callable[[Collection[int]], Sequence[sessions.Measured]]
+Measure = Callable[[Collection[int], bool], Sequence[sessions.Measured]]
 Trace = Callable[[Mapping[int, frozenset[str]]], None]
+End = Callable[[sessions.Ending], None]
 
 
 class _Observer(NamedTuple):
@@ -29,6 +30,7 @@ class _Observer(NamedTuple):
 
     measure: Measure
     trace: Trace
+    end: End
 
 
 @dataclass(slots=True)
@@ -56,16 +58,18 @@ class Observing:
         self._observers: list[_Observer] = []
         self._watched: Mapping[int, frozenset[str]] = {}
         self._to_measure: set[int] = set()
+        self._measures_programs = False
         self._seen: dict[int, _Seen] = {}
         self._written = 0
         self._look = True  # Whose packets are watched is to be read.
         self._bell = asyncio.Event()
         doorbells.on(sessions.WATCHES_CHANNEL, lambda _payload: self._look_anew())
         doorbells.on(sessions.MEASURE_CHANNEL, self._asked)
+        doorbells.on(sessions.ENDINGS_CHANNEL, self._end)
 
-    def observe(self, measure: Measure, trace: Trace) -> None:
+    def observe(self, measure: Measure, trace: Trace, end: End) -> None:
         """Hand over what a transport is asked; as `Host.observe`."""
-        self._observers.append(_Observer(measure, trace))
+        self._observers.append(_Observer(measure, trace, end))
         self._look_anew()
 
     def traced(self, device: int, packet: sessions.TracedPacket) -> None:
@@ -102,19 +106,33 @@ class Observing:
             self._look = True
             self._bell.set()
 
-    def _asked(self, number: str) -> None:
-        if self._observers and number:
-            self._to_measure.add(int(number))
-            self._bell.set()
+    def _asked(self, whose: str) -> None:
+        if not self._observers or not whose:
+            return
+        if whose == sessions.PROGRAMS:
+            self._measures_programs = True
+        else:
+            self._to_measure.add(int(whose))
+        self._bell.set()
+
+    def _end(self, payload: str) -> None:
+        # After a reconnect it rings without a name: who still wants it asks again.
+        if payload:
+            ending = sessions.read_ending(payload)
+            for observer in self._observers:
+                observer.end(ending)
 
     async def _turn(self, batches: Sequence[sessions.TracedBatch]) -> None:
         """Read what is looked at, and write what was seen of it. Raises DatabaseUnavailable."""
         numbers, self._to_measure = self._to_measure, set()
-        measured = [one for observer in self._observers for one in observer.measure(numbers)]
+        programs, self._measures_programs = self._measures_programs, False
+        measured = [
+            one for observer in self._observers for one in observer.measure(numbers, programs)
+        ]
         async with self._database.begin() as tx:
             watched = await sessions.watched(tx) if self._look else self._watched
             if measured:
-                await sessions.measured(tx, measured)
+                await sessions.measured(tx, self._listener(), measured)
             if batches:
                 await sessions.write_packets(tx, batches)
         self._look = False

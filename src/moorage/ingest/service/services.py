@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from moorage import devices, groups, operations, users
+from moorage import devices, groups, oauth, operations, users
 from moorage.kit.caller import Caller
 from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
 from moorage.kit.doorbell import Doorbells
@@ -22,7 +22,11 @@ from ..ports import Credentials, Service
 from . import topics
 
 # Facts after which somebody may hold other rights.
-_ABOUT_RIGHTS = ("users.api_key", "organizations.permission", "groups.application", "devices.moved")
+_ABOUT_RIGHTS = (
+    "users.api_key", "users.changed", "users.erased", "oauth.client_changed",
+    "oauth.client_removed", "oauth.access_ended", "organizations.permission",
+    "groups.application", "devices.moved",
+)  # fmt: skip
 _TRY_AGAIN_S = 0.5
 
 
@@ -37,11 +41,12 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
 _read = msgspec.json.Decoder(_Asked).decode
 
 
-def api_key_of(credentials: Credentials) -> str | None:
-    """Find an API key in what somebody shows: as the password, or as the user name alone."""
+def secret_of(credentials: Credentials) -> str | None:
+    """Find an API key or access token in what somebody shows: as password, or user name alone."""
     password = (credentials.password or b"").decode("utf-8", "replace")
     secret = password or credentials.username or ""
-    return secret if secret.startswith(users.API_KEY_PREFIX) else None
+    is_ours = secret.startswith(users.API_KEY_PREFIX) or oauth.is_token(secret)
+    return secret if is_ours else None
 
 
 class Services:
@@ -71,24 +76,24 @@ class Services:
             self._changed.set()
 
     async def identify(self, secret: str, address: str) -> Service | None:
-        """Recognise a service; None if nobody has this key. Raises DatabaseUnavailable."""
+        """Recognise a service; None if nobody has this secret. Raises DatabaseUnavailable."""
         while True:
             turn = self._turn
             async with self._database.begin() as tx:
                 try:
-                    caller = await users.identify_key(tx, secret, address)
+                    caller = await oauth.identify_secret(tx, secret, address)
                 except users.CredentialsWrong:
                     return None
                 found = await _service(tx, caller)
             if turn == self._turn:  # Else its rights may be others by now.
-                known = self._known.get(caller.id)
+                known = self._known.get(_name_of(caller))
                 number = next(self._numbers) if known is None else known.number
-                service = self._known[caller.id] = replace(found, number=number)
+                service = self._known[_name_of(caller)] = replace(found, number=number)
                 return service
 
     def now(self, service: Service) -> Service:
         """Give a service with its rights as they are now."""
-        return self._known.get(service.caller.id, replace(service, **_NOTHING))
+        return self._known.get(_name_of(service.caller), replace(service, **_NOTHING))
 
     async def follow_changes(self) -> None:
         """Read rights anew when they may have changed, until cancelled; who lost some is cut."""
@@ -99,18 +104,18 @@ class Services:
                 continue
             try:
                 async with self._database.begin() as tx:
-                    found = {one.caller.id: await _again(tx, one) for one in self._known.values()}
+                    found = {name: await _again(tx, one) for name, one in self._known.items()}
             except DatabaseUnavailable:
                 await asyncio.sleep(_TRY_AGAIN_S)
                 self._changed.set()
                 continue
             lost = []
-            for key_id, now in found.items():
-                before = self._known[key_id]
+            for name, now in found.items():
+                before = self._known[name]
                 if now is None:
-                    del self._known[key_id]
+                    del self._known[name]
                 else:
-                    self._known[key_id] = now
+                    self._known[name] = now
                 if now is None or _has_lost(before, now):
                     lost.append(before.number)
             if lost:
@@ -125,7 +130,7 @@ class Services:
         application_id, device_id = found
         new = operations.NewOperation(asked.code, asked.payload, port=asked.port)
         async with self._database.begin(service.caller) as tx:
-            caller = await users.recognise_again(tx, service.caller)
+            caller = await oauth.recognise_again(tx, service.caller)
             if caller is None:
                 raise TopicRefused(topic=topic)
             try:
@@ -150,6 +155,11 @@ def _asked(payload: bytes) -> _Asked:
         raise CommandMalformed(reason=str(wrong)) from wrong
 
 
+def _name_of(caller: Caller) -> UUID:
+    """Name a service; what acts in somebody's name is not everything they allowed."""
+    return caller.authorization_id or caller.id
+
+
 def _has_lost(before: Service, now: Service) -> bool:
     """Tell whether it may do less than before."""
     less = before.reads - now.reads or before.operates - now.operates
@@ -157,7 +167,7 @@ def _has_lost(before: Service, now: Service) -> bool:
 
 
 async def _again(tx: Tx, service: Service) -> Service | None:
-    caller = await users.recognise_again(tx, service.caller)
+    caller = await oauth.recognise_again(tx, service.caller)
     return None if caller is None else replace(await _service(tx, caller), number=service.number)
 
 

@@ -47,6 +47,10 @@ def _by_rules(sender: devices.Sender, topic: str) -> Uplink | None:
         return None
     space = sender.application_id
     for right in rights:
+        if right.operations is not None:  # Its own: nobody else hears it.
+            channel = f"op/{right.operation_in(topic)}/result"
+            return Uplink(sender.number, channel, is_answer=True)
+    for right in rights:
         if right.channel is not None:
             return Uplink(sender.number, right.channel, space=space)
     return Uplink(sender.number, "", is_kept=False, space=space)
@@ -54,8 +58,10 @@ def _by_rules(sender: devices.Sender, topic: str) -> Uplink | None:
 
 def may_subscribe(sender: devices.Sender, topic_filter: str) -> bool:
     """Tell whether the sender may subscribe to the filter, relative to itself."""
+    if any(one.subscribe and covers(one.topic, topic_filter) for one in sender.topics):
+        return True
     if space_of(sender, topic_filter) is not None:
-        return any(one.subscribe and covers(one.topic, topic_filter) for one in sender.topics)
+        return False
     allowed = (*SUBSCRIBED, *peers.downlinks(sender))
     return any(covers(one, topic_filter) for one in allowed)
 
@@ -66,6 +72,11 @@ def space_of(sender: devices.Sender, topic_filter: str) -> UUID | None:
         return None
     if any(covers(one, topic_filter) for one in peers.downlinks(sender)):
         return None
+    if any(
+        one.operations is not None and one.subscribe and covers(one.topic, topic_filter)
+        for one in sender.topics
+    ):
+        return None  # Its commands: nobody else sends there.
     return sender.application_id
 
 

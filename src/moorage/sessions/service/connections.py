@@ -7,10 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from moorage import devices, groups
-from moorage.kit import pages
-from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
-from moorage.organizations import Permission
 
 from .. import store
 from ..model import (
@@ -20,9 +17,7 @@ from ..model import (
     Listener,
     Measured,
     PassedMessage,
-    Presence,
     PresenceEvent,
-    PresenceFilter,
     RetainedMessage,
     SharedMessage,
 )
@@ -34,9 +29,6 @@ DOUBT = timedelta(seconds=4)
 KEEP_ENDED = timedelta(days=30)
 KEEP_PER_DEVICE = 10
 MOST_WILLS = 200
-# The doorbell that says whose connections are to be measured.
-MEASURE_CHANNEL = "moorage_measure"
-FRESH = timedelta(seconds=1)
 MOST_UNHEARING = 1_000
 # Till then all sessions have what was passed on between listeners: one that writes nothing is given
 # up for dead within seconds, and another takes up its sessions.
@@ -116,6 +108,7 @@ async def list_listeners(tx: Tx) -> list[Listener]:
 async def _end(tx: Tx, listener_ids: Sequence[UUID]) -> None:
     await store.kept.let_expire(tx, listener_ids)
     await store.listeners.remove(tx, listener_ids)
+    await store.programs.end_all(tx, listener_ids)
     ended = await store.presence.end_all(tx, listener_ids)
     still = await store.presence.connected_of(tx, ended)
     await devices.connected(tx, {number: False for number in ended if number not in still})
@@ -126,6 +119,10 @@ async def record(tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent]) -> 
 
     A goodbye that arrives after a newer connection of the same client id is void.
     """
+    await _record_programs(tx, listener_id, [one for one in events if one.key_id is not None])
+    events = [one for one in events if one.key_id is None]
+    if not events:
+        return
     latest: dict[tuple[int, str], PresenceEvent] = {}
     arrivals: dict[tuple[int, str], PresenceEvent] = {}
     for event in events:
@@ -145,6 +142,13 @@ async def record(tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent]) -> 
     heard = [event for event in events if event.connected or event.cause == SAID_GOODBYE]
     await devices.seen(tx, {event.number: event.at for event in heard})
     await devices.connected(tx, {number: number in now_connected for number in numbers})
+
+
+async def _record_programs(tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent]) -> None:
+    latest = {(one.key_id, one.client_id): one for one in events}.values()
+    if came := [one for one in latest if one.connected]:
+        await store.programs.came(tx, listener_id, came)
+    await store.programs.went(tx, listener_id, [one for one in latest if not one.connected])
 
 
 async def claim(
@@ -265,49 +269,24 @@ async def due_wills(tx: Tx, listener_id: UUID) -> list[int]:
     return await store.kept.due_wills(tx, listener_id, MOST_WILLS)
 
 
-async def list_presence(
-    tx: Tx, caller: Caller, asked: pages.PageRequest, wanted: PresenceFilter
-) -> pages.Page[Presence]:
-    """List connections of the devices the caller may see."""
-    return await store.presence.list_presence(
-        tx, caller.reach(Permission.READ_DEVICES), asked, wanted
-    )
-
-
-async def presence_of(
-    tx: Tx, caller: Caller, device_id: UUID
-) -> tuple[devices.Device, list[Presence]]:
-    """Read a device and its connections, the latest first. Raises DeviceUnknown."""
-    device = await devices.get(tx, caller, device_id)
-    page = await list_presence(
-        tx, caller, pages.PageRequest(limit=50), PresenceFilter(device_id=device_id)
-    )
-    await have_measured(tx, device, page.items)
-    return device, page.items
-
-
-async def have_measured(tx: Tx, device: devices.Device, found: Sequence[Presence]) -> None:
-    """Have the listeners measure a device's open connections, for who reads them next.
-
-    What was measured a moment ago is left.
-    """
-    since = tx.now - FRESH
-    if any(one.connected and (one.measured_at or one.connected_at) < since for one in found):
-        await tx.execute(
-            "SELECT pg_notify(:channel, :number)",
-            {"channel": MEASURE_CHANNEL, "number": str(device.number)},
-        )
-
-
-async def measured(tx: Tx, found: Sequence[Measured]) -> None:
-    """Write what listeners have measured; of each connection the last counts."""
-    latest = {(one.number, one.client_id): one for one in found}
-    await store.presence.measured(tx, list(latest.values()))
+async def measured(tx: Tx, listener_id: UUID | None, found: Sequence[Measured]) -> None:
+    """Write what a listener has measured; of each connection the last counts."""
+    latest = {(one.number, one.client_id): one for one in found if one.key_id is None}
+    if latest:
+        await store.presence.measured(tx, list(latest.values()))
+    programs = [one for one in found if one.key_id is not None]
+    if programs and listener_id is not None:
+        await store.programs.measured(tx, listener_id, programs)
 
 
 async def count_connected(tx: Tx) -> dict[str, int]:
     """Count open connections by protocol; for operators."""
     return await store.presence.count_connected(tx)
+
+
+async def forget_ended(tx: Tx, numbers: Sequence[int]) -> None:
+    """Forget all but the last ended connections of devices."""
+    await store.presence.forget_ended(tx, numbers, KEEP_PER_DEVICE)
 
 
 async def trim(tx: Tx) -> None:

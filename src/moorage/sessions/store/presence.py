@@ -14,7 +14,7 @@ from moorage.kit.caller import Reach
 from moorage.kit.db import Tx, to_json
 
 from ..model import LISTENER_LOST, Figures, Measured, Presence, PresenceEvent, PresenceFilter
-from ..tables import session_presence
+from ..tables import session_listeners, session_presence
 
 # Whose a device is stands in the slice of devices below; a page of connections is cut by it in
 # SQL, so its table is known by name here.
@@ -22,6 +22,7 @@ _devices = table(
     "devices",
     column("id", Uuid),
     column("number"),
+    column("name"),
     column("application_id", Uuid),
     column("organization_id", Uuid),
 )
@@ -156,8 +157,16 @@ async def list_presence(
     tx: Tx, seen: Reach, asked: pages.PageRequest, wanted: PresenceFilter
 ) -> pages.Page[Presence]:
     """Read a page of connections of the devices that `seen` allows."""
-    query = select(session_presence, _devices.c.id.label("device_id")).join(
-        _devices, _devices.c.number == session_presence.c.number
+    query = (
+        select(
+            session_presence,
+            _devices.c.id.label("device_id"),
+            _devices.c.name.label("device_name"),
+            _devices.c.application_id,
+            session_listeners.c.name.label("listener"),
+        )
+        .join(_devices, _devices.c.number == session_presence.c.number)
+        .outerjoin(session_listeners, session_listeners.c.id == session_presence.c.listener_id)
     )
     if not seen.everywhere:
         query = query.where(
@@ -171,9 +180,24 @@ async def list_presence(
         (_devices.c.application_id, wanted.application_id),
         (_devices.c.organization_id, wanted.organization_id),
         (session_presence.c.connected, wanted.connected),
+        (session_presence.c.version, wanted.version),
+        (session_presence.c.tls, wanted.tls),
     ):
         if value is not None:
             query = query.where(wanted_column == value)
+    if wanted.q:
+        query = query.where(
+            or_(
+                *(
+                    searched.icontains(wanted.q, autoescape=True)
+                    for searched in (
+                        _devices.c.name,
+                        session_presence.c.client_id,
+                        session_presence.c.address,
+                    )
+                )
+            )
+        )
     return await pages.page(
         tx,
         query,
@@ -188,6 +212,16 @@ async def list_presence(
     )
 
 
+async def is_connected(tx: Tx, number: int, client_id: str) -> bool:
+    """Tell whether a device is connected by a client id."""
+    query = select(session_presence.c.number).where(
+        session_presence.c.number == number,
+        session_presence.c.client_id == client_id,
+        session_presence.c.connected,
+    )
+    return (await tx.execute(query)).first() is not None
+
+
 async def count_connected(tx: Tx) -> dict[str, int]:
     """Count open connections by protocol."""
     query = select(session_presence.c.protocol, func.count().label("number")).where(
@@ -195,6 +229,19 @@ async def count_connected(tx: Tx) -> dict[str, int]:
     )
     rows = await tx.execute(query.group_by(session_presence.c.protocol))
     return {row.protocol: row.number for row in rows}
+
+
+async def forget_ended(tx: Tx, numbers: Iterable[int], keep: int) -> None:
+    """Forget all but the last `keep` ended connections of devices."""
+    await tx.execute(
+        "DELETE FROM session_presence p USING ("
+        "  SELECT number, client_id, row_number() OVER ("
+        "    PARTITION BY number ORDER BY disconnected_at DESC) AS place"
+        "  FROM session_presence WHERE NOT connected AND number = ANY(:numbers)) AS ended "
+        "WHERE p.number = ended.number AND p.client_id = ended.client_id AND NOT p.connected "
+        "AND ended.place > :keep",
+        {"numbers": list(numbers), "keep": keep},
+    )
 
 
 async def trim(tx: Tx, before: datetime, keep: int) -> None:

@@ -24,7 +24,7 @@ from moorage.organizations import Permission
 from .. import store
 from ..errors import SourcesTooMany, SourceUnknown
 from ..facts import SourceAdded, SourceChanged, SourceRemoved
-from ..model import FRONT, MASKED, Address, BrokerSession, LogEntry, NewSource, Source
+from ..model import FRONT, MASKED, SHARING, Address, LogEntry, NewSource, Source
 from . import notes
 from .topics import readers
 
@@ -115,7 +115,7 @@ async def change(
         columns["sealed_secrets"] = _seal(sealer, source_id, wanted.secrets)
     after = await store.change(tx, source_id, columns)
     if any(getattr(before, name) != getattr(after, name) for name in _SESSION):
-        await store.put_session(tx, source_id, BrokerSession())
+        await store.forget_sessions(tx, source_id)
     was, now = difference(_view(before), _view(after))
     for name in sorted(patch):
         was[f"secrets.{name}"] = MASKED if name in before.secrets else None
@@ -181,9 +181,24 @@ async def log_of(
 async def signed_in(tx: Tx, arrivals: Mapping[UUID, Collection[int]]) -> None:
     """Note which devices, by number, signed in at which brokers in front; their doors call this."""
     known = set(await devices.known(tx, {number for some in arrivals.values() for number in some}))
-    await store.came_to(
+    await store.arrivals.came_to(
         tx, {broker_id: known.intersection(some) for broker_id, some in arrivals.items()}
     )
+
+
+async def left(tx: Tx, broker_id: UUID, numbers: Collection[int]) -> None:
+    """Note which devices, by number, left a broker in front; who watches it calls this."""
+    await store.arrivals.went_from(tx, broker_id, numbers)
+
+
+async def login_of(tx: Tx, source_id: UUID, sealer: Sealer) -> tuple[str, str]:
+    """Give the user name and the password of a source, for other doors of its broker.
+
+    Raises:
+        SourceUnknown.
+    """
+    source = await store.get(tx, source_id)
+    return source.user_name, (await secrets_of(tx, source_id, sealer)).get("password", "")
 
 
 async def count_by_state(tx: Tx) -> dict[str, int]:
@@ -222,6 +237,9 @@ def check(new: NewSource) -> None:
         new.subscriptions != FRONT or new.called_by is not CalledBy.ID or new.inbox_id is not None
     ):
         raise FieldInvalid("/subscriptions", "of a broker in front are those of our own door")
+    if new.connections > 1 and new.front not in SHARING:
+        kinds = ", ".join(sorted(kind.value for kind in SHARING))
+        raise FieldInvalid("/connections", f"above 1 are for brokers in front of kind {kinds}")
     readers(new.subscriptions)
 
 

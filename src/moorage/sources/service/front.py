@@ -37,7 +37,7 @@ class Fronts:
     def __init__(self, door: ingest.Door, doorbells: Doorbells) -> None:
         self._open: list[Front] = []
         door.follow(self._here, self._deliver, _ignore, lost=_ignore, due=_ignore, met=_meet)
-        doorbells.on(store.ARRIVALS_CHANNEL, self._arrived)
+        doorbells.on(store.arrivals.CHANNEL, self._arrived)
 
     def opened(self, front: Front) -> None:
         """Take a broker up once it is connected."""
@@ -61,14 +61,18 @@ class Fronts:
 
 
 class Front:
-    """One broker in front, while it is held.
+    """One broker in front, while one of the connections to it is held.
 
     Attributes:
+        leads: whether it is the first, by which commands go down and the broker tells who is there;
+            the others note whom they hear.
         here: the numbers of the devices that are there, as far as can be told.
     """
 
-    def __init__(self, source: Source, database: Database, door: ingest.Door) -> None:
-        self.source = source
+    def __init__(
+        self, source: Source, database: Database, door: ingest.Door, *, leads: bool = True
+    ) -> None:
+        self.source, self.leads = source, leads
         self.here: set[int] = set()
         self._database = database
         self._door = door
@@ -193,14 +197,19 @@ class Front:
     async def _write(self, is_to_look: bool) -> None:
         came, went = set(self._came), set(self._went)
         async with self._database.begin() as tx:
-            await store.came(tx, self.source.id, await devices.known(tx, sorted(came)))
-            await store.went(tx, self.source.id, went)
-            found = set(await store.devices_at(tx, self.source.id)) if is_to_look else set()
+            await store.arrivals.came(tx, self.source.id, await devices.known(tx, sorted(came)))
+            if came and not self.leads:
+                await store.arrivals.ring(tx, self.source.id)
+            await store.arrivals.went(tx, self.source.id, went)
+            found = (
+                set(await store.arrivals.devices_at(tx, self.source.id)) if is_to_look else set()
+            )
         self._came -= came
         self._went -= went
-        if found - self.here - self._went:
-            self.here |= found - self._went
-            self._door.look_for_commands()
+        if is_to_look:
+            known, self.here = self.here, (found - self._went) | self._came
+            if self.here - known:
+                self._door.look_for_commands()
 
 
 def _meet(_others: Sequence[sessions.Listener], _is_complete: bool) -> int:

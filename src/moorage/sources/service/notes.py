@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -17,7 +17,7 @@ from moorage.kit.text import storable
 from moorage.notifications import NewNotice, NoticeKind, SubjectKind
 
 from .. import store
-from ..model import Health, LogEntry, Outcome, Source, State
+from ..model import Health, LogEntry, Outcome, Share, Source, State
 
 log = structlog.get_logger()
 
@@ -31,10 +31,11 @@ FAILURES_TO_TELL = 5
 
 
 class Notes:
-    """How one source fares and what it brought."""
+    """How one connection of a source fares and what it brought."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, number: int = 0) -> None:
         self._source = source
+        self._share = Share(source.id, number)
         self._health = replace(source.health, state=State.IDLE, since=datetime.now(UTC))
         self._counts = dict.fromkeys(Outcome, 0)
         self._entries = _no_entries()
@@ -95,6 +96,20 @@ class Notes:
             )
         )  # fmt: skip
 
+    def taken(self, messages: Sequence[tuple[str, bytes, UUID]]) -> None:
+        """Note messages that are stored: topic, payload and device of each."""
+        self._counts[Outcome.TAKEN] += len(messages)
+        self._changed = True
+        now = datetime.now(UTC)
+        self._health = replace(self._health, last_message_at=now)
+        self._entries[Outcome.TAKEN].extend(
+            LogEntry(
+                0, now, Outcome.TAKEN, storable(topic[:LONGEST_TOPIC]), device_id, len(payload),
+                "", "",
+            )
+            for topic, payload, device_id in messages[-LOGGED:]
+        )  # fmt: skip
+
     # --- Writing ----------------------------------------------------------
 
     async def write_for_ever(self, database: Database) -> None:
@@ -120,7 +135,7 @@ class Notes:
         flat = sorted((e for kept in entries.values() for e in kept), key=lambda entry: entry.at)
         try:
             async with database.begin() as tx:
-                await store.put_health(tx, self._source.id, health, more, flat)
+                await store.put_health(tx, self._share, health, more, flat)
                 if to_tell is not None:
                     await self._tell(tx, to_tell, health)
         except DatabaseUnavailable:
@@ -141,7 +156,8 @@ class Notes:
     async def _tell(self, tx: Tx, fails: bool, health: Health) -> None:
         source = self._source
         if not fails:
-            await forget(tx, source)
+            if not await store.fails_elsewhere(tx, self._share):
+                await forget(tx, source)
             return
         notice = NewNotice(
             kind=NoticeKind.SOURCE_FAILING,

@@ -31,7 +31,8 @@ class Roster:
         self._changed = asyncio.Event()
         self._changed.set()
         self._mark: int | None = None
-        self._turn = 0
+        # Grows whenever something may have changed.
+        self.turn = 0
         doorbells.on("moorage_devices", lambda _payload: self._changed.set())
 
     def known(self, naming: devices.Naming, name: str) -> devices.Sender | Refused | None:
@@ -48,7 +49,7 @@ class Roster:
     async def find(self, naming: devices.Naming, name: str) -> devices.Sender | Refused:
         """Ask whom a name belongs to; a stranger begins to wait. Raises DatabaseUnavailable."""
         while True:
-            turn = self._turn
+            turn = self.turn
             try:
                 async with self._database.begin() as tx:
                     sender = await devices.find_called(
@@ -61,7 +62,7 @@ class Roster:
                 text = f"The device is {state}; set it to active to let it in."
                 return self._refuse(naming, name, text)
             # A change that was told of meanwhile may have made this answer old: ask again.
-            if self._mark is None or self._changed.is_set() or turn != self._turn:
+            if self._mark is None or self._changed.is_set() or turn != self.turn:
                 await asyncio.sleep(0.01)
                 continue
             self._door.recognised(sender)
@@ -93,7 +94,7 @@ class Roster:
                 self._changed.set()
                 continue
             self._mark = changes.next
-            self._turn += 1
+            self.turn += 1
             if changed := set(changes.numbers):
                 self._refused.clear()
                 for key, sender in list(self._known.items()):

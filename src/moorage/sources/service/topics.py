@@ -46,7 +46,7 @@ class Template:
         levels = topic.split("/")
         self.filter = "/".join("+" if _PLACE.search(level) else level for level in levels)
         if topic.startswith("$share/"):
-            raise ValueError("must not be shared: one process at a time holds a source")
+            raise ValueError("must not be shared: a source with several connections sees to it")
         try:
             check_filter(self.filter)
         except ProtocolError as wrong:

@@ -60,23 +60,37 @@ class Login:
 
     @classmethod
     def of(
-        cls, source: Source, secrets: Mapping[str, str], *, client_id: str = "", clean: bool = False
+        cls,
+        source: Source,
+        secrets: Mapping[str, str],
+        number: int = 0,
+        *,
+        client_id: str = "",
+        clean: bool = False,
     ) -> Login:
-        """Make the login of a source. Raises FieldInvalid."""
+        """Make the login of one of a source's connections. Raises FieldInvalid.
+
+        Each has a user name of its own, since some brokers know sessions by that.
+        """
         address = Address.of(source.url)
         tls = None
         if address.tls:
             key = secrets.get("clientKey")
             tls = client_context(source.authority, source.client_certificate, key, "")
         return cls(
-            address, source.version, client_id or client_id_of(source), source.user_name,
+            address, source.version, client_id or client_id_of(source, number),
+            source.user_name and _numbered(source.user_name, number),
             secrets.get("password"), source.keep_alive_s, tls, clean,
         )  # fmt: skip
 
 
-def client_id_of(source: Source) -> str:
-    """Give the client id of a source: its own choice, or one nobody else has."""
-    return source.client_id or f"moorage-{source.id.hex}"
+def client_id_of(source: Source, number: int = 0) -> str:
+    """Give the client id of a connection: the source's own choice, or one nobody else has."""
+    return _numbered(source.client_id or f"moorage-{source.id.hex}", number)
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name}-{number}" if number else name
 
 
 @dataclass(slots=True, eq=False)

@@ -140,7 +140,7 @@ async def sign_out(tx: Tx, caller: Signed, request: Request, response: Response)
 async def who_am_i(tx: Tx, caller: Signed, request: Request) -> MeOut:
     """Tell who you are and what you hold."""
     person = caller.kind is CallerKind.PERSON
-    user = await service.my_user(tx, caller) if person else None
+    user = await service.get(tx, caller, caller.id) if person else None
     by_cookie = bool(request.scope["state"].get("by_cookie"))
     return MeOut(
         kind=caller.kind,

@@ -34,12 +34,13 @@ from .people import (
     take_out,
 )
 from .preferences import my_preferences, prefer
-from .recognise import act_for, identify, identify_key, recognise_again
+from .recognise import act_for, held_by, identify, identify_key, recognise_again
 from .reset import answer_wishes, ask_reset, reset_password
 from .second_factor import (
     begin_totp,
     confirm_totp,
     end_totp,
+    is_proven,
     my_second_factors,
     recover_from_command_line,
     remove_passkey,
@@ -61,7 +62,16 @@ from .sign_in import (
     sign_in_by_passkey,
     sign_out,
 )
-from .tokens import SigningKeys, csrf_token, load_signing_keys, seal_anew
+from .tokens import (
+    SigningKeys,
+    csrf_token,
+    key_set,
+    load_signing_keys,
+    read_token,
+    renew_signing_keys,
+    rotate_signing_key,
+    seal_anew,
+)
 
 __all__ = [
     "SigningKeys",
@@ -101,10 +111,13 @@ __all__ = [
     "get_key",
     "give_tokens",
     "grant_admin",
+    "held_by",
     "identify",
     "identify_key",
     "invite",
+    "is_proven",
     "issue_key",
+    "key_set",
     "let_in_known",
     "link_for",
     "list_invitations",
@@ -122,6 +135,7 @@ __all__ = [
     "prefer",
     "put_into",
     "read_account",
+    "read_token",
     "recognise_again",
     "recover_from_command_line",
     "refresh",
@@ -130,8 +144,10 @@ __all__ = [
     "remove_second_factors",
     "rename_passkey",
     "renew_codes",
+    "renew_signing_keys",
     "reset_password",
     "revoke_key",
+    "rotate_signing_key",
     "seal_anew",
     "sessions_of",
     "sign_in",

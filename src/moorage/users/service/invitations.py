@@ -10,7 +10,7 @@ from uuid import UUID
 
 from moorage import organizations
 from moorage.kit import mail, pages
-from moorage.kit.caller import Caller
+from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import Fact
@@ -25,6 +25,7 @@ from ..errors import (
     InvitationUnknown,
     InvitationVoid,
     MailOff,
+    PersonNeeded,
 )
 from ..facts import (
     InvitationAccepted,
@@ -50,6 +51,7 @@ async def invite(
     the invitation signed in. Mailed, the link is for their eyes only: it proves the address.
 
     Raises:
+        PersonNeeded: an OAuth client asks as itself.
         MailOff: it is to be mailed, and this installation sends none.
         EmailTaken: the caller sees a user with this address already.
         FieldInvalid: only a GlobalAdmin invites without a permission group.
@@ -57,6 +59,9 @@ async def invite(
         PermissionGroupUnknown, PermissionMissing, GrantTooWide: a group is not the caller's to
             give.
     """
+    if caller.kind is CallerKind.CLIENT:
+        # Whether it may still invite is asked when the invitation is accepted.
+        raise PersonNeeded
     if by_mail and not post.works:
         raise MailOff
     organization_id = None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from moorage import organizations
 from moorage.kit import pages
-from moorage.kit.caller import Caller, CallerKind
+from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference
@@ -26,7 +26,7 @@ async def issue_key(tx: Tx, caller: Caller, new: NewApiKey) -> tuple[ApiKey, str
     """Make an API key; its secret is given here and never again.
 
     Raises:
-        PersonNeeded: keys do not make keys.
+        PersonNeeded: programs do not make keys.
         OrganizationUnknown, PermissionMissing, PermissionGroupUnknown, GrantTooWide,
         GroupForeign, ApiKeyNameTaken.
         FieldInvalid: it would have expired already.
@@ -124,7 +124,7 @@ async def _leave(tx: Tx, caller: Caller, key_id: UUID, group_id: UUID) -> None:
 
 
 def _refuse_program(caller: Caller) -> None:
-    if caller.kind is CallerKind.API_KEY:
+    if caller.is_program:
         raise PersonNeeded
 
 

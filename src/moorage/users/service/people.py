@@ -48,7 +48,7 @@ async def get(tx: Tx, caller: Caller, user_id: UUID, *, lock: bool = False) -> U
 
 async def my_user(tx: Tx, caller: Caller) -> User:
     """Read the person who asks. Raises PersonNeeded."""
-    if caller.kind is not CallerKind.PERSON:
+    if caller.kind is not CallerKind.PERSON or caller.is_program:
         raise PersonNeeded
     return await people.get(tx, caller.id)
 
@@ -119,7 +119,7 @@ async def change(
     """
     before = await get(tx, caller, user_id)
     own = OWN_FIELDS | (frozenset({"email"}) if before.email is None else frozenset())
-    if user_id != caller.id or not changes.keys() <= own:
+    if user_id != caller.id or caller.is_program or not changes.keys() <= own:
         await _require_manage(tx, caller, user_id)
     if changes.get("email", before.email) != before.email:
         await _refuse_outranked(tx, caller, user_id)
@@ -176,10 +176,10 @@ async def make_link(tx: Tx, caller: Caller, user_id: UUID) -> Link:
 
     Raises:
         UserUnknown, PermissionMissing, UserShared.
-        PersonNeeded: an API key cannot let people in.
+        PersonNeeded: a program cannot let people in.
         UserOutranks: the user holds more than the caller, who would gain it by the link.
     """
-    if caller.kind is CallerKind.API_KEY:
+    if caller.is_program:
         raise PersonNeeded
     user = await get(tx, caller, user_id)
     await require_account(tx, caller, user_id)

@@ -13,9 +13,10 @@ from moorage.organizations import MemberKind
 
 from ..errors import ApiKeyUnknown, AskerGone, CredentialsWrong, UserUnknown
 from ..model import API_KEY_PREFIX, ApiKey, Session, SessionKind, User
+from ..ports import Delegates
 from ..store import keys as key_store
 from ..store import people, sessions
-from .tokens import SigningKeys, read_access_token
+from .tokens import SigningKeys, read_token, session_of
 
 
 async def identify(
@@ -26,6 +27,7 @@ async def identify(
     api_key: str | None = None,
     session: str | None = None,
     origin: str | None = None,
+    delegates: Delegates | None = None,
 ) -> Caller:
     """Recognise who asks, with rights as they are in the database now.
 
@@ -38,13 +40,17 @@ async def identify(
         api_key: an API key.
         session: the console's cookie.
         origin: the network address, for the audit.
+        delegates: recognises what OAuth clients show; without, they are nobody.
 
     Raises:
         CredentialsWrong: none of them is valid.
     """
     if bearer is not None and not bearer.startswith(API_KEY_PREFIX):
         try:
-            user_id, session_id, ends_at = read_access_token(keys, bearer, tx.now)
+            claims = await read_token(tx, keys, bearer)
+            if delegates is not None and "client_id" in claims:
+                return await delegates(tx, claims, origin)
+            user_id, session_id, ends_at = session_of(claims)
             found = await sessions.find(tx, session_id=session_id)
             if found is None or found[1].id != user_id:
                 raise CredentialsWrong
@@ -103,6 +109,17 @@ async def act_for(tx: Tx, caller_id: UUID) -> Caller:
         raise AskerGone
     grants = await organizations.grants_held(tx, MemberKind.USER, user.id)
     return Caller(CallerKind.PERSON, user.id, user.label, grants)
+
+
+async def held_by(tx: Tx, user_id: UUID, *, proven: bool) -> tuple[User, tuple[Grant, ...]]:
+    """Give a person who may sign in, with their rights as they are now. Raises CredentialsWrong."""
+    try:
+        user = await people.get(tx, user_id)
+    except UserUnknown as gone:
+        raise CredentialsWrong from gone
+    if not user.may_sign_in(tx.now):
+        raise CredentialsWrong
+    return user, await organizations.grants_held(tx, MemberKind.USER, user.id, proven=proven)
 
 
 async def _person(tx: Tx, session: Session, user: User, origin: str | None) -> Caller:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pyotp
 
 from moorage import organizations
-from moorage.kit.caller import Caller, CallerKind
+from moorage.kit.caller import Caller
 from moorage.kit.db import Database, Tx
 from moorage.kit.mail import Post
 from moorage.kit.secrets import Sealer, digest, same
@@ -59,12 +59,17 @@ async def my_second_factors(tx: Tx, caller: Caller) -> SecondFactors:
     return await factors.of(tx, caller.id)
 
 
+async def is_proven(tx: Tx, caller: Caller) -> bool:
+    """Tell whether a second factor was shown in the session that asks."""
+    if caller.session_id is None:
+        return False
+    found = await sessions.find(tx, session_id=caller.session_id)
+    return found is not None and found[0].proven
+
+
 async def withheld(tx: Tx, caller: Caller) -> list[UUID]:
     """List the organisations that give the caller more once a second factor was shown."""
-    if caller.kind is not CallerKind.PERSON or caller.session_id is None:
-        return []
-    found = await sessions.find(tx, session_id=caller.session_id)
-    if found is None or found[0].proven:
+    if caller.session_id is None or await is_proven(tx, caller):
         return []
     return await organizations.withheld(tx, caller.id)
 
@@ -178,9 +183,9 @@ async def remove_second_factors(tx: Tx, caller: Caller, user_id: UUID, post: Pos
 
     Raises:
         UserUnknown, PermissionMissing, UserShared, UserOutranks.
-        PersonNeeded: an API key cannot.
+        PersonNeeded: a program cannot.
     """
-    if caller.kind is CallerKind.API_KEY:
+    if caller.is_program:
         raise PersonNeeded
     user = await get(tx, caller, user_id)
     await require_account(tx, caller, user_id)

@@ -23,7 +23,7 @@ async def sessions_of(tx: Tx, caller: Caller, user_id: UUID) -> list[Session]:
         PermissionMissing: the caller manages the users of none of the person's organisations.
     """
     await get(tx, caller, user_id)
-    if user_id != caller.id:
+    if user_id != caller.id or caller.is_program:
         await managed(tx, caller, user_id)
     return await sessions.list_of(tx, user_id)
 
@@ -36,7 +36,7 @@ async def end_session(tx: Tx, caller: Caller, user_id: UUID, session_id: UUID) -
         PermissionMissing: the caller manages the users of none of the person's organisations.
     """
     await get(tx, caller, user_id)
-    if user_id != caller.id:
+    if user_id != caller.id or caller.is_program:
         await managed(tx, caller, user_id)
     if await sessions.remove(tx, session_id, user_id=user_id) is None:
         raise SessionUnknown(id=session_id)
@@ -51,7 +51,7 @@ async def end_sessions(tx: Tx, caller: Caller, user_id: UUID) -> None:
         PermissionMissing: the caller manages the users of none of the person's organisations.
     """
     await get(tx, caller, user_id)
-    if user_id != caller.id:
+    if user_id != caller.id or caller.is_program:
         await managed(tx, caller, user_id)
     ended = await sessions.remove_all(tx, user_id)
     view = {"sessions": [str(session_id) for session_id in ended]}

@@ -18,9 +18,11 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    null,
     or_,
     select,
     table,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -33,10 +35,25 @@ from ..tables import api_keys, users
 _members = table(
     "permission_group_members", column("permission_group_id"), column("kind"), column("member_id")
 )
+# Programs of either sort; the slice of OAuth clients stands above, and is known by name.
+_clients = table(
+    "oauth_clients", column("id", Uuid), column("organization_id", Uuid), column("name", Text),
+    column("scopes", ARRAY(Text)),
+)  # fmt: skip
+_programs = union_all(
+    select(
+        literal("apiKey", Text).label("kind"), api_keys.c.id, api_keys.c.organization_id,
+        api_keys.c.name, api_keys.c.scopes, api_keys.c.expires_at,
+    ),
+    select(
+        literal("client", Text), _clients.c.id, _clients.c.organization_id, _clients.c.name,
+        _clients.c.scopes, null(),
+    ),
+).subquery("programs")  # fmt: skip
 
 
 class Member(NamedTuple):
-    """A person or an API key, and those of the groups it is in that give it something."""
+    """A person or a program, and those of the groups it is in that give it something."""
 
     kind: MemberKind
     id: UUID
@@ -60,7 +77,7 @@ def _member(row: Any) -> Member:
 async def list_members(
     tx: Tx, given: Sequence[Given], permission: Permission | None, asked: pages.PageRequest
 ) -> pages.Page[Member]:
-    """Read a page of the people with an open account and the keys that have not expired.
+    """Read a page of the people with an open account and the programs that have not expired.
 
     With `permission` only who holds it there.
     """
@@ -82,21 +99,21 @@ async def list_members(
         users.c.erased_at.is_(None),
         or_(users.c.expires_at.is_(None), users.c.expires_at > tx.now),
     )
-    # A key acts in its own organisation only, and within its scopes.
-    open_key = and_(
-        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > tx.now),
-        or_(api_keys.c.organization_id.is_(None), api_keys.c.organization_id == groups.c.home),
-        or_(api_keys.c.scopes.is_(None), api_keys.c.scopes.bool_op("&&")(groups.c.permissions)),
+    # A program acts in its own organisation only, and within its scopes.
+    open_program = and_(
+        or_(_programs.c.expires_at.is_(None), _programs.c.expires_at > tx.now),
+        or_(_programs.c.organization_id.is_(None), _programs.c.organization_id == groups.c.home),
+        or_(_programs.c.scopes.is_(None), _programs.c.scopes.bool_op("&&")(groups.c.permissions)),
     )
     is_user = users.c.id.is_not(None)
-    label = case((is_user, func.coalesce(users.c.email, users.c.name)), else_=api_keys.c.name)
+    label = case((is_user, func.coalesce(users.c.email, users.c.name)), else_=_programs.c.name)
     gathered = (
         select(
             _members.c.kind,
             _members.c.member_id.label("id"),
             label.label("label"),
-            case((is_user, users.c.expires_at), else_=api_keys.c.expires_at).label("until"),
-            api_keys.c.scopes,
+            case((is_user, users.c.expires_at), else_=_programs.c.expires_at).label("until"),
+            _programs.c.scopes,
             func.array_agg(groups.c.id).label("group_ids"),
         )
         .select_from(_members)
@@ -105,11 +122,23 @@ async def list_members(
             users, and_(_members.c.kind == "user", users.c.id == _members.c.member_id, open_user)
         )
         .outerjoin(
-            api_keys,
-            and_(_members.c.kind == "apiKey", api_keys.c.id == _members.c.member_id, open_key),
+            _programs,
+            and_(
+                _members.c.kind == _programs.c.kind,
+                _programs.c.id == _members.c.member_id,
+                open_program,
+            ),
         )
-        .where(or_(is_user, api_keys.c.id.is_not(None)))
-        .group_by(_members.c.kind, _members.c.member_id, users.c.id, api_keys.c.id)
+        .where(or_(is_user, _programs.c.id.is_not(None)))
+        .group_by(
+            _members.c.kind,
+            _members.c.member_id,
+            users.c.id,
+            _programs.c.id,
+            _programs.c.name,
+            _programs.c.scopes,
+            _programs.c.expires_at,
+        )
     )
     if permission is not None:
         wanted = literal(permission.value, Text)
@@ -117,7 +146,7 @@ async def list_members(
             func.bool_or(
                 and_(
                     wanted == any_(groups.c.permissions),
-                    or_(api_keys.c.scopes.is_(None), wanted == any_(api_keys.c.scopes)),
+                    or_(_programs.c.scopes.is_(None), wanted == any_(_programs.c.scopes)),
                 )
             )
         )

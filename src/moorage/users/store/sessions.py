@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +22,7 @@ from ..model import (
     REFRESH_IDLE,
     Session,
     SessionKind,
+    SigningKey,
     User,
     Visitor,
 )
@@ -203,10 +206,22 @@ async def spent_by(tx: Tx, digest: bytes) -> UUID | None:
 # --- Signing keys ---------------------------------------------------------
 
 
-async def signing_keys(tx: Tx) -> dict[UUID, bytes]:
-    """Read the sealed signing keys by id."""
-    rows = await tx.execute(select(user_signing_keys.c.id, user_signing_keys.c.sealed))
-    return {row.id: row.sealed for row in rows}
+async def signing_keys(tx: Tx) -> list[SigningKey]:
+    """Read the signing keys, the oldest first."""
+    rows = await tx.execute(select(user_signing_keys).order_by(user_signing_keys.c.id))
+    return [SigningKey(**row) for row in rows.mappings()]
+
+
+async def public_key(tx: Tx, key_id: UUID) -> Mapping[str, Any] | None:
+    """Read the public half of a signing key."""
+    query = select(user_signing_keys.c.public).where(user_signing_keys.c.id == key_id)
+    found: Mapping[str, Any] | None = (await tx.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def remove_signing_key(tx: Tx, key_id: UUID) -> None:
+    """Delete a signing key."""
+    await tx.execute(delete(user_signing_keys).where(user_signing_keys.c.id == key_id))
 
 
 async def lock_signing_keys(tx: Tx) -> None:
@@ -220,6 +235,6 @@ async def put_signing_key(tx: Tx, key_id: UUID, sealed: bytes) -> None:
     await tx.execute(update(keys).where(keys.c.id == key_id).values(sealed=sealed))
 
 
-async def add_signing_key(tx: Tx, key_id: UUID, sealed: bytes) -> None:
-    """Store a sealed signing key."""
-    await tx.execute(insert(user_signing_keys).values(id=key_id, sealed=sealed, created_at=tx.now))
+async def add_signing_key(tx: Tx, key: SigningKey) -> None:
+    """Store a signing key."""
+    await tx.execute(insert(user_signing_keys).values(**asdict(key)))

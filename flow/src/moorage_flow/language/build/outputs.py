@@ -78,7 +78,7 @@ class Outputs(Transformer[Any, Any]):
 
     def delete_output(self, children: list[Any]) -> s.Delete:
         _, target, _, events, _, on = children
-        return s.Delete(target, events, on or s.Constant(True, s.Type.BOOL))
+        return s.Delete(target, events, on)
 
     def update_output(self, children: list[Any]) -> s.Update:
         _, target, _, events, assignments, _, on = children

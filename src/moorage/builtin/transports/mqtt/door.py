@@ -14,6 +14,7 @@ import structlog
 
 from moorage.plugin import (
     Command,
+    Ending,
     Host,
     Measured,
     MoorageError,
@@ -21,6 +22,7 @@ from moorage.plugin import (
     Refusal,
     Sender,
     Service,
+    digest_of,
     uuid7,
 )
 from moorage_mqtt import V5, Broker, ReasonCode, Wheel, Will
@@ -207,12 +209,11 @@ class Door:
                     await self._changed.wait()
 
     def _present(self, link: Line, kept: Kept, *, connected: bool, cause: str = "") -> None:
-        if isinstance(kept.sender, Service):
-            return
+        key_id = kept.sender.caller.id if isinstance(kept.sender, Service) else None
         version = "5" if link.core.version == V5 else "3.1.1"
         self.host.present(
             Presence(
-                kept.sender.number,
+                kept.sender.number if key_id is None else 0,
                 connected,
                 self.now_us(),
                 kept.client_id,
@@ -223,11 +224,15 @@ class Door:
                 cause,
                 terms_of(link) if connected else None,
                 None if connected else figures_of(link),
+                key_id,
             )
         )
 
-    def measure(self, devices: Collection[int]) -> Sequence[Measured]:
-        """Measure the open connections of devices, and those that are carried from here."""
+    def measure(self, devices: Collection[int], programs: bool) -> Sequence[Measured]:
+        """Measure the open connections of devices, and those that are carried from here.
+
+        If told so, also those of all programs.
+        """
         found = [
             Measured(kept.number, kept.client_id, figures_of(kept.link))
             for device in devices
@@ -237,7 +242,26 @@ class Door:
         for one in self.carried:
             if one.device in devices:
                 found.append(Measured(one.device, one.client_id, figures_of(one.link)))
+        for kept in self.broker.connected() if programs else ():
+            if isinstance(kept.sender, Service) and kept.link is not None:
+                figures, key_id = figures_of(kept.link), kept.sender.caller.id
+                found.append(Measured(0, kept.client_id, figures, key_id))
         return found
+
+    def end(self, ending: Ending) -> None:
+        """End a connection because somebody has asked for it."""
+        if ending.key_id is None:
+            found = self.broker.of(ending.number)
+        else:
+            found = [
+                kept
+                for kept in self.broker.connected()
+                if isinstance(kept.sender, Service) and kept.sender.caller.id == ending.key_id
+            ]
+        for kept in found:
+            if kept.link is not None and digest_of(kept.client_id) == ending.digest:
+                text = "Somebody has ended the connection."
+                kept.link.end("ended", ReasonCode.ADMINISTRATIVE_ACTION, text)
 
     def trace(self, traced: Mapping[int, frozenset[str]]) -> None:
         """Read along on the connections of these devices from now on, and of no others."""

@@ -51,7 +51,11 @@ def figures_of(line: Line) -> Figures:
         round_trip_ms, bytes_in, bytes_out = _ask_kernel(line.transport)
     if line.carrier is not None:
         return Figures(round_trip_ms, bytes_in, bytes_out)
-    return Figures(round_trip_ms, bytes_in, bytes_out, line.messages_in, line.core.sent)
+    queued = None
+    if line.kept is not None:
+        session = line.kept.session
+        queued = len(session.queue) + len(session.inflight)
+    return Figures(round_trip_ms, bytes_in, bytes_out, line.messages_in, line.core.sent, queued)
 
 
 def _ask_kernel(

@@ -16,6 +16,7 @@ from moorage.plugin import (
     Command,
     Credentials,
     Done,
+    Ending,
     Found,
     KeptSession,
     Kind,
@@ -33,6 +34,7 @@ from moorage.plugin import (
     Service,
     Shared,
     SharedMessage,
+    Shown,
     TracedPacket,
     Uplink,
     Wait,
@@ -244,13 +246,20 @@ class OpenHost:
 
     def observe(
         self,
-        measure: Callable[[Collection[int]], Sequence[Measured]],
+        measure: Callable[[Collection[int], bool], Sequence[Measured]],
         trace: Callable[[Mapping[int, frozenset[str]]], None],
+        end: Callable[[Ending], None],
     ) -> None:
         """Ask nothing about connections."""
 
     def traced(self, device: int, packet: TracedPacket) -> None:
         """Show packets to nobody."""
+
+    def show(self, is_wanted: Callable[[], bool], show: Callable[[Sequence[Shown]], None]) -> None:
+        """Have no other doors."""
+
+    async def shows(self) -> None:
+        """Have no other doors."""
 
     def look_for_commands(self) -> None:
         """Have no commands."""

@@ -39,6 +39,7 @@ from moorage_mqtt import (
 from . import subscriptions
 from .intake import TIME
 from .line import BUSY
+from .probing import probe
 from .proving import Proving
 from .scram import METHOD, Proved
 from .sessions import Kept
@@ -183,6 +184,8 @@ class Link(Proving):
             assigned_client_id=assigned,
             properties=self._information(connect, client_id),
         )
+        if not core.keep_alive_s and not self.is_carried:
+            probe(self.transport)
         door.arrived(self, kept)
         if sender.valid_until is not None:
             self._end_at(sender.valid_until)
@@ -289,9 +292,17 @@ class Link(Proving):
         if asked and (isinstance(kept.sender, Service) or asked & kept.elsewhere.keys()):
             # Others have to know of it first, so that nothing is missed once it is granted.
             self.stop(BUSY)
-            door.catching.subscribe(kept, partial(self._granted, event, granted))
+            if isinstance(kept.sender, Service):
+                door.spawn(self._hear_all(kept, event, granted))
+            else:
+                door.catching.subscribe(kept, partial(self._granted, event, granted))
         else:
             self._conclude(event, granted, ())
+
+    async def _hear_all(self, kept: Kept, event: Subscribe, granted: Sequence[Granted]) -> None:
+        """Answer a service once all that comes from then on, by other doors too, comes here."""
+        await self.door.host.shows()
+        self.door.catching.subscribe(kept, partial(self._granted, event, granted))
 
     def _granted(
         self, event: Subscribe, granted: Sequence[Granted], retained: Sequence[tuple[UUID, Publish]]
@@ -368,7 +379,8 @@ class Link(Proving):
         if found is None:
             return False
         topic, qos = found
-        properties: Properties = {"response_topic": f"{topic}/result"}
+        answers = subscriptions.answer_topic(self.kept, topic, str(command.id))
+        properties: Properties = {"response_topic": answers}
         if content_type := command.meta.get("content_type"):
             properties["content_type"] = content_type
         if "port" in command.meta:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from moorage.plugin import RawMessage, Refusal, Uplink
-from moorage_mqtt import Publish, ReasonCode, outgoing
+from moorage.plugin import RawMessage, Refusal, Shown, Uplink
+from moorage_mqtt import Properties, Publish, ReasonCode, outgoing
 
 from .line import Line
 from .sessions import SERVICES, Handed, Kept, Mark
@@ -127,6 +128,28 @@ class Passage:
         topic = self._host.shown_topic(uplink, publish.topic)
         return None if topic is None else publish._replace(topic=topic, retain=False)
 
+    def is_watched(self) -> bool:
+        """Tell whether any program subscribes, here or at another listener."""
+        return self._broker.has_subscribers(SERVICES)
+
+    def show(self, messages: Sequence[Shown]) -> None:
+        """Send programs what came by other doors."""
+        now = self._door.time()
+        for one in messages:
+            named: list[tuple[str, str]] = []
+            if one.port is not None:
+                named.append(("port", str(one.port)))
+            if one.device_us is not None:
+                named.append(("at", _instant(one.device_us)))
+            properties: Properties = {}
+            if one.content_type:
+                properties["content_type"] = one.content_type
+            if named:
+                properties["user_property"] = named
+            publish = Publish(one.topic, one.payload, 1, False, False, 0, properties)
+            self._broker.publish(SERVICES, publish, now)
+        self._door.send_later()
+
     def is_heard(self, kept: Kept, publish: Publish, uplink: Uplink) -> bool:
         """Tell whether anybody subscribes to a message, or may elsewhere, or it is retained."""
         if uplink.space is not None and publish.qos and self._door.routes.writes:
@@ -205,3 +228,9 @@ class Passage:
                 self._keeper.then(settle)
                 return
         settle(None)
+
+
+def _instant(us: int) -> str:
+    """Write microseconds since 1970 as RFC 3339 in UTC, to the millisecond."""
+    at = datetime.fromtimestamp(us / 1_000_000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -73,11 +73,22 @@ def command_topic(kept: Kept, device_id: UUID, command_id: str) -> tuple[str, in
     """
     topics = [f"v1/devices/{device_id}/op/{command_id}"]
     if isinstance(kept.sender, Sender) and device_id == kept.sender.device_id:
-        topics.insert(0, f"v1/op/{command_id}")
+        own = [one for one in kept.sender.topics if one.operations is not None and one.subscribe]
+        topics = [f"v1/op/{command_id}", *(one.topic_of(command_id) for one in own), *topics]
     for topic in topics:
         if (qos := granted(kept, topic)) is not None:
             return topic, min(1, qos)
     return None
+
+
+def answer_topic(kept: Kept, topic: str, command_id: str) -> str:
+    """Give where the answer belongs to a command that comes at a topic."""
+    if topic.startswith("v1/") or not isinstance(kept.sender, Sender):
+        return f"{topic}/result"
+    for one in kept.sender.topics:
+        if one.operations is not None and one.publish:
+            return one.topic_of(command_id)
+    return f"v1/op/{command_id}/result"
 
 
 def granted(kept: Kept, topic: str) -> int | None:

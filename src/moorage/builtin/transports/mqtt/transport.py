@@ -55,7 +55,8 @@ class MqttDoor:
             host.follow(
                 door.commanded, door.deliver, door.cut, door.lost, door.due, door.routes.met
             )
-            host.observe(door.measure, door.trace)
+            host.observe(door.measure, door.trace, door.end)
+            host.show(door.passage.is_watched, door.passage.show)
             ready()
             await door.serve()
         finally:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -17,8 +17,8 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 
-from .errors import SourceNameTaken, SourceUnknown
-from .model import (
+from ..errors import SourceNameTaken, SourceUnknown
+from ..model import (
     LOST_AFTER,
     BrokerKind,
     BrokerSession,
@@ -26,33 +26,51 @@ from .model import (
     LogEntry,
     NewSource,
     Outcome,
+    Share,
     Source,
     State,
     Subscription,
     Version,
 )
-from .tables import source_devices, source_log, source_states, sources
+from ..tables import source_log, source_states, sources
+from . import arrivals as arrivals
 
 KEEP_LOG = 1_000
-ARRIVALS_CHANNEL = "moorage_arrivals"
 _SPECIAL = frozenset(
     ("version", "front", "subscriptions", "called_by", "secret_names", "sealed_secrets")
 )
 _PLAIN = tuple(c.name for c in sources.c if c.name not in _SPECIAL)
+_COUNTS = ("taken", "repeated", "refused")
 _HEALTH = tuple(name for name in Health.__dataclass_fields__ if name != "state")
 
 
 def _query() -> Select[Any]:
-    health = [c.label(f"health_{c.name}") for c in source_states.c if c.name != "source_id"]
-    return select(sources, *health).outerjoin(
-        source_states, source_states.c.source_id == sources.c.id
+    """Read sources with how they fare: as the worst of their connections, with the counts of all.
+
+    A connection that nobody holds just now says nothing while another one is held.
+    """
+    states = source_states.c
+    counts = [func.sum(states[name]).over().label(name) for name in _COUNTS]
+    told = [c for c in states if c.name not in ("source_id", "last_message_at", *_COUNTS)]
+    last = func.max(states.last_message_at).over().label("last_message_at")
+    worst = (
+        select(*told, last, *counts)
+        .where(states.source_id == sources.c.id)
+        .order_by(
+            states.beat_at < func.now() - LOST_AFTER, states.state != State.FAILING, states.since
+        )
+        .limit(1)
+        .lateral()
     )
+    health = [c.label(f"health_{c.name}") for c in worst.c]
+    return select(sources, *health).outerjoin(worst, true())
 
 
 def _source(row: Any, tx: Tx) -> Source:
     health = Health()
     if row.health_state is not None:
         found = {name: getattr(row, f"health_{name}") for name in _HEALTH}
+        found |= {name: int(found[name]) for name in _COUNTS}
         health = Health(State(row.health_state), **found)
         if row.paused or row.health_beat_at < tx.now - LOST_AFTER:
             health = replace(health, state=State.IDLE, retry_at=None)
@@ -191,36 +209,66 @@ async def put_sealed(tx: Tx, source_id: UUID, sealed: bytes) -> None:
 # --- For whoever holds a source -------------------------------------------
 
 
-async def to_hold(tx: Tx) -> dict[UUID, datetime]:
-    """Tell which sources are not paused, and when each was changed."""
-    query = select(sources.c.id, sources.c.updated_at).where(~sources.c.paused)
-    rows = await tx.execute(query.order_by(sources.c.id))
-    return {row.id: row.updated_at for row in rows}
+async def to_hold(tx: Tx) -> dict[Share, datetime]:
+    """Tell which connections of sources are to be held, and when each source was changed.
 
-
-async def session_of(tx: Tx, source_id: UUID) -> BrokerSession:
-    """Read what the broker keeps for us."""
-    query = select(source_states.c.session_number, source_states.c.subscribed).where(
-        source_states.c.source_id == source_id
+    They are those of sources that are not paused, and those that a source has no longer, as long
+    as its broker keeps a session for them.
+    """
+    kept = (source_states.c.source_id == sources.c.id) & (source_states.c.session_number != 0)
+    query = (
+        select(
+            sources.c.id, sources.c.updated_at, sources.c.connections, source_states.c.connection
+        )
+        .outerjoin(source_states, kept)
+        .where(~sources.c.paused)
+        .order_by(sources.c.id)
     )
+    wanted: dict[Share, datetime] = {}
+    for row in await tx.execute(query):
+        for number in range(row.connections):
+            wanted[Share(row.id, number)] = row.updated_at
+        if row.connection is not None:
+            wanted[Share(row.id, row.connection)] = row.updated_at
+    return wanted
+
+
+def _of(share: Share) -> ColumnElement[bool]:
+    states = source_states.c
+    return (states.source_id == share.source_id) & (states.connection == share.number)
+
+
+async def session_of(tx: Tx, share: Share) -> BrokerSession:
+    """Read what the broker keeps for us on a connection."""
+    query = select(source_states.c.session_number, source_states.c.subscribed).where(_of(share))
     row = (await tx.execute(query)).one_or_none()
     return BrokerSession() if row is None else BrokerSession(row.session_number, row.subscribed)
 
 
-async def put_session(tx: Tx, source_id: UUID, session: BrokerSession) -> None:
+async def put_session(tx: Tx, share: Share, session: BrokerSession) -> None:
     """Write what the broker keeps for us; nothing of a source that is gone."""
     values = {"session_number": session.number, "subscribed": dict(session.subscribed)}
-    await _put(tx, source_id, Health(since=tx.now), values, values)
+    await _put(tx, share, Health(since=tx.now), values, values)
+
+
+async def forget_sessions(tx: Tx, source_id: UUID) -> None:
+    """Note that the broker knows us no longer, on any connection."""
+    states = source_states.c
+    await tx.execute(
+        update(source_states)
+        .where(states.source_id == source_id)
+        .values(session_number=0, subscribed={})
+    )
 
 
 async def put_health(
     tx: Tx,
-    source_id: UUID,
+    share: Share,
     health: Health,
     more: Mapping[str, int],
     entries: Iterable[LogEntry],
 ) -> None:
-    """Write how a source fares, and add to its counts and its log, where each `n` is given.
+    """Write how a connection fares, and add to its counts and the log, where each `n` is given.
 
     Nothing is written of a source that is gone.
     """
@@ -232,9 +280,9 @@ async def put_health(
     if health.last_message_at is not None:
         changed["last_message_at"] = health.last_message_at
     changed |= {name: source_states.c[name] + number for name, number in more.items()}
-    if not await _put(tx, source_id, health, dict(more), changed):
+    if not await _put(tx, share, health, dict(more), changed):
         return
-    rows = [asdict(entry) | {"source_id": source_id} for entry in entries]
+    rows = [asdict(entry) | {"source_id": share.source_id} for entry in entries]
     for row in rows:
         del row["n"]
     if rows:
@@ -242,22 +290,31 @@ async def put_health(
 
 
 async def _put(
-    tx: Tx,
-    source_id: UUID,
-    health: Health,
-    first: Mapping[str, Any],
-    changed: Mapping[str, Any],
+    tx: Tx, share: Share, health: Health, first: Mapping[str, Any], changed: Mapping[str, Any]
 ) -> bool:
-    known = select(sources.c.id).where(sources.c.id == source_id)
+    known = select(sources.c.id).where(sources.c.id == share.source_id)
     if (await tx.execute(known.with_for_update(key_share=True, read=True))).first() is None:
         return False
-    values = asdict(health) | {"session_number": 0, "subscribed": {}} | dict(first)
+    values = asdict(health) | dict.fromkeys(_COUNTS, 0) | {"session_number": 0, "subscribed": {}}
+    values |= dict(first) | {"source_id": share.source_id, "connection": share.number}
     await tx.execute(
         insert(source_states)
-        .values(values | {"source_id": source_id, "beat_at": tx.now})
+        .values(values | {"beat_at": tx.now})
         .on_conflict_do_update(constraint="source_states_pkey", set_=dict(changed))
     )
     return True
+
+
+async def fails_elsewhere(tx: Tx, share: Share) -> bool:
+    """Tell whether another connection of the source is known to fail."""
+    states = source_states.c
+    query = select(states.connection).where(
+        states.source_id == share.source_id,
+        states.connection != share.number,
+        states.state == State.FAILING.value,
+        states.beat_at >= tx.now - LOST_AFTER,
+    )
+    return (await tx.execute(query.limit(1))).first() is not None
 
 
 async def list_log(
@@ -292,48 +349,23 @@ async def trim_log(tx: Tx) -> None:
     )
 
 
-# --- Who is at a broker in front ------------------------------------------
-
-
-async def devices_at(tx: Tx, source_id: UUID) -> list[int]:
-    """Read the numbers of the devices that are at a broker in front."""
-    query = select(source_devices.c.device).where(source_devices.c.source_id == source_id)
-    return [row.device for row in await tx.execute(query)]
-
-
-async def came(tx: Tx, source_id: UUID, numbers: Iterable[int]) -> None:
-    """Note that devices, which are known, are at a broker in front."""
-    rows = [{"source_id": source_id, "device": number} for number in sorted(set(numbers))]
-    if rows:
-        await tx.execute(insert(source_devices).values(rows).on_conflict_do_nothing())
-
-
-async def came_to(tx: Tx, arrivals: Mapping[UUID, Iterable[int]]) -> None:
-    """Note who signed in at brokers in front, by the brokers' ids, and ring their holders."""
-    for broker_id, numbers in arrivals.items():
-        query = select(sources.c.id).where(sources.c.broker_id == broker_id)
-        if (source_id := (await tx.execute(query)).scalar_one_or_none()) is not None:
-            await came(tx, source_id, numbers)
-            await tx.execute(
-                "SELECT pg_notify(:channel, :source_id)",
-                {"channel": ARRIVALS_CHANNEL, "source_id": str(source_id)},
-            )
-
-
-async def went(tx: Tx, source_id: UUID, numbers: Iterable[int]) -> None:
-    """Note that devices left a broker in front."""
-    gone = source_devices.c.device.in_(list(numbers))
-    await tx.execute(delete(source_devices).where(source_devices.c.source_id == source_id, gone))
-
-
 async def count_by_state(tx: Tx) -> dict[str, int]:
-    """Count sources by how they fare, paused ones and those that nobody holds as idle."""
+    """Count sources by how they fare, paused ones and those that nobody holds as idle.
+
+    One fails if any of its connections does.
+    """
     alive = source_states.c.beat_at >= tx.now - LOST_AFTER
-    query = select(source_states.c.state, func.count().label("number")).join(
-        sources, sources.c.id == source_states.c.source_id
+    fails = func.bool_or(source_states.c.state == State.FAILING.value)
+    connected = func.bool_or(source_states.c.state == State.CONNECTED.value)
+    query = (
+        select(fails.label("fails"), connected.label("connected"))
+        .join(sources, sources.c.id == source_states.c.source_id)
+        .where(alive, ~sources.c.paused)
+        .group_by(source_states.c.source_id)
     )
-    rows = await tx.execute(query.where(alive, ~sources.c.paused).group_by(source_states.c.state))
-    found = {row.state: row.number for row in rows}
+    found = dict.fromkeys((State.CONNECTED.value, State.FAILING.value), 0)
+    for row in await tx.execute(query):
+        if row.fails or row.connected:
+            found[State.FAILING.value if row.fails else State.CONNECTED.value] += 1
     everything: int = (await tx.execute(select(func.count()).select_from(sources))).scalar_one()
-    idle = everything - sum(n for state, n in found.items() if state != State.IDLE)
-    return found | {State.IDLE.value: idle}
+    return found | {State.IDLE.value: everything - sum(found.values())}

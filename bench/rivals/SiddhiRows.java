@@ -1,0 +1,117 @@
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.siddhi.core.SiddhiAppRuntime;
+import io.siddhi.core.SiddhiManager;
+import io.siddhi.core.event.Event;
+import io.siddhi.core.query.output.callback.QueryCallback;
+import io.siddhi.query.api.definition.Attribute;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * Runs small apps, and prints what each told: a JSON list a line, or null where Siddhi refuses the app or hangs.
+ *
+ * <p>Argument: a file of cases, a JSON object a line: the app, its query, and the batches to send (stream, rows of
+ * a time and values). What is told: for each call of the query's callback, the rows that came and those that left.
+ */
+public final class SiddhiRows {
+    private static final int PATIENCE_S = 60;
+    private static final Gson GSON =
+        new GsonBuilder().serializeNulls().serializeSpecialFloatingPointValues().disableHtmlEscaping().create();
+
+    public static void main(String[] arguments) throws Exception {
+        PrintStream out = System.out;
+        System.setOut(System.err);
+        ExecutorService pool = Executors.newFixedThreadPool(16);
+        List<Future<String>> told = new ArrayList<>();
+        for (String line : Files.readAllLines(Path.of(arguments[0]))) {
+            JsonObject one = new JsonParser().parse(line).getAsJsonObject();
+            told.add(pool.submit(() -> run(one)));
+        }
+        for (Future<String> one : told) {
+            try {
+                out.println(one.get(PATIENCE_S, TimeUnit.SECONDS));
+            } catch (TimeoutException hung) {
+                out.println("null");
+            }
+        }
+        out.flush();
+        Runtime.getRuntime().halt(0);
+    }
+
+    private static String run(JsonObject one) throws Exception {
+        SiddhiAppRuntime app;
+        try {
+            app = new SiddhiManager().createSiddhiAppRuntime(one.get("app").getAsString());
+        } catch (Throwable refused) {
+            return "null";
+        }
+        List<Object> told = new ArrayList<>();
+        app.addCallback(one.get("query").getAsString(), new QueryCallback() {
+            @Override
+            public void receive(long at, Event[] came, Event[] left) {
+                told.add(Arrays.asList(rows(came), rows(left)));
+            }
+        });
+        app.start();
+        for (JsonElement element : one.getAsJsonArray("sent")) {
+            JsonArray batch = element.getAsJsonArray();
+            String stream = batch.get(0).getAsString();
+            List<Event> events = new ArrayList<>();
+            for (JsonElement row : batch.get(1).getAsJsonArray()) {
+                events.add(new Event(row.getAsJsonArray().get(0).getAsLong(),
+                    values(app.getStreamDefinitionMap().get(stream).getAttributeList(),
+                        row.getAsJsonArray().get(1).getAsJsonArray())));
+            }
+            app.getInputHandler(stream).send(events.toArray(new Event[0]));
+        }
+        String answer = GSON.toJson(told);
+        app.shutdown();
+        return answer;
+    }
+
+    private static List<Object> rows(Event[] events) {
+        List<Object> rows = new ArrayList<>();
+        for (Event event : events == null ? new Event[0] : events) {
+            List<Object> row = new ArrayList<>();
+            for (Object value : event.getData()) {
+                row.add(value == null || value instanceof Number || value instanceof Boolean
+                    ? value : String.valueOf(value));
+            }
+            rows.add(row);
+        }
+        return rows;
+    }
+
+    private static Object[] values(List<Attribute> attributes, JsonArray row) {
+        Object[] made = new Object[row.size()];
+        for (int n = 0; n < made.length; n++) {
+            JsonElement one = row.get(n);
+            if (one.isJsonNull()) {
+                continue;
+            }
+            switch (attributes.get(n).getType()) {
+                case INT: made[n] = one.getAsInt(); break;
+                case LONG: made[n] = one.getAsLong(); break;
+                case FLOAT: made[n] = one.getAsFloat(); break;
+                case DOUBLE: made[n] = one.getAsDouble(); break;
+                case BOOL: made[n] = one.getAsBoolean(); break;
+                default: made[n] = one.getAsString();
+            }
+        }
+        return made;
+    }
+}

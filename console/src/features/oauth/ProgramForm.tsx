@@ -1,0 +1,214 @@
+import { Checkbox, MultiSelect, Select, Stack, Switch, Textarea, TextInput } from '@mantine/core'
+import { type UseFormReturnType, useForm } from '@mantine/form'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { useTranslation } from 'react-i18next'
+import type { MadeOauthClient, OauthClient, OauthClientBody, Permission } from '@/api/types'
+import { useSession } from '@/features/auth/session'
+import { groupsQuery, organizationsQuery } from '@/features/organizations/queries'
+import { PERMISSIONS } from '@/features/organizations/words'
+import { FormModal } from '@/parts/FormModal'
+import { changes, showProblems } from '@/parts/form'
+import { told } from '@/parts/notify'
+import { changeClient, makeClient } from './queries'
+
+type Way = NonNullable<OauthClientBody['grantTypes']>[number]
+const DEVICE: Way = 'urn:ietf:params:oauth:grant-type:device_code'
+const WAYS: [Way, 'authorization_code' | 'device_code' | 'client_credentials'][] = [
+  ['authorization_code', 'authorization_code'],
+  [DEVICE, 'device_code'],
+  ['client_credentials', 'client_credentials'],
+]
+
+interface Values {
+  name: string
+  ways: Way[]
+  addresses: string
+  scopes: Permission[]
+  permissionGroupIds: string[]
+}
+
+const lines = (text: string) =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean)
+
+/** What is sent of the fields; who acts in somebody's name may go on while they are away. */
+const sent = ({ ways, addresses, ...values }: Values) => ({
+  ...values,
+  grantTypes: [
+    ...ways,
+    ...(ways.some((way) => way !== 'client_credentials') ? (['refresh_token'] as Way[]) : []),
+  ],
+  redirectUris: lines(addresses),
+})
+
+export function NewProgram({
+  onClose,
+  onMade,
+}: {
+  onClose: () => void
+  onMade: (made: MadeOauthClient) => void
+}) {
+  const { t } = useTranslation()
+  const { organizationId } = useSession()
+  const organizations = useQuery(organizationsQuery).data?.items ?? []
+  const form = useForm({
+    initialValues: {
+      organizationId: organizationId ?? organizations[0]?.id ?? '',
+      confidential: true,
+      name: '',
+      ways: ['authorization_code'] as Way[],
+      addresses: '',
+      scopes: [] as Permission[],
+      permissionGroupIds: [] as string[],
+    },
+    validate: {
+      name: (v) => (v.trim() ? null : t('forms.nameMissing')),
+      ways: (v) => (v.length ? null : t('forms.choose')),
+      scopes: (v) => (v.length ? null : t('forms.choose')),
+    },
+  })
+  const make = useMutation({
+    mutationFn: ({ organizationId, confidential, ...values }: typeof form.values) =>
+      makeClient({ organizationId, confidential, ...sent(values) }),
+    onError: (failure) => showProblems(form, failure),
+    onSuccess: onMade,
+  })
+  return (
+    <FormModal
+      title={t('programs.new')}
+      action={t('common.create')}
+      onSubmit={form.onSubmit((values) => make.mutate(values))}
+      onClose={onClose}
+      pending={make.isPending}
+      failure={make.error}
+    >
+      <Stack>
+        <TextInput label={t('fields.name')} data-autofocus withAsterisk {...form.getInputProps('name')} />
+        {organizations.length > 1 && (
+          <Select
+            label={t('fields.organization')}
+            allowDeselect={false}
+            searchable
+            data={organizations.map((o) => ({ value: o.id, label: o.name }))}
+            {...form.getInputProps('organizationId')}
+            onChange={(id) => form.setValues({ organizationId: id ?? '', permissionGroupIds: [] })}
+          />
+        )}
+        <Switch
+          label={t('programs.confidentialAsk')}
+          description={t('programs.confidentialHelp')}
+          {...form.getInputProps('confidential', { type: 'checkbox' })}
+        />
+        <Fields form={form as unknown as UseFormReturnType<Values>} organizationId={form.values.organizationId} />
+      </Stack>
+    </FormModal>
+  )
+}
+
+export function EditProgram({
+  of: client,
+  onClose,
+  onDone,
+}: {
+  of: OauthClient
+  onClose: () => void
+  onDone: () => void
+}) {
+  const { t } = useTranslation()
+  const before: Values = {
+    name: client.name,
+    ways: client.grantTypes.filter((way) => way !== 'refresh_token'),
+    addresses: client.redirectUris.join('\n'),
+    scopes: client.scopes,
+    permissionGroupIds: client.permissionGroupIds,
+  }
+  const form = useForm({
+    initialValues: before,
+    validate: {
+      name: (v) => (v.trim() ? null : t('forms.nameMissing')),
+      ways: (v) => (v.length ? null : t('forms.choose')),
+      scopes: (v) => (v.length ? null : t('forms.choose')),
+    },
+  })
+  const save = useMutation({
+    mutationFn: (values: Values) => changeClient(client.id, changes(sent(before), sent(values))),
+    onError: (failure) => showProblems(form, failure),
+    onSuccess: () => {
+      told(t('common.saved'))
+      onDone()
+    },
+  })
+  return (
+    <FormModal
+      title={t('programs.edit')}
+      action={t('common.save')}
+      onSubmit={form.onSubmit((values) => save.mutate(values))}
+      onClose={onClose}
+      pending={save.isPending}
+      failure={save.error}
+    >
+      <Stack>
+        <TextInput label={t('fields.name')} data-autofocus withAsterisk {...form.getInputProps('name')} />
+        <Fields form={form} organizationId={client.organizationId} />
+      </Stack>
+    </FormModal>
+  )
+}
+
+function Fields({
+  form,
+  organizationId,
+}: {
+  form: UseFormReturnType<Values>
+  organizationId: string | null
+}) {
+  const { t } = useTranslation()
+  const groups = useQuery(groupsQuery(organizationId || undefined)).data?.items ?? []
+  const { ways } = form.values
+  return (
+    <>
+      <Checkbox.Group label={t('programs.ways')} {...form.getInputProps('ways')}>
+        <Stack gap={6} mt={6}>
+          {WAYS.map(([way, words]) => (
+            <Checkbox key={way} value={way} label={t(`programs.by.${words}`)} />
+          ))}
+        </Stack>
+      </Checkbox.Group>
+      {ways.includes('authorization_code') && (
+        <Textarea
+          label={t('programs.addresses')}
+          description={t('programs.addressesHelp')}
+          placeholder="https://app.example.org/back"
+          autosize
+          minRows={2}
+          {...form.getInputProps('addresses')}
+          error={form.errors.addresses ?? form.errors.redirectUris}
+        />
+      )}
+      <MultiSelect
+        label={t('programs.scopes')}
+        description={t('programs.scopesHelp')}
+        withAsterisk
+        searchable
+        data={PERMISSIONS.map((one) => ({
+          value: one,
+          label: t(`rights.${one.replace(':', '_')}` as never) as string,
+        }))}
+        {...form.getInputProps('scopes')}
+      />
+      {ways.includes('client_credentials') && (
+        <MultiSelect
+          label={t('places.permissions')}
+          description={t('programs.groupsHelp')}
+          searchable
+          data={groups
+            .filter((group) => group.organizationId === organizationId)
+            .map((group) => ({ value: group.id, label: group.name }))}
+          {...form.getInputProps('permissionGroupIds')}
+        />
+      )}
+    </>
+  )
+}

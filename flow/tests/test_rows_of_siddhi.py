@@ -1,0 +1,136 @@
+"""Rows that the real Siddhi gave (`python -m bench flow-rows` asks it), where one would expect
+others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from apps import Running
+
+from moorage_flow import AppInvalid, AttributeUnknown, Runtime, SyntaxInvalid
+
+S = "define stream S (k string, n int); "
+T = "define table T (k string, a int, b int); "
+
+
+def rows(app: str, *sent: Any, together: bool = False) -> list[list[Any]]:
+    """Send events of S, one by one or as one batch; give the rows of O."""
+    running = Running(S + app)
+    for some in [sent] if together else [(row,) for row in sent]:
+        running.send("S", *some)
+    return running.rows()
+
+
+def test_a_sum_of_what_left_before_it_came_is_nothing_more() -> None:
+    app = (
+        "from S#window.expression('max(n) < 4') select k, sum(n) as s, count() as c insert into O;"
+    )
+    assert rows(app, ("x", 3), ("y", 4), ("z", 1)) == [["x", 3, 1], ["y", 0, 0], ["z", 1, 1]]
+
+
+def test_a_deviation_of_fewer_than_none_is_told() -> None:
+    app = "from S#window.expression('max(n) < 4') select stdDev(n) as s insert into O;"
+    assert rows(app, ("y", 4), ("z", 1), ("z", 3)) == [[None], [0.0], [1.0]]
+
+
+def test_what_is_set_sees_what_was_set_before_it_in_the_order_of_the_table() -> None:
+    app = T + (
+        "define stream C (k string, v int); from S select k, n as a, n as b insert into T; "
+        "from C select k, v update T set T.b = v + T.a, T.a = 3 on T.k == k;"
+    )
+    running = Running(S + app)
+    running.send("S", ("x", 1))
+    running.send("C", ("x", 10))
+    assert running.runtime.query("from T select k, a, b") == [("x", 3, 13)]
+
+
+@pytest.mark.parametrize(("order", "wanted"), [("asc", [1, 2, None]), ("desc", [2, 1, None])])
+def test_nulls_are_ordered_last(order: str, wanted: list[int | None]) -> None:
+    app = f"from S#window.lengthBatch(3) select n order by n {order} insert into O;"
+    assert rows(app, ("a", 2), ("b", None), ("c", 1)) == [[value] for value in wanted]
+
+
+@pytest.mark.parametrize(
+    "clause",
+    ["having n > 1", "having S.n > 1", "having sum(n) > 1", "order by n", "order by S.n"],
+)
+def test_having_and_order_see_what_one_stream_selects_and_nothing_else(clause: str) -> None:
+    with pytest.raises(AttributeUnknown, match="n is no attribute"):
+        Runtime(S + f"from S select k, n as m {clause} insert into O;")
+
+    chosen = f"from S select k, n {clause} insert into O;"
+    assert rows(chosen, ("x", 2), ("y", 5)) == [["x", 2], ["y", 5]]
+
+
+def test_having_sees_the_inputs_of_a_join() -> None:
+    app = (
+        "from S#window.length(2) as l join S#window.length(2) as r on l.k == r.k "
+        "select l.k as k having r.n > 1 insert into O;"
+    )
+    assert rows(app, ("x", 1), ("y", 2)) == [["y"]]
+
+
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        ("session(300)", "a constant long"),
+        ("session(1 sec, k, 5)", "a constant long"),
+        ("frequent(2, n)", "of type string"),
+        ("lossyFrequent(0.5, 0.1, n)", "of type string"),
+    ],
+)
+def test_a_window_refuses_what_siddhi_refuses(window: str, words: str) -> None:
+    with pytest.raises(AppInvalid, match=words):
+        Runtime(S + f"from S#window.{window} select k insert into O;")
+
+
+def test_a_row_is_deleted_on_a_condition() -> None:
+    with pytest.raises(SyntaxInvalid, match="expected"):
+        Runtime(S + T + "from S select k delete T;")
+
+    running = Running(S + T + "from S select k, n as a, n as b insert into T;")
+    running.send("S", ("x", 1))
+    with pytest.raises(SyntaxInvalid, match="expected"):
+        running.runtime.query("delete T")
+    assert running.runtime.query("delete T on true") == []
+    assert running.runtime.query("from T select k") == []
+
+
+@pytest.mark.parametrize("kind", ["join", "left outer join", "unidirectional join"])
+def test_a_join_of_a_stream_with_itself_takes_event_by_event(kind: str) -> None:
+    app = (
+        f"from S#window.length(2) as l {kind} S#window.length(3) as r on l.k == r.k "
+        "select l.n as x, r.n as y insert into O;"
+    )
+    sent = [("x", 1), ("y", 2), ("x", 3), ("x", 4), ("y", 5)]
+    alone = rows(app, *sent)
+    assert rows(app, *sent, together=True) == alone
+    assert [4, 3] in alone
+
+
+@pytest.mark.parametrize("path", ["columnar", "reference"])
+def test_each_batch_of_a_named_window_is_told_for_itself(path: Any) -> None:
+    app = (
+        "define window W (k string, n int) lengthBatch(2); from S select k, n insert into W; "
+        "@info(name = 'q') from W select sum(n) as s insert into O;"
+    )
+    runtime = Runtime(S + app, path=path)
+    told: list[Any] = []
+    runtime.subscribe("q", lambda _at, came, _left: told.append(came))
+    runtime.send("S", [("a", 1), ("b", 2), ("c", 3), ("d", 4)])
+    assert told == [[(3,)], [(7,)]]
+
+
+def test_each_batch_is_filtered_for_itself() -> None:
+    app = "from S#window.lengthBatch(2)[n > 1] select sum(n) as s insert into O;"
+    sent = [("a", 1), ("b", 2), ("c", 3), ("d", 4)]
+    assert rows(app, *sent, together=True) == [[2], [7]]
+
+
+def test_the_mark_between_batches_is_an_event_to_output_first() -> None:
+    app = "from S#window.lengthBatch(2) select k, n output first every 2 events insert into O;"
+    sent = [("a", 1), ("b", 2), ("c", 3), ("d", 4)]
+    # The mark and a are two, of which the mark is not shown; then b and a mark, then c and d.
+    assert rows(app, *sent) == [["b", 2], ["c", 3]]

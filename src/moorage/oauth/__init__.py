@@ -1,0 +1,22 @@
+"""OAuth clients, what people allow them, and who it is that shows a credential."""
+
+from .errors import AuthorizationUnknown, ClientUnknown
+from .facts import AccessAllowed, AccessEnded, ClientMade, ClientRemoved
+from .model import Client, Resource
+from .service import act_for, identify, identify_secret, is_token, recognise_again
+
+__all__ = [
+    "AccessAllowed",
+    "AccessEnded",
+    "AuthorizationUnknown",
+    "Client",
+    "ClientMade",
+    "ClientRemoved",
+    "ClientUnknown",
+    "Resource",
+    "act_for",
+    "identify",
+    "identify_secret",
+    "is_token",
+    "recognise_again",
+]

@@ -1,0 +1,140 @@
+"""HTTP of the protocol: requests are forms, errors are RFC 6749's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import JsonValue
+
+from moorage import users
+from moorage.kit import db
+from moorage.kit.http import Tx
+from moorage.users import SigningKeys
+
+from .. import service
+from ..model import Answer, Form
+from ..schemas import DeviceOut, IntrospectionOut, KeysOut, MetadataOut, RegisteredOut, TokenOut
+
+router = APIRouter(prefix="/api/v1/oauth", tags=["oauth"])
+# What programs read before they are known.
+well_known = APIRouter(tags=["oauth"])
+
+FORM = "application/x-www-form-urlencoded"
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+MOST_FIELDS = 50
+_Endpoint = Callable[[db.Tx, SigningKeys, str, Form], Awaitable[Answer]]
+
+
+def _form_of(*required: str, **more: str) -> dict[str, Any]:
+    """Describe a form for OpenAPI."""
+    fields = {name: {"type": "string"} for name in (*required, *more)}
+    fields |= {"client_id": {"type": "string"}, "client_secret": {"type": "string"}}
+    schema = {"type": "object", "properties": fields, "required": list(required)}
+    return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}}
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the protocol's own errors for OpenAPI."""
+    schema = {
+        "type": "object",
+        "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+        "required": ["error"],
+    }
+    return {
+        status: {
+            "description": "An error of RFC 6749, section 5.2.",
+            "content": {"application/json": {"schema": schema}},
+        }
+        for status in statuses
+    }
+
+
+async def _form(request: Request) -> Form | None:
+    """Read the form; None where it is none, or says something twice (RFC 6749, section 3.2)."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != FORM:
+        return None
+    try:
+        body = (await request.body()).decode()
+        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except (UnicodeDecodeError, ValueError):
+        return None
+    plain = [(name, value) for name, value in pairs if name != "resource"]
+    # What came without a value counts as not sent (section 3.1).
+    fields = {name: value for name, value in plain if value}
+    if len({name for name, _ in plain}) < len(plain):
+        return None
+    resources = tuple(value for name, value in pairs if name == "resource")
+    origin = request.client.host if request.client else None
+    return Form(fields, resources, request.headers.get("authorization"), origin)
+
+
+async def _ask(endpoint: _Endpoint, tx: db.Tx, request: Request) -> JSONResponse:
+    form = await _form(request)
+    if form is None:
+        said = f"The body must be a form ({FORM}) that says nothing twice."
+        return _written(Answer(400, {"error": "invalid_request", "error_description": said}))
+    state = request.app.state
+    return _written(await endpoint(tx, state.signing_keys, state.public_url, form))
+
+
+def _written(answer: Answer) -> JSONResponse:
+    headers: Mapping[str, str] = {**NO_STORE, **answer.headers}
+    return JSONResponse(dict(answer.body), answer.status, dict(headers))
+
+
+@router.post("/token", response_model=TokenOut, responses=_errors(400, 401),
+             openapi_extra=_form_of("grant_type", code="", redirect_uri="", code_verifier="",
+                                    refresh_token="", device_code="", scope="",
+                                    resource=""))  # fmt: skip
+async def get_token(tx: Tx, request: Request) -> JSONResponse:
+    """Get a token: by a code, a refresh token, a device code, or as the client itself."""
+    return await _ask(service.token, tx, request)
+
+
+@router.post("/revoke", response_model=dict[str, JsonValue], responses=_errors(400, 401),
+             openapi_extra=_form_of("token", token_type_hint=""))  # fmt: skip
+async def revoke_token(tx: Tx, request: Request) -> JSONResponse:
+    """End what a token belongs to, with every other token of it (RFC 7009)."""
+    return await _ask(service.revoke, tx, request)
+
+
+@router.post("/introspect", response_model=IntrospectionOut, responses=_errors(400, 401),
+             openapi_extra=_form_of("token", token_type_hint=""))  # fmt: skip
+async def introspect_token(tx: Tx, request: Request) -> JSONResponse:
+    """Tell a client about a token of its organization (RFC 7662)."""
+    return await _ask(service.introspect, tx, request)
+
+
+@router.post("/device-authorization", response_model=DeviceOut, responses=_errors(400, 401),
+             openapi_extra=_form_of("client_id", scope="", resource=""))  # fmt: skip
+async def start_device(tx: Tx, request: Request) -> JSONResponse:
+    """Give a device without a browser a code to show to a person (RFC 8628)."""
+    return await _ask(service.start_device, tx, request)
+
+
+@router.post("/register", status_code=201, response_model=RegisteredOut,
+             responses=_errors(400, 401))  # fmt: skip
+async def register_client(body: dict[str, JsonValue], tx: Tx, request: Request) -> JSONResponse:
+    """Register a program as a client, with a registration token as Bearer (RFC 7591)."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    token = secret.strip() if scheme.lower() == "bearer" else None
+    origin = request.client.host if request.client else None
+    return _written(await service.register(tx, token, body, origin))
+
+
+@well_known.get("/.well-known/oauth-authorization-server", response_model=MetadataOut)
+async def publish_oauth_metadata(request: Request) -> JSONResponse:
+    """Tell programs how to find everything (RFC 8414)."""
+    return JSONResponse(service.metadata(request.app.state.public_url))
+
+
+@well_known.get("/.well-known/jwks.json", response_model=KeysOut)
+async def publish_signing_keys(tx: Tx) -> JSONResponse:
+    """List the public keys that access tokens are signed with (RFC 7517)."""
+    keys = [dict(key) for key in await users.key_set(tx)]
+    return JSONResponse({"keys": keys}, headers={"Cache-Control": "max-age=60"})

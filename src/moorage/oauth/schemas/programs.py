@@ -1,0 +1,143 @@
+"""Bodies of clients and registration tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, Strict, StringConstraints
+
+from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
+from moorage.organizations import Permission
+
+from ..model import GrantType, NewClient, NewRegistrationToken
+
+Scope = Annotated[Permission, Strict(False)]
+Scopes = Annotated[list[Scope], Field(min_length=1, max_length=100)]
+Grant = Annotated[GrantType, Strict(False)]
+Grants = Annotated[list[Grant], Field(min_length=1, max_length=10)]
+Redirects = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=2_000), Storable]],
+    Field(
+        max_length=20,
+        description="Where the browser may be led back to: https, this machine itself, or an "
+        "app's own scheme; compared to the letter.",
+    ),
+]
+Groups = Annotated[
+    list[Id],
+    Field(
+        max_length=100,
+        description="What the client holds as itself (client_credentials), within its scopes.",
+    ),
+]
+Website = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://\S+$"), Storable]
+
+
+def _once(values: list[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+class ClientBody(Body):
+    """A new OAuth client."""
+
+    organization_id: Id | None = None
+    name: Name
+    website: Website | None = None
+    confidential: Annotated[
+        bool,
+        Field(description="Whether it can keep a secret, as no program on a phone can."),
+    ] = True
+    grant_types: Grants = [GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN]
+    redirect_uris: Redirects = []
+    scopes: Scopes
+    permission_group_ids: Groups = []
+
+    def to_model(self) -> NewClient:
+        """Make the noun."""
+        return NewClient(
+            self.organization_id,
+            self.name,
+            _once(self.grant_types),
+            _once(self.scopes),
+            self.website,
+            self.confidential,
+            _once(self.redirect_uris),
+            _once(self.permission_group_ids),
+        )
+
+
+class ClientPatch(Body):
+    """Fields of a client to change (JSON Merge Patch)."""
+
+    name: Name = ""
+    website: Website | None = None
+    grant_types: Grants = []
+    redirect_uris: Redirects = []
+    scopes: Scopes = []
+    permission_group_ids: Groups = []
+
+    def to_changes(self) -> dict[str, Any]:
+        """Give the fields sent, lists as tuples without repeats."""
+        return {k: _once(v) if isinstance(v, list) else v for k, v in self.given().items()}
+
+
+class ClientOut(Stamped):
+    """An OAuth client, without its secret; `id` is its client_id."""
+
+    id: UUID
+    organization_id: UUID | None
+    name: str
+    website: str | None
+    confidential: bool
+    grant_types: list[GrantType]
+    redirect_uris: list[str]
+    scopes: list[Permission]
+    permission_group_ids: list[UUID]
+    registration_token_id: UUID | None
+    used_at: Instant | None
+
+
+class MadeClientOut(ClientOut):
+    """A new client with its secret, which is shown this once; a public one has none."""
+
+    client_secret: str | None
+
+
+class SecretOut(Out):
+    """A client's new secret, shown this once."""
+
+    client_secret: str
+
+
+class RegistrationTokenBody(Body):
+    """A new registration token."""
+
+    organization_id: Id | None = None
+    name: Name
+    scopes: Scopes
+    expires_at: Instant
+    uses: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    def to_model(self) -> NewRegistrationToken:
+        """Make the noun."""
+        return NewRegistrationToken(
+            self.organization_id, self.name, _once(self.scopes), self.expires_at, self.uses
+        )
+
+
+class RegistrationTokenOut(Stamped):
+    """A registration token, without its secret."""
+
+    id: UUID
+    organization_id: UUID | None
+    name: str
+    scopes: list[Permission]
+    uses_left: int | None
+    expires_at: Instant
+
+
+class MadeTokenOut(RegistrationTokenOut):
+    """A new registration token with its secret, which is shown this once."""
+
+    token: str

@@ -1,0 +1,46 @@
+"""The rules of OAuth: clients, what people allow them, and who it is that shows a credential."""
+
+from .clients import change, get, list_clients, make, remove, rotate_secret
+from .consent import allowed_by, answer, answer_device, ask, ask_for_device, end
+from .protocol import introspect, revoke, start_device, token
+from .recognise import act_for, identify, identify_secret, is_token, recognise_again
+from .registration import (
+    clear_away,
+    list_tokens,
+    make_token,
+    metadata,
+    register,
+    remove_token,
+    sweep,
+)
+
+__all__ = [
+    "act_for",
+    "allowed_by",
+    "answer",
+    "answer_device",
+    "ask",
+    "ask_for_device",
+    "change",
+    "clear_away",
+    "end",
+    "get",
+    "identify",
+    "identify_secret",
+    "introspect",
+    "is_token",
+    "list_clients",
+    "list_tokens",
+    "make",
+    "make_token",
+    "metadata",
+    "recognise_again",
+    "register",
+    "remove",
+    "remove_token",
+    "revoke",
+    "rotate_secret",
+    "start_device",
+    "sweep",
+    "token",
+]

@@ -1,0 +1,93 @@
+"""Reads what a request of the protocol may be about, and holds what it may change."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from authlib.oauth2.rfc6749.util import extract_basic_authorization
+
+from moorage import users
+from moorage.kit.db import Tx
+from moorage.kit.secrets import digest
+from moorage.users import CredentialsWrong, SigningKeys
+
+from ...model import REFRESH_PREFIX, Authorization, Form, GrantType
+from ...store import authorizations
+from ...store import clients as client_store
+from .case import Case, Found
+
+
+async def for_client(tx: Tx, keys: SigningKeys, issuer: str, form: Form) -> Case:
+    """Read which client a request names."""
+    case = Case(issuer, keys, tx.now, form)
+    named = form.fields.get("client_id")
+    if form.authorization is not None:
+        named, _ = extract_basic_authorization({"Authorization": form.authorization})
+    try:
+        client_id = UUID(named or "")
+    except ValueError:
+        return case
+    # Held, so that whoever takes it away waits for the token, and then takes that too.
+    case.client = await client_store.find(tx, client_id, hold=True)
+    case.secret = await client_store.secret_of(tx, client_id) if case.client else None
+    return case
+
+
+async def for_token(tx: Tx, keys: SigningKeys, issuer: str, form: Form) -> Case:
+    """Read what a request for a token may be about."""
+    case = await for_client(tx, keys, issuer, form)
+    given = form.fields
+    user_id = None
+    match given.get("grant_type"):
+        case GrantType.AUTHORIZATION_CODE if "code" in given:
+            case.code = await authorizations.find_code(tx, digest(given["code"]))
+            user_id = case.code.user_id if case.code else None
+        case GrantType.REFRESH_TOKEN if "refresh_token" in given:
+            shown = digest(given["refresh_token"])
+            case.authorization = await authorizations.find_by_refresh(tx, shown, lock=True)
+            if case.authorization is None:
+                case.spent = await authorizations.find_by_spent(tx, shown)
+            user_id = case.authorization.user_id if case.authorization else None
+        case GrantType.DEVICE_CODE if "device_code" in given:
+            shown = digest(given["device_code"])
+            case.device = await authorizations.find_device_code(tx, digest=shown)
+            user_id = case.device.user_id if case.device else None
+    case.user_open = user_id is not None and await _is_open(tx, user_id)
+    return case
+
+
+async def for_known_token(tx: Tx, keys: SigningKeys, issuer: str, form: Form) -> Case:
+    """Read what a token that is shown belongs to."""
+    case = await for_client(tx, keys, issuer, form)
+    token = form.fields.get("token", "")
+    claims = None
+    if token.startswith(REFRESH_PREFIX):
+        found = await authorizations.find_by_refresh(tx, digest(token), lock=False)
+    else:
+        found, claims = await _of_access_token(tx, keys, token)
+    client = await client_store.find(tx, found.client_id) if found else None
+    if found is not None and client is not None:
+        is_open = found.user_id is None or await _is_open(tx, found.user_id)
+        case.shown = Found(found, client, is_open, claims)
+    return case
+
+
+async def _of_access_token(
+    tx: Tx, keys: SigningKeys, token: str
+) -> tuple[Authorization | None, dict[str, object] | None]:
+    try:
+        claims = await users.read_token(tx, keys, token)
+        authorization_id = UUID(str(claims["sid"])) if "client_id" in claims else None
+    except (CredentialsWrong, KeyError, ValueError):
+        return None, None
+    if authorization_id is None:
+        return None, None
+    return await authorizations.find(tx, authorization_id), dict(claims)
+
+
+async def _is_open(tx: Tx, user_id: UUID) -> bool:
+    try:
+        await users.held_by(tx, user_id, proven=True)
+    except CredentialsWrong:
+        return False
+    return True

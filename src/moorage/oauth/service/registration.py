@@ -1,0 +1,212 @@
+"""Programs that register themselves (RFC 7591), and what is published for them (RFC 8414)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from authlib.oauth2.rfc7591 import ClientMetadataClaims
+from joserfc.errors import JoseError
+
+from moorage import organizations
+from moorage.kit import pages
+from moorage.kit.caller import Caller, CallerKind
+from moorage.kit.db import Tx
+from moorage.kit.errors import FieldInvalid
+from moorage.kit.secrets import digest
+from moorage.kit.secrets import make_token as make_secret
+from moorage.organizations import Permission
+
+from ..errors import ClientNameTaken, RegistrationTokenUnknown
+from ..facts import (
+    AccessEnded,
+    ClientMade,
+    RegistrationTokenMade,
+    RegistrationTokenRemoved,
+)
+from ..model import (
+    REGISTRATION_PREFIX,
+    Answer,
+    GrantType,
+    NewClient,
+    NewRegistrationToken,
+    RegistrationToken,
+    Resource,
+)
+from ..store import authorizations
+from ..store import clients as store
+from .clients import add, check, require, view
+
+# A program that registers itself gets nothing as itself: that is for people to give.
+_OWN_GRANTS = frozenset(GrantType) - {GrantType.CLIENT_CREDENTIALS}
+_METHODS = ("client_secret_basic", "client_secret_post", "none")
+_LONGEST_NAME = 100
+
+
+async def make_token(
+    tx: Tx, caller: Caller, new: NewRegistrationToken
+) -> tuple[RegistrationToken, str]:
+    """Make a token by which programs register themselves; it is shown here and never again.
+
+    Raises:
+        PersonNeeded, OrganizationUnknown, PermissionMissing, InstallationOnly.
+        FieldInvalid: it would have expired already.
+    """
+    await require(tx, caller, new.organization_id)
+    if new.expires_at <= tx.now:
+        raise FieldInvalid("/expiresAt", "must lie in the future.")
+    secret = make_secret(REGISTRATION_PREFIX, 32)
+    made = await store.add_token(tx, new, digest(secret))
+    after = {"name": made.name, "scopes": made.scopes, "uses": made.uses_left}
+    tx.announce(RegistrationTokenMade(made.id, made.organization_id, after=after))
+    return made, secret
+
+
+async def list_tokens(
+    tx: Tx, caller: Caller, asked: pages.PageRequest, organization_id: UUID | None
+) -> pages.Page[RegistrationToken]:
+    """List the registration tokens the caller may see."""
+    seen = caller.reach(Permission.READ_USERS)
+    return await store.list_tokens(tx, seen, asked, organization_id)
+
+
+async def remove_token(tx: Tx, caller: Caller, token_id: UUID) -> None:
+    """Remove a registration token; who registered by it stays.
+
+    Raises:
+        RegistrationTokenUnknown, PermissionMissing.
+    """
+    found = await store.get_token(tx, token_id)
+    if not caller.may(Permission.READ_USERS, found.organization_id):
+        raise RegistrationTokenUnknown(id=token_id)
+    organizations.require(caller, Permission.MANAGE_USERS, found.organization_id)
+    await store.remove_token(tx, token_id)
+    before = {"name": found.name}
+    tx.announce(RegistrationTokenRemoved(token_id, found.organization_id, before=before))
+
+
+async def register(
+    tx: Tx, secret: str | None, told: Mapping[str, Any], origin: str | None
+) -> Answer:
+    """Register a program as a client (RFC 7591, section 3)."""
+    try:
+        metadata = _read(told)
+    except (JoseError, FieldInvalid, ValueError, TypeError, AttributeError) as wrong:
+        return _refused(wrong)
+    token = await store.use_token(tx, digest(secret)) if secret else None
+    if token is None:
+        headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+        return Answer(401, {"error": "invalid_token"}, headers)
+    scopes = metadata.scopes or token.scopes
+    if not set(scopes) <= set(token.scopes):
+        await store.give_back(tx, token)
+        return _refused(FieldInvalid("/scope", "is more than the registration token allows."))
+    wanted = NewClient(
+        token.organization_id, metadata.name, metadata.grant_types, scopes, metadata.website,
+        metadata.confidential, metadata.redirect_uris, registration_token_id=token.id,
+    )  # fmt: skip
+    tx.caller = Caller(CallerKind.CLIENT, token.id, f"registration token {token.name}",
+                       origin=origin)  # fmt: skip
+    try:
+        made, client_secret = await add(tx, wanted)
+    except ClientNameTaken as taken:
+        await store.give_back(tx, token)
+        return _refused(taken)
+    tx.announce(ClientMade(made.id, made.organization_id, after={**view(made), "origin": origin}))
+    body: dict[str, Any] = {
+        "client_id": str(made.id),
+        "client_id_issued_at": int(tx.now.timestamp()),
+        "client_name": made.name,
+        "grant_types": [g.value for g in made.grant_types],
+        "response_types": ["code"] if GrantType.AUTHORIZATION_CODE in made.grant_types else [],
+        "redirect_uris": list(made.redirect_uris),
+        "scope": " ".join(s.value for s in made.scopes),
+        "token_endpoint_auth_method": "client_secret_basic" if client_secret else "none",
+    }
+    if made.website:
+        body["client_uri"] = made.website
+    if client_secret:
+        body |= {"client_secret": client_secret, "client_secret_expires_at": 0}
+    return Answer(201, body)
+
+
+def _read(told: Mapping[str, Any]) -> NewClient:
+    """Read client metadata (RFC 7591, section 2); what is not known is left out.
+
+    Raises:
+        JoseError, FieldInvalid, ValueError, TypeError, AttributeError.
+    """
+    claims = ClientMetadataClaims(dict(told), {}, {}, {})
+    claims.validate()
+    method = claims["token_endpoint_auth_method"]
+    if method not in _METHODS:
+        raise FieldInvalid("/token_endpoint_auth_method", f"must be one of {', '.join(_METHODS)}")
+    grants = tuple(GrantType(g) for g in claims.get("grant_types", ["authorization_code"]))
+    if not {*grants} <= _OWN_GRANTS:
+        raise FieldInvalid("/grant_types", "must not have client_credentials")
+    scopes = tuple(Permission(s) for s in str(claims.get("scope", "")).split())
+    name = str(claims.get("client_name", "")).strip()
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise FieldInvalid("/client_name", f"must have 1 to {_LONGEST_NAME} characters")
+    website = claims.get("client_uri")
+    uris = claims.get("redirect_uris", [])
+    if not isinstance(uris, list) or len(uris) > 20 or any(len(str(u)) > 2_000 for u in uris):
+        raise FieldInvalid("/redirect_uris", "must be at most 20 URIs")
+    made = NewClient(None, name, tuple(dict.fromkeys(grants)), scopes, website, method != "none",
+                     tuple(dict.fromkeys(str(u) for u in uris)))  # fmt: skip
+    check(made)
+    return made
+
+
+def _refused(wrong: Exception) -> Answer:
+    is_redirect = "redirect" in str(wrong).lower()
+    error = "invalid_redirect_uri" if is_redirect else "invalid_client_metadata"
+    return Answer(400, {"error": error, "error_description": str(wrong)[:300]})
+
+
+# --- What is published -------------------------------------------------------
+
+
+def metadata(issuer: str) -> dict[str, Any]:
+    """Tell programs how to find everything (RFC 8414, section 2)."""
+    at = f"{issuer}/api/v1/oauth"
+    methods = list(_METHODS)
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "token_endpoint": f"{at}/token",
+        "revocation_endpoint": f"{at}/revoke",
+        "introspection_endpoint": f"{at}/introspect",
+        "device_authorization_endpoint": f"{at}/device-authorization",
+        "registration_endpoint": f"{at}/register",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "scopes_supported": [p.value for p in Permission],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": [g.value for g in GrantType],
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": methods[:2],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "protected_resources": [f"{issuer}{one.value}" for one in Resource],
+    }
+
+
+# --- What is over ------------------------------------------------------------
+
+
+async def sweep(tx: Tx) -> None:
+    """End what people allowed whose account was closed."""
+    for gone in await authorizations.drop_of_closed_accounts(tx):
+        client = await store.find(tx, gone.client_id)
+        home = client.organization_id if client else None
+        before = {"client": gone.client_id, "scopes": gone.scopes, "reason": "account closed"}
+        tx.announce(AccessEnded(gone.user_id or gone.client_id, home, before=before))
+
+
+async def clear_away(tx: Tx) -> None:
+    """Delete what has ended."""
+    await authorizations.drop_expired(tx)
+    await store.drop_expired_tokens(tx)

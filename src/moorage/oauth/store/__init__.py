@@ -1,0 +1,1 @@
+"""The only SQL about OAuth clients and what they were allowed."""

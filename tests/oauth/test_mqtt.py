@@ -1,0 +1,128 @@
+"""Programs with access tokens at the MQTT door: the same rights, ended within a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from httpx2 import AsyncClient
+
+from moorage.organizations import Role
+from moorage_mqtt import ConnAck
+from programs import Program, a_program, allowed
+from scenarios.client import connected, dialled
+from web import World
+
+TOKEN = {"grant_type": "client_credentials"}
+
+
+@dataclass
+class Plant:
+    """An organisation with an application, a machine that may read it, and the door."""
+
+    world: World
+    admin: AsyncClient
+    port: int
+    organization: UUID
+    machine: Program
+    group: UUID
+    readings: str
+
+
+@pytest.fixture
+async def plant(world: World) -> AsyncIterator[Plant]:
+    home = await world.organization("North")
+    admin = await world.admin()
+    body = {"organizationId": str(home.id), "name": "Plant"}
+    application = (await admin.post("/api/v1/applications", json=body)).json()["id"]
+    group = await world.group(home.id, Role.READ)
+    machine = await a_program(
+        world, admin, home.id, name="Reader", grantTypes=["client_credentials"], redirectUris=[],
+        permissionGroupIds=[str(group)], scopes=["messages:read", "devices:operate"],
+    )  # fmt: skip
+    async with world.mqtt() as port:
+        yield Plant(
+            world, admin, port, home.id, machine, group,
+            f"v1/applications/{application}/devices/+/up",
+        )  # fmt: skip
+
+
+async def a_token(program: Program, **more: str) -> str:
+    answer = await program.post("token", **TOKEN, **more)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
+async def test_a_token_reads_what_its_client_may_read(plant: Plant) -> None:
+    token = await a_token(plant.machine)
+    async with connected(plant.port, "anything", token) as program:
+        assert await program.subscribe(plant.readings) == 1
+        assert await program.subscribe("v1/applications/#") == 0x87
+        # Its groups let it operate nothing, whatever its scopes.
+        command = plant.readings.replace("+/up", f"{plant.organization}/op")
+        assert await program.publish(command, b'{"code": "stop"}') == 0x87
+    less = await a_token(plant.machine, scope="devices:operate")
+    async with connected(plant.port, "anything", less) as program:
+        assert await program.subscribe(plant.readings) == 0x87
+
+
+@pytest.mark.parametrize(
+    "how", ["revoked", "removed", "left the group", "narrowed", "taken back", "deactivated"]
+)
+async def test_a_program_that_loses_its_rights_is_cut_within_a_second(
+    plant: Plant, how: str
+) -> None:
+    world, admin, program = plant.world, plant.admin, plant.machine
+    path = f"/api/v1/oauth/clients/{program.id}"
+    person: Any = None
+    if how in ("taken back", "deactivated"):
+        person = await world.user("ann@example.org", plant.group)
+        scopes = ["messages:read"]
+        program = await a_program(world, admin, plant.organization, scopes=scopes)
+        tokens = await allowed(await world.sign_in("ann@example.org"), program)
+        token = tokens["access_token"]
+    else:
+        token = await a_token(program)
+    async with connected(plant.port, "x", token) as client:
+        assert await client.subscribe(plant.readings) == 1
+        if how == "revoked":
+            answer = await program.post("revoke", token=token)
+        elif how == "removed":
+            answer = await admin.delete(path)
+        elif how == "left the group":
+            answer = await admin.delete(
+                f"/api/v1/permissions/{plant.group}/members/client/{program.id}"
+            )
+        elif how == "narrowed":
+            answer = await admin.patch(path, json={"scopes": ["devices:operate"]})
+        elif how == "taken back":
+            (shown,) = (await admin.get("/api/v1/oauth/authorizations")).json()["items"]
+            answer = await admin.delete(f"/api/v1/oauth/authorizations/{shown['id']}")
+        else:
+            answer = await admin.patch(f"/api/v1/users/{person.id}", json={"active": False})
+        assert answer.status_code in (200, 204), answer.text
+        async with asyncio.timeout(10):
+            told = await client.until_closed()
+        assert told is not None
+        assert told.reason_code == 0x98
+
+
+async def test_a_token_that_is_not_for_this_door_lets_nobody_in(plant: Plant) -> None:
+    issuer = plant.world.settings.public_url
+    good = await a_token(plant.machine, resource=f"{issuer}/mqtt")
+    head, body, signature = good.split(".")
+    for secret in (
+        await a_token(plant.machine, resource=f"{issuer}/api/v1"),
+        f"{head}.{body}.{signature[::-1]}",
+        f"{head}.{body[:-4]}AAAA.{signature}",
+        f"{head}..{signature}",
+        "eyJ.eyJ.x",
+    ):
+        async with dialled(plant.port, username="x", secret=secret) as client:
+            assert (await client.next(ConnAck)).reason_code == 0x86
+    async with connected(plant.port, "x", good) as client:
+        assert await client.subscribe(plant.readings) == 1
