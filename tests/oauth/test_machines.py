@@ -103,6 +103,22 @@ async def test_a_malformed_request_is_answered_in_the_protocols_words(
     assert answer.json()["error"] in ("invalid_request", "unsupported_grant_type")
 
 
+async def test_no_token_travels_without_tls_over_a_network(
+    world: World, home: Organization, person: AsyncClient
+) -> None:
+    machine = await a_machine(world, person, home)
+    form = {"grant_type": "client_credentials"}
+    assert (await machine.post("token", **form)).status_code == 200
+    world.app.state.public_url = "http://moorage.example.org"
+    for name, fields in (
+        ("token", form),
+        ("revoke", {"token": "x"}),
+        ("introspect", {"token": "x"}),
+    ):
+        answer = await machine.post(name, **fields)
+        assert (answer.status_code, answer.json()["error"]) == (400, "insecure_transport")
+
+
 async def test_a_form_that_is_too_long_is_not_read(world: World) -> None:
     answer = await world.client().post("/api/v1/oauth/token", data={"code": "x" * 100_000})
     assert answer.status_code == 413

@@ -46,9 +46,7 @@ export function Allow() {
 /** A device without a browser shows a code, which a person types here. */
 export function AllowDevice() {
   const { t } = useTranslation()
-  const [code, setCode] = useState(
-    () => new URLSearchParams(window.location.search).get('user_code') ?? '',
-  )
+  const [code, setCode] = useState(() => new URLSearchParams(window.location.search).get('user_code') ?? '')
   const ask = useMutation({ mutationFn: askForDevice })
   const say = useMutation({ mutationFn: (allow: boolean) => answerDevice(code, allow) })
   const submit = (event: FormEvent) => {

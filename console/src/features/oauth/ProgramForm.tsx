@@ -101,7 +101,10 @@ export function NewProgram({
           description={t('programs.confidentialHelp')}
           {...form.getInputProps('confidential', { type: 'checkbox' })}
         />
-        <Fields form={form as unknown as UseFormReturnType<Values>} organizationId={form.values.organizationId} />
+        <Fields
+          form={form as unknown as UseFormReturnType<Values>}
+          organizationId={form.values.organizationId}
+        />
       </Stack>
     </FormModal>
   )

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from authlib.common.security import is_secure_transport
 from authlib.oauth2 import OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
+    InsecureTransportError,
     InvalidClientError,
     InvalidRequestError,
     InvalidScopeError,
@@ -88,6 +90,8 @@ class Server(AuthorizationServer):
 
     def _refused(self) -> Answer | None:
         """Refuse what Authlib would let pass: two proofs of one client (RFC 6749, section 2.3)."""
+        if not is_secure_transport(self.case.issuer):
+            return self._fail(InsecureTransportError())
         form = self.case.form
         basic = (form.authorization or "").lower().startswith("basic ")
         if not basic and form.authorization is not None:
