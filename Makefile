@@ -42,6 +42,11 @@ $(PEERS)/node_modules/.stamp: $(VENV)/python.stamp $(VENV)/node.stamp $(PEERS)/p
 	scripts/node npm --prefix $(PEERS) ci --no-audit --no-fund --loglevel=error
 	touch $@
 
+PROVIDER := tests/identity_providers/provider
+$(PROVIDER)/node_modules/.stamp: $(VENV)/python.stamp $(VENV)/node.stamp $(PROVIDER)/package-lock.json $(PROVIDER)/package.json
+	scripts/node npm --prefix $(PROVIDER) ci --no-audit --no-fund --loglevel=error
+	touch $@
+
 src/moorage/console/index.html: console/node_modules/.stamp $(CONSOLE_SOURCES) $(shell find src/moorage -name '*.py')
 	scripts/build-console
 	touch $@
@@ -74,10 +79,10 @@ test: install ## Check and test everything
 	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target TOLD='>&9' \
 	  test-server test-console check 9>&1
 
-test-server: install $(PEERS)/node_modules/.stamp
+test-server: install $(PEERS)/node_modules/.stamp $(PROVIDER)/node_modules/.stamp
 	$(BIN)/pytest $(TOLD)
 
-test-console: check-console
+test-console: check-console $(PROVIDER)/node_modules/.stamp
 	$(BIN)/pytest tests/console $(ALONE) -n 1
 
 test-peers: install ## Run the suites that need heavy outside servers

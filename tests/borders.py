@@ -460,6 +460,36 @@ async def an_entry(_north: North) -> str:
     return "whom-the-directory-knows"
 
 
+@thing("provider_id")
+async def an_identity_provider(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} provider",
+        "openIdConnect": {"issuer": "https://localhost:9", "clientId": MARK},
+        "clientSecret": MARK,
+    }
+    return str((await north.make("/identity-providers", body))["id"])
+
+
+@thing("access_request_id")
+async def a_request_for_access(north: North) -> str:
+    request_id = uuid7()
+    async with north.world.database.begin() as tx:
+        await tx.execute(
+            "INSERT INTO access_requests (id, organization_id, provider_id, subject, name, email,"
+            " groups, expires_at, created_at, updated_at, created_by, updated_by) VALUES (:id,"
+            " :organization, :provider, :mark, :mark, :mark, ARRAY[:mark],"
+            " now() + interval '1 day', now(), now(), :id, :id)",
+            {
+                "id": request_id,
+                "organization": UUID(north.organization_id),
+                "provider": UUID(north.ids["provider_id"]),
+                "mark": f"{MARK} person",
+            },
+        )
+    return str(request_id)
+
+
 @thing("broker_id")
 async def a_broker(north: North) -> str:
     body = {"organizationId": north.organization_id, "name": f"{MARK} broker"} | {

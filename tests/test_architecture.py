@@ -89,6 +89,10 @@ def test_every_sort_of_plugin_has_a_heading() -> None:
 # They find out who calls.
 BEFORE_ANYBODY_IS_KNOWN = {
     "devices.redeem_claim",
+    "identity_providers.come_back",
+    "identity_providers.end_by_provider",
+    "identity_providers.offers",
+    "identity_providers.set_out",
     "oauth.register",
     "users.ask_reset",
     "users.begin_passkey_sign_in",

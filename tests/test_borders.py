@@ -154,7 +154,7 @@ async def test_nothing_crosses_the_border_of_an_organization(
     client = foreigners[caller]
     before = await facts_about(world, north)
     for method, path, operation in operations(world):
-        if path in OPEN or (caller == "person" and path == "/api/v1/auth/sign-out"):
+        if path in OPEN or (caller == "person" and path.endswith("/sign-out")):
             continue
         where = f"{method} {path} as {caller}"
         url = filled(path, north.ids)

@@ -93,6 +93,16 @@ const PAGES = [
   ['/permissions/$id', () => import('@/features/organizations/GroupPage'), 'GroupPage'],
   ['/user-stores', () => import('@/features/user_stores/UserStores'), 'UserStores'],
   ['/user-stores/$id', () => import('@/features/user_stores/UserStorePage'), 'UserStorePage'],
+  [
+    '/identity-providers',
+    () => import('@/features/identity_providers/IdentityProviders'),
+    'IdentityProviders',
+  ],
+  [
+    '/identity-providers/$id',
+    () => import('@/features/identity_providers/IdentityProviderPage'),
+    'IdentityProviderPage',
+  ],
   ['/api-keys', () => import('@/features/users/ApiKeys'), 'ApiKeys'],
   ['/programs', () => import('@/features/oauth/Programs'), 'Programs'],
   ['/tasks', () => import('@/features/tasks/Tasks'), 'Tasks'],

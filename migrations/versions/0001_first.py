@@ -140,6 +140,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("number IS NULL"),
     )
     op.create_table(
+        "identity_provider_spent",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("identity_provider_spent_pkey")),
+    )
+    op.create_index(
+        op.f("identity_provider_spent_expires_at_idx"),
+        "identity_provider_spent",
+        ["expires_at"],
+        unique=False,
+    )
+    op.create_table(
         "ingest_demands",
         sa.Column("door", sa.Uuid(), nullable=False),
         sa.Column("owner", sa.Uuid(), nullable=False),
@@ -746,6 +758,57 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_table(
+        "identity_providers",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("protocol", sa.Text(), nullable=False),
+        sa.Column("settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("sealed_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("offered", sa.Boolean(), nullable=False),
+        sa.Column("new_accounts", sa.Text(), nullable=False),
+        sa.Column("required", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("proven_by", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("domains", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("link_by_email", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "organization_id IS NULL OR NOT '*' = ANY (domains)",
+            name=op.f("identity_providers_domains_check"),
+        ),
+        sa.CheckConstraint(
+            "protocol IN ('openIdConnect', 'saml')", name=op.f("identity_providers_protocol_check")
+        ),
+        sa.CheckConstraint(
+            "organization_id IS NULL OR NOT link_by_email",
+            name=op.f("identity_providers_link_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("identity_providers_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("identity_providers_pkey")),
+    )
+    op.create_index(
+        "identity_providers_name_key",
+        "identity_providers",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_index(
+        op.f("identity_providers_organization_id_idx"),
+        "identity_providers",
+        ["organization_id"],
+        unique=False,
+    )
+    op.create_table(
         "oauth_clients",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=True),
@@ -1091,6 +1154,45 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", name=op.f("user_totps_pkey")),
     )
     op.create_table(
+        "access_requests",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("provider_id", sa.Uuid(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("groups", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("rejected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("access_requests_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["provider_id"],
+            ["identity_providers.id"],
+            name=op.f("access_requests_provider_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("access_requests_pkey")),
+        sa.UniqueConstraint("provider_id", "subject", name="access_requests_subject_key"),
+    )
+    op.create_index(
+        op.f("access_requests_expires_at_idx"), "access_requests", ["expires_at"], unique=False
+    )
+    op.create_index(
+        op.f("access_requests_organization_id_idx"),
+        "access_requests",
+        ["organization_id"],
+        unique=False,
+    )
+    op.create_table(
         "broker_contacts",
         sa.Column("broker_id", sa.Uuid(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
@@ -1355,6 +1457,86 @@ def upgrade() -> None:
         ["number"],
         unique=False,
         postgresql_where=sa.text("thresholds <> '[]'::jsonb"),
+    )
+    op.create_table(
+        "identity_provider_attempts",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("provider_id", sa.Uuid(), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=False),
+        sa.Column("verifier", sa.Text(), nullable=False),
+        sa.Column("browser", sa.LargeBinary(), nullable=False),
+        sa.Column("to", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["provider_id"],
+            ["identity_providers.id"],
+            name=op.f("identity_provider_attempts_provider_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("identity_provider_attempts_pkey")),
+    )
+    op.create_index(
+        op.f("identity_provider_attempts_expires_at_idx"),
+        "identity_provider_attempts",
+        ["expires_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("identity_provider_attempts_provider_id_idx"),
+        "identity_provider_attempts",
+        ["provider_id"],
+        unique=False,
+    )
+    op.create_table(
+        "identity_provider_mappings",
+        sa.Column("provider_id", sa.Uuid(), nullable=False),
+        sa.Column("provider_group", sa.Text(), nullable=False),
+        sa.Column("permission_group_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["permission_group_id"],
+            ["permission_groups.id"],
+            name=op.f("identity_provider_mappings_permission_group_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["provider_id"],
+            ["identity_providers.id"],
+            name=op.f("identity_provider_mappings_provider_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "provider_id",
+            "provider_group",
+            "permission_group_id",
+            name=op.f("identity_provider_mappings_pkey"),
+        ),
+    )
+    op.create_index(
+        op.f("identity_provider_mappings_permission_group_id_idx"),
+        "identity_provider_mappings",
+        ["permission_group_id"],
+        unique=False,
+    )
+    op.create_table(
+        "identity_provider_people",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("provider_id", sa.Uuid(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["provider_id"],
+            ["identity_providers.id"],
+            name=op.f("identity_provider_people_provider_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("identity_provider_people_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("identity_provider_people_pkey")),
+        sa.UniqueConstraint("provider_id", "subject", name="identity_provider_people_subject_key"),
     )
     op.create_table(
         "oauth_authorizations",
@@ -2059,6 +2241,58 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", "until", name=op.f("device_versions_pkey")),
     )
     op.create_index("device_versions_until", "device_versions", ["until"], unique=False)
+    op.create_table(
+        "identity_provider_given",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("permission_group_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["permission_group_id"],
+            ["permission_groups.id"],
+            name=op.f("identity_provider_given_permission_group_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["identity_provider_people.user_id"],
+            name=op.f("identity_provider_given_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "user_id", "permission_group_id", name=op.f("identity_provider_given_pkey")
+        ),
+    )
+    op.create_index(
+        op.f("identity_provider_given_permission_group_id_idx"),
+        "identity_provider_given",
+        ["permission_group_id"],
+        unique=False,
+    )
+    op.create_table(
+        "identity_provider_sessions",
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("sealed_hint", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["session_id"],
+            ["user_sessions.id"],
+            name=op.f("identity_provider_sessions_session_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["identity_provider_people.user_id"],
+            name=op.f("identity_provider_sessions_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("session_id", name=op.f("identity_provider_sessions_pkey")),
+    )
+    op.create_index(
+        op.f("identity_provider_sessions_user_id_idx"),
+        "identity_provider_sessions",
+        ["user_id"],
+        unique=False,
+    )
     op.create_table(
         "ledger_blocks",
         sa.Column("device", sa.Integer(), nullable=False),

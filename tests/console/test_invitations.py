@@ -1,4 +1,4 @@
-"""How people come in: asked by another organisation, or from a directory."""
+"""How people come in: asked by another organisation, from a directory, or by asking themselves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browsing import Platform, Visitor
+from identity_providers import openid
 from user_stores.slapd import (
     SERVICE,
     SERVICE_PASSWORD,
@@ -89,6 +90,74 @@ def test_an_invitation_is_made_seen_accepted_declined_and_withdrawn(
         client.delete(f"/api/v1/users/{me}/organizations/{group['organizationId']}")
         assert [m["id"] for m in client.get(f"/api/v1/permissions/{south}/members").json()] == []
     assert chief.wrong == []
+
+
+def test_who_signs_in_elsewhere_asks_for_access_and_is_let_in(
+    south: str, platform: Platform, visit: Callable[..., Visitor]
+) -> None:
+    people = {"emil": {"name": "Emil", "email": "emil@south.example", "email_verified": True}}
+    nobody = "http://127.0.0.1:9/"
+    with openid.real(people, nobody, home=platform.url) as provider:
+        admin = visit("light")
+        page = admin.page
+        admin.go("/identity-providers")
+        page.get_by_role("button", name="New identity provider").first.click()
+        page.get_by_role("textbox", name="Name", exact=True).fill("Town hall")
+        page.get_by_role("textbox", name="Issuer").fill(provider.issuer)
+        page.get_by_role("textbox", name="Client id").fill(openid.CLIENT)
+        page.get_by_label("Client secret").fill(openid.SECRET)
+        page.get_by_role("button", name="Try", exact=True).click()
+        expect(page.get_by_text("It works", exact=True).first).to_be_visible()
+        admin.settle()
+        admin.look("identity-provider-form")
+        page.get_by_role("button", name="Create").click()
+        expect(page.get_by_text(f"{platform.url}{openid.BACK}")).to_be_visible()
+
+        emil = visit("phone")
+        emil.page.context.clear_cookies()
+        _go_by_provider(emil)
+        emil.page.locator("input[name=login]").fill("emil")
+        emil.page.locator("input[name=password]").fill("whatever")
+        emil.page.locator("button[type=submit]").click()
+        emil.page.get_by_role("button", name="Continue").click()
+        expect(emil.page.get_by_text("Access is asked for")).to_be_visible()
+        emil.look("sign-in-access-asked")
+
+        admin.go("/users")
+        admin.settle()
+        admin.look("access-requests")
+        admin.examine("access-requests")
+        page.get_by_role("button", name="Accept").click()
+        page.get_by_role("dialog").get_by_label("Permission groups").click()
+        page.get_by_role("option", name="Readers").first.click()
+        page.keyboard.press("Tab")
+        page.get_by_role("dialog").get_by_role("button", name="Accept").click()
+        expect(page.get_by_text("Emil is let in.")).to_be_visible()
+        assert admin.wrong == []
+
+        _go_by_provider(emil)
+        emil.page.wait_for_url(f"{platform.url}/")
+        emil.page.locator("h1").first.wait_for()
+        who = emil.page.evaluate("fetch('/api/v1/auth/me').then((answer) => answer.json())")
+        assert who["user"]["name"] == "Emil"
+        assert len(who["grants"]) == 1
+
+    for mode in ("phone", "danish"):
+        visitor = visit(mode)
+        for path, name in (("/identity-providers", "providers"), ("/sign-in", "provider-sign-in")):
+            if path == "/sign-in":
+                visitor.page.context.clear_cookies()
+            visitor.go(path)
+            visitor.page.get_by_text("Town hall").first.wait_for()
+            visitor.settle()
+            visitor.look(f"identity-{name}")
+            visitor.examine(f"identity-{name}")
+        assert [one for one in visitor.wrong if "401" not in one] == []
+
+
+def _go_by_provider(visitor: Visitor) -> None:
+    visitor.go("/sign-in")
+    visitor.page.get_by_role("button", name="Sign in with Town hall").click()
 
 
 @pytest.fixture(scope="module")

@@ -142,6 +142,11 @@ export type UserStorePatch = Sent<'/api/v1/user-stores/{store_id}', 'patch'>
 export type UserStoreTry = Sent<'/api/v1/user-stores/{store_id}/test', 'post'>
 export type UserStoreTrial = Made<'/api/v1/user-stores/test', 200>
 
+export type IdentityProvider = Item<'/api/v1/identity-providers'>
+export type IdentityProviderBody = Sent<'/api/v1/identity-providers', 'post'>
+export type IdentityProviderPatch = Sent<'/api/v1/identity-providers/{provider_id}', 'patch'>
+export type AccessRequest = Item<'/api/v1/access-requests'>
+
 export type Broker = Item<'/api/v1/brokers'>
 export type BrokerBody = Sent<'/api/v1/brokers', 'post'>
 export type BrokerPatch = Sent<'/api/v1/brokers/{broker_id}', 'patch'>

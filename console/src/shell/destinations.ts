@@ -15,6 +15,7 @@ import {
   IconInbox,
   IconKey,
   IconListDetails,
+  IconLogin2,
   IconMap2,
   IconMessage2,
   IconPlug,
@@ -52,6 +53,7 @@ export interface Destination {
     | 'users'
     | 'permissions'
     | 'userStores'
+    | 'identityProviders'
     | 'apiKeys'
     | 'programs'
     | 'tasks'
@@ -95,6 +97,7 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/users', key: 'users', icon: IconUsers, needs: 'users:read' },
       { to: '/permissions', key: 'permissions', icon: IconUsersGroup, needs: 'users:read' },
       { to: '/user-stores', key: 'userStores', icon: IconAddressBook, needs: 'users:read' },
+      { to: '/identity-providers', key: 'identityProviders', icon: IconLogin2, needs: 'users:read' },
       { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
       { to: '/programs', key: 'programs', icon: IconAppWindow, needs: 'users:read' },
       { to: '/tasks', key: 'tasks', icon: IconActivity },

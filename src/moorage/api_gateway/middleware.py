@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moorage import oauth, users
 from moorage.kit import http
+from moorage.kit.browsers import SESSION_COOKIE
 from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable, Tx
 from moorage.kit.errors import MoorageError
@@ -40,13 +41,13 @@ REQUESTS = Histogram(
     "moorage_api_request_seconds", "Requests to the API, to their last byte.", ["method", "status"]
 )
 
-COOKIE = "moorage_session"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 METHODS = UNSAFE | {"GET", "HEAD", "OPTIONS"}
 # These let somebody in, so credentials that no longer hold must not stand in their way.
 AUTH_PUBLIC = (
     "sign-in", "link", "token", "refresh", "ways", "reset", "reset-password",
-    "passkeys/challenge", "passkeys/sign-in",
+    "passkeys/challenge", "passkeys/sign-in", "single-sign-on/offers", "single-sign-on/begin",
+    "single-sign-on/callback", "single-sign-on/back-channel-logout",
 )  # fmt: skip
 # Programs prove themselves here as OAuth has it, without cookies and from wherever they run.
 PROTOCOL = frozenset(
@@ -395,7 +396,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 def _cookie(header: str) -> str | None:
     try:
-        morsel = SimpleCookie(header).get(COOKIE)
+        morsel = SimpleCookie(header).get(SESSION_COOKIE)
     except CookieError:
         return None
     return morsel.value if morsel else None

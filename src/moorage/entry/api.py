@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from moorage import (
     brokers,
     decoders,
+    identity_providers,
     ingest,
     ledger,
     sessions,
@@ -168,7 +169,9 @@ def build_app(
     app.state.target_kinds = targets.find_kinds()
     app.state.outbound = Outbound(settings.reachable)
     app.state.directories = user_stores.Directories(app.state.outbound)
-    app.state.outside = user_stores.People(database, sealer, app.state.directories)
+    app.state.issuers = identity_providers.Issuers(app.state.outbound)
+    stores = user_stores.People(database, sealer, app.state.directories)
+    app.state.outside = identity_providers.People(database, stores)
     app.state.uplink, app.state.room = uplink, room
     app.router.routes.extend(_included())
     http.install_errors(app)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from moorage import audit, brokers, sources, targets, user_stores, users
+from moorage import audit, brokers, identity_providers, sources, targets, user_stores, users
 from moorage.entry import root_key, rows
 from moorage.entry import settings as configuration
 from moorage.entry.first_run import in_transaction
@@ -101,6 +101,7 @@ def _rotate_sealing_key(settings: Settings) -> None:
         sealer = Sealer(await secrets.read_keys(tx, root))
         await users.seal_anew(tx, sealer)
         await user_stores.seal_anew(tx, sealer)
+        await identity_providers.seal_anew(tx, sealer)
         await targets.seal_anew(tx, sealer)
         await sources.seal_anew(tx, sealer)
         await brokers.seal_anew(tx, sealer)

@@ -12,9 +12,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from moorage.api_gateway.middleware import COOKIE, PROTOCOL, PUBLIC, UNSAFE
+from moorage.api_gateway.middleware import PROTOCOL, PUBLIC, UNSAFE
 from moorage.entry.uplink_document import DEVICE_SCHEMES, PATHS
 from moorage.entry.wiring import ROUTERS
+from moorage.kit.browsers import SESSION_COOKIE
 from moorage.kit.http import PROBLEM, Problem
 
 SECURITY_SCHEMES = {
@@ -34,7 +35,7 @@ SECURITY_SCHEMES = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": COOKIE,
+        "name": SESSION_COOKIE,
         "description": "The console's session. Changes need the header X-CSRF-Token too.",
     },
 }

@@ -7,6 +7,7 @@ from moorage.audit import jobs as audit_jobs
 from moorage.decoders import jobs as decoders_jobs
 from moorage.devices import jobs as devices_jobs
 from moorage.groups import jobs as groups_jobs
+from moorage.identity_providers import jobs as identity_providers_jobs
 from moorage.ingest import jobs as ingest_jobs
 from moorage.kit import mail, secrets
 from moorage.kit.jobs import Schedule
@@ -29,6 +30,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("kit.forget_retired_keys", DAY_S, secrets.forget_retired),
     Schedule("kit.clear_mail_away", HOUR_S, mail.clear_away),
     Schedule("users.clear_away", HOUR_S, users_jobs.clear_away),
+    Schedule("identity_providers.clear_away", HOUR_S, identity_providers_jobs.clear_away),
     Schedule("oauth.sweep", MINUTE_S, oauth_jobs.sweep),
     Schedule("oauth.clear_away", HOUR_S, oauth_jobs.clear_away),
     Schedule("decoders.forget_old_problems", DAY_S, decoders_jobs.forget_old_problems),

@@ -10,6 +10,7 @@ from moorage.decoders import routes as decoders
 from moorage.devices import routes as devices
 from moorage.entry import demo_routes
 from moorage.groups import routes as groups
+from moorage.identity_providers import routes as identity_providers
 from moorage.ingest import routes as ingest
 from moorage.notifications import routes as notifications
 from moorage.oauth import routes as oauth
@@ -27,6 +28,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *users.ROUTERS,
     *oauth.ROUTERS,
     user_stores.router,
+    *identity_providers.ROUTERS,
     organizations.router,
     organizations.permissions,
     groups.router,

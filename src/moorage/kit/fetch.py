@@ -72,25 +72,59 @@ async def fetch(
         NotFetched: it does not answer in time, not well, or with more than `most_bytes`.
         HostUnknown, AddressForbidden: the guard's.
     """
+    status, found = await ask(
+        outbound, method, url, headers=headers, most_bytes=most_bytes, timeout_s=timeout_s
+    )
+    if status not in taken:
+        raise NotFetched(url=url, reason=f"the answer is {status}")
+    return found
+
+
+async def ask(
+    outbound: Outbound,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] = _NONE,
+    body: bytes | None = None,
+    trust: ssl.SSLContext | None = None,
+    most_bytes: int,
+    timeout_s: float,
+) -> tuple[int, bytes]:
+    """Send one request past the guard; give the answer's status and body. No redirect is followed.
+
+    Args:
+        outbound: the guard.
+        method: of the request.
+        url: an http or https address.
+        headers: of the request.
+        body: of the request.
+        trust: whom TLS trusts; the system's authorities when None.
+        most_bytes: what the answer may have.
+        timeout_s: for the whole answer.
+
+    Raises:
+        NotFetched: it does not answer in time, or with more than `most_bytes`.
+        HostUnknown, AddressForbidden: the guard's.
+    """
     found = bytearray()
     pool = httpcore2.AsyncConnectionPool(
-        ssl_context=ssl.create_default_context(), network_backend=_Guarded(outbound)
+        ssl_context=trust or ssl.create_default_context(), network_backend=_Guarded(outbound)
     )
+    sent: list[tuple[bytes | str, bytes | str]] = list(headers.items())
     try:
         async with (
             asyncio.timeout(timeout_s),
             pool,
-            pool.stream(method, url, headers=list(headers.items())) as answer,
+            pool.stream(method, url, headers=sent, content=body) as answer,
         ):
-            if answer.status not in taken:
-                raise NotFetched(url=url, reason=f"the answer is {answer.status}")
             async for chunk in answer.aiter_stream():
                 found += chunk
                 if len(found) > most_bytes:
                     raise NotFetched(url=url, reason=f"it has more than {most_bytes} bytes")
+            return answer.status, bytes(found)
     except TimeoutError as late:
         raise NotFetched(url=url, reason=f"no whole answer in {timeout_s:g} s") from late
     except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol,
             httpcore2.TimeoutException, ssl.SSLError) as failed:  # fmt: skip
         raise NotFetched(url=url, reason=str(failed) or type(failed).__name__) from failed
-    return bytes(found)

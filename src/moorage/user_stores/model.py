@@ -9,6 +9,8 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from moorage.users import Mapped
+
 MASKED = "***"
 # Stands for what somebody typed to sign in, in the filter that finds people.
 NAME = "{name}"
@@ -86,14 +88,6 @@ class Attributes:
     login: str
     name: str
     email: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """A group of the directory, by its distinguished name, and what its people are put into."""
-
-    group: str
-    permission_group_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from uuid import UUID
 from pydantic import Field, Strict
 
 from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, Stamped, Storable
-from moorage.users import LONGEST_PASSWORD
+from moorage.users import LONGEST_PASSWORD, Mapped
 
 from .model import (
-    Mapped,
     Nesting,
     NewAccounts,
     NewEntry,

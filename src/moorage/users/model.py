@@ -189,6 +189,14 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Mapped:
+    """A group that people are in outside, and the permission groups they are put into for it."""
+
+    group: str
+    permission_group_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SigningKey:
     """A key that signs access tokens: its private half sealed, its public one as JWK (RFC 7517)."""
 
@@ -230,6 +238,8 @@ class Factor(StrEnum):
     TOTP = "totp"
     BACKUP_CODE = "backupCode"
     PASSKEY = "passkey"
+    # Shown to an identity provider, which says so.
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True)

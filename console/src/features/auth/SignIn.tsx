@@ -22,7 +22,8 @@ import { LanguageChoice } from '@/parts/LanguageChoice'
 import { told } from '@/parts/notify'
 import { Mark } from '@/shell/Mark'
 import { Forgotten, NewPassword } from './Forgotten'
-import { linkToken, resetIn } from './link'
+import { failedIn, linkToken, resetIn } from './link'
+import { Offers } from './Offers'
 import { knowsPasskeys } from './passkey'
 import { meQuery, type Proof, redeemLink, signIn, signInByPasskey, waysQuery } from './queries'
 import { SecondStep } from './SecondStep'
@@ -42,6 +43,7 @@ export function SignIn() {
   const passkey = useMutation({ mutationFn: signInByPasskey, onSuccess: done })
   const [token] = useState(() => linkToken(window.location.hash))
   const [reset, setReset] = useState(() => resetIn(window.location.hash))
+  const [refused] = useState(() => failedIn(window.location.hash))
   const redeemed = useRef(false)
   const { mutate } = link
   useEffect(() => {
@@ -131,6 +133,7 @@ export function SignIn() {
           )}
           {step === 'first' && (
             <>
+              <Offers refused={refused} to={to} />
               <FormFailure of={failure} />
               <form onSubmit={submit} noValidate>
                 <Stack>

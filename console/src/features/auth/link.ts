@@ -4,6 +4,11 @@ export function resetIn(hash: string): { token: string | null; asks: boolean } {
   return { token: read.get('reset'), asks: read.has('forgotten') }
 }
 
+/** Read why a sign-in by an identity provider failed: the code of the error. */
+export function failedIn(hash: string): string | null {
+  return new URLSearchParams(hash.replace(/^#/, '')).get('failed')
+}
+
 /** Read the one-time token from the address's fragment, which never reaches a server's log. */
 export function linkToken(hash: string): string | null {
   return new URLSearchParams(hash.replace(/^#/, '')).get('token')

@@ -52,4 +52,17 @@ export const askReset = (email: string) => ok(api.POST('/api/v1/auth/reset', { b
 export const setPassword = (body: { token: string; newPassword: string }) =>
   ok(api.POST('/api/v1/auth/reset-password', { body }))
 
-export const signOut = () => ok(api.POST('/api/v1/auth/sign-out'))
+/** The identity providers that the sign-in page shows. */
+export const offersQuery = queryOptions({
+  queryKey: ['sign-in-offers'],
+  queryFn: () => ok(api.GET('/api/v1/auth/single-sign-on/offers')),
+  staleTime: 60_000,
+})
+
+/** Go to an identity provider, which sends the browser back. */
+export function setOut(provider: string, to: string): void {
+  window.location.assign(`/api/v1/auth/single-sign-on/begin?${new URLSearchParams({ provider, to })}`)
+}
+
+/** End the session; gives where the browser signs out at its identity provider, if it came by one. */
+export const signOut = () => ok(api.POST('/api/v1/auth/single-sign-on/sign-out'))

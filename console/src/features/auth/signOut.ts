@@ -6,6 +6,9 @@ export function useSignOut(): () => void {
   const client = useQueryClient()
   const leave = useMutation({
     mutationFn: signOut,
+    onSuccess: ({ address }) => {
+      if (address) window.location.assign(address)
+    },
     onSettled: () => {
       client.setQueryData(meQuery.queryKey, null)
       client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'me' })

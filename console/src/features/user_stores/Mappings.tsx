@@ -2,25 +2,31 @@ import { ActionIcon, Button, Group, MultiSelect, Paper, Stack, Text, TextInput }
 import { IconPlus, IconTrash } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { UserStore } from '@/api/types'
 
-export type Mapped = UserStore['mappings'][number]
+export interface Mapped {
+  group: string
+  permissionGroupIds: string[]
+}
 
 interface Props {
+  /** What a group of people outside is called, how one looks, and what being in it means. */
+  label: string
+  placeholder: string
+  help: string
   value: Mapped[]
   groups: { id: string; name: string }[]
   errors: Record<string, ReactNode>
   onChange: (next: Mapped[]) => void
 }
 
-/** Choose what the people of groups of a directory are put into. */
-export function Mappings({ value, groups, errors, onChange }: Props) {
+/** Choose what people who are in groups outside are put into here. */
+export function Mappings({ label, placeholder, help, value, groups, errors, onChange }: Props) {
   const { t } = useTranslation()
   const put = (at: number, one: Mapped) => onChange(value.map((was, n) => (n === at ? one : was)))
   return (
     <Stack gap="xs">
       <Text fz="sm" c="dimmed">
-        {t('userStores.mappingsHelp')}
+        {help}
       </Text>
       {value.map((one, at) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name while they are typed.
@@ -28,8 +34,8 @@ export function Mappings({ value, groups, errors, onChange }: Props) {
           <Group align="flex-start" wrap="nowrap">
             <Stack gap="xs" flex={1}>
               <TextInput
-                label={t('userStores.group')}
-                placeholder="cn=operators,ou=groups,dc=example,dc=org"
+                label={label}
+                placeholder={placeholder}
                 value={one.group}
                 onChange={(event) => put(at, { ...one, group: event.currentTarget.value })}
                 error={errors[`mappings.${at}.group`]}

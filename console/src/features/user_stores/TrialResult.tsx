@@ -1,20 +1,25 @@
 import { Alert, List, Stack, Text, ThemeIcon } from '@mantine/core'
 import { IconAlertTriangle, IconCheck, IconCircleCheck, IconX } from '@tabler/icons-react'
 import { useTranslation } from 'react-i18next'
-import type { UserStoreTrial } from '@/api/types'
 
-/** What trying a user store out showed, step by step. */
-export function TrialResult({ trial }: { trial: UserStoreTrial }) {
+interface Props {
+  passed: boolean
+  steps: { name: string; passed: boolean; detail: string }[]
+  groups?: string[]
+}
+
+/** What trying a directory or an identity provider out showed, step by step. */
+export function TrialResult({ passed, steps, groups = [] }: Props) {
   const { t } = useTranslation()
   return (
     <Stack gap="sm" role="status">
       <Alert
-        color={trial.passed ? 'green' : 'red'}
-        icon={trial.passed ? <IconCircleCheck size={18} /> : <IconAlertTriangle size={18} />}
-        title={t(trial.passed ? 'userStores.trialPassed' : 'userStores.trialFailed')}
+        color={passed ? 'green' : 'red'}
+        icon={passed ? <IconCircleCheck size={18} /> : <IconAlertTriangle size={18} />}
+        title={t(passed ? 'userStores.trialPassed' : 'userStores.trialFailed')}
       >
         <List spacing={6} listStyleType="none" withPadding={false}>
-          {trial.steps.map((step, at) => (
+          {steps.map((step, at) => (
             <List.Item
               // biome-ignore lint/suspicious/noArrayIndexKey: a step comes once a server.
               key={at}
@@ -30,7 +35,7 @@ export function TrialResult({ trial }: { trial: UserStoreTrial }) {
               }
             >
               <Text fw={600} fz="sm">
-                {t(`userStores.steps.${step.name}` as never)}
+                {step.name}
               </Text>
               <Text fz="sm" style={{ overflowWrap: 'anywhere' }}>
                 {step.detail}
@@ -38,7 +43,7 @@ export function TrialResult({ trial }: { trial: UserStoreTrial }) {
             </List.Item>
           ))}
         </List>
-        {trial.groups.map((group) => (
+        {groups.map((group) => (
           <Text key={group} fz="xs" ff="monospace" mt={4} style={{ overflowWrap: 'anywhere' }}>
             {group}
           </Text>

@@ -217,6 +217,9 @@ export function UserStoreForm({ store, onClose, onMade }: Props) {
         {...form.getInputProps('newAccounts')}
       />
       <Mappings
+        label={t('userStores.group')}
+        placeholder="cn=operators,ou=groups,dc=example,dc=org"
+        help={t('userStores.mappingsHelp')}
         value={values.mappings}
         groups={groups}
         errors={form.errors}
@@ -295,7 +298,16 @@ export function UserStoreForm({ store, onClose, onMade }: Props) {
       >
         {t('userStores.try')}
       </Button>
-      {trial.data && <TrialResult trial={trial.data} />}
+      {trial.data && (
+        <TrialResult
+          passed={trial.data.passed}
+          steps={trial.data.steps.map((step) => ({
+            ...step,
+            name: t(`userStores.steps.${step.name}` as never),
+          }))}
+          groups={trial.data.groups}
+        />
+      )}
     </FormModal>
   )
 }

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next'
 import { usePages } from '@/api/pages'
 import type { User } from '@/api/types'
 import { useSession } from '@/features/auth/session'
+import { AccessRequests } from '@/features/identity_providers/AccessRequests'
 import { useAddress, useMaking } from '@/parts/address'
 import { DataList } from '@/parts/DataList'
 import { Empty } from '@/parts/Empty'
@@ -60,6 +61,7 @@ export function Users() {
       action={invite}
       calls={[{ path: '/api/v1/users', query: filter }]}
     >
+      <AccessRequests />
       <Invitations />
       <DataList
         name="users"

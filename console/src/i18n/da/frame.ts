@@ -45,6 +45,7 @@ export const frame = {
     systemLog: 'Systemlog',
     tasks: 'Opgaver',
     targets: 'Modtagere',
+    identityProviders: 'Identitetsudbydere',
     userStores: 'Brugerkataloger',
     users: 'Brugere',
   },
@@ -65,6 +66,9 @@ export const frame = {
     register: 'Registrér en enhed',
   },
   signIn: {
+    asked: 'Der er anmodet om adgang',
+    or: 'eller',
+    withProvider: 'Log ind med {{name}}',
     back: 'Tilbage',
     code: 'Kode',
     codeHelp: 'Fra din godkendelsesapp eller en af dine reservekoder.',

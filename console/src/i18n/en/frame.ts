@@ -45,6 +45,7 @@ export const frame = {
     systemLog: 'System log',
     tasks: 'Tasks',
     targets: 'Targets',
+    identityProviders: 'Identity providers',
     userStores: 'User stores',
     users: 'Users',
   },
@@ -65,6 +66,9 @@ export const frame = {
     register: 'Register a device',
   },
   signIn: {
+    asked: 'Access is asked for',
+    or: 'or',
+    withProvider: 'Sign in with {{name}}',
     back: 'Back',
     code: 'Code',
     codeHelp: 'Of your authenticator app, or one of your backup codes.',

@@ -7,9 +7,9 @@ from typing import Any
 
 import structlog
 
-from moorage import organizations, users
+from moorage import users
 from moorage.kit.db import Tx
-from moorage.organizations import LastAdmin, PermissionGroupUnknown
+from moorage.organizations import LastAdmin
 from moorage.users import EmailTaken, User, UserUnknown
 
 from .. import store as data
@@ -151,25 +151,12 @@ async def _write(
 
 async def _give(tx: Tx, store: UserStore, account: Account, groups: frozenset[str]) -> None:
     """Put somebody into what their groups are mapped to, and out of what they were."""
-    wanted = {
-        id_
-        for one in store.mappings
-        if key_of(one.group) in groups
-        for id_ in one.permission_group_ids
-    }
-    for id_ in sorted(wanted - account.given):
-        try:
-            if await organizations.enter(tx, id_, account.user_id):
-                await data.note_given(tx, account.user_id, id_)
-        except PermissionGroupUnknown:
-            continue
-    for id_ in sorted(account.given - wanted):
-        try:
-            async with tx.attempt():
-                await organizations.leave(tx, id_, account.user_id)
-                await data.forget_given(tx, account.user_id, id_)
-        except LastAdmin:
-            log.warning("user_store_last_admin", user_id=str(account.user_id))
+    wanted = users.mapped_to(store.mappings, groups, key_of)
+    given = await users.put_into(tx, account.user_id, wanted, account.given)
+    for id_ in sorted(given - account.given):
+        await data.note_given(tx, account.user_id, id_)
+    for id_ in sorted(account.given - given):
+        await data.forget_given(tx, account.user_id, id_)
 
 
 async def let_go(tx: Tx, store: UserStore) -> None:

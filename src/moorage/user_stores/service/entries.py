@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..model import Entry, Mapped, Nesting, NewEntry, StoreKind, UserStore
+from moorage.users import Mapped
+
+from ..model import Entry, Nesting, NewEntry, StoreKind, UserStore
 from . import kinds
 from .kinds import attributes_of, key_of, kind_of, nesting_of
 from .wire import NO_SUCH_OBJECT, Declined, Raw, Session

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from moorage import organizations
+from moorage import organizations, users
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
@@ -18,6 +18,7 @@ from moorage.kit.ids import uuid7
 from moorage.kit.outbound import client_context
 from moorage.kit.secrets import Sealer
 from moorage.organizations import Permission
+from moorage.users import Mapped
 
 from .. import store as data
 from ..errors import UserStoreShared, UserStoresTooMany, UserStoreUnknown
@@ -27,7 +28,6 @@ from ..model import (
     MASKED,
     NAME,
     Attributes,
-    Mapped,
     NewUserStore,
     Server,
     UserStore,
@@ -243,19 +243,10 @@ async def _check_mappings(
     wanted: Iterable[Mapped],
     before: Iterable[Mapped],
 ) -> None:
-    held = {(kinds.key_of(one.group), id_) for one in before for id_ in one.permission_group_ids}
     for at, one in enumerate(wanted):
         if "=" not in one.group:
             raise FieldInvalid(f"/mappings/{at}/group", "must be a group's distinguished name")
-        for id_ in one.permission_group_ids:
-            if (kinds.key_of(one.group), id_) in held:
-                continue
-            group = await organizations.givable(tx, caller, id_)
-            if organization_id is not None and group.organization_id != organization_id:
-                raise FieldInvalid(
-                    f"/mappings/{at}/permissionGroupIds",
-                    "must be permission groups of the store's organization",
-                )
+    await users.check_mappings(tx, caller, organization_id, wanted, before, kinds.key_of)
 
 
 async def access_of(tx: Tx, store: UserStore, sealer: Sealer) -> Access:

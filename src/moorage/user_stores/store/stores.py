@@ -13,12 +13,12 @@ from sqlalchemy.exc import IntegrityError
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
+from moorage.users import Mapped
 
 from ..errors import UserStoreTaken, UserStoreUnknown
 from ..model import (
     EVERY_DOMAIN,
     Health,
-    Mapped,
     Nesting,
     NewAccounts,
     NewUserStore,

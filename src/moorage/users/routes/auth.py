@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import JsonValue
 
 from moorage.kit import pages
+from moorage.kit.browsers import asker_of, give_session, take_session
 from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.errors import CursorInvalid, FieldInvalid
 from moorage.kit.http import Asked, PageOut, Signed, Tx, Unsigned, may_fail
@@ -54,31 +55,17 @@ from ..schemas import (
     WaysOut,
 )
 
-COOKIE = "moorage_session"
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
 
 def visitor_of(request: Request) -> Visitor:
     """Tell from where a request comes."""
-    address = request.client.host if request.client else None
-    return Visitor(address, (request.headers.get("user-agent") or "")[:300] or None)
-
-
-def _secure(request: Request) -> bool:
-    public: str = request.app.state.public_url
-    return public.startswith("https:") or request.url.scheme == "https"
+    return Visitor(*asker_of(request))
 
 
 def let_in(request: Request, response: Response, signed_in: SignedIn) -> None:
     """Give a console session to the browser."""
-    response.set_cookie(
-        COOKIE,
-        signed_in.secret,
-        max_age=int(CONSOLE_ABSOLUTE.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=_secure(request),
-    )
+    give_session(request, response, signed_in.secret, CONSOLE_ABSOLUTE)
 
 
 @router.post("/sign-in", status_code=204,
@@ -146,7 +133,7 @@ async def reset_password(body: NewPasswordBody, request: Request) -> None:
 async def sign_out(tx: Tx, caller: Signed, request: Request, response: Response) -> None:
     """End the session of this request."""
     await service.sign_out(tx, caller)
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_secure(request))
+    take_session(request, response)
 
 
 @router.get("/me", response_model=MeOut, responses=may_fail(Unsigned))

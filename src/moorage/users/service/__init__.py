@@ -11,6 +11,8 @@ from .invitations import (
     withdraw,
 )
 from .keys import change_key, get_key, issue_key, list_keys, revoke_key
+from .known import end_sessions_known, let_in_known, refuse_known
+from .mapping import check_mappings, mapped_to, put_into
 from .outside import find_by_email, follow, read_account, sign_out_everywhere, take_in
 from .passkeys import add_passkey, begin_passkey, rename_passkey
 from .passkeys import are_possible as passkeys_possible
@@ -86,6 +88,7 @@ __all__ = [
     "change",
     "change_key",
     "change_password",
+    "check_mappings",
     "clear_away",
     "confirm_totp",
     "csrf_token",
@@ -95,6 +98,7 @@ __all__ = [
     "end_my_session",
     "end_session",
     "end_sessions",
+    "end_sessions_known",
     "end_totp",
     "erase",
     "everybody",
@@ -114,12 +118,14 @@ __all__ = [
     "is_proven",
     "issue_key",
     "key_set",
+    "let_in_known",
     "link_for",
     "list_invitations",
     "list_keys",
     "list_users",
     "load_signing_keys",
     "make_link",
+    "mapped_to",
     "my_invitations",
     "my_preferences",
     "my_second_factors",
@@ -127,11 +133,13 @@ __all__ = [
     "my_user",
     "passkeys_possible",
     "prefer",
+    "put_into",
     "read_account",
     "read_token",
     "recognise_again",
     "recover_from_command_line",
     "refresh",
+    "refuse_known",
     "remove_passkey",
     "remove_second_factors",
     "rename_passkey",

@@ -95,7 +95,7 @@ async def sign_in(
                 await counts.forget_failures(tx, "account", email)
                 await take_back(tx, visitor)
                 by = "user store" if known.decided else "password"
-                return await _open(tx, user, kind, visitor, by=by, factor=factor)
+                return await open_session(tx, user, kind, visitor, by=by, factor=factor)
         if wanted is not None and not proof.given:
             await take_back(tx, visitor, email)
         else:
@@ -143,7 +143,7 @@ async def sign_in_by_link(
                 # It was set up this very moment; the link holds still.
                 raise CredentialsWrong
             kind = SessionKind.CONSOLE
-            return await _open(tx, user, kind, visitor, by=by.value, factor=factor)
+            return await open_session(tx, user, kind, visitor, by=by.value, factor=factor)
         refused = {"link": True, "origin": visitor.address}
         await tell(tx, SignInRefused, user.id if user else NOBODY, after=refused)
     raise CredentialsWrong if user is None or lets_in else AccountExists
@@ -172,7 +172,7 @@ async def sign_in_by_passkey(
         if user is not None and user.may_sign_in(tx.now):
             await take_back(tx, visitor)
             kind = SessionKind.CONSOLE
-            return await _open(tx, user, kind, visitor, by="passkey", factor=Factor.PASSKEY)
+            return await open_session(tx, user, kind, visitor, by="passkey", factor=Factor.PASSKEY)
         refused = {"passkey": True, "origin": visitor.address}
         await tell(tx, SignInRefused, user.id if user else NOBODY, after=refused)
     raise CredentialsWrong
@@ -325,7 +325,7 @@ async def _prove_for_link(
     return shown
 
 
-async def _open(
+async def open_session(
     tx: Tx,
     user: User,
     kind: SessionKind,
@@ -334,6 +334,7 @@ async def _open(
     by: str,
     factor: Factor | None = None,
 ) -> SignedIn:
+    """Open a session and tell of it; whoever calls has checked who it is."""
     secret = make_token("mr_" if kind is SessionKind.TOKEN else "ms_", 32)
     session = await sessions.add(
         tx, user.id, kind, digest(secret), visitor,

@@ -1,0 +1,180 @@
+"""Where OpenID providers are and which keys they sign with, as they say themselves.
+
+Source: OpenID Connect Discovery 1.0.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from moorage.kit.errors import MoorageError
+from moorage.kit.fetch import ask
+from moorage.kit.outbound import Outbound, client_context
+
+from ..model import OpenIdConnect
+
+KNOWN_FOR_S = 600.0
+MOST_KEPT = 200
+MOST_BYTES = 1024 * 1024
+TIMEOUT_S = 10.0
+LONGEST_ADDRESS = 2_000
+
+
+class Unreached(Exception):
+    """A provider cannot be asked; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What a provider says of itself (Discovery 1.0, section 3)."""
+
+    issuer: str
+    authorization: str
+    token: str
+    keys: str
+    userinfo: str | None
+    end_session: str | None
+    names_issuer: bool
+    basic: bool
+
+
+@dataclass(slots=True)
+class _Kept:
+    discovered: Discovered
+    keys: KeySet
+    at: float
+
+
+class Issuers:
+    """What providers say of themselves and their keys, kept for ten minutes.
+
+    Args:
+        network: says which addresses may be connected to.
+    """
+
+    def __init__(self, network: Outbound) -> None:
+        self._network = network
+        self._kept: dict[tuple[str, str | None], _Kept] = {}
+
+    async def discover(self, settings: OpenIdConnect) -> Discovered:
+        """Say where a provider is asked what. Raises Unreached."""
+        return (await self._of(settings)).discovered
+
+    async def keys(self, settings: OpenIdConnect, *, newer_than_s: float = KNOWN_FOR_S) -> KeySet:
+        """Give a provider's keys, asked for not longer ago than that. Raises Unreached."""
+        return (await self._of(settings, newer_than_s)).keys
+
+    async def _of(self, settings: OpenIdConnect, newer_than_s: float = KNOWN_FOR_S) -> _Kept:
+        at = (settings.issuer, settings.authority)
+        kept = self._kept.get(at)
+        if kept is None or time.monotonic() - kept.at > newer_than_s:
+            discovered = await self._discover(settings)
+            keys = await self._keys(settings, discovered)
+            kept = self._kept[at] = _Kept(discovered, keys, time.monotonic())
+            if len(self._kept) > MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+        return kept
+
+    async def _discover(self, settings: OpenIdConnect) -> Discovered:
+        url = f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+        said = await self.json(settings, "GET", url)
+        if said.get("issuer") != settings.issuer:
+            raise Unreached(f"It says that its issuer is {str(said.get('issuer'))[:200]!r}.")
+        found = {}
+        for name, needed in (
+            ("authorization_endpoint", True),
+            ("token_endpoint", True),
+            ("jwks_uri", True),
+            ("userinfo_endpoint", False),
+            ("end_session_endpoint", False),
+        ):
+            address = said.get(name)
+            if (needed or address is not None) and not is_address(address):
+                raise Unreached(f"Its {name} is missing or no https address.")
+            found[name] = address
+        methods = said.get("token_endpoint_auth_methods_supported")
+        return Discovered(
+            issuer=settings.issuer,
+            authorization=str(found["authorization_endpoint"]),
+            token=str(found["token_endpoint"]),
+            keys=str(found["jwks_uri"]),
+            userinfo=found["userinfo_endpoint"],
+            end_session=found["end_session_endpoint"],
+            names_issuer=said.get("authorization_response_iss_parameter_supported") is True,
+            # Basic is the default (Discovery 1.0, section 3).
+            basic=not isinstance(methods, list) or "client_secret_basic" in methods,
+        )
+
+    async def _keys(self, settings: OpenIdConnect, discovered: Discovered) -> KeySet:
+        said = await self.json(settings, "GET", discovered.keys)
+        found = said.get("keys")
+        usable = [
+            key
+            for key in (found if isinstance(found, list) else [])
+            # A secret among the public keys would let anybody sign.
+            if isinstance(key, dict)
+            and key.get("kty") in ("RSA", "EC", "OKP")
+            and key.get("use", "sig") == "sig"
+        ]
+        keys = []
+        for key in usable:
+            try:
+                keys += KeySet.import_key_set({"keys": [key]}).keys
+            except (JoseError, ValueError, TypeError, KeyError):
+                continue  # One that we cannot read signs nothing for us.
+        if not keys:
+            raise Unreached("It shows no key that tokens could be signed with.")
+        return KeySet(keys)
+
+    async def json(
+        self,
+        settings: OpenIdConnect,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> dict[str, Any]:
+        """Ask a provider for a JSON object. Raises Unreached."""
+        trust = client_context(settings.authority, None, None) if settings.authority else None
+        sent = {"Accept": "application/json", **(headers or {})}
+        try:
+            status, answer = await ask(
+                self._network, method, url, headers=sent, body=body, trust=trust,
+                most_bytes=MOST_BYTES, timeout_s=TIMEOUT_S,
+            )  # fmt: skip
+        except MoorageError as failed:
+            raise Unreached(str(failed)) from failed
+        where = urlsplit(url)
+        try:
+            said = json.loads(answer)
+        except (ValueError, RecursionError):
+            said = None
+        if status != 200 or not isinstance(said, dict):
+            error = said.get("error") if isinstance(said, dict) else None
+            why = f" ({error[:100]})" if isinstance(error, str) else ""
+            raise Unreached(f"{where.netloc}{where.path} answered {status}{why}.")
+        return said
+
+
+def is_address(address: object) -> bool:
+    """Tell whether something is an https address, or an http one of this machine."""
+    if not isinstance(address, str) or len(address) > LONGEST_ADDRESS:
+        return False
+    try:
+        parts = urlsplit(address)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or parts.username or parts.password or any(c.isspace() for c in address):
+        return False
+    inside = host in ("localhost", "::1") or host.startswith("127.")
+    return parts.scheme == "https" or (parts.scheme == "http" and inside)

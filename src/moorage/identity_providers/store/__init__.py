@@ -1,0 +1,1 @@
+"""Tables of identity providers: statements in, frozen values out."""

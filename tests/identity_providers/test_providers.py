@@ -1,0 +1,210 @@
+"""Setting identity providers up, who may, and what becomes of their people."""
+
+from __future__ import annotations
+
+from mailbox import Mailbox
+from typing import Any
+
+from httpx2 import AsyncClient
+
+from identity_providers.conftest import PROVIDERS, REQUESTS, Harbour
+from identity_providers.openid import SECRET, Forger
+from moorage import identity_providers
+from moorage.identity_providers import jobs
+from moorage.organizations import Role
+from web import OPERATOR
+
+
+async def _come(harbour: Harbour, forger: Forger, provider_id: str, **said: Any) -> Any:
+    """Sign somebody in by the provider; give the browser and where it ended."""
+    forger.said = said
+    browser = harbour.browser()
+    ended = await browser.come_back(forger.answer(await browser.set_out(provider_id)))
+    return browser, ended
+
+
+async def test_a_user_administrator_has_a_provider_and_nobody_of_elsewhere_sees_it(
+    harbour: Harbour, forger: Forger
+) -> None:
+    made = await harbour.anna.post(PROVIDERS, json=harbour.fields(forger.issuer))
+    assert made.status_code == 201, made.text
+    assert SECRET not in made.text
+    assert made.json()["hasClientSecret"] is True
+    path = f"{PROVIDERS}/{made.json()['id']}"
+    for answer in (
+        await harbour.stranger.get(path),
+        await harbour.stranger.patch(path, json={"name": "Mine"}),
+        await harbour.stranger.delete(path),
+        await harbour.stranger.post(f"{path}/test", json={}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, "identity_providers.unknown")
+    assert (await harbour.stranger.get(PROVIDERS)).json()["items"] == []
+    assert (await harbour.stranger.post(PROVIDERS, json=harbour.fields("https://x.example"))
+            ).status_code == 404  # fmt: skip
+    taken = await harbour.anna.post(PROVIDERS, json=harbour.fields(forger.issuer))
+    assert (taken.status_code, taken.json()["code"]) == (409, "identity_providers.taken")
+
+
+async def test_what_could_be_no_provider_is_refused_beside_the_field(harbour: Harbour) -> None:
+    async def refused(client: AsyncClient, issuer: str = "https://x.example", **others: Any) -> Any:
+        answer = await client.post(PROVIDERS, json=harbour.fields(issuer, **others))
+        assert answer.status_code == 422, answer.text
+        return answer.json()["errors"][0]["pointer"]
+
+    for issuer in ("http://x.example", "https://u:p@x.example", "https://x.example?q", "ftp://x.y"):
+        assert await refused(harbour.anna, issuer) == "/openIdConnect/issuer"
+    assert await refused(harbour.admin, linkByEmail=True) == "/linkByEmail"
+    assert await refused(harbour.admin, domains=["*"]) == "/domains"
+    foreign = await harbour.world.group(None, Role.GLOBAL_ADMIN)
+    mapped = [{"group": "crew", "permissionGroupIds": [str(foreign)]}]
+    assert await refused(harbour.admin, mappings=mapped) == "/mappings/0/permissionGroupIds"
+    wide = await harbour.anna.post(
+        PROVIDERS, json=harbour.fields("https://x.example", mappings=mapped)
+    )
+    assert wide.status_code == 404
+    believed = await harbour.anna.post(
+        PROVIDERS, json=harbour.fields("https://x.example", domains=["town.example"])
+    )
+    assert believed.json()["code"] == "organizations.installation_only"
+
+
+async def test_a_secret_that_is_kept_goes_to_no_other_issuer(
+    harbour: Harbour, forger: Forger
+) -> None:
+    provider = await harbour.provider(forger.issuer)
+    path = f"{PROVIDERS}/{provider['id']}"
+    elsewhere = {"openIdConnect": {"issuer": "https://evil.example"}}
+    refused = await harbour.anna.patch(path, json=elsewhere)
+    assert refused.json()["errors"][0]["pointer"] == "/clientSecret"
+    given = await harbour.anna.patch(path, json={**elsewhere, "clientSecret": "another"})
+    assert given.status_code == 200, given.text
+    # What was not named stays.
+    assert given.json()["openIdConnect"]["clientId"] == provider["openIdConnect"]["clientId"]
+
+
+async def test_whoever_says_where_a_provider_is_cannot_become_who_holds_more(
+    harbour: Harbour, forger: Forger
+) -> None:
+    provider = await harbour.provider(forger.issuer, newAccounts="everybody")
+    browser, _ended = await _come(harbour, forger, provider["id"], groups=["crew"])
+    admins = await harbour.world.group(None, Role.GLOBAL_ADMIN)
+    await harbour.world.join(admins, (await browser.me())["user"]["id"])
+    path = f"{PROVIDERS}/{provider['id']}"
+    change = {"openIdConnect": {"clientId": "mine"}}
+    refused = await harbour.anna.patch(path, json=change)
+    assert (refused.status_code, refused.json()["code"]) == (403, "identity_providers.shared")
+    assert (await harbour.admin.patch(path, json=change)).status_code == 200
+
+
+async def test_trying_a_provider_out_tells_each_step(harbour: Harbour, forger: Forger) -> None:
+    good = (await harbour.anna.post(f"{PROVIDERS}/test", json=harbour.fields(forger.issuer))).json()
+    assert good["passed"] is True
+    assert [step["name"] for step in good["steps"]] == ["discover", "keys", "signOut"]
+    forger.configuration = {"issuer": "https://other.example"}
+    bad = (await harbour.anna.post(f"{PROVIDERS}/test", json=harbour.fields(forger.issuer))).json()
+    assert (bad["passed"], bad["steps"][0]["passed"]) == (False, False)
+
+
+async def test_a_provider_that_is_removed_takes_what_it_gave_and_signs_its_people_out(
+    harbour: Harbour, forger: Forger
+) -> None:
+    provider = await harbour.provider(forger.issuer, newAccounts="everybody")
+    browser, _ended = await _come(harbour, forger, provider["id"], groups=["crew"])
+    user_id = (await browser.me())["user"]["id"]
+    members = f"/api/v1/permissions/{harbour.readers}/members"
+    assert user_id in (await harbour.anna.get(members)).text
+    assert (await harbour.anna.delete(f"{PROVIDERS}/{provider['id']}")).status_code == 204
+    assert not await browser.is_in()
+    assert user_id not in (await harbour.anna.get(members)).text
+    assert (await harbour.admin.get(f"/api/v1/users/{user_id}")).json()["active"] is True
+
+
+async def test_a_group_lost_at_the_provider_is_lost_here_at_the_next_sign_in(
+    harbour: Harbour, forger: Forger
+) -> None:
+    provider = await harbour.provider(forger.issuer)
+    browser, ended = await _come(harbour, forger, provider["id"], groups=["crew"])
+    assert (ended, len((await browser.me())["grants"])) == ("/devices", 1)
+    again, ended = await _come(harbour, forger, provider["id"], groups=["others"])
+    assert (ended, len((await again.me())["grants"])) == ("/devices", 0)
+
+
+async def test_an_account_is_linked_by_address_only_where_that_is_believed_and_nobody_elses(
+    harbour: Harbour, forger: Forger
+) -> None:
+    mine = {"organizationId": None, "mappings": [], "newAccounts": "everybody"}
+    provider = await harbour.provider(forger.issuer, **mine)
+    known = await harbour.world.user("mallory@town.example")
+    stranger, _ended = await _come(harbour, forger, provider["id"], sub="one")
+    # Nobody believes this address: a new account without it.
+    me = (await stranger.me())["user"]
+    assert (me["id"] != str(known.id), me["email"]) == (True, None)
+    path = f"{PROVIDERS}/{provider['id']}"
+    assert (await harbour.admin.patch(path, json={"domains": ["town.example"]})).is_success
+    _browser, ended = await _come(harbour, forger, provider["id"], sub="two")
+    assert ended == "/sign-in#failed=identity_providers.not_let_in"
+    assert (await harbour.admin.patch(path, json={"linkByEmail": True})).is_success
+    unchecked, _ended = await _come(
+        harbour, forger, provider["id"], sub="three", email_verified=False
+    )
+    assert (await unchecked.me())["user"]["email"] is None
+    linked, _ended = await _come(harbour, forger, provider["id"], sub="two")
+    assert (await linked.me())["user"]["id"] == str(known.id)
+    _browser, ended = await _come(harbour, forger, provider["id"], sub="four")
+    assert ended == "/sign-in#failed=identity_providers.not_let_in"
+
+
+async def test_whom_an_administrator_erased_is_forgotten_and_begins_anew(
+    harbour: Harbour, forger: Forger
+) -> None:
+    provider = await harbour.provider(forger.issuer, newAccounts="everybody")
+    browser, _ended = await _come(harbour, forger, provider["id"], groups=["crew"])
+    first = (await browser.me())["user"]["id"]
+    assert (await harbour.admin.delete(f"/api/v1/users/{first}")).status_code == 204
+    async with harbour.world.database.begin() as tx:
+        await jobs.clear_away(tx)
+    assert (await harbour.admin.get(f"{PROVIDERS}/{provider['id']}")).json()["people"] == 0
+    again, _ended = await _come(harbour, forger, provider["id"], groups=["crew"])
+    assert (await again.me())["user"]["id"] != first
+
+
+async def test_the_secret_opens_after_it_was_sealed_anew(harbour: Harbour, forger: Forger) -> None:
+    provider = await harbour.provider(forger.issuer, newAccounts="everybody")
+    async with harbour.world.database.begin(OPERATOR) as tx:
+        await identity_providers.seal_anew(tx, harbour.world.app.state.sealer)
+    _browser, ended = await _come(harbour, forger, provider["id"])
+    assert ended == "/devices"
+
+
+async def test_nobody_is_let_in_beyond_what_the_one_who_accepts_holds(
+    harbour: Harbour, forger: Forger
+) -> None:
+    provider = await harbour.provider(forger.issuer)
+    _browser, ended = await _come(harbour, forger, provider["id"])
+    assert ended == "/sign-in#failed=identity_providers.access_asked"
+    (request,) = (await harbour.anna.get(REQUESTS)).json()["items"]
+    path = f"{REQUESTS}/{request['id']}/accept"
+    wide = await harbour.world.group(harbour.organization_id, Role.APPLICATION_ADMIN)
+    refused = await harbour.anna.post(path, json={"permissionGroupIds": [str(wide)]})
+    assert refused.json()["code"] == "organizations.grant_too_wide"
+    elsewhere = await harbour.world.group(None, Role.GLOBAL_ADMIN)
+    unknown = await harbour.anna.post(path, json={"permissionGroupIds": [str(elsewhere)]})
+    assert unknown.status_code == 404
+    assert len((await harbour.anna.get(REQUESTS)).json()["items"]) == 1
+
+
+async def test_who_asked_is_written_to_whatever_the_answer_is(
+    harbour: Harbour, forger: Forger, box: Mailbox
+) -> None:
+    provider = await harbour.provider(forger.issuer)
+    for name, answer in (("yes", "accept"), ("no", "reject")):
+        await _come(harbour, forger, provider["id"], sub=name, email=f"{name}@town.example")
+        (request,) = (await harbour.anna.get(REQUESTS)).json()["items"]
+        body = {"permissionGroupIds": []} if answer == "accept" else None
+        done = await harbour.anna.post(f"{REQUESTS}/{request['id']}/{answer}", json=body)
+        assert done.is_success, done.text
+    assert await harbour.world.deliver() == 2
+    (accepted, rejected) = sorted(box.mails, key=lambda mail: str(mail["To"]), reverse=True)
+    assert accepted["To"] == "yes@town.example"
+    assert f"/sign-in?provider={provider['id']}" in accepted.get_content()
+    assert "was rejected" in rejected.get_content()
