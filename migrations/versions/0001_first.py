@@ -781,7 +781,7 @@ def upgrade() -> None:
             name=op.f("identity_providers_domains_check"),
         ),
         sa.CheckConstraint(
-            "protocol IN ('openIdConnect', 'saml')", name=op.f("identity_providers_protocol_check")
+            "protocol IN ('openIdConnect')", name=op.f("identity_providers_protocol_check")
         ),
         sa.CheckConstraint(
             "organization_id IS NULL OR NOT link_by_email",

@@ -26,7 +26,6 @@ class Protocol(StrEnum):
     """What is spoken with a provider."""
 
     OPENID_CONNECT = "openIdConnect"
-    SAML = "saml"
 
 
 class NewAccounts(StrEnum):

@@ -46,7 +46,7 @@ identity_providers = Table(
     Column("domains", ARRAY(Text), nullable=False),
     Column("link_by_email", Boolean, nullable=False),
     *stamps(),
-    CheckConstraint("protocol IN ('openIdConnect', 'saml')", name="protocol"),
+    CheckConstraint("protocol IN ('openIdConnect')", name="protocol"),
     # Whoever runs a provider of one organisation could otherwise become anybody.
     CheckConstraint("organization_id IS NULL OR NOT link_by_email", name="link"),
     CheckConstraint("organization_id IS NULL OR NOT '*' = ANY (domains)", name="domains"),
