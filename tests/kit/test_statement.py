@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import psycopg
 import pytest
@@ -91,3 +92,52 @@ async def test_a_server_that_goes_away_is_told_and_leaves_nothing_behind(
         for other in others:
             assert await other.run([b"z"]) == [b"zz"]
             await other.close()
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("RAISE EXCEPTION 'not after all'", psycopg.errors.RaiseException),
+        ("PERFORM pg_terminate_backend(pg_backend_pid())", psycopg.OperationalError),
+    ],
+)
+async def test_a_row_whose_transaction_does_not_commit_is_no_answer(
+    database: Database, end: str, told: type[Exception]
+) -> None:
+    """The server sends a row before it commits; what then goes wrong, or who dies, comes after."""
+    async with database.begin() as tx:
+        for text in (
+            "CREATE TABLE promises (what bytea)",
+            f"CREATE FUNCTION break() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN IF NEW.what = 'late' THEN {end}; END IF; RETURN NULL; END $$",
+            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON promises "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION break()",
+        ):
+            await tx.execute(text)
+    statement = await Statement.prepare(
+        await database.connect(name="statement"),
+        b"INSERT INTO promises VALUES ($1) RETURNING what",
+        [BYTEA],
+    )
+    assert await statement.run([b"kept"]) == [b"kept"]
+    with pytest.raises(told):
+        await statement.run([b"late"])
+    async with database.begin() as tx:
+        assert [bytes(row.what) for row in await tx.execute("SELECT what FROM promises")] == [
+            b"kept"
+        ]
+    await statement.close()
+
+
+async def test_a_connection_that_breaks_off_without_a_word_is_an_error(database: Database) -> None:
+    """As when the server's process is killed."""
+    connection = await database.connect(name="statement")
+    statement = await Statement.prepare(connection, b"SELECT pg_sleep(length($1))", [BYTEA])
+    running = asyncio.create_task(statement.run([b"x" * 60]))
+    await asyncio.sleep(0.1)
+    with socket.socket(fileno=connection.pgconn.socket) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
+        ours.detach()
+    with pytest.raises(psycopg.Error):
+        await running
+    await statement.close()

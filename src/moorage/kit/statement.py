@@ -87,17 +87,24 @@ class Statement:
                 await room
             finally:
                 loop.remove_writer(self._socket)
-        while pgconn.is_busy():
-            self._waiter = loop.create_future()
-            await self._waiter
-        result = pgconn.get_result()
-        while pgconn.get_result() is not None:
-            pass
-        if result is None:
+        # A row comes before its transaction has ended: a server that goes down in between sends the
+        # row all the same, and after it that it ends. So all counts, not the first.
+        results: list[pq.abc.PGresult] = []
+        while (result := await self._next()) is not None:
+            results.append(result)
+        for result in results:
+            if result.status not in _DONE:
+                raise errors.error_from_result(result)
+        if not results or pgconn.status != pq.ConnStatus.OK:
             raise psycopg.OperationalError("the connection is lost")
-        if result.status not in _DONE:
-            raise errors.error_from_result(result)
-        return result
+        return results[0]
+
+    async def _next(self) -> pq.abc.PGresult | None:
+        """Wait for the next result; None once the server is through with it."""
+        while self._pgconn.is_busy():
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        return self._pgconn.get_result()
 
     def _readable(self) -> None:
         """Take in what the server sent, also when nobody waits for it: else we are called again."""
