@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 
 from moorage import ledger
-from moorage.kit.db import Database
+from moorage.kit.db import Database, Tx
 from moorage.kit.ids import uuid7_bytes
 from moorage.ledger.service import HIGH_WATER_FRAMES
 
@@ -170,3 +172,50 @@ async def test_an_empty_put_waits_for_all_before_and_keeps_nothing(log: Database
         await put(writer)
         assert first.done()
     assert await everything(log) == ["first"]
+
+
+async def test_the_answer_to_the_very_first_append_is_lost_while_it_commits(
+    log: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as done once, and what comes next is kept, not taken for it."""
+    connections: list[psycopg.AsyncConnection[object]] = []
+    connect = log.connect
+
+    async def noted(**options: str) -> psycopg.AsyncConnection[object]:
+        connections.append(await connect(**options))
+        return connections[-1]
+
+    monkeypatch.setattr(log, "connect", noted)
+    async with log.begin() as tx:
+        for text in (
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END $$",
+            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON ledger_keys "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()",
+        ):
+            await tx.execute(text)
+    writer = ledger.Writer(log)
+    async with running(writer):
+        async with log.begin() as tx:
+            await tx.execute("SELECT pg_advisory_xact_lock(77)")
+            first = asyncio.create_task(put(writer, a_message(1, "first", b"1" * 16)))
+            await _await_waiting(tx, 1)
+            with socket.socket(fileno=connections[0].pgconn.socket) as lost:
+                lost.shutdown(socket.SHUT_RDWR)
+                lost.detach()
+            await _await_waiting(tx, 2)
+        await first
+        await put(writer, a_message(1, "second"))
+    assert await everything(log) == ["first", "second"]
+
+
+async def _await_waiting(tx: Tx, count: int) -> None:
+    """Wait until some connections of ledgers wait for a lock."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'moorage-ledger' AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(20):
+        while (await tx.execute(query)).scalar_one() != count:
+            await tx.execute("SELECT pg_stat_clear_snapshot()")
+            await asyncio.sleep(0.02)

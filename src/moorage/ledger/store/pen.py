@@ -120,11 +120,15 @@ class Pen:
         return None if row is None else int.from_bytes(row[0])
 
     async def _committed(self, connection: psycopg.AsyncConnection[Any]) -> bool:
-        """Tell whether the next envelope is there already, waiting for an attempt in doubt."""
+        """Tell whether the next envelope is there already, waiting for an attempt in doubt.
+
+        Also for this writer's very first attempt, of which there is no row to wait for yet.
+        """
         cursor = await connection.execute(
-            "SELECT seq FROM ledger_writers WHERE writer = %s AND log = %s AND partition = %s "
-            "FOR UPDATE",
-            (self._id, int(self._log), self._partition),
+            "INSERT INTO ledger_writers AS w (writer, log, partition, seq, at) "
+            "VALUES (%s, %s, %s, %s, now()) "
+            "ON CONFLICT (writer, log, partition) DO UPDATE SET at = now() RETURNING seq",
+            (self._id, int(self._log), self._partition, self._seq),
         )
         row = await cursor.fetchone()
         return row is not None and row[0] > self._seq
