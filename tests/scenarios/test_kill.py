@@ -115,17 +115,29 @@ def _kill(platform: Installation, victim: str, chance: random.Random) -> None:
     if victim in ("supervisor", "everything"):
         if victim == "everything":
             platform.kill_all()
+            platform.start()
         else:
-            platform.supervisor().kill()
-            assert platform.process is not None
-            platform.process.wait()
-        platform.start()
+            _replace_supervisor(platform)
         platform.await_ready()
         return
     sys.stdout.write(f"{datetime.now(UTC).time()} {victim}\n")
     platform.until(lambda: _candidates(platform, victim), f"no {victim} to kill")
     with contextlib.suppress(psutil.NoSuchProcess):
         chance.choice(_candidates(platform, victim)).kill()
+
+
+def _replace_supervisor(platform: Installation) -> None:
+    """Kill the supervisor and start another while a part has not heard yet that it is to end."""
+    api = platform.part("api")
+    assert platform.process is not None
+    with contextlib.suppress(psutil.NoSuchProcess), contextlib.ExitStack() as later:
+        if api is not None:
+            api.suspend()  # It holds its port.
+            later.callback(api.resume)
+        platform.supervisor().kill()
+        platform.process.wait()
+        platform.start()
+        time.sleep(1)
 
 
 def _candidates(platform: Installation, victim: str) -> list[psutil.Process]:

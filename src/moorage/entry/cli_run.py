@@ -29,6 +29,8 @@ PARTS = {
     "lab": "moorage.entry.lab",
     "work": "moorage.entry.worker",
 }
+# How long parts may take to end whose supervisor was killed.
+PARTS_END_S = 20.0
 # New objects between two looks for unreachable cycles.
 GARBAGE_EVERY = 50_000
 
@@ -128,7 +130,7 @@ def run(
         return postgres.launch(settings.data_dir, options=settings.postgres.options)
 
     with data_directory.locked(settings.data_dir):
-        ports.check(settings)
+        ports.check_after_crash(settings, PARTS_END_S)
         reload_.remember(loaded)
         wish = data_directory.demo_wish(settings.data_dir)
         if demo:

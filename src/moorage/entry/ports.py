@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import time
 
 import psutil
 
@@ -14,6 +15,7 @@ from moorage.kit.settings import variable_of
 
 API = ("api",)
 LISTENER = ("mqtt", "mqtt.tls")
+_LOOK_EVERY_S = 0.1
 
 
 class PortTaken(MoorageError):
@@ -68,14 +70,50 @@ def check(settings: Settings, doors: tuple[str, ...] = (*API, *LISTENER)) -> Non
             raise PortForbidden(port=port, host=host, setting=setting, reason=reason) from failed
 
 
+def check_after_crash(settings: Settings, patience_s: float) -> None:
+    """Make sure that every door can open, once parts of a supervisor that was killed have ended.
+
+    They are told to end when it dies, but need a moment. Nobody else is waited for. Raises as
+    `check`.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return check(settings)
+        except PortTaken as taken:
+            if time.monotonic() > deadline or not _is_left_over(taken.public["port"], settings):
+                raise
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _is_left_over(port: int, settings: Settings) -> bool:
+    """Tell whether a part of this data directory listens on `port`, or nobody does any more."""
+    pids = _listening(port)
+    with contextlib.suppress(psutil.Error):
+        return all(
+            pid is not None
+            and psutil.Process(pid).environ().get("MOORAGE_DATA_DIR") == str(settings.data_dir)
+            for pid in pids
+        )
+    return False
+
+
 def holder_of(port: int) -> str:
     """Name the process that listens on `port`, as far as this user may see it."""
-    with contextlib.suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            address = connection.laddr
-            if connection.status != psutil.CONN_LISTEN or not address or address.port != port:
-                continue
-            if connection.pid is None:
-                return "a process of another user"
-            return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    for pid in _listening(port):
+        if pid is None:
+            return "a process of another user"
+        with contextlib.suppress(psutil.Error):
+            return f"{psutil.Process(pid).name()} (process {pid})"
     return "another process"
+
+
+def _listening(port: int) -> set[int | None]:
+    """Find who listens on `port`; None is somebody whom this user may not see."""
+    with contextlib.suppress(psutil.Error):
+        return {
+            one.pid
+            for one in psutil.net_connections("tcp")
+            if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port
+        }
+    return {None}
