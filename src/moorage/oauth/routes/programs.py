@@ -124,6 +124,15 @@ async def make_registration_token(
     return MadeTokenOut(**shown.model_dump(by_alias=False), token=secret)
 
 
+@router.get("/registration-tokens/{registration_token_id}", response_model=RegistrationTokenOut,
+            responses=may_fail(RegistrationTokenUnknown))  # fmt: skip
+async def read_registration_token(
+    registration_token_id: UUID, tx: Tx, caller: Signed
+) -> RegistrationToken:
+    """Read a token by which programs register themselves, but for what it is shown by."""
+    return await service.get_token(tx, caller, registration_token_id)
+
+
 @router.delete("/registration-tokens/{registration_token_id}", status_code=204,
                responses=may_fail(RegistrationTokenUnknown, PermissionMissing))  # fmt: skip
 async def remove_registration_token(registration_token_id: UUID, tx: Tx, caller: Signed) -> None:

@@ -6,6 +6,7 @@ from .protocol import introspect, revoke, start_device, token
 from .recognise import act_for, identify, identify_secret, is_token, recognise_again
 from .registration import (
     clear_away,
+    get_token,
     list_tokens,
     make_token,
     metadata,
@@ -25,6 +26,7 @@ __all__ = [
     "clear_away",
     "end",
     "get",
+    "get_token",
     "identify",
     "identify_secret",
     "introspect",

@@ -71,15 +71,21 @@ async def list_tokens(
     return await store.list_tokens(tx, seen, asked, organization_id)
 
 
+async def get_token(tx: Tx, caller: Caller, token_id: UUID) -> RegistrationToken:
+    """Read a registration token the caller may see. Raises RegistrationTokenUnknown."""
+    found = await store.get_token(tx, token_id)
+    if not caller.may(Permission.READ_USERS, found.organization_id):
+        raise RegistrationTokenUnknown(id=token_id)
+    return found
+
+
 async def remove_token(tx: Tx, caller: Caller, token_id: UUID) -> None:
     """Remove a registration token; who registered by it stays.
 
     Raises:
         RegistrationTokenUnknown, PermissionMissing.
     """
-    found = await store.get_token(tx, token_id)
-    if not caller.may(Permission.READ_USERS, found.organization_id):
-        raise RegistrationTokenUnknown(id=token_id)
+    found = await get_token(tx, caller, token_id)
     organizations.require(caller, Permission.MANAGE_USERS, found.organization_id)
     await store.remove_token(tx, token_id)
     before = {"name": found.name}
