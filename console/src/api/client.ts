@@ -1,4 +1,5 @@
 import createClient, { type Middleware } from 'openapi-fetch'
+import { loadFailures } from '@/i18n'
 import { Problem } from './problem'
 import type { paths } from './schema'
 
@@ -58,7 +59,10 @@ async function answered<T>(asked: Promise<Answer<T>>): Promise<Answer<T>> {
     if (failure instanceof DOMException && failure.name === 'AbortError') throw failure
     throw Problem.unreachable()
   }
-  if (!answer.response.ok) throw Problem.of(answer.response.status, answer.error)
+  if (!answer.response.ok) {
+    await loadFailures()
+    throw Problem.of(answer.response.status, answer.error)
+  }
   return answer
 }
 

@@ -1,3 +1,4 @@
+import { loadFailures } from '@/i18n'
 import { Problem } from './problem'
 
 /** A command as the device door hands it over. */
@@ -32,6 +33,9 @@ async function post(key: string, path: string, body: unknown): Promise<unknown> 
     throw Problem.unreachable()
   }
   const told = await answer.json().catch(() => null)
-  if (!answer.ok) throw Problem.of(answer.status, told)
+  if (!answer.ok) {
+    await loadFailures()
+    throw Problem.of(answer.status, told)
+  }
   return told
 }

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { da } from './da'
+import { errors as daErrors } from './da/errors'
 import { en } from './en'
+import { errors as enErrors } from './en/errors'
 
 type Texts = { [key: string]: string | Texts }
 
@@ -15,8 +17,8 @@ function flat(texts: Texts, path = ''): Map<string, string> {
 
 const places = (text: string) => (text.match(/\{\{[^}]+\}\}|<\/?\w+>/g) ?? []).sort().join()
 
-const english = flat(en as Texts)
-const danish = flat(da as Texts)
+const english = new Map([...flat(en as Texts), ...flat(enErrors as Texts)])
+const danish = new Map([...flat(da as Texts), ...flat(daErrors as Texts)])
 
 test('both languages have the same keys', () => {
   expect([...danish.keys()].sort()).toEqual([...english.keys()].sort())

@@ -28,6 +28,20 @@ async function load(language: Language): Promise<Catalogue> {
   return language === 'da' ? (await import('./da')).da : (await import('./en')).en
 }
 
+const FAILURES = {
+  en: async () => (await import('./en/errors')).errors,
+  da: async () => (await import('./da/errors')).errors,
+}
+const haveFailures = (language: Language) =>
+  i18next.getResource(language, 'translation', 'errors.invalid') !== undefined
+
+/** Fetch the words of failures, which nobody needs until something fails; without a net there are none. */
+export async function loadFailures(language = i18next.language as Language): Promise<void> {
+  if (!i18next.isInitialized || haveFailures(language)) return
+  const words = await FAILURES[language]().catch(() => null)
+  if (words) i18next.addResourceBundle(language, 'translation', words, true, true)
+}
+
 /** Start i18next with one language loaded. */
 export async function startLanguage(language: Language = preferredLanguage()): Promise<void> {
   await i18next.use(initReactI18next).init({
@@ -35,6 +49,7 @@ export async function startLanguage(language: Language = preferredLanguage()): P
     resources: { [language]: { translation: await load(language) } },
     interpolation: { escapeValue: false },
     returnNull: false,
+    react: { bindI18nStore: 'added' },
   })
   document.documentElement.lang = language
 }
@@ -45,6 +60,7 @@ export async function chooseLanguage(language: Language): Promise<void> {
   if (!i18next.hasResourceBundle(language, 'translation')) {
     i18next.addResourceBundle(language, 'translation', await load(language))
   }
+  if (haveFailures(i18next.language as Language)) await loadFailures(language)
   await i18next.changeLanguage(language)
   document.documentElement.lang = language
 }
@@ -53,5 +69,7 @@ export async function chooseLanguage(language: Language): Promise<void> {
 export function failureText(failure: unknown): string {
   if (!(failure instanceof Problem)) return i18next.t('failure.unexpected')
   const key = `errors.${failure.code}`
-  return i18next.exists(key) ? String(i18next.t(key as never, failure.given as never)) : failure.message
+  if (i18next.exists(key)) return String(i18next.t(key as never, failure.given as never))
+  void loadFailures() // Once they are here, whoever shows this asks again.
+  return failure.message
 }

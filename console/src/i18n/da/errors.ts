@@ -1,8 +1,6 @@
+/** The words of failures, in Danish. */
 export const errors = {
   errors: {
-    unreachable: 'Tjek din forbindelse; siden fortsætter selv, når serveren svarer.',
-    page_unknown: 'Siden findes ikke. Den kan være flyttet.',
-    server_failed: 'Serveren fejlede her. Det står i systemloggen; prøv igen om lidt.',
     cursor_invalid: 'Listen har ændret sig. Genindlæs siden.',
     field_invalid: 'Et felt kan ikke bruges, som det er: {{detail}}',
     form_not_offered: 'Svaret findes ikke i den form, der blev bedt om. Der er: {{offered}}.',

@@ -164,4 +164,9 @@ export const frame = {
       'Du kan ikke se nogen enheder endnu. Bed en brugeradministrator i din organisation om at sætte dig i en rettighedsgruppe.',
     title: 'Velkommen til Moorage',
   },
+  errors: {
+    unreachable: 'Tjek din forbindelse; siden fortsætter selv, når serveren svarer.',
+    page_unknown: 'Siden findes ikke. Den kan være flyttet.',
+    server_failed: 'Serveren fejlede her. Det står i systemloggen; prøv igen om lidt.',
+  },
 }

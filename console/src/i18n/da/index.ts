@@ -1,7 +1,6 @@
 import type { Catalogue } from '..'
 import { administration } from './administration'
 import { common } from './common'
-import { errors } from './errors'
 import { flow } from './flow'
 import { frame } from './frame'
 import { programs } from './programs'
@@ -15,5 +14,4 @@ export const da: Catalogue = {
   ...flow,
   ...administration,
   ...programs,
-  ...errors,
 }

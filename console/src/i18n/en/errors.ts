@@ -1,8 +1,6 @@
+/** The words of failures, which are fetched when something first fails. */
 export const errors = {
   errors: {
-    unreachable: 'Check your connection; the page goes on by itself once the server answers.',
-    page_unknown: 'There is no such page. It may have moved.',
-    server_failed: 'The server failed at this. It is in the system log; try again in a moment.',
     cursor_invalid: 'The list has changed. Reload the page.',
     field_invalid: 'A field cannot be used as it is: {{detail}}',
     form_not_offered: 'The answer does not come in the form asked for. There are: {{offered}}.',

@@ -164,4 +164,9 @@ export const frame = {
       'You do not see any devices yet. Ask a user administrator of your organization to put you into a permission group.',
     title: 'Welcome to Moorage',
   },
+  errors: {
+    unreachable: 'Check your connection; the page goes on by itself once the server answers.',
+    page_unknown: 'There is no such page. It may have moved.',
+    server_failed: 'The server failed at this. It is in the system log; try again in a moment.',
+  },
 }

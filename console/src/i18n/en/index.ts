@@ -1,10 +1,9 @@
 import { administration } from './administration'
 import { common } from './common'
-import { errors } from './errors'
 import { flow } from './flow'
 import { frame } from './frame'
 import { programs } from './programs'
 import { things } from './things'
 
 /** The English catalogue; every other one has the same keys. */
-export const en = { ...common, ...frame, ...things, ...flow, ...administration, ...programs, ...errors }
+export const en = { ...common, ...frame, ...things, ...flow, ...administration, ...programs }
