@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(400)
 CHIEF = "chief@example.org"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def south(platform: Platform) -> str:
     """Found South with an administrator of its users; give the id of a group for readers."""
     with closing(platform.client()) as client:
