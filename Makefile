@@ -142,7 +142,7 @@ bench: install ## Measure; prints machine, method and figures
 
 bench-mqtt: install ## Measure broker and door beside Mosquitto and NATS
 	scripts/system-packages test
-	$(BIN)/python -m bench broker door
+	$(BIN)/python -m bench broker door fronts
 
 bench-flow: install $(VENV)/siddhi.stamp ## Measure the event engine beside the real Siddhi
 	scripts/system-packages siddhi

@@ -2,8 +2,7 @@
 
 The same generator as in `broker`, in the same run and in turns: what Moorage acknowledges is in the
 ledger, on disk, and each client is a device of its own with its rights; Mosquitto keeps nothing
-and lets everybody in. What a message costs from end to end, until its readings are kept, is
-measured twice: through the door, and through Mosquitto with the platform's own subscriber behind.
+and lets everybody in.
 """
 
 from __future__ import annotations
@@ -12,17 +11,15 @@ import contextlib
 import shutil
 import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.broker import IDLE, ROUNDS, Broker, cpu, mosquitto, rate, run
-from bench.installation import Fleet, Installation, NotReady, directory, running
+from bench.installation import Fleet, Installation, directory, running
 from bench.load import Swarm
 from bench.swarm import Task
 from moorage.testing.authority import Authority
 
 _PUBLISHERS, _SUBSCRIBERS = 50, 20
-_PATIENCE_S = 120.0
 # Who has no answer yet while 10,000 come; a client that has one leaves room for the next.
 _AT_ONCE = 50
 # So that the door's limits for one device are not what is measured; Mosquitto runs without any.
@@ -77,7 +74,6 @@ def main(seconds: float) -> None:
         for line in _lines(fleet):
             _compare(line, seconds, ours, theirs)
             platform.drain()
-        _end_to_end(seconds, fleet, ours, theirs)
         trusts = {"Moorage": platform.authority, "Mosquitto": str(theirs_made / "authority.crt")}
         for encrypted in (False, True):
             for broker in (ours, theirs):
@@ -123,65 +119,6 @@ def _compare(line: Line, seconds: float, ours: Broker, theirs: Broker) -> None:
           f"{our_rate / their_rate:>8.2f}{our_cost:>8.2f}{their_cost:>8.2f}")  # fmt: skip
     if lost:
         print(f"    Moorage did not deliver {lost:,} messages")
-
-
-def _end_to_end(seconds: float, fleet: Fleet, ours: Door, theirs: Broker) -> None:
-    """Print what a message of QoS 1 costs all processes on its way, until its readings are kept."""
-    task: dict[str, object] = {"mode": "publish", "publishers": _PUBLISHERS, "qos": 1}
-    costs: dict[str, list[float]] = {ours.name: [], theirs.name: []}
-    with _fetched(ours.platform, fleet, theirs):
-        for _ in range(ROUNDS):
-            for broker in (ours, theirs):
-                own = {"topic": "v1/up", "keys": list(fleet.keys)} if broker is ours else {}
-                before = cpu(ours) + cpu(theirs)
-                stored = _stored(ours.platform)
-                outcome, _ = run({**task, **own}, seconds, broker)
-                _until_stored(ours.platform, stored + outcome.count)
-                spent = cpu(ours) + cpu(theirs) - before
-                costs[broker.name].append(spent / outcome.count * 1e6)
-    through, behind = (statistics.median(found) for found in costs.values())
-    print(
-        f"  end to end, QoS 1, 50 devices: {through:.1f} µs of CPU each through the door, "
-        f"{behind:.1f} by Mosquitto and a subscriber; ratio {through / behind:.2f}"
-    )
-
-
-@contextlib.contextmanager
-def _fetched(platform: Installation, fleet: Fleet, broker: Broker) -> Iterator[None]:
-    """Have the platform fetch what the publishers send to a broker, each as a device."""
-    with contextlib.closing(platform.client()) as client:
-        for number in range(_PUBLISHERS):
-            body = {"applicationId": str(fleet.application_ids[0]), "name": f"{number:05}"}
-            client.post("/api/v1/devices", json=body).raise_for_status()
-        source = {
-            "organizationId": str(fleet.organization_id), "name": "Beside",
-            "url": f"mqtt://127.0.0.1:{broker.port}", "calledBy": "name",
-            "subscriptions": [{"topic": "bench/{device}", "qos": 1}],
-        }  # fmt: skip
-        made = client.post("/api/v1/sources", json=source).raise_for_status().json()
-        path = f"/api/v1/sources/{made['id']}"
-        until = time.monotonic() + _PATIENCE_S
-        while client.get(path).json()["health"]["state"] != "connected":
-            if time.monotonic() > until:
-                raise NotReady("The source does not connect.")
-            time.sleep(0.2)
-        yield
-        client.delete(path).raise_for_status()
-
-
-def _stored(platform: Installation) -> int:
-    """Count the messages in the ledger."""
-    query = "SELECT sum(next - 1)::bigint FROM ledger_partitions WHERE log = 1"
-    return int(platform.ask(query))
-
-
-def _until_stored(platform: Installation, count: int) -> None:
-    until = time.monotonic() + _PATIENCE_S
-    while (stored := _stored(platform)) < count:
-        if time.monotonic() > until:
-            raise NotReady(f"{count - stored:,} messages did not come.")
-        time.sleep(0.2)
-    platform.drain()
 
 
 def _storm(broker: Broker, fleet: Fleet, authority: str | None) -> None:
