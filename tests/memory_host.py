@@ -67,6 +67,7 @@ class MemoryHost:
         self.keep_s = 0.002
         self.sessions: dict[tuple[int, str], KeptSession] = {}
         self.retained: dict[tuple[int, str], RetainedMessage] = {}
+        self.at_home: set[int] = set()
         self.refusals: list[Refusal] = []
         self.presences: list[Presence] = []
         self.looked_up = 0
@@ -220,6 +221,7 @@ class MemoryHost:
         await asyncio.sleep(0)
         if self.failing:
             raise StoreDown
+        self.at_home.add(device)
         return Found(
             [one for one in self.sessions.values() if one.number == device],
             [one for one in self.retained.values() if one.number == device],
@@ -231,7 +233,7 @@ class MemoryHost:
         return Shared((), ())
 
     def let_move(self, device: int) -> None:
-        pass
+        self.at_home.discard(device)
 
     def meet(self) -> None:
         pass
