@@ -283,6 +283,27 @@ async def a_registration_token(north: North) -> str:
     return str((await north.make("/oauth/registration-tokens", body))["id"])
 
 
+@thing("plan_id")
+async def a_plan(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} plan",
+        "requestsPerSecond": 50,
+        "burst": 300,
+    }
+    return str((await north.make("/plans", body))["id"])
+
+
+@thing("subscription_id")
+async def a_subscription(north: North) -> str:
+    body = {
+        "planId": north.ids["plan_id"],
+        "subscriberKind": "client",
+        "subscriberId": north.ids["client_id"],
+    }
+    return str((await north.make("/subscriptions", body))["id"])
+
+
 @thing("application_id")
 async def an_application(north: North) -> str:
     body = {"organizationId": north.organization_id, "name": f"{MARK} application"}

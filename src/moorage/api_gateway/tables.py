@@ -1,10 +1,28 @@
-"""The table of answers kept for repeats."""
+"""Tables of the gateway: answers kept for repeats, plans, who is on them, and what they used."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, LargeBinary, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
 
-from moorage.kit.tables import metadata
+from moorage.kit.tables import metadata, stamps
 
 api_answers = Table(
     "api_answers",
@@ -16,4 +34,79 @@ api_answers = Table(
     Column("finished_at", DateTime(timezone=True)),
     # Sealed, since answers may hold secrets that are shown once; null if too long to keep.
     Column("sealed", LargeBinary),
+)
+
+plans = Table(
+    "api_plans",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE")),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("requests_per_second", Double, nullable=False),
+    Column("burst", Integer, nullable=False),
+    Column("requests", BigInteger),
+    Column("data_bytes", BigInteger),
+    Column("period", Interval, nullable=False),
+    Column("needs_approval", Boolean, nullable=False),
+    *stamps(),
+)
+Index(
+    "api_plans_name_key",
+    plans.c.organization_id,
+    func.lower(plans.c.name),
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+)
+
+subscriptions = Table(
+    "api_subscriptions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("plan_id", ForeignKey("api_plans.id", ondelete="CASCADE"), nullable=False, index=True),
+    # The subscriber's; the subscriber itself where no other is named.
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE"), index=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("api_key_id", ForeignKey("user_api_keys.id", ondelete="CASCADE"), index=True),
+    Column("client_id", ForeignKey("oauth_clients.id", ondelete="CASCADE"), index=True),
+    Column("subscriber_kind", Text, nullable=False),
+    Column(
+        "subscriber_id",
+        Uuid,
+        Computed("coalesce(user_id, api_key_id, client_id, organization_id)", persisted=True),
+        nullable=False,
+    ),
+    Column("state", Text, nullable=False),
+    Column("decided_at", DateTime(timezone=True)),
+    *stamps(),
+    CheckConstraint(
+        "num_nonnulls(user_id, api_key_id, client_id) = "
+        "CASE subscriber_kind WHEN 'organization' THEN 0 ELSE 1 END",
+        name="subscriber",
+    ),
+    CheckConstraint("state IN ('asked', 'active', 'refused')", name="state"),
+)
+# One plan holds at a time, and one question waits at a time.
+Index(
+    "api_subscriptions_one_each",
+    subscriptions.c.subscriber_id,
+    subscriptions.c.state,
+    unique=True,
+)
+
+# What was handed out of each allowance, to whichever process; a row each that was used lately.
+allowances = Table(
+    "api_allowances",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("tokens", Double, nullable=False),
+    Column("refilled_at", DateTime(timezone=True), nullable=False),
+    Column("period", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("data_bytes", BigInteger, nullable=False),
+    # What the last lease was given: an UPDATE can tell of the new row only.
+    Column("given", BigInteger, nullable=False, server_default=text("0")),
+    Column("given_bytes", BigInteger, nullable=False, server_default=text("0")),
+    # After this it says nothing that a new row would not.
+    Column("stale_at", DateTime(timezone=True), nullable=False, index=True),
 )

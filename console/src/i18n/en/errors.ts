@@ -20,6 +20,17 @@ export const errors = {
         'The request carries a mark of repetition that cannot be used. Reload the page.',
       idempotency_key_reused: 'This was sent before with other contents. Reload the page and try again.',
       request_underway: 'The same is being done already. Wait a moment.',
+      quota_spent: 'The plan {{plan}} is used up. Try again in {{retryAfterS}} s, or ask for a larger one.',
+      plan_unknown: 'There is no such plan that you may see.',
+      plan_name_taken: 'Another plan has this name.',
+      plan_in_use: 'Somebody is on this plan. Move them to another one first.',
+      plan_too_wide:
+        'A plan of this organization may give at most {{requestsPerSecond}} requests a second and {{burst}} at once.',
+      plan_foreign: 'This plan is for programs of its own organization only.',
+      subscriber_unknown: 'There is no such program, organization or person that you may see.',
+      subscription_unknown: 'There is no such subscription that you may see.',
+      subscription_underway: 'Somebody else does this just now. Reload the page.',
+      subscription_decided: 'This was decided already. Reload the page.',
     },
     oauth: {
       authorization_unknown: 'This access has ended already.',

@@ -24,69 +24,29 @@ from moorage.kit.ids import uuid7
 from moorage.kit.secrets import same
 from moorage.organizations import PermissionMissing
 
-from . import service
-from .errors import (
+from .. import service
+from ..errors import (
     BodyTooLarge,
     BodyTooSlow,
     CsrfTokenWrong,
     IdempotencyKeyInvalid,
     OriginForeign,
-    TooManyRequests,
 )
-from .model import Admission, Answer, Limits
-from .service import Refusals, Throttle
+from ..model import Limits
+from ..service import Admission, Refusals
+from .dress import dress, show_limits
+from .paths import METHODS, PROTOCOL, PUBLIC, UNSAFE
+from .repeats import Caught, replayed, send_again
 
 log = structlog.get_logger("moorage.api")
 REQUESTS = Histogram(
     "moorage_api_request_seconds", "Requests to the API, to their last byte.", ["method", "status"]
 )
 
-UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-METHODS = UNSAFE | {"GET", "HEAD", "OPTIONS"}
-# These let somebody in, so credentials that no longer hold must not stand in their way.
-AUTH_PUBLIC = (
-    "sign-in", "link", "token", "refresh", "ways", "reset", "reset-password",
-    "passkeys/challenge", "passkeys/sign-in", "single-sign-on/offers", "single-sign-on/begin",
-    "single-sign-on/callback", "single-sign-on/back-channel-logout",
-)  # fmt: skip
-# Programs prove themselves here as OAuth has it, without cookies and from wherever they run.
-PROTOCOL = frozenset(
-    f"/api/v1/oauth/{name}"
-    for name in ("token", "revoke", "introspect", "device-authorization", "register")
-)
-WELL_KNOWN = frozenset(
-    f"/.well-known/{name}"
-    for name in ("moorage-audit-keys.json", "oauth-authorization-server", "jwks.json")
-)
-PUBLIC = (
-    frozenset({"/api/v1/authority.pem", "/api/v1/claims"})
-    | {f"/api/v1/auth/{name}" for name in AUTH_PUBLIC}
-    | WELL_KNOWN
-    | PROTOCOL
-)
 CUT_OFF_S = 10.0
 BODY_TIMEOUT_S = 60.0
-# Answers of these are never repeated: they set cookies or belong to one connection.
-UNREPEATED_HEADERS = frozenset({b"set-cookie", b"x-request-id", b"date", b"ratelimit"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-# Mantine writes its variables into style elements, so styles alone may be inline.
-CONSOLE_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
-API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), payment=()",
-}
 
 
 @dataclass
@@ -110,6 +70,11 @@ class _Passage:
     def is_api(self) -> bool:
         return self.path.startswith("/api/")
 
+    def count(self, data_bytes: int) -> None:
+        """Count bytes of a body, whichever way it goes."""
+        if self.admission is not None:
+            self.admission.spend(data_bytes)
+
     @property
     def address(self) -> str:
         client = self.scope.get("client")
@@ -119,15 +84,14 @@ class _Passage:
 class Gateway:
     """ASGI application around the API and the console.
 
-    `state` is the application's own; the lifespan puts `database`, `sealer`, `signing_keys`,
-    `public_url` and `doorbells` there before the first request.
+    `state` is the application's own; `database`, `sealer`, `signing_keys`, `public_url`,
+    `doorbells` and `throttle` are there before the first request.
     """
 
     def __init__(self, app: ASGIApp, state: State, limits: Limits) -> None:
         self._app = app
         self._state = state
         self._limits = limits
-        self._throttle = Throttle(limits)
         self._refusals = Refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,6 +109,8 @@ class Gateway:
             if message["type"] == "http.response.start":
                 passage.status = message["status"]
                 self._dress(passage, MutableHeaders(scope=message))
+            elif message["type"] == "http.response.body":
+                passage.count(len(message.get("body", b"")))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=passage.id):
@@ -180,12 +146,13 @@ class Gateway:
             return
         try:
             await self._recognise(passage)
-            self._admit(passage)
+            await self._admit(passage)
             self._check_site(passage)
             body = b""
             if scope["method"] in UNSAFE:
                 body = await self._read(passage, receive)
-                receive = _replayed(body, receive)
+                passage.count(len(body))
+                receive = replayed(body, receive)
             key = passage.headers.get("idempotency-key")
             if key is not None and scope["method"] == "POST" and passage.caller is not None:
                 await self._once(passage, passage.caller, key, body, receive, send)
@@ -237,10 +204,9 @@ class Gateway:
             async with self._state.database.each() as tx:
                 passage.caller = await recognise(tx)
         except users.CredentialsWrong:
-            admission = self._throttle.admit(None, passage.address)
-            passage.admission = admission
-            if not admission.admitted:
-                raise _too_many(admission) from None
+            passage.admission = self._state.throttle.admit_address(passage.address)
+            if passage.admission.refused is not None:
+                raise passage.admission.refused from None
             if session is None:
                 raise
             return
@@ -250,11 +216,15 @@ class Gateway:
             caller=passage.caller, by_cookie=passage.by_cookie, recognise=recognise
         )
 
-    def _admit(self, passage: _Passage) -> None:
+    async def _admit(self, passage: _Passage) -> None:
         if passage.admission is None:
-            passage.admission = self._throttle.admit(passage.caller, passage.address)
-        if not passage.admission.admitted:
-            raise _too_many(passage.admission)
+            throttle: service.Throttle = self._state.throttle
+            if passage.caller is None:
+                passage.admission = throttle.admit_address(passage.address)
+            else:
+                passage.admission = await throttle.admit(passage.caller)
+        if passage.admission.refused is not None:
+            raise passage.admission.refused
 
     def _check_site(self, passage: _Passage) -> None:
         """Refuse changes that another site's page makes with our visitor's cookie."""
@@ -315,9 +285,9 @@ class Gateway:
         async with database.begin(caller) as tx:
             kept = await service.begin_once(tx, sealer, digest, content)
         if kept is not None:
-            await _send_again(kept, send)
+            await send_again(kept, send)
             return
-        caught = _Caught(send)
+        caught = Caught(send)
         done = False
         try:
             await self._app(passage.scope, receive, caught)
@@ -332,66 +302,11 @@ class Gateway:
     # --- Answer -------------------------------------------------------------
 
     def _dress(self, passage: _Passage, headers: MutableHeaders) -> None:
-        for name, value in ALWAYS.items():
-            headers.setdefault(name, value)
-        policy = API_POLICY if passage.is_api else CONSOLE_POLICY
-        headers.setdefault("Content-Security-Policy", policy)
-        if passage.is_api:
-            headers.setdefault("Cache-Control", "no-store")
-        if self._state.public_url.startswith("https:"):
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        over_tls = self._state.public_url.startswith("https:")
+        dress(headers, api=passage.is_api, over_tls=over_tls)
         headers["X-Request-Id"] = passage.id
-        if (admission := passage.admission) is not None:
-            rate = admission.rate
-            window = max(1, round(rate.burst / rate.per_second))
-            headers["RateLimit-Policy"] = f'"{admission.bucket}";q={rate.burst};w={window}'
-            refill = max(0, round((rate.burst - admission.left) / rate.per_second))
-            headers["RateLimit"] = f'"{admission.bucket}";r={admission.left};t={refill}'
-
-
-class _Caught:
-    """Passes an answer on and remembers it."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._body = bytearray()
-
-    @property
-    def answer(self) -> Answer:
-        headers = tuple(
-            (name, value) for name, value in self._headers if name.lower() not in UNREPEATED_HEADERS
-        )
-        return Answer(self.status, headers, bytes(self._body))
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self._headers = [(bytes(n), bytes(v)) for n, v in message.get("headers", [])]
-        elif message["type"] == "http.response.body":
-            self._body += message.get("body", b"")
-        await self._send(message)
-
-
-async def _send_again(answer: Answer, send: Send) -> None:
-    headers = [*answer.headers, (b"idempotency-replayed", b"true")]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Give `body` once, then whatever else comes (a disconnect)."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
+        if passage.admission is not None:
+            show_limits(headers, passage.admission.shown)
 
 
 def _cookie(header: str) -> str | None:
@@ -400,9 +315,3 @@ def _cookie(header: str) -> str | None:
     except CookieError:
         return None
     return morsel.value if morsel else None
-
-
-def _too_many(admission: Admission) -> TooManyRequests:
-    return TooManyRequests(
-        bucket=admission.bucket, retry_after_s=max(1, round(admission.retry_after_s))
-    )

@@ -1,0 +1,126 @@
+"""Bodies of the routes about plans."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, Strict
+
+from moorage.kit.http import Body, Duration, Id, Instant, Name, Stamped, Storable
+
+from .model import NewPlan, SubscriberKind, SubscriptionState
+
+Description = Annotated[str, Field(max_length=4_000), Storable]
+PerSecond = Annotated[
+    float,
+    Strict(False),
+    Field(
+        ge=0.001,
+        le=100_000,
+        allow_inf_nan=False,
+        description="How fast the bucket of requests refills.",
+    ),
+]
+Burst = Annotated[int, Field(ge=1, le=1_000_000, description="How many requests at once.")]
+Requests = Annotated[
+    int, Field(ge=1, le=10**15, description="Requests in each period; null is no bound.")
+]
+DataBytes = Annotated[
+    int,
+    Field(
+        ge=1, le=10**15, description="Bytes of bodies, both ways, in each period; null is no bound."
+    ),
+]
+
+
+def _whole(period: timedelta) -> timedelta:
+    if period.microseconds:
+        raise ValueError("must be whole seconds")
+    return period
+
+
+Period = Annotated[
+    Duration,
+    AfterValidator(_whole),
+    Field(
+        ge=timedelta(minutes=1),
+        le=timedelta(days=31),
+        description="In whole seconds, counted in UTC from 1970-01-01T00:00:00Z.",
+    ),
+]
+
+
+class PlanBody(Body):
+    """A new plan."""
+
+    organization_id: Annotated[
+        Id | None, Field(description="Whose programs it is for; none: of the installation.")
+    ] = None
+    name: Name
+    description: Description = ""
+    requests_per_second: PerSecond
+    burst: Burst
+    requests: Requests | None = None
+    data_bytes: DataBytes | None = None
+    period: Period = timedelta(days=1)
+    needs_approval: Annotated[
+        bool, Field(description="Whether an administrator of the plan has to agree.")
+    ] = True
+
+    def to_model(self) -> NewPlan:
+        """Make the noun."""
+        return NewPlan(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class PlanPatch(Body):
+    """Fields of a plan to change (JSON Merge Patch)."""
+
+    name: Name = ""
+    description: Description = ""
+    requests_per_second: PerSecond = 1
+    burst: Burst = 1
+    requests: Requests | None = None
+    data_bytes: DataBytes | None = None
+    period: Period = timedelta(days=1)
+    needs_approval: bool = True
+
+    def to_changes(self) -> dict[str, Any]:
+        """Give the fields sent."""
+        return self.given()
+
+
+class PlanOut(Stamped):
+    """A plan: how much a subscriber may ask of the API."""
+
+    id: UUID
+    organization_id: UUID | None
+    name: str
+    description: str
+    requests_per_second: float
+    burst: int
+    requests: int | None
+    data_bytes: int | None
+    period: Duration
+    needs_approval: bool
+
+
+class SubscriptionBody(Body):
+    """A subscriber, and the plan it shall be on."""
+
+    plan_id: Id
+    subscriber_kind: Annotated[SubscriberKind, Strict(False)]
+    subscriber_id: Id
+
+
+class SubscriptionOut(Stamped):
+    """A subscriber on a plan, or who would like to be."""
+
+    id: UUID
+    plan_id: UUID
+    organization_id: UUID | None
+    subscriber_kind: SubscriberKind
+    subscriber_id: UUID
+    state: SubscriptionState
+    decided_at: Instant | None

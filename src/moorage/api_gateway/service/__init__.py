@@ -1,0 +1,41 @@
+"""The rules of the gateway: how often, on which plan, and once only."""
+
+from .once import begin_once, content_digest, finish_once, forget_once, request_digest
+from .plans import change as change_plan
+from .plans import get as get_plan
+from .plans import list_plans
+from .plans import make as make_plan
+from .plans import remove as remove_plan
+from .refusals import Refusals, note_refusal
+from .register import Plans
+from .subscriptions import approve, list_subscriptions, refuse, subscribe
+from .subscriptions import end as end_subscription
+from .subscriptions import get as get_subscription
+from .sweeping import clear_away
+from .throttle import Admission, Shown, Throttle
+
+__all__ = [
+    "Admission",
+    "Plans",
+    "Refusals",
+    "Shown",
+    "Throttle",
+    "approve",
+    "begin_once",
+    "change_plan",
+    "clear_away",
+    "content_digest",
+    "end_subscription",
+    "finish_once",
+    "forget_once",
+    "get_plan",
+    "get_subscription",
+    "list_plans",
+    "list_subscriptions",
+    "make_plan",
+    "note_refusal",
+    "refuse",
+    "remove_plan",
+    "request_digest",
+    "subscribe",
+]
