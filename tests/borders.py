@@ -602,3 +602,4 @@ async def leave(north: North) -> None:
         for statement in LEFT:
             wanted = {name: value for name, value in given.items() if f":{name}" in statement}
             await tx.execute(statement, wanted)
+    await north.world.app.state.meter.write()

@@ -41,6 +41,41 @@ def upgrade() -> None:
     )
     op.create_index(op.f("api_answers_started_at_idx"), "api_answers", ["started_at"], unique=False)
     op.create_table(
+        "api_meters",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("batch", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_meters_pkey")),
+    )
+    op.create_table(
+        "api_usage",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("caller_kind", sa.Text(), nullable=False),
+        sa.Column("caller_id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=True),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("area", sa.Text(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("errors", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.Column("bytes_in", sa.BigInteger(), nullable=False),
+        sa.Column("bytes_out", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_usage_pkey")),
+    )
+    op.create_index("api_usage_hour", "api_usage", ["hour", "id"], unique=False)
+    op.create_index(
+        "api_usage_one_each",
+        "api_usage",
+        ["caller_id", "hour", "area", "client_id", "organization_id"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_index(
+        "api_usage_organization", "api_usage", ["organization_id", "hour", "id"], unique=False
+    )
+    op.create_table(
         "audit_chains",
         sa.Column("organization_id", sa.Uuid(), nullable=True),
         sa.Column("place", sa.BigInteger(), nullable=False),

@@ -2,12 +2,13 @@
 
 from .errors import BodyTooLarge, IdempotencyKeyReused, RequestUnderway, TooManyRequests
 from .model import Limits, Rate
-from .service import Plans, Throttle
+from .service import Meter, Plans, Throttle
 
 __all__ = [
     "BodyTooLarge",
     "IdempotencyKeyReused",
     "Limits",
+    "Meter",
     "Plans",
     "Rate",
     "RequestUnderway",

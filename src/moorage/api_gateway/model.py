@@ -11,6 +11,7 @@ ANSWERS_KEPT = timedelta(hours=24)
 # A request that was cut down with its process may be tried again after this.
 UNDERWAY_AT_MOST = timedelta(minutes=1)
 LONGEST_KEPT_ANSWER = 1024 * 1024
+USAGE_KEPT = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +169,83 @@ class Unused:
     requests: int
     data_bytes: int
     period: int
+
+
+# --- Usage ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose requests are counted together.
+
+    Attributes:
+        client_id: the OAuth client by which they asked.
+        organization_id: what a program belongs to, or a person's only organisation.
+        area: of the API, as the tags of its document; `other` for what no route answered.
+    """
+
+    caller_kind: str
+    caller_id: UUID
+    client_id: UUID | None
+    organization_id: UUID | None
+    area: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was asked and answered; `refused` are those a limit turned away (429)."""
+
+    calls: int = 0
+    errors: int = 0
+    failures: int = 0
+    refused: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What somebody asked of an area of the API in an hour, which began at `hour`."""
+
+    id: UUID
+    hour: datetime
+    caller_kind: str
+    caller_id: UUID
+    client_id: UUID | None
+    organization_id: UUID | None
+    area: str
+    calls: int
+    errors: int
+    failures: int
+    refused: int
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class WantedUsage:
+    """Which usage is asked for; hours that begin in `from_` to before `to`."""
+
+    organization_id: UUID | None = None
+    caller_id: UUID | None = None
+    client_id: UUID | None = None
+    area: str | None = None
+    from_: datetime | None = None
+    to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What one caller asked over some time, through one client or none."""
+
+    caller_kind: str
+    caller_id: UUID
+    client_id: UUID | None
+    organization_id: UUID | None
+    calls: int
+    errors: int
+    failures: int
+    refused: int
+    bytes_in: int
+    bytes_out: int
+    last_hour: datetime

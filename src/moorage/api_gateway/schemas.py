@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Instant, Name, Stamped, Storable
+from moorage.kit.caller import CallerKind
+from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, Stamped, Storable
 
 from .model import NewPlan, SubscriberKind, SubscriptionState
 
@@ -124,3 +125,47 @@ class SubscriptionOut(Stamped):
     subscriber_id: UUID
     state: SubscriptionState
     decided_at: Instant | None
+
+
+class UsageOut(Out):
+    """What somebody asked of an area of the API in an hour, which began at `hour`.
+
+    `errors` are answers 4xx, `failures` 5xx, `refused` those a limit turned away (429); bytes are
+    those of bodies.
+    """
+
+    id: UUID
+    hour: Instant
+    caller_kind: CallerKind
+    caller_id: UUID
+    client_id: UUID | None
+    organization_id: UUID | None
+    area: str
+    calls: int
+    errors: int
+    failures: int
+    refused: int
+    bytes_in: int
+    bytes_out: int
+
+
+class TotalOut(Out):
+    """What a caller asked over the time asked for, through one client or none."""
+
+    caller_kind: CallerKind
+    caller_id: UUID
+    client_id: UUID | None
+    organization_id: UUID | None
+    calls: int
+    errors: int
+    failures: int
+    refused: int
+    bytes_in: int
+    bytes_out: int
+    last_hour: Instant
+
+
+class TotalsOut(Out):
+    """Callers, those with the most calls first."""
+
+    items: list[TotalOut]

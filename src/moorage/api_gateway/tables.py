@@ -110,3 +110,43 @@ allowances = Table(
     # After this it says nothing that a new row would not.
     Column("stale_at", DateTime(timezone=True), nullable=False, index=True),
 )
+
+usage = Table(
+    "api_usage",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("hour", DateTime(timezone=True), nullable=False),
+    Column("caller_kind", Text, nullable=False),
+    Column("caller_id", Uuid, nullable=False),
+    # No references: what was used stays when who used it is gone.
+    Column("client_id", Uuid),
+    Column("organization_id", Uuid),
+    Column("area", Text, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("bytes_in", BigInteger, nullable=False),
+    Column("bytes_out", BigInteger, nullable=False),
+    Index("api_usage_organization", "organization_id", "hour", "id"),
+    Index("api_usage_hour", "hour", "id"),
+)
+Index(
+    "api_usage_one_each",
+    usage.c.caller_id,
+    usage.c.hour,
+    usage.c.area,
+    usage.c.client_id,
+    usage.c.organization_id,
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+)
+
+# Each process's last batch of counts, so that one whose answer was lost is not added twice.
+meters = Table(
+    "api_meters",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("batch", BigInteger, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)

@@ -31,7 +31,7 @@ from moorage import (
     user_stores,
     users,
 )
-from moorage.api_gateway import Limits, Plans, Throttle
+from moorage.api_gateway import Limits, Meter, Plans, Throttle
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
 from moorage.brokers.routes import BrokerDoor
@@ -132,6 +132,7 @@ def build_app(
                 registry.run(),
                 plans.run(database),
                 app.state.throttle.run(),
+                app.state.meter.run(),
                 app.state.feed.run(),
                 _renew_keys(app),
                 keep_learning(database, sealer, functools.partial(root_key.load, settings)),
@@ -170,6 +171,7 @@ def build_app(
     app.state.post = Post(sealer, settings.public_url, works=settings.mail.host is not None)
     app.state.doorbells = doorbells
     app.state.plans, app.state.throttle = plans, Throttle(limits, plans, database)
+    app.state.meter = Meter(database)
     app.state.workshop = workshop
     app.state.deriver = ingest.Deriver(database, doorbells, workshop)
     app.state.target_kinds = targets.find_kinds()

@@ -60,6 +60,8 @@ class _Passage:
     by_cookie: bool = False
     admission: Admission | None = None
     status: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
 
     @property
     def path(self) -> str:
@@ -70,10 +72,23 @@ class _Passage:
     def is_api(self) -> bool:
         return self.path.startswith("/api/")
 
-    def count(self, data_bytes: int) -> None:
-        """Count bytes of a body, whichever way it goes."""
+    def received(self, data_bytes: int) -> None:
+        """Count the bytes of the body that was sent."""
+        self.bytes_in += data_bytes
         if self.admission is not None:
             self.admission.spend(data_bytes)
+
+    def sent(self, data_bytes: int) -> None:
+        """Count bytes of the body that is answered."""
+        self.bytes_out += data_bytes
+        if self.admission is not None:
+            self.admission.spend(data_bytes)
+
+    @property
+    def area(self) -> str:
+        """What of the API answered; a bounded number of words, whatever paths are asked for."""
+        tags = getattr(self.scope.get("route"), "tags", None)
+        return str(tags[0]) if tags else "other"
 
     @property
     def address(self) -> str:
@@ -85,7 +100,7 @@ class Gateway:
     """ASGI application around the API and the console.
 
     `state` is the application's own; `database`, `sealer`, `signing_keys`, `public_url`,
-    `doorbells` and `throttle` are there before the first request.
+    `doorbells`, `throttle` and `meter` are there before the first request.
     """
 
     def __init__(self, app: ASGIApp, state: State, limits: Limits) -> None:
@@ -110,7 +125,7 @@ class Gateway:
                 passage.status = message["status"]
                 self._dress(passage, MutableHeaders(scope=message))
             elif message["type"] == "http.response.body":
-                passage.count(len(message.get("body", b"")))
+                passage.sent(len(message.get("body", b"")))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=passage.id):
@@ -126,6 +141,11 @@ class Gateway:
                     )
                     await failed(scope, receive, answer)
             took_s = time.perf_counter() - started
+            if passage.caller is not None:
+                self._state.meter.note(
+                    passage.caller, passage.area, passage.status, passage.bytes_in,
+                    passage.bytes_out,
+                )  # fmt: skip
             if passage.is_api:
                 status = f"{passage.status // 100}xx"
                 method = scope["method"] if scope["method"] in METHODS else "other"
@@ -151,7 +171,7 @@ class Gateway:
             body = b""
             if scope["method"] in UNSAFE:
                 body = await self._read(passage, receive)
-                passage.count(len(body))
+                passage.received(len(body))
                 receive = replayed(body, receive)
             key = passage.headers.get("idempotency-key")
             if key is not None and scope["method"] == "POST" and passage.caller is not None:

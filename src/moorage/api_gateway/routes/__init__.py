@@ -1,5 +1,6 @@
-"""HTTP of plans and of who is on them."""
+"""HTTP of plans, of who is on them, and of what everybody asks."""
 
 from .plans import plans, subscriptions
+from .usage import usage
 
-ROUTERS = (plans, subscriptions)
+ROUTERS = (plans, subscriptions, usage)

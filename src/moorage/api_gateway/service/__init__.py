@@ -13,9 +13,11 @@ from .subscriptions import end as end_subscription
 from .subscriptions import get as get_subscription
 from .sweeping import clear_away
 from .throttle import Admission, Shown, Throttle
+from .usage import Meter, export_usage, list_usage, totals
 
 __all__ = [
     "Admission",
+    "Meter",
     "Plans",
     "Refusals",
     "Shown",
@@ -26,16 +28,19 @@ __all__ = [
     "clear_away",
     "content_digest",
     "end_subscription",
+    "export_usage",
     "finish_once",
     "forget_once",
     "get_plan",
     "get_subscription",
     "list_plans",
     "list_subscriptions",
+    "list_usage",
     "make_plan",
     "note_refusal",
     "refuse",
     "remove_plan",
     "request_digest",
     "subscribe",
+    "totals",
 ]
