@@ -304,6 +304,12 @@ async def a_subscription(north: North) -> str:
     return str((await north.make("/subscriptions", body))["id"])
 
 
+@thing("origin_id")
+async def an_origin(north: North) -> str:
+    body = {"clientId": north.ids["client_id"], "origin": f"https://{MARK}.example.org"}
+    return str((await north.make("/allowed-origins", body))["id"])
+
+
 @thing("application_id")
 async def an_application(north: North) -> str:
     body = {"organizationId": north.organization_id, "name": f"{MARK} application"}

@@ -1275,6 +1275,38 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "api_origins",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("client_id", sa.Uuid(), nullable=True),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"],
+            ["oauth_clients.id"],
+            name=op.f("api_origins_client_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("api_origins_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_origins_pkey")),
+    )
+    op.create_index(op.f("api_origins_client_id_idx"), "api_origins", ["client_id"], unique=False)
+    op.create_index(
+        "api_origins_one_each",
+        "api_origins",
+        ["organization_id", "client_id", "origin"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_table(
         "api_subscriptions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("plan_id", sa.Uuid(), nullable=False),

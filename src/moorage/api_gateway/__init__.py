@@ -2,13 +2,14 @@
 
 from .errors import BodyTooLarge, IdempotencyKeyReused, RequestUnderway, TooManyRequests
 from .model import Limits, Rate
-from .service import Meter, Plans, Throttle
+from .service import Meter, Origins, Plans, Throttle
 
 __all__ = [
     "BodyTooLarge",
     "IdempotencyKeyReused",
     "Limits",
     "Meter",
+    "Origins",
     "Plans",
     "Rate",
     "RequestUnderway",

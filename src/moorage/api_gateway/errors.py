@@ -170,3 +170,34 @@ class SubscriptionDecided(MoorageError):
     kind = Kind.CONFLICT
     code = "api.subscription_decided"
     message = "This subscription is {state}; there is nothing to decide."
+
+
+# --- Pages of other sites ---------------------------------------------------
+
+
+class OriginNotAllowed(MoorageError):
+    """No organization or program lets pages of this site ask."""
+
+    kind = Kind.FORBIDDEN
+    code = "api.origin_not_allowed"
+    message = (
+        "Pages of {origin} may not ask here. Who manages the organization of the program allows "
+        "them with POST /api/v1/allowed-origins."
+    )
+
+
+class OriginUnknown(MoorageError):
+    """No such allowed origin, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "api.origin_unknown"
+    message = "There is no allowed origin {id} that you may see."
+
+
+class OriginThere(MoorageError):
+    """The origin is allowed already."""
+
+    kind = Kind.CONFLICT
+    code = "api.origin_there"
+    pointer = "/origin"
+    message = "{origin} is allowed there already."

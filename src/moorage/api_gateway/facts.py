@@ -49,3 +49,15 @@ class SubscriptionEnded(Fact):
     """A plan holds for a subscriber no longer, or is asked for no longer."""
 
     name = "api_gateway.subscription_ended"
+
+
+class OriginAllowed(Fact):
+    """Pages of a site may ask the API for an organization or a program."""
+
+    name = "api_gateway.origin_allowed"
+
+
+class OriginRemoved(Fact):
+    """Pages of a site may ask the API no longer."""
+
+    name = "api_gateway.origin_removed"

@@ -249,3 +249,26 @@ class Total:
     bytes_in: int
     bytes_out: int
     last_hour: datetime
+
+
+# --- Pages of other sites ---------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A site whose pages may ask the API (the Fetch standard, CORS protocol).
+
+    Attributes:
+        organization_id: for whose people and programs; None is for everybody.
+        client_id: for this OAuth client only.
+        origin: as browsers write it, such as `https://app.example.org`.
+    """
+
+    id: UUID
+    organization_id: UUID | None
+    client_id: UUID | None
+    origin: str
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID
+    updated_by: UUID

@@ -169,3 +169,24 @@ class TotalsOut(Out):
     """Callers, those with the most calls first."""
 
     items: list[TotalOut]
+
+
+class OriginBody(Body):
+    """A site whose pages may ask: for a client, else for an organization, else for everybody."""
+
+    organization_id: Id | None = None
+    client_id: Id | None = None
+    origin: Annotated[
+        str,
+        Field(min_length=8, max_length=300, examples=["https://app.example.org"]),
+        Storable,
+    ]
+
+
+class OriginOut(Stamped):
+    """A site whose pages may ask."""
+
+    id: UUID
+    organization_id: UUID | None
+    client_id: UUID | None
+    origin: str

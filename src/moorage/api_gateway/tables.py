@@ -150,3 +150,21 @@ meters = Table(
     Column("batch", BigInteger, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
 )
+
+origins = Table(
+    "api_origins",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE")),
+    Column("client_id", ForeignKey("oauth_clients.id", ondelete="CASCADE"), index=True),
+    Column("origin", Text, nullable=False),
+    *stamps(),
+)
+Index(
+    "api_origins_one_each",
+    origins.c.organization_id,
+    origins.c.client_id,
+    origins.c.origin,
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+)

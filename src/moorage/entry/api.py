@@ -31,7 +31,7 @@ from moorage import (
     user_stores,
     users,
 )
-from moorage.api_gateway import Limits, Meter, Plans, Throttle
+from moorage.api_gateway import Limits, Meter, Origins, Plans, Throttle
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
 from moorage.brokers.routes import BrokerDoor
@@ -106,7 +106,7 @@ def build_app(
     """
     limits = limits or Limits()
     doorbells = Doorbells(database, name="moorage-api-doorbell")
-    plans = Plans(limits, doorbells)
+    plans, origins = Plans(limits, doorbells), Origins(doorbells)
     uplink, broker_door = UplinkDoor(), BrokerDoor()
     registry = brokers.Registry(database, doorbells)
     room = disk_room.room_of(settings)
@@ -119,6 +119,7 @@ def build_app(
             app.state.signing_keys = await users.load_signing_keys(tx, sealer)
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
             await plans.read(tx)
+            await origins.read(tx)
         door = ingest.Door(database, doorbells, settings.ingest, partitions, room=room)
         uplink.door = door
         broker_door.guard, broker_door.registry = brokers.Guard(door, registry), registry
@@ -131,6 +132,7 @@ def build_app(
                 door.run(),
                 registry.run(),
                 plans.run(database),
+                origins.run(database),
                 app.state.throttle.run(),
                 app.state.meter.run(),
                 app.state.feed.run(),
@@ -171,7 +173,7 @@ def build_app(
     app.state.post = Post(sealer, settings.public_url, works=settings.mail.host is not None)
     app.state.doorbells = doorbells
     app.state.plans, app.state.throttle = plans, Throttle(limits, plans, database)
-    app.state.meter = Meter(database)
+    app.state.meter, app.state.origins = Meter(database), origins
     app.state.workshop = workshop
     app.state.deriver = ingest.Deriver(database, doorbells, workshop)
     app.state.target_kinds = targets.find_kinds()

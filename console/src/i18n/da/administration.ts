@@ -519,6 +519,8 @@ export const administration = {
     },
     api_gateway: {
       access_refused: 'Afvist for manglende rettighed',
+      origin_allowed: 'Websted må spørge API’et',
+      origin_removed: 'Websted må ikke længere spørge API’et',
       plan_changed: 'Plan for API’et ændret',
       plan_made: 'Plan for API’et lavet',
       plan_removed: 'Plan for API’et fjernet',

@@ -518,6 +518,8 @@ export const administration = {
     },
     api_gateway: {
       access_refused: 'Refused for want of a permission',
+      origin_allowed: 'Site allowed to ask the API',
+      origin_removed: 'Site no longer allowed to ask the API',
       plan_changed: 'Plan for the API changed',
       plan_made: 'Plan for the API made',
       plan_removed: 'Plan for the API removed',

@@ -31,11 +31,13 @@ from ..errors import (
     CsrfTokenWrong,
     IdempotencyKeyInvalid,
     OriginForeign,
+    OriginNotAllowed,
 )
 from ..model import Limits
 from ..service import Admission, Refusals
+from .cors import preflight, show_to
 from .dress import dress, show_limits
-from .paths import METHODS, PROTOCOL, PUBLIC, UNSAFE
+from .paths import METHODS, PROTOCOL, PUBLIC, UNSAFE, WELL_KNOWN
 from .repeats import Caught, replayed, send_again
 
 log = structlog.get_logger("moorage.api")
@@ -91,6 +93,15 @@ class _Passage:
         return str(tags[0]) if tags else "other"
 
     @property
+    def origin(self) -> str | None:
+        return self.headers.get("origin")
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether a browser asks what another site's page may."""
+        return self.origin is not None and "access-control-request-method" in self.headers
+
+    @property
     def address(self) -> str:
         client = self.scope.get("client")
         return client[0] if client else "unknown"
@@ -100,7 +111,7 @@ class Gateway:
     """ASGI application around the API and the console.
 
     `state` is the application's own; `database`, `sealer`, `signing_keys`, `public_url`,
-    `doorbells`, `throttle` and `meter` are there before the first request.
+    `doorbells`, `throttle`, `meter` and `origins` are there before the first request.
     """
 
     def __init__(self, app: ASGIApp, state: State, limits: Limits) -> None:
@@ -165,6 +176,10 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         try:
+            if scope["method"] == "OPTIONS" and passage.asks_first:
+                self._answer_first(passage)
+                await preflight()(scope, receive, send)
+                return
             await self._recognise(passage)
             await self._admit(passage)
             self._check_site(passage)
@@ -264,6 +279,21 @@ class Gateway:
             if not same(token.encode(), given.encode()):
                 raise CsrfTokenWrong
 
+    def _answer_first(self, passage: _Passage) -> None:
+        """Refuse pages that may ask for nobody; for whom is seen when they do."""
+        if passage.origin is None or not self._state.origins.knows(passage.origin):
+            raise OriginNotAllowed(origin=(passage.origin or "")[:200])
+
+    def _may_read(self, passage: _Passage, origin: str) -> bool:
+        """Tell whether a page of another site may read the answer."""
+        if passage.by_cookie:
+            return False
+        origins: service.Origins = self._state.origins
+        if passage.caller is None:
+            # Why nobody was recognised, and what the protocol of OAuth answers.
+            return origins.knows(origin)
+        return origins.allows(origin, passage.caller)
+
     # --- Read, and do once --------------------------------------------------
 
     async def _read(self, passage: _Passage, receive: Receive) -> bytes:
@@ -325,6 +355,13 @@ class Gateway:
         over_tls = self._state.public_url.startswith("https:")
         dress(headers, api=passage.is_api, over_tls=over_tls)
         headers["X-Request-Id"] = passage.id
+        if passage.is_api:
+            headers.add_vary_header("Origin")
+            if passage.origin is not None and self._may_read(passage, passage.origin):
+                show_to(headers, passage.origin)
+        elif passage.path in WELL_KNOWN:
+            # The same for everybody, whoever asks.
+            headers["Access-Control-Allow-Origin"] = "*"
         if passage.admission is not None:
             show_limits(headers, passage.admission.shown)
 

@@ -1,6 +1,10 @@
 """The rules of the gateway: how often, on which plan, and once only."""
 
 from .once import begin_once, content_digest, finish_once, forget_once, request_digest
+from .origins import Origins, list_origins
+from .origins import allow as allow_origin
+from .origins import get as get_origin
+from .origins import remove as remove_origin
 from .plans import change as change_plan
 from .plans import get as get_plan
 from .plans import list_plans
@@ -18,10 +22,12 @@ from .usage import Meter, export_usage, list_usage, totals
 __all__ = [
     "Admission",
     "Meter",
+    "Origins",
     "Plans",
     "Refusals",
     "Shown",
     "Throttle",
+    "allow_origin",
     "approve",
     "begin_once",
     "change_plan",
@@ -31,14 +37,17 @@ __all__ = [
     "export_usage",
     "finish_once",
     "forget_once",
+    "get_origin",
     "get_plan",
     "get_subscription",
+    "list_origins",
     "list_plans",
     "list_subscriptions",
     "list_usage",
     "make_plan",
     "note_refusal",
     "refuse",
+    "remove_origin",
     "remove_plan",
     "request_digest",
     "subscribe",
