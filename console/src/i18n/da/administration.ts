@@ -517,6 +517,18 @@ export const administration = {
       removed: 'Brugerkatalog fjernet',
       tested: 'Brugerkatalog afprøvet',
     },
+    api_gateway: {
+      access_refused: 'Afvist for manglende rettighed',
+      origin_allowed: 'Websted må spørge API’et',
+      origin_removed: 'Websted må ikke længere spørge API’et',
+      plan_changed: 'Plan for API’et ændret',
+      plan_made: 'Plan for API’et lavet',
+      plan_removed: 'Plan for API’et fjernet',
+      subscription_asked: 'Bedt om plan',
+      subscription_begun: 'Plan begyndt',
+      subscription_ended: 'Plan ophørt',
+      subscription_refused: 'Plan afvist',
+    },
     oauth: {
       access_allowed: 'Program fik adgang',
       access_denied: 'Program fik ikke adgang',

@@ -516,6 +516,18 @@ export const administration = {
       removed: 'User store removed',
       tested: 'User store tried out',
     },
+    api_gateway: {
+      access_refused: 'Refused for want of a permission',
+      origin_allowed: 'Site allowed to ask the API',
+      origin_removed: 'Site no longer allowed to ask the API',
+      plan_changed: 'Plan for the API changed',
+      plan_made: 'Plan for the API made',
+      plan_removed: 'Plan for the API removed',
+      subscription_asked: 'Plan asked for',
+      subscription_begun: 'Plan begun',
+      subscription_ended: 'Plan ended',
+      subscription_refused: 'Plan refused',
+    },
     oauth: {
       access_allowed: 'Program allowed access',
       access_denied: 'Program refused access',
