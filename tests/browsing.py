@@ -52,10 +52,10 @@ class Platform:
         url: str = made.json()["url"]
         return url
 
-    def client(self) -> Client:
-        """Give a client of the API, for the administrator."""
+    def client(self, email: str = ADMIN) -> Client:
+        """Give a client of the API, for the administrator unless it says for whom."""
         client = Client(base_url=self.url, timeout=60, headers={"Origin": self.url})
-        sign_in(client, self.link())
+        sign_in(client, self.link(email))
         return client
 
 

@@ -108,6 +108,7 @@ def test_the_palette_begins_what_is_done_every_day(
     things: Things, visit: Callable[..., Visitor]
 ) -> None:
     visitor = visit()
+    visitor.go("/")
     page = visitor.page
 
     def do(words: str, name: str) -> None:
@@ -144,6 +145,7 @@ def test_a_chosen_language_goes_with_the_person(
     try:
         expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Indstillinger")
         elsewhere = visit()
+        elsewhere.go("/")
         places = elsewhere.page.get_by_role("navigation")
         expect(places.get_by_role("link", name="Enheder", exact=True)).to_be_visible()
     finally:
@@ -155,6 +157,7 @@ def test_the_palette_finds_whatever_has_a_name(
     things: Things, visit: Callable[..., Visitor]
 ) -> None:
     visitor = visit()
+    visitor.go("/")
     page = visitor.page
     for words, name, kind in (
         ("climate", "Climate", "Decoder"),
@@ -194,6 +197,7 @@ def test_the_palette_finds_a_device_by_keyboard(
     things: Things, visit: Callable[..., Visitor]
 ) -> None:
     visitor = visit()
+    visitor.go("/")
     page = visitor.page
     expect(page.get_by_role("button", name="Find or do something")).to_be_visible()
     page.keyboard.press("Control+K")
