@@ -1870,8 +1870,10 @@ def upgrade() -> None:
         sa.Column("permission_group_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('user', 'apiKey', 'client')", name=op.f("permission_group_members_kind_check")
+            "kind IN ('user', 'apiKey', 'client', 'group')",
+            name=op.f("permission_group_members_kind_check"),
         ),
         sa.ForeignKeyConstraint(
             ["permission_group_id"],
@@ -1882,6 +1884,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "permission_group_id", "kind", "member_id", name=op.f("permission_group_members_pkey")
         ),
+    )
+    op.create_index(
+        "permission_group_members_ending",
+        "permission_group_members",
+        ["until"],
+        unique=False,
+        postgresql_where=sa.text("until IS NOT NULL"),
     )
     op.create_index(
         "permission_group_members_member",

@@ -94,6 +94,8 @@ export const errors = {
       grant_too_wide: 'Du kan ikke give mere, end du selv har dér.',
       last_admin: 'Dette er den sidste globale administrator. Udpeg en anden først.',
       application_foreign: 'En nævnt applikation hører til en anden organisation.',
+      group_in_itself:
+        'Rettighedsgruppen er, direkte eller gennem andre, i den, du vil lægge i den. Tag den ud først.',
       member_foreign: 'Personen hører til en anden organisation. Invitér personen med e-mailadressen.',
       member_unknown: 'Der er ingen sådan bruger eller nøgle, som du må se.',
       quota_reached:

@@ -93,6 +93,8 @@ export const errors = {
       grant_too_wide: 'You cannot give more than you hold yourself there.',
       last_admin: 'This is the last global administrator. Make another one first.',
       application_foreign: 'A listed application belongs to another organization.',
+      group_in_itself:
+        'The permission group is, directly or through others, in the one you want to put into it. Take that one out first.',
       member_foreign: 'This person belongs to another organization. Invite them by their e-mail address.',
       member_unknown: 'There is no such user or key that you may see.',
       quota_reached:
