@@ -64,6 +64,9 @@ PUBLIC = (
     | WELL_KNOWN
     | PROTOCOL
 )
+# Identity providers send browsers here by forms and addresses of their own pages; what is signed
+# counts, and no cookie does.
+SENT_BY_PROVIDERS = re.compile(r"/api/v1/auth/saml/[^/]+/(?:metadata|answer|logout)")
 CUT_OFF_S = 10.0
 BODY_TIMEOUT_S = 60.0
 # Answers of these are never repeated: they set cookies or belong to one connection.
@@ -212,7 +215,7 @@ class Gateway:
         if self._state.doorbells.cut_off_s > CUT_OFF_S:
             # What was revoked meanwhile cannot be known here.
             raise DatabaseUnavailable
-        if passage.path in PUBLIC:
+        if passage.path in PUBLIC or SENT_BY_PROVIDERS.fullmatch(passage.path):
             return
         scheme, _, token = passage.headers.get("authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" and token.strip() else None
