@@ -78,7 +78,11 @@ def privileges(attributes: Attributes, scopes: Sequence[str]) -> list[str]:
                 if constrained or (scopes and scope not in scopes):
                     continue
                 for child in group:
-                    if local(child) == "Privilege" and (given := text(child)):
+                    if local(child) != "Privilege":
+                        continue
+                    # A space in a name would let it pass for one that was given for somebody.
+                    given = text(child)
+                    if given and len(f"{scope}{given}".split()) == 1:
                         found += [given, f"{scope} {given}"]
     return list(dict.fromkeys(found))[: 2 * MOST_PRIVILEGES]
 
