@@ -283,6 +283,33 @@ async def a_registration_token(north: North) -> str:
     return str((await north.make("/oauth/registration-tokens", body))["id"])
 
 
+@thing("plan_id")
+async def a_plan(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} plan",
+        "requestsPerSecond": 50,
+        "burst": 300,
+    }
+    return str((await north.make("/plans", body))["id"])
+
+
+@thing("subscription_id")
+async def a_subscription(north: North) -> str:
+    body = {
+        "planId": north.ids["plan_id"],
+        "subscriberKind": "client",
+        "subscriberId": north.ids["client_id"],
+    }
+    return str((await north.make("/subscriptions", body))["id"])
+
+
+@thing("origin_id")
+async def an_origin(north: North) -> str:
+    body = {"clientId": north.ids["client_id"], "origin": f"https://{MARK}.example.org"}
+    return str((await north.make("/allowed-origins", body))["id"])
+
+
 @thing("application_id")
 async def an_application(north: North) -> str:
     body = {"organizationId": north.organization_id, "name": f"{MARK} application"}
@@ -586,3 +613,4 @@ async def leave(north: North) -> None:
         for statement in LEFT:
             wanted = {name: value for name, value in given.items() if f":{name}" in statement}
             await tx.execute(statement, wanted)
+    await north.world.app.state.meter.write()

@@ -16,6 +16,8 @@ from moorage.organizations import Role
 from web import World
 
 OPEN = frozenset({"/health"}) | PUBLIC
+JSON = "application/json"
+LONG = "ostrich velvet quarry 17"
 DEVICES_DOOR = "/ingest/"
 # Everybody signed in may ask these, about themselves.
 OWN = ("/api/v1/auth/",)
@@ -179,6 +181,70 @@ async def test_nothing_crosses_the_border_of_an_organization(
             elif named and not path.startswith(OWN):
                 assert answer.status in (403, 404, 409, 422), (where, answer)
     assert await facts_about(world, north) == before, "Something of the other organization changed."
+
+
+_NOBODYS = {
+    "sign-in": ({"email": "nobody@example.org", "password": "wrong and long enough"}, 401),
+    "token": ({"email": "nobody@example.org", "password": "wrong and long enough"}, 401),
+    "link": ({"token": "ml_nobody-was-given-this"}, 401),
+    "reset-password": ({"token": "ml_nobody-was-given-this", "newPassword": LONG}, 401),
+    "refresh": ({"refreshToken": "mr_nobody-was-given-this"}, 401),
+}
+
+
+@pytest.mark.parametrize("door", sorted(_NOBODYS))
+async def test_what_nobody_was_given_opens_no_door_that_stands_open(
+    world: World, door: str
+) -> None:
+    made_up, status = _NOBODYS[door]
+    url, client = f"/api/v1/auth/{door}", world.client()
+    assert (await client.post(url, json=made_up)).status_code == status
+    secret = next(name for name in made_up if name != "email" and name != "newPassword")
+    for wrong in (
+        {},
+        [],
+        {name: value for name, value in made_up.items() if name != secret},
+        *({**made_up, secret: value} for value in (None, 7, ["x"], {}, "x" * 5000)),
+        {**made_up, "more": 1},
+    ):
+        answer = await client.post(url, json=wrong)
+        assert answer.status_code == 422, (wrong, answer.text)
+    for content in (b"", b"{", b"\xff", b'{"a":' * 200):
+        answer = await client.post(url, content=content, headers={"Content-Type": JSON})
+        assert answer.status_code in (400, 422), (content, answer.text)
+
+
+# Whatever they may otherwise: themselves, and the organization they are of.
+_ANYBODYS = ("/api/v1/auth/", "/api/v1/organizations")
+_REFUSED = "api_gateway.access_refused "
+
+
+async def test_a_credential_gets_nowhere_beyond_its_scope(world: World, north: North) -> None:
+    """A key of North that may see gateways alone, of which there are none."""
+    groups = [north.ids["/api/v1/permissions/{group_id}"]]
+    body = {
+        "organizationId": north.organization_id,
+        "name": "narrow key",
+        "permissionGroupIds": groups,
+        "scopes": ["gateways:read"],
+    }
+    client = world.client(X_API_KEY=(await north.make("/api-keys", body))["key"])
+    before = await facts_about(world, north)
+    for method, path, operation in operations(world):
+        if is_open(path) or path.startswith(_ANYBODYS):
+            continue
+        url, body = filled(path, north.ids), body_of(operation, world, north.ids)
+        answer = await ask(client, method, url, body=body, endless=is_endless(operation))
+        where = f"{method} {path}"
+        check_nothing_leaks(answer, f"{url} {body}", north, where)
+        if path.startswith(DEVICES_DOOR):
+            assert answer.status == 401, (where, answer)
+        elif "{" in path:
+            assert answer.status in (403, 404, 409, 422), (where, answer)
+        else:
+            assert answer.status < 500, (where, answer)
+    told = [f for f in await facts_about(world, north) if not f.startswith(_REFUSED)]
+    assert told == before, "Something changed beyond its scope."
 
 
 async def test_the_owner_gets_everywhere_that_the_others_did_not(

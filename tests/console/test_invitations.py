@@ -70,6 +70,7 @@ def test_an_invitation_is_made_seen_accepted_declined_and_withdrawn(
 
     for mode in ("light", "phone"):
         anna = visit(mode)
+        anna.go("/")
         expect(anna.page.get_by_text("South invites you")).to_be_visible()
         anna.settle()
         anna.look("invited")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from mailbox import Mailbox, open_mailbox
@@ -21,6 +20,7 @@ from identity_providers.saml import Forge
 from identity_providers.simplesaml import SimpleSaml
 from moorage.kit.outbound import LOOPBACK
 from moorage.organizations import Role
+from ports import free_port
 
 PROVIDERS = "/api/v1/identity-providers"
 REQUESTS = "/api/v1/access-requests"
@@ -95,9 +95,7 @@ class Harbour:
 @pytest.fixture(scope="session")
 def back_channel_port() -> int:
     """Give a port that nobody has, for the provider to tell of signing out."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
+    return free_port()
 
 
 @pytest.fixture(scope="session")

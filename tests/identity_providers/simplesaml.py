@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from httpx2 import AsyncClient
 
-from parts import free_ports
+from ports import free_ports
 
 PACKAGE = Path("/usr/share/simplesamlphp/www")
 _FORM = re.compile(r'<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>', re.DOTALL)

@@ -18,10 +18,11 @@ import psycopg
 import pytest
 from httpx2 import AsyncClient, Client, Response
 
-from installation import COMMAND, DeviceKey, Installation, free_ports, ok, running
+from installation import COMMAND, DeviceKey, Installation, ok, running
 from moorage import ledger
 from moorage.ledger import Envelope
 from moorage_mqtt import V5, V311, ConnAck, Disconnect
+from ports import free_ports
 from scenarios.client import connected, dialled
 
 both = pytest.mark.parametrize("version", [V311, V5])

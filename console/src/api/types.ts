@@ -42,6 +42,7 @@ export type PermissionGroup = Item<'/api/v1/permissions'>
 export type PermissionGroupBody = Sent<'/api/v1/permissions', 'post'>
 export type Role = PermissionGroup['roles'][number]
 export type Member = Item<'/api/v1/permissions/{group_id}/members'>
+export type MemberBody = Sent<'/api/v1/permissions/{group_id}/members', 'post'>
 
 export type DeviceAuthority = Item<'/api/v1/organizations/{organization_id}/device-authorities'>
 export type DeviceAuthorityBody = Sent<'/api/v1/organizations/{organization_id}/device-authorities', 'post'>

@@ -20,6 +20,20 @@ export const errors = {
         'The request carries a mark of repetition that cannot be used. Reload the page.',
       idempotency_key_reused: 'This was sent before with other contents. Reload the page and try again.',
       request_underway: 'The same is being done already. Wait a moment.',
+      quota_spent: 'The plan {{plan}} is used up. Try again in {{retryAfterS}} s, or ask for a larger one.',
+      origin_not_allowed: 'Pages of {{origin}} may not ask here.',
+      origin_there: '{{origin}} is allowed there already.',
+      origin_unknown: 'There is no such site that you may see.',
+      plan_unknown: 'There is no such plan that you may see.',
+      plan_name_taken: 'Another plan has this name.',
+      plan_in_use: 'Somebody is on this plan. Move them to another one first.',
+      plan_too_wide:
+        'A plan of this organization may give at most {{requestsPerSecond}} requests a second and {{burst}} at once.',
+      plan_foreign: 'This plan is for programs of its own organization only.',
+      subscriber_unknown: 'There is no such program, organization or person that you may see.',
+      subscription_unknown: 'There is no such subscription that you may see.',
+      subscription_underway: 'Somebody else does this just now. Reload the page.',
+      subscription_decided: 'This was decided already. Reload the page.',
     },
     oauth: {
       authorization_unknown: 'This access has ended already.',
@@ -79,6 +93,8 @@ export const errors = {
       grant_too_wide: 'You cannot give more than you hold yourself there.',
       last_admin: 'This is the last global administrator. Make another one first.',
       application_foreign: 'A listed application belongs to another organization.',
+      group_in_itself:
+        'The permission group is, directly or through others, in the one you want to put into it. Take that one out first.',
       member_foreign: 'This person belongs to another organization. Invite them by their e-mail address.',
       member_unknown: 'There is no such user or key that you may see.',
       quota_reached:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Annotated, Any
 from uuid import UUID
@@ -28,6 +30,7 @@ _ABOUT_RIGHTS = (
     "groups.application", "devices.moved",
 )  # fmt: skip
 _TRY_AGAIN_S = 0.5
+_CLOCKS_APART_S = 0.3
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
@@ -98,7 +101,9 @@ class Services:
     async def follow_changes(self) -> None:
         """Read rights anew when they may have changed, until cancelled; who lost some is cut."""
         while True:
-            await self._changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._until_next_end_s()):
+                    await self._changed.wait()
             self._changed.clear()
             if not self._known:
                 continue
@@ -120,6 +125,13 @@ class Services:
                     lost.append(before.number)
             if lost:
                 self._cut(lost)
+
+    def _until_next_end_s(self) -> float | None:
+        """Tell when the next key ends; one whose end was brought forward is cut by nobody else."""
+        now = datetime.now(UTC)
+        ends = [s.valid_until for s in self._known.values() if s.valid_until]
+        left = [(end - now).total_seconds() for end in ends if end > now]
+        return min(left) + _CLOCKS_APART_S if left else None
 
     async def ask(self, service: Service, topic: str, payload: bytes) -> None:
         """Ask something of a device. Raises as `Host.ask`."""

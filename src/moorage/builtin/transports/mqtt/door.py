@@ -25,7 +25,7 @@ from moorage.plugin import (
     digest_of,
     uuid7,
 )
-from moorage_mqtt import V5, Broker, ReasonCode, Wheel, Will
+from moorage_mqtt import SYSTEM_TOPICS, V5, Broker, ReasonCode, Wheel, Will
 
 from . import subscriptions
 from .catching import Catching
@@ -68,7 +68,7 @@ class Door:
             self._publish_will,
             self._discarded,
             self.time(),
-            merges=not settings.is_open,
+            merges=settings.merges,
         )
         self.keeper = Keeper(self)
         self.catching = Catching(self)
@@ -286,8 +286,13 @@ class Door:
     # --- Messages down ------------------------------------------------------------------------
 
     def may_publish(self, sender: Sender | Service, topic: str) -> bool:
-        """Tell whether the sender may publish to a topic."""
-        return self.settings.is_open or self.host.uplink(sender, topic) is not None
+        """Tell whether the sender may publish to a topic.
+
+        Where everybody may, what stands below `$SYS` the listener alone says (MQTT 5, 4.7.2).
+        """
+        if self.settings.is_open:
+            return not topic.startswith(SYSTEM_TOPICS)
+        return self.host.uplink(sender, topic) is not None
 
     def forget_topics(self, application_id: UUID | None) -> None:
         """Have connections look again where messages go: of an application's devices, or of all."""
