@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moorage import oauth, users
 from moorage.kit import http
-from moorage.kit.browsers import SESSION_COOKIE
+from moorage.kit.browsers import is_tls, session_cookie
 from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable, Tx
 from moorage.kit.errors import MoorageError
@@ -78,7 +78,10 @@ CONSOLE_POLICY = (
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+API_POLICY = (
+    "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -219,7 +222,8 @@ class Gateway:
         api_key = passage.headers.get("x-api-key")
         session = None
         if bearer is None and api_key is None:
-            session = _cookie(passage.headers.get("cookie", ""))
+            tls = is_tls(self._state.public_url, passage.scope["scheme"])
+            session = _cookie(passage.headers.get("cookie", ""), session_cookie(tls=tls))
             if session is None:
                 return
 
@@ -394,9 +398,9 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _cookie(header: str) -> str | None:
+def _cookie(header: str, name: str) -> str | None:
     try:
-        morsel = SimpleCookie(header).get(SESSION_COOKIE)
+        morsel = SimpleCookie(header).get(name)
     except CookieError:
         return None
     return morsel.value if morsel else None
