@@ -502,10 +502,15 @@ async def an_identity_provider(north: North) -> str:
     body = {
         "organizationId": north.organization_id,
         "name": f"{MARK} provider",
-        "openIdConnect": {"issuer": "https://localhost:9", "clientId": MARK},
-        "clientSecret": MARK,
+        "saml": {"metadataUrl": f"https://localhost:9/{MARK}"},
     }
     return str((await north.make("/identity-providers", body))["id"])
+
+
+@thing("/api/v1/identity-providers/{provider_id}/keys/{key_id}")
+async def a_key_towards_a_provider(north: North) -> str:
+    path = f"/identity-providers/{north.ids['provider_id']}/keys"
+    return str((await north.make(path, None))["id"])
 
 
 @thing("access_request_id")

@@ -863,7 +863,7 @@ def upgrade() -> None:
             name=op.f("identity_providers_domains_check"),
         ),
         sa.CheckConstraint(
-            "protocol IN ('openIdConnect')", name=op.f("identity_providers_protocol_check")
+            "protocol IN ('openIdConnect', 'saml')", name=op.f("identity_providers_protocol_check")
         ),
         sa.CheckConstraint(
             "organization_id IS NULL OR NOT link_by_email",
@@ -1663,6 +1663,7 @@ def upgrade() -> None:
         sa.Column("verifier", sa.Text(), nullable=False),
         sa.Column("browser", sa.LargeBinary(), nullable=False),
         sa.Column("to", sa.Text(), nullable=False),
+        sa.Column("arrived", sa.LargeBinary(), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["provider_id"],
@@ -1683,6 +1684,36 @@ def upgrade() -> None:
         "identity_provider_attempts",
         ["provider_id"],
         unique=False,
+    )
+    op.create_table(
+        "identity_provider_keys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("provider_id", sa.Uuid(), nullable=False),
+        sa.Column("certificate", sa.Text(), nullable=False),
+        sa.Column("sealed_key", sa.LargeBinary(), nullable=False),
+        sa.Column("signs", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["provider_id"],
+            ["identity_providers.id"],
+            name=op.f("identity_provider_keys_provider_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("identity_provider_keys_pkey")),
+    )
+    op.create_index(
+        "identity_provider_keys_provider_idx",
+        "identity_provider_keys",
+        ["provider_id"],
+        unique=False,
+    )
+    op.create_index(
+        "identity_provider_keys_signs_key",
+        "identity_provider_keys",
+        ["provider_id"],
+        unique=True,
+        postgresql_where="signs",
     )
     op.create_table(
         "identity_provider_mappings",
@@ -2478,6 +2509,7 @@ def upgrade() -> None:
         sa.Column("session_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("person", sa.LargeBinary(), nullable=True),
         sa.Column("sealed_hint", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["session_id"],
@@ -2492,6 +2524,12 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("session_id", name=op.f("identity_provider_sessions_pkey")),
+    )
+    op.create_index(
+        op.f("identity_provider_sessions_person_idx"),
+        "identity_provider_sessions",
+        ["person"],
+        unique=False,
     )
     op.create_index(
         op.f("identity_provider_sessions_user_id_idx"),

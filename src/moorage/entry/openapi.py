@@ -37,7 +37,8 @@ SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "cookie",
         "name": SESSION_COOKIE,
-        "description": "The console's session. Changes need the header X-CSRF-Token too.",
+        "description": "The console's session (`__Host-moorage_session` over TLS). Changes need "
+        "the header X-CSRF-Token too.",
     },
 }
 COMMON = {

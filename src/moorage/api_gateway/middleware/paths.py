@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 METHODS = UNSAFE | {"GET", "HEAD", "OPTIONS"}
 # These let somebody in, so credentials that no longer hold must not stand in their way.
@@ -25,3 +27,6 @@ PUBLIC = (
     | WELL_KNOWN
     | PROTOCOL
 )
+# Identity providers send browsers here by forms and addresses of their own pages; what is signed
+# counts, and no cookie does.
+SENT_BY_PROVIDERS = re.compile(r"/api/v1/auth/saml/[^/]+/(?:metadata|answer|logout)")
