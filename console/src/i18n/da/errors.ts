@@ -201,7 +201,8 @@ export const errors = {
       answer_wrong: 'Identitetsudbyderens svar holder ikke. Begynd forfra; systemloggen siger hvorfor.',
       attempt_unknown: 'Dette login blev ikke begyndt i denne browser eller tog for lang tid. Begynd forfra.',
       declined: 'Identitetsudbyderen lukkede dig ikke ind.',
-      key_in_use: 'Denne nøgle underskriver det, der sendes til identitetsudbyderen. Lad først en anden underskrive.',
+      key_in_use:
+        'Denne nøgle underskriver det, der sendes til identitetsudbyderen. Lad først en anden underskrive.',
       key_unknown: 'Nøglen er allerede væk.',
       keys_too_many: 'Der er allerede {{limit}} nøgler. Fjern først en.',
       logout_request_wrong: 'Anmodningen om at logge ud holder ikke: {{reason}}',
