@@ -210,6 +210,16 @@ async def a_member_kind(_north: North) -> str:
     return "user"
 
 
+@thing("api_id")
+async def an_api(_north: North) -> str:
+    return "plans"
+
+
+@thing("language")
+async def a_language(_north: North) -> str:
+    return "python"
+
+
 @thing("session_id")
 async def a_session(north: North) -> str:
     return str((await north.admin.get("/api/v1/auth/me")).json()["sessionId"])

@@ -322,6 +322,25 @@ async def _with(world: World, cookie: str) -> Response:
     return await client.get("/api/v1/auth/me")
 
 
+async def test_over_tls_no_other_host_of_the_domain_can_set_the_cookie(world: World) -> None:
+    await world.user("anna@example.org")
+    cookie = (await world.sign_in("anna@example.org")).cookies["moorage_session"]
+    assert (await _with(world, cookie)).status_code == 200
+    world.app.state.public_url = "https://moorage.example.org"
+    assert (await _with(world, cookie)).status_code == 401
+    client = world.client(Cookie=f"__Host-moorage_session={cookie}")
+    me = await client.get("/api/v1/auth/me")
+    assert me.status_code == 200
+    gone = await client.post(
+        "/api/v1/auth/sign-out", headers={"X-CSRF-Token": me.json()["csrfToken"]}
+    )
+    assert gone.status_code == 204, gone.text
+    set_cookie = gone.headers["Set-Cookie"]
+    assert set_cookie.startswith("__Host-moorage_session=")
+    assert {"Path=/", "Secure", "HttpOnly"} <= set(set_cookie.split("; "))
+    assert "domain" not in set_cookie.lower()
+
+
 async def test_a_refresh_token_used_twice_ends_the_session_for_both(world: World) -> None:
     first = await tokens_of(world, "anna@example.org")
     client = world.client()

@@ -2,10 +2,11 @@
 
 from .errors import BodyTooLarge, IdempotencyKeyReused, RequestUnderway, TooManyRequests
 from .model import Limits, Rate
-from .service import Meter, Origins, Plans, Throttle
+from .service import Catalogue, Meter, Origins, Plans, Throttle
 
 __all__ = [
     "BodyTooLarge",
+    "Catalogue",
     "IdempotencyKeyReused",
     "Limits",
     "Meter",

@@ -201,3 +201,14 @@ class OriginThere(MoorageError):
     code = "api.origin_there"
     pointer = "/origin"
     message = "{origin} is allowed there already."
+
+
+# --- The API store ----------------------------------------------------------
+
+
+class ApiUnknown(MoorageError):
+    """The API has no such area."""
+
+    kind = Kind.NOT_FOUND
+    code = "api.api_unknown"
+    message = "The API has no area {id}. GET /api/v1/apis lists them."

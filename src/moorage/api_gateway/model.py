@@ -272,3 +272,40 @@ class Origin:
     updated_at: datetime
     created_by: UUID
     updated_by: UUID
+
+
+# --- The API store ----------------------------------------------------------
+
+
+class Language(StrEnum):
+    """What clients are made in."""
+
+    PYTHON = "python"
+    TYPESCRIPT = "typescript"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOperation:
+    """One call of the API; `id` is unique in the whole of it."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    description: str
+    deprecated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An area of the API: what carries one tag of its document.
+
+    Attributes:
+        id: the tag; usage is counted under it.
+        description: Markdown.
+    """
+
+    id: str
+    title: str
+    description: str
+    operations: tuple[ApiOperation, ...]

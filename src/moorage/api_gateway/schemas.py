@@ -107,7 +107,7 @@ class PlanOut(Stamped):
     needs_approval: bool
 
 
-class SubscriptionBody(Body):
+class PlanSubscriptionBody(Body):
     """A subscriber, and the plan it shall be on."""
 
     plan_id: Id
@@ -115,7 +115,7 @@ class SubscriptionBody(Body):
     subscriber_id: Id
 
 
-class SubscriptionOut(Stamped):
+class PlanSubscriptionOut(Stamped):
     """A subscriber on a plan, or who would like to be."""
 
     id: UUID
@@ -190,3 +190,32 @@ class OriginOut(Stamped):
     organization_id: UUID | None
     client_id: UUID | None
     origin: str
+
+
+class ApiOperationOut(Out):
+    """One call of the API."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    description: str
+    deprecated: bool
+
+
+class ApiOut(Out):
+    """An area of the API; `id` is its tag, `description` Markdown."""
+
+    id: str
+    title: str
+    description: str
+    operation_count: int
+
+
+class ApiInFullOut(Out):
+    """An area of the API with its calls."""
+
+    id: str
+    title: str
+    description: str
+    operations: list[ApiOperationOut]

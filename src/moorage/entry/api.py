@@ -31,7 +31,7 @@ from moorage import (
     user_stores,
     users,
 )
-from moorage.api_gateway import Limits, Meter, Origins, Plans, Throttle
+from moorage.api_gateway import Catalogue, Limits, Meter, Origins, Plans, Throttle
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
 from moorage.brokers.routes import BrokerDoor
@@ -187,6 +187,7 @@ def build_app(
     http.install_errors(app)
     _add_health(app)
     openapi.install(app)
+    app.state.catalogue = Catalogue(app.openapi, settings.public_url)
     app.router.default = Console()
     app.add_middleware(Gateway, state=app.state, limits=limits)
     return app

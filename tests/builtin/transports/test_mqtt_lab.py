@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import resource
-import signal
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from lab import Lab, started, until
 from moorage.builtin.transports.mqtt import KIND
 from moorage.plugin import Listening, MoorageError
 from moorage_mqtt import (
@@ -54,69 +53,11 @@ PEERS = Path(__file__).parent / "peers"
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A running `moorage listen --lab`."""
-
-    port: int
-    websocket_port: int
-    tls_port: int
-    authority: Path
-    pid: int = 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def until(true: Callable[[], object], timeout_s: float = 10.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end, "It did not come to pass."
-        time.sleep(0.005)
-
-
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run lab mode as its own process."""
-    with started(tmp_path_factory.mktemp("lab")) as running:
+    with started(tmp_path_factory.mktemp("lab"), files=128) as running:
         yield running
-
-
-@contextmanager
-def started(directory: Path, **settings: str) -> Iterator[Lab]:
-    running = Lab(free_port(), free_port(), free_port(), directory / "tls" / "authority.pem")
-    environment = {
-        **os.environ,
-        "MOORAGE_DATA_DIR": str(directory),
-        "MOORAGE_MQTT_LAB_WEBSOCKET_PORT": str(running.websocket_port),
-        **settings,
-    }
-    command = [
-        sys.executable, "-P", "-m", "moorage.entry.cli",
-        "listen", "--lab", "--mqtt-port", str(running.port),
-        "--mqtt-tls-port", str(running.tls_port),
-    ]  # fmt: skip
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-
-    def with_few_files() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
-
-    process = subprocess.Popen(command, env=environment, preexec_fn=with_few_files)
-
-    def answers() -> bool:
-        assert process.poll() is None, "Lab mode has ended."
-        with suppress(OSError), socket.create_connection(("127.0.0.1", running.websocket_port)):
-            return True
-        return False
-
-    until(answers, 30.0)
-    yield replace(running, pid=process.pid)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moorage import oauth, users
 from moorage.kit import http
-from moorage.kit.browsers import SESSION_COOKIE
+from moorage.kit.browsers import is_tls, session_cookie
 from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable, Tx
 from moorage.kit.errors import MoorageError
@@ -221,7 +221,8 @@ class Gateway:
         api_key = passage.headers.get("x-api-key")
         session = None
         if bearer is None and api_key is None:
-            session = _cookie(passage.headers.get("cookie", ""))
+            tls = is_tls(self._state.public_url, passage.scope["scheme"])
+            session = _cookie(passage.headers.get("cookie", ""), session_cookie(tls=tls))
             if session is None:
                 return
 
@@ -366,9 +367,9 @@ class Gateway:
             show_limits(headers, passage.admission.shown)
 
 
-def _cookie(header: str) -> str | None:
+def _cookie(header: str, name: str) -> str | None:
     try:
-        morsel = SimpleCookie(header).get(SESSION_COOKIE)
+        morsel = SimpleCookie(header).get(name)
     except CookieError:
         return None
     return morsel.value if morsel else None

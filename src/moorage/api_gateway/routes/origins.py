@@ -18,7 +18,7 @@ from ..errors import OriginThere, OriginUnknown
 from ..model import Origin
 from ..schemas import OriginBody, OriginOut
 
-origins = APIRouter(prefix="/api/v1/allowed-origins", tags=["allowed origins"])
+origins = APIRouter(prefix="/api/v1/allowed-origins", tags=["allowed-origins"])
 
 
 @origins.post("", status_code=201, response_model=OriginOut,

@@ -26,7 +26,7 @@ from ..errors import (
     SubscriptionUnknown,
 )
 from ..model import Plan, Subscription, SubscriptionState
-from ..schemas import PlanBody, PlanOut, PlanPatch, SubscriptionBody, SubscriptionOut
+from ..schemas import PlanBody, PlanOut, PlanPatch, PlanSubscriptionBody, PlanSubscriptionOut
 
 plans = APIRouter(prefix="/api/v1/plans", tags=["plans"])
 subscriptions = APIRouter(prefix="/api/v1/subscriptions", tags=["plans"])
@@ -87,12 +87,12 @@ async def remove_plan(plan_id: UUID, tx: Tx, caller: Signed) -> None:
     await service.remove_plan(tx, caller, plan_id)
 
 
-@subscriptions.post("", status_code=201, response_model=SubscriptionOut,
+@subscriptions.post("", status_code=201, response_model=PlanSubscriptionOut,
                     responses=may_fail(PlanUnknown, SubscriberUnknown, PermissionMissing,
                                        InstallationOnly, PersonNeeded, PlanForeign,
                                        SubscriptionUnderway))  # fmt: skip
 async def subscribe(
-    body: SubscriptionBody, tx: Tx, caller: Signed, response: Response
+    body: PlanSubscriptionBody, tx: Tx, caller: Signed, response: Response
 ) -> Subscription:
     """Put a program, an organization or a person on a plan, or ask for it."""
     made = await service.subscribe(
@@ -102,7 +102,7 @@ async def subscribe(
     return made
 
 
-@subscriptions.get("", response_model=PageOut[SubscriptionOut],
+@subscriptions.get("", response_model=PageOut[PlanSubscriptionOut],
                    responses=may_fail(CursorInvalid, FieldInvalid))  # fmt: skip
 async def list_subscriptions(
     tx: Tx, caller: Signed, asked: Asked,
@@ -118,14 +118,14 @@ async def list_subscriptions(
     )  # fmt: skip
 
 
-@subscriptions.get("/{subscription_id}", response_model=SubscriptionOut,
+@subscriptions.get("/{subscription_id}", response_model=PlanSubscriptionOut,
                    responses=may_fail(SubscriptionUnknown))  # fmt: skip
 async def get_subscription(subscription_id: UUID, tx: Tx, caller: Signed) -> Subscription:
     """Read a subscription."""
     return await service.get_subscription(tx, caller, subscription_id)
 
 
-@subscriptions.post("/{subscription_id}/approve", response_model=SubscriptionOut,
+@subscriptions.post("/{subscription_id}/approve", response_model=PlanSubscriptionOut,
                     responses=may_fail(SubscriptionUnknown, PermissionMissing, InstallationOnly,
                                        PersonNeeded, SubscriptionDecided))  # fmt: skip
 async def approve_subscription(subscription_id: UUID, tx: Tx, caller: Signed) -> Subscription:
@@ -133,7 +133,7 @@ async def approve_subscription(subscription_id: UUID, tx: Tx, caller: Signed) ->
     return await service.approve(tx, caller, subscription_id)
 
 
-@subscriptions.post("/{subscription_id}/refuse", response_model=SubscriptionOut,
+@subscriptions.post("/{subscription_id}/refuse", response_model=PlanSubscriptionOut,
                     responses=may_fail(SubscriptionUnknown, PermissionMissing, InstallationOnly,
                                        PersonNeeded, SubscriptionDecided))  # fmt: skip
 async def refuse_subscription(subscription_id: UUID, tx: Tx, caller: Signed) -> Subscription:

@@ -1,5 +1,6 @@
 """The rules of the gateway: how often, on which plan, and once only."""
 
+from .catalogue import Catalogue
 from .once import begin_once, content_digest, finish_once, forget_once, request_digest
 from .origins import Origins, list_origins
 from .origins import allow as allow_origin
@@ -21,6 +22,7 @@ from .usage import Meter, export_usage, list_usage, totals
 
 __all__ = [
     "Admission",
+    "Catalogue",
     "Meter",
     "Origins",
     "Plans",

@@ -47,6 +47,8 @@ from .wills import Wills
 log = structlog.get_logger()
 
 _GOODBYE_S = 1.0
+# How much is passed on before what came of it is sent.
+_AT_ONCE_BYTES = 262_144
 # The device is at home at another listener, that took this one for dead.
 LISTENER_LOST = "listener-lost"
 # Wills of connections that end by our own doing are not published.
@@ -304,14 +306,21 @@ class Door:
                 link.forget_topics()
 
     def send_later(self) -> None:
-        """Have what the broker has for connections sent at the end of this turn."""
-        if self.broker.touched and not self._sending:
+        """Have what the broker has for connections sent at the end of this turn.
+
+        A turn may bring megabytes, and many may have subscribed: then it is sent at once, so that
+        those who do not read are known before there is a copy of it all for each.
+        """
+        if self.broker.passed_on_bytes > _AT_ONCE_BYTES:
+            self.send()
+        elif self.broker.touched and not self._sending:
             self._sending = True
             self.loop.call_soon(self.send)
 
     def send(self) -> None:
         """Send what the broker has for connections."""
         self._sending = False
+        self.broker.passed_on_bytes = 0
         touched, self.broker.touched = self.broker.touched, set()
         for kept in touched:
             if kept.link is not None and not kept.link.ended:
