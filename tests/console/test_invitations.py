@@ -223,7 +223,7 @@ def test_a_provider_by_saml_is_set_up_by_its_metadata_and_lets_people_in_and_out
         visitor.settle()
         visitor.look("saml-provider")
         visitor.examine("saml-provider")
-        visitor.page.get_by_role("button", name=re.compile("^(Edit|Ret)$")).click()
+        visitor.page.get_by_role("button", name=re.compile("^(Edit|Rediger)$")).click()
         expect(visitor.page.get_by_role("dialog").get_by_text("OIOSAML 3")).to_be_visible()
         visitor.look("saml-form")
         assert visitor.wrong == []
