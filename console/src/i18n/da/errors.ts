@@ -24,6 +24,7 @@ export const errors = {
       origin_not_allowed: 'Sider fra {{origin}} må ikke spørge her.',
       origin_there: '{{origin}} er allerede tilladt der.',
       origin_unknown: 'Der er ingen sådan side, som du må se.',
+      api_unknown: 'API’et har intet sådant område.',
       plan_unknown: 'Der er ingen sådan plan, som du må se.',
       plan_name_taken: 'En anden plan har dette navn.',
       plan_in_use: 'Nogen er på denne plan. Flyt dem til en anden først.',
