@@ -19,6 +19,7 @@ from moorage.kit import http
 from moorage.kit.browsers import is_tls, session_cookie
 from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable, Tx
+from moorage.kit.decisions import AccessDenied
 from moorage.kit.errors import MoorageError
 from moorage.kit.ids import uuid7
 from moorage.kit.secrets import same
@@ -64,6 +65,9 @@ PUBLIC = (
     | WELL_KNOWN
     | PROTOCOL
 )
+# Whoever signed in may sign out, whatever the policies of the installation say.
+ALWAYS_PERMITTED = frozenset({"/api/v1/auth/sign-out", "/api/v1/auth/single-sign-on/sign-out"})
+ASKED_EVERY_S = 1.0
 CUT_OFF_S = 10.0
 BODY_TIMEOUT_S = 60.0
 # Answers of these are never repeated: they set cookies or belong to one connection.
@@ -103,6 +107,7 @@ class _Passage:
     by_cookie: bool = False
     admission: Admission | None = None
     status: int = 0
+    is_feed: bool = False
 
     @property
     def path(self) -> str:
@@ -147,6 +152,8 @@ class Gateway:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 passage.status = message["status"]
+                kind = MutableHeaders(scope=message).get("content-type", "")
+                passage.is_feed = kind.startswith("text/event-stream")
                 self._dress(passage, MutableHeaders(scope=message))
             await send(message)
 
@@ -185,6 +192,7 @@ class Gateway:
             await self._recognise(passage)
             self._admit(passage)
             self._check_site(passage)
+            await self._ask_for_permission(passage)
             body = b""
             if scope["method"] in UNSAFE:
                 body = await self._read(passage, receive)
@@ -195,13 +203,19 @@ class Gateway:
                 return
         except MoorageError as refused:
             await http.refusal(refused)(scope, receive, send)
+            scope["state"]["refused"] = refused
             return
-        await self._app(scope, receive, send)
+        if self._state.decisions is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._while_permitted(passage, receive, send)
 
     async def _note_refusal(self, passage: _Passage, caller: Caller) -> None:
         """Keep a refusal for want of a permission as a fact, and not more of them than needed."""
         refused = passage.scope["state"].get("refused")
-        if not isinstance(refused, PermissionMissing) or not self._refusals.is_new(caller, refused):
+        if not isinstance(refused, PermissionMissing | AccessDenied):
+            return
+        if not self._refusals.is_new(caller, refused):
             return
         try:
             async with self._state.database.begin(caller) as tx:
@@ -277,6 +291,45 @@ class Gateway:
             given = passage.headers.get("x-csrf-token", "")
             if not same(token.encode(), given.encode()):
                 raise CsrfTokenWrong
+
+    # --- What the policy decision point permits -----------------------------
+
+    async def _ask_for_permission(self, passage: _Passage) -> None:
+        """Ask it about a request of somebody, but not about signing out.
+
+        Raises:
+            AccessDenied, DecisionMissing.
+        """
+        point = self._state.decisions
+        if point is None or passage.caller is None or passage.path in ALWAYS_PERMITTED:
+            return
+        query = passage.scope["query_string"].decode("latin-1")
+        await point.require(
+            service.question(
+                passage.caller, passage.scope["method"], passage.path, query, passage.address
+            )
+        )
+
+    async def _while_permitted(self, passage: _Passage, receive: Receive, send: Send) -> None:
+        """Answer, and end a feed when what it shows is no longer permitted."""
+        every_s = max(ASKED_EVERY_S, self._state.decisions.keep_s)
+        work = asyncio.ensure_future(self._app(passage.scope, receive, send))
+        try:
+            while not (await asyncio.wait({work}, timeout=every_s))[0]:
+                if not passage.is_feed:
+                    continue
+                try:
+                    await self._ask_for_permission(passage)
+                except MoorageError:
+                    if work.cancel():
+                        await asyncio.gather(work, return_exceptions=True)
+                        last = b"event: ended\ndata: {}\n\n"
+                        await send({"type": "http.response.body", "body": last})
+                    return
+            await work
+        finally:
+            if work.cancel():
+                await asyncio.gather(work, return_exceptions=True)
 
     # --- Read, and do once --------------------------------------------------
 

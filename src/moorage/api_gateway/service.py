@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import pairwise
+from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
+from moorage.kit.decisions import OURS, RESOURCE_ID, AccessDenied, Question, subject_of
 from moorage.kit.secrets import Sealer
 from moorage.kit.secrets import digest as digest_of
 from moorage.organizations import PermissionMissing
@@ -22,6 +27,7 @@ from .model import LONGEST_KEPT_ANSWER, Admission, Answer, Limits, Rate
 
 MOST_BUCKETS = 20_000
 REFUSAL_EVERY_S = 60.0
+_HUMP = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Throttle:
@@ -59,10 +65,10 @@ class Refusals:
         self._clock = clock
         self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def is_new(self, caller: Caller, refused: PermissionMissing) -> bool:
+    def is_new(self, caller: Caller, refused: PermissionMissing | AccessDenied) -> bool:
         """Tell whether this was not told in the last minute; from now on it was."""
         now = self._clock()
-        what = caller.bucket, str(refused.public["permission"])
+        what = caller.bucket, str(refused.public.get("permission"))
         if now - self._told.get(what, -math.inf) < REFUSAL_EVERY_S:
             return False
         self._told[what] = now
@@ -73,14 +79,41 @@ class Refusals:
 
 
 def note_refusal(
-    tx: Tx, caller: Caller, refused: PermissionMissing, method: str, path: str
+    tx: Tx, caller: Caller, refused: PermissionMissing | AccessDenied, method: str, path: str
 ) -> None:
-    """Announce that the caller lacked a permission, in the audit of an organisation of theirs."""
+    """Announce that the caller lacked a permission, in the audit of an organisation of theirs.
+
+    What the policy decision point denied is of the installation's, which wrote the policies.
+    """
+    asked = {"method": method, "path": path[:500]}
+    if isinstance(refused, AccessDenied):
+        tx.announce(AccessRefused(caller.id, None, after={"permission": None, **asked}))
+        return
     organization_id = refused.organization_id
     if organization_id is not None and not caller.belongs_to(organization_id):
         organization_id = None
-    asked = {"permission": refused.public["permission"], "method": method, "path": path[:500]}
-    tx.announce(AccessRefused(caller.id, organization_id, after=asked))
+    told = {"permission": refused.public["permission"], **asked}
+    tx.announce(AccessRefused(caller.id, organization_id, after=told))
+
+
+def question(caller: Caller, method: str, path: str, query: str, address: str) -> Question:
+    """Ask whether a request is permitted.
+
+    The resource is the path, and every id in it by the name of what it is of: `device-id` for
+    `/api/v1/devices/…`. Filters of the query have the same names (`deviceId`). An id is written
+    in one way, however it came: routes take it in several.
+    """
+    parts = [_plain(part) for part in path.split("/")]
+    told = [(RESOURCE_ID, "/".join(text for text, _ in parts))]
+    for (of, _), (text, is_id) in pairwise(parts):
+        if is_id:
+            told.append((f"{OURS}resource:{of.removesuffix('s')}-id", text))
+    for name, value in parse_qsl(query):
+        text, is_id = _plain(value)
+        if is_id:
+            told.append((f"{OURS}resource:{_HUMP.sub('-', name).lower()}", text))
+    environment = ((f"{OURS}environment:address", address),)
+    return Question(subject_of(caller), method, tuple(told), environment)
 
 
 def request_digest(caller: Caller, path: str, key: str) -> bytes:
@@ -91,6 +124,14 @@ def request_digest(caller: Caller, path: str, key: str) -> bytes:
 def content_digest(query: bytes, content_type: str, body: bytes) -> bytes:
     """Name what a request says: its query, its content type and its body."""
     return digest_of(b"\n".join((query, content_type.encode(), body)))
+
+
+def _plain(text: str) -> tuple[str, bool]:
+    """Write an id as we do, and tell whether it is one."""
+    try:
+        return str(UUID(text)), True
+    except ValueError:
+        return text, False
 
 
 async def begin_once(tx: Tx, sealer: Sealer, digest: bytes, content: bytes) -> Answer | None:
