@@ -25,8 +25,8 @@ from moorage.kit.ids import uuid7
 from moorage.kit.secrets import same
 from moorage.organizations import PermissionMissing
 
-from . import service
-from .errors import (
+from .. import service
+from ..errors import (
     BodyTooLarge,
     BodyTooSlow,
     CsrfTokenWrong,
@@ -34,8 +34,10 @@ from .errors import (
     OriginForeign,
     TooManyRequests,
 )
-from .model import Admission, Answer, Limits
-from .service import Refusals, Throttle
+from ..model import Admission, Limits
+from ..service import Refusals, Throttle
+from .headers import ALWAYS, API_POLICY, CONSOLE_POLICY
+from .passing import Caught, replayed, send_again
 
 log = structlog.get_logger("moorage.api")
 REQUESTS = Histogram(
@@ -70,30 +72,8 @@ ALWAYS_PERMITTED = frozenset({"/api/v1/auth/sign-out", "/api/v1/auth/single-sign
 ASKED_EVERY_S = 1.0
 CUT_OFF_S = 10.0
 BODY_TIMEOUT_S = 60.0
-# Answers of these are never repeated: they set cookies or belong to one connection.
-UNREPEATED_HEADERS = frozenset({b"set-cookie", b"x-request-id", b"date", b"ratelimit"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-# Mantine writes its variables into style elements, so styles alone may be inline.
-CONSOLE_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
-API_POLICY = (
-    "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), payment=()",
-}
 
 
 @dataclass
@@ -196,7 +176,7 @@ class Gateway:
             body = b""
             if scope["method"] in UNSAFE:
                 body = await self._read(passage, receive)
-                receive = _replayed(body, receive)
+                receive = replayed(body, receive)
             key = passage.headers.get("idempotency-key")
             if key is not None and scope["method"] == "POST" and passage.caller is not None:
                 await self._once(passage, passage.caller, key, body, receive, send)
@@ -372,9 +352,9 @@ class Gateway:
         async with database.begin(caller) as tx:
             kept = await service.begin_once(tx, sealer, digest, content)
         if kept is not None:
-            await _send_again(kept, send)
+            await send_again(kept, send)
             return
-        caught = _Caught(send)
+        caught = Caught(send)
         done = False
         try:
             await self._app(passage.scope, receive, caught)
@@ -404,51 +384,6 @@ class Gateway:
             headers["RateLimit-Policy"] = f'"{admission.bucket}";q={rate.burst};w={window}'
             refill = max(0, round((rate.burst - admission.left) / rate.per_second))
             headers["RateLimit"] = f'"{admission.bucket}";r={admission.left};t={refill}'
-
-
-class _Caught:
-    """Passes an answer on and remembers it."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._body = bytearray()
-
-    @property
-    def answer(self) -> Answer:
-        headers = tuple(
-            (name, value) for name, value in self._headers if name.lower() not in UNREPEATED_HEADERS
-        )
-        return Answer(self.status, headers, bytes(self._body))
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self._headers = [(bytes(n), bytes(v)) for n, v in message.get("headers", [])]
-        elif message["type"] == "http.response.body":
-            self._body += message.get("body", b"")
-        await self._send(message)
-
-
-async def _send_again(answer: Answer, send: Send) -> None:
-    headers = [*answer.headers, (b"idempotency-replayed", b"true")]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Give `body` once, then whatever else comes (a disconnect)."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
 
 
 def _cookie(header: str, name: str) -> str | None:
