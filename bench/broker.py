@@ -38,12 +38,23 @@ IDLE = 10_000
 
 @dataclass(frozen=True)
 class Broker:
-    """A broker under load."""
+    """A broker under load.
+
+    Attributes:
+        mutual_port: where clients have to show certificates; 0 if they may at `tls_port`.
+    """
 
     name: str
     pid: int
     port: int
     tls_port: int
+    mutual_port: int = 0
+
+    def port_for(self, task: dict[str, object]) -> int:
+        """Give the port for the clients of a task."""
+        if task.get("certificate") and self.mutual_port:
+            return self.mutual_port
+        return self.tls_port if task.get("authority") else self.port
 
     def processes(self) -> list[int]:
         """Give its processes."""
@@ -77,7 +88,8 @@ def rate(outcome: Outcome, _cpu_s: float) -> float:
     return outcome.count / (outcome.ended - outcome.began)
 
 
-def _p99(outcome: Outcome, _cpu_s: float) -> float:
+def p99(outcome: Outcome, _cpu_s: float) -> float:
+    """Give the 99th percentile of the latency in milliseconds."""
     return outcome.latency_ms[2]
 
 
@@ -110,7 +122,7 @@ def rows(authority: str, certificate: str, key: str) -> list[Row]:
         Row("connects, mutual TLS", {"mode": "connect", "publishers": 20, **mutual}, rate,
             "a second"),
         Row("10,000 messages/s to 1, QoS 1: p99",
-            {"mode": "paced", "publishers": 100, "qos": 1, "rate": 10_000.0}, _p99, "ms",
+            {"mode": "paced", "publishers": 100, "qos": 1, "rate": 10_000.0}, p99, "ms",
             more_is_better=False, with_nats=True),
     ]  # fmt: skip
 
@@ -163,8 +175,7 @@ def _compare(row: Row, seconds: float, *brokers: Broker) -> None:
 
 def run(task: dict[str, object], seconds: float, broker: Broker) -> tuple[Outcome, float]:
     """Do a task, and give what came of it and the CPU seconds of the broker."""
-    port = broker.tls_port if task.get("authority") else broker.port
-    wanted = Task(port=port, seconds=seconds, **task)  # type: ignore[arg-type]
+    wanted = Task(port=broker.port_for(task), seconds=seconds, **task)  # type: ignore[arg-type]
     with Swarm(wanted) as load:
         before = cpu(broker)
         load.start()
@@ -175,7 +186,7 @@ def run(task: dict[str, object], seconds: float, broker: Broker) -> tuple[Outcom
 def _storm(name: str, how: dict[str, object], *brokers: Broker) -> None:
     """Print how fast `IDLE` clients are there, and what each takes of a broker's memory."""
     for broker in brokers:
-        port = broker.tls_port if "authority" in how else broker.port
+        port = broker.port_for(how)
         before = proportional_bytes(broker.processes())
         wanted = {"mode": "connect", "port": port, "seconds": 0, "publishers": 200, "stay": IDLE}
         with Swarm(Task(**wanted, **how)) as load:  # type: ignore[arg-type]
@@ -213,19 +224,25 @@ def _moorage(made: Path) -> Iterator[Broker]:
 
 @contextlib.contextmanager
 def mosquitto(made: Path) -> Iterator[Broker]:
-    """Run Mosquitto for everybody, plain and over TLS; `made` has the files of an authority."""
-    port, tls_port = free_ports(2)
+    """Run Mosquitto for everybody, plain and over TLS; `made` has the files of an authority.
+
+    It asks for certificates on a port of their own only, and then of all.
+    """
+    port, tls_port, mutual_port = free_ports(3)
+    encrypted = (
+        f"allow_anonymous true\ncafile {made}/authority.crt\n"
+        f"certfile {made}/localhost.crt\nkeyfile {made}/localhost.key\n"
+    )
     configuration = made / "mosquitto.conf"
     configuration.write_text(
         f"user root\nlog_type error\nmax_queued_messages 0\nmax_inflight_messages 0\n"
         f"listener {port} 127.0.0.1\nallow_anonymous true\n"
-        f"listener {tls_port} 127.0.0.1\nallow_anonymous true\n"
-        f"cafile {made}/authority.crt\n"
-        f"certfile {made}/localhost.crt\nkeyfile {made}/localhost.key\n"
+        f"listener {tls_port} 127.0.0.1\n{encrypted}"
+        f"listener {mutual_port} 127.0.0.1\n{encrypted}require_certificate true\n"
     )
     command = ["/usr/sbin/mosquitto", "-c", str(configuration)]
     with process(command, made / "mosquitto.log", port) as pid:
-        yield Broker("Mosquitto", pid, port, tls_port)
+        yield Broker("Mosquitto", pid, port, tls_port, mutual_port)
 
 
 @contextlib.contextmanager

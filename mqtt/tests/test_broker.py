@@ -275,10 +275,11 @@ def test_more_than_may_be_retained_is_refused_and_sent_all_the_same() -> None:
     }  # fmt: skip
 
 
-def test_what_has_expired_makes_room_for_what_is_to_be_retained() -> None:
+@pytest.mark.parametrize("topic", ["a", "$a"])
+def test_what_has_expired_makes_room_for_what_is_to_be_retained(topic: str) -> None:
     house = House(bounds=Bounds(retained_messages=1))
     peer = house.connect()
-    peer.publish("a", b"x", 1, retain=True, properties={"message_expiry_interval": 1})
+    peer.publish(topic, b"x", 1, retain=True, properties={"message_expiry_interval": 1})
     house.pass_time(2)
     peer.publish("b", b"y", 1, retain=True)
     peer.subscribe("#")

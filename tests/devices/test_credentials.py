@@ -99,6 +99,39 @@ async def test_a_rotated_secret_lives_on_only_as_long_as_asked(
             assert first is None
 
 
+async def test_whoever_is_asked_for_together_is_found_by_what_he_showed_himself(
+    database: Database,
+) -> None:
+    async with database.begin() as tx:
+        town = await a_town(tx)
+        one, other = [await devices.enrol(tx, town.admin, a_device(town)) for _ in range(2)]
+        old = await devices.make_credential(tx, town.admin, one.id, CredentialKind.KEY)
+        new = await devices.rotate_credential(
+            tx, town.admin, one.id, old.credential.id, overlap=timedelta(hours=1)
+        )
+        named = await devices.make_credential(
+            tx, town.admin, other.id, CredentialKind.PASSWORD, user_name="valve"
+        )
+        numbers = {
+            (CredentialKind.KEY, old.secret, None): one.number,
+            (CredentialKind.KEY, new.secret, None): one.number,
+            (CredentialKind.PASSWORD, named.secret, "valve"): other.number,
+        }
+        strangers = [
+            (CredentialKind.KEY, "mdk_unknown", None),
+            (CredentialKind.KEY, named.secret, None),
+            # It has the digest that the password has under its user name.
+            (CredentialKind.KEY, f"valve:{named.secret}", None),
+            (CredentialKind.PASSWORD, named.secret, "pump"),
+            (CredentialKind.PASSWORD, old.secret, None),
+        ]
+        found = await devices.find_senders(tx, [*strangers, *numbers, *strangers])
+        assert {shown: sender.number for shown, sender in found.items()} == numbers
+        tx.now += timedelta(hours=1)
+        later = await devices.find_senders(tx, numbers)
+        assert later.keys() == numbers.keys() - {(CredentialKind.KEY, old.secret, None)}
+
+
 async def test_an_expired_credential_names_nobody(database: Database) -> None:
     async with database.begin() as tx:
         town = await a_town(tx)

@@ -41,6 +41,8 @@ class Routing(Generic[M]):
         self.touched: set[M] = set()
         """Sessions whose connections have something to send, or that have changed; the owner
         empties it."""
+        self.passed_on_bytes = 0
+        """Payloads of the messages that were sent on to subscribers; the owner sets it back."""
 
     # --- Subscriptions --------------------------------------------------------------------------
 
@@ -114,6 +116,7 @@ class Routing(Generic[M]):
         found = subscribers.matching(packet.topic) if subscribers is not None else ()
         if not found:
             return code or ReasonCode.NO_MATCHING_SUBSCRIBERS
+        self.passed_on_bytes += len(packet.payload)
         message = outgoing(packet, now)
         shapes: dict[Shape, Outgoing] = {(packet.qos, False, ()): message}
         copies = merged if self._merges else each
@@ -143,6 +146,7 @@ class Routing(Generic[M]):
         subscribers = self._subscribers.get(space)
         if subscribers is None:
             return not shared
+        self.passed_on_bytes += len(packet.payload)
         message = outgoing(packet, now)
         if shared:
             if (chosen := subscribers.choose(shared, relays=False)) is not None:

@@ -115,6 +115,10 @@ class Tree(Generic[T]):
             self._found[topic] = result
         return result
 
+    def everything(self) -> list[T]:
+        """List all values."""
+        return list(_all(self._root, hidden=False, itself=True))
+
     def matched_by(self, topic_filter: str) -> list[T]:
         """List the values of the topic names that a filter matches."""
         nodes = [self._root]

@@ -31,7 +31,7 @@ from moorage import (
     user_stores,
     users,
 )
-from moorage.api_gateway import Limits
+from moorage.api_gateway import Catalogue, Limits, Meter, Origins, Plans, Throttle
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
 from moorage.brokers.routes import BrokerDoor
@@ -113,7 +113,9 @@ def build_app(
         sealer: opens stored credentials.
         limits: of the API's callers; the defaults when None.
     """
+    limits = limits or Limits()
     doorbells = Doorbells(database, name="moorage-api-doorbell")
+    plans, origins = Plans(limits, doorbells), Origins(doorbells)
     uplink, broker_door = UplinkDoor(), BrokerDoor()
     registry = brokers.Registry(database, doorbells)
     room = disk_room.room_of(settings)
@@ -126,6 +128,8 @@ def build_app(
         async with database.begin() as tx:
             app.state.signing_keys = await users.load_signing_keys(tx, sealer)
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
+            await plans.read(tx)
+            await origins.read(tx)
         door = ingest.Door(
             database, doorbells, settings.ingest, partitions, room=room, decisions=decisions
         )
@@ -139,6 +143,10 @@ def build_app(
                 doorbells.run(),
                 door.run(),
                 registry.run(),
+                plans.run(database),
+                origins.run(database),
+                app.state.throttle.run(),
+                app.state.meter.run(),
                 app.state.feed.run(),
                 _renew_keys(app),
                 keep_learning(database, sealer, functools.partial(root_key.load, settings)),
@@ -178,6 +186,8 @@ def build_app(
     app.state.sealer = sealer
     app.state.post = Post(sealer, settings.public_url, works=settings.mail.host is not None)
     app.state.doorbells = doorbells
+    app.state.plans, app.state.throttle = plans, Throttle(limits, plans, database)
+    app.state.meter, app.state.origins = Meter(database), origins
     app.state.workshop = workshop
     app.state.deriver = ingest.Deriver(database, doorbells, workshop)
     app.state.target_kinds = targets.find_kinds()
@@ -192,8 +202,9 @@ def build_app(
     http.install_errors(app)
     _add_health(app)
     openapi.install(app)
+    app.state.catalogue = Catalogue(app.openapi, settings.public_url)
     app.router.default = Console()
-    app.add_middleware(Gateway, state=app.state, limits=limits or Limits())
+    app.add_middleware(Gateway, state=app.state, limits=limits)
     return app
 
 

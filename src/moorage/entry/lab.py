@@ -42,7 +42,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         _context(settings),
         settings.ingest.largest_message,
     )
-    run = kind.open_lab(listening, mqtt.lab_websocket_port)
+    run = kind.open_lab(listening, mqtt.lab_websocket_port, mqtt.lab_copies == "one")
     serving = asyncio.create_task(run(line.ready))
     stopped = asyncio.create_task(line.stop.wait())
     try:
@@ -58,8 +58,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
 def _context(settings: Settings) -> ssl.SSLContext:
     """Make the context of the door's certificate; clients may show one of its authority."""
     made = tls.server_certificate(settings)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = tls.server_context()
     context.load_cert_chain(made.certificate, made.key)
     if made.authority is not None:
         context.load_verify_locations(made.authority)

@@ -122,8 +122,7 @@ class Certificate:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._read: tuple[float, ...] = ()
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context = tls.server_context()
         ask_for_certificates(self.context)
         self._load()
 

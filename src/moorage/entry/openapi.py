@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from moorage.api_gateway.middleware import PROTOCOL, PUBLIC, UNSAFE
+from moorage.entry import areas
 from moorage.entry.uplink_document import DEVICE_SCHEMES, PATHS
 from moorage.entry.wiring import ROUTERS
 from moorage.kit.browsers import SESSION_COOKIE
@@ -85,6 +86,7 @@ def completed(app: FastAPI) -> dict[str, Any]:
         summary=app.summary,
         routes=app.routes,
         openapi_version="3.1.0",
+        tags=areas.TAGS,
     )
     components = made.setdefault("components", {})
     components["securitySchemes"] = SECURITY_SCHEMES | DEVICE_SCHEMES

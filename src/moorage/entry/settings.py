@@ -102,6 +102,11 @@ class MqttSettings(Section):
         default=8083,
         description="port of MQTT over WebSocket in lab mode; elsewhere it is understood on port",
     )
+    lab_copies: Literal["one", "each"] = Field(
+        default="one",
+        description="what a client gets in lab mode of a message that several of its filters "
+        "match: one copy, or each filter's own",
+    )
 
 
 class TlsSettings(Section):

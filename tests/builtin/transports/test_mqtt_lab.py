@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import resource
-import signal
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from lab import Lab, started, until
 from moorage.builtin.transports.mqtt import KIND
 from moorage.plugin import Listening, MoorageError
 from moorage_mqtt import (
@@ -54,63 +53,11 @@ PEERS = Path(__file__).parent / "peers"
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A running `moorage listen --lab`."""
-
-    port: int
-    websocket_port: int
-    tls_port: int
-    authority: Path
-    pid: int = 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def until(true: Callable[[], object], timeout_s: float = 10.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end, "It did not come to pass."
-        time.sleep(0.005)
-
-
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run lab mode as its own process."""
-    directory = tmp_path_factory.mktemp("lab")
-    running = Lab(free_port(), free_port(), free_port(), directory / "tls" / "authority.pem")
-    environment = {
-        **os.environ,
-        "MOORAGE_DATA_DIR": str(directory),
-        "MOORAGE_MQTT_LAB_WEBSOCKET_PORT": str(running.websocket_port),
-    }
-    command = [
-        sys.executable, "-P", "-m", "moorage.entry.cli",
-        "listen", "--lab", "--mqtt-port", str(running.port),
-        "--mqtt-tls-port", str(running.tls_port),
-    ]  # fmt: skip
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-
-    def with_few_files() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
-
-    process = subprocess.Popen(command, env=environment, preexec_fn=with_few_files)
-
-    def answers() -> bool:
-        assert process.poll() is None, "Lab mode has ended."
-        with suppress(OSError), socket.create_connection(("127.0.0.1", running.websocket_port)):
-            return True
-        return False
-
-    until(answers, 30.0)
-    yield replace(running, pid=process.pid)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    with started(tmp_path_factory.mktemp("lab"), files=128) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -420,17 +367,28 @@ def test_a_message_of_qos_2_is_passed_on_when_it_is_released(lab: Lab, version: 
     hears.leave()
 
 
-def test_filters_that_overlap_give_a_copy_each(lab: Lab) -> None:
+def overlapping(lab: Lab, count: int) -> list[tuple[int, list[int]]]:
+    """Publish to two filters of one client; give QoS and identifiers of what it gets, sorted."""
     client = Client(lab, "overlap", V5)
     client.connect()
     client.subscribe("overlap/#", 2, identifier=10)
     client.subscribe("overlap/+", 1, identifier=20)
+    client.subscribe("end", 0)
     client.publish("overlap/a", b"x", 2)
-    got = client.got(2)
-    assert {(one.qos, *one.properties.SubscriptionIdentifier) for one in got} == {
-        (2, 10), (1, 20),
-    }  # fmt: skip
+    client.publish("end", b"")
+    *got, end = client.got(count + 1)
+    assert end.topic == "end"
     client.leave()
+    return sorted((one.qos, sorted(one.properties.SubscriptionIdentifier)) for one in got)
+
+
+def test_filters_that_overlap_give_one_copy_with_the_identifiers_of_all(lab: Lab) -> None:
+    assert overlapping(lab, 1) == [(2, [10, 20])]
+
+
+def test_filters_that_overlap_may_be_told_to_give_a_copy_each(tmp_path: Path) -> None:
+    with started(tmp_path, MOORAGE_MQTT_LAB_COPIES="each") as lab:
+        assert overlapping(lab, 2) == [(1, [20]), (2, [10])]
 
 
 @both
@@ -670,6 +628,27 @@ def test_how_the_listener_is_is_told_again_and_again(lab: Lab) -> None:
     answer = subprocess.run(["mosquitto_sub", *words], capture_output=True, text=True, check=True)
     before, after = (int(line.removesuffix(" seconds")) for line in answer.stdout.splitlines())
     assert after > before
+
+
+@both
+def test_what_the_listener_says_of_itself_nobody_else_says(lab: Lab, version: int) -> None:
+    client = Client(lab, f"impostor-{version}", version)
+    client.connect()
+    client.subscribe("$SYS/broker/version", 0)
+    (told,) = client.got(1)
+    assert told.payload.startswith(b"moorage ")
+    client.publish("$SYS/broker/version", b"another", 1)
+    assert client.acknowledged == [ReasonCode.NOT_AUTHORIZED if version == V5 else 0]
+    client.subscribe("$SYS/broker/version", 0)
+    assert [one.payload for one in client.got(1)] == [told.payload]
+    client.leave()
+
+
+def test_a_will_below_sys_is_refused(lab: Lab) -> None:
+    client = Client(lab, "impostor", V5)
+    client.client.will_set("$SYS/broker/version", b"another")
+    _flags, code, _properties = client.connect()
+    assert code.value == ReasonCode.NOT_AUTHORIZED
 
 
 def test_mosquitto_rr_gets_its_answer(lab: Lab) -> None:

@@ -38,6 +38,8 @@ MOST_CREDENTIALS = 20
 # Certificates that were revoked before their end.
 MOST_REVOKED = 80
 PREFIX = "mdk_"
+# A secret that somebody shows: its kind, and a password's user name.
+Presented = tuple[CredentialKind, str, str | None]
 
 
 async def make_credential(
@@ -186,9 +188,19 @@ async def find_sender(
 
     The state is not judged here (see `Sender.may_send`), so that a door can say what is wrong.
     """
-    if (kind is CredentialKind.PASSWORD) != (user_name is not None):
-        return None
-    return await store.senders.find_sender(tx, kind, _digest(secret, user_name), user_name)
+    presented = kind, secret, user_name
+    return (await find_senders(tx, [presented])).get(presented)
+
+
+async def find_senders(tx: Tx, presented: Iterable[Presented]) -> dict[Presented, Sender]:
+    """Find whom secrets belong to, as `find_sender` does; in one question for a fleet."""
+    asked = {
+        (kind, secret, user_name): (kind, _digest(secret, user_name), user_name)
+        for kind, secret, user_name in presented
+        if (kind is CredentialKind.PASSWORD) == (user_name is not None)
+    }
+    found = await store.senders.find_senders(tx, asked.values())
+    return {one: found[digested] for one, digested in asked.items() if digested in found}
 
 
 async def find_named(tx: Tx, name: str, *, certified: bool = False) -> Sender | None:

@@ -9,7 +9,7 @@ is; where that cannot be a level of a topic, the rule gives the device nothing. 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
@@ -107,18 +107,27 @@ async def remove_rule(tx: Tx, caller: Caller, application_id: UUID, rule_id: UUI
 async def topics_of(tx: Tx, caller: Caller, device_id: UUID) -> tuple[TopicRight, ...]:
     """Tell what a device may use beyond its own topics. Raises DeviceUnknown."""
     await registry.get(tx, caller, device_id)
-    return await _rights_of(tx, device_id)
+    return (await _rights_of(tx, [device_id]))[device_id]
 
 
-async def with_topics(tx: Tx, sender: Sender) -> Sender:
-    """Add to a sender what it may use beyond its own topics; for doors."""
-    rights = await _rights_of(tx, sender.device_id)
-    return replace(sender, topics=rights) if rights else sender
+async def with_topics(tx: Tx, senders: Iterable[Sender]) -> list[Sender]:
+    """Add to senders what they may use beyond their own topics; for doors."""
+    senders = list(senders)
+    rights = await _rights_of(tx, {sender.device_id for sender in senders})
+    return [
+        replace(sender, topics=own) if (own := rights[sender.device_id]) else sender
+        for sender in senders
+    ]
 
 
-async def _rights_of(tx: Tx, device_id: UUID) -> tuple[TopicRight, ...]:
-    rights = []
-    for rule, places in await store.topics.rules_for(tx, device_id):
+async def _rights_of(tx: Tx, device_ids: Collection[UUID]) -> dict[UUID, tuple[TopicRight, ...]]:
+    found = await store.topics.rules_for(tx, device_ids)
+    return {one: tuple(_rights(rules)) for one, rules in found.items()}
+
+
+def _rights(rules: Iterable[tuple[TopicRule, Mapping[str, str]]]) -> Iterator[TopicRight]:
+    """Say what rules give a device."""
+    for rule, places in rules:
         bare = rule.topic.replace(OPERATION_PLACE, _OPERATION)
         if (topic := filled(bare, places)) is None:
             continue
@@ -128,10 +137,7 @@ async def _rights_of(tx: Tx, device_id: UUID) -> tuple[TopicRight, ...]:
                 continue
             operations = topic.replace(_OPERATION, OPERATION_PLACE)
             topic = topic.replace(_OPERATION, "+")
-        rights.append(
-            TopicRight(topic, rule.publish, rule.subscribe, rule.channel, rule.id, operations)
-        )
-    return tuple(rights)
+        yield TopicRight(topic, rule.publish, rule.subscribe, rule.channel, rule.id, operations)
 
 
 def filled(topic: str, places: Mapping[str, str]) -> str | None:

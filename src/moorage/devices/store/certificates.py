@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, func, literal, or_, select, union_all, update
+from sqlalchemy import delete, func, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit.certificates import Certificate
@@ -110,7 +110,7 @@ async def find(tx: Tx, fingerprint: bytes) -> Held | None:
     c = device_credentials.c
     until = func.least(c.expires_at, authorities.c.expires_at)
     query = (
-        senders.held(literal(True))
+        senders.held()
         .add_columns(c.valid_from, c.revoked_at, until.label("valid_until"))
         .outerjoin(authorities, authorities.c.id == c.authority_id)
         .where(c.digest == fingerprint, c.kind == CredentialKind.CERTIFICATE.value)

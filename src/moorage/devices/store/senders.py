@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     DateTime,
     Select,
@@ -45,6 +46,8 @@ from ..tables import device_changes, device_credentials, device_identifiers, dev
 
 DEVICES_CHANNEL = "moorage_devices"
 KEEP_CHANGES = timedelta(hours=1)
+# A secret that is looked for: its kind, its digest, and a password's user name.
+Asked = tuple[CredentialKind, bytes, str | None]
 
 
 def credential(row: Any) -> Credential:
@@ -160,20 +163,8 @@ async def remove_credential(tx: Tx, device_id: UUID, credential_id: UUID) -> Non
     )
 
 
-def _find() -> Select[Any]:
-    c, now = device_credentials.c, bindparam("now", type_=DateTime(True))
-    digest = bindparam("digest", type_=c.digest.type)
-    current = c.digest == digest
-    previous = and_(c.previous_digest == digest, c.previous_until > now)
-    return (
-        held(current)
-        .where(c.kind == bindparam("kind"), or_(current, previous))
-        .where(or_(c.expires_at.is_(None), c.expires_at > now))
-    )
-
-
-def held(current: ColumnElement[bool]) -> Select[Any]:
-    """Select what makes a sender; `current` tells whether the secret is its newest."""
+def held() -> Select[Any]:
+    """Select what makes a sender."""
     c = device_credentials.c
     return select(
         devices.c.number,
@@ -187,33 +178,44 @@ def held(current: ColumnElement[bool]) -> Select[Any]:
         c.expires_at,
         c.platform,
         c.old_topic,
-        current.label("is_current"),
-        c.previous_until,
     ).join(device_credentials, c.device_id == devices.c.id)
+
+
+def _find() -> Select[Any]:
+    c, now = device_credentials.c, bindparam("now", type_=DateTime(True))
+    digests = func.any(bindparam("digests", type_=ARRAY(c.digest.type)))
+    previous = and_(c.previous_digest == digests, c.previous_until > now)
+    return (
+        held()
+        .add_columns(c.kind.label("held_as"), c.user_name)
+        .add_columns(c.digest, c.previous_digest, c.previous_until)
+        .where(or_(c.digest == digests, previous))
+        .where(or_(c.expires_at.is_(None), c.expires_at > now))
+    )
 
 
 # Built once: whole fleets come back at the same time.
 _FIND = _find()
-_FIND_NAMED = _FIND.where(device_credentials.c.user_name == bindparam("user_name"))
 
 
-async def find_sender(
-    tx: Tx, kind: CredentialKind, digest: bytes, user_name: str | None
-) -> Sender | None:
-    """Find whom a secret belongs to, if it is valid at `tx.now`."""
-    asked: dict[str, Any] = {"kind": kind.value, "digest": digest, "now": tx.now}
-    if user_name is None:
-        rows = await tx.execute(_FIND, asked)
-    else:
-        rows = await tx.execute(_FIND_NAMED, asked | {"user_name": user_name})
-    row = rows.one_or_none()
-    return None if row is None else sender(row)
+async def find_senders(tx: Tx, asked: Iterable[Asked]) -> dict[Asked, Sender]:
+    """Find whom secrets belong to, those that are valid at `tx.now`."""
+    wanted = set(asked)
+    digests = list({digest for _, digest, _ in wanted})
+    found: dict[Asked, Sender] = {}
+    for row in await tx.execute(_FIND, {"digests": digests, "now": tx.now}):
+        # Both may be asked for: the new secret, and the one before while it lasts.
+        for digest, until in ((row.digest, None), (row.previous_digest, row.previous_until)):
+            one = CredentialKind(row.held_as), digest, row.user_name
+            if one in wanted and (until is None or until > tx.now):
+                found[one] = sender(row, until)
+    return found
 
 
 async def find_user(tx: Tx, user_name: str) -> Sender | None:
     """Find whose user name it is, if the password beside it is valid at `tx.now`."""
     c = device_credentials.c
-    query = held(true()).where(
+    query = held().where(
         c.user_name == user_name, or_(c.expires_at.is_(None), c.expires_at > tx.now)
     )
     row = (await tx.execute(query)).one_or_none()
@@ -292,7 +294,7 @@ async def named_in(tx: Tx, organization_id: UUID | None) -> list[NamedDevice]:
 
 def sender(row: Any, valid_until: datetime | None = None) -> Sender:
     """Make a sender of what `held` selects; it may end earlier than its credential says."""
-    ends = [row.expires_at, None if row.is_current else row.previous_until, valid_until]
+    ends = row.expires_at, valid_until
     return Sender(
         number=row.number,
         device_id=row.id,

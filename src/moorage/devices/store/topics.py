@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
@@ -82,7 +82,7 @@ async def remove_of(tx: Tx, device_id: UUID) -> None:
 
 # Made once: whole fleets come back at the same time.
 _FOR = (
-    select(rules, devices.c.name, devices.c.serial)
+    select(rules, devices.c.name, devices.c.serial, devices.c.id.label("for_device"))
     .join(devices, devices.c.application_id == rules.c.application_id)
     .where(
         or_(rules.c.device_id.is_(None), rules.c.device_id == devices.c.id),
@@ -93,22 +93,24 @@ _FOR = (
 )
 
 
-async def rules_for(tx: Tx, device_id: UUID) -> list[tuple[TopicRule, dict[str, str]]]:
-    """List the rules that are for a device, each with what its places stand for."""
-    rows = await tx.execute(_FOR.where(devices.c.id == device_id))
-    return [
-        (
-            _read(row),
-            {
-                "deviceId": str(device_id),
-                "name": row.name,
-                "serial": row.serial or "",
-                "applicationId": str(row.application_id),
-                "organizationId": str(row.organization_id),
-            },
-        )
-        for row in rows
-    ]
+async def rules_for(
+    tx: Tx, device_ids: Collection[UUID]
+) -> dict[UUID, list[tuple[TopicRule, dict[str, str]]]]:
+    """List the rules that are for devices, each with what its places stand for."""
+    found: dict[UUID, list[tuple[TopicRule, dict[str, str]]]] = {one: [] for one in device_ids}
+    known: dict[UUID, TopicRule] = {}
+    for row in await tx.execute(_FOR.where(devices.c.id == func.any(list(device_ids)))):
+        if (rule := known.get(row.id)) is None:
+            rule = known[row.id] = _read(row)
+        places = {
+            "deviceId": str(row.for_device),
+            "name": row.name,
+            "serial": row.serial or "",
+            "applicationId": str(row.application_id),
+            "organizationId": str(row.organization_id),
+        }
+        found[row.for_device].append((rule, places))
+    return found
 
 
 async def has_any(tx: Tx, application_id: UUID) -> bool:

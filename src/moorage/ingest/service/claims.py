@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from moorage import devices
@@ -82,6 +83,17 @@ def is_meant(credentials: Credentials, key: CacheKey, sender: devices.Sender) ->
     With a device's own secret a LoRaWAN server speaks for others only if that is a gateway.
     """
     return not credentials.dev_eui or sender.is_gateway or key[0] == devices.DEV_EUI
+
+
+def first_meant(
+    credentials: Credentials, held: Mapping[Claim, devices.Sender]
+) -> tuple[CacheKey, devices.Sender] | None:
+    """Give the sender of the first of the claims that somebody holds and that counts here."""
+    for claim in claims_of(credentials):
+        found, key = held.get(claim), cache_key(claim)
+        if found is not None and is_meant(credentials, key, found):
+            return key, found
+    return None
 
 
 def still_valid(sender: devices.Sender) -> bool:

@@ -21,21 +21,23 @@ from .children import Children
 from .claims import (
     CacheKey,
     InboxClaim,
-    cache_key,
     certificate_key,
     claims_of,
+    first_meant,
     inbox_claims_of,
     inbox_key,
     is_meant,
     keys_of,
     still_valid,
 )
+from .gathering import Gathering
 from .services import Services
 
 # A door that has not heard of the database for this long takes no new connection.
 CUT_OFF_S = 10.0
 LONGEST_LOOK_UP_S = 8.0
-Ask = Callable[[Tx], Awaitable[tuple[CacheKey, devices.Sender] | None]]
+Known = tuple[CacheKey, devices.Sender]
+Ask = Callable[[Tx], Awaitable[Known | None]]
 _KINDS = {"mqtt": devices.DeviceKind.MQTT, "http": devices.DeviceKind.HTTP}
 
 
@@ -72,6 +74,7 @@ class Senders:
         self._senders: dict[CacheKey, devices.Sender] = {}
         self._children = Children()
         self._services = services
+        self._holders = Gathering(self._ask_many, LONGEST_LOOK_UP_S)
         self._attempts = Allowance(rate=20, burst=200)
         self.newcomers = Allowance(rate=1, burst=30)
         self.by_number: dict[int, devices.Sender] = {}
@@ -131,7 +134,7 @@ class Senders:
         called = credentials.username, credentials.client_id, credentials.dev_eui
         # No name in the database holds a NUL, and none can be looked for.
         nameless = any("\0" in name for name in called if name)
-        sender = None if nameless else await self._look_up(partial(self._ask, credentials))
+        sender = None if nameless else await self._find(credentials)
         if sender is None:
             self.disproved(credentials)
             raise SenderUnknown
@@ -163,7 +166,7 @@ class Senders:
         """Recognise the device whose password was proved. Raises as `Host.proved`."""
         self._require_database()
 
-        async def ask(tx: Tx) -> tuple[CacheKey, devices.Sender] | None:
+        async def ask(tx: Tx) -> Known | None:
             found = await devices.find_named(tx, proof.user_name)
             if found is None or found.credential_id != proof.credential_id:
                 return None
@@ -196,7 +199,7 @@ class Senders:
         if "\0" in name:
             return None
 
-        async def ask(tx: Tx) -> tuple[CacheKey, devices.Sender] | None:
+        async def ask(tx: Tx) -> Known | None:
             found = await devices.find_named(tx, name, certified=certified)
             return None if found is None else (key, found)
 
@@ -207,12 +210,19 @@ class Senders:
         """Give a device by its number, as it is now. Raises as `Host.sender_of`."""
         self._require_database()
 
-        async def ask(tx: Tx) -> tuple[CacheKey, devices.Sender] | None:
+        async def ask(tx: Tx) -> Known | None:
             found = await devices.find_numbered(tx, number)
             return None if found is None else (("numbered", None, digest(str(number))), found)
 
         sender = await self._look_up(ask)
         return sender if sender is not None and sender.may_send else None
+
+    async def _find(self, credentials: Credentials) -> devices.Sender | None:
+        """Find a sender by a secret of its own, else by its certificate or an inbox key."""
+        sender = await self._holders.ask(credentials) if claims_of(credentials) else None
+        if sender is None and (certificate_key(credentials) or inbox_claims_of(credentials)):
+            sender = await self._look_up(partial(self._ask, credentials))
+        return sender
 
     async def _look_up(self, ask: Ask) -> devices.Sender | None:
         """Find a sender.
@@ -227,16 +237,38 @@ class Senders:
         return asked.result()
 
     async def _ask_until_settled(self, ask: Ask) -> devices.Sender | None:
+        async def ask_one(tx: Tx) -> Sequence[Known | None]:
+            return [await ask(tx)]
+
+        return (await self._settled(ask_one))[0]
+
+    async def _ask_many(self, asked: Sequence[Credentials]) -> Sequence[devices.Sender | None]:
+        """Find whom the secrets of many belong to."""
+
+        async def ask(tx: Tx) -> Sequence[Known | None]:
+            claims = {claim for credentials in asked for claim in claims_of(credentials)}
+            held = await devices.find_senders(tx, claims)
+            return [first_meant(credentials, held) for credentials in asked]
+
+        return await self._settled(ask)
+
+    async def _settled(
+        self, ask: Callable[[Tx], Awaitable[Sequence[Known | None]]]
+    ) -> Sequence[devices.Sender | None]:
+        """Find senders, with what they may do, and remember them."""
         while True:
             turn = self._turn
             async with self._database.begin() as tx:
-                found = await ask(tx)
-                if found is not None:
-                    found = found[0], await devices.with_topics(tx, found[1])
-                children = await devices.children_of(tx, found[1]) if found else {}
+                asked = await ask(tx)
+                found = dict(one for one in asked if one is not None)
+                whole = await devices.with_topics(tx, found.values())
+                children = [await devices.children_of(tx, one) for one in whole]
             # A change that was told of meanwhile may have made this answer old: ask again.
             if turn == self._turn and (self._mark is None or not self._changed.is_set()):
-                return self._remember(*found, children) if found else None
+                senders = dict(zip(found, whole, strict=True))
+                for (key, sender), own in zip(senders.items(), children, strict=True):
+                    self._remember(key, sender, own)
+                return [None if one is None else senders[one[0]] for one in asked]
             await asyncio.sleep(0.01)
 
     def _remember(
@@ -259,13 +291,7 @@ class Senders:
         self._appeared()
         return self._children.put(gateway, children)
 
-    async def _ask(
-        self, credentials: Credentials, tx: Tx
-    ) -> tuple[CacheKey, devices.Sender] | None:
-        for claim in claims_of(credentials):
-            found, key = await devices.find_sender(tx, *claim), cache_key(claim)
-            if found is not None and is_meant(credentials, key, found):
-                return key, found
+    async def _ask(self, credentials: Credentials, tx: Tx) -> Known | None:
         if (certified := certificate_key(credentials)) is not None:
             return certified, await self._certified(tx, credentials)
         for claimed in inbox_claims_of(credentials):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 
 from moorage.kit.db import Tx
 
@@ -99,7 +99,7 @@ async def kept_sessions(tx: Tx, numbers: Iterable[int]) -> list[KeptSession]:
     """Read the sessions of devices that have not expired, or whose will waits."""
     rows = await tx.execute(
         select(session_kept).where(
-            session_kept.c.number.in_(list(numbers)),
+            session_kept.c.number == func.any(list(numbers)),
             or_(
                 session_kept.c.expires_at.is_(None),
                 session_kept.c.expires_at > tx.now,
@@ -114,7 +114,7 @@ async def retained_messages(tx: Tx, numbers: Iterable[int]) -> list[RetainedMess
     """Read the retained messages of devices that have not expired."""
     rows = await tx.execute(
         select(session_retained).where(
-            session_retained.c.number.in_(list(numbers)),
+            session_retained.c.number == func.any(list(numbers)),
             or_(session_retained.c.expires_at.is_(None), session_retained.c.expires_at > tx.now),
         )
     )

@@ -185,7 +185,7 @@ async def homes_of(tx: Tx, numbers: Iterable[int]) -> dict[int, Listener]:
     rows = await tx.execute(
         select(session_homes.c.number, session_listeners)
         .join(session_listeners, session_listeners.c.id == session_homes.c.listener_id)
-        .where(session_homes.c.number.in_(list(numbers)))
+        .where(session_homes.c.number == func.any(list(numbers)))
     )
     return {row.number: _listener(row) for row in rows}
 
@@ -204,7 +204,8 @@ async def release(tx: Tx, listener_id: UUID, numbers: Iterable[int]) -> None:
     await tx.execute(
         update(session_homes)
         .where(
-            session_homes.c.number.in_(list(numbers)), session_homes.c.listener_id == listener_id
+            session_homes.c.number == func.any(list(numbers)),
+            session_homes.c.listener_id == listener_id,
         )
         .values(listener_id=None)
     )

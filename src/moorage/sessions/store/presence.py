@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Uuid, column, func, or_, select, table, update
 
 from moorage.kit import pages
 from moorage.kit.caller import Reach
-from moorage.kit.db import Tx, to_json
+from moorage.kit.db import Tx
 
 from ..model import LISTENER_LOST, Figures, Measured, Presence, PresenceEvent, PresenceFilter
 from ..tables import session_listeners, session_presence
@@ -27,6 +28,7 @@ _devices = table(
     column("organization_id", Uuid),
 )
 _FIELDS = tuple(f.name for f in fields(Presence))
+_FIGURES = tuple(f.name for f in fields(Figures))
 
 
 async def end_all(tx: Tx, listener_ids: Iterable[UUID]) -> list[int]:
@@ -104,7 +106,7 @@ async def came(
             "versions": [e.version for e in events],
             "addresses": [e.address for e in events],
             "tls": [e.tls for e in events],
-            "terms": [None if e.terms is None else to_json(asdict(e.terms)) for e in events],
+            "terms": [e.terms and _json(e.terms) for e in events],
             "known": list(known),
         },
     )
@@ -140,14 +142,20 @@ async def measured(tx: Tx, found: Sequence[Measured]) -> None:
 
 def _known(figures: Figures) -> str:
     """Write the figures that were measured."""
-    return to_json({name: n for name, n in asdict(figures).items() if n is not None})
+    named = ((name, getattr(figures, name)) for name in _FIGURES)
+    return _json({name: n for name, n in named if n is not None})
+
+
+def _json(value: object) -> str:
+    # A fifth of what `asdict` and `json` take, or less; whole fleets come and go at once.
+    return msgspec.json.encode(value).decode()
 
 
 async def connected_of(tx: Tx, numbers: Iterable[int]) -> set[int]:
     """Tell which devices hold any connection."""
     rows = await tx.execute(
         select(session_presence.c.number)
-        .where(session_presence.c.number.in_(list(numbers)), session_presence.c.connected)
+        .where(session_presence.c.number == func.any(list(numbers)), session_presence.c.connected)
         .distinct()
     )
     return {row.number for row in rows}

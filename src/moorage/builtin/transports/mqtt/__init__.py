@@ -38,14 +38,14 @@ class MqttKind:
         )
 
     def open_lab(
-        self, listening: Listening, websocket_port: int
+        self, listening: Listening, websocket_port: int, merges: bool = True
     ) -> Callable[[Callable[[], None]], Coroutine[Any, Any, None]]:
         """Give what serves lab mode until cancelled; it calls its argument once it listens.
 
         Raises:
             NotLoopback: an address is not of the loopback.
         """
-        return partial(open_lab(listening, websocket_port).run, OpenHost())
+        return partial(open_lab(listening, websocket_port, merges).run, OpenHost())
 
 
 KIND = MqttKind()

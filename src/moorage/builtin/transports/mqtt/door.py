@@ -25,7 +25,7 @@ from moorage.plugin import (
     digest_of,
     uuid7,
 )
-from moorage_mqtt import V5, Broker, ReasonCode, Wheel, Will
+from moorage_mqtt import SYSTEM_TOPICS, V5, Broker, ReasonCode, Wheel, Will
 
 from . import subscriptions
 from .catching import Catching
@@ -47,6 +47,8 @@ from .wills import Wills
 log = structlog.get_logger()
 
 _GOODBYE_S = 1.0
+# How much is passed on before what came of it is sent.
+_AT_ONCE_BYTES = 262_144
 # The device is at home at another listener, that took this one for dead.
 LISTENER_LOST = "listener-lost"
 # Wills of connections that end by our own doing are not published.
@@ -68,7 +70,7 @@ class Door:
             self._publish_will,
             self._discarded,
             self.time(),
-            merges=not settings.is_open,
+            merges=settings.merges,
         )
         self.keeper = Keeper(self)
         self.catching = Catching(self)
@@ -286,8 +288,13 @@ class Door:
     # --- Messages down ------------------------------------------------------------------------
 
     def may_publish(self, sender: Sender | Service, topic: str) -> bool:
-        """Tell whether the sender may publish to a topic."""
-        return self.settings.is_open or self.host.uplink(sender, topic) is not None
+        """Tell whether the sender may publish to a topic.
+
+        Where everybody may, what stands below `$SYS` the listener alone says (MQTT 5, 4.7.2).
+        """
+        if self.settings.is_open:
+            return not topic.startswith(SYSTEM_TOPICS)
+        return self.host.uplink(sender, topic) is not None
 
     def forget_topics(self, application_id: UUID | None) -> None:
         """Have connections look again where messages go: of an application's devices, or of all."""
@@ -299,14 +306,21 @@ class Door:
                 link.forget_topics()
 
     def send_later(self) -> None:
-        """Have what the broker has for connections sent at the end of this turn."""
-        if self.broker.touched and not self._sending:
+        """Have what the broker has for connections sent at the end of this turn.
+
+        A turn may bring megabytes, and many may have subscribed: then it is sent at once, so that
+        those who do not read are known before there is a copy of it all for each.
+        """
+        if self.broker.passed_on_bytes > _AT_ONCE_BYTES:
+            self.send()
+        elif self.broker.touched and not self._sending:
             self._sending = True
             self.loop.call_soon(self.send)
 
     def send(self) -> None:
         """Send what the broker has for connections."""
         self._sending = False
+        self.broker.passed_on_bytes = 0
         touched, self.broker.touched = self.broker.touched, set()
         for kept in touched:
             if kept.link is not None and not kept.link.ended:

@@ -98,6 +98,12 @@ class Intake(Line):
         kept, door = self.kept, self.door
         if kept is None:
             return
+        if not door.may_publish(kept.sender, publish.topic):
+            if publish.qos:
+                says = self.core.version == V5
+                refusal = ReasonCode.NOT_AUTHORIZED if says else ReasonCode.SUCCESS
+                self.core.acknowledge(publish.packet_id, refusal)
+            return
         if publish.qos == 2 and self._waits(kept, publish):
             self.core.acknowledge(publish.packet_id)
             return

@@ -66,6 +66,7 @@ _BOUNDS = Bounds(
     subscriptions=65_536,
     retained_messages=100_000,
     retained_bytes=268_435_456,
+    levels=1_000,
 )
 _EVERYBODY = Sender(EVERYBODY, UUID(int=0), UUID(int=0), UUID(int=0), UUID(int=0), 0)
 
@@ -86,12 +87,14 @@ class NoPasswords(MoorageError):
     message = "In lab mode anybody is let in; there are no passwords that could be proved."
 
 
-def open_lab(listening: Listening, websocket_port: int) -> MqttDoor:
+def open_lab(listening: Listening, websocket_port: int, merges: bool = True) -> MqttDoor:
     """Make the door of lab mode; it runs with an `OpenHost`.
 
     Args:
         listening: where, on the loopback.
         websocket_port: the same as on its `port`, for those who expect WebSocket on one of its own.
+        merges: whether a client's filters that overlap give one copy of a message; else each its
+            own.
 
     Raises:
         NotLoopback: an address is not of the loopback.
@@ -111,6 +114,7 @@ def open_lab(listening: Listening, websocket_port: int) -> MqttDoor:
             bounds=_BOUNDS,
             connections=100_000,
             is_open=True,
+            merges=merges,
         )
     )
 

@@ -40,6 +40,7 @@ class DoorSettings:
         connections: how many at most; further ones are closed at once.
         bounds: of what is kept for one device: sessions, subscriptions, retained messages.
         is_open: anybody may publish and subscribe, and nothing enters the ledger (lab mode).
+        merges: filters of one session that overlap give one copy of a message; else each its own.
         peers: how other listeners reach this one; None if there are none.
         trusted_proxies: who says by the PROXY protocol which client it speaks for; from these a
             connection always begins with its header, from others never.
@@ -56,6 +57,7 @@ class DoorSettings:
     connections: int = 20_000
     bounds: Bounds = field(default_factory=lambda: Bounds(sessions=4))
     is_open: bool = False
+    merges: bool = True
     peers: Peers | None = None
     trusted_proxies: Networks = ()
     stop_timeout_s: float = 5.0

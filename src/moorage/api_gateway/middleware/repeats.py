@@ -1,4 +1,4 @@
-"""Bodies and answers on their way: read once and given on, remembered, sent again."""
+"""Answers that are remembered for repeats, and bodies that are read twice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from starlette.types import Message, Receive, Send
 from ..model import Answer
 
 # Answers of these are never repeated: they set cookies or belong to one connection.
-UNREPEATED_HEADERS = frozenset({b"set-cookie", b"x-request-id", b"date", b"ratelimit"})
+UNREPEATED_HEADERS = frozenset(
+    {b"set-cookie", b"x-request-id", b"date", b"ratelimit", b"ratelimit-policy"}
+)
 
 
 class Caught:
@@ -21,7 +23,6 @@ class Caught:
 
     @property
     def answer(self) -> Answer:
-        """Give what was sent."""
         headers = tuple(
             (name, value) for name, value in self._headers if name.lower() not in UNREPEATED_HEADERS
         )
@@ -37,7 +38,6 @@ class Caught:
 
 
 async def send_again(answer: Answer, send: Send) -> None:
-    """Send an answer that was given before, and say so."""
     headers = [*answer.headers, (b"idempotency-replayed", b"true")]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
