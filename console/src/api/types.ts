@@ -146,6 +146,12 @@ export type UserStoreTrial = Made<'/api/v1/user-stores/test', 200>
 export type IdentityProvider = Item<'/api/v1/identity-providers'>
 export type IdentityProviderBody = Sent<'/api/v1/identity-providers', 'post'>
 export type IdentityProviderPatch = Sent<'/api/v1/identity-providers/{provider_id}', 'patch'>
+/** Nothing is sent where a key is to be made. */
+export type IdentityProviderKeyBody = NonNullable<
+  NonNullable<
+    paths['/api/v1/identity-providers/{provider_id}/keys']['post']['requestBody']
+  >['content']['application/json']
+>
 export type AccessRequest = Item<'/api/v1/access-requests'>
 
 export type Broker = Item<'/api/v1/brokers'>

@@ -289,6 +289,11 @@ export const errors = {
       position_gone: 'Beskeden er væk; den er ældre end den tid, den gemmes.',
       unavailable: 'Beskeder kan ikke gemmes lige nu. Prøv igen om få sekunder.',
     },
+    decisions: {
+      denied: 'Installationens politikker tillader ikke dette. Spørg dem, der skriver dem.',
+      missing:
+        'Installationens politikker kan ikke spørges lige nu, og uden dem er intet tilladt. Prøv snart igen.',
+    },
     outbound: {
       address_forbidden:
         '{{host}} fører til {{address}}, som denne installation ikke må forbinde til. En driftsansvarlig kan tillade det i indstillingen targets.allowed.',

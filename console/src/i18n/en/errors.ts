@@ -286,6 +286,11 @@ export const errors = {
       position_gone: 'The message is gone; it is past its retention.',
       unavailable: 'Messages cannot be stored just now. Try again in a few seconds.',
     },
+    decisions: {
+      denied: 'The policies of this installation do not permit this. Ask whoever writes them.',
+      missing:
+        'The policies of this installation cannot be asked just now, and nothing is permitted without them. Try again soon.',
+    },
     outbound: {
       address_forbidden:
         '{{host}} leads to {{address}}, where this installation may not connect. An operator can allow it in the setting targets.allowed.',
