@@ -9,6 +9,7 @@ import {
 import type { ComponentType } from 'react'
 import { meQuery } from '@/features/auth/queries'
 import { SignIn } from '@/features/auth/SignIn'
+import { loadWords } from '@/i18n'
 import { preferencesQuery } from '@/parts/preferences'
 import { Lost } from '@/shell/Lost'
 import { Root } from '@/shell/Root'
@@ -61,6 +62,10 @@ const inside = createRoute({
   },
 })
 
+/** Fetch a page together with words that are not here from the start. */
+const withWords = async <T,>(words: Parameters<typeof loadWords>[0], page: Promise<T>) =>
+  (await Promise.all([page, loadWords(words)]))[0]
+
 /** The address of every page and where its code lies; each is loaded when first visited. */
 const PAGES = [
   ['/', () => import('@/features/overview/Overview'), 'Overview'],
@@ -103,10 +108,10 @@ const PAGES = [
     () => import('@/features/identity_providers/IdentityProviderPage'),
     'IdentityProviderPage',
   ],
-  ['/apis', () => import('@/features/api_gateway/Apis'), 'Apis'],
-  ['/apis/$id', () => import('@/features/api_gateway/ApiPage'), 'ApiPage'],
-  ['/plans', () => import('@/features/api_gateway/Plans'), 'Plans'],
-  ['/usage', () => import('@/features/api_gateway/Usage'), 'Usage'],
+  ['/apis', () => withWords('apis', import('@/features/api_gateway/Apis')), 'Apis'],
+  ['/apis/$id', () => withWords('apis', import('@/features/api_gateway/ApiPage')), 'ApiPage'],
+  ['/plans', () => withWords('apis', import('@/features/api_gateway/Plans')), 'Plans'],
+  ['/usage', () => withWords('apis', import('@/features/api_gateway/Usage')), 'Usage'],
   ['/api-keys', () => import('@/features/users/ApiKeys'), 'ApiKeys'],
   ['/programs', () => import('@/features/oauth/Programs'), 'Programs'],
   ['/tasks', () => import('@/features/tasks/Tasks'), 'Tasks'],

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { da } from './da'
+import { apis as daApis } from './da/apis'
 import { errors as daErrors } from './da/errors'
 import { en } from './en'
+import { apis as enApis } from './en/apis'
 import { errors as enErrors } from './en/errors'
 
 type Texts = { [key: string]: string | Texts }
@@ -17,8 +19,8 @@ function flat(texts: Texts, path = ''): Map<string, string> {
 
 const places = (text: string) => (text.match(/\{\{[^}]+\}\}|<\/?\w+>/g) ?? []).sort().join()
 
-const english = new Map([...flat(en as Texts), ...flat(enErrors as Texts)])
-const danish = new Map([...flat(da as Texts), ...flat(daErrors as Texts)])
+const english = new Map([...flat(en as Texts), ...flat(enApis as Texts), ...flat(enErrors as Texts)])
+const danish = new Map([...flat(da as Texts), ...flat(daApis as Texts), ...flat(daErrors as Texts)])
 
 test('both languages have the same keys', () => {
   expect([...danish.keys()].sort()).toEqual([...english.keys()].sort())

@@ -2,6 +2,7 @@ import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
 import { Problem } from '@/api/problem'
 import type { en } from './en'
+import type { apis } from './en/apis'
 
 export const LANGUAGES = ['en', 'da'] as const
 export type Language = (typeof LANGUAGES)[number]
@@ -12,7 +13,7 @@ export type Catalogue<T = typeof en> = { [K in keyof T]: T[K] extends string ? s
 declare module 'i18next' {
   interface CustomTypeOptions {
     defaultNS: 'translation'
-    resources: { translation: typeof en }
+    resources: { translation: typeof en & typeof apis }
   }
 }
 
@@ -28,19 +29,32 @@ async function load(language: Language): Promise<Catalogue> {
   return language === 'da' ? (await import('./da')).da : (await import('./en')).en
 }
 
-const FAILURES = {
-  en: async () => (await import('./en/errors')).errors,
-  da: async () => (await import('./da/errors')).errors,
-}
-const haveFailures = (language: Language) =>
-  i18next.getResource(language, 'translation', 'errors.invalid') !== undefined
+/** What not everybody needs: a word of each, by which one sees that it is here, and where it lies. */
+const LATER = {
+  errors: {
+    mark: 'errors.invalid',
+    en: async () => (await import('./en/errors')).errors,
+    da: async () => (await import('./da/errors')).errors,
+  },
+  apis: {
+    mark: 'apis.lead',
+    en: async () => (await import('./en/apis')).apis,
+    da: async () => (await import('./da/apis')).apis,
+  },
+} as const
+type Later = keyof typeof LATER
+const has = (what: Later, language: Language) =>
+  i18next.getResource(language, 'translation', LATER[what].mark) !== undefined
 
-/** Fetch the words of failures, which nobody needs until something fails; without a net there are none. */
-export async function loadFailures(language = i18next.language as Language): Promise<void> {
-  if (!i18next.isInitialized || haveFailures(language)) return
-  const words = await FAILURES[language]().catch(() => null)
+/** Fetch words that not everybody needs; without a net there are none. */
+export async function loadWords(what: Later, language = i18next.language as Language): Promise<void> {
+  if (!i18next.isInitialized || has(what, language)) return
+  const words = await LATER[what][language]().catch(() => null)
   if (words) i18next.addResourceBundle(language, 'translation', words, true, true)
 }
+
+/** Fetch the words of failures, which nobody needs until something fails. */
+export const loadFailures = () => loadWords('errors')
 
 /** Start i18next with one language loaded. */
 export async function startLanguage(language: Language = preferredLanguage()): Promise<void> {
@@ -60,7 +74,8 @@ export async function chooseLanguage(language: Language): Promise<void> {
   if (!i18next.hasResourceBundle(language, 'translation')) {
     i18next.addResourceBundle(language, 'translation', await load(language))
   }
-  if (haveFailures(i18next.language as Language)) await loadFailures(language)
+  for (const what of Object.keys(LATER) as Later[])
+    if (has(what, i18next.language as Language)) await loadWords(what, language)
   await i18next.changeLanguage(language)
   document.documentElement.lang = language
 }
