@@ -222,8 +222,8 @@ async def test_what_nobody_was_given_opens_no_door_that_stands_open(
         assert answer.status_code in (400, 422), (content, answer.text)
 
 
-# Whatever they may otherwise: themselves, and the organization they are of.
-_ANYBODYS = (*OWN, *FOR_ALL, "/api/v1/organizations")
+# Whatever they may otherwise: themselves with what they asked, and the organization they are of.
+_ANYBODYS = (*OWN, *FOR_ALL, "/api/v1/organizations", "/api/v1/usage")
 # What anybody of an organization reads, so as to ask for it.
 _MEMBERS_READ = ("/api/v1/plans",)
 # Facts of its own that are no change: what it was refused, an export in which there is nothing.
