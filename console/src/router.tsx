@@ -62,9 +62,11 @@ const inside = createRoute({
   },
 })
 
-/** Fetch a page together with words that are not here from the start. */
-const withWords = async <T,>(words: Parameters<typeof loadWords>[0], page: Promise<T>) =>
-  (await Promise.all([page, loadWords(words)]))[0]
+/** Load a page with the words that only it has. */
+async function withWords<T>(words: Parameters<typeof loadWords>[0], page: Promise<T>): Promise<T> {
+  await loadWords(words)
+  return page
+}
 
 /** The address of every page and where its code lies; each is loaded when first visited. */
 const PAGES = [

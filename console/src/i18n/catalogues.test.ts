@@ -19,8 +19,8 @@ function flat(texts: Texts, path = ''): Map<string, string> {
 
 const places = (text: string) => (text.match(/\{\{[^}]+\}\}|<\/?\w+>/g) ?? []).sort().join()
 
-const english = new Map([...flat(en as Texts), ...flat(enApis as Texts), ...flat(enErrors as Texts)])
-const danish = new Map([...flat(da as Texts), ...flat(daApis as Texts), ...flat(daErrors as Texts)])
+const english = new Map([en, enErrors, enApis].flatMap((one) => [...flat(one as Texts)]))
+const danish = new Map([da, daErrors, daApis].flatMap((one) => [...flat(one as Texts)]))
 
 test('both languages have the same keys', () => {
   expect([...danish.keys()].sort()).toEqual([...english.keys()].sort())

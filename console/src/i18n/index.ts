@@ -29,9 +29,9 @@ async function load(language: Language): Promise<Catalogue> {
   return language === 'da' ? (await import('./da')).da : (await import('./en')).en
 }
 
-/** What not everybody needs: a word of each, by which one sees that it is here, and where it lies. */
+/** Words that are not there from the start, and one that tells whether they have come. */
 const LATER = {
-  errors: {
+  failures: {
     mark: 'errors.invalid',
     en: async () => (await import('./en/errors')).errors,
     da: async () => (await import('./da/errors')).errors,
@@ -41,20 +41,20 @@ const LATER = {
     en: async () => (await import('./en/apis')).apis,
     da: async () => (await import('./da/apis')).apis,
   },
-} as const
+}
 type Later = keyof typeof LATER
-const has = (what: Later, language: Language) =>
-  i18next.getResource(language, 'translation', LATER[what].mark) !== undefined
+const have = (words: Later, language: Language) =>
+  i18next.getResource(language, 'translation', LATER[words].mark) !== undefined
 
-/** Fetch words that not everybody needs; without a net there are none. */
-export async function loadWords(what: Later, language = i18next.language as Language): Promise<void> {
-  if (!i18next.isInitialized || has(what, language)) return
-  const words = await LATER[what][language]().catch(() => null)
-  if (words) i18next.addResourceBundle(language, 'translation', words, true, true)
+/** Fetch words that few people need, before what shows them; without a net there are none. */
+export async function loadWords(words: Later, language = i18next.language as Language): Promise<void> {
+  if (!i18next.isInitialized || have(words, language)) return
+  const found = await LATER[words][language]().catch(() => null)
+  if (found) i18next.addResourceBundle(language, 'translation', found, true, true)
 }
 
 /** Fetch the words of failures, which nobody needs until something fails. */
-export const loadFailures = () => loadWords('errors')
+export const loadFailures = () => loadWords('failures')
 
 /** Start i18next with one language loaded. */
 export async function startLanguage(language: Language = preferredLanguage()): Promise<void> {
@@ -74,8 +74,10 @@ export async function chooseLanguage(language: Language): Promise<void> {
   if (!i18next.hasResourceBundle(language, 'translation')) {
     i18next.addResourceBundle(language, 'translation', await load(language))
   }
-  for (const what of Object.keys(LATER) as Later[])
-    if (has(what, i18next.language as Language)) await loadWords(what, language)
+  const before = i18next.language as Language
+  for (const words of Object.keys(LATER) as Later[]) {
+    if (have(words, before)) await loadWords(words, language)
+  }
   await i18next.changeLanguage(language)
   document.documentElement.lang = language
 }
