@@ -85,7 +85,12 @@ test-server: install $(PEERS)/node_modules/.stamp $(PROVIDER)/node_modules/.stam
 test-console: check-console $(PROVIDER)/node_modules/.stamp
 	$(BIN)/pytest tests/console $(ALONE) -n 1
 
-test-peers: install ## Run the suites that need heavy outside servers
+.cache/authzforce/.stamp: tests/peers/authzforce/pom.xml
+	scripts/system-packages test peers
+	mvn --batch-mode --quiet --strict-checksums --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.cache/authzforce
+	touch $@
+
+test-peers: install .cache/authzforce/.stamp ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers
 	$(BIN)/pytest tests/peers $(ALONE) --timeout=600
 

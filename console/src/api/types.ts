@@ -173,3 +173,11 @@ export type TracedPacket = Followed<'/api/v1/devices/{device_id}/trace'>
 
 export type TopicRule = Item<'/api/v1/applications/{application_id}/topic-rules'>
 export type TopicRuleBody = Sent<'/api/v1/applications/{application_id}/topic-rules', 'post'>
+
+export type Api = Item<'/api/v1/apis'>
+export type Plan = Item<'/api/v1/plans'>
+export type PlanBody = Sent<'/api/v1/plans', 'post'>
+export type PlanPatch = Sent<'/api/v1/plans/{plan_id}', 'patch'>
+export type PlanSubscription = Item<'/api/v1/subscriptions'>
+export type PlanSubscriptionBody = Sent<'/api/v1/subscriptions', 'post'>
+export type UsageTotal = Item<'/api/v1/usage/totals'>

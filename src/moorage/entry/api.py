@@ -36,7 +36,16 @@ from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
 from moorage.brokers.routes import BrokerDoor
 from moorage.brokers.routes import is_door as is_broker_door
-from moorage.entry import authority, disk_room, metrics, openapi, ports, root_key, state
+from moorage.entry import (
+    authority,
+    decision_point,
+    disk_room,
+    metrics,
+    openapi,
+    ports,
+    root_key,
+    state,
+)  # fmt: skip
 from moorage.entry import database as databases
 from moorage.entry.console import Console
 from moorage.entry.lifeline import Lifeline
@@ -110,6 +119,7 @@ def build_app(
     uplink, broker_door = UplinkDoor(), BrokerDoor()
     registry = brokers.Registry(database, doorbells)
     room = disk_room.room_of(settings)
+    decisions = decision_point.of(settings)
     # For trials only, so one process a kind; started when first needed.
     workshop = decoders.Workshop(database, doorbells, decoders.find_runtimes(workers=1))
 
@@ -120,7 +130,9 @@ def build_app(
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
             await plans.read(tx)
             await origins.read(tx)
-        door = ingest.Door(database, doorbells, settings.ingest, partitions, room=room)
+        door = ingest.Door(
+            database, doorbells, settings.ingest, partitions, room=room, decisions=decisions
+        )
         uplink.door = door
         broker_door.guard, broker_door.registry = brokers.Guard(door, registry), registry
         app.state.feed = telemetry.Feed(database, doorbells)
@@ -151,6 +163,8 @@ def build_app(
             await asyncio.gather(*running, return_exceptions=True)
             app.state.probe.stop()
             await workshop.close()
+            if decisions is not None:
+                await decisions.close()
 
     app = Application(
         uplink,
@@ -177,6 +191,7 @@ def build_app(
     app.state.workshop = workshop
     app.state.deriver = ingest.Deriver(database, doorbells, workshop)
     app.state.target_kinds = targets.find_kinds()
+    app.state.decisions = decisions
     app.state.outbound = Outbound(settings.reachable)
     app.state.directories = user_stores.Directories(app.state.outbound)
     app.state.issuers = identity_providers.Issuers(app.state.outbound)

@@ -24,6 +24,7 @@ export const errors = {
       origin_not_allowed: 'Sider fra {{origin}} må ikke spørge her.',
       origin_there: '{{origin}} er allerede tilladt der.',
       origin_unknown: 'Der er ingen sådan side, som du må se.',
+      api_unknown: 'API’et har intet sådant område.',
       plan_unknown: 'Der er ingen sådan plan, som du må se.',
       plan_name_taken: 'En anden plan har dette navn.',
       plan_in_use: 'Nogen er på denne plan. Flyt dem til en anden først.',
@@ -287,6 +288,11 @@ export const errors = {
       day_missing: 'Der er endnu ikke plads til dagens beskeder. Prøv igen om få sekunder.',
       position_gone: 'Beskeden er væk; den er ældre end den tid, den gemmes.',
       unavailable: 'Beskeder kan ikke gemmes lige nu. Prøv igen om få sekunder.',
+    },
+    decisions: {
+      denied: 'Installationens politikker tillader ikke dette. Spørg dem, der skriver dem.',
+      missing:
+        'Installationens politikker kan ikke spørges lige nu, og uden dem er intet tilladt. Prøv snart igen.',
     },
     outbound: {
       address_forbidden:

@@ -24,6 +24,7 @@ export const errors = {
       origin_not_allowed: 'Pages of {{origin}} may not ask here.',
       origin_there: '{{origin}} is allowed there already.',
       origin_unknown: 'There is no such site that you may see.',
+      api_unknown: 'The API has no such area.',
       plan_unknown: 'There is no such plan that you may see.',
       plan_name_taken: 'Another plan has this name.',
       plan_in_use: 'Somebody is on this plan. Move them to another one first.',
@@ -284,6 +285,11 @@ export const errors = {
       day_missing: "There is no room for today's messages yet. Try again in a few seconds.",
       position_gone: 'The message is gone; it is past its retention.',
       unavailable: 'Messages cannot be stored just now. Try again in a few seconds.',
+    },
+    decisions: {
+      denied: 'The policies of this installation do not permit this. Ask whoever writes them.',
+      missing:
+        'The policies of this installation cannot be asked just now, and nothing is permitted without them. Try again soon.',
     },
     outbound: {
       address_forbidden:

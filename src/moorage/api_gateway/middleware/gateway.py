@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from moorage.kit import http
 from moorage.kit.browsers import is_tls, session_cookie
 from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable, Tx
+from moorage.kit.decisions import AccessDenied
 from moorage.kit.errors import MoorageError
 from moorage.kit.ids import uuid7
 from moorage.kit.secrets import same
@@ -35,6 +37,7 @@ from ..errors import (
 )
 from ..model import Limits
 from ..service import Admission, Refusals
+from . import permitting
 from .cors import preflight, show_to
 from .dress import dress, show_limits
 from .paths import METHODS, PROTOCOL, PUBLIC, SENT_BY_PROVIDERS, UNSAFE, WELL_KNOWN
@@ -62,6 +65,7 @@ class _Passage:
     by_cookie: bool = False
     admission: Admission | None = None
     status: int = 0
+    is_feed: bool = False
     bytes_in: int = 0
     bytes_out: int = 0
 
@@ -134,6 +138,8 @@ class Gateway:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 passage.status = message["status"]
+                kind = MutableHeaders(scope=message).get("content-type", "")
+                passage.is_feed = kind.startswith("text/event-stream")
                 self._dress(passage, MutableHeaders(scope=message))
             elif message["type"] == "http.response.body":
                 passage.sent(len(message.get("body", b"")))
@@ -183,6 +189,7 @@ class Gateway:
             await self._recognise(passage)
             await self._admit(passage)
             self._check_site(passage)
+            await self._ask_for_permission(passage)
             body = b""
             if scope["method"] in UNSAFE:
                 body = await self._read(passage, receive)
@@ -193,14 +200,30 @@ class Gateway:
                 await self._once(passage, passage.caller, key, body, receive, send)
                 return
         except MoorageError as refused:
+            scope["state"]["refused"] = refused
             await http.refusal(refused)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        work = self._app(scope, receive, send)
+        if self._state.decisions is None:
+            await work
+            return
+        every_s = max(permitting.ASKED_EVERY_S, self._state.decisions.keep_s)
+        still = partial(self._ask_for_permission, passage)
+        await permitting.answer(work, every_s, lambda: passage.is_feed, still, send)
+
+    async def _ask_for_permission(self, passage: _Passage) -> None:
+        scope = passage.scope
+        await permitting.ask(
+            self._state.decisions, passage.caller, scope["method"], passage.path,
+            scope["query_string"], passage.address,
+        )  # fmt: skip
 
     async def _note_refusal(self, passage: _Passage, caller: Caller) -> None:
         """Keep a refusal for want of a permission as a fact, and not more of them than needed."""
         refused = passage.scope["state"].get("refused")
-        if not isinstance(refused, PermissionMissing) or not self._refusals.is_new(caller, refused):
+        if not isinstance(refused, PermissionMissing | AccessDenied):
+            return
+        if not self._refusals.is_new(caller, refused):
             return
         try:
             async with self._state.database.begin(caller) as tx:

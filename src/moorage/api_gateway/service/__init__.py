@@ -11,6 +11,7 @@ from .plans import get as get_plan
 from .plans import list_plans
 from .plans import make as make_plan
 from .plans import remove as remove_plan
+from .policies import question
 from .refusals import Refusals, note_refusal
 from .register import Plans
 from .subscriptions import approve, list_subscriptions, refuse, subscribe
@@ -48,6 +49,7 @@ __all__ = [
     "list_usage",
     "make_plan",
     "note_refusal",
+    "question",
     "refuse",
     "remove_origin",
     "remove_plan",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
+from moorage.kit.decisions import AccessDenied
 from moorage.organizations import PermissionMissing
 
 from ..facts import AccessRefused
@@ -24,10 +25,10 @@ class Refusals:
         self._clock = clock
         self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def is_new(self, caller: Caller, refused: PermissionMissing) -> bool:
+    def is_new(self, caller: Caller, refused: PermissionMissing | AccessDenied) -> bool:
         """Tell whether this was not told in the last minute; from now on it was."""
         now = self._clock()
-        what = caller.bucket, str(refused.public["permission"])
+        what = caller.bucket, str(refused.public.get("permission"))
         if now - self._told.get(what, -math.inf) < REFUSAL_EVERY_S:
             return False
         self._told[what] = now
@@ -38,11 +39,18 @@ class Refusals:
 
 
 def note_refusal(
-    tx: Tx, caller: Caller, refused: PermissionMissing, method: str, path: str
+    tx: Tx, caller: Caller, refused: PermissionMissing | AccessDenied, method: str, path: str
 ) -> None:
-    """Announce that the caller lacked a permission, in the audit of an organisation of theirs."""
+    """Announce that the caller lacked a permission, in the audit of an organisation of theirs.
+
+    What the policy decision point denied is of the installation's, which wrote the policies.
+    """
+    asked = {"method": method, "path": path[:500]}
+    if isinstance(refused, AccessDenied):
+        tx.announce(AccessRefused(caller.id, None, after={"permission": None, **asked}))
+        return
     organization_id = refused.organization_id
     if organization_id is not None and not caller.belongs_to(organization_id):
         organization_id = None
-    asked = {"permission": refused.public["permission"], "method": method, "path": path[:500]}
-    tx.announce(AccessRefused(caller.id, organization_id, after=asked))
+    told = {"permission": refused.public["permission"], **asked}
+    tx.announce(AccessRefused(caller.id, organization_id, after=told))
