@@ -9,6 +9,7 @@ import {
 import type { ComponentType } from 'react'
 import { meQuery } from '@/features/auth/queries'
 import { SignIn } from '@/features/auth/SignIn'
+import { loadWords } from '@/i18n'
 import { preferencesQuery } from '@/parts/preferences'
 import { Lost } from '@/shell/Lost'
 import { Root } from '@/shell/Root'
@@ -61,6 +62,12 @@ const inside = createRoute({
   },
 })
 
+/** Load a page with the words that only it has. */
+async function withWords<T>(words: Parameters<typeof loadWords>[0], page: Promise<T>): Promise<T> {
+  await loadWords(words)
+  return page
+}
+
 /** The address of every page and where its code lies; each is loaded when first visited. */
 const PAGES = [
   ['/', () => import('@/features/overview/Overview'), 'Overview'],
@@ -95,12 +102,12 @@ const PAGES = [
   ['/user-stores/$id', () => import('@/features/user_stores/UserStorePage'), 'UserStorePage'],
   [
     '/identity-providers',
-    () => import('@/features/identity_providers/IdentityProviders'),
+    () => withWords('providers', import('@/features/identity_providers/IdentityProviders')),
     'IdentityProviders',
   ],
   [
     '/identity-providers/$id',
-    () => import('@/features/identity_providers/IdentityProviderPage'),
+    () => withWords('providers', import('@/features/identity_providers/IdentityProviderPage')),
     'IdentityProviderPage',
   ],
   ['/apis', () => import('@/features/api_gateway/Apis'), 'Apis'],

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { da } from './da'
 import { errors as daErrors } from './da/errors'
+import { providers as daProviders } from './da/providers'
 import { en } from './en'
 import { errors as enErrors } from './en/errors'
+import { providers as enProviders } from './en/providers'
 
 type Texts = { [key: string]: string | Texts }
 
@@ -17,8 +19,8 @@ function flat(texts: Texts, path = ''): Map<string, string> {
 
 const places = (text: string) => (text.match(/\{\{[^}]+\}\}|<\/?\w+>/g) ?? []).sort().join()
 
-const english = new Map([...flat(en as Texts), ...flat(enErrors as Texts)])
-const danish = new Map([...flat(da as Texts), ...flat(daErrors as Texts)])
+const english = new Map([en, enErrors, enProviders].flatMap((one) => [...flat(one as Texts)]))
+const danish = new Map([da, daErrors, daProviders].flatMap((one) => [...flat(one as Texts)]))
 
 test('both languages have the same keys', () => {
   expect([...danish.keys()].sort()).toEqual([...english.keys()].sort())

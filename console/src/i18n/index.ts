@@ -2,6 +2,7 @@ import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
 import { Problem } from '@/api/problem'
 import type { en } from './en'
+import type { providers } from './en/providers'
 
 export const LANGUAGES = ['en', 'da'] as const
 export type Language = (typeof LANGUAGES)[number]
@@ -12,7 +13,7 @@ export type Catalogue<T = typeof en> = { [K in keyof T]: T[K] extends string ? s
 declare module 'i18next' {
   interface CustomTypeOptions {
     defaultNS: 'translation'
-    resources: { translation: typeof en }
+    resources: { translation: typeof en & typeof providers }
   }
 }
 
@@ -28,19 +29,32 @@ async function load(language: Language): Promise<Catalogue> {
   return language === 'da' ? (await import('./da')).da : (await import('./en')).en
 }
 
-const FAILURES = {
-  en: async () => (await import('./en/errors')).errors,
-  da: async () => (await import('./da/errors')).errors,
+/** Words that are not there from the start, and one that tells whether they have come. */
+const LATER = {
+  failures: {
+    mark: 'errors.invalid',
+    en: async () => (await import('./en/errors')).errors,
+    da: async () => (await import('./da/errors')).errors,
+  },
+  providers: {
+    mark: 'identityProviders.new',
+    en: async () => (await import('./en/providers')).providers,
+    da: async () => (await import('./da/providers')).providers,
+  },
 }
-const haveFailures = (language: Language) =>
-  i18next.getResource(language, 'translation', 'errors.invalid') !== undefined
+type Later = keyof typeof LATER
+const have = (words: Later, language: Language) =>
+  i18next.getResource(language, 'translation', LATER[words].mark) !== undefined
 
-/** Fetch the words of failures, which nobody needs until something fails; without a net there are none. */
-export async function loadFailures(language = i18next.language as Language): Promise<void> {
-  if (!i18next.isInitialized || haveFailures(language)) return
-  const words = await FAILURES[language]().catch(() => null)
-  if (words) i18next.addResourceBundle(language, 'translation', words, true, true)
+/** Fetch words that few people need, before what shows them; without a net there are none. */
+export async function loadWords(words: Later, language = i18next.language as Language): Promise<void> {
+  if (!i18next.isInitialized || have(words, language)) return
+  const found = await LATER[words][language]().catch(() => null)
+  if (found) i18next.addResourceBundle(language, 'translation', found, true, true)
 }
+
+/** Fetch the words of failures, which nobody needs until something fails. */
+export const loadFailures = () => loadWords('failures')
 
 /** Start i18next with one language loaded. */
 export async function startLanguage(language: Language = preferredLanguage()): Promise<void> {
@@ -60,7 +74,10 @@ export async function chooseLanguage(language: Language): Promise<void> {
   if (!i18next.hasResourceBundle(language, 'translation')) {
     i18next.addResourceBundle(language, 'translation', await load(language))
   }
-  if (haveFailures(i18next.language as Language)) await loadFailures(language)
+  const before = i18next.language as Language
+  for (const words of Object.keys(LATER) as Later[]) {
+    if (have(words, before)) await loadWords(words, language)
+  }
   await i18next.changeLanguage(language)
   document.documentElement.lang = language
 }
