@@ -108,8 +108,8 @@ async def _pages(database: Database, made: Path, person: UUID, who: str) -> None
 
         line(f"{who}, {what}", await _clock(page), GOAL_MS)
         if what == "first page":
-            print(f"    in {await _cost(made, page)}")
-    print(f"    recognised in {await _cost(made, recognise)}")
+            print(f"    in {await cost(made, page)}")
+    print(f"    recognised in {await cost(made, recognise)}")
 
 
 async def _checks(
@@ -150,7 +150,7 @@ async def _checks(
         ("an API key checked, with rights as they are", key, 300),
         ("an empty transaction, for comparison", nothing, 300),
     ):
-        spent = await _cost(made, step, times)
+        spent = await cost(made, step, times)
         print(f"    {what:<50} {spent} ({1e6 / spent.all_us:,.0f}/s)")
     _authorise(await token(), applications)
 
@@ -206,7 +206,7 @@ class Cost(NamedTuple):
         return f"{self.own_us:8.0f} µs of Python, {self.server_us:6.0f} µs of PostgreSQL"
 
 
-async def _cost(made: Path, step: Step, times: int = 20, rounds: int = 5) -> Cost:
+async def cost(made: Path, step: Step, times: int = 20, rounds: int = 5) -> Cost:
     """Give the least CPU time of one step; the server's clock goes in steps of 10 ms."""
     best = Cost(float("inf"), float("inf"))
     for _ in range(rounds):

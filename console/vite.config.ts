@@ -11,7 +11,7 @@ import { defineConfig } from 'vitest/config'
 const FRAME = new RegExp(
   [
     '@floating-ui|@mantine.hooks|@mantine.core.esm.(core|utils)|@tabler|@tanstack.(query|react-query|react-router)',
-    'src.(api|features.(auth|overview.(Overview|demo.ts))|shell)|queries|notifications.(acknowledge|words)',
+    'src.(api|features.(auth|overview.(Overview|demo.ts))|shell)|(?<!api_gateway.|brokers.|oauth.|user_stores.)queries|notifications.(acknowledge|words)',
     'parts.(Copy|Failure|Page|Panel|Past|Status|Time|address|format|go|instant|Said|notify|tiles)\\b',
     'components.(Accordion|Anchor|Badge|Box|Breadcrumbs|Center|CheckboxIndicator|CloseButton|Collapse|CopyButton)\\b',
     'components.(Divider|FocusTrap|Group|InputBase|Menu|NativeSelect|Overlay|Paper|Popover)\\b',

@@ -62,11 +62,9 @@ const inside = createRoute({
   },
 })
 
-/** Load a page with the words that only it has. */
-async function withWords<T>(words: Parameters<typeof loadWords>[0], page: Promise<T>): Promise<T> {
-  await loadWords(words)
-  return page
-}
+/** Fetch a page together with words that are not here from the start. */
+const withWords = async <T,>(words: Parameters<typeof loadWords>[0], page: Promise<T>) =>
+  (await Promise.all([page, loadWords(words)]))[0]
 
 /** The address of every page and where its code lies; each is loaded when first visited. */
 const PAGES = [
@@ -110,10 +108,10 @@ const PAGES = [
     () => withWords('providers', import('@/features/identity_providers/IdentityProviderPage')),
     'IdentityProviderPage',
   ],
-  ['/apis', () => import('@/features/api_gateway/Apis'), 'Apis'],
-  ['/apis/$id', () => import('@/features/api_gateway/ApiPage'), 'ApiPage'],
-  ['/plans', () => import('@/features/api_gateway/Plans'), 'Plans'],
-  ['/usage', () => import('@/features/api_gateway/Usage'), 'Usage'],
+  ['/apis', () => withWords('apis', import('@/features/api_gateway/Apis')), 'Apis'],
+  ['/apis/$id', () => withWords('apis', import('@/features/api_gateway/ApiPage')), 'ApiPage'],
+  ['/plans', () => withWords('apis', import('@/features/api_gateway/Plans')), 'Plans'],
+  ['/usage', () => withWords('apis', import('@/features/api_gateway/Usage')), 'Usage'],
   ['/api-keys', () => import('@/features/users/ApiKeys'), 'ApiKeys'],
   ['/programs', () => import('@/features/oauth/Programs'), 'Programs'],
   ['/tasks', () => import('@/features/tasks/Tasks'), 'Tasks'],

@@ -1,5 +1,6 @@
 import { changeHeaders } from './client'
 import { type Call, queryString } from './curl'
+import { Problem } from './problem'
 
 /** What a call that is tried out was answered. */
 export interface Tried {
@@ -15,8 +16,10 @@ export interface Tried {
 const MOST_BYTES = 200_000
 const LONGEST_MS = 10_000
 
-/** Ask as who is signed in; gives the beginning of the answer, whatever its status. */
-export async function tryOut(call: Call, headers: Record<string, string> = {}): Promise<Tried> {
+const READABLE = /^text\/|json|xml|pem|urlencoded/
+
+/** Ask as who is signed in; gives the beginning of the answer, whatever its status. Throws Problem. */
+export async function tryOut(call: Call): Promise<Tried> {
   const method = call.method ?? 'GET'
   const started = performance.now()
   const stop = new AbortController()
@@ -26,15 +29,17 @@ export async function tryOut(call: Call, headers: Record<string, string> = {}): 
       method,
       signal: stop.signal,
       headers: {
-        ...headers,
         ...(method !== 'GET' && changeHeaders()),
         ...(call.body !== undefined && { 'Content-Type': 'application/json' }),
       },
       ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
     })
-    const read = await beginning(answer)
     const type = answer.headers.get('Content-Type') ?? ''
+    const read = await beginning(answer)
+    if (!READABLE.test(type)) read.text = ''
     return { status: answer.status, ms: Math.round(performance.now() - started), type, ...read }
+  } catch {
+    throw Problem.unreachable()
   } finally {
     clearTimeout(clock)
     stop.abort()

@@ -2,6 +2,7 @@ import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
 import { Problem } from '@/api/problem'
 import type { en } from './en'
+import type { apis } from './en/apis'
 import type { providers } from './en/providers'
 
 export const LANGUAGES = ['en', 'da'] as const
@@ -13,7 +14,7 @@ export type Catalogue<T = typeof en> = { [K in keyof T]: T[K] extends string ? s
 declare module 'i18next' {
   interface CustomTypeOptions {
     defaultNS: 'translation'
-    resources: { translation: typeof en & typeof providers }
+    resources: { translation: typeof en & typeof apis & typeof providers }
   }
 }
 
@@ -35,6 +36,11 @@ const LATER = {
     mark: 'errors.invalid',
     en: async () => (await import('./en/errors')).errors,
     da: async () => (await import('./da/errors')).errors,
+  },
+  apis: {
+    mark: 'apis.lead',
+    en: async () => (await import('./en/apis')).apis,
+    da: async () => (await import('./da/apis')).apis,
   },
   providers: {
     mark: 'identityProviders.new',

@@ -61,7 +61,7 @@ export function NewPlan({ onClose, onDone }: { onClose: () => void; onDone: () =
   ]
   return (
     <FormModal
-      title={t('plans.new')}
+      title={t('palette.plan')}
       action={t('common.create')}
       onSubmit={form.onSubmit((values) => make.mutate(values))}
       onClose={onClose}

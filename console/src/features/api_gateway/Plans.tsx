@@ -22,7 +22,7 @@ export function Plans() {
       action={
         mayMake && (
           <Button leftSection={<IconPlus size={16} />} onClick={() => setMaking(true)}>
-            {t(tab === 'plans' ? 'plans.new' : 'plans.subscribe')}
+            {t(tab === 'plans' ? 'palette.plan' : 'plans.subscribe')}
           </Button>
         )
       }

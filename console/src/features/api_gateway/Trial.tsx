@@ -99,7 +99,11 @@ function Answered({ tried }: { tried: Tried }) {
         </Text>
       </Group>
       <CodeBlock
-        code={/json/.test(tried.type) && !tried.cut ? pretty(tried.text) : tried.text || t('apis.noBody')}
+        code={
+          /json/.test(tried.type) && !tried.cut
+            ? pretty(tried.text)
+            : tried.text || t(tried.bytes ? 'apis.binary' : 'apis.noBody', { type: tried.type })
+        }
         label={t('apis.answer')}
       />
       {tried.cut && (

@@ -1,6 +1,8 @@
+/** The words of the API store, of plans and of usage, which are fetched with their pages. */
 export const apis = {
   apis: {
     answer: 'Svar',
+    binary: 'Ikke tekst, men {{type}}',
     body: 'Indhold',
     bytes: '{{size}} på {{ms}} ms',
     calls: 'Kald',
@@ -49,7 +51,6 @@ export const apis = {
     },
     lead: 'Hvor meget programmer, organisationer og personer må bede API’et om.',
     needsApproval: 'Den, der tager den, venter på svar',
-    new: 'Ny plan',
     noBound: 'Ingen grænse',
     noSubscriptions: 'Sæt et program på en plan, eller bed om en, så står det her.',
     noSubscriptionsTitle: 'Ingen er på en plan',

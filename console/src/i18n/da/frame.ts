@@ -66,6 +66,7 @@ export const frame = {
     nothing: 'Intet fundet',
     open: 'Find eller gør noget',
     page: 'Side',
+    plan: 'Ny plan',
     placeholder: 'Skriv et navn, hvor du vil hen, eller hvad du vil gøre',
     register: 'Registrér en enhed',
   },

@@ -1,6 +1,5 @@
 import type { Catalogue } from '..'
 import { administration } from './administration'
-import { apis } from './apis'
 import { common } from './common'
 import { flow } from './flow'
 import { frame } from './frame'
@@ -15,5 +14,4 @@ export const da: Catalogue = {
   ...flow,
   ...administration,
   ...programs,
-  ...apis,
 }

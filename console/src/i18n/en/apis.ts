@@ -1,6 +1,8 @@
+/** The words of the API store, of plans and of usage, which are fetched with their pages. */
 export const apis = {
   apis: {
     answer: 'Answer',
+    binary: 'No text, but {{type}}',
     body: 'Body',
     bytes: '{{size}} in {{ms}} ms',
     calls: 'Calls',
@@ -49,7 +51,6 @@ export const apis = {
     },
     lead: 'How much programs, organizations and people may ask of the API.',
     needsApproval: 'Who takes it waits for an answer',
-    new: 'New plan',
     noBound: 'No bound',
     noSubscriptions: 'Put a program on a plan, or ask for one, and it stands here.',
     noSubscriptionsTitle: 'Nobody is on a plan',

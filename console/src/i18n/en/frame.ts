@@ -66,6 +66,7 @@ export const frame = {
     nothing: 'Nothing found',
     open: 'Find or do something',
     page: 'Page',
+    plan: 'New plan',
     placeholder: 'Type a name, where you want to go or what you want to do',
     register: 'Register a device',
   },

@@ -1,5 +1,4 @@
 import { administration } from './administration'
-import { apis } from './apis'
 import { common } from './common'
 import { flow } from './flow'
 import { frame } from './frame'
@@ -7,4 +6,4 @@ import { programs } from './programs'
 import { things } from './things'
 
 /** The English catalogue; every other one has the same keys. */
-export const en = { ...common, ...frame, ...things, ...flow, ...administration, ...programs, ...apis }
+export const en = { ...common, ...frame, ...things, ...flow, ...administration, ...programs }
