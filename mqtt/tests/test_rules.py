@@ -347,6 +347,33 @@ def test_a_reason_that_makes_a_packet_too_long_is_left_out(size: int) -> None:
     assert told == [reason if size == 60 else None] * 5
 
 
+def test_a_client_that_takes_no_answer_so_long_gets_none() -> None:
+    will = Will("w", b"gone")
+    server = ServerConnection(Limits(), 0.0)
+    properties: Any = {"maximum_packet_size": 8}
+    server.receive(encode(Connect("c", V5, will=will, properties=properties), V5), 0.0)
+    [failed] = server.accept(Session(), now=0.0, session_present=False)
+    assert isinstance(failed, Failed)
+    assert failed.reason_code == ReasonCode.PACKET_TOO_LARGE
+    assert (server.is_closed, server.will, server.take()) == (True, None, b"")
+    refused = ServerConnection(Limits(), 0.0)
+    refused.receive(encode(Connect("c", V5, properties={"maximum_packet_size": 4}), V5), 0.0)
+    refused.refuse(ReasonCode.NOT_AUTHORIZED)
+    assert (refused.is_closed, refused.take()) == (True, b"")
+
+
+@pytest.mark.parametrize("answer", ["suback", "unsuback"])
+def test_an_answer_longer_than_the_client_takes_ends_its_connection(answer: str) -> None:
+    server = a_server(properties={"maximum_packet_size": 40})
+    getattr(server, answer)(1, (0,) * 35)
+    assert len(server.take()) == 40
+    getattr(server, answer)(2, (0,) * 36)
+    [disconnect] = sent(server)
+    assert isinstance(disconnect, Disconnect)
+    assert disconnect.reason_code == ReasonCode.PACKET_TOO_LARGE
+    assert server.is_closed
+
+
 # --- Subscriptions --------------------------------------------------------------------------------
 
 

@@ -32,6 +32,7 @@ NOT_OURS = ("GPU stall due to ReadPixels", "Automatic fallback to software WebGL
 # A platform costs as much to start as a test or two. The tests of these files bear what others have
 # made: each has an organization of its own, and counts nothing beside. They run in turn on one.
 TOGETHER = {
+    "test_api_store",
     "test_certificates",
     "test_invitations",
     "test_programs",

@@ -87,12 +87,21 @@ async def test_what_could_be_no_saml_is_refused_beside_the_field(
     told = forge.metadata
     both = f'<m:EntitiesDescriptor xmlns:m="{METADATA}">{told}{told}</m:EntitiesDescriptor>'
     old = Forge(a_pair("old", until=timedelta(minutes=-1))).metadata
+    many = Forge(forge.pair, (forge.pair,) * 10).metadata
     url = "https://x.example/metadata"
     assert await refused({}) == "/saml/metadataUrl"
     assert await refused({"metadata": told, "metadataUrl": url}) == "/saml/metadataUrl"
     for address in ("http://x.example/metadata", "file:///etc/passwd", "https://u:p@x.example"):
         assert await refused({"metadataUrl": address}) == "/saml/metadataUrl"
-    for text in ("<a/>", "no XML", f"<!DOCTYPE a>{told}", both, old, told.replace("Redirect", "X")):
+    for text in (
+        "<a/>",
+        "no XML",
+        f"<!DOCTYPE a>{told}",
+        both,
+        old,
+        told.replace("Redirect", "X"),
+        many,
+    ):
         assert await refused({"metadata": text}) == "/saml/metadata"
     other = {"metadata": told, "entityId": "https://else.example"}
     assert await refused(other) == "/saml/metadata"

@@ -32,6 +32,7 @@ from identity_providers.saml import (
 from identity_providers.simplesaml import a_pair
 
 WRONG = "/sign-in#failed=identity_providers.answer_wrong"
+PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 UNKNOWN = "/sign-in#failed=identity_providers.attempt_unknown"
 
 
@@ -251,6 +252,9 @@ async def test_an_answer_for_another_place_time_or_question_lets_nobody_in(
             "</saml:Audience></saml:AudienceRestriction>"
         },
         "nobody": {"name_id": ""},
+        "a name of another provider's giving": {
+            "format": f'{PERSISTENT}" NameQualifier="https://else.example'
+        },
         "a name anew each time": {"format": "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"},
     }
     made: dict[str, Any] = {
@@ -276,12 +280,13 @@ async def test_a_comment_in_a_name_makes_nobody_of_somebody_else(
     harbour: Harbour, provider: Any, forge: Forge
 ) -> None:
     names = {}
-    for name_id in ("dora", "dora<!-- -->.evil", "dora.evil"):
+    for name_id in ("dora", "dora<!-- -->.evil", "dora.evil", "dora\u00a0"):
         case = await Case.begin(harbour.browser(), provider["id"])
         # Canonical writing leaves comments out, so that the signature holds with them or without.
         assert await case.answer(forge.honest(case.but(name_id=name_id))) == "/devices"
         names[name_id] = (await case.browser.me())["user"]["id"]
     assert names["dora<!-- -->.evil"] == names["dora.evil"] != names["dora"]
+    assert names["dora\u00a0"] != names["dora"]
 
 
 async def test_documents_that_do_something_are_not_read(

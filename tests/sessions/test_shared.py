@@ -101,6 +101,33 @@ async def test_an_application_retains_so_many_messages(
         assert [body for _, body in found] == [b"a", b"b"]
 
 
+async def test_an_application_retains_so_many_bytes_beside_small_messages(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MOST_RETAINED", 10)
+    monkeypatch.setattr(store, "MOST_RETAINED_BYTES", 100)
+    async with database.begin() as tx:
+        listener, homes, message = await a_home(tx)
+
+        async def sizes() -> list[int]:
+            _, found = await sessions.shared_since(tx, [message.application_id], {})
+            return [len(body) for _, body in found]
+
+        for topic, size, expected in (
+            ("a", 60, [60]),
+            ("b", 41, [60]),
+            ("b", 40, [60, 40]),
+            ("c", 11, [60, 40]),
+            ("c", 10, [60, 40, 10]),
+            ("a", 61, [60, 40, 10]),
+            ("a", 50, [50, 40, 10]),
+            ("b", 1, [50, 1, 10]),
+        ):
+            one = replace(message, place=0, retains=True, topic=topic, message=bytes(size))
+            await sessions.keep(tx, listener, homes, [], [], [one])
+            assert await sizes() == expected
+
+
 async def test_sessions_that_others_may_send_something_are_found_when_they_are_at_home_nowhere(
     database: Database,
 ) -> None:

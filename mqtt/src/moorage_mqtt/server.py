@@ -109,7 +109,11 @@ class ServerConnection(Connection):
             if assigned_client_id is not None:
                 carried["assigned_client_identifier"] = assigned_client_id
             carried.update(properties or {})
-        self._out.append(encode(ConnAck(session_present, 0, carried), self.version))
+        self._say(encode(ConnAck(session_present, 0, carried), self.version))
+        if self._state == CLOSED:
+            self.will = None
+            text = f"The client takes {self._peer_bytes} bytes, too few for CONNACK."
+            return [Failed(ReasonCode.PACKET_TOO_LARGE, text)]
         events: list[Event] = []
         self._start(events, now)
         early = bytes(self._tail)
@@ -129,9 +133,9 @@ class ServerConnection(Connection):
                 **self._explain(reason, p.CONNACK, limited=False),
                 **(properties or {}),
             }
-            self._out.append(encode(ConnAck(False, reason_code, carried), V5))
+            self._say(encode(ConnAck(False, reason_code, carried), V5))
         else:
-            self._out.append(encode(ConnAck(False, connack_311(reason_code)), V311))
+            self._say(encode(ConnAck(False, connack_311(reason_code)), V311))
         self.will = None  # No session, no will [MQTT-3.1.2-8].
         self._shut()
 
@@ -152,7 +156,7 @@ class ServerConnection(Connection):
         if self.version == V311:
             reason_codes = tuple(min(code, 0x80) for code in reason_codes)
         packet = SubAck(packet_id, reason_codes, self._explain(reason, p.SUBACK))
-        self._out.append(encode(packet, self.version))
+        self._say(encode(packet, self.version))
 
     def unsuback(self, packet_id: int, reason_codes: tuple[int, ...], reason: str = "") -> None:
         """Answer UNSUBSCRIBE with a reason code for each filter."""
@@ -160,7 +164,7 @@ class ServerConnection(Connection):
             return
         codes = reason_codes if self.version == V5 else ()
         packet = UnsubAck(packet_id, codes, self._explain(reason, p.UNSUBACK))
-        self._out.append(encode(packet, self.version))
+        self._say(encode(packet, self.version))
 
     def disconnect(
         self, reason_code: ReasonCode, reason: str = "", server_reference: str | None = None
@@ -172,6 +176,13 @@ class ServerConnection(Connection):
                 properties["server_reference"] = server_reference
             self._out.append(encode(Disconnect(reason_code, properties), V5))
         self._shut()
+
+    def _say(self, packet: bytes) -> None:
+        """Send a packet, or close if it is longer than the client takes [MQTT-3.1.2-24]."""
+        if len(packet) <= self._peer_bytes:
+            self._out.append(packet)
+        else:
+            self.disconnect(ReasonCode.PACKET_TOO_LARGE)
 
     # --- Packets ----------------------------------------------------------------------------------
 
@@ -274,7 +285,7 @@ class ServerConnection(Connection):
         properties: Properties = {"authentication_method": self._method}
         if data is not None:
             properties["authentication_data"] = data
-        self._out.append(encode(Auth(reason_code, properties), V5))
+        self._say(encode(Auth(reason_code, properties), V5))
 
     def _disconnected(self, packet: Disconnect, events: list[Event]) -> None:
         expiry = packet.properties.get("session_expiry_interval")

@@ -24,6 +24,7 @@ export const errors = {
       origin_not_allowed: 'Sider fra {{origin}} må ikke spørge her.',
       origin_there: '{{origin}} er allerede tilladt der.',
       origin_unknown: 'Der er ingen sådan side, som du må se.',
+      api_unknown: 'API’et har intet sådant område.',
       plan_unknown: 'Der er ingen sådan plan, som du må se.',
       plan_name_taken: 'En anden plan har dette navn.',
       plan_in_use: 'Nogen er på denne plan. Flyt dem til en anden først.',
@@ -201,7 +202,8 @@ export const errors = {
       answer_wrong: 'Identitetsudbyderens svar holder ikke. Begynd forfra; systemloggen siger hvorfor.',
       attempt_unknown: 'Dette login blev ikke begyndt i denne browser eller tog for lang tid. Begynd forfra.',
       declined: 'Identitetsudbyderen lukkede dig ikke ind.',
-      key_in_use: 'Denne nøgle underskriver det, der sendes til identitetsudbyderen. Lad først en anden underskrive.',
+      key_in_use:
+        'Denne nøgle underskriver det, der sendes til identitetsudbyderen. Lad først en anden underskrive.',
       key_unknown: 'Nøglen er allerede væk.',
       keys_too_many: 'Der er allerede {{limit}} nøgler. Fjern først en.',
       logout_request_wrong: 'Anmodningen om at logge ud holder ikke: {{reason}}',

@@ -24,6 +24,7 @@ export const errors = {
       origin_not_allowed: 'Pages of {{origin}} may not ask here.',
       origin_there: '{{origin}} is allowed there already.',
       origin_unknown: 'There is no such site that you may see.',
+      api_unknown: 'The API has no such area.',
       plan_unknown: 'There is no such plan that you may see.',
       plan_name_taken: 'Another plan has this name.',
       plan_in_use: 'Somebody is on this plan. Move them to another one first.',

@@ -15,6 +15,8 @@ from ..tables import session_passed, session_shared_retained
 
 # Of one application; what would be more is not retained.
 MOST_RETAINED = 1_000
+# What those may take that are larger than an even share of this.
+MOST_RETAINED_BYTES = 16_777_216
 
 _HAND_ON = """
 INSERT INTO session_passed (application_id, listener_id, place, message, passed_at)
@@ -40,12 +42,15 @@ FROM unnest(
     CAST(:applications AS uuid[]), CAST(:topics AS text[]), CAST(:messages AS bytea[]),
     CAST(:expire_at AS timestamptz[])
 ) AS e(application_id, topic, message, expires_at)
-WHERE EXISTS (
+WHERE (EXISTS (
     SELECT FROM session_shared_retained r
     WHERE r.application_id = e.application_id AND r.topic = e.topic
 ) OR :most > (
     SELECT count(*) FROM session_shared_retained r WHERE r.application_id = e.application_id
-)
+)) AND (length(e.message) <= :even OR :most_bytes >= length(e.message) + (
+    SELECT coalesce(sum(length(r.message)), 0) FROM session_shared_retained r
+    WHERE r.application_id = e.application_id AND r.topic <> e.topic
+))
 ORDER BY e.application_id, e.topic
 ON CONFLICT (application_id, topic) DO UPDATE SET
     message = excluded.message, expires_at = excluded.expires_at
@@ -96,6 +101,8 @@ async def retain(tx: Tx, messages: Sequence[SharedMessage]) -> None:
             "messages": [one.message for one in kept],
             "expire_at": [one.expires_at for one in kept],
             "most": MOST_RETAINED,
+            "most_bytes": MOST_RETAINED_BYTES,
+            "even": MOST_RETAINED_BYTES // MOST_RETAINED,
         }
         await tx.execute(_RETAIN, values)
     if cleared := [one for one in messages if one.empty]:

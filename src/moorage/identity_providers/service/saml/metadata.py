@@ -23,6 +23,8 @@ from .xml import DS, MD, NAMES, SAMLP, Element, Wrong, instant, parse, tag, text
 REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 LONGEST_ENTITY = 1024
+# Each is tried on each answer.
+MOST_CERTIFICATES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ def read(raw: bytes, entity_id: str | None, now: datetime) -> Party:
     if SAMLP not in role.get("protocolSupportEnumeration", "").split():
         raise Wrong("The provider does not speak SAML 2.0.")
     known = _certificates(role)
+    if len(known) > MOST_CERTIFICATES:
+        raise Wrong(f"It shows more than {MOST_CERTIFICATES} certificates.")
     current = tuple(
         one for one in known if one.not_valid_before_utc <= now < one.not_valid_after_utc
     )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ...model import CLOCK_SKEW, Saml, Told
+from ...model import CLOCK_SKEW, PERSISTENT, Saml, Told
 from . import oiosaml
 from .encryption import decrypt
 from .messages import SUCCESS, Named
@@ -200,10 +200,12 @@ def _read(assertion: Element, expected: Expected) -> Assertion:
         raise Wrong("the session there has ended.")
     context = statement.find("saml:AuthnContext/saml:AuthnContextClassRef", NAMES)
     session = statement.get("SessionIndex")
+    named = _named(subject, session if session and len(session) <= LONGEST_SESSION else None)
+    _check_namer(named, expected)
     return Assertion(
         identity(assertion),
         until,
-        _named(subject, session if session and len(session) <= LONGEST_SESSION else None),
+        named,
         text(context) if context is not None else None,
         _attributes(assertion),
     )
@@ -217,6 +219,17 @@ def _named(subject: Element, session: str | None) -> Named:
     return Named(
         value, name.get("Format"), name.get("NameQualifier"), name.get("SPNameQualifier"), session
     )
+
+
+def _check_namer(named: Named, expected: Expected) -> None:
+    """Refuse a name that another provider gave, to whom it may be another person.
+
+    A provider that asks others in turn hands their names on (Core, section 8.3.7).
+    """
+    if expected.settings.subject_attribute is not None or named.format != PERSISTENT:
+        return
+    if named.qualifier not in (None, expected.party.entity_id):
+        raise Wrong("another provider gave its name; say which attribute says who somebody is.")
 
 
 def _confirmed(subject: Element, expected: Expected) -> datetime:

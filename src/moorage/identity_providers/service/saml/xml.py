@@ -106,7 +106,8 @@ def text(element: Element) -> str:
     """
     if len(element):
         raise Wrong(f"its {local(element)} is no text.")
-    return (element.text or "").strip()
+    # What XML calls white space, and no other: with a space of another kind it is another name.
+    return (element.text or "").strip(" \t\r\n")
 
 
 def local(element: Element) -> str:
