@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from httpx2 import AsyncClient
 from pydantic import SecretStr, ValidationError
 
 import web
+from moorage.entry.doctor import Health, examine
 from moorage.kit.decisions import Asked, DecisionMissing, DecisionPoint, Question
 from moorage.organizations import Role
 from moorage.sections import DecisionSettings
@@ -140,6 +141,24 @@ def test_no_decision_comes_in_the_clear_from_another_machine() -> None:
             DecisionSettings(url=url)
     for url in ("https://decisions.example.org/pdp", "http://localhost:8080/pdp"):
         assert DecisionSettings(url=url).url == url
+
+
+async def test_the_doctor_asks_a_trial_question(tmp_path: Path) -> None:
+    async with http_server() as server:
+        settings = web.settings_of(tmp_path, MOORAGE_DECISIONS_URL=f"{server.url}/pdp")
+
+        def found() -> tuple[Health, str]:
+            (one,) = islice((f for f in examine(settings) if f.name == "policies"), 1)
+            return one.health, one.found
+
+        server.behave = lambda _request: said(DENY)
+        assert await asyncio.to_thread(found) == (
+            Health.GOOD, "the decision point answers (it denies a trial)",
+        )  # fmt: skip
+        server.behave = lambda _request: Answer(404)
+        assert await asyncio.to_thread(found) == (
+            Health.BAD, f"{server.url}/pdp: its answer is 404",
+        )  # fmt: skip
 
 
 # --- Over HTTP -----------------------------------------------------------------
