@@ -62,7 +62,10 @@ class Guarded:
 async def guarded(database_url: str, tmp_path: Path) -> AsyncIterator[Guarded]:
     async with http_server() as server:
         server.behave = lambda _request: said(PERMIT)
-        where = {"MOORAGE_DECISIONS_URL": f"{server.url}/pdp", "MOORAGE_DECISIONS_KEEP_S": "0"}
+        where = {
+            "MOORAGE_DECISIONS_URL": f"{server.url}/pdp", "MOORAGE_DECISIONS_KEEP_S": "0",
+            "MOORAGE_DECISIONS_TIMEOUT_S": "10",
+        }  # fmt: skip
         async with web.running(database_url, tmp_path, **where) as world:
             yield Guarded(world, server)
 
@@ -97,7 +100,7 @@ async def guarded(database_url: str, tmp_path: Path) -> AsyncIterator[Guarded]:
 async def test_only_a_plain_permit_permits(answer: Answer, permitted: bool | None) -> None:
     async with http_server() as server:
         server.behave = lambda _request: answer
-        point = DecisionPoint(Asked(f"{server.url}/pdp", timeout_s=0.5))
+        point = DecisionPoint(Asked(f"{server.url}/pdp", timeout_s=0.2 if answer.after_s else 10))
         try:
             if permitted is None:
                 with pytest.raises(DecisionMissing):
