@@ -70,7 +70,7 @@ demo: install console ## Start the platform with a simulated fleet
 # which other tests' loops do not bear.
 ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q"
 
-.PHONY: test test-server test-console test-peers test-flink vectors
+.PHONY: test test-server test-console test-peers test-flink test-arm vectors
 .PHONY: check check-types check-style check-imports check-console format
 # Side by side: alone, each leaves a third of two cores idle, waiting for servers and browsers. Each
 # tells what it has to say when it is done, but for the longest, which would be silent for minutes.
@@ -85,7 +85,12 @@ test-server: install $(PEERS)/node_modules/.stamp $(PROVIDER)/node_modules/.stam
 test-console: check-console $(PROVIDER)/node_modules/.stamp
 	$(BIN)/pytest tests/console $(ALONE) -n 1
 
-test-peers: install ## Run the suites that need heavy outside servers
+.cache/authzforce/.stamp: tests/peers/authzforce/pom.xml
+	scripts/system-packages test peers
+	mvn --batch-mode --quiet --strict-checksums --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.cache/authzforce
+	touch $@
+
+test-peers: install .cache/authzforce/.stamp ## Run the suites that need heavy outside servers
 	scripts/system-packages test peers
 	$(BIN)/pytest tests/peers $(ALONE) --timeout=600
 
@@ -97,6 +102,20 @@ $(VENV)/flink.stamp: $(VENV)/uv.stamp requirements/flink.lock
 test-flink: install $(VENV)/flink.stamp ## Hold what to-flink writes, on Flink's mini-cluster, against the engine
 	scripts/system-packages flink
 	$(BIN)/pytest flow/tests/cluster $(ALONE) --timeout=900
+
+$(VENV)/wheels.stamp: $(VENV)/uv.stamp requirements/wheels.lock
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(VENV)/wheels
+	$(BIN)/uv pip sync --quiet --python $(VENV)/wheels/bin/python --require-hashes requirements/wheels.lock
+	touch $@
+
+# The engine's, for one machine: zig compiles its kernels for an old C library, and for ARM64.
+FLOW_WHEEL = $(VENV)/wheels/bin/python -m build --quiet --wheel --no-isolation flow
+
+test-arm: install $(VENV)/wheels.stamp ## Run the engine's wheel for ARM64 on an emulated machine, and compare
+	scripts/system-packages arm
+	rm -f .cache/arm64/*.whl
+	KERNELS_FOR=aarch64 $(FLOW_WHEEL) --outdir .cache/arm64
+	$(BIN)/pytest flow/tests/arm $(ALONE) --timeout=900
 
 VECTORS ?= ../shared/vectors/siddhi
 
@@ -156,12 +175,12 @@ $(VENV)/siddhi.stamp: $(VENV)/uv.stamp requirements/siddhi.lock
 
 .PHONY: lock wheel
 lock: $(VENV)/uv.stamp ## Renew the lock files
-	cd requirements && for n in bootstrap server dev siddhi fuzz flink; do \
+	cd requirements && for n in bootstrap server dev siddhi fuzz flink wheels; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
-	    --upgrade $$n.in $$( [ $$n = dev ] && echo -c server.lock; [ $$n = siddhi ] && echo --no-deps ) -o $$n.lock; done
+	    --upgrade $$n.in $$( [ $$n = dev ] && echo -c server.lock; [ $$n = wheels ] && echo -c dev.lock; [ $$n = siddhi ] && echo --no-deps ) -o $$n.lock; done
 
-wheel: install console ## Build the wheels into dist/
+wheel: install console $(VENV)/wheels.stamp ## Build the wheels into dist/
 	rm -rf dist
-	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist flow
+	for machine in x86_64 aarch64; do KERNELS_FOR=$$machine $(FLOW_WHEEL) --outdir dist || exit 1; done
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist mqtt
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .

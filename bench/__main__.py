@@ -27,6 +27,7 @@ from bench import (
     mqtt,
     mqtt_core,
     overload,
+    rights,
     worker,
 )
 from bench.installation import directory
@@ -59,6 +60,11 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
     "flow-rows": ("its rows beside the real Siddhi's", 0, lambda _seconds: flow_rows.main()),
     "ledger": ("an append to the ledger", 0, lambda _seconds: ledger.main()),
     "audit": ("the audit's chain", 0, lambda _seconds: audit.main()),
+    "rights": (
+        "sign-ins, checks, the devices of somebody in 1,000 groups",
+        0,
+        lambda _seconds: rights.main(),
+    ),
     "worker": ("a batch in the worker and in the feed", 0, lambda _seconds: worker.main()),
     "mqtt-core": ("(g) the MQTT core without sockets", 0, lambda _seconds: mqtt_core.main()),
 }

@@ -83,15 +83,15 @@ async def _sealing(database: Database, made: Path) -> None:
 
 async def _spent(made: Path, work: Callable[[], Awaitable[int]]) -> tuple[float, float]:
     """Give CPU microseconds a fact, of this process and of the server."""
-    before = time.process_time(), _server_s(made)
+    before = time.process_time(), server_s(made)
     done = 0
     while done < FACTS:
         done += await work()
-    after = time.process_time(), _server_s(made)
+    after = time.process_time(), server_s(made)
     return (after[0] - before[0]) / done * 1e6, (after[1] - before[1]) / done * 1e6
 
 
-def _server_s(made: Path) -> float:
+def server_s(made: Path) -> float:
     """Read the CPU time of the server's processes."""
     postmaster = psutil.Process(int((made / "postgres" / "postmaster.pid").read_text().split()[0]))
     found = [postmaster, *postmaster.children(recursive=True)]

@@ -1,7 +1,8 @@
 """Builds the kernels of the columnar path into the wheel: with zig where it is installed, else with
 the C compiler.
 
-Without either the wheel is pure Python and gives the same rows, slower.
+Without either the wheel is pure Python and gives the same rows, slower. `KERNELS_FOR=aarch64` (or
+`x86_64`) in the environment asks for the wheel of another Linux machine; there must be a compiler.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ FLAGS = [
     "-O3",
     "-fPIC",
     "-shared",
+    "-s",
     "-ffp-contract=off",  # Fused operations would round otherwise than Python does.
 ]
 GLIBC = "2.17"
@@ -34,32 +37,55 @@ GLIBC = "2.17"
 class KernelsHook(BuildHookInterface[Any]):
     """Compiles `*.c` into one library beside them."""
 
+    made: tempfile.TemporaryDirectory[str] | None = None
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say that the wheel is of this platform. Called by hatchling."""
-        compiler = _compiler()
+        asked = os.environ.get("KERNELS_FOR") or platform.machine()
+        foreign = asked != platform.machine()
+        compiler = _compiler(asked, foreign=foreign)
         if compiler is None:
             return
         folder = Path(self.root, FOLDER)
-        library = folder / "kernels.so"
+        # Another machine's must not take the place of this machine's, which an editable
+        # installation loads from beside the sources.
+        self.made = tempfile.TemporaryDirectory() if foreign else None
+        library = Path(self.made.name if self.made else folder, "kernels.so")
         sources = sorted(str(path) for path in folder.glob("*.c"))
         subprocess.run([*compiler, *FLAGS, "-o", str(library), *sources], check=True)
-        build_data["artifacts"].append(f"{FOLDER}/kernels.so")
+        if foreign:
+            build_data["force_include"][str(library)] = f"{FOLDER.removeprefix('src/')}/kernels.so"
+        else:
+            build_data["artifacts"].append(f"{FOLDER}/kernels.so")
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{_platform(compiler)}"
+        build_data["tag"] = f"py3-none-{_platform(compiler, asked, foreign=foreign)}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was compiled for another machine. Called by hatchling."""
+        if self.made is not None:
+            self.made.cleanup()
 
 
-def _compiler() -> list[str] | None:
-    """Give the command that compiles C; None where there is none."""
+def _compiler(machine: str, *, foreign: bool) -> list[str] | None:
+    """Give the command that compiles C for `machine`; None where there is none.
+
+    Raises:
+        RuntimeError: another machine than this is asked for, and nothing compiles for it.
+    """
     if given := os.environ.get("CC"):
         return shlex.split(given)
     if sys.platform == "linux" and importlib.util.find_spec("ziglang") is not None:
-        target = f"{platform.machine()}-linux-gnu.{GLIBC}"
+        target = f"{machine}-linux-gnu.{GLIBC}"
         return [sys.executable, "-m", "ziglang", "cc", "-target", target]
+    if foreign:
+        raise RuntimeError(f"kernels for {machine} need ziglang, or a compiler for it as CC")
     found = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     return None if found is None else [found]
 
 
-def _platform(compiler: list[str]) -> str:
+def _platform(compiler: list[str], machine: str, *, foreign: bool) -> str:
     if "ziglang" in compiler:
-        return f"manylinux_{GLIBC.replace('.', '_')}_{platform.machine()}"
+        return f"manylinux_{GLIBC.replace('.', '_')}_{machine}"
+    if foreign:
+        return f"linux_{machine}"
     return sysconfig.get_platform().replace("-", "_").replace(".", "_")

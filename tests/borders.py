@@ -210,6 +210,16 @@ async def a_member_kind(_north: North) -> str:
     return "user"
 
 
+@thing("api_id")
+async def an_api(_north: North) -> str:
+    return "plans"
+
+
+@thing("language")
+async def a_language(_north: North) -> str:
+    return "python"
+
+
 @thing("session_id")
 async def a_session(north: North) -> str:
     return str((await north.admin.get("/api/v1/auth/me")).json()["sessionId"])
@@ -281,6 +291,33 @@ async def a_registration_token(north: North) -> str:
         "expiresAt": "2099-01-01T00:00:00Z",
     }
     return str((await north.make("/oauth/registration-tokens", body))["id"])
+
+
+@thing("plan_id")
+async def a_plan(north: North) -> str:
+    body = {
+        "organizationId": north.organization_id,
+        "name": f"{MARK} plan",
+        "requestsPerSecond": 50,
+        "burst": 300,
+    }
+    return str((await north.make("/plans", body))["id"])
+
+
+@thing("subscription_id")
+async def a_subscription(north: North) -> str:
+    body = {
+        "planId": north.ids["plan_id"],
+        "subscriberKind": "client",
+        "subscriberId": north.ids["client_id"],
+    }
+    return str((await north.make("/subscriptions", body))["id"])
+
+
+@thing("origin_id")
+async def an_origin(north: North) -> str:
+    body = {"clientId": north.ids["client_id"], "origin": f"https://{MARK}.example.org"}
+    return str((await north.make("/allowed-origins", body))["id"])
 
 
 @thing("application_id")
@@ -465,10 +502,15 @@ async def an_identity_provider(north: North) -> str:
     body = {
         "organizationId": north.organization_id,
         "name": f"{MARK} provider",
-        "openIdConnect": {"issuer": "https://localhost:9", "clientId": MARK},
-        "clientSecret": MARK,
+        "saml": {"metadataUrl": f"https://localhost:9/{MARK}"},
     }
     return str((await north.make("/identity-providers", body))["id"])
+
+
+@thing("/api/v1/identity-providers/{provider_id}/keys/{key_id}")
+async def a_key_towards_a_provider(north: North) -> str:
+    path = f"/identity-providers/{north.ids['provider_id']}/keys"
+    return str((await north.make(path, None))["id"])
 
 
 @thing("access_request_id")
@@ -581,3 +623,4 @@ async def leave(north: North) -> None:
         for statement in LEFT:
             wanted = {name: value for name, value in given.items() if f":{name}" in statement}
             await tx.execute(statement, wanted)
+    await north.world.app.state.meter.write()

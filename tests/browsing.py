@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from httpx2 import Client, ConnectError, ReadError
 from playwright.sync_api import Page, expect
 
 from cluster import fresh_database
+from ports import free_ports
 
 ROOT = Path(__file__).parents[1]
 SCREENSHOTS = ROOT / "console" / "screenshots"
@@ -52,10 +52,10 @@ class Platform:
         url: str = made.json()["url"]
         return url
 
-    def client(self) -> Client:
-        """Give a client of the API, for the administrator."""
+    def client(self, email: str = ADMIN) -> Client:
+        """Give a client of the API, for the administrator unless it says for whom."""
         client = Client(base_url=self.url, timeout=60, headers={"Origin": self.url})
-        sign_in(client, self.link())
+        sign_in(client, self.link(email))
         return client
 
 
@@ -64,15 +64,6 @@ def sign_in(client: Client, link: str) -> None:
     token = link.partition("#token=")[2]
     client.post("/api/v1/auth/link", json={"token": token}).raise_for_status()
     client.headers["X-CSRF-Token"] = client.get("/api/v1/auth/me").json()["csrfToken"]
-
-
-def free_ports(count: int) -> list[int]:
-    """Give TCP ports that nobody listens on."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def wait_until_ready(url: str, processes: list[subprocess.Popen[bytes]]) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import psutil
 from httpx2 import Client, HTTPError, Response
 
 from moorage.entry import postgres, state
+from ports import free_ports
 
 COMMAND = [sys.executable, "-P", "-m", "moorage.entry.cli", "run"]
 START_TIMEOUT_S = 100.0
@@ -315,10 +315,3 @@ def ok(answer: Response) -> Response:
     """Give an answer that is a success; fails with its words otherwise."""
     assert answer.is_success, f"{answer.status_code}: {answer.text}"
     return answer
-
-
-def free_ports(count: int) -> list[int]:
-    """Find ports of the loopback that nobody listens on."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [probe.getsockname()[1] for probe in probes]

@@ -5,29 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from httpx2 import Client, HTTPError
 
+from ports import free_ports
+
 MOORAGE = (sys.executable, "-P", "-m", "moorage.entry.cli")
-
-
-def free_ports(count: int) -> list[int]:
-    """Find ports of the loopback that nobody listens on."""
-    with ExitStack() as open_until_all_are_found:
-        return [
-            open_until_all_are_found.enter_context(
-                socket.create_server(("127.0.0.1", 0))
-            ).getsockname()[1]
-            for _ in range(count)
-        ]
 
 
 def environment_of(data_dir: Path, **settings: object) -> dict[str, str]:

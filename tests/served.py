@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ import uvicorn
 
 import web
 from borders import North, settle
+from moorage.entry.api import Application
 from web import World
 
 T = TypeVar("T")
@@ -43,6 +44,18 @@ class _Quiet(uvicorn.Server):
         yield
 
 
+@asynccontextmanager
+async def listening(app: Application) -> AsyncIterator[str]:
+    """Serve an application on a free port of the loopback until the block ends; give its URL."""
+    config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
+    server = _Quiet(config)
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        running = asyncio.create_task(server.serve([bound]))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        server.should_exit = True
+        await running
+
+
 @contextmanager
 def serving(database_url: str, directory: Path) -> Iterator[Served]:
     """Serve on a free port of the loopback until the block ends."""
@@ -55,17 +68,9 @@ def serving(database_url: str, directory: Path) -> Iterator[Served]:
         async with web.running(database_url, directory) as world:
             served.world = world
             served.north = await settle(world)
-            config = uvicorn.Config(
-                world.app, lifespan="off", ws="none", log_config=None, access_log=False
-            )
-            server = _Quiet(config)
-            with socket.create_server(("127.0.0.1", 0)) as listening:
-                served.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-                running = asyncio.create_task(server.serve([listening]))
+            async with listening(world.app) as served.url:
                 ready.set()
                 await stop.wait()
-                server.should_exit = True
-                await running
 
     def thread() -> None:
         try:

@@ -11,15 +11,25 @@ import pytest
 from httpx2 import AsyncClient
 
 from borders import FACTORIES, MARK, Answer, North, ask, filled
-from moorage.api_gateway.middleware import PUBLIC
+from moorage.api_gateway.middleware import PUBLIC, SENT_BY_PROVIDERS
 from moorage.organizations import Role
+from moorage.organizations.model import APPLICATION_SCOPED
 from web import World
 
 OPEN = frozenset({"/health"}) | PUBLIC
+JSON = "application/json"
+LONG = "ostrich velvet quarry 17"
 DEVICES_DOOR = "/ingest/"
 # Everybody signed in may ask these, about themselves.
 OWN = ("/api/v1/auth/",)
+# Everybody signed in may read what the API is.
+FOR_ALL = ("/api/v1/apis/",)
 ALL = (Role.USER_ADMIN, Role.APPLICATION_ADMIN, Role.GATEWAY_ADMIN, Role.READ)
+
+
+def is_open(path: str) -> bool:
+    """Tell whether a door asks for no credential; each has tests of its own."""
+    return path in OPEN or SENT_BY_PROVIDERS.fullmatch(path) is not None
 
 
 def operations(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -114,7 +124,7 @@ def check_nothing_leaks(answer: Answer, sent: str, north: North, where: str) -> 
 async def test_nobody_gets_anywhere_without_a_credential(world: World, north: North) -> None:
     client = world.client()
     for method, path, operation in operations(world):
-        if path in OPEN:
+        if is_open(path):
             continue
         body = body_of(operation, world, north.ids)
         url = filled(path, north.ids)
@@ -135,7 +145,7 @@ async def test_a_key_that_has_expired_gets_nowhere(world: World, north: North) -
         await tx.execute("UPDATE user_api_keys SET expires_at = now() WHERE name = 'old key'")
     client = world.client(X_API_KEY=key)
     for method, path, operation in operations(world):
-        if path in OPEN:
+        if is_open(path):
             continue
         answer = await ask(
             client,
@@ -154,7 +164,7 @@ async def test_nothing_crosses_the_border_of_an_organization(
     client = foreigners[caller]
     before = await facts_about(world, north)
     for method, path, operation in operations(world):
-        if path in OPEN or (caller == "person" and path.endswith("/sign-out")):
+        if is_open(path) or (caller == "person" and path.endswith("/sign-out")):
             continue
         where = f"{method} {path} as {caller}"
         url = filled(path, north.ids)
@@ -168,12 +178,93 @@ async def test_nothing_crosses_the_border_of_an_organization(
                 # Whoever is no device is nobody there.
                 assert answer.status == 401, (where, answer)
                 continue
+            if path.startswith(FOR_ALL):
+                assert answer.status == 200, (where, answer)
+                continue
             named = "{" in path or MARK in str(body)
             if named and method in ("GET", "DELETE"):
                 assert answer.status in (403, 404), (where, answer)
             elif named and not path.startswith(OWN):
                 assert answer.status in (403, 404, 409, 422), (where, answer)
     assert await facts_about(world, north) == before, "Something of the other organization changed."
+
+
+_NOBODYS = {
+    "sign-in": ({"email": "nobody@example.org", "password": "wrong and long enough"}, 401),
+    "token": ({"email": "nobody@example.org", "password": "wrong and long enough"}, 401),
+    "link": ({"token": "ml_nobody-was-given-this"}, 401),
+    "reset-password": ({"token": "ml_nobody-was-given-this", "newPassword": LONG}, 401),
+    "refresh": ({"refreshToken": "mr_nobody-was-given-this"}, 401),
+    # No mail is sent here, which is told whoever asks.
+    "reset": ({"email": "nobody@example.org"}, 409),
+}
+
+
+@pytest.mark.parametrize("door", sorted(_NOBODYS))
+async def test_what_nobody_was_given_opens_no_door_that_stands_open(
+    world: World, door: str
+) -> None:
+    made_up, status = _NOBODYS[door]
+    url, client = f"/api/v1/auth/{door}", world.client()
+    assert (await client.post(url, json=made_up)).status_code == status
+    secret = next((n for n in made_up if n not in ("email", "newPassword")), "email")
+    for wrong in (
+        {},
+        [],
+        {name: value for name, value in made_up.items() if name != secret},
+        *({**made_up, secret: value} for value in (None, 7, ["x"], {}, "x" * 5000)),
+        {**made_up, "more": 1},
+    ):
+        answer = await client.post(url, json=wrong)
+        assert answer.status_code == 422, (wrong, answer.text)
+    for content in (b"", b"{", b"\xff", b'{"a":' * 200):
+        answer = await client.post(url, content=content, headers={"Content-Type": JSON})
+        assert answer.status_code in (400, 422), (content, answer.text)
+
+
+# Whatever they may otherwise: themselves, and the organization they are of.
+_ANYBODYS = (*OWN, *FOR_ALL, "/api/v1/organizations")
+# What anybody of an organization reads, so as to ask for it.
+_MEMBERS_READ = ("/api/v1/plans",)
+# Facts of its own that are no change: what it was refused, an export in which there is nothing.
+_NO_CHANGE = ("api_gateway.access_refused ", "devices.exported by narrow")
+
+
+@pytest.mark.parametrize("bound", ["scope", "application"])
+async def test_a_credential_gets_nowhere_beyond_its_scope(
+    world: World, north: North, bound: str
+) -> None:
+    """A key of North: for gateways alone, of which there are none; for one empty application."""
+    body: dict[str, Any] = {"organizationId": north.organization_id, "name": "narrow"}
+    if bound == "scope":
+        groups = [north.ids["/api/v1/permissions/{group_id}"]]
+        key = body | {"scopes": ["gateways:read"], "permissionGroupIds": groups}
+    else:
+        empty = await north.make("/applications", body)
+        within = body | {"everyApplication": False, "applicationIds": [empty["id"]]}
+        given = within | {"permissions": sorted(APPLICATION_SCOPED)}
+        key = body | {"permissionGroupIds": [(await north.make("/permissions", given))["id"]]}
+    client = world.client(X_API_KEY=(await north.make("/api-keys", key))["key"])
+    before = await facts_about(world, north)
+    for method, path, operation in operations(world):
+        if is_open(path) or path.startswith(_ANYBODYS):
+            continue
+        if method == "GET" and path.startswith(_MEMBERS_READ):
+            continue
+        url, body = filled(path, north.ids), body_of(operation, world, north.ids)
+        query = query_of(operation, north.ids) if bound == "application" else {}
+        endless = is_endless(operation)
+        answer = await ask(client, method, url, query=query, body=body, endless=endless)
+        where = f"{method} {path}"
+        check_nothing_leaks(answer, f"{url} {query} {body}", north, where)
+        if path.startswith(DEVICES_DOOR):
+            assert answer.status == 401, (where, answer)
+        elif "{" in path:
+            assert answer.status in (403, 404, 409, 422), (where, answer)
+        else:
+            assert answer.status < 500, (where, answer)
+    told = [f for f in await facts_about(world, north) if not f.startswith(_NO_CHANGE)]
+    assert told == before, "Something changed beyond its scope."
 
 
 async def test_the_owner_gets_everywhere_that_the_others_did_not(
@@ -183,7 +274,9 @@ async def test_the_owner_gets_everywhere_that_the_others_did_not(
     # What is the whole installation's has a GlobalAdmin as its owner.
     chief = await world.admin()
     for method, path, operation in operations(world):
-        if method == "GET" and "{" in path and not path.startswith(DEVICES_DOOR):
+        if path.startswith(DEVICES_DOOR) or is_open(path):
+            continue
+        if method == "GET" and "{" in path:
             url = filled(path, north.ids)
             owner = chief if path.startswith("/api/v1/log-collectors") else north.admin
             answer = await ask(owner, method, url, endless=is_endless(operation))
@@ -201,7 +294,7 @@ async def test_every_list_shows_what_there_is(world: World, north: North) -> Non
     await north.make("/invitations", body)
     empty = set()
     for method, path, operation in operations(world):
-        if method != "GET" or path.startswith(DEVICES_DOOR) or path in OPEN:
+        if method != "GET" or path.startswith(DEVICES_DOOR) or is_open(path):
             continue
         url, filters = filled(path, north.ids), query_of(operation, north.ids)
         needed = {p["name"] for p in operation.get("parameters", []) if p.get("required")}

@@ -60,7 +60,7 @@ LISTS = {
     "/api/v1/audit": "name", "/api/v1/devices/export": "name", "/api/v1/readings": "series",
     "/api/v1/devices/{device_id}/readings": "series",
     "/api/v1/devices/{device_id}/messages": "payload",
-    "/api/v1/targets/{target_id}/receipts": "messageId",
+    "/api/v1/targets/{target_id}/receipts": "messageId", "/api/v1/usage": "calls",
 }  # fmt: skip
 
 

@@ -15,6 +15,22 @@ depends_on = None
 def upgrade() -> None:
     op.execute("SET lock_timeout = '10s'")
     op.create_table(
+        "api_allowances",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("tokens", sa.Double(), nullable=False),
+        sa.Column("refilled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("period", sa.BigInteger(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("data_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("given", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("given_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("stale_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("api_allowances_pkey")),
+    )
+    op.create_index(
+        op.f("api_allowances_stale_at_idx"), "api_allowances", ["stale_at"], unique=False
+    )
+    op.create_table(
         "api_answers",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("content_digest", sa.LargeBinary(), nullable=False),
@@ -24,6 +40,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("api_answers_pkey")),
     )
     op.create_index(op.f("api_answers_started_at_idx"), "api_answers", ["started_at"], unique=False)
+    op.create_table(
+        "api_meters",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("batch", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_meters_pkey")),
+    )
+    op.create_table(
+        "api_usage",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("caller_kind", sa.Text(), nullable=False),
+        sa.Column("caller_id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=True),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("area", sa.Text(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("errors", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.Column("bytes_in", sa.BigInteger(), nullable=False),
+        sa.Column("bytes_out", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_usage_pkey")),
+    )
+    op.create_index("api_usage_hour", "api_usage", ["hour", "id"], unique=False)
+    op.create_index(
+        "api_usage_one_each",
+        "api_usage",
+        ["caller_id", "hour", "area", "client_id", "organization_id"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_index(
+        "api_usage_organization", "api_usage", ["organization_id", "hour", "id"], unique=False
+    )
     op.create_table(
         "audit_chains",
         sa.Column("organization_id", sa.Uuid(), nullable=True),
@@ -555,6 +606,37 @@ def upgrade() -> None:
     )
     op.create_index("users_email_key", "users", [sa.literal_column("lower(email)")], unique=True)
     op.create_table(
+        "api_plans",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("requests_per_second", sa.Double(), nullable=False),
+        sa.Column("burst", sa.Integer(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=True),
+        sa.Column("data_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("period", sa.Interval(), nullable=False),
+        sa.Column("needs_approval", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("api_plans_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_plans_pkey")),
+    )
+    op.create_index(
+        "api_plans_name_key",
+        "api_plans",
+        ["organization_id", sa.literal_column("lower(name)")],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_table(
         "audit_checkpoints",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=True),
@@ -781,7 +863,7 @@ def upgrade() -> None:
             name=op.f("identity_providers_domains_check"),
         ),
         sa.CheckConstraint(
-            "protocol IN ('openIdConnect')", name=op.f("identity_providers_protocol_check")
+            "protocol IN ('openIdConnect', 'saml')", name=op.f("identity_providers_protocol_check")
         ),
         sa.CheckConstraint(
             "organization_id IS NULL OR NOT link_by_email",
@@ -1193,6 +1275,121 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "api_origins",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("client_id", sa.Uuid(), nullable=True),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"],
+            ["oauth_clients.id"],
+            name=op.f("api_origins_client_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("api_origins_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_origins_pkey")),
+    )
+    op.create_index(op.f("api_origins_client_id_idx"), "api_origins", ["client_id"], unique=False)
+    op.create_index(
+        "api_origins_one_each",
+        "api_origins",
+        ["organization_id", "client_id", "origin"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_table(
+        "api_subscriptions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("plan_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("api_key_id", sa.Uuid(), nullable=True),
+        sa.Column("client_id", sa.Uuid(), nullable=True),
+        sa.Column("subscriber_kind", sa.Text(), nullable=False),
+        sa.Column(
+            "subscriber_id",
+            sa.Uuid(),
+            sa.Computed(
+                "coalesce(user_id, api_key_id, client_id, organization_id)", persisted=True
+            ),
+            nullable=False,
+        ),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "num_nonnulls(user_id, api_key_id, client_id) = CASE subscriber_kind WHEN 'organization' THEN 0 ELSE 1 END",
+            name=op.f("api_subscriptions_subscriber_check"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('asked', 'active', 'refused')", name=op.f("api_subscriptions_state_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["api_key_id"],
+            ["user_api_keys.id"],
+            name=op.f("api_subscriptions_api_key_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["client_id"],
+            ["oauth_clients.id"],
+            name=op.f("api_subscriptions_client_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("api_subscriptions_organization_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["plan_id"],
+            ["api_plans.id"],
+            name=op.f("api_subscriptions_plan_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("api_subscriptions_user_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("api_subscriptions_pkey")),
+    )
+    op.create_index(
+        op.f("api_subscriptions_api_key_id_idx"), "api_subscriptions", ["api_key_id"], unique=False
+    )
+    op.create_index(
+        op.f("api_subscriptions_client_id_idx"), "api_subscriptions", ["client_id"], unique=False
+    )
+    op.create_index(
+        "api_subscriptions_one_each", "api_subscriptions", ["subscriber_id", "state"], unique=True
+    )
+    op.create_index(
+        op.f("api_subscriptions_organization_id_idx"),
+        "api_subscriptions",
+        ["organization_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("api_subscriptions_plan_id_idx"), "api_subscriptions", ["plan_id"], unique=False
+    )
+    op.create_index(
+        op.f("api_subscriptions_user_id_idx"), "api_subscriptions", ["user_id"], unique=False
+    )
+    op.create_table(
         "broker_contacts",
         sa.Column("broker_id", sa.Uuid(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
@@ -1466,6 +1663,7 @@ def upgrade() -> None:
         sa.Column("verifier", sa.Text(), nullable=False),
         sa.Column("browser", sa.LargeBinary(), nullable=False),
         sa.Column("to", sa.Text(), nullable=False),
+        sa.Column("arrived", sa.LargeBinary(), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["provider_id"],
@@ -1486,6 +1684,36 @@ def upgrade() -> None:
         "identity_provider_attempts",
         ["provider_id"],
         unique=False,
+    )
+    op.create_table(
+        "identity_provider_keys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("provider_id", sa.Uuid(), nullable=False),
+        sa.Column("certificate", sa.Text(), nullable=False),
+        sa.Column("sealed_key", sa.LargeBinary(), nullable=False),
+        sa.Column("signs", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["provider_id"],
+            ["identity_providers.id"],
+            name=op.f("identity_provider_keys_provider_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("identity_provider_keys_pkey")),
+    )
+    op.create_index(
+        "identity_provider_keys_provider_idx",
+        "identity_provider_keys",
+        ["provider_id"],
+        unique=False,
+    )
+    op.create_index(
+        "identity_provider_keys_signs_key",
+        "identity_provider_keys",
+        ["provider_id"],
+        unique=True,
+        postgresql_where="signs",
     )
     op.create_table(
         "identity_provider_mappings",
@@ -1673,8 +1901,10 @@ def upgrade() -> None:
         sa.Column("permission_group_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('user', 'apiKey', 'client')", name=op.f("permission_group_members_kind_check")
+            "kind IN ('user', 'apiKey', 'client', 'group')",
+            name=op.f("permission_group_members_kind_check"),
         ),
         sa.ForeignKeyConstraint(
             ["permission_group_id"],
@@ -1685,6 +1915,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "permission_group_id", "kind", "member_id", name=op.f("permission_group_members_pkey")
         ),
+    )
+    op.create_index(
+        "permission_group_members_ending",
+        "permission_group_members",
+        ["until"],
+        unique=False,
+        postgresql_where=sa.text("until IS NOT NULL"),
     )
     op.create_index(
         "permission_group_members_member",
@@ -2272,6 +2509,7 @@ def upgrade() -> None:
         sa.Column("session_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("person", sa.LargeBinary(), nullable=True),
         sa.Column("sealed_hint", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["session_id"],
@@ -2286,6 +2524,12 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("session_id", name=op.f("identity_provider_sessions_pkey")),
+    )
+    op.create_index(
+        op.f("identity_provider_sessions_person_idx"),
+        "identity_provider_sessions",
+        ["person"],
+        unique=False,
     )
     op.create_index(
         op.f("identity_provider_sessions_user_id_idx"),

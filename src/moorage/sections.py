@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
@@ -108,6 +109,39 @@ def _sender(text: str) -> str:
     if not (name and at and domain) or any(c.isspace() or c in ",;<>@" for c in name + domain):
         raise ValueError("write it as Moorage <moorage@example.org>")
     return text
+
+
+def _decision_point(url: str) -> str:
+    parts = urlsplit(url)
+    is_near = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ValueError("write it as https://decisions.example.org/pdp")
+    if parts.scheme == "http" and not is_near:
+        raise ValueError("what permits everything is asked over https, but on this machine")
+    return url
+
+
+class DecisionSettings(Section):
+    """An external policy decision point (XACML 3.0), asked besides the rights given here."""
+
+    url: Annotated[str, AfterValidator(_decision_point)] | None = Field(
+        default=None,
+        description="where it takes questions in the JSON profile of XACML 3.0; unset: none is "
+        "asked. What it does not permit is refused",
+    )
+    authorization: SecretStr | None = Field(
+        default=None, description="header Authorization it wants, such as Bearer or Basic"
+    )
+    authority: Path | None = Field(
+        default=None,
+        description="PEM file: the authority that signed its certificate, instead of the system's",
+    )
+    timeout_s: float = Field(
+        default=2, gt=0, le=10, description="seconds to wait for it; then nothing is permitted"
+    )
+    keep_s: float = Field(
+        default=1, ge=0, le=60, description="seconds that a decision is kept and not asked again"
+    )
 
 
 class MailSettings(Section):

@@ -21,6 +21,7 @@ from moorage.kit.doorbell import Doorbells
 from moorage.kit.outbound import LOOPBACK, Outbound
 from moorage.organizations import Role
 from moorage.testing.authority import Authority
+from ports import free_port
 from web import OPERATOR, World
 
 RSYSLOG = """
@@ -38,8 +39,7 @@ class Rsyslog:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.config = directory / "rsyslog.conf"
         self.config.write_text(RSYSLOG.format(directory=directory, port=self.port))
         self.process: asyncio.subprocess.Process | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from moorage.api_gateway.service import REFUSAL_EVERY_S, Refusals
+from moorage.api_gateway.service import Refusals
+from moorage.api_gateway.service.refusals import REFUSAL_EVERY_S
 from moorage.organizations import Permission, PermissionMissing, Role
 from web import OPERATOR, World
 

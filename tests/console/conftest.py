@@ -32,6 +32,7 @@ NOT_OURS = ("GPU stall due to ReadPixels", "Automatic fallback to software WebGL
 # A platform costs as much to start as a test or two. The tests of these files bear what others have
 # made: each has an organization of its own, and counts nothing beside. They run in turn on one.
 TOGETHER = {
+    "test_api_store",
     "test_certificates",
     "test_invitations",
     "test_programs",
@@ -92,10 +93,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, platform: Platform) -> Iterator[Any]:
-    """Give a function that signs in with a one-time link, in light, dark, phone or Danish."""
+    """Give a function that signs in, in light, dark, phone or Danish.
+
+    It opens no page: that is the test's first `go`. With `by_link` it comes by a one-time link, as
+    a person does, and sees the first page.
+    """
     contexts: list[BrowserContext] = []
 
-    def enter(mode: str = "light", email: str = ADMIN) -> Visitor:
+    def enter(mode: str = "light", email: str = ADMIN, *, by_link: bool = False) -> Visitor:
         phone = mode == "phone"
         context = browser.new_context(
             viewport={"width": 360, "height": 780} if phone else {"width": 1360, "height": 860},
@@ -115,10 +120,19 @@ def visit(browser: Browser, platform: Platform) -> Iterator[Any]:
                 visitor.wrong.append(f"console: {message.text[:300]}")
 
         page.on("pageerror", lambda error: visitor.wrong.append(f"script: {error}"))
-        page.goto(platform.link(email))
-        page.locator("h1").first.wait_for()
-        page.wait_for_url(platform.url + "/")
-        page.locator("#page h1").first.wait_for()
+        if by_link:
+            page.goto(platform.link(email))
+            page.locator("h1").first.wait_for()
+            page.wait_for_url(platform.url + "/")
+            page.locator("#page h1").first.wait_for()
+        else:
+            with closing(platform.client(email)) as client:
+                context.add_cookies(
+                    [
+                        {"name": cookie.name, "value": cookie.value or "", "url": platform.url}
+                        for cookie in client.cookies.jar
+                    ]
+                )
         # Before the sign-in the console asks who it is and hears 401.
         page.on("console", heard)
         page.on(

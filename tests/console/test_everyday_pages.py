@@ -108,6 +108,7 @@ def test_the_palette_begins_what_is_done_every_day(
     things: Things, visit: Callable[..., Visitor]
 ) -> None:
     visitor = visit()
+    visitor.go("/")
     page = visitor.page
 
     def do(words: str, name: str) -> None:
@@ -144,6 +145,7 @@ def test_a_chosen_language_goes_with_the_person(
     try:
         expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Indstillinger")
         elsewhere = visit()
+        elsewhere.go("/")
         places = elsewhere.page.get_by_role("navigation")
         expect(places.get_by_role("link", name="Enheder", exact=True)).to_be_visible()
     finally:
@@ -155,6 +157,7 @@ def test_the_palette_finds_whatever_has_a_name(
     things: Things, visit: Callable[..., Visitor]
 ) -> None:
     visitor = visit()
+    visitor.go("/")
     page = visitor.page
     for words, name, kind in (
         ("climate", "Climate", "Decoder"),
@@ -194,6 +197,7 @@ def test_the_palette_finds_a_device_by_keyboard(
     things: Things, visit: Callable[..., Visitor]
 ) -> None:
     visitor = visit()
+    visitor.go("/")
     page = visitor.page
     expect(page.get_by_role("button", name="Find or do something")).to_be_visible()
     page.keyboard.press("Control+K")
@@ -422,6 +426,37 @@ def test_it_is_told_who_may_see_a_device_and_by_which_group(
     expect(dialog.get_by_text(operate).first).to_be_visible()
     visitor.look("access-paths")
     visitor.examine("access-paths")
+    assert visitor.wrong == []
+
+
+@pytest.mark.parametrize("mode", ["light", "phone", "danish"])
+def test_a_group_joins_another_for_a_while(
+    mode: str, things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.forget_language()
+    danish = mode == "danish"
+    add, put_in = ("Tilføj et medlem", "Tilføj") if danish else ("Add a member", "Add")
+    who = "Person eller rettighedsgruppe" if danish else "Person or permission group"
+    last_day = "Sidste dag" if danish else "Last day"
+    everybody = "For alle dens medlemmer" if danish else "For all its members"
+    remove = "Fjern Readers" if danish else "Remove Readers"
+    visitor = visit(mode)
+    page = visitor.page
+    visitor.go(f"/permissions/{things.group}")
+    page.get_by_role("button", name=add).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(who).first.click()
+    page.get_by_role("option", name="Readers").click()
+    dialog.get_by_label(last_day).fill("2999-01-31")
+    visitor.look("member-form")
+    visitor.examine("member-form")
+    dialog.get_by_role("button", name=put_in, exact=True).click()
+    expect(page.get_by_text(everybody)).to_be_visible()
+    expect(page.get_by_text("2999")).to_be_visible()
+    visitor.look("members")
+    visitor.examine("members")
+    page.get_by_role("button", name=remove).click()
+    expect(page.get_by_text(everybody)).to_be_hidden()
     assert visitor.wrong == []
 
 

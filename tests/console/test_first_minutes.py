@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(400)
 def test_a_newcomer_gets_from_the_link_to_a_live_value(
     platform: Platform, visit: Callable[..., Visitor]
 ) -> None:
-    visitor = visit()
+    visitor = visit(by_link=True)
     page = visitor.page
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome to Moorage")
     assert "token" not in page.url
@@ -60,6 +60,7 @@ def test_a_spent_link_and_a_wrong_password_are_told_apart_from_success(
     platform: Platform, visit: Callable[..., Visitor]
 ) -> None:
     visitor = visit()
+    visitor.go("/")
     page = visitor.page
     page.get_by_role("button", name=re.compile("Account of")).click()
     page.get_by_role("menuitem", name="Sign out").click()

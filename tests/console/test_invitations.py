@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
+import httpx2
 import pytest
 from playwright.sync_api import expect
 
 from browsing import Platform, Visitor
-from identity_providers import openid
+from identity_providers import openid, simplesaml
 from user_stores.slapd import (
     SERVICE,
     SERVICE_PASSWORD,
@@ -70,6 +73,7 @@ def test_an_invitation_is_made_seen_accepted_declined_and_withdrawn(
 
     for mode in ("light", "phone"):
         anna = visit(mode)
+        anna.go("/")
         expect(anna.page.get_by_text("South invites you")).to_be_visible()
         anna.settle()
         anna.look("invited")
@@ -153,6 +157,76 @@ def test_who_signs_in_elsewhere_asks_for_access_and_is_let_in(
             visitor.look(f"identity-{name}")
             visitor.examine(f"identity-{name}")
         assert [one for one in visitor.wrong if "401" not in one] == []
+
+
+def test_a_provider_by_saml_is_set_up_by_its_metadata_and_lets_people_in_and_out(
+    south: str, platform: Platform, visit: Callable[..., Visitor], tmp_path: Path
+) -> None:
+    people = {"frida": {"displayName": ["Frida"], "mail": ["frida@city.example"]}}
+    with simplesaml.real(tmp_path / "home", people) as provider:
+        told = tmp_path / "metadata.xml"
+        told.write_bytes(httpx2.get(provider.metadata_url).content)
+        admin = visit("light")
+        page = admin.page
+        admin.go("/identity-providers")
+        page.get_by_role("button", name="New identity provider").first.click()
+        page.get_by_text("SAML 2.0", exact=True).click()
+        page.get_by_role("textbox", name="Name", exact=True).fill("City")
+        page.locator("input[type=file]").set_input_files(told)
+        expect(page.get_by_role("textbox", name="Or its metadata")).to_have_value(
+            re.compile("EntityDescriptor")
+        )
+        page.get_by_role("combobox", name="Accounts are made for").click()
+        page.get_by_role("option", name="everybody", exact=True).click()
+        page.get_by_role("button", name="Try", exact=True).click()
+        expect(page.get_by_text("It works", exact=True).first).to_be_visible()
+        admin.settle()
+        admin.look("saml-form")
+        admin.examine("saml-form")
+        page.get_by_role("button", name="Create").click()
+        page.get_by_role("button", name="Add a key").click()
+        page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+        page.get_by_role("button", name="Let it sign").click()
+        expect(page.get_by_text("Holds until")).to_have_count(2)
+        with page.expect_download() as loaded:
+            page.get_by_role("link", name="Download our metadata").click()
+        provider.knows(loaded.value.path().read_bytes())
+        admin.settle()
+        admin.look("saml-provider")
+        admin.examine("saml-provider")
+        path = page.url.removeprefix(platform.url)
+        assert admin.wrong == []
+
+        # The provider is another site: its form brings the answer without any cookie of ours.
+        frida = visit("phone")
+        frida.page.context.clear_cookies()
+        frida.go("/sign-in")
+        frida.page.get_by_role("button", name="Sign in with City").click()
+        frida.page.locator("input[name=username]").fill("frida")
+        frida.page.locator("input[name=password]").fill("whatever")
+        frida.page.locator("button[type=submit], input[type=submit]").first.click()
+        frida.page.wait_for_url(f"{platform.url}/")
+        frida.page.locator("h1").first.wait_for()
+        who = frida.page.evaluate("fetch('/api/v1/auth/me').then((answer) => answer.json())")
+        assert who["user"]["name"] == "Frida"
+        frida.page.get_by_role("button", name="Frida").first.click()
+        frida.page.get_by_role("menuitem", name="Sign out").click()
+        # By way of the provider, which would else let in whoever is next at this browser.
+        frida.page.wait_for_url(f"{platform.url}/sign-in")
+        frida.page.get_by_role("button", name="Sign in with City").click()
+        expect(frida.page.locator("input[name=password]")).to_be_visible()
+
+    for mode in ("phone", "danish"):
+        visitor = visit(mode)
+        visitor.go(path)
+        expect(visitor.page.get_by_text("2.0").first).to_be_visible()
+        visitor.settle()
+        visitor.look("saml-provider")
+        visitor.examine("saml-provider")
+        visitor.page.get_by_role("button", name=re.compile("^(Edit|Rediger)$")).click()
+        expect(visitor.page.get_by_role("dialog").get_by_text("OIOSAML 3")).to_be_visible()
+        visitor.look("saml-form")
+        assert visitor.wrong == []
 
 
 def _go_by_provider(visitor: Visitor) -> None:

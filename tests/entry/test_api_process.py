@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,19 +18,18 @@ import pytest
 from httpx2 import Client, ConnectError
 
 from moorage.entry import data_directory, migrate, postgres
+from ports import free_port
 
 COMMAND = [sys.executable, "-P", "-m", "moorage.entry.cli"]
 
 
 @pytest.fixture
 def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     return {
         **{k: v for k, v in os.environ.items() if not k.startswith("MOORAGE_")},
         "MOORAGE_DATABASE_URL": database_url,
         "MOORAGE_DATA_DIR": str(tmp_path),
-        "MOORAGE_API_PORT": str(port),
+        "MOORAGE_API_PORT": str(free_port()),
     }
 
 

@@ -17,10 +17,11 @@ from uuid import uuid4
 
 from fronts import rabbitmq
 from fronts.broker import Place
-from installation import DeviceKey, Installation, free_ports, ok, running
+from installation import DeviceKey, Installation, ok, running
 from moorage.testing.authority import Authority
 from moorage_mqtt import V311
 from parts import MOORAGE, said
+from ports import free_ports
 
 SETTINGS = {
     "TARGETS_ALLOWED": '["127.0.0.0/8"]',

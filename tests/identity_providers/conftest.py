@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from mailbox import Mailbox, open_mailbox
@@ -15,10 +14,13 @@ import pytest_asyncio
 from httpx2 import AsyncClient
 
 import web
-from identity_providers import openid
+from identity_providers import openid, simplesaml
 from identity_providers.openid import CLIENT, SECRET, Browser, Forger, RealProvider
+from identity_providers.saml import Forge
+from identity_providers.simplesaml import SimpleSaml
 from moorage.kit.outbound import LOOPBACK
 from moorage.organizations import Role
+from ports import free_port
 
 PROVIDERS = "/api/v1/identity-providers"
 REQUESTS = "/api/v1/access-requests"
@@ -68,6 +70,21 @@ class Harbour:
             **others,
         }
 
+    async def by_saml(self, saml: dict[str, Any], **others: Any) -> Any:
+        """Add a provider by SAML as the GlobalAdmin."""
+        fields = self.fields("", saml=saml, **others)
+        for name in ("openIdConnect", "clientSecret"):
+            fields.pop(name)
+        answer = await self.admin.post(PROVIDERS, json=fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def our_metadata(self, provider_id: str) -> bytes:
+        """Read what we say of ourselves to a provider by SAML."""
+        answer = await self.world.client().get(f"/api/v1/auth/saml/{provider_id}/metadata")
+        assert answer.status_code == 200, answer.text
+        return bytes(answer.content)
+
     async def provider(self, issuer: str, **others: Any) -> Any:
         """Add a provider as the GlobalAdmin."""
         answer = await self.admin.post(PROVIDERS, json=self.fields(issuer, **others))
@@ -78,9 +95,7 @@ class Harbour:
 @pytest.fixture(scope="session")
 def back_channel_port() -> int:
     """Give a port that nobody has, for the provider to tell of signing out."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
+    return free_port()
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +104,25 @@ def real(back_channel_port: int) -> Iterator[RealProvider]:
     tells = f"http://127.0.0.1:{back_channel_port}{BACK_CHANNEL}"
     with openid.real(PEOPLE, tells) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def idp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleSaml]:
+    """Give a SAML provider nobody here wrote; it is started once."""
+    people = {
+        name: {
+            "displayName": [told["name"]], "mail": [told["email"]], "groups": told["groups"],
+        }
+        for name, told in PEOPLE.items()
+    }  # fmt: skip
+    with simplesaml.real(tmp_path_factory.mktemp("idp") / "home", people) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def forge() -> Forge:
+    """Give a SAML provider under an attacker's hand."""
+    return Forge()
 
 
 @pytest_asyncio.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from mailbox import Mailbox
 from typing import Any
 
@@ -9,10 +10,14 @@ from httpx2 import AsyncClient
 
 from identity_providers.conftest import PROVIDERS, REQUESTS, Harbour
 from identity_providers.openid import SECRET, Forger
+from identity_providers.saml import Case, Forge, encrypted
+from identity_providers.simplesaml import a_pair
 from moorage import identity_providers
 from moorage.identity_providers import jobs
 from moorage.organizations import Role
 from web import OPERATOR
+
+METADATA = "urn:oasis:names:tc:SAML:2.0:metadata"
 
 
 async def _come(harbour: Harbour, forger: Forger, provider_id: str, **said: Any) -> Any:
@@ -66,6 +71,92 @@ async def test_what_could_be_no_provider_is_refused_beside_the_field(harbour: Ha
         PROVIDERS, json=harbour.fields("https://x.example", domains=["town.example"])
     )
     assert believed.json()["code"] == "organizations.installation_only"
+
+
+async def test_what_could_be_no_saml_is_refused_beside_the_field(
+    harbour: Harbour, forge: Forge
+) -> None:
+    async def refused(saml: Any, **others: Any) -> Any:
+        fields = harbour.fields("https://x.example", saml=saml, **others)
+        if "openIdConnect" not in others:
+            del fields["openIdConnect"], fields["clientSecret"]
+        answer = await harbour.anna.post(PROVIDERS, json={**fields, **others})
+        assert answer.status_code == 422, answer.text
+        return answer.json()["errors"][0]["pointer"]
+
+    told = forge.metadata
+    both = f'<m:EntitiesDescriptor xmlns:m="{METADATA}">{told}{told}</m:EntitiesDescriptor>'
+    old = Forge(a_pair("old", until=timedelta(minutes=-1))).metadata
+    many = Forge(forge.pair, (forge.pair,) * 10).metadata
+    url = "https://x.example/metadata"
+    assert await refused({}) == "/saml/metadataUrl"
+    assert await refused({"metadata": told, "metadataUrl": url}) == "/saml/metadataUrl"
+    for address in ("http://x.example/metadata", "file:///etc/passwd", "https://u:p@x.example"):
+        assert await refused({"metadataUrl": address}) == "/saml/metadataUrl"
+    for text in (
+        "<a/>",
+        "no XML",
+        f"<!DOCTYPE a>{told}",
+        both,
+        old,
+        told.replace("Redirect", "X"),
+        many,
+    ):
+        assert await refused({"metadata": text}) == "/saml/metadata"
+    other = {"metadata": told, "entityId": "https://else.example"}
+    assert await refused(other) == "/saml/metadata"
+    assert await refused({"metadata": told}, clientSecret="secret") == "/clientSecret"
+    client = {"issuer": "https://x.example", "clientId": "moorage"}
+    assert await refused({"metadata": told}, openIdConnect=client) == "/openIdConnect"
+    made = await harbour.by_saml({"metadata": told})
+    patched = await harbour.anna.patch(f"{PROVIDERS}/{made['id']}", json={"openIdConnect": client})
+    assert patched.json()["errors"][0]["pointer"] == "/openIdConnect"
+    tried = await harbour.anna.post(f"{PROVIDERS}/{made['id']}/test", json={})
+    assert [step["passed"] for step in tried.json()["steps"]] == [True, True, True]
+
+
+async def test_a_key_towards_a_provider_is_brought_and_is_nobody_elses(
+    harbour: Harbour, forge: Forge
+) -> None:
+    made = await harbour.by_saml({"metadata": forge.metadata}, newAccounts="everybody")
+    path = f"{PROVIDERS}/{made['id']}/keys"
+    mine, other = a_pair("mine"), a_pair("other")
+    old = a_pair("old", until=timedelta(minutes=-1))
+    brought = {"certificate": mine.pem, "privateKey": mine.key_pem}
+    for wrong, pointer in (
+        ({**brought, "certificate": "none"}, "/certificate"),
+        ({**brought, "privateKey": "none"}, "/privateKey"),
+        ({**brought, "privateKey": other.key_pem}, "/privateKey"),
+        ({"certificate": old.pem, "privateKey": old.key_pem}, "/certificate"),
+    ):
+        answer = await harbour.anna.post(path, json=wrong)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    added = await harbour.anna.post(path, json=brought)
+    assert (added.status_code, added.json()["certificate"]) == (201, mine.pem)
+    key = added.json()["id"]
+    second = await harbour.by_saml({"metadata": forge.metadata}, name="Second")
+    for client, place, code in (
+        (harbour.stranger, path, "identity_providers.unknown"),
+        (harbour.anna, f"{PROVIDERS}/{second['id']}/keys", "identity_providers.key_unknown"),
+    ):
+        for answer in (
+            await client.post(f"{place}/{key}/use"), await client.delete(f"{place}/{key}")
+        ):  # fmt: skip
+            assert (answer.status_code, answer.json()["code"]) == (404, code)
+    for answer in (await harbour.stranger.get(path), await harbour.stranger.post(path)):
+        assert (answer.status_code, answer.json()["code"]) == (404, "identity_providers.unknown")
+    assert (await harbour.anna.post(f"{path}/{key}/use")).status_code == 200
+    async with harbour.world.database.begin(OPERATOR) as tx:
+        await identity_providers.seal_anew(tx, harbour.world.app.state.sealer)
+    case = await Case.begin(harbour.browser(), made["id"])
+    ours = (await harbour.our_metadata(made["id"])).decode()
+    assert mine.body in ours
+    inside = encrypted(forge.sign(case.said.assertion()), ours)
+    assert await case.answer(case.said.response(inside)) == "/devices"
+    facts = (await harbour.anna.get("/api/v1/audit")).text
+    assert "identity_providers.key_used" in facts
+    for told in (facts, added.text, (await harbour.anna.get(path)).text):
+        assert "PRIVATE" not in told
 
 
 async def test_a_secret_that_is_kept_goes_to_no_other_issuer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -32,6 +33,11 @@ class Move:
 
     async def credential(self, device_id: str, **body: Any) -> Any:
         return await self.admin.post(f"/api/v1/devices/{device_id}/credentials", json=body)
+
+    async def revoke(self, device_id: str) -> None:
+        path = f"/api/v1/devices/{device_id}/credentials"
+        for one in (await self.admin.get(path)).json():
+            assert (await self.admin.delete(f"{path}/{one['id']}")).status_code == 204
 
     async def sent(self, device_id: str) -> list[tuple[str, dict[str, Any]]]:
         await self.world.work()
@@ -66,6 +72,10 @@ async def test_a_device_of_os2iot_posts_where_it_did(move: Move) -> None:
     assert (await client.post(url, content=b"x" * 300_000)).status_code == 413
     assert (await client.get(url)).status_code == 405
     assert await move.sent(device_id) == [("", {"level": 4})]
+    await move.revoke(device_id)
+    async with asyncio.timeout(10):
+        while (await client.post(url, json={})).status_code != 403:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_device_of_wso2_posts_where_it_did(move: Move) -> None:
@@ -81,6 +91,10 @@ async def test_a_device_of_wso2_posts_where_it_did(move: Move) -> None:
     nobody = move.world.client()
     assert (await nobody.post(f"{WSO2}/bin/b1", json=wrapped)).status_code == 401
     assert await move.sent(device_id) == [("", {"level": 4}), ("", {"level": 5})]
+    await move.revoke(device_id)
+    async with asyncio.timeout(10):
+        while (await client.post(f"{WSO2}/bin/b1", json={})).status_code != 401:
+            await asyncio.sleep(0.02)
 
 
 async def test_old_topics_are_taken_from_their_own_device_only(move: Move) -> None:

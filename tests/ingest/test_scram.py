@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -158,6 +159,23 @@ async def test_a_rotated_or_revoked_password_proves_nothing_more(house: House) -
         assert said is not None
         assert said.reason_code == ReasonCode.ADMINISTRATIVE_ACTION
     async with proved(house, "pump", fresh) as (_, answer):
+        assert answer.reason_code == ReasonCode.NOT_AUTHORIZED
+
+
+async def test_a_password_that_expires_ends_what_it_opened_and_proves_nothing_more(
+    house: House,
+) -> None:
+    ends = (datetime.now(UTC) + timedelta(seconds=1.2)).isoformat()
+    path = f"/devices/{house.ids['pump']}/credentials"
+    body = {"kind": "password", "userName": "guest", "expiresAt": ends}
+    secret = (await house.make(path, **body))["secret"]
+    async with proved(house, "guest", secret) as (client, answer):
+        assert answer.reason_code == 0
+        async with asyncio.timeout(10):
+            said = await client.until_closed()
+        assert said is not None
+        assert said.reason_code == ReasonCode.ADMINISTRATIVE_ACTION
+    async with proved(house, "guest", secret) as (_, answer):
         assert answer.reason_code == ReasonCode.NOT_AUTHORIZED
 
 

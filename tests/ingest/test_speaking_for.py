@@ -345,6 +345,11 @@ async def test_a_lorawan_server_speaks_only_for_its_own(site: Site, inbox_key: s
     async with asyncio.timeout(10):
         while (await site.post(path, json=event())).status_code != 403:
             await asyncio.sleep(0.02)
+    key = f"/api/v1/applications/{site.application}/inbox-key"
+    assert (await site.admin.delete(key)).status_code == 204
+    async with asyncio.timeout(10):
+        while (await site.post(path, inbox_key, json=event())).status_code != 401:
+            await asyncio.sleep(0.02)
 
 
 # --- Ports --------------------------------------------------------------------

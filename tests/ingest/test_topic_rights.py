@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from moorage.devices.service.topics import PLACES, filled
 from moorage.ingest.service import topics
 from moorage.organizations import Role
+from moorage.organizations import jobs as organizations_jobs
 from moorage_mqtt import V311, ConnAck, Publish, Will, covers, matches
 from scenarios.client import Client, connected, dialled
 from web import World
@@ -458,12 +460,21 @@ async def test_a_key_of_some_applications_sees_these_only(towns: tuple[Works, Wo
         assert await service.subscribe(mine) == 0x87
 
 
-@pytest.mark.parametrize("how", ["revoked", "rights", "application"])
+@pytest.mark.parametrize(
+    "how", ["revoked", "rights", "application", "outer group", "time", "expired"]
+)
 async def test_a_key_that_loses_its_rights_is_cut_within_a_second(
     towns: tuple[Works, Works], how: str
 ) -> None:
     here, _ = towns
-    key = await here.api_key(Role.READ)
+    if how == "outer group":
+        key = await here.api_key()
+        gives = await here.api_key(Role.READ)
+        outer = f"/api/v1/permissions/{gives['group']}/members"
+        joined = await here.admin.post(outer, json={"kind": "group", "id": key["group"]})
+        assert joined.status_code == 204, joined.text
+    else:
+        key = await here.api_key(Role.READ)
     async with connected(here.port, "x", key["secret"]) as service:
         topic_filter = f"v1/applications/{here.application}/devices/+/up"
         assert await service.subscribe(topic_filter) == 1
@@ -472,6 +483,21 @@ async def test_a_key_that_loses_its_rights_is_cut_within_a_second(
         elif how == "rights":
             path = f"/api/v1/permissions/{key['group']}"
             answer = await here.admin.patch(path, json={"roles": []})
+        elif how == "outer group":
+            answer = await here.admin.delete(f"{outer}/group/{key['group']}")
+        elif how == "expired":
+            path = f"/api/v1/api-keys/{key['id']}"
+            soon = datetime.now(UTC) + timedelta(seconds=1.5)
+            answer = await here.admin.patch(path, json={"expiresAt": soon.isoformat()})
+        elif how == "time":
+            path = f"/api/v1/permissions/{key['group']}/members"
+            body = {"kind": "apiKey", "id": key["id"], "until": "2999-01-01T00:00:00Z"}
+            answer = await here.admin.post(path, json=body)
+            async with here.world.database.begin() as tx:
+                await tx.execute("UPDATE permission_group_members SET until = now() "
+                                 "WHERE until IS NOT NULL")  # fmt: skip
+            async with here.world.database.begin() as tx:
+                await organizations_jobs.end_members(tx)
         else:
             path = f"/api/v1/applications/{here.application}/move"
             other = (await make(here.admin, "/organizations", name="Elsewhere"))["id"]
@@ -482,7 +508,7 @@ async def test_a_key_that_loses_its_rights_is_cut_within_a_second(
         assert told.reason_code == 0x98
     async with dialled(here.port, username="x", secret=key["secret"]) as service:
         answer = await service.next(ConnAck)
-        if how == "revoked":
+        if how in ("revoked", "expired"):
             assert answer.reason_code == 0x86
         else:
             assert await service.subscribe(topic_filter) == 0x87

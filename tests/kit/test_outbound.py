@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from moorage.kit.outbound import AddressForbidden, HostUnknown, Outbound
+from ports import free_port
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ async def test_a_name_that_changes_its_mind_is_connected_to_where_it_was_checked
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """DNS rebinding: the second answer of the name is never asked for."""
-    port = _listening()
+    port = free_port()
     answers = _resolving(monkeypatch, [["127.0.0.2"], ["127.0.0.1"]])
     with pytest.raises(OSError):  # Nobody listens at the address that was checked.
         await Outbound(["127.0.0.2"]).connect(asyncio.Protocol, "rebinding.example", port)
@@ -84,11 +85,3 @@ def _resolving(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> lis
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     return answers
-
-
-def _listening() -> int:
-    """Find a port at which 127.0.0.1 would answer and 127.0.0.2 does not."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -274,6 +274,16 @@ async def test_a_refresh_token_works_once_and_its_second_use_ends_the_family(
     assert told.before["reason"] == "refresh token used twice"
 
 
+async def test_a_refresh_token_ends_with_what_was_allowed(
+    world: World, person: AsyncClient, program: Program
+) -> None:
+    tokens = await allowed(person, program)
+    async with world.database.begin() as tx:
+        await tx.execute("UPDATE oauth_authorizations SET expires_at = now()")
+    assert (await program.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await bearer(world, tokens["access_token"]).get(ME)).status_code == 401
+
+
 async def test_of_two_who_refresh_at_once_one_gets_tokens_and_the_family_ends(
     world: World, person: AsyncClient, program: Program
 ) -> None:

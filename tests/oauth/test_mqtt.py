@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from httpx2 import AsyncClient
+from joserfc import jwt
 
 from moorage.organizations import Role
 from moorage_mqtt import ConnAck
@@ -71,7 +73,8 @@ async def test_a_token_reads_what_its_client_may_read(plant: Plant) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["revoked", "removed", "left the group", "narrowed", "taken back", "deactivated"]
+    "how",
+    ["revoked", "removed", "left the group", "narrowed", "taken back", "deactivated", "expired"],
 )
 async def test_a_program_that_loses_its_rights_is_cut_within_a_second(
     plant: Plant, how: str
@@ -87,6 +90,10 @@ async def test_a_program_that_loses_its_rights_is_cut_within_a_second(
         token = tokens["access_token"]
     else:
         token = await a_token(program)
+    if how == "expired":
+        keys = world.app.state.signing_keys
+        claims = jwt.decode(token, keys.keys[keys.signer], algorithms=["ES256"]).claims
+        token = keys.sign({**claims, "exp": int(time.time()) + 2})
     async with connected(plant.port, "x", token) as client:
         assert await client.subscribe(plant.readings) == 1
         if how == "revoked":
@@ -102,13 +109,16 @@ async def test_a_program_that_loses_its_rights_is_cut_within_a_second(
         elif how == "taken back":
             (shown,) = (await admin.get("/api/v1/oauth/authorizations")).json()["items"]
             answer = await admin.delete(f"/api/v1/oauth/authorizations/{shown['id']}")
-        else:
+        elif how == "deactivated":
             answer = await admin.patch(f"/api/v1/users/{person.id}", json={"active": False})
-        assert answer.status_code in (200, 204), answer.text
+        assert how == "expired" or answer.status_code in (200, 204), answer.text
         async with asyncio.timeout(10):
             told = await client.until_closed()
         assert told is not None
         assert told.reason_code == 0x98
+    if how == "expired":
+        async with dialled(plant.port, username="x", secret=token) as late:
+            assert (await late.next(ConnAck)).reason_code == 0x86
 
 
 async def test_a_token_that_is_not_for_this_door_lets_nobody_in(plant: Plant) -> None:

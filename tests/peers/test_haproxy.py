@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from installation import DeviceKey, Installation, free_ports, running
+from installation import DeviceKey, Installation, running
 from moorage.testing.authority import Authority
 from moorage_mqtt import V5, ClientConnection, ConnAck
+from ports import free_ports
 from scenarios.client import Client
 
 HAPROXY = "/usr/sbin/haproxy"

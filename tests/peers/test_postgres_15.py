@@ -23,7 +23,6 @@ from parts import (
     curl,
     device_with_key,
     environment_of,
-    free_ports,
     latest,
     mosquitto_pub,
     running,
@@ -31,6 +30,7 @@ from parts import (
     sign_in,
     until,
 )
+from ports import free_ports
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 SERVER_PASSWORD = "of-the-server"

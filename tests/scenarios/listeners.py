@@ -12,8 +12,9 @@ from typing import Any
 
 import psycopg
 
-from installation import DeviceKey, Installation, free_ports
+from installation import DeviceKey, Installation
 from moorage_mqtt import V5, ConnAck
+from ports import free_ports
 from scenarios.client import Client
 
 LISTEN = [sys.executable, "-P", "-m", "moorage.entry.cli", "listen"]

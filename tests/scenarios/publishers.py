@@ -233,11 +233,13 @@ class Http(Publisher):
                 await asyncio.sleep(self.batch / RATE)
                 first, self.sent = self.sent + 1, self.sent + self.batch
                 numbers = range(first, self.sent + 1)
-                deadline = time.monotonic() + settle_s
-                while not (stop.is_set() and time.monotonic() > deadline):
+                deadline = None
+                while deadline is None or time.monotonic() < deadline:
                     if await self._post(client, numbers):
                         self.acknowledged.update(numbers)
                         break
+                    if stop.is_set() and deadline is None:
+                        deadline = time.monotonic() + settle_s
                     await asyncio.sleep(0.2)
 
     async def _post(self, client: AsyncClient, numbers: range) -> bool:

@@ -22,6 +22,7 @@ from moorage.entry.settings import Settings, read
 from moorage.simulate import Doors, Fault, Fleet, Load, State, kinds, plan, receiver
 from moorage.simulate.install import TARGET
 from moorage.simulate.platform import Platform
+from ports import free_ports
 
 COMMAND = [sys.executable, "-P", "-m", "moorage.entry.cli"]
 PARTS = ("api", "listen", "work")
@@ -30,11 +31,8 @@ PARTS = ("api", "listen", "work")
 @pytest.fixture
 def platform(database_url: str, tmp_path: Path) -> Iterator[Settings]:
     """Give the settings of a platform that runs, each part a process."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
     names = ("MOORAGE_API_PORT", "MOORAGE_MQTT_PORT", "MOORAGE_MQTT_TLS_PORT")
-    ports = {n: str(p.getsockname()[1]) for n, p in zip(names, probes, strict=True)}
-    for probe in probes:
-        probe.close()
+    ports = {n: str(p) for n, p in zip(names, free_ports(3), strict=True)}
     ours = {
         "MOORAGE_DATABASE_URL": database_url,
         "MOORAGE_DATA_DIR": str(tmp_path),

@@ -13,8 +13,8 @@ import pytest_asyncio
 import moorage_mqtt as mqtt
 from moorage import sources
 from moorage.testing.authority import Authority
+from ports import free_port
 from sources.world import Broker, World, a_broker, fetching
-from targets.servers import free_port
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from moorage.kit.secrets import Sealer, load_sealer
 from moorage.sections import IngestSettings
 from moorage.sources import service
 from moorage.sources.model import LogEntry
-from targets.servers import free_port, until_listening
+from ports import free_port
+from targets.servers import until_listening
 
 ROOT = Caller(CallerKind.PERSON, uuid7(), "root", (Grant(frozenset(organizations.Permission)),))
 NETWORK = Outbound(LOOPBACK)

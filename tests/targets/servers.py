@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httptools
+
+from ports import free_port
 
 
 @dataclass
@@ -118,13 +119,6 @@ async def http_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpSe
         yield server
     finally:
         listening.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager

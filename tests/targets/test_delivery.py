@@ -16,7 +16,8 @@ from moorage.targets import Target, service
 from moorage.targets.model import Delivery, HealthState, Outcome, Reason, Result, Source
 from moorage.targets.service.catalogue import Kinds
 from moorage.targets.service.expand import key_of
-from targets.servers import Answer, HttpServer, Request, free_port, http_server
+from ports import free_port
+from targets.servers import Answer, HttpServer, Request, http_server
 from targets.world import ROOT, World, a_message, a_worker, documents, message_id
 
 

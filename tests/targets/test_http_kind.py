@@ -22,7 +22,8 @@ from moorage.kit.outbound import Outbound
 from moorage.targets import Delivery, Outcome, Result
 from moorage.testing.authority import Authority
 from moorage.testing.targets import CHECKS, NETWORK, Bench, Received, a_delivery
-from targets.servers import Answer, HttpServer, Request, free_port, http_server
+from ports import free_port
+from targets.servers import Answer, HttpServer, Request, http_server
 
 
 @pytest_asyncio.fixture

@@ -19,7 +19,8 @@ from moorage.kit.errors import FieldInvalid
 from moorage.targets import Delivery, Outcome, Result
 from moorage.testing.authority import Authority
 from moorage.testing.targets import CHECKS, NETWORK, Bench, Received, a_delivery
-from targets.servers import free_port, mosquitto, until_listening
+from ports import free_port
+from targets.servers import mosquitto, until_listening
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

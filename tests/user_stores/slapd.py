@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from moorage.testing.authority import Authority
+from ports import free_port
 
 SUFFIX = "dc=north,dc=example"
 PEOPLE, GROUPS = f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}"
@@ -58,13 +59,6 @@ mail: {uid}@north.example
 userPassword: {uid} knows this
 
 """
-
-
-def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        port: int = made.getsockname()[1]
-        return port
 
 
 def person(uid: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +16,10 @@ from moorage.groups import NewApplication
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.kit.pages import PageRequest
-from moorage.organizations import MemberKind, NewPermissionGroup, Permission, Role
+from moorage.organizations import Member, MemberKind, NewPermissionGroup, Permission, Role
+from moorage.organizations import service as organizations_service
+from moorage.organizations import store as organizations_store
+from moorage.organizations.errors import GroupInItself
 from moorage.users import Access, CredentialsWrong, NewApiKey
 from moorage.users.errors import AskerGone
 from web import OPERATOR, World
@@ -140,12 +145,19 @@ async def test_the_explanation_equals_the_enforcement(world: World, seed: int) -
             # It was put into a group elsewhere before: that gives it nothing.
             stray = pick.choice(group_ids[homes[0]])
             await organizations.grant(tx, OPERATOR, stray, MemberKind.API_KEY, made.id)
+    await _nest(world, pick, homes, group_ids)
     closed = pick.choice(list(people))
     async with world.database.begin(OPERATOR) as tx:
         await tx.execute("UPDATE users SET active = false WHERE id = :id", {"id": closed})
         ended = pick.choice(list(keys))
         ends = tx.now - timedelta(seconds=1)
         await _end_key(tx, ended, ends)
+        # The worker has not come by yet: who is past their time has nothing all the same.
+        await tx.execute(
+            "UPDATE permission_group_members SET until = :ends WHERE permission_group_id IN "
+            "(SELECT id FROM permission_groups WHERE name IN ('group 1', 'group 4', 'group 9'))",
+            {"ends": ends},
+        )
     async with world.database.begin(OPERATOR) as tx:
         callers = {id_: await _act_for(tx, id_) for id_ in people}
         callers |= {id_: await _identify(tx, secret) for id_, secret in keys.items()}
@@ -161,6 +173,8 @@ async def test_the_explanation_equals_the_enforcement(world: World, seed: int) -
                 assert set(told[id_].permissions if id_ in told else ()) == may
             for access in page.items:
                 _check_paths(access)
+            place = organization_id, application_id
+            await _check_loss(world, people, told, place)
             for permission in pick.sample(list(Permission), 5):
                 holders = await users.explain(
                     tx, OPERATOR, PageRequest(limit=500), organization_id, application_id,
@@ -173,9 +187,44 @@ async def test_the_explanation_equals_the_enforcement(world: World, seed: int) -
 
 def _check_paths(access: Access) -> None:
     assert access.permissions
+    assert set(access.permissions) == {p for path in access.paths for p in path.permissions}
     for path in access.paths:
-        others = {p for other in access.paths if other is not path for p in other.permissions}
-        assert set(path.only_here) == set(path.permissions) - others
+        assert path.permissions
+        assert set(path.only_here) <= set(path.permissions)
+
+
+async def _check_loss(
+    world: World, callers: Iterable[UUID], told: dict[UUID, Access], place: tuple[UUID, UUID | None]
+) -> None:
+    """Remove each group of somebody in turn: what is lost is what was told."""
+    for access in told.values():
+        if access.id not in callers or access.kind is not MemberKind.USER:
+            continue
+        for path in access.paths:
+            with suppress(_Undone):
+                async with world.database.begin(OPERATOR) as tx:
+                    await organizations_store.remove_group(tx, path.group_id)
+                    left = _enforced(await _act_for(tx, access.id), *place)
+                    assert set(access.permissions) - left == set(path.only_here)
+                    raise _Undone
+
+
+class _Undone(Exception):
+    """Ends a transaction that is not to be kept."""
+
+
+async def _nest(
+    world: World, pick: random.Random, homes: list[UUID], group_ids: dict[UUID | None, list[UUID]]
+) -> None:
+    """Put groups into groups; a circle is refused."""
+    async with world.database.begin(OPERATOR) as tx:
+        for home in homes:
+            for _ in range(2 * len(group_ids[home])):
+                outer, inner = pick.choice(group_ids[home]), pick.choice(group_ids[home])
+                with suppress(GroupInItself):
+                    await organizations_service.add_member(
+                        tx, OPERATOR, outer, Member(MemberKind.GROUP, inner)
+                    )
 
 
 def _enforced(

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
+
+import pytest
+from httpx2 import Response
+from joserfc import jwt
 
 from moorage import users
+from moorage.kit.ids import uuid7
 from web import OPERATOR, World
 
 PASSWORD = "ostrich velvet quarry 17"
@@ -262,6 +268,77 @@ async def test_a_forged_or_foreign_access_token_is_refused(world: World) -> None
         header = b"Bearer " + token.encode()
         answer = await client.get("/api/v1/auth/me", headers={b"Authorization": header})
         assert answer.status_code == 401, token
+
+
+async def test_an_access_token_is_for_its_hour_its_door_and_its_session(world: World) -> None:
+    """Whatever else it says, it is signed as it should be."""
+    token = (await tokens_of(world, "anna@example.org"))["accessToken"]
+    keys = world.app.state.signing_keys
+    claims = jwt.decode(token, keys.keys[keys.signer], algorithms=["ES256"]).claims
+
+    async def shown(**changed: object) -> int:
+        made = keys.sign({**claims, **changed})
+        client = world.client(Authorization=f"Bearer {made}")
+        return (await client.get("/api/v1/auth/me")).status_code
+
+    assert await shown() == 200
+    for changed in (
+        {"exp": int(time.time()) - 1},
+        {"exp": "tomorrow"},
+        {"aud": "moorage-mqtt"},
+        {"iss": "https://elsewhere.example"},
+        {"sid": str(uuid7())},
+        {"sub": str(uuid7())},
+        {"sub": "anna@example.org"},
+    ):
+        assert await shown(**changed) == 401, changed
+
+
+@pytest.mark.parametrize("end", ["idle_until", "expires_at"])
+async def test_a_session_ends_when_it_rests_and_at_its_end(world: World, end: str) -> None:
+    tokens = await tokens_of(world, "anna@example.org")
+    client = await world.sign_in("anna@example.org")
+    program = world.client(Authorization=f"Bearer {tokens['accessToken']}")
+    body = {"refreshToken": tokens["refreshToken"]}
+    for one in (client, program):
+        assert (await one.get("/api/v1/auth/me")).status_code == 200
+    async with world.database.begin(OPERATOR) as tx:
+        await tx.execute(f"UPDATE user_sessions SET {end} = now()")
+    for one in (client, program):
+        assert (await one.get("/api/v1/auth/me")).status_code == 401
+    assert (await world.client().post("/api/v1/auth/refresh", json=body)).status_code == 401
+
+
+async def test_what_is_no_cookie_of_ours_is_nobody(world: World) -> None:
+    await world.user("anna@example.org")
+    cookie = (await world.sign_in("anna@example.org")).cookies["moorage_session"]
+    assert (await _with(world, cookie)).status_code == 200
+    for wrong in (cookie[:-1], cookie + "x", cookie.swapcase(), "ms_", "x" * 4000, "%00", '"'):
+        assert (await _with(world, wrong)).status_code == 401, wrong
+
+
+async def _with(world: World, cookie: str) -> Response:
+    client = world.client(Cookie=f"moorage_session={cookie}")
+    return await client.get("/api/v1/auth/me")
+
+
+async def test_over_tls_no_other_host_of_the_domain_can_set_the_cookie(world: World) -> None:
+    await world.user("anna@example.org")
+    cookie = (await world.sign_in("anna@example.org")).cookies["moorage_session"]
+    assert (await _with(world, cookie)).status_code == 200
+    world.app.state.public_url = "https://moorage.example.org"
+    assert (await _with(world, cookie)).status_code == 401
+    client = world.client(Cookie=f"__Host-moorage_session={cookie}")
+    me = await client.get("/api/v1/auth/me")
+    assert me.status_code == 200
+    gone = await client.post(
+        "/api/v1/auth/sign-out", headers={"X-CSRF-Token": me.json()["csrfToken"]}
+    )
+    assert gone.status_code == 204, gone.text
+    set_cookie = gone.headers["Set-Cookie"]
+    assert set_cookie.startswith("__Host-moorage_session=")
+    assert {"Path=/", "Secure", "HttpOnly"} <= set(set_cookie.split("; "))
+    assert "domain" not in set_cookie.lower()
 
 
 async def test_a_refresh_token_used_twice_ends_the_session_for_both(world: World) -> None:

@@ -42,6 +42,7 @@ export type PermissionGroup = Item<'/api/v1/permissions'>
 export type PermissionGroupBody = Sent<'/api/v1/permissions', 'post'>
 export type Role = PermissionGroup['roles'][number]
 export type Member = Item<'/api/v1/permissions/{group_id}/members'>
+export type MemberBody = Sent<'/api/v1/permissions/{group_id}/members', 'post'>
 
 export type DeviceAuthority = Item<'/api/v1/organizations/{organization_id}/device-authorities'>
 export type DeviceAuthorityBody = Sent<'/api/v1/organizations/{organization_id}/device-authorities', 'post'>
@@ -145,6 +146,12 @@ export type UserStoreTrial = Made<'/api/v1/user-stores/test', 200>
 export type IdentityProvider = Item<'/api/v1/identity-providers'>
 export type IdentityProviderBody = Sent<'/api/v1/identity-providers', 'post'>
 export type IdentityProviderPatch = Sent<'/api/v1/identity-providers/{provider_id}', 'patch'>
+/** Nothing is sent where a key is to be made. */
+export type IdentityProviderKeyBody = NonNullable<
+  NonNullable<
+    paths['/api/v1/identity-providers/{provider_id}/keys']['post']['requestBody']
+  >['content']['application/json']
+>
 export type AccessRequest = Item<'/api/v1/access-requests'>
 
 export type Broker = Item<'/api/v1/brokers'>
@@ -166,3 +173,11 @@ export type TracedPacket = Followed<'/api/v1/devices/{device_id}/trace'>
 
 export type TopicRule = Item<'/api/v1/applications/{application_id}/topic-rules'>
 export type TopicRuleBody = Sent<'/api/v1/applications/{application_id}/topic-rules', 'post'>
+
+export type Api = Item<'/api/v1/apis'>
+export type Plan = Item<'/api/v1/plans'>
+export type PlanBody = Sent<'/api/v1/plans', 'post'>
+export type PlanPatch = Sent<'/api/v1/plans/{plan_id}', 'patch'>
+export type PlanSubscription = Item<'/api/v1/subscriptions'>
+export type PlanSubscriptionBody = Sent<'/api/v1/subscriptions', 'post'>
+export type UsageTotal = Item<'/api/v1/usage/totals'>

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { FeedMessage } from '@/api/feed'
 import type { Latest, MapItem, Me, Message } from '@/api/types'
+import { callsOf, type Document, filled } from './api_gateway/document'
 import { difference } from './audit/difference'
 import { factWords } from './audit/words'
 import { holds } from './auth/holds'
@@ -125,4 +126,40 @@ test('a device is told by its limited and newest numbers, its battery and its si
   expect(told.values.map((one) => one.series)).toEqual(['temperature', 'humidity', 'noise'])
   expect([told.battery?.series, told.signal?.series]).toEqual(['battery_v', 'linkRssi'])
   expect(vitalsOf([], [])).toEqual({ values: [], battery: undefined, signal: undefined })
+})
+
+test('a call that is tried begins with what it needs, and what is typed stays in its place', () => {
+  const document: Document = {
+    paths: {
+      '/api/v1/plans/{plan_id}': {
+        patch: {
+          operationId: 'changePlan',
+          summary: 'Change Plan',
+          parameters: [
+            { name: 'plan_id', in: 'path', required: true },
+            { name: 'If-Match', in: 'header' },
+          ],
+          requestBody: { content: { 'application/json': { schema: { $ref: '#/components/schemas/Body' } } } },
+        },
+      },
+    },
+    components: {
+      schemas: {
+        Body: {
+          properties: {
+            name: { type: 'string' },
+            burst: { type: 'integer', minimum: 2 },
+            parts: { type: 'array', items: { $ref: '#/components/schemas/Body' } },
+            comment: { type: 'string' },
+            of: { anyOf: [{ type: 'null' }, { enum: ['a', 'b'] }] },
+          },
+          required: ['name', 'burst', 'parts', 'of'],
+        },
+      },
+    },
+  }
+  const [call] = callsOf(document)
+  expect(call?.asked.map((one) => one.name)).toEqual(['plan_id'])
+  expect(JSON.parse(call?.sample ?? '')).toEqual({ name: '', burst: 2, parts: [], of: 'a' })
+  expect(filled('/plans/{plan_id}/x', { plan_id: '../y?z=1' })).toBe('/plans/..%2Fy%3Fz%3D1/x')
 })

@@ -45,6 +45,7 @@ const BEGUN = [
   { to: '/permissions?new=true', label: 'permissions.new', needs: 'users:manage', icon: IconPlus },
   { to: '/api-keys?new=true', label: 'apiKeys.new', needs: 'users:manage', icon: IconPlus },
   { to: '/programs?new=true', label: 'programs.new', needs: 'users:manage', icon: IconPlus },
+  { to: '/plans?new=true', label: 'plans.new', needs: 'organizations:manage', icon: IconPlus },
   { to: '/organizations?new=true', label: 'organizations.new', needs: 'installation:manage', icon: IconPlus },
 ] as const
 

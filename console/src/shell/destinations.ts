@@ -7,9 +7,12 @@ import {
   IconAppWindow,
   IconBell,
   IconBuilding,
+  IconBuildingStore,
+  IconChartBar,
   IconCloudUpload,
   IconCode,
   IconCpu,
+  IconGauge,
   IconHistory,
   IconHome2,
   IconInbox,
@@ -54,8 +57,11 @@ export interface Destination {
     | 'permissions'
     | 'userStores'
     | 'identityProviders'
+    | 'apis'
     | 'apiKeys'
     | 'programs'
+    | 'plans'
+    | 'usage'
     | 'tasks'
     | 'audit'
     | 'systemLog'
@@ -65,7 +71,7 @@ export interface Destination {
   needs?: Permission
 }
 
-export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destination[] }[] = [
+export const SECTIONS: { key: 'work' | 'flow' | 'api' | 'administration'; places: Destination[] }[] = [
   {
     key: 'work',
     places: [
@@ -91,6 +97,16 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
     ],
   },
   {
+    key: 'api',
+    places: [
+      { to: '/apis', key: 'apis', icon: IconBuildingStore },
+      { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
+      { to: '/programs', key: 'programs', icon: IconAppWindow, needs: 'users:read' },
+      { to: '/plans', key: 'plans', icon: IconGauge, needs: 'users:read' },
+      { to: '/usage', key: 'usage', icon: IconChartBar, needs: 'users:read' },
+    ],
+  },
+  {
     key: 'administration',
     places: [
       { to: '/organizations', key: 'organizations', icon: IconBuilding, needs: 'organizations:read' },
@@ -98,8 +114,6 @@ export const SECTIONS: { key: 'work' | 'flow' | 'administration'; places: Destin
       { to: '/permissions', key: 'permissions', icon: IconUsersGroup, needs: 'users:read' },
       { to: '/user-stores', key: 'userStores', icon: IconAddressBook, needs: 'users:read' },
       { to: '/identity-providers', key: 'identityProviders', icon: IconLogin2, needs: 'users:read' },
-      { to: '/api-keys', key: 'apiKeys', icon: IconKey, needs: 'users:read' },
-      { to: '/programs', key: 'programs', icon: IconAppWindow, needs: 'users:read' },
       { to: '/tasks', key: 'tasks', icon: IconActivity },
       { to: '/audit', key: 'audit', icon: IconHistory, needs: 'audit:read' },
       { to: '/system-log', key: 'systemLog', icon: IconListDetails, needs: 'installation:manage' },

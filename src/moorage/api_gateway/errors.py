@@ -79,3 +79,136 @@ class AnswerTooLong(MoorageError):
     kind = Kind.CONFLICT
     code = "api.answer_too_long"
     message = "This request was done before; its answer was too long to keep for repeats."
+
+
+# --- Plans ------------------------------------------------------------------
+
+
+class QuotaSpent(MoorageError):
+    """What a plan allows in a period is used up."""
+
+    kind = Kind.TOO_MANY
+    code = "api.quota_spent"
+    message = (
+        "The plan {plan} allows {most} {unit} in {period_s} s, and {bucket} has used them. Try "
+        "again in {retry_after_s} s, or ask for another plan."
+    )
+
+
+class PlanUnknown(MoorageError):
+    """No such plan, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "api.plan_unknown"
+    message = "There is no plan {id} that you may see."
+
+
+class PlanNameTaken(MoorageError):
+    """Another plan of the organization or the installation carries this name."""
+
+    kind = Kind.CONFLICT
+    code = "api.plan_name_taken"
+    pointer = "/name"
+    message = "Another plan is already named {name}. Choose another name."
+
+
+class PlanInUse(MoorageError):
+    """Somebody is on the plan."""
+
+    kind = Kind.CONFLICT
+    code = "api.plan_in_use"
+    message = "Somebody is on this plan. Move them to another one first."
+
+
+class PlanTooWide(MoorageError):
+    """The plan would give more than the organization has itself."""
+
+    kind = Kind.INVALID
+    code = "api.plan_too_wide"
+    message = (
+        "A plan of this organization may give at most {requests_per_second:.12g} requests a second "
+        "and {burst} at once. Ask a GlobalAdmin for a larger plan for the organization."
+    )
+
+
+class PlanForeign(MoorageError):
+    """The plan is for the programs of one organization, and the subscriber is none of them."""
+
+    kind = Kind.INVALID
+    code = "api.plan_foreign"
+    pointer = "/planId"
+    message = "This plan is for programs of its own organization only."
+
+
+class SubscriberUnknown(MoorageError):
+    """No such subscriber, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "api.subscriber_unknown"
+    message = "There is no {subscriber_kind} {id} that you may see."
+
+
+class SubscriptionUnknown(MoorageError):
+    """No such subscription, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "api.subscription_unknown"
+    message = "There is no subscription {id} that you may see."
+
+
+class SubscriptionUnderway(MoorageError):
+    """Somebody else subscribes the same program just now."""
+
+    kind = Kind.CONFLICT
+    code = "api.subscription_underway"
+    message = "Somebody else subscribes the same program just now. Look, and try again."
+
+
+class SubscriptionDecided(MoorageError):
+    """The question was answered before."""
+
+    kind = Kind.CONFLICT
+    code = "api.subscription_decided"
+    message = "This subscription is {state}; there is nothing to decide."
+
+
+# --- Pages of other sites ---------------------------------------------------
+
+
+class OriginNotAllowed(MoorageError):
+    """No organization or program lets pages of this site ask."""
+
+    kind = Kind.FORBIDDEN
+    code = "api.origin_not_allowed"
+    message = (
+        "Pages of {origin} may not ask here. Who manages the organization of the program allows "
+        "them with POST /api/v1/allowed-origins."
+    )
+
+
+class OriginUnknown(MoorageError):
+    """No such allowed origin, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "api.origin_unknown"
+    message = "There is no allowed origin {id} that you may see."
+
+
+class OriginThere(MoorageError):
+    """The origin is allowed already."""
+
+    kind = Kind.CONFLICT
+    code = "api.origin_there"
+    pointer = "/origin"
+    message = "{origin} is allowed there already."
+
+
+# --- The API store ----------------------------------------------------------
+
+
+class ApiUnknown(MoorageError):
+    """The API has no such area."""
+
+    kind = Kind.NOT_FOUND
+    code = "api.api_unknown"
+    message = "The API has no area {id}. GET /api/v1/apis lists them."

@@ -8,5 +8,5 @@ from . import service
 
 
 async def clear_away(tx: Tx) -> None:
-    """Delete answers that are no longer kept; to be run hourly."""
+    """Delete what is no longer kept; to be run hourly."""
     await service.clear_away(tx)

@@ -31,12 +31,21 @@ from moorage import (
     user_stores,
     users,
 )
-from moorage.api_gateway import Limits
+from moorage.api_gateway import Catalogue, Limits, Meter, Origins, Plans, Throttle
 from moorage.api_gateway.middleware import Gateway
 from moorage.audit.jobs import system_log_kept
 from moorage.brokers.routes import BrokerDoor
 from moorage.brokers.routes import is_door as is_broker_door
-from moorage.entry import authority, disk_room, metrics, openapi, ports, root_key, state
+from moorage.entry import (
+    authority,
+    decision_point,
+    disk_room,
+    metrics,
+    openapi,
+    ports,
+    root_key,
+    state,
+)  # fmt: skip
 from moorage.entry import database as databases
 from moorage.entry.console import Console
 from moorage.entry.lifeline import Lifeline
@@ -104,10 +113,13 @@ def build_app(
         sealer: opens stored credentials.
         limits: of the API's callers; the defaults when None.
     """
+    limits = limits or Limits()
     doorbells = Doorbells(database, name="moorage-api-doorbell")
+    plans, origins = Plans(limits, doorbells), Origins(doorbells)
     uplink, broker_door = UplinkDoor(), BrokerDoor()
     registry = brokers.Registry(database, doorbells)
     room = disk_room.room_of(settings)
+    decisions = decision_point.of(settings)
     # For trials only, so one process a kind; started when first needed.
     workshop = decoders.Workshop(database, doorbells, decoders.find_runtimes(workers=1))
 
@@ -116,7 +128,11 @@ def build_app(
         async with database.begin() as tx:
             app.state.signing_keys = await users.load_signing_keys(tx, sealer)
             partitions = await ledger.open_log(tx, settings.ledger.partitions)
-        door = ingest.Door(database, doorbells, settings.ingest, partitions, room=room)
+            await plans.read(tx)
+            await origins.read(tx)
+        door = ingest.Door(
+            database, doorbells, settings.ingest, partitions, room=room, decisions=decisions
+        )
         uplink.door = door
         broker_door.guard, broker_door.registry = brokers.Guard(door, registry), registry
         app.state.feed = telemetry.Feed(database, doorbells)
@@ -127,6 +143,10 @@ def build_app(
                 doorbells.run(),
                 door.run(),
                 registry.run(),
+                plans.run(database),
+                origins.run(database),
+                app.state.throttle.run(),
+                app.state.meter.run(),
                 app.state.feed.run(),
                 _renew_keys(app),
                 keep_learning(database, sealer, functools.partial(root_key.load, settings)),
@@ -143,6 +163,8 @@ def build_app(
             await asyncio.gather(*running, return_exceptions=True)
             app.state.probe.stop()
             await workshop.close()
+            if decisions is not None:
+                await decisions.close()
 
     app = Application(
         uplink,
@@ -164,9 +186,12 @@ def build_app(
     app.state.sealer = sealer
     app.state.post = Post(sealer, settings.public_url, works=settings.mail.host is not None)
     app.state.doorbells = doorbells
+    app.state.plans, app.state.throttle = plans, Throttle(limits, plans, database)
+    app.state.meter, app.state.origins = Meter(database), origins
     app.state.workshop = workshop
     app.state.deriver = ingest.Deriver(database, doorbells, workshop)
     app.state.target_kinds = targets.find_kinds()
+    app.state.decisions = decisions
     app.state.outbound = Outbound(settings.reachable)
     app.state.directories = user_stores.Directories(app.state.outbound)
     app.state.issuers = identity_providers.Issuers(app.state.outbound)
@@ -177,8 +202,9 @@ def build_app(
     http.install_errors(app)
     _add_health(app)
     openapi.install(app)
+    app.state.catalogue = Catalogue(app.openapi, settings.public_url)
     app.router.default = Console()
-    app.add_middleware(Gateway, state=app.state, limits=limits or Limits())
+    app.add_middleware(Gateway, state=app.state, limits=limits)
     return app
 
 

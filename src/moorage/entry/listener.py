@@ -14,7 +14,7 @@ import structlog
 from moorage import brokers, ingest, ledger, sources
 from moorage.audit.jobs import system_log_kept
 from moorage.entry import database as databases
-from moorage.entry import disk_room, root_key, tls
+from moorage.entry import decision_point, disk_room, root_key, tls
 from moorage.entry.anchors import Anchors, ask_for_certificates
 from moorage.entry.lifeline import Lifeline
 from moorage.entry.peers import PeerContexts
@@ -52,6 +52,7 @@ async def serve(settings: Settings, line: Lifeline) -> None:
         address=f"{settings.mqtt.peer_host}:{met.getsockname()[1]}",
         version=version("moorage"),
         room=room,
+        decisions=decision_point.of(settings),
         decoy_key=sealer.derive("moorage.mqtt.decoys"),
     )
     outbound = Outbound(settings.reachable)

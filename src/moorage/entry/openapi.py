@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from moorage.api_gateway.middleware import PROTOCOL, PUBLIC, UNSAFE
+from moorage.entry import areas
 from moorage.entry.uplink_document import DEVICE_SCHEMES, PATHS
 from moorage.entry.wiring import ROUTERS
 from moorage.kit.browsers import SESSION_COOKIE
@@ -36,20 +37,23 @@ SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "cookie",
         "name": SESSION_COOKIE,
-        "description": "The console's session. Changes need the header X-CSRF-Token too.",
+        "description": "The console's session (`__Host-moorage_session` over TLS). Changes need "
+        "the header X-CSRF-Token too.",
     },
 }
 COMMON = {
     "400": "`body_malformed`, `api.idempotency_key_invalid`: the request cannot be read.",
     "401": "`unsigned`, `users.credentials_wrong`: nobody we know asks.",
-    "403": "`api.csrf_token_wrong`, `api.origin_foreign`: the session cookie alone is not enough.",
+    "403": "`api.csrf_token_wrong`, `api.origin_foreign`: the session cookie alone is not enough; "
+    "`decisions.denied`: the policies of the installation do not permit it.",
     "406": "`form_not_offered`: the answer has no form that `Accept` names.",
     "409": "`api.request_underway`, `api.answer_too_long`: the Idempotency-Key was seen before.",
     "413": "`api.body_too_large`: the body is too long.",
     "422": "`invalid`, `field_invalid`: some fields or parameters are not right; `errors` names "
     "them.",
     "429": "`api.too_many_requests`: the caller's bucket is empty; see Retry-After.",
-    "503": "`database_unavailable`: the database does not answer just now.",
+    "503": "`database_unavailable`, `decisions.missing`: the database, or the policy decision "
+    "point, does not answer just now.",
 }
 LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it is read."}}
 REQUEST_ID = {"X-Request-Id": {"schema": {"type": "string"}, "description": "Names the request."}}
@@ -82,6 +86,7 @@ def completed(app: FastAPI) -> dict[str, Any]:
         summary=app.summary,
         routes=app.routes,
         openapi_version="3.1.0",
+        tags=areas.TAGS,
     )
     components = made.setdefault("components", {})
     components["securitySchemes"] = SECURITY_SCHEMES | DEVICE_SCHEMES

@@ -15,6 +15,7 @@ from moorage.ledger import jobs as ledger_jobs
 from moorage.notifications import jobs as notifications_jobs
 from moorage.oauth import jobs as oauth_jobs
 from moorage.operations import jobs as operations_jobs
+from moorage.organizations import jobs as organizations_jobs
 from moorage.sessions import jobs as sessions_jobs
 from moorage.sources import jobs as sources_jobs
 from moorage.targets import jobs as targets_jobs
@@ -29,6 +30,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("api_gateway.clear_away", HOUR_S, api_gateway_jobs.clear_away),
     Schedule("kit.forget_retired_keys", DAY_S, secrets.forget_retired),
     Schedule("kit.clear_mail_away", HOUR_S, mail.clear_away),
+    Schedule("organizations.end_members", SECOND_S, organizations_jobs.end_members),
     Schedule("users.clear_away", HOUR_S, users_jobs.clear_away),
     Schedule("identity_providers.clear_away", HOUR_S, identity_providers_jobs.clear_away),
     Schedule("oauth.sweep", MINUTE_S, oauth_jobs.sweep),

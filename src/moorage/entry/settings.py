@@ -17,6 +17,7 @@ from moorage.kit.settings import LIVE, Loaded, Section, SettingInvalid, load
 from moorage.kit.smtp import Server
 from moorage.sections import (
     AuditSettings,
+    DecisionSettings,
     IngestSettings,
     LedgerSettings,
     MailSettings,
@@ -202,6 +203,7 @@ class Settings(Section):
     ingest: IngestSettings = IngestSettings()
     targets: TargetSettings = TargetSettings()
     mail: MailSettings = MailSettings()
+    decisions: DecisionSettings = DecisionSettings()
     audit: AuditSettings = AuditSettings()
     tracing: TracingSettings = TracingSettings()
 

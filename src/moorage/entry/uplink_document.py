@@ -173,7 +173,7 @@ def _operation(
     )
     answers = {status: {"description": told, "content": {"application/json": {"schema": schema}}}}
     return {
-        "tags": ["devices' door"],
+        "tags": ["devices-door"],
         "operationId": name,
         "summary": summary,
         "description": "Answers once everything is on disk. A device asks here with its own key; "

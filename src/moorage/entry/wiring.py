@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from moorage.api_gateway import routes as api_gateway
 from moorage.audit import routes as audit
 from moorage.brokers import routes as brokers
 from moorage.decoders import routes as decoders
@@ -31,6 +32,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *identity_providers.ROUTERS,
     organizations.router,
     organizations.permissions,
+    *api_gateway.ROUTERS,
     groups.router,
     # Paths with a word where another has an id come first: /devices/export before /devices/{id}.
     devices.transfer,

@@ -116,6 +116,38 @@ class PasswordElsewhere(MoorageError):
     message = "You sign in by an identity provider; change your password there."
 
 
+class LogoutRequestWrong(MoorageError):
+    """What asks to sign somebody out is no request of the provider."""
+
+    kind = Kind.MALFORMED
+    code = "identity_providers.logout_request_wrong"
+    message = "This request to sign out does not hold: {reason}"
+
+
+class KeyUnknown(MoorageError):
+    """The identity provider has no such key of ours."""
+
+    kind = Kind.NOT_FOUND
+    code = "identity_providers.key_unknown"
+    message = "There is no key {id} for this identity provider."
+
+
+class KeysTooMany(MoorageError):
+    """There are two keys already; one has to go first."""
+
+    kind = Kind.CONFLICT
+    code = "identity_providers.keys_too_many"
+    message = "There may be at most {limit} keys for an identity provider. Remove one first."
+
+
+class KeyInUse(MoorageError):
+    """The key signs what is sent to the identity provider."""
+
+    kind = Kind.CONFLICT
+    code = "identity_providers.key_in_use"
+    message = "This key signs what is sent to the identity provider. Let another sign first."
+
+
 class LogoutTokenWrong(MoorageError):
     """What asks to end sessions is no logout token of a known provider."""
 

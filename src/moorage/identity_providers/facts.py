@@ -30,6 +30,24 @@ class IdentityProviderTested(Fact):
     name = "identity_providers.tested"
 
 
+class ProviderKeyAdded(Fact):
+    """A key of ours was added towards an identity provider; the subject is the provider."""
+
+    name = "identity_providers.key_added"
+
+
+class ProviderKeyUsed(Fact):
+    """Another key of ours signs from now on; the subject is the provider."""
+
+    name = "identity_providers.key_used"
+
+
+class ProviderKeyRemoved(Fact):
+    """A key of ours was removed from an identity provider; the subject is the provider."""
+
+    name = "identity_providers.key_removed"
+
+
 class PersonLinked(Fact):
     """An account belongs to somebody of an identity provider now; the subject is the user."""
 

@@ -10,6 +10,8 @@ from uuid import UUID
 from moorage.users import Mapped
 
 MASKED = "***"
+# A name that never changes and is told to one service alone (SAML Core, section 8.3.7).
+PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 # A domain that stands for all; only a provider of the installation may have it.
 EVERY_DOMAIN = "*"
 # Between setting out for the provider and coming back from it.
@@ -26,6 +28,7 @@ class Protocol(StrEnum):
     """What is spoken with a provider."""
 
     OPENID_CONNECT = "openIdConnect"
+    SAML = "saml"
 
 
 class NewAccounts(StrEnum):
@@ -62,7 +65,50 @@ class OpenIdConnect:
     authority: str | None = None
 
 
-Settings = OpenIdConnect
+class Assurance(StrEnum):
+    """How sure a provider is of who somebody is (NSIS 2.0, section 3), from the least."""
+
+    LOW = "low"
+    SUBSTANTIAL = "substantial"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Saml:
+    """How a provider is spoken with by SAML 2.0.
+
+    Attributes:
+        metadata_url, metadata: where the provider says what it is and which keys it has, or what
+            it says there; one of them.
+        entity_id: what the provider calls itself; needed where the metadata tell of several.
+        name_id_format: the kind of name that is asked for; None leaves it to the provider.
+        subject_attribute: who somebody is, where the NameID changes from time to time.
+        groups_attribute, name_attribute, email_attribute: what the provider calls these.
+        encrypted: whether an assertion that anybody on the way could read is refused.
+        unsolicited: whether people come from the provider who did not set out here.
+        oiosaml: whether the provider keeps to OIOSAML 3; privileges count as groups.
+        assurance: the least level of assurance (NSIS) that is enough.
+        privilege_scopes: for whom privileges must be given to count; all if empty.
+        authority: PEM of the authorities to trust at `metadata_url` instead of the system's.
+    """
+
+    metadata_url: str | None = None
+    metadata: str | None = None
+    entity_id: str | None = None
+    name_id_format: str | None = PERSISTENT
+    subject_attribute: str | None = None
+    groups_attribute: str = "groups"
+    name_attribute: str = "displayName"
+    email_attribute: str = "mail"
+    encrypted: bool = False
+    unsolicited: bool = False
+    oiosaml: bool = False
+    assurance: Assurance | None = None
+    privilege_scopes: tuple[str, ...] = ()
+    authority: str | None = None
+
+
+Settings = OpenIdConnect | Saml
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +171,29 @@ class Provider:
     @property
     def protocol(self) -> Protocol:
         """What is spoken with it."""
-        return Protocol.OPENID_CONNECT
+        return protocol_of(self.settings)
+
+
+def protocol_of(settings: Settings) -> Protocol:
+    """Say which protocol settings are of."""
+    return Protocol.SAML if isinstance(settings, Saml) else Protocol.OPENID_CONNECT
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of ours towards one provider; the private half is sealed elsewhere.
+
+    Attributes:
+        certificate: PEM.
+        signs: whether what we send is signed with it; one key of a provider does.
+    """
+
+    id: UUID
+    provider_id: UUID
+    certificate: str
+    signs: bool
+    expires_at: datetime
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +207,8 @@ class Told:
         proven: whether a second factor was shown.
         session: the provider's name of the session, if it has one.
         hint: what the provider wants to see again when the person signs out.
+        name_id: what the provider calls the person when it signs them out, where that is not
+            the subject.
     """
 
     subject: str
@@ -148,6 +218,7 @@ class Told:
     proven: bool
     session: str | None = None
     hint: str | None = field(default=None, repr=False)
+    name_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +237,10 @@ class Attempt:
 
     Attributes:
         nonce, verifier: what the provider shows again (OpenID Connect Core 1.0, section 3.1.2.1)
-            and what proves that we asked (RFC 7636).
+            and what proves that we asked (RFC 7636). By SAML, `nonce` is the request's ID.
         browser: digest of what only the browser that set out holds.
         to: a path of the console to go on to.
+        arrived: sealed; what the provider has said meanwhile, for that browser to fetch.
     """
 
     provider_id: UUID
@@ -176,6 +248,7 @@ class Attempt:
     verifier: str
     browser: bytes
     to: str
+    arrived: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

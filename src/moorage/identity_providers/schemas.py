@@ -7,10 +7,21 @@ from uuid import UUID
 
 from pydantic import Field, Strict
 
+from moorage.kit.errors import FieldInvalid
 from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
 from moorage.users import Mapped
 
-from .model import NewAccounts, NewProvider, OpenIdConnect, Protocol, Provider
+from .model import (
+    PERSISTENT,
+    Assurance,
+    NewAccounts,
+    NewProvider,
+    OpenIdConnect,
+    Protocol,
+    Provider,
+    Saml,
+)
+from .service import Brought
 
 Text = Annotated[str, Storable]
 Issuer = Annotated[
@@ -102,6 +113,57 @@ class OpenIdConnectPatch(_OpenIdConnectFields):
     client_id: ClientId = ""
 
 
+Metadata = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=500_000,
+        description="What the provider says of itself (XML), where it cannot be fetched.",
+    ),
+]
+Address = Annotated[Text, Field(min_length=8, max_length=2_000)]
+Attribute = Annotated[Text, Field(min_length=1, max_length=500)]
+
+
+class SamlBody(Body):
+    """How a provider is spoken with by SAML 2.0."""
+
+    metadata_url: Address | None = None
+    metadata: Metadata | None = None
+    entity_id: Annotated[Text, Field(min_length=1, max_length=1_024)] | None = None
+    name_id_format: Attribute | None = PERSISTENT
+    subject_attribute: Attribute | None = None
+    groups_attribute: Attribute = "groups"
+    name_attribute: Attribute = "displayName"
+    email_attribute: Attribute = "mail"
+    encrypted: Annotated[
+        bool, Field(description="Assertions that are not encrypted are refused.")
+    ] = False
+    unsolicited: Annotated[
+        bool, Field(description="People may come from the provider who did not set out here.")
+    ] = False
+    oiosaml: Annotated[
+        bool, Field(description="OIOSAML 3: assertions signed, encrypted, of an NSIS level.")
+    ] = False
+    assurance: Annotated[
+        Assurance | None, Strict(False), Field(description="The least NSIS level that is enough.")
+    ] = None
+    privilege_scopes: Annotated[
+        list[Attribute],
+        Field(
+            max_length=50,
+            description="For whom privileges must be given to count; all if empty.",
+            examples=[["urn:dk:gov:saml:cvrNumberIdentifier:12345678"]],
+        ),
+    ] = []
+    authority: Pem | None = None
+
+    def to_model(self) -> Saml:
+        """Make the noun."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return Saml(**_nouns(values))
+
+
 class _ProviderFields(Body):
     client_secret: Secret | None = None
     enabled: bool = True
@@ -119,12 +181,16 @@ class IdentityProviderBody(_ProviderFields):
 
     organization_id: Id | None
     name: Name
-    open_id_connect: OpenIdConnectBody
+    open_id_connect: OpenIdConnectBody | None = None
+    saml: SamlBody | None = None
 
     def to_model(self) -> NewProvider:
-        """Make the noun."""
+        """Make the noun. Raises FieldInvalid: it speaks no protocol, or several."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        values["settings"] = values.pop("open_id_connect").to_model()
+        spoken = [one for one in (values.pop("open_id_connect"), values.pop("saml")) if one]
+        if len(spoken) != 1:
+            raise FieldInvalid("/openIdConnect", "or saml is needed, and not both")
+        values["settings"] = spoken[0].to_model()
         return NewProvider(**_nouns(values))
 
 
@@ -133,12 +199,23 @@ class IdentityProviderPatch(_ProviderFields):
 
     name: Name = ""
     open_id_connect: OpenIdConnectPatch = OpenIdConnectPatch()
+    saml: SamlBody = SamlBody()
 
     def to_changes(self) -> dict[str, Any]:
-        """Give the fields sent, as the noun has them."""
+        """Give the fields sent, as the noun has them. Raises FieldInvalid: of two protocols."""
         given = self.given()
-        if "open_id_connect" in given:
-            given["settings"] = _nouns(given.pop("open_id_connect").given())
+        spoken = {
+            protocol: given.pop(name)
+            for name, protocol in (
+                ("open_id_connect", Protocol.OPENID_CONNECT), ("saml", Protocol.SAML)
+            )
+            if name in given
+        }  # fmt: skip
+        if len(spoken) > 1:
+            raise FieldInvalid("/saml", "and openIdConnect are two protocols")
+        for protocol, settings in spoken.items():
+            given["protocol"] = protocol
+            given["settings"] = _nouns(settings.given())
         return _nouns(given)
 
 
@@ -176,6 +253,46 @@ class OpenIdConnectOut(Out):
     authority: str | None
 
 
+class SamlOut(Out):
+    """How a provider is spoken with by SAML 2.0."""
+
+    metadata_url: str | None
+    metadata: str | None
+    entity_id: str | None
+    name_id_format: str | None
+    subject_attribute: str | None
+    groups_attribute: str
+    name_attribute: str
+    email_attribute: str
+    encrypted: bool
+    unsolicited: bool
+    oiosaml: bool
+    assurance: Assurance | None
+    privilege_scopes: list[str]
+    authority: str | None
+
+
+class KeyBody(Body):
+    """A key of ours that is brought; one is made where nothing is."""
+
+    certificate: Pem
+    private_key: Pem
+
+    def to_model(self) -> Brought:
+        """Make the noun."""
+        return Brought(self.certificate, self.private_key)
+
+
+class KeyOut(Out):
+    """A key of ours towards an identity provider; the private half is never shown."""
+
+    id: UUID
+    certificate: str
+    signs: bool
+    expires_at: Instant
+    created_at: Instant
+
+
 class IdentityProviderOut(Stamped):
     """An identity provider; its client secret is never shown."""
 
@@ -184,6 +301,7 @@ class IdentityProviderOut(Stamped):
     name: str
     protocol: Protocol
     open_id_connect: OpenIdConnectOut | None
+    saml: SamlOut | None
     has_client_secret: bool
     enabled: bool
     offered: bool
@@ -201,11 +319,15 @@ class IdentityProviderOut(Stamped):
         plain = {
             name: getattr(provider, name)
             for name in cls.model_fields
-            if name not in ("open_id_connect", "has_client_secret", "mappings")
+            if name not in ("open_id_connect", "saml", "has_client_secret", "mappings")
         }
+        by_saml = isinstance(provider.settings, Saml)
         return cls(
             **plain,
-            open_id_connect=OpenIdConnectOut.model_validate(provider.settings),
+            open_id_connect=(
+                None if by_saml else OpenIdConnectOut.model_validate(provider.settings)
+            ),
+            saml=SamlOut.model_validate(provider.settings) if by_saml else None,
             has_client_secret=provider.has_secret,
             mappings=[GroupMappedOut.model_validate(one) for one in provider.mappings],
         )

@@ -46,7 +46,7 @@ identity_providers = Table(
     Column("domains", ARRAY(Text), nullable=False),
     Column("link_by_email", Boolean, nullable=False),
     *stamps(),
-    CheckConstraint("protocol IN ('openIdConnect')", name="protocol"),
+    CheckConstraint("protocol IN ('openIdConnect', 'saml')", name="protocol"),
     # Whoever runs a provider of one organisation could otherwise become anybody.
     CheckConstraint("organization_id IS NULL OR NOT link_by_email", name="link"),
     CheckConstraint("organization_id IS NULL OR NOT '*' = ANY (domains)", name="domains"),
@@ -72,6 +72,26 @@ identity_provider_mappings = Table(
         index=True,
     ),
 )  # fmt: skip
+
+# What we sign and decrypt with towards a provider (SAML); two while one takes over.
+identity_provider_keys = Table(
+    "identity_provider_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _provider(),
+    Column("certificate", Text, nullable=False),
+    Column("sealed_key", LargeBinary, nullable=False),
+    Column("signs", Boolean, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+Index("identity_provider_keys_provider_idx", identity_provider_keys.c.provider_id)
+Index(
+    "identity_provider_keys_signs_key",
+    identity_provider_keys.c.provider_id,
+    unique=True,
+    postgresql_where=identity_provider_keys.c.signs,
+)
 
 identity_provider_people = Table(
     "identity_provider_people",
@@ -110,8 +130,10 @@ identity_provider_sessions = Table(
         nullable=False,
         index=True,
     ),
-    # What the provider calls the session, and what it wants to see again at its end.
+    # What the provider calls the session and (digested) the person in it, and what it wants to
+    # see again at its end.
     Column("name", Text),
+    Column("person", LargeBinary, index=True),
     Column("sealed_hint", LargeBinary),
 )
 
@@ -130,6 +152,8 @@ identity_provider_attempts = Table(
     Column("verifier", Text, nullable=False),
     Column("browser", LargeBinary, nullable=False),
     Column("to", Text, nullable=False),
+    # What the provider has said by another way than this browser.
+    Column("arrived", LargeBinary),
     Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
 )
 

@@ -7,6 +7,9 @@ from datetime import timedelta
 from fastapi import Request, Response
 
 SESSION_COOKIE = "moorage_session"
+# Over TLS, the name by which browsers take no cookie that another host of the domain, or a page
+# without TLS, has set (draft-ietf-httpbis-rfc6265bis, section 4.1.3.2).
+HOST_SESSION_COOKIE = f"__Host-{SESSION_COOKIE}"
 
 
 def asker_of(request: Request) -> tuple[str | None, str | None]:
@@ -17,22 +20,33 @@ def asker_of(request: Request) -> tuple[str | None, str | None]:
 
 def over_tls(request: Request) -> bool:
     """Tell whether browsers reach this installation over TLS, so that cookies may demand it."""
-    public: str = request.app.state.public_url
-    return public.startswith("https:") or request.url.scheme == "https"
+    return is_tls(request.app.state.public_url, request.url.scheme)
+
+
+def is_tls(public_url: str, scheme: str) -> bool:
+    """Tell whether browsers use TLS, by the public address and what a trusted proxy says."""
+    return public_url.startswith("https:") or scheme == "https"
+
+
+def session_cookie(*, tls: bool) -> str:
+    """Give the name of the cookie that holds a console session."""
+    return HOST_SESSION_COOKIE if tls else SESSION_COOKIE
 
 
 def give_session(request: Request, response: Response, secret: str, holds: timedelta) -> None:
     """Give a console session to the browser."""
+    tls = over_tls(request)
     response.set_cookie(
-        SESSION_COOKIE,
+        session_cookie(tls=tls),
         secret,
         max_age=int(holds.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure=over_tls(request),
+        secure=tls,
     )
 
 
 def take_session(request: Request, response: Response) -> None:
     """Have the browser forget its console session."""
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=over_tls(request))
+    tls = over_tls(request)
+    response.delete_cookie(session_cookie(tls=tls), httponly=True, samesite="lax", secure=tls)

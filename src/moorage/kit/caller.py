@@ -51,7 +51,8 @@ class Reach:
 class Caller:
     """A person, API key, OAuth client, device or the system itself, with its grants.
 
-    With `authorization_id` an OAuth client asks: as itself, or in the name of the person `id`.
+    With `authorization_id` an OAuth client asks: as itself, or in the name of the person `id`; it
+    is `client_id`. `organization_id` is the one that a program is of.
     """
 
     kind: CallerKind
@@ -62,6 +63,8 @@ class Caller:
     session_id: UUID | None = None
     expires_at: datetime | None = None
     authorization_id: UUID | None = None
+    client_id: UUID | None = None
+    organization_id: UUID | None = None
     _reaches: dict[str, Reach] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -73,6 +76,14 @@ class Caller:
     def bucket(self) -> str:
         """Name whoever asks, apart from the programs that ask in their name."""
         return f"{self.kind}:{self.authorization_id or self.id}"
+
+    @property
+    def home(self) -> UUID | None:
+        """The organisation that a request counts for: a program's, or a person's only one."""
+        if self.is_program:
+            return self.organization_id
+        places = {grant.organization_id for grant in self.grants}
+        return places.pop() if len(places) == 1 else None
 
     def reach(self, permission: str) -> Reach:
         """Tell where the caller holds `permission`."""

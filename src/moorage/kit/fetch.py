@@ -23,7 +23,7 @@ class NotFetched(MoorageError):
     message = "{url} could not be fetched: {reason}."
 
 
-class _Guarded(httpcore2.AsyncNetworkBackend):
+class Guarded(httpcore2.AsyncNetworkBackend):
     """Connects to addresses that the guard has checked, and to no other."""
 
     def __init__(self, outbound: Outbound) -> None:
@@ -109,7 +109,7 @@ async def ask(
     """
     found = bytearray()
     pool = httpcore2.AsyncConnectionPool(
-        ssl_context=trust or ssl.create_default_context(), network_backend=_Guarded(outbound)
+        ssl_context=trust or ssl.create_default_context(), network_backend=Guarded(outbound)
     )
     sent: list[tuple[bytes | str, bytes | str]] = list(headers.items())
     try:

@@ -3,7 +3,7 @@
 from .errors import AuthorizationUnknown, ClientUnknown
 from .facts import AccessAllowed, AccessEnded, ClientMade, ClientRemoved
 from .model import Client, Resource
-from .service import act_for, identify, identify_secret, is_token, recognise_again
+from .service import act_for, get_client, identify, identify_secret, is_token, recognise_again
 
 __all__ = [
     "AccessAllowed",
@@ -15,6 +15,7 @@ __all__ = [
     "ClientUnknown",
     "Resource",
     "act_for",
+    "get_client",
     "identify",
     "identify_secret",
     "is_token",

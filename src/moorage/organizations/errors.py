@@ -90,11 +90,22 @@ class GrantTooWide(MoorageError):
 
 
 class MemberUnknown(MoorageError):
-    """No such user or API key, or none the caller may see."""
+    """No such user, program or permission group, or none the caller may see."""
 
     kind = Kind.NOT_FOUND
     code = "organizations.member_unknown"
     message = "There is no {kind} {id} that you may see. Invite people by their e-mail address."
+
+
+class GroupInItself(MoorageError):
+    """The group would be in itself, through others or at once."""
+
+    kind = Kind.CONFLICT
+    code = "organizations.group_in_itself"
+    message = (
+        "The permission group is, directly or through others, in the one you want to put into it. "
+        "Take that one out first."
+    )
 
 
 class MemberForeign(MoorageError):

@@ -216,6 +216,16 @@ class MemberKind(StrEnum):
     USER = "user"
     API_KEY = "apiKey"
     CLIENT = "client"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who is in a permission group, and until when if it ends; a group stands for its members."""
+
+    kind: MemberKind
+    id: UUID
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +254,6 @@ class PermissionGroup:
         """Tell what a member holds."""
         return grants_of(self)
 
-    @property
-    def administers(self) -> bool:
-        """Whether a member may change or operate anything."""
-        held = frozenset(p for grant in self.grants() for p in grant.permissions)
-        return any(not permission.endswith(":read") for permission in held)
-
 
 @dataclass(frozen=True, slots=True)
 class NewPermissionGroup:
@@ -266,16 +270,47 @@ class NewPermissionGroup:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A permission group, and what it gives each of its members at one place."""
+    """A permission group, and what being in it gives at one place.
+
+    Attributes:
+        own: what it gives itself.
+        permissions: that, and what the groups give that it is in.
+        above: the groups it is in itself, each with when that ends.
+    """
 
     group_id: UUID
     organization_id: UUID | None
     name: str
     roles: tuple[Role, ...]
+    own: frozenset[Permission]
     permissions: frozenset[Permission]
+    above: Mapping[UUID, datetime | None]
 
 
-def grants_of(group: PermissionGroup | NewPermissionGroup) -> tuple[Grant, ...]:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What permission groups that differ in nothing but their applications give a member.
+
+    `second_factor` is of whom the organisation asks one.
+    """
+
+    organization_id: UUID | None
+    roles: tuple[Role, ...]
+    permissions: tuple[Permission, ...]
+    every_application: bool
+    application_ids: tuple[UUID, ...]
+    second_factor: SecondFactor
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether it is given to those only who have shown a second factor."""
+        if self.second_factor is SecondFactor.ADMINISTRATORS:
+            held = (p for grant in grants_of(self) for p in grant.permissions)
+            return any(not permission.endswith(":read") for permission in held)
+        return self.second_factor is SecondFactor.EVERYBODY
+
+
+def grants_of(group: PermissionGroup | NewPermissionGroup | Held) -> tuple[Grant, ...]:
     """Turn a group into grants; what is about applications is limited to those listed."""
     held = frozenset(group.permissions).union(*(ROLE_PERMISSIONS[r] for r in group.roles))
     if group.every_application:

@@ -15,6 +15,7 @@ from . import service
 from .errors import (
     ApplicationForeign,
     GrantTooWide,
+    GroupInItself,
     InstallationOnly,
     LastAdmin,
     MemberForeign,
@@ -26,7 +27,7 @@ from .errors import (
     PermissionGroupUnknown,
     PermissionMissing,
 )
-from .model import MemberKind, Organization, PermissionGroup
+from .model import Member, MemberKind, Organization, PermissionGroup
 from .schemas import (
     MemberBody,
     MemberOut,
@@ -160,18 +161,22 @@ async def remove_permission_group(group_id: UUID, tx: Tx, caller: Signed) -> Non
 
 @permissions.get("/{group_id}/members", response_model=list[MemberOut],
                  responses=may_fail(PermissionGroupUnknown))  # fmt: skip
-async def list_members(group_id: UUID, tx: Tx, caller: Signed) -> list[MemberOut]:
+async def list_members(group_id: UUID, tx: Tx, caller: Signed) -> list[Member]:
     """List a permission group's members."""
-    members = await service.members_of(tx, caller, group_id)
-    return [MemberOut(kind=kind, id=member_id) for kind, member_id in members]
+    return await service.members_of(tx, caller, group_id)
 
 
 @permissions.post("/{group_id}/members", status_code=204,
                   responses=may_fail(PermissionGroupUnknown, MemberUnknown, MemberForeign,
-                                     PermissionMissing, GrantTooWide))  # fmt: skip
+                                     GroupInItself, PermissionMissing, GrantTooWide, LastAdmin,
+                                     FieldInvalid))  # fmt: skip
 async def add_member(group_id: UUID, body: MemberBody, tx: Tx, caller: Signed) -> None:
-    """Put a user or API key into a permission group."""
-    await service.add_member(tx, caller, group_id, body.kind, body.id)
+    """Put a user, a program or another permission group into a permission group.
+
+    Members of a group that is put in get what this one gives. Who is in it already stays until
+    the time given now.
+    """
+    await service.add_member(tx, caller, group_id, body.to_model())
 
 
 @permissions.delete("/{group_id}/members/{kind}/{member_id}", status_code=204,
@@ -180,5 +185,5 @@ async def add_member(group_id: UUID, body: MemberBody, tx: Tx, caller: Signed) -
 async def remove_member(
     group_id: UUID, kind: MemberKind, member_id: UUID, tx: Tx, caller: Signed
 ) -> None:
-    """Take a user or API key out of a permission group."""
+    """Take a user, program or group out of a permission group."""
     await service.revoke(tx, caller, group_id, kind, member_id)

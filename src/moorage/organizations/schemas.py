@@ -9,10 +9,11 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, Strict
 
-from moorage.kit.http import Body, Duration, Id, Name, Out, Stamped
+from moorage.kit.http import Body, Duration, Id, Instant, Name, Out, Stamped
 
 from .model import (
     Contact,
+    Member,
     MemberKind,
     NewOrganization,
     NewPermissionGroup,
@@ -198,8 +199,19 @@ class PermissionGroupOut(Stamped):
 class MemberBody(Body):
     """Who joins or leaves."""
 
-    kind: Annotated[MemberKind, Strict(False)] = MemberKind.USER
+    kind: Annotated[
+        MemberKind,
+        Strict(False),
+        Field(description="A group of the same organization joins for all its members."),
+    ] = MemberKind.USER
     id: Id
+    until: Annotated[
+        Instant | None, Field(description="When it ends by itself; without, it does not.")
+    ] = None
+
+    def to_model(self) -> Member:
+        """Make the noun."""
+        return Member(self.kind, self.id, self.until)
 
 
 class MemberOut(Out):
@@ -207,3 +219,4 @@ class MemberOut(Out):
 
     kind: MemberKind
     id: UUID
+    until: Instant | None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from . import store
 from .errors import (
     ApplicationForeign,
     GrantTooWide,
+    GroupInItself,
     InstallationOnly,
     LastAdmin,
     MemberForeign,
@@ -40,6 +41,7 @@ from .facts import (
 from .model import (
     Given,
     Kept,
+    Member,
     MemberKind,
     NewOrganization,
     NewPermissionGroup,
@@ -48,7 +50,6 @@ from .model import (
     PermissionGroup,
     Quota,
     Role,
-    SecondFactor,
     grants_of,
 )
 
@@ -278,33 +279,45 @@ async def remove_group(tx: Tx, caller: Caller, group_id: UUID) -> None:
     tx.announce(PermissionGroupRemoved(group_id, group.organization_id, before=_group_view(group)))
 
 
-async def members_of(tx: Tx, caller: Caller, group_id: UUID) -> list[tuple[MemberKind, UUID]]:
+async def members_of(tx: Tx, caller: Caller, group_id: UUID) -> list[Member]:
     """List who is in a permission group. Raises PermissionGroupUnknown."""
     await get_group(tx, caller, group_id)
     return await store.members_of(tx, group_id)
 
 
-async def add_member(
-    tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member_id: UUID
-) -> None:
-    """Put a user or API key that the caller sees into a permission group.
+async def add_member(tx: Tx, caller: Caller, group_id: UUID, member: Member) -> None:
+    """Put a user, program or group that the caller sees into a permission group.
+
+    Who is in it already stays until the time given now.
 
     Raises:
-        PermissionGroupUnknown, MemberUnknown, PermissionMissing, GrantTooWide.
+        PermissionGroupUnknown, MemberUnknown, PermissionMissing, GrantTooWide, LastAdmin.
         MemberForeign: the person is not in this organisation yet, and has another one that the
             caller does not administer the users of: they have to be asked.
+        GroupInItself: it would be.
+        FieldInvalid: the time is past.
     """
     group = await get_group(tx, caller, group_id)
+    if member.until is not None and member.until <= tx.now:
+        raise FieldInvalid("/until", "must lie in the future.")
     seen = caller.reach(Permission.READ_USERS)
-    if not await store.member_is_seen(tx, kind, member_id, seen):
-        raise MemberUnknown(kind=kind.value, id=member_id)
-    if kind is MemberKind.USER:
-        homes = await store.homes_of(tx, member_id)
+    if not await store.member_is_seen(tx, member.kind, member.id, seen):
+        raise MemberUnknown(kind=member.kind.value, id=member.id)
+    if member.kind is MemberKind.USER:
+        homes = await store.homes_of(tx, member.id)
         if group.organization_id not in homes and not all(
             may(caller, Permission.MANAGE_USERS, home) for home in homes
         ):
             raise MemberForeign
-    await grant(tx, caller, group_id, kind, member_id)
+    if member.kind is MemberKind.GROUP:
+        inner = await get_group(tx, caller, member.id)
+        if group.organization_id is None or inner.organization_id != group.organization_id:
+            raise MemberUnknown(kind=member.kind.value, id=member.id)
+        if await store.is_within(tx, group_id, member.id):
+            raise GroupInItself
+    await _take_in(tx, await givable(tx, caller, group_id), member)
+    if group.organization_id is None and member.until is not None:
+        await refuse_without_admin(tx)
 
 
 async def grant(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member_id: UUID) -> None:
@@ -314,18 +327,21 @@ async def grant(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, member
         PermissionGroupUnknown, PermissionMissing, GrantTooWide.
     """
     group = await givable(tx, caller, group_id)
-    await _take_in(tx, group, kind, member_id)
+    await _take_in(tx, group, Member(kind, member_id))
 
 
 async def givable(tx: Tx, caller: Caller, group_id: UUID) -> PermissionGroup:
     """Read a permission group that the caller may put members into.
+
+    What it gives through the groups it is in counts too.
 
     Raises:
         PermissionGroupUnknown, PermissionMissing, GrantTooWide.
     """
     group = await get_group(tx, caller, group_id)
     require(caller, Permission.MANAGE_USERS, group.organization_id)
-    _refuse_wider(caller, group.grants())
+    for held in await store.given_by(tx, group_id):
+        _refuse_wider(caller, grants_of(held))
     return group
 
 
@@ -335,7 +351,8 @@ async def admit(tx: Tx, group_id: UUID, user_id: UUID) -> None:
     Raises:
         PermissionGroupUnknown: it is gone.
     """
-    await _take_in(tx, await store.get_group(tx, group_id, lock=True), MemberKind.USER, user_id)
+    group = await store.get_group(tx, group_id, lock=True)
+    await _take_in(tx, group, Member(MemberKind.USER, user_id))
 
 
 async def enter(tx: Tx, group_id: UUID, user_id: UUID) -> bool:
@@ -345,7 +362,7 @@ async def enter(tx: Tx, group_id: UUID, user_id: UUID) -> bool:
         PermissionGroupUnknown: it is gone.
     """
     group = await store.get_group(tx, group_id, lock=True)
-    return await _take_in(tx, group, MemberKind.USER, user_id)
+    return await _take_in(tx, group, Member(MemberKind.USER, user_id), keep=True)
 
 
 async def leave(tx: Tx, group_id: UUID, user_id: UUID) -> None:
@@ -354,7 +371,7 @@ async def leave(tx: Tx, group_id: UUID, user_id: UUID) -> None:
         group = await store.get_group(tx, group_id)
     except PermissionGroupUnknown:
         return
-    await _take_out(tx, group, MemberKind.USER, user_id)
+    await _take_out(tx, group, Member(MemberKind.USER, user_id))
 
 
 async def homes_of(tx: Tx, user_id: UUID) -> list[UUID | None]:
@@ -370,7 +387,16 @@ async def revoke(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, membe
     """
     group = await get_group(tx, caller, group_id)
     require(caller, Permission.MANAGE_USERS, group.organization_id)
-    await _take_out(tx, group, kind, member_id)
+    await _take_out(tx, group, Member(kind, member_id))
+
+
+async def end_members(tx: Tx) -> None:
+    """Take out everybody whose time is up; for the schedule, so that open connections hear of it.
+
+    What is asked meanwhile is refused already.
+    """
+    for group_id, organization_id, member in await store.end_members(tx):
+        tx.announce(PermissionRevoked(group_id, organization_id, before=_member_view(member)))
 
 
 async def grants_held(
@@ -385,26 +411,15 @@ async def grants_held(
         proven: whether they have shown a second factor; without, what organisations give only to
             those who have is left out.
     """
-    held = await store.groups_of(tx, kind, member_id)
-    return tuple(
-        grant
-        for group, asked in held
-        if proven or not _is_withheld(group, asked)
-        for grant in group.grants()
-    )
+    held = await store.held_by(tx, kind, member_id)
+    return tuple(g for one in held if proven or not one.is_withheld for g in grants_of(one))
 
 
 async def withheld(tx: Tx, user_id: UUID) -> list[UUID]:
     """List the organisations that give a person more once they have shown a second factor."""
-    held = await store.groups_of(tx, MemberKind.USER, user_id)
-    found = {group.organization_id for group, asked in held if _is_withheld(group, asked)}
+    held = await store.held_by(tx, MemberKind.USER, user_id)
+    found = {one.organization_id for one in held if one.is_withheld}
     return sorted(one for one in found if one is not None)
-
-
-def _is_withheld(group: PermissionGroup, asked: SecondFactor) -> bool:
-    if asked is SecondFactor.ADMINISTRATORS:
-        return group.administers
-    return asked is SecondFactor.EVERYBODY
 
 
 async def given_at(
@@ -424,13 +439,43 @@ async def given_at(
     require(caller, Permission.READ_USERS, organization_id)
     if application_id and await store.foreign_applications(tx, organization_id, [application_id]):
         raise FieldInvalid("/applicationId", "is not an application of this organization.")
-    given = []
-    for group_id, group in await store.groups_at(tx, organization_id, application_id):
+    found = await store.groups_at(tx, organization_id, application_id)
+    own: dict[UUID, frozenset[Permission]] = {}
+    for group_id, group in found:
         member = Caller(CallerKind.PERSON, group_id, group.name, grants_of(group))
-        held = frozenset(p for p in Permission if may(member, p, organization_id, application_id))
-        if held:
-            given.append(Given(group_id, group.organization_id, group.name, group.roles, held))
-    return given
+        own[group_id] = frozenset(
+            p for p in Permission if may(member, p, organization_id, application_id)
+        )
+    above: dict[UUID, dict[UUID, datetime | None]] = {group_id: {} for group_id in own}
+    for group_id, inner in await store.groups_within(tx, organization_id):
+        above[inner.id][group_id] = inner.until
+    given = [
+        Given(
+            group_id, group.organization_id, group.name, group.roles, own[group_id],
+            given_through([group_id], own, above), above[group_id],
+        )
+        for group_id, group in found
+    ]  # fmt: skip
+    return [one for one in given if one.permissions]
+
+
+def given_through(
+    group_ids: Iterable[UUID],
+    own: Mapping[UUID, frozenset[Permission]],
+    above: Mapping[UUID, Iterable[UUID]],
+    *,
+    but: UUID | None = None,
+) -> frozenset[Permission]:
+    """Unite what groups give, and those they are in, as if there were no group `but`."""
+    waiting, seen = list(group_ids), {but}
+    held: set[Permission] = set()
+    while waiting:
+        group_id = waiting.pop()
+        if group_id not in seen:
+            seen.add(group_id)
+            held |= own.get(group_id, frozenset())
+            waiting += above.get(group_id, ())
+    return frozenset(held)
 
 
 async def make_first_admin(tx: Tx, user_id: UUID) -> None:
@@ -445,7 +490,7 @@ async def make_first_admin(tx: Tx, user_id: UUID) -> None:
             tx, NewPermissionGroup(None, "Global administrators", (Role.GLOBAL_ADMIN,))
         )
         tx.announce(PermissionGroupMade(group.id, None, after=_group_view(group)))
-    await _take_in(tx, group, MemberKind.USER, user_id)
+    await _take_in(tx, group, Member(MemberKind.USER, user_id))
 
 
 async def refuse_without_admin(tx: Tx) -> None:
@@ -469,19 +514,24 @@ async def hand_over_application(tx: Tx, organization_id: UUID, application_id: U
     await store.add_application_where_wanted(tx, organization_id, application_id)
 
 
-async def _take_in(tx: Tx, group: PermissionGroup, kind: MemberKind, member_id: UUID) -> bool:
-    if new := await store.add_member(tx, group.id, kind, member_id):
-        member = {"kind": kind.value, "id": str(member_id)}
-        tx.announce(PermissionGranted(group.id, group.organization_id, after=member))
+async def _take_in(tx: Tx, group: PermissionGroup, member: Member, *, keep: bool = False) -> bool:
+    if new := await store.add_member(tx, group.id, member, keep=keep):
+        after = _member_view(member)
+        tx.announce(PermissionGranted(group.id, group.organization_id, after=after))
     return new
 
 
-async def _take_out(tx: Tx, group: PermissionGroup, kind: MemberKind, member_id: UUID) -> None:
-    if await store.remove_member(tx, group.id, kind, member_id):
+async def _take_out(tx: Tx, group: PermissionGroup, member: Member) -> None:
+    if await store.remove_member(tx, group.id, member.kind, member.id):
         if group.organization_id is None:
             await refuse_without_admin(tx)
-        member = {"kind": kind.value, "id": str(member_id)}
-        tx.announce(PermissionRevoked(group.id, group.organization_id, before=member))
+        before = _member_view(member)
+        tx.announce(PermissionRevoked(group.id, group.organization_id, before=before))
+
+
+def _member_view(member: Member) -> dict[str, Any]:
+    view = {"kind": member.kind.value, "id": str(member.id)}
+    return view if member.until is None else {**view, "until": member.until}
 
 
 def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ScalarSelect,
     Select,
     Uuid,
+    and_,
     any_,
     bindparam,
     cast,
@@ -41,7 +43,9 @@ from .errors import (
 from .model import (
     QUOTAS_CHANNEL,
     Contact,
+    Held,
     Kept,
+    Member,
     MemberKind,
     NewOrganization,
     NewPermissionGroup,
@@ -339,7 +343,13 @@ async def change_group(tx: Tx, group_id: UUID, changes: Mapping[str, Any]) -> Pe
 
 
 async def remove_group(tx: Tx, group_id: UUID) -> None:
-    """Delete one with its memberships."""
+    """Delete one with its memberships, and out of the groups it was in."""
+    await tx.execute(
+        delete(permission_group_members).where(
+            permission_group_members.c.kind == MemberKind.GROUP.value,
+            permission_group_members.c.member_id == group_id,
+        )
+    )
     await tx.execute(delete(permission_groups).where(permission_groups.c.id == group_id))
 
 
@@ -377,27 +387,57 @@ async def remove_application(tx: Tx, application_id: UUID) -> None:
 # --- Members --------------------------------------------------------------
 
 
-async def add_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUID) -> bool:
-    """Put a member in; tell whether it was new."""
-    result = await tx.execute(
-        insert(permission_group_members)
-        .values(permission_group_id=group_id, kind=kind.value, member_id=member_id)
-        .on_conflict_do_nothing()
-        # The driver's count is not kept for an INSERT.
-        .returning(permission_group_members.c.member_id)
+async def add_member(tx: Tx, group_id: UUID, member: Member, *, keep: bool = False) -> bool:
+    """Put a member in, or have their membership end at another time; tell whether it was new to us.
+
+    With `keep` a membership that is there stays as it is.
+    """
+    put = insert(permission_group_members).values(
+        permission_group_id=group_id,
+        kind=member.kind.value,
+        member_id=member.id,
+        until=member.until,
     )
+    if keep:
+        put = put.on_conflict_do_nothing()
+    else:
+        put = put.on_conflict_do_update(
+            constraint=permission_group_members.primary_key,
+            set_={"until": put.excluded.until},
+            where=permission_group_members.c.until.is_distinct_from(put.excluded.until),
+        )
+    # The driver's count is not kept for an INSERT.
+    result = await tx.execute(put.returning(permission_group_members.c.member_id))
     return result.first() is not None
+
+
+async def end_members(tx: Tx) -> list[tuple[UUID, UUID | None, Member]]:
+    """Take out everybody whose time is up; give group, organisation and member of each."""
+    groups, members = permission_groups, permission_group_members
+    rows = await tx.execute(
+        delete(members)
+        .where(members.c.until <= tx.now, groups.c.id == members.c.permission_group_id)
+        .returning(groups.c.id, groups.c.organization_id, *members.c)
+    )
+    return [
+        (row.id, row.organization_id, Member(MemberKind(row.kind), row.member_id, row.until))
+        for row in rows
+    ]
 
 
 _PROGRAMS = {MemberKind.API_KEY: "user_api_keys", MemberKind.CLIENT: "oauth_clients"}
 
 
 async def member_is_seen(tx: Tx, kind: MemberKind, member_id: UUID, seen: Reach) -> bool:
-    """Tell whether there is such a user, API key or OAuth client in an organisation of `seen`.
+    """Tell whether there is such a user, program or group in an organisation of `seen`.
 
     The slices of these stand above this one, so their tables are known by name only.
     """
-    if kind is not MemberKind.USER:
+    if kind is MemberKind.GROUP:
+        query = select(permission_groups.c.id).where(permission_groups.c.id == member_id)
+        if not seen.everywhere:
+            query = query.where(permission_groups.c.organization_id.in_(seen.organization_ids))
+    elif kind is not MemberKind.USER:
         keys = table(_PROGRAMS[kind], column("id"), column("organization_id"))
         query = select(keys.c.id).where(keys.c.id == member_id)
         if not seen.everywhere:
@@ -451,18 +491,18 @@ async def remove_member(tx: Tx, group_id: UUID, kind: MemberKind, member_id: UUI
     return result.rowcount == 1
 
 
-async def members_of(tx: Tx, group_id: UUID) -> list[tuple[MemberKind, UUID]]:
+async def members_of(tx: Tx, group_id: UUID) -> list[Member]:
     """List who is in a group."""
     rows = await tx.execute(
-        select(permission_group_members.c.kind, permission_group_members.c.member_id)
+        select(permission_group_members)
         .where(permission_group_members.c.permission_group_id == group_id)
         .order_by(permission_group_members.c.member_id)
     )
-    return [(MemberKind(r.kind), r.member_id) for r in rows]
+    return [Member(MemberKind(r.kind), r.member_id, r.until) for r in rows]
 
 
 async def count_global_admins(tx: Tx) -> int:
-    """Count the users with an open account who administer the installation.
+    """Count the users with an open account who administer the installation without an end.
 
     Takes a lock for the rest of the transaction, so that the last two cannot leave at once. The
     slice of users stands above this one, so its table is known by name only.
@@ -481,6 +521,7 @@ async def count_global_admins(tx: Tx) -> int:
                 permission_groups.c.organization_id.is_(None),
                 any_(permission_groups.c.roles) == Role.GLOBAL_ADMIN.value,
                 permission_group_members.c.kind == MemberKind.USER.value,
+                permission_group_members.c.until.is_(None),
                 users.c.active,
                 or_(users.c.expires_at.is_(None), users.c.expires_at > tx.now),
             )
@@ -489,28 +530,117 @@ async def count_global_admins(tx: Tx) -> int:
     return count
 
 
-# Made once, since every request asks it.
-_HELD = (
-    _groups()
-    .add_columns(organizations.c.second_factor)
-    .outerjoin(organizations, organizations.c.id == permission_groups.c.organization_id)
-    .join(
-        permission_group_members,
-        permission_group_members.c.permission_group_id == permission_groups.c.id,
-    )
-    .where(
-        permission_group_members.c.kind == bindparam("member_kind"),
-        permission_group_members.c.member_id == bindparam("member_id"),
-    )
+# Made once, since every request asks it. What groups give alike is one row: who is in a thousand
+# groups has their rights read as fast as others.
+_ALIKE = (
+    permission_groups.c.organization_id,
+    permission_groups.c.roles,
+    permission_groups.c.permissions,
+    permission_groups.c.every_application,
+    organizations.c.second_factor,
+)
+_OPEN = or_(
+    permission_group_members.c.until.is_(None), permission_group_members.c.until > bindparam("now")
 )
 
 
-async def groups_of(
-    tx: Tx, kind: MemberKind, member_id: UUID
-) -> list[tuple[PermissionGroup, SecondFactor]]:
-    """Read a member's groups, each with of whom its organisation asks a second factor."""
-    rows = await tx.execute(_HELD, {"member_kind": kind.value, "member_id": member_id})
-    return [(_group(row), SecondFactor(row.second_factor or SecondFactor.NOBODY)) for row in rows]
+def _within(first: Select[Any]) -> ScalarSelect[Any]:
+    """Gather groups and those they are in, however deep; one that is in itself ends it as well.
+
+    An array that is gathered first: the planner does not know how few it will be, and would read
+    all groups there are.
+    """
+    mine = first.cte("mine", recursive=True)
+    above = select(permission_group_members.c.permission_group_id).join(
+        mine,
+        and_(
+            permission_group_members.c.kind == MemberKind.GROUP.value,
+            permission_group_members.c.member_id == mine.c.id,
+        ),
+    )
+    return select(mine.union(above.where(_OPEN)).c.id).scalar_subquery()
+
+
+_MINE = _within(
+    select(permission_group_members.c.permission_group_id.label("id")).where(
+        permission_group_members.c.kind == bindparam("member_kind"),
+        permission_group_members.c.member_id == bindparam("member_id"),
+        _OPEN,
+    )
+)
+_THIS = _within(
+    select(permission_groups.c.id).where(permission_groups.c.id == bindparam("group_id"))
+)
+_GIVEN = (
+    select(
+        *_ALIKE,
+        func.array_agg(permission_group_applications.c.application_id.distinct())
+        .filter(permission_group_applications.c.application_id.is_not(None))
+        .label("application_ids"),
+    )
+    .select_from(permission_groups)
+    .outerjoin(organizations, organizations.c.id == permission_groups.c.organization_id)
+    .outerjoin(
+        permission_group_applications,
+        and_(
+            permission_group_applications.c.permission_group_id == permission_groups.c.id,
+            ~permission_groups.c.every_application,
+        ),
+    )
+    .group_by(*_ALIKE)
+)
+_HELD = _GIVEN.where(permission_groups.c.id == func.any(func.array(_MINE)))
+_GIVEN_BY = _GIVEN.where(permission_groups.c.id == func.any(func.array(_THIS)))
+
+
+async def held_by(tx: Tx, kind: MemberKind, member_id: UUID) -> list[Held]:
+    """Read what a member's groups give, once for each that differs."""
+    who = {"member_kind": kind.value, "member_id": member_id, "now": tx.now}
+    return _held(await tx.execute(_HELD, who))
+
+
+async def given_by(tx: Tx, group_id: UUID) -> list[Held]:
+    """Read what a group gives its members: itself, and by the groups it is in."""
+    return _held(await tx.execute(_GIVEN_BY, {"group_id": group_id, "now": tx.now}))
+
+
+async def groups_within(tx: Tx, organization_id: UUID) -> list[tuple[UUID, Member]]:
+    """List which groups of an organisation are in which."""
+    rows = await tx.execute(
+        select(permission_group_members)
+        .join(
+            permission_groups,
+            permission_groups.c.id == permission_group_members.c.permission_group_id,
+        )
+        .where(
+            permission_groups.c.organization_id == organization_id,
+            permission_group_members.c.kind == MemberKind.GROUP.value,
+            _OPEN,
+        ),
+        {"now": tx.now},
+    )
+    return [(r.permission_group_id, Member(MemberKind.GROUP, r.member_id, r.until)) for r in rows]
+
+
+async def is_within(tx: Tx, group_id: UUID, other_id: UUID) -> bool:
+    """Tell whether a group is another, or in it, directly or through others."""
+    query = select(bindparam("other", other_id, Uuid) == func.any(func.array(_THIS)))
+    found: bool = (await tx.execute(query, {"group_id": group_id, "now": tx.now})).scalar_one()
+    return found
+
+
+def _held(rows: Iterable[Any]) -> list[Held]:
+    return [
+        Held(
+            row.organization_id,
+            tuple(Role(r) for r in row.roles),
+            tuple(Permission(p) for p in row.permissions),
+            row.every_application,
+            tuple(row.application_ids or ()),
+            SecondFactor(row.second_factor or SecondFactor.NOBODY),
+        )
+        for row in rows
+    ]
 
 
 async def foreign_applications(

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKey,
     Index,
     Interval,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -84,8 +86,11 @@ permission_group_members = Table(
         ForeignKey("permission_groups.id", ondelete="CASCADE"),
         primary_key=True,
     ),
+    # A group is in another as its members are, with what that one gives.
     Column("kind", Text, primary_key=True),
     Column("member_id", Uuid, primary_key=True),
+    Column("until", DateTime(timezone=True)),
     Index("permission_group_members_member", "kind", "member_id"),
-    CheckConstraint("kind IN ('user', 'apiKey', 'client')", name="kind"),
+    Index("permission_group_members_ending", "until", postgresql_where=text("until IS NOT NULL")),
+    CheckConstraint("kind IN ('user', 'apiKey', 'client', 'group')", name="kind"),
 )

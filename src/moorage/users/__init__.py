@@ -1,6 +1,7 @@
 """People, their credentials, and who it is that asks."""
 
 from .errors import (
+    ApiKeyUnknown,
     AskerGone,
     CredentialsWrong,
     EmailTaken,
@@ -38,6 +39,8 @@ from .service import (
     find_by_email,
     first_link,
     follow,
+    get_key,
+    get_user,
     grant_admin,
     held_by,
     identify,
@@ -73,6 +76,7 @@ __all__ = [
     "Access",
     "ApiKeyIssued",
     "ApiKeyRevoked",
+    "ApiKeyUnknown",
     "AskerGone",
     "CredentialsWrong",
     "Delegates",
@@ -106,6 +110,8 @@ __all__ = [
     "find_by_email",
     "first_link",
     "follow",
+    "get_key",
+    "get_user",
     "grant_admin",
     "held_by",
     "identify",

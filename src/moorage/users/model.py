@@ -353,14 +353,25 @@ class NewApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Through:
+    """A permission group that another one is in, and until when."""
+
+    group_id: UUID
+    group_name: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Path:
     """One way by which somebody holds something: a permission group they are in.
 
     Attributes:
         organization_id: of the group; None is the installation.
         roles: of the group.
-        permissions: what it gives there, narrowed by the scopes of an API key.
-        only_here: those of them that no other path gives: what would be lost without it.
+        permissions: what being in it gives there, narrowed by the scopes of an API key.
+        only_here: those of them that no other path gives: what would be lost without the group.
+        until: when they leave it by themselves.
+        through: the groups that this one is in itself, and that give something there by it.
     """
 
     group_id: UUID
@@ -369,6 +380,8 @@ class Path:
     roles: tuple[Role, ...]
     permissions: tuple[Permission, ...]
     only_here: tuple[Permission, ...]
+    until: datetime | None
+    through: tuple[Through, ...]
 
 
 @dataclass(frozen=True, slots=True)

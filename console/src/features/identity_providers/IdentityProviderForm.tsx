@@ -1,7 +1,8 @@
 import {
   Button,
   Divider,
-  PasswordInput,
+  Input,
+  SegmentedControl,
   Select,
   SimpleGrid,
   Switch,
@@ -21,12 +22,15 @@ import { TrialResult } from '@/features/user_stores/TrialResult'
 import { FormModal } from '@/parts/FormModal'
 import { showProblems } from '@/parts/form'
 import { told } from '@/parts/notify'
+import { OpenIdConnectNames, OpenIdConnectReach } from './OpenIdConnectFields'
 import {
   changeIdentityProvider,
   makeIdentityProvider,
   testIdentityProvider,
   testNewIdentityProvider,
 } from './queries'
+import { SamlDemands, SamlNames, SamlReach } from './SamlFields'
+import { openIdConnectValues, type Protocol, samlValues, sentOf } from './settings'
 
 interface Props {
   provider?: IdentityProvider & { etag: string | null }
@@ -35,7 +39,6 @@ interface Props {
 }
 
 const NEW_ACCOUNTS: IdentityProvider['newAccounts'][] = ['asking', 'mapped', 'everybody', 'nobody']
-const CLAIMS = ['groupsClaim', 'nameClaim', 'emailClaim'] as const
 const EVERYWHERE = 'everywhere'
 
 /** Make or change an identity provider; it can be tried before it is kept. */
@@ -45,22 +48,15 @@ export function IdentityProviderForm({ provider, onClose, onMade }: Props) {
   const { can, organizationId } = useSession()
   const organizations = useQuery(organizationsQuery).data?.items ?? []
   const global = can('installation:manage')
-  const spoken = provider?.openIdConnect
   const form = useForm({
     initialValues: {
       owner: provider
         ? (provider.organizationId ?? EVERYWHERE)
         : (organizationId ?? (global ? EVERYWHERE : '')),
       name: provider?.name ?? '',
-      openIdConnect: {
-        issuer: spoken?.issuer ?? '',
-        clientId: spoken?.clientId ?? '',
-        scopes: spoken?.scopes ?? ['openid', 'profile', 'email'],
-        groupsClaim: spoken?.groupsClaim ?? 'groups',
-        nameClaim: spoken?.nameClaim ?? 'name',
-        emailClaim: spoken?.emailClaim ?? 'email',
-        authority: spoken?.authority ?? '',
-      },
+      protocol: provider?.protocol ?? ('openIdConnect' as Protocol),
+      openIdConnect: openIdConnectValues(provider?.openIdConnect),
+      saml: samlValues(provider?.saml),
       clientSecret: '',
       enabled: provider?.enabled ?? true,
       offered: provider?.offered ?? true,
@@ -76,16 +72,17 @@ export function IdentityProviderForm({ provider, onClose, onMade }: Props) {
     },
   })
   const values = form.values
+  const bySaml = values.protocol === 'saml'
   const owner = values.owner || (organizations.length === 1 ? (organizations[0]?.id ?? '') : '')
   const ofOrganization = owner === EVERYWHERE ? undefined : owner
   const groups = useQuery({ ...groupsQuery(ofOrganization), enabled: !!owner }).data?.items ?? []
   const changes = () => {
-    const { owner: _owner, clientSecret, ...plain } = values
+    const { owner: _owner, clientSecret, protocol, openIdConnect, saml, ...plain } = values
     return {
       ...plain,
-      openIdConnect: { ...values.openIdConnect, authority: values.openIdConnect.authority || null },
+      ...sentOf(protocol, openIdConnect, saml),
       mappings: values.mappings.filter((one) => one.group || one.permissionGroupIds.length),
-      ...(clientSecret ? { clientSecret } : {}),
+      ...(clientSecret && !bySaml ? { clientSecret } : {}),
     }
   }
   const body = (): IdentityProviderBody => ({ ...changes(), organizationId: ofOrganization ?? null })
@@ -128,7 +125,21 @@ export function IdentityProviderForm({ provider, onClose, onMade }: Props) {
           {...form.getInputProps('owner')}
         />
       )}
-      <SimpleGrid cols={{ base: 1, xs: 2 }}>
+      {!provider && (
+        <Input.Wrapper label={t('identityProviders.protocol')}>
+          <div>
+            <SegmentedControl
+              aria-label={t('identityProviders.protocol')}
+              data={[
+                { value: 'openIdConnect', label: 'OpenID Connect' },
+                { value: 'saml', label: 'SAML 2.0' },
+              ]}
+              {...form.getInputProps('protocol')}
+            />
+          </div>
+        </Input.Wrapper>
+      )}
+      <SimpleGrid cols={{ base: 1, xs: bySaml ? 1 : 2 }}>
         <TextInput
           label={t('fields.name')}
           description={t('identityProviders.nameHelp')}
@@ -136,25 +147,14 @@ export function IdentityProviderForm({ provider, onClose, onMade }: Props) {
           withAsterisk
           {...form.getInputProps('name')}
         />
-        <TextInput
-          label={t('identityProviders.issuer')}
-          description={t('identityProviders.issuerHelp')}
-          placeholder="https://login.example.org/realms/town"
-          withAsterisk
-          {...form.getInputProps('openIdConnect.issuer')}
-        />
-        <TextInput
-          label={t('identityProviders.clientId')}
-          autoComplete="off"
-          withAsterisk
-          {...form.getInputProps('openIdConnect.clientId')}
-        />
-        <PasswordInput
-          label={t('identityProviders.clientSecret')}
-          placeholder={provider?.hasClientSecret ? t('userStores.secretSet') : undefined}
-          autoComplete="new-password"
-          {...form.getInputProps('clientSecret')}
-        />
+        {bySaml ? (
+          <SamlReach
+            get={form.getInputProps}
+            onMetadata={(told) => form.setFieldValue('saml.metadata', told)}
+          />
+        ) : (
+          <OpenIdConnectReach get={form.getInputProps} hasSecret={provider?.hasClientSecret ?? false} />
+        )}
       </SimpleGrid>
       <Divider label={t('userStores.mappings')} labelPosition="left" />
       <Select
@@ -180,7 +180,7 @@ export function IdentityProviderForm({ provider, onClose, onMade }: Props) {
         />
         <TagsInput
           label={t('identityProviders.provenBy')}
-          description={t('identityProviders.provenByHelp')}
+          description={t(bySaml ? 'identityProviders.saml.provenByHelp' : 'identityProviders.provenByHelp')}
           {...form.getInputProps('provenBy')}
         />
         <TagsInput
@@ -190,14 +190,11 @@ export function IdentityProviderForm({ provider, onClose, onMade }: Props) {
           placeholder="example.org"
           {...form.getInputProps('domains')}
         />
-        <TagsInput label={t('identityProviders.scopes')} {...form.getInputProps('openIdConnect.scopes')} />
-        {CLAIMS.map((name) => (
-          <TextInput
-            key={name}
-            label={t(`identityProviders.${name}`)}
-            {...form.getInputProps(`openIdConnect.${name}`)}
-          />
-        ))}
+        {bySaml ? (
+          <SamlNames get={form.getInputProps} format={provider?.saml?.nameIdFormat ?? ''} />
+        ) : (
+          <OpenIdConnectNames get={form.getInputProps} />
+        )}
       </SimpleGrid>
       <Textarea
         label={t('identityProviders.authority')}
@@ -206,8 +203,9 @@ export function IdentityProviderForm({ provider, onClose, onMade }: Props) {
         autosize
         minRows={1}
         maxRows={6}
-        {...form.getInputProps('openIdConnect.authority')}
+        {...form.getInputProps(bySaml ? 'saml.authority' : 'openIdConnect.authority')}
       />
+      {bySaml && <SamlDemands get={form.getInputProps} unsolicited={values.saml.unsolicited} />}
       <Switch
         label={t('identityProviders.enabled')}
         {...form.getInputProps('enabled', { type: 'checkbox' })}

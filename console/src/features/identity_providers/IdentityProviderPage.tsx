@@ -18,6 +18,8 @@ import { Facts, Panel } from '@/parts/Panel'
 import { Status } from '@/parts/Status'
 import { IdentityProviderForm } from './IdentityProviderForm'
 import { identityProviderQuery, removeIdentityProvider } from './queries'
+import { SamlKeys } from './SamlKeys'
+import { SamlThere, useSamlRows } from './SamlPanels'
 
 /** One identity provider: how it is spoken with, what its groups give, what it has to be told. */
 export function IdentityProviderPage() {
@@ -79,7 +81,7 @@ export function IdentityProviderPage() {
               )}
             </Tabs.List>
             <Tabs.Panel value="settings">
-              <Kept provider={provider} />
+              <Kept provider={provider} may={may} />
             </Tabs.Panel>
             <Tabs.Panel value="timeline">
               <Timeline subjectId={id} />
@@ -110,22 +112,27 @@ export function IdentityProviderPage() {
 }
 
 /** What a provider is set to, and what is to be set there. */
-function Kept({ provider }: { provider: IdentityProvider }) {
+function Kept({ provider, may }: { provider: IdentityProvider; may: boolean }) {
   const { t } = useTranslation()
   const format = useFormat()
   const groups = useQuery(groupsQuery(provider.organizationId ?? undefined)).data?.items ?? []
   const named = (id: string) => groups.find((group) => group.id === id)?.name ?? id
+  const samlRows = useSamlRows()
   const spoken = provider.openIdConnect
-  const base = `${window.location.origin}/api/v1/auth/single-sign-on`
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }}>
       <Panel title={t('identityProviders.here')}>
         <Facts
           rows={[
-            [t('identityProviders.issuer'), spoken?.issuer ?? null],
-            [t('identityProviders.clientId'), spoken?.clientId ?? null],
-            [t('identityProviders.scopes'), spoken?.scopes.join(' ') ?? null],
-            [t('identityProviders.groupsClaim'), spoken?.groupsClaim ?? null],
+            ...(provider.saml
+              ? samlRows(provider.saml)
+              : ([
+                  [t('identityProviders.protocol'), 'OpenID Connect'],
+                  [t('identityProviders.issuer'), spoken?.issuer ?? null],
+                  [t('identityProviders.clientId'), spoken?.clientId ?? null],
+                  [t('identityProviders.scopes'), spoken?.scopes.join(' ') ?? null],
+                  [t('identityProviders.groupsClaim'), spoken?.groupsClaim ?? null],
+                ] as [string, string | null][])),
             [t('identityProviders.newAccounts'), t(`identityProviders.newAccount.${provider.newAccounts}`)],
             [t('identityProviders.required'), provider.required.join(', ') || null],
             [t('identityProviders.provenBy'), provider.provenBy.join(', ') || null],
@@ -135,19 +142,14 @@ function Kept({ provider }: { provider: IdentityProvider }) {
         />
       </Panel>
       <Stack>
-        <Panel title={t('identityProviders.there')}>
-          <Facts
-            rows={[
-              [t('identityProviders.redirectUri'), `${base}/callback`],
-              [t('identityProviders.afterSignOut'), `${window.location.origin}/sign-in`],
-              [t('identityProviders.backChannel'), `${base}/back-channel-logout`],
-              [
-                t('identityProviders.directLink'),
-                `${window.location.origin}/sign-in?provider=${provider.id}`,
-              ],
-            ]}
-          />
-        </Panel>
+        {provider.saml ? (
+          <>
+            <SamlThere provider={provider} />
+            <SamlKeys providerId={provider.id} may={may} />
+          </>
+        ) : (
+          <OpenIdConnectThere provider={provider} />
+        )}
         <Panel title={t('userStores.mappings')}>
           <Facts
             rows={provider.mappings.map((one): [string, string] => [
@@ -158,5 +160,23 @@ function Kept({ provider }: { provider: IdentityProvider }) {
         </Panel>
       </Stack>
     </SimpleGrid>
+  )
+}
+
+/** What a provider by OpenID Connect has to be told of us. */
+function OpenIdConnectThere({ provider }: { provider: IdentityProvider }) {
+  const { t } = useTranslation()
+  const base = `${window.location.origin}/api/v1/auth/single-sign-on`
+  return (
+    <Panel title={t('identityProviders.there')}>
+      <Facts
+        rows={[
+          [t('identityProviders.redirectUri'), `${base}/callback`],
+          [t('identityProviders.afterSignOut'), `${window.location.origin}/sign-in`],
+          [t('identityProviders.backChannel'), `${base}/back-channel-logout`],
+          [t('identityProviders.directLink'), `${window.location.origin}/sign-in?provider=${provider.id}`],
+        ]}
+      />
+    </Panel>
   )
 }

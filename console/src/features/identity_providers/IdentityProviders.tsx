@@ -61,7 +61,8 @@ export function IdentityProviders() {
           {
             key: 'issuer',
             label: t('identityProviders.issuer'),
-            cell: (one) => one.openIdConnect?.issuer ?? '',
+            cell: (one) =>
+              one.openIdConnect?.issuer ?? one.saml?.entityId ?? one.saml?.metadataUrl ?? 'SAML 2.0',
           },
           {
             key: 'people',

@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, ifMatch, ok, tagged } from '@/api/client'
-import type { IdentityProviderBody, IdentityProviderPatch } from '@/api/types'
+import type { IdentityProviderBody, IdentityProviderKeyBody, IdentityProviderPatch } from '@/api/types'
 
 export const listIdentityProviders = (filter: { q?: string; organizationId?: string }, after?: string) =>
   ok(api.GET('/api/v1/identity-providers', { params: { query: { ...filter, after } } }))
@@ -27,6 +27,24 @@ export const testNewIdentityProvider = (body: IdentityProviderBody) =>
 
 export const testIdentityProvider = (id: string, changes: IdentityProviderPatch) =>
   ok(api.POST('/api/v1/identity-providers/{provider_id}/test', { ...at(id), body: { changes } }))
+
+export const keysQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['identity-providers', id, 'keys'],
+    queryFn: () => ok(api.GET('/api/v1/identity-providers/{provider_id}/keys', at(id))),
+  })
+
+/** Add a key that is brought, or a new one. */
+export const addKey = (id: string, body?: IdentityProviderKeyBody) =>
+  ok(api.POST('/api/v1/identity-providers/{provider_id}/keys', { ...at(id), body }))
+
+const key = (id: string, keyId: string) => ({ params: { path: { provider_id: id, key_id: keyId } } })
+
+export const signWithKey = (id: string, keyId: string) =>
+  ok(api.POST('/api/v1/identity-providers/{provider_id}/keys/{key_id}/use', key(id, keyId)))
+
+export const removeKey = (id: string, keyId: string) =>
+  ok(api.DELETE('/api/v1/identity-providers/{provider_id}/keys/{key_id}', key(id, keyId)))
 
 export const accessRequestsQuery = (organizationId?: string) =>
   queryOptions({

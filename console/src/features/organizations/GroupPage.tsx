@@ -1,5 +1,6 @@
 import {
   ActionIcon,
+  Anchor,
   Badge,
   Button,
   Group,
@@ -13,7 +14,7 @@ import {
 } from '@mantine/core'
 import { IconPencil, IconPlus, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useParams } from '@tanstack/react-router'
+import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Member } from '@/api/types'
@@ -21,13 +22,15 @@ import { useSession } from '@/features/auth/session'
 import { applicationsQuery } from '@/features/groups/queries'
 import { apiKeysQuery, usersQuery } from '@/features/users/queries'
 import { Confirm } from '@/parts/Confirm'
+import { DayInput } from '@/parts/DayInput'
 import { Failure, FormFailure, useFailureText } from '@/parts/Failure'
+import { useFormat } from '@/parts/format'
 import { useGo } from '@/parts/go'
 import { failed, told } from '@/parts/notify'
 import { Page } from '@/parts/Page'
 import { Facts, Panel } from '@/parts/Panel'
 import { GroupForm } from './GroupForm'
-import { addMember, groupQuery, membersQuery, removeGroup, removeMember } from './queries'
+import { addMember, groupQuery, groupsQuery, membersQuery, removeGroup, removeMember } from './queries'
 
 /** One permission group: what it gives, to whom. */
 export function GroupPage() {
@@ -112,12 +115,14 @@ export function GroupPage() {
               )
             }
           >
-            <Members id={id} may={may} />
+            <Members id={id} organizationId={group.organizationId} may={may} />
           </Panel>
         </SimpleGrid>
       )}
       {open === 'edit' && group && <GroupForm group={group} onClose={close} />}
-      {open === 'member' && <AddMember id={id} onClose={close} />}
+      {open === 'member' && group && (
+        <AddMember id={id} organizationId={group.organizationId} onClose={close} />
+      )}
       {open === 'remove' && group && (
         <Confirm
           title={t('permissions.remove')}
@@ -137,13 +142,20 @@ export function GroupPage() {
   )
 }
 
-function Members({ id, may }: { id: string; may: boolean }) {
+interface Inside {
+  id: string
+  organizationId: string | null
+}
+
+function Members({ id, organizationId, may }: Inside & { may: boolean }) {
   const { t } = useTranslation()
+  const format = useFormat()
   const client = useQueryClient()
   const text = useFailureText()
   const members = useQuery(membersQuery(id))
   const people = useQuery(usersQuery).data?.items ?? []
   const keys = useQuery(apiKeysQuery).data?.items ?? []
+  const groups = useQuery(groupsQuery(organizationId ?? undefined)).data?.items ?? []
   const leave = useMutation({
     mutationFn: (member: Member) => removeMember(id, member.kind, member.id),
     onSuccess: () => void client.invalidateQueries({ queryKey: ['permissions'] }),
@@ -157,14 +169,30 @@ function Members({ id, may }: { id: string; may: boolean }) {
       <Table.Tbody>
         {members.data.map((member) => {
           const person = people.find((p) => p.id === member.id)
-          const name = person?.name ?? keys.find((key) => key.id === member.id)?.name ?? member.id
+          const known = person ?? [...keys, ...groups].find((one) => one.id === member.id)
+          const name = known?.name ?? member.id
           return (
             <Table.Tr key={member.id}>
               <Table.Td>
-                <Text>{name}</Text>
+                {member.kind === 'group' ? (
+                  <Anchor component={Link} to={`/permissions/${member.id}`}>
+                    {name}
+                  </Anchor>
+                ) : (
+                  <Text>{name}</Text>
+                )}
                 <Text fz="sm" c="dimmed">
-                  {member.kind === 'user' ? (person?.email ?? '') : t(`callerKind.${member.kind}`)}
+                  {member.kind === 'user'
+                    ? (person?.email ?? '')
+                    : member.kind === 'group'
+                      ? t('permissions.allItsMembers')
+                      : t(`callerKind.${member.kind}`)}
                 </Text>
+                {member.until && (
+                  <Text fz="sm" c="dimmed">
+                    {t('permissions.until', { until: format.instant(member.until, false) })}
+                  </Text>
+                )}
               </Table.Td>
               <Table.Td w={48}>
                 {may && (
@@ -184,13 +212,18 @@ function Members({ id, may }: { id: string; may: boolean }) {
   )
 }
 
-function AddMember({ id, onClose }: { id: string; onClose: () => void }) {
+function AddMember({ id, organizationId, onClose }: Inside & { onClose: () => void }) {
   const { t } = useTranslation()
   const client = useQueryClient()
   const people = useQuery(usersQuery).data?.items ?? []
+  // Groups of the whole installation stand for themselves.
+  const groups = useQuery({ ...groupsQuery(organizationId ?? undefined), enabled: !!organizationId })
+  const others = groups.data?.items.filter((group) => group.id !== id) ?? []
   const [chosen, setChosen] = useState<string | null>(null)
+  const [until, setUntil] = useState<string | null>(null)
+  const kind = others.some((group) => group.id === chosen) ? 'group' : 'user'
   const add = useMutation({
-    mutationFn: (userId: string) => addMember(id, userId),
+    mutationFn: (member: string) => addMember(id, { kind, id: member, until }),
     onSuccess: () => {
       told(t('common.saved'))
       void client.invalidateQueries({ queryKey: ['permissions'] })
@@ -201,13 +234,29 @@ function AddMember({ id, onClose }: { id: string; onClose: () => void }) {
     <Modal opened onClose={onClose} title={t('permissions.addMember')} centered>
       <Stack>
         <Select
-          label={t('permissions.person')}
+          label={t('permissions.personOrGroup')}
+          description={kind === 'group' ? t('permissions.groupJoins') : undefined}
           searchable
           data-autofocus
-          data={people.map((p) => ({ value: p.id, label: p.email ? `${p.name} (${p.email})` : p.name }))}
+          data={[
+            {
+              group: t('permissions.people'),
+              items: people.map((p) => ({ value: p.id, label: p.email ? `${p.name} (${p.email})` : p.name })),
+            },
+            {
+              group: t('places.permissions'),
+              items: others.map((group) => ({ value: group.id, label: group.name })),
+            },
+          ]}
           value={chosen}
           onChange={setChosen}
           nothingFoundMessage={t('palette.nothing')}
+        />
+        <DayInput
+          label={t('permissions.lastDay')}
+          description={t('permissions.lastDayHelp')}
+          value={until}
+          onChange={setUntil}
         />
         <FormFailure of={add.error} />
         <Group justify="flex-end">

@@ -3,6 +3,7 @@ import { api, ifMatch, ok, tagged } from '@/api/client'
 import type {
   DeviceAuthorityBody,
   Member,
+  MemberBody,
   OrganizationBody,
   OrganizationPatch,
   PermissionGroupBody,
@@ -122,13 +123,8 @@ export const membersQuery = (id: string) =>
       ok(api.GET('/api/v1/permissions/{group_id}/members', { params: { path: { group_id: id } } })),
   })
 
-export const addMember = (id: string, userId: string) =>
-  ok(
-    api.POST('/api/v1/permissions/{group_id}/members', {
-      params: { path: { group_id: id } },
-      body: { kind: 'user', id: userId },
-    }),
-  )
+export const addMember = (id: string, body: MemberBody) =>
+  ok(api.POST('/api/v1/permissions/{group_id}/members', { params: { path: { group_id: id } }, body }))
 
 export const removeMember = (id: string, kind: Member['kind'], memberId: string) =>
   ok(

@@ -16,6 +16,8 @@ export function TrialResult({ passed, steps, groups = [] }: Props) {
       <Alert
         color={passed ? 'green' : 'red'}
         icon={passed ? <IconCircleCheck size={18} /> : <IconAlertTriangle size={18} />}
+        // Its own green is too pale to be read on its own ground.
+        styles={{ title: { color: 'var(--mantine-color-text)' } }}
         title={t(passed ? 'userStores.trialPassed' : 'userStores.trialFailed')}
       >
         <List spacing={6} listStyleType="none" withPadding={false}>
@@ -28,6 +30,7 @@ export function TrialResult({ passed, steps, groups = [] }: Props) {
                   size={20}
                   radius="xl"
                   color={step.passed ? 'green' : 'red'}
+                  role="img"
                   aria-label={t(step.passed ? 'userStores.trialPassed' : 'userStores.trialFailed')}
                 >
                   {step.passed ? <IconCheck size={13} /> : <IconX size={13} />}

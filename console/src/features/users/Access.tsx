@@ -90,6 +90,7 @@ export function Access({ organizationId, applicationId, first }: Props) {
 /** What one person or key holds there, group by group. */
 function Paths({ of }: { of: Held }) {
   const { t } = useTranslation()
+  const format = useFormat()
   const right = useRight()
   return (
     <Stack>
@@ -110,6 +111,19 @@ function Paths({ of }: { of: Held }) {
                   <Anchor component={Link} to={`/permissions/${path.groupId}`}>
                     {path.groupName}
                   </Anchor>
+                  {path.through.map((above) => (
+                    <Text key={above.groupId} fz="sm" c="dimmed">
+                      {t(above.until ? 'access.throughUntil' : 'access.through', {
+                        name: above.groupName,
+                        until: above.until && format.date(above.until),
+                      })}
+                    </Text>
+                  ))}
+                  {path.until && (
+                    <Text fz="sm" c="dimmed">
+                      {t('permissions.until', { until: format.instant(path.until, false) })}
+                    </Text>
+                  )}
                   {path.organizationId === null && (
                     <Text fz="sm" c="dimmed">
                       {t('access.installation')}

@@ -20,6 +20,21 @@ export const errors = {
       idempotency_key_invalid: 'Forespørgslen har et gentagelsesmærke, der ikke kan bruges. Genindlæs siden.',
       idempotency_key_reused: 'Dette er sendt før med andet indhold. Genindlæs siden, og prøv igen.',
       request_underway: 'Det samme er allerede i gang. Vent et øjeblik.',
+      quota_spent: 'Planen {{plan}} er brugt op. Prøv igen om {{retryAfterS}} s, eller bed om en større.',
+      origin_not_allowed: 'Sider fra {{origin}} må ikke spørge her.',
+      origin_there: '{{origin}} er allerede tilladt der.',
+      origin_unknown: 'Der er ingen sådan side, som du må se.',
+      api_unknown: 'API’et har intet sådant område.',
+      plan_unknown: 'Der er ingen sådan plan, som du må se.',
+      plan_name_taken: 'En anden plan har dette navn.',
+      plan_in_use: 'Nogen er på denne plan. Flyt dem til en anden først.',
+      plan_too_wide:
+        'En plan i denne organisation må højst give {{requestsPerSecond}} forespørgsler i sekundet og {{burst}} på én gang.',
+      plan_foreign: 'Denne plan er kun for programmer i sin egen organisation.',
+      subscriber_unknown: 'Der er intet sådant program, organisation eller person, som du må se.',
+      subscription_unknown: 'Der er intet sådant abonnement, som du må se.',
+      subscription_underway: 'En anden gør dette netop nu. Genindlæs siden.',
+      subscription_decided: 'Dette er allerede afgjort. Genindlæs siden.',
     },
     oauth: {
       authorization_unknown: 'Denne adgang er allerede ophørt.',
@@ -80,6 +95,8 @@ export const errors = {
       grant_too_wide: 'Du kan ikke give mere, end du selv har dér.',
       last_admin: 'Dette er den sidste globale administrator. Udpeg en anden først.',
       application_foreign: 'En nævnt applikation hører til en anden organisation.',
+      group_in_itself:
+        'Rettighedsgruppen er, direkte eller gennem andre, i den, du vil lægge i den. Tag den ud først.',
       member_foreign: 'Personen hører til en anden organisation. Invitér personen med e-mailadressen.',
       member_unknown: 'Der er ingen sådan bruger eller nøgle, som du må se.',
       quota_reached:
@@ -185,6 +202,11 @@ export const errors = {
       answer_wrong: 'Identitetsudbyderens svar holder ikke. Begynd forfra; systemloggen siger hvorfor.',
       attempt_unknown: 'Dette login blev ikke begyndt i denne browser eller tog for lang tid. Begynd forfra.',
       declined: 'Identitetsudbyderen lukkede dig ikke ind.',
+      key_in_use:
+        'Denne nøgle underskriver det, der sendes til identitetsudbyderen. Lad først en anden underskrive.',
+      key_unknown: 'Nøglen er allerede væk.',
+      keys_too_many: 'Der er allerede {{limit}} nøgler. Fjern først en.',
+      logout_request_wrong: 'Anmodningen om at logge ud holder ikke: {{reason}}',
       logout_token_wrong: 'Dette logout-token holder ikke.',
       not_let_in: 'Identitetsudbyderen kender dig, men du lukkes ikke ind her. Spørg en brugeradministrator.',
       password_elsewhere: 'Du logger ind med en identitetsudbyder; skift dit password der.',
@@ -266,6 +288,11 @@ export const errors = {
       day_missing: 'Der er endnu ikke plads til dagens beskeder. Prøv igen om få sekunder.',
       position_gone: 'Beskeden er væk; den er ældre end den tid, den gemmes.',
       unavailable: 'Beskeder kan ikke gemmes lige nu. Prøv igen om få sekunder.',
+    },
+    decisions: {
+      denied: 'Installationens politikker tillader ikke dette. Spørg dem, der skriver dem.',
+      missing:
+        'Installationens politikker kan ikke spørges lige nu, og uden dem er intet tilladt. Prøv snart igen.',
     },
     outbound: {
       address_forbidden:

@@ -18,9 +18,11 @@ export const frame = {
   sections: {
     work: 'Enheder',
     flow: 'Beskeder',
+    api: 'API',
     administration: 'Administration',
   },
   places: {
+    apis: 'API-butik',
     apiKeys: 'API-nøgler',
     applications: 'Applikationer',
     audit: 'Revisionsspor',
@@ -37,6 +39,7 @@ export const frame = {
     organizations: 'Organisationer',
     overview: 'Overblik',
     permissions: 'Rettighedsgrupper',
+    plans: 'Planer',
     programs: 'Programmer',
     settings: 'Indstillinger',
     brokers: 'Brokere',
@@ -47,6 +50,7 @@ export const frame = {
     targets: 'Modtagere',
     identityProviders: 'Identitetsudbydere',
     userStores: 'Brugerkataloger',
+    usage: 'Forbrug',
     users: 'Brugere',
   },
   palette: {

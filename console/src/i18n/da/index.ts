@@ -1,5 +1,6 @@
 import type { Catalogue } from '..'
 import { administration } from './administration'
+import { apis } from './apis'
 import { common } from './common'
 import { flow } from './flow'
 import { frame } from './frame'
@@ -14,4 +15,5 @@ export const da: Catalogue = {
   ...flow,
   ...administration,
   ...programs,
+  ...apis,
 }

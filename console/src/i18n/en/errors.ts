@@ -20,6 +20,21 @@ export const errors = {
         'The request carries a mark of repetition that cannot be used. Reload the page.',
       idempotency_key_reused: 'This was sent before with other contents. Reload the page and try again.',
       request_underway: 'The same is being done already. Wait a moment.',
+      quota_spent: 'The plan {{plan}} is used up. Try again in {{retryAfterS}} s, or ask for a larger one.',
+      origin_not_allowed: 'Pages of {{origin}} may not ask here.',
+      origin_there: '{{origin}} is allowed there already.',
+      origin_unknown: 'There is no such site that you may see.',
+      api_unknown: 'The API has no such area.',
+      plan_unknown: 'There is no such plan that you may see.',
+      plan_name_taken: 'Another plan has this name.',
+      plan_in_use: 'Somebody is on this plan. Move them to another one first.',
+      plan_too_wide:
+        'A plan of this organization may give at most {{requestsPerSecond}} requests a second and {{burst}} at once.',
+      plan_foreign: 'This plan is for programs of its own organization only.',
+      subscriber_unknown: 'There is no such program, organization or person that you may see.',
+      subscription_unknown: 'There is no such subscription that you may see.',
+      subscription_underway: 'Somebody else does this just now. Reload the page.',
+      subscription_decided: 'This was decided already. Reload the page.',
     },
     oauth: {
       authorization_unknown: 'This access has ended already.',
@@ -79,6 +94,8 @@ export const errors = {
       grant_too_wide: 'You cannot give more than you hold yourself there.',
       last_admin: 'This is the last global administrator. Make another one first.',
       application_foreign: 'A listed application belongs to another organization.',
+      group_in_itself:
+        'The permission group is, directly or through others, in the one you want to put into it. Take that one out first.',
       member_foreign: 'This person belongs to another organization. Invite them by their e-mail address.',
       member_unknown: 'There is no such user or key that you may see.',
       quota_reached:
@@ -183,6 +200,10 @@ export const errors = {
       answer_wrong: 'What the identity provider answered does not hold. Begin anew; the system log says why.',
       attempt_unknown: 'This sign-in was not begun in this browser, or took too long. Begin anew.',
       declined: 'The identity provider did not let you in.',
+      key_in_use: 'This key signs what is sent to the identity provider. Let another sign first.',
+      key_unknown: 'This key is gone already.',
+      keys_too_many: 'There are {{limit}} keys already. Remove one first.',
+      logout_request_wrong: 'The request to sign out does not hold: {{reason}}',
       logout_token_wrong: 'This logout token does not hold.',
       not_let_in: 'The identity provider knows you, and you are not let in here. Ask a user administrator.',
       password_elsewhere: 'You sign in by an identity provider; change your password there.',
@@ -264,6 +285,11 @@ export const errors = {
       day_missing: "There is no room for today's messages yet. Try again in a few seconds.",
       position_gone: 'The message is gone; it is past its retention.',
       unavailable: 'Messages cannot be stored just now. Try again in a few seconds.',
+    },
+    decisions: {
+      denied: 'The policies of this installation do not permit this. Ask whoever writes them.',
+      missing:
+        'The policies of this installation cannot be asked just now, and nothing is permitted without them. Try again soon.',
     },
     outbound: {
       address_forbidden:

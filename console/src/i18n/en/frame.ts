@@ -18,9 +18,11 @@ export const frame = {
   sections: {
     work: 'Devices',
     flow: 'Messages',
+    api: 'API',
     administration: 'Administration',
   },
   places: {
+    apis: 'API store',
     apiKeys: 'API keys',
     applications: 'Applications',
     audit: 'Audit',
@@ -37,6 +39,7 @@ export const frame = {
     organizations: 'Organizations',
     overview: 'Overview',
     permissions: 'Permission groups',
+    plans: 'Plans',
     programs: 'Programs',
     settings: 'Settings',
     brokers: 'Brokers',
@@ -47,6 +50,7 @@ export const frame = {
     targets: 'Targets',
     identityProviders: 'Identity providers',
     userStores: 'User stores',
+    usage: 'Usage',
     users: 'Users',
   },
   palette: {

@@ -6,7 +6,7 @@ Browsers come here by links and redirects, so what fails becomes a word on the s
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,6 +21,8 @@ from .. import service
 from ..errors import LogoutTokenWrong, ProviderUnreachable
 from ..model import ON_THE_WAY, Offer
 from ..schemas import OfferOut, SignedOutOut
+from ..service import Sending
+from .browsers import failed_at, sent
 
 BASE = "/api/v1/auth/single-sign-on"
 # What only the browser that set out for a provider has.
@@ -65,8 +67,8 @@ async def begin_single_sign_on(
     try:
         gone = await service.set_out(state.database, state.issuers, state.post, provider_id, to)
     except MoorageError as failed:
-        return _failed(failed)
-    answer = RedirectResponse(gone.address, 303)
+        return failed_at(failed)
+    answer = sent(Sending(gone.address, gone.form))
     answer.set_cookie(
         COOKIE,
         gone.browser,
@@ -95,7 +97,7 @@ async def finish_single_sign_on(
             state=state, browser=request.cookies.get(COOKIE), code=code, issuer=iss, error=error,
         )  # fmt: skip
     except MoorageError as failed:
-        return _failed(failed)
+        return failed_at(failed)
     answer = RedirectResponse(arrival.to, 303)
     give_session(request, answer, arrival.signed_in.secret, CONSOLE_ABSOLUTE)
     answer.delete_cookie(COOKIE, path=BASE, httponly=True, samesite="lax", secure=over_tls(request))
@@ -122,8 +124,3 @@ async def end_sessions_by_provider(request: Request) -> Response:
     token = form.get("logout_token", [""])[0]
     await service.end_by_provider(request.app.state.database, request.app.state.issuers, token)
     return Response(headers={"Cache-Control": "no-store"})
-
-
-def _failed(failed: MoorageError) -> Response:
-    """Send the browser to the sign-in page, which says what went wrong by its code."""
-    return RedirectResponse(f"/sign-in#failed={quote(failed.code)}", 303)

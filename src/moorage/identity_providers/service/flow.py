@@ -26,12 +26,13 @@ from ..errors import (
     ProviderUnreachable,
     SignInDeclined,
 )
-from ..model import Attempt, NewAccounts, Person, Provider, Told
+from ..model import Attempt, NewAccounts, Person, Provider, Saml, Told
 from ..store import attempts, people
 from ..store import providers as store
-from . import accounts, openid, requests
+from . import accounts, federation, keys, openid, requests
 from .issuers import Issuers, Unreached
 from .registry import secret_of
+from .saml import messages, oiosaml
 
 log = structlog.get_logger()
 CALLBACK = "/api/v1/auth/single-sign-on/callback"
@@ -41,10 +42,15 @@ _PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,499}")
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """Where a browser is sent, and what only it keeps until it comes back."""
+    """Where a browser is sent, and what only it keeps until it comes back.
+
+    Attributes:
+        form: what is posted there; None where the browser just goes.
+    """
 
     address: str
     browser: str
+    form: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +79,30 @@ async def set_out(
         provider = await store.get(tx, provider_id)
         if not provider.enabled:
             raise ProviderUnknown(id=provider_id)
-    try:
-        discovered = await issuers.discover(provider.settings)
-    except Unreached as lost:
-        raise _unreachable(provider, lost) from lost
+        ours = await keys.opened(tx, provider.id, post.sealer)
     state, browser = make_token("", 32), make_token("", 32)
+    # By SAML the nonce is an XML name, which does not begin with a digit.
     attempt = Attempt(
-        provider.id, make_token("", 32), make_token("", 48), digest(browser), own_path(to)
+        provider.id, make_token("_", 32), make_token("", 48), digest(browser), own_path(to)
     )
+    settings = provider.settings
+    try:
+        if isinstance(settings, Saml):
+            sending = messages.sign_in(
+                federation.us(post, provider.id), await issuers.party(settings), ours[0],
+                message_id=attempt.nonce, relay=state, name_id_format=settings.name_id_format,
+                contexts=oiosaml.contexts(settings.assurance), now=datetime.now(UTC),
+            )  # fmt: skip
+        else:
+            sending = messages.Sending(openid.way_there(
+                await issuers.discover(settings), settings, back=f"{post.public_url}{CALLBACK}",
+                state=state, nonce=attempt.nonce, verifier=attempt.verifier,
+            ))  # fmt: skip
+    except Unreached as lost:
+        raise unreachable(provider, lost) from lost
     async with database.begin() as tx:
         await attempts.add(tx, digest(state), attempt)
-    address = openid.way_there(
-        discovered, provider.settings, back=f"{post.public_url}{CALLBACK}", state=state,
-        nonce=attempt.nonce, verifier=attempt.verifier,
-    )  # fmt: skip
-    return Departure(address, browser)
+    return Departure(sending.address, browser, sending.form)
 
 
 async def come_back(
@@ -131,18 +146,27 @@ async def come_back(
     try:
         if not provider.enabled:
             raise ProviderUnknown(id=provider.id)
-        told = await _told(issuers, provider, secret, attempt, post, code, issuer, error)
-        return await _let_in(database, post, visitor, provider, told, attempt.to)
+        told = await _told(
+            issuers, provider, secret, attempt, digest(state or ""), post, code, issuer, error
+        )
+        return await let_in(database, post, visitor, provider, told, attempt.to)
     except (AccessAsked, ProviderUnreachable):
         raise
     except MoorageError as refused:
-        if isinstance(refused, AnswerWrong):
-            log.warning(
-                "identity_provider_answer_wrong", provider_id=str(provider.id), error=str(refused)
-            )
-        async with database.begin() as tx:
-            await users.refuse_known(tx, visitor, None, f"{provider.id}", refused.code)
+        await note_refusal(database, visitor, provider, refused)
         raise
+
+
+async def note_refusal(
+    database: Database, visitor: Visitor, provider: Provider, refused: MoorageError
+) -> None:
+    """Write down that somebody was not let in, and why."""
+    if isinstance(refused, AnswerWrong):
+        log.warning(
+            "identity_provider_answer_wrong", provider_id=str(provider.id), error=str(refused)
+        )
+    async with database.begin() as tx:
+        await users.refuse_known(tx, visitor, None, f"{provider.id}", refused.code)
 
 
 async def _told(
@@ -150,12 +174,15 @@ async def _told(
     provider: Provider,
     secret: str | None,
     attempt: Attempt,
+    state: bytes,
     post: Post,
     code: str | None,
     issuer: str | None,
     error: str | None,
 ) -> Told:
     settings = provider.settings
+    if isinstance(settings, Saml):
+        return federation.arrived(provider, attempt, state, post)
     try:
         discovered = await issuers.discover(settings)
         if issuer != settings.issuer and (issuer is not None or discovered.names_issuer):
@@ -173,12 +200,12 @@ async def _told(
         claims = await openid.more_of(issuers, settings, claims, access)
         return openid.told_by(settings, claims, provider.proven_by, token)
     except Unreached as lost:
-        raise _unreachable(provider, lost) from lost
+        raise unreachable(provider, lost) from lost
     except openid.Wrong as wrong:
         raise AnswerWrong(name=provider.name, reason=str(wrong)) from wrong
 
 
-async def _let_in(
+async def let_in(
     database: Database,
     post: Post,
     visitor: Visitor,
@@ -244,7 +271,8 @@ async def _open(
     )  # fmt: skip
     session_id = signed_in.session.id
     hint = post.sealer.seal(told.hint.encode(), hint_context(session_id)) if told.hint else None
-    await people.add_session(tx, session_id, person.user_id, told.session, hint)
+    called = digest(told.name_id) if told.name_id is not None else None
+    await people.add_session(tx, session_id, person.user_id, told.session, hint, called)
     return Arrival(signed_in, to)
 
 
@@ -253,6 +281,7 @@ def hint_context(session_id: UUID) -> str:
     return f"identity_providers.hint:{session_id}"
 
 
-def _unreachable(provider: Provider, lost: Unreached) -> ProviderUnreachable:
+def unreachable(provider: Provider, lost: Unreached) -> ProviderUnreachable:
+    """Say, and log, that a provider cannot be asked."""
     log.warning("identity_provider_unreachable", provider_id=str(provider.id), error=str(lost))
     return ProviderUnreachable(name=provider.name, reason=str(lost))

@@ -1,6 +1,6 @@
-"""Where OpenID providers are and which keys they sign with, as they say themselves.
+"""Where providers are and which keys they sign with, as they say themselves.
 
-Source: OpenID Connect Discovery 1.0.
+Sources: OpenID Connect Discovery 1.0; SAML Metadata.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,13 +20,16 @@ from moorage.kit.errors import MoorageError
 from moorage.kit.fetch import ask
 from moorage.kit.outbound import Outbound, client_context
 
-from ..model import OpenIdConnect
+from ..model import OpenIdConnect, Saml
+from .addresses import is_address
+from .saml import metadata
+from .saml.metadata import Party
+from .saml.xml import Wrong
 
 KNOWN_FOR_S = 600.0
 MOST_KEPT = 200
 MOST_BYTES = 1024 * 1024
 TIMEOUT_S = 10.0
-LONGEST_ADDRESS = 2_000
 
 
 class Unreached(Exception):
@@ -63,6 +67,7 @@ class Issuers:
     def __init__(self, network: Outbound) -> None:
         self._network = network
         self._kept: dict[tuple[str, str | None], _Kept] = {}
+        self._parties: dict[Saml, tuple[Party, float]] = {}
 
     async def discover(self, settings: OpenIdConnect) -> Discovered:
         """Say where a provider is asked what. Raises Unreached."""
@@ -71,6 +76,37 @@ class Issuers:
     async def keys(self, settings: OpenIdConnect, *, newer_than_s: float = KNOWN_FOR_S) -> KeySet:
         """Give a provider's keys, asked for not longer ago than that. Raises Unreached."""
         return (await self._of(settings, newer_than_s)).keys
+
+    async def party(self, settings: Saml, *, newer_than_s: float = KNOWN_FOR_S) -> Party:
+        """Say what a SAML provider is, from metadata read not longer ago. Raises Unreached."""
+        party, at = self._parties.get(settings, (None, 0.0))
+        if party is None or time.monotonic() - at > newer_than_s:
+            raw = await self._metadata(settings)
+            try:
+                party = metadata.read(raw, settings.entity_id, datetime.now(UTC))
+            except Wrong as wrong:
+                raise Unreached(str(wrong)) from wrong
+            self._parties.pop(settings, None)
+            self._parties[settings] = party, time.monotonic()
+            if len(self._parties) > MOST_KEPT:
+                self._parties.pop(next(iter(self._parties)))
+        return party
+
+    async def _metadata(self, settings: Saml) -> bytes:
+        if settings.metadata is not None:
+            return settings.metadata.encode()
+        url = settings.metadata_url or ""
+        trust = client_context(settings.authority, None, None) if settings.authority else None
+        try:
+            status, answer = await ask(
+                self._network, "GET", url, trust=trust, most_bytes=MOST_BYTES, timeout_s=TIMEOUT_S
+            )
+        except MoorageError as failed:
+            raise Unreached(str(failed)) from failed
+        if status != 200:
+            where = urlsplit(url)
+            raise Unreached(f"{where.netloc}{where.path} answered {status}.")
+        return answer
 
     async def _of(self, settings: OpenIdConnect, newer_than_s: float = KNOWN_FOR_S) -> _Kept:
         at = (settings.issuer, settings.authority)
@@ -163,18 +199,3 @@ class Issuers:
             why = f" ({error[:100]})" if isinstance(error, str) else ""
             raise Unreached(f"{where.netloc}{where.path} answered {status}{why}.")
         return said
-
-
-def is_address(address: object) -> bool:
-    """Tell whether something is an https address, or an http one of this machine."""
-    if not isinstance(address, str) or len(address) > LONGEST_ADDRESS:
-        return False
-    try:
-        parts = urlsplit(address)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or parts.username or parts.password or any(c.isspace() for c in address):
-        return False
-    inside = host in ("localhost", "::1") or host.startswith("127.")
-    return parts.scheme == "https" or (parts.scheme == "http" and inside)

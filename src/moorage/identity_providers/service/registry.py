@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,16 +16,29 @@ from moorage.kit.errors import FieldInvalid
 from moorage.kit.facts import difference
 from moorage.kit.ids import uuid7
 from moorage.kit.outbound import client_context
-from moorage.kit.secrets import Sealer
+from moorage.kit.secrets import Sealer, digest
 from moorage.organizations import Permission
 
 from ..errors import ProviderShared, ProvidersTooMany, ProviderUnknown
 from ..facts import IdentityProviderAdded, IdentityProviderChanged, IdentityProviderRemoved
-from ..model import EVERY_DOMAIN, MASKED, NewProvider, Offer, Provider, Settings
+from ..model import (
+    EVERY_DOMAIN,
+    MASKED,
+    NewProvider,
+    Offer,
+    OpenIdConnect,
+    Protocol,
+    Provider,
+    Saml,
+)
 from ..store import people
 from ..store import providers as store
+from . import keys
 from .accounts import let_go
-from .issuers import is_address
+from .addresses import is_address
+from .keys import make
+from .saml import metadata
+from .saml.xml import Wrong
 
 MOST_PROVIDERS = 200
 # Whoever says these could sign in as the provider's people.
@@ -32,6 +46,8 @@ _DECIDING = frozenset(
     ("settings", "secret", "enabled", "new_accounts", "required", "proven_by", "domains",
      "link_by_email")
 )  # fmt: skip
+# Of changes, what is no column of its own.
+_BESIDE = frozenset({"secret", "protocol"})
 _UNTOLD = frozenset({"people", "created_at", "updated_at", "created_by", "updated_by"})
 
 
@@ -47,6 +63,8 @@ async def add(tx: Tx, caller: Caller, new: NewProvider, sealer: Sealer) -> Provi
         raise ProvidersTooMany(limit=MOST_PROVIDERS)
     provider_id = uuid7()
     made = await store.add(tx, provider_id, new, _seal(sealer, provider_id, new.secret))
+    if made.protocol is Protocol.SAML:
+        await make(tx, made.id, None, sealer, signs=True)
     tx.announce(IdentityProviderAdded(made.id, made.organization_id, after=_view(made)))
     return made
 
@@ -69,9 +87,9 @@ async def get(tx: Tx, caller: Caller, provider_id: UUID, *, lock: bool = False) 
     return provider
 
 
-async def to_manage(tx: Tx, caller: Caller, provider_id: UUID) -> Provider:
+async def to_manage(tx: Tx, caller: Caller, provider_id: UUID, *, lock: bool = False) -> Provider:
     """Read a provider the caller may change. Raises ProviderUnknown, PermissionMissing."""
-    provider = await get(tx, caller, provider_id)
+    provider = await get(tx, caller, provider_id, lock=lock)
     organizations.require(caller, Permission.MANAGE_USERS, provider.organization_id)
     return provider
 
@@ -112,7 +130,7 @@ async def change(
     if set(wanted.domains) - set(before.domains):
         _check_domains(caller, wanted.domains)
     await users.check_mappings(tx, caller, before.organization_id, wanted.mappings, before.mappings)
-    columns = {name: getattr(wanted, name) for name in changes if name != "secret"}
+    columns = {name: getattr(wanted, name) for name in changes if name not in _BESIDE}
     if "secret" in changes:
         columns["sealed_secret"] = _seal(sealer, provider_id, changes["secret"])
     after = await store.change(tx, provider_id, columns)
@@ -143,16 +161,29 @@ def refuse_to_show_secret(before: Provider, wanted: NewProvider) -> None:
     Raises:
         FieldInvalid: it has to be given again.
     """
-    places = [(one.issuer, one.authority) for one in (before.settings, wanted.settings)]
-    if before.has_secret and places[0] != places[1] and wanted.secret is None:
+    places = [
+        (one.issuer, one.authority)
+        for one in (before.settings, wanted.settings)
+        if isinstance(one, OpenIdConnect)
+    ]
+    if places and before.has_secret and places[0] != places[1] and wanted.secret is None:
         raise FieldInvalid("/clientSecret", "must be given again where issuer or authority change")
 
 
 def changed(provider: Provider, changes: Mapping[str, Any]) -> NewProvider:
-    """Give what would make a provider as it is with some changes."""
+    """Give what would make a provider as it is with some changes.
+
+    Raises:
+        FieldInvalid: they are of another protocol.
+    """
     names = [field.name for field in fields(NewProvider) if field.name != "secret"]
     whole = NewProvider(**{name: getattr(provider, name) for name in names})
     given = dict(changes)
+    protocol = given.pop("protocol", provider.protocol)
+    if protocol is not provider.protocol:
+        raise FieldInvalid(
+            f"/{protocol.value}", "is of a protocol that the provider does not speak"
+        )
     if "settings" in given:
         given["settings"] = replace(provider.settings, **given["settings"])
     return replace(whole, **given)
@@ -175,7 +206,12 @@ async def remove(tx: Tx, caller: Caller, provider_id: UUID) -> None:
 
 def check(new: NewProvider) -> None:
     """Check what would make a provider, without I/O. Raises FieldInvalid."""
-    _check_settings(new.settings)
+    if isinstance(new.settings, Saml):
+        _check_saml(new.settings)
+        if new.secret is not None:
+            raise FieldInvalid("/clientSecret", "is for OpenID Connect only")
+    else:
+        _check_settings(new.settings)
     if new.organization_id is not None:
         if EVERY_DOMAIN in new.domains:
             raise FieldInvalid("/domains", "may be all (*) of a provider of the installation only")
@@ -183,7 +219,21 @@ def check(new: NewProvider) -> None:
             raise FieldInvalid("/linkByEmail", "is for providers of the installation only")
 
 
-def _check_settings(settings: Settings) -> None:
+def _check_saml(settings: Saml) -> None:
+    if (settings.metadata_url is None) == (settings.metadata is None):
+        raise FieldInvalid("/saml/metadataUrl", "or metadata is needed, and not both")
+    if settings.metadata_url is not None and not is_address(settings.metadata_url):
+        raise FieldInvalid("/saml/metadataUrl", "must be an https address")
+    if settings.metadata is not None:
+        try:
+            metadata.read(settings.metadata.encode(), settings.entity_id, datetime.now(UTC))
+        except Wrong as wrong:
+            raise FieldInvalid("/saml/metadata", str(wrong)) from wrong
+    if settings.authority is not None:
+        client_context(settings.authority, None, None, "/saml")
+
+
+def _check_settings(settings: OpenIdConnect) -> None:
     if not is_address(settings.issuer) or "?" in settings.issuer or "#" in settings.issuer:
         raise FieldInvalid(
             "/openIdConnect/issuer", "must be an https address, as the provider writes it"
@@ -208,10 +258,11 @@ async def secret_of(tx: Tx, provider_id: UUID, sealer: Sealer) -> str | None:
 
 
 async def seal_anew(tx: Tx, sealer: Sealer) -> None:
-    """Seal the client secrets of all providers with the sealing key that is in use."""
+    """Seal the secrets and keys of all providers with the sealing key that is in use."""
     for provider_id, sealed in await store.lock_sealed(tx):
         plain = sealer.open(sealed, _context(provider_id))
         await store.put_sealed(tx, provider_id, sealer.seal(plain, _context(provider_id)))
+    await keys.seal_anew(tx, sealer)
 
 
 def _seal(sealer: Sealer, provider_id: UUID, secret: str | None) -> bytes | None:
@@ -225,4 +276,7 @@ def _context(provider_id: UUID) -> str:
 def _view(provider: Provider) -> dict[str, Any]:
     view = {name: value for name, value in asdict(provider).items() if name not in _UNTOLD}
     view["secret"] = MASKED if view.pop("has_secret") else None
+    if isinstance(provider.settings, Saml) and provider.settings.metadata is not None:
+        # They are long; whether they changed is what matters.
+        view["settings"]["metadata"] = f"sha256:{digest(provider.settings.metadata).hex()}"
     return view

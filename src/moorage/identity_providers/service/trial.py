@@ -13,9 +13,10 @@ from moorage.kit.ids import uuid7
 from moorage.kit.outbound import Outbound
 
 from ..facts import IdentityProviderTested
-from ..model import NewProvider, OpenIdConnect, Step, Trial
+from ..model import NewProvider, Saml, Settings, Step, Trial
 from . import registry
 from .issuers import Issuers, Unreached
+from .saml.metadata import POST, REDIRECT
 
 
 async def try_new(database: Database, caller: Caller, new: NewProvider, network: Outbound) -> Trial:
@@ -27,7 +28,7 @@ async def try_new(database: Database, caller: Caller, new: NewProvider, network:
     """
     async with database.begin(caller) as tx:
         await registry.to_add(tx, caller, new)
-        about = {"issuer": new.settings.issuer}
+        about = _where(new.settings)
         tx.announce(IdentityProviderTested(uuid7(), new.organization_id, after=about))
     return await _try(new.settings, network)
 
@@ -48,14 +49,22 @@ async def try_change(
         before = await registry.to_manage(tx, caller, provider_id)
         wanted = registry.changed(before, changes)
         registry.check(wanted)
-        about = {"issuer": wanted.settings.issuer}
+        about = _where(wanted.settings)
         tx.announce(IdentityProviderTested(provider_id, before.organization_id, after=about))
     return await _try(wanted.settings, network)
 
 
-async def _try(settings: OpenIdConnect, network: Outbound) -> Trial:
+def _where(settings: Settings) -> dict[str, str | None]:
+    if isinstance(settings, Saml):
+        return {"metadataUrl": settings.metadata_url}
+    return {"issuer": settings.issuer}
+
+
+async def _try(settings: Settings, network: Outbound) -> Trial:
     # Nothing that is kept from before: it is asked anew.
     issuers = Issuers(network)
+    if isinstance(settings, Saml):
+        return await _try_saml(settings, issuers)
     try:
         discovered = await issuers.discover(settings)
         keys = await issuers.keys(settings)
@@ -68,6 +77,28 @@ async def _try(settings: OpenIdConnect, network: Outbound) -> Trial:
         (
             Step("discover", True, f"People sign in at {host}."),
             Step("keys", True, f"It signs with {len(keys.keys)} keys that are known."),
+            Step("signOut", True, "People can sign out there, too." if out
+                 else "It offers no way to sign out there."),
+        ),
+    )  # fmt: skip
+
+
+async def _try_saml(settings: Saml, issuers: Issuers) -> Trial:
+    try:
+        party = await issuers.party(settings)
+    except Unreached as lost:
+        return Trial(False, (Step("discover", False, str(lost)),))
+    sign_in = party.sign_in.get(REDIRECT) or party.sign_in[POST]
+    until = max(one.not_valid_after_utc for one in party.certificates)
+    gone = f" {party.expired} more have expired." if party.expired else ""
+    out = bool(party.sign_out)
+    return Trial(
+        True,
+        (
+            Step("discover", True,
+                 f"{party.entity_id}: people sign in at {urlsplit(sign_in).netloc}."),
+            Step("keys", True, f"It signs with {len(party.certificates)} keys that are known, "
+                               f"the last until {until:%Y-%m-%d}.{gone}"),
             Step("signOut", True, "People can sign out there, too." if out
                  else "It offers no way to sign out there."),
         ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit.db import Tx
@@ -44,7 +45,40 @@ async def take(tx: Tx, state: bytes, browser: bytes) -> Attempt | None:
     row = (await tx.execute(statement)).one_or_none()
     if row is None:
         return None
-    return Attempt(row.provider_id, row.nonce, row.verifier, row.browser, row.to)
+    return _attempt(row)
+
+
+async def find(tx: Tx, state: bytes) -> Attempt | None:
+    """Read an attempt that has not been answered yet; it stays."""
+    query = select(_attempts).where(
+        _attempts.c.digest == state, _attempts.c.arrived.is_(None), _attempts.c.expires_at > tx.now
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return None if row is None else _attempt(row)
+
+
+async def arrive(tx: Tx, state: bytes, arrived: bytes) -> bool:
+    """Keep what a provider said for the browser that set out; tells whether it was the first."""
+    statement = (
+        update(_attempts)
+        .where(
+            _attempts.c.digest == state,
+            _attempts.c.arrived.is_(None),
+            _attempts.c.expires_at > tx.now,
+        )
+        .values(arrived=arrived)
+        .returning(_attempts.c.digest)
+    )
+    return (await tx.execute(statement)).one_or_none() is not None
+
+
+async def drop(tx: Tx, state: bytes) -> None:
+    """Use an attempt up that failed."""
+    await tx.execute(delete(_attempts).where(_attempts.c.digest == state))
+
+
+def _attempt(row: Any) -> Attempt:
+    return Attempt(row.provider_id, row.nonce, row.verifier, row.browser, row.to, row.arrived)
 
 
 async def spend(tx: Tx, digest: bytes, until: datetime) -> bool:

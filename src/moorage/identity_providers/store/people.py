@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -139,12 +139,30 @@ async def homes_beyond(tx: Tx, provider_id: UUID, managed: Reach) -> bool:
 
 
 async def add_session(
-    tx: Tx, session_id: UUID, user_id: UUID, name: str | None, sealed_hint: bytes | None
+    tx: Tx,
+    session_id: UUID,
+    user_id: UUID,
+    name: str | None,
+    sealed_hint: bytes | None,
+    person: bytes | None = None,
 ) -> None:
-    """Write down by which session of a provider one of ours was opened."""
+    """Write down by which session of a provider one of ours was opened.
+
+    Args:
+        tx: the transaction.
+        session_id: of ours.
+        user_id: whose it is.
+        name: of theirs.
+        sealed_hint: what the provider wants to see again.
+        person: digest of what the provider calls whoever it is, where that is not the subject.
+    """
     await tx.execute(
         insert(_sessions).values(
-            session_id=session_id, user_id=user_id, name=name, sealed_hint=sealed_hint
+            session_id=session_id,
+            user_id=user_id,
+            name=name,
+            sealed_hint=sealed_hint,
+            person=person,
         )
     )
 
@@ -175,4 +193,16 @@ async def sessions_of(
         query = query.where(_people.c.subject == subject)
     if name is not None:
         query = query.where(_sessions.c.name == name)
+    return [_session(row) for row in await tx.execute(query)]
+
+
+async def sessions_called(
+    tx: Tx, provider_id: UUID, person: bytes, names: Collection[str]
+) -> list[Session]:
+    """Read the sessions of whom a provider calls so; of these names there, or all if none."""
+    query = _session_query().where(
+        _people.c.provider_id == provider_id, _sessions.c.person == person
+    )
+    if names:
+        query = query.where(_sessions.c.name.in_(names))
     return [_session(row) for row in await tx.execute(query)]

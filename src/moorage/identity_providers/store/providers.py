@@ -17,7 +17,17 @@ from moorage.kit.db import Tx
 from moorage.users import Mapped
 
 from ..errors import ProviderTaken, ProviderUnknown
-from ..model import NewAccounts, NewProvider, OpenIdConnect, Protocol, Provider, Settings
+from ..model import (
+    Assurance,
+    NewAccounts,
+    NewProvider,
+    OpenIdConnect,
+    Protocol,
+    Provider,
+    Saml,
+    Settings,
+    protocol_of,
+)
 from ..tables import identity_provider_mappings, identity_provider_people, identity_providers
 
 _PLAIN = ("id", "organization_id", "name", "enabled", "offered", "link_by_email",
@@ -51,12 +61,15 @@ def _query() -> Select[Any]:
     return select(identity_providers, mappings, people)
 
 
-def _settings(_protocol: Protocol, kept: Mapping[str, Any]) -> Settings:
-    known = {f.name for f in fields(OpenIdConnect)}
+def _settings(protocol: Protocol, kept: Mapping[str, Any]) -> Settings:
+    made = Saml if protocol is Protocol.SAML else OpenIdConnect
+    known = {f.name for f in fields(made)}
     values: dict[str, Any] = {
-        name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()
+        name: tuple(v) if isinstance(v, list) else v for name, v in kept.items() if name in known
     }
-    return OpenIdConnect(**{name: value for name, value in values.items() if name in known})
+    if values.get("assurance") is not None:
+        values["assurance"] = Assurance(values["assurance"])
+    return made(**values)
 
 
 def _provider(row: Any) -> Provider:
@@ -85,7 +98,7 @@ async def add(tx: Tx, provider_id: UUID, new: NewProvider, sealed: bytes | None)
         insert(identity_providers)
         .values(
             id=provider_id,
-            protocol=Protocol.OPENID_CONNECT.value,
+            protocol=protocol_of(new.settings).value,
             sealed_secret=sealed,
             **_columns(values),
             **tx.stamp(),

@@ -14,6 +14,7 @@ import structlog
 
 from moorage import devices, ledger
 from moorage.kit.db import Database
+from moorage.kit.decisions import DecisionPoint
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.ids import uuid7
 from moorage.organizations import QUOTAS_CHANNEL
@@ -73,6 +74,7 @@ class Door:
         version: str = "",
         room: Room | None = None,
         decoy_key: bytes = b"",
+        decisions: DecisionPoint | None = None,
     ) -> None:
         """Make the host of a process's transports.
 
@@ -87,6 +89,7 @@ class Door:
             room: on the disk.
             decoy_key: the same in every process of the installation; where nobody proves a
                 password, none.
+            decisions: permits what programs do, besides their rights; None asks nobody.
         """
         self._database = database
         self.settings = settings
@@ -97,7 +100,7 @@ class Door:
         self.follow = self._down.follow
         self.look_for_commands = self._down.look
         self.take_commands = self._down.take
-        self._services = Services(database, doorbells, self._down.cut)
+        self._services = Services(database, doorbells, self._down.cut, decisions)
         self._senders = Senders(
             database,
             doorbells,

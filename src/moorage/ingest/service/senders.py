@@ -10,6 +10,7 @@ from typing import Any
 
 from moorage import devices
 from moorage.kit.db import Database, DatabaseUnavailable, Tx
+from moorage.kit.decisions import AccessDenied, DecisionMissing
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.secrets import digest, scram_decoy
 
@@ -91,8 +92,11 @@ class Senders:
         try:
             async with asyncio.timeout(LONGEST_LOOK_UP_S):
                 service = await self._services.identify(secret, credentials.address)
-        except TimeoutError as late:
+        except (TimeoutError, DecisionMissing) as late:
             raise DatabaseUnavailable from late
+        except AccessDenied as denied:
+            self._refuse(credentials, str(denied))
+            raise SenderUnknown from denied
         if service is None:
             self._attempts.take(credentials.address)
             self._refuse(credentials, "Nobody has this API key.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from itertools import count
+from datetime import UTC, datetime
+from itertools import compress, count
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +16,15 @@ import msgspec
 from moorage import devices, groups, oauth, operations, users
 from moorage.kit.caller import Caller
 from moorage.kit.db import FACTS_CHANNEL, Database, DatabaseUnavailable, Tx
+from moorage.kit.decisions import (
+    OURS,
+    RESOURCE_ID,
+    AccessDenied,
+    DecisionMissing,
+    DecisionPoint,
+    Question,
+    subject_of,
+)
 from moorage.kit.doorbell import Doorbells
 from moorage.organizations import Permission
 
@@ -28,6 +39,11 @@ _ABOUT_RIGHTS = (
     "groups.application", "devices.moved",
 )  # fmt: skip
 _TRY_AGAIN_S = 0.5
+_CLOCKS_APART_S = 0.3
+# How often at most the policy decision point is asked about who is connected, and about how many
+# applications of one of them; what goes beyond is not permitted.
+_ASKED_EVERY_S = 1.0
+_MOST_ASKED = 500
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,13 +72,20 @@ class Services:
         database: where they are asked for.
         doorbells: tell of changes.
         cut: is given whose connections must end.
+        decisions: permits connecting, reading each application and each command, besides the
+            rights; None asks nobody.
     """
 
     def __init__(
-        self, database: Database, doorbells: Doorbells, cut: Callable[[Sequence[int]], None]
+        self,
+        database: Database,
+        doorbells: Doorbells,
+        cut: Callable[[Sequence[int]], None],
+        decisions: DecisionPoint | None = None,
     ) -> None:
         self._database = database
         self._cut = cut
+        self._decisions = decisions
         self._known: dict[UUID, Service] = {}
         self._numbers = count(-1, -1)
         self._changed = asyncio.Event()
@@ -76,7 +99,12 @@ class Services:
             self._changed.set()
 
     async def identify(self, secret: str, address: str) -> Service | None:
-        """Recognise a service; None if nobody has this secret. Raises DatabaseUnavailable."""
+        """Recognise a service; None if nobody has this secret.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told just now.
+            AccessDenied, DecisionMissing: as the policy decision point has it.
+        """
         while True:
             turn = self._turn
             async with self._database.begin() as tx:
@@ -85,6 +113,9 @@ class Services:
                 except users.CredentialsWrong:
                     return None
                 found = await _service(tx, caller)
+            found = await self._permitted(found)
+            if self._decisions is not None:
+                self._changed.set()  # It is asked again and again from now on.
             if turn == self._turn:  # Else its rights may be others by now.
                 known = self._known.get(_name_of(caller))
                 number = next(self._numbers) if known is None else known.number
@@ -98,7 +129,9 @@ class Services:
     async def follow_changes(self) -> None:
         """Read rights anew when they may have changed, until cancelled; who lost some is cut."""
         while True:
-            await self._changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._until_next_end_s()):
+                    await self._changed.wait()
             self._changed.clear()
             if not self._known:
                 continue
@@ -109,6 +142,7 @@ class Services:
                 await asyncio.sleep(_TRY_AGAIN_S)
                 self._changed.set()
                 continue
+            found = {name: await self._still_permitted(now) for name, now in found.items()}
             lost = []
             for name, now in found.items():
                 before = self._known[name]
@@ -121,6 +155,35 @@ class Services:
             if lost:
                 self._cut(lost)
 
+    def _until_next_end_s(self) -> float | None:
+        """Tell when the next key ends; one whose end was brought forward is cut by nobody else."""
+        now = datetime.now(UTC)
+        ends = [s.valid_until for s in self._known.values() if s.valid_until]
+        left = [(end - now).total_seconds() + _CLOCKS_APART_S for end in ends if end > now]
+        if self._decisions is not None and self._known:
+            left.append(max(_ASKED_EVERY_S, self._decisions.keep_s))
+        return min(left) if left else None
+
+    # --- What the policy decision point permits -------------------------------
+
+    async def _permitted(self, service: Service) -> Service:
+        """Leave out what is not permitted. Raises AccessDenied, DecisionMissing."""
+        if self._decisions is None:
+            return service
+        await self._decisions.require(_question(service.caller, "connect"))
+        asked = sorted(service.reads)[:_MOST_ASKED]
+        told = [("application-id", str(application_id)) for application_id in asked]
+        questions = [_question(service.caller, "subscribe", one) for one in told]
+        permitted = await asyncio.gather(*map(self._decisions.permits, questions))
+        return replace(service, reads=frozenset(compress(asked, permitted)))
+
+    async def _still_permitted(self, service: Service | None) -> Service | None:
+        """Leave out what is no longer permitted; None if that is being there at all."""
+        try:
+            return None if service is None else await self._permitted(service)
+        except (AccessDenied, DecisionMissing):
+            return None
+
     async def ask(self, service: Service, topic: str, payload: bytes) -> None:
         """Ask something of a device. Raises as `Host.ask`."""
         found = topics.commanded(topic)
@@ -128,6 +191,12 @@ class Services:
             raise TopicRefused(topic=topic)
         asked = _asked(payload)
         application_id, device_id = found
+        if self._decisions is not None:
+            told = ("application-id", str(application_id)), ("device-id", str(device_id))
+            try:
+                await self._decisions.require(_question(service.caller, "command", *told))
+            except AccessDenied as denied:
+                raise TopicRefused(topic=topic) from denied
         new = operations.NewOperation(asked.code, asked.payload, port=asked.port)
         async with self._database.begin(service.caller) as tx:
             caller = await oauth.recognise_again(tx, service.caller)
@@ -140,6 +209,13 @@ class Services:
             if device.application_id != application_id:
                 raise TopicRefused(topic=topic)
             await operations.issue(tx, caller, device_id, new)
+
+
+def _question(caller: Caller, action: str, *resource: tuple[str, str]) -> Question:
+    """Ask about something at the MQTT door, where resources have the names they have over HTTP."""
+    told = ((f"{OURS}resource:{name}", text) for name, text in resource)
+    address = ((f"{OURS}environment:address", caller.origin),) if caller.origin else ()
+    return Question(subject_of(caller), action, ((RESOURCE_ID, "mqtt"), *told), address)
 
 
 _NOTHING: dict[str, Any] = {"reads": frozenset(), "operates": frozenset(), "is_operator": False}

@@ -1,6 +1,7 @@
 """The rules of OAuth: clients, what people allow them, and who it is that shows a credential."""
 
 from .clients import change, get, list_clients, make, remove, rotate_secret
+from .clients import get as get_client
 from .consent import allowed_by, answer, answer_device, ask, ask_for_device, end
 from .protocol import introspect, revoke, start_device, token
 from .recognise import act_for, identify, identify_secret, is_token, recognise_again
@@ -26,6 +27,7 @@ __all__ = [
     "clear_away",
     "end",
     "get",
+    "get_client",
     "get_token",
     "identify",
     "identify_secret",

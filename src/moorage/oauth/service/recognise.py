@@ -154,6 +154,8 @@ async def _in_name_of(
         origin,
         expires_at=expires_at or found.expires_at,
         authorization_id=found.id,
+        client_id=client.id,
+        organization_id=client.organization_id,
     )
 
 
@@ -166,7 +168,8 @@ def _as_itself(
 ) -> Caller:
     return Caller(
         CallerKind.CLIENT, client.id, client.name, grants, origin,
-        expires_at=expires_at, authorization_id=authorization_id,
+        expires_at=expires_at, authorization_id=authorization_id, client_id=client.id,
+        organization_id=client.organization_id,
     )  # fmt: skip
 
 

@@ -66,11 +66,20 @@ class SessionOut(Out):
     current: bool
 
 
+class ThroughOut(Out):
+    """A permission group that the one of a path is in itself, and until when."""
+
+    group_id: UUID
+    group_name: str
+    until: Instant | None
+
+
 class PathOut(Out):
     """A permission group by which somebody holds something.
 
     `onlyHere` are the permissions that no other path gives: what would be lost if the group were
-    removed, or the member taken out of it. No organization means a group of the installation.
+    removed. No organization means a group of the installation. `until` is when the membership
+    ends; `through` are the groups that the group is in itself and that give something by it.
     """
 
     group_id: UUID
@@ -79,6 +88,8 @@ class PathOut(Out):
     roles: list[Role]
     permissions: list[Permission]
     only_here: list[Permission]
+    until: Instant | None
+    through: list[ThroughOut]
 
 
 class AccessOut(Out):

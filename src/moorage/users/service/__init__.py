@@ -33,6 +33,7 @@ from .people import (
     my_user,
     take_out,
 )
+from .people import get as get_user
 from .preferences import my_preferences, prefer
 from .recognise import act_for, held_by, identify, identify_key, recognise_again
 from .reset import answer_wishes, ask_reset, reset_password
@@ -109,6 +110,7 @@ __all__ = [
     "get",
     "get_invitation",
     "get_key",
+    "get_user",
     "give_tokens",
     "grant_admin",
     "held_by",

@@ -11,7 +11,7 @@ from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
 from moorage.organizations import Given, Permission
 
-from ..model import Access, Path
+from ..model import Access, Path, Through
 from ..store import access as store
 
 
@@ -43,29 +43,39 @@ async def explain(
 
 
 def _access(member: store.Member, given: Mapping[UUID, Given]) -> Access:
-    held = {
-        group_id: group.permissions
+    own = {
+        id_: g.own
         if member.scopes is None
-        else frozenset(p for p in group.permissions if p.value in member.scopes)
-        for group_id, group in given.items()
-        if group_id in member.group_ids
+        else frozenset(p for p in g.own if p.value in member.scopes)
+        for id_, g in given.items()
     }
+    above = {id_: g.above for id_, g in given.items()}
+    mine = {id_: until for id_, until in member.groups.items() if id_ in given}
+    everything = organizations.given_through(mine, own, above)
     paths = []
-    for group_id, permissions in held.items():
-        others = frozenset().union(*(p for other, p in held.items() if other != group_id))
+    for group_id, until in mine.items():
         group = given[group_id]
+        here = organizations.given_through([group_id], own, above)
+        without = organizations.given_through(mine, own, above, but=group_id)
+        through = tuple(
+            Through(id_, given[id_].name, ends)
+            for id_, ends in group.above.items()
+            if id_ in given and organizations.given_through([id_], own, above)
+        )
         paths.append(
             Path(
                 group_id,
                 group.name,
                 group.organization_id,
                 group.roles,
-                _in_order(permissions),
-                _in_order(permissions - others),
+                _in_order(here),
+                _in_order(here - without),
+                until,
+                through,
             )
         )
-    everything = _in_order(frozenset().union(*held.values()))
-    return Access(member.kind, member.id, member.label, member.until, everything, tuple(paths))
+    label = member.label
+    return Access(member.kind, member.id, label, member.until, _in_order(everything), tuple(paths))
 
 
 def _in_order(permissions: frozenset[Permission]) -> tuple[Permission, ...]:

@@ -137,4 +137,7 @@ async def _program(tx: Tx, key: ApiKey, origin: str | None) -> Caller:
         scopes = frozenset(s.value for s in key.scopes)
         held = tuple(Grant(g.permissions & scopes, g.organization_id, g.application_ids)
                      for g in held)  # fmt: skip
-    return Caller(CallerKind.API_KEY, key.id, key.name, held, origin, expires_at=key.expires_at)
+    return Caller(
+        CallerKind.API_KEY, key.id, key.name, held, origin,
+        expires_at=key.expires_at, organization_id=key.organization_id,
+    )  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    DateTime,
     Text,
     Uuid,
     and_,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     table,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from moorage.kit import pages
 from moorage.kit.db import Tx
@@ -33,8 +34,9 @@ from moorage.organizations import Given, MemberKind, Permission
 from ..tables import api_keys, users
 
 _members = table(
-    "permission_group_members", column("permission_group_id"), column("kind"), column("member_id")
-)
+    "permission_group_members", column("permission_group_id"), column("kind"), column("member_id"),
+    column("until", DateTime(timezone=True)),
+)  # fmt: skip
 # Programs of either sort; the slice of OAuth clients stands above, and is known by name.
 _clients = table(
     "oauth_clients", column("id", Uuid), column("organization_id", Uuid), column("name", Text),
@@ -53,14 +55,14 @@ _programs = union_all(
 
 
 class Member(NamedTuple):
-    """A person or a program, and those of the groups it is in that give it something."""
+    """A person or a program, and those of the groups it is in that give something, until when."""
 
     kind: MemberKind
     id: UUID
     label: str
     until: datetime | None
     scopes: frozenset[str] | None
-    group_ids: frozenset[UUID]
+    groups: Mapping[UUID, datetime | None]
 
 
 def _member(row: Any) -> Member:
@@ -70,7 +72,7 @@ def _member(row: Any) -> Member:
         row.label,
         row.until,
         None if row.scopes is None else frozenset(row.scopes),
-        frozenset(row.group_ids),
+        dict(zip(row.group_ids, row.untils, strict=True)),
     )
 
 
@@ -114,7 +116,8 @@ async def list_members(
             label.label("label"),
             case((is_user, users.c.expires_at), else_=_programs.c.expires_at).label("until"),
             _programs.c.scopes,
-            func.array_agg(groups.c.id).label("group_ids"),
+            func.array_agg(aggregate_order_by(groups.c.id, groups.c.id)).label("group_ids"),
+            func.array_agg(aggregate_order_by(_members.c.until, groups.c.id)).label("untils"),
         )
         .select_from(_members)
         .join(groups, groups.c.id == _members.c.permission_group_id)
@@ -129,7 +132,10 @@ async def list_members(
                 open_program,
             ),
         )
-        .where(or_(is_user, _programs.c.id.is_not(None)))
+        .where(
+            or_(is_user, _programs.c.id.is_not(None)),
+            or_(_members.c.until.is_(None), _members.c.until > tx.now),
+        )
         .group_by(
             _members.c.kind,
             _members.c.member_id,

@@ -181,7 +181,13 @@ async def exchange(tx: Tx, old: bytes, new: bytes) -> UUID | None:
     row = (
         await tx.execute(
             update(user_sessions)
-            .where(user_sessions.c.digest == old, user_sessions.c.kind == SessionKind.TOKEN.value)
+            .where(
+                user_sessions.c.digest == old,
+                user_sessions.c.kind == SessionKind.TOKEN.value,
+                # One that has rested too long may not be cleared away yet.
+                user_sessions.c.expires_at > tx.now,
+                user_sessions.c.idle_until > tx.now,
+            )
             .values(
                 digest=new,
                 seen_at=tx.now,

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit.db import Tx
 
-from .model import ANSWERS_KEPT, UNDERWAY_AT_MOST
-from .tables import api_answers
+from ..model import ANSWERS_KEPT, UNDERWAY_AT_MOST
+from ..tables import api_answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -16,77 +17,41 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moorage import oauth, users
 from moorage.kit import http
-from moorage.kit.browsers import SESSION_COOKIE
+from moorage.kit.browsers import is_tls, session_cookie
 from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable, Tx
+from moorage.kit.decisions import AccessDenied
 from moorage.kit.errors import MoorageError
 from moorage.kit.ids import uuid7
 from moorage.kit.secrets import same
 from moorage.organizations import PermissionMissing
 
-from . import service
-from .errors import (
+from .. import service
+from ..errors import (
     BodyTooLarge,
     BodyTooSlow,
     CsrfTokenWrong,
     IdempotencyKeyInvalid,
     OriginForeign,
-    TooManyRequests,
+    OriginNotAllowed,
 )
-from .model import Admission, Answer, Limits
-from .service import Refusals, Throttle
+from ..model import Limits
+from ..service import Admission, Refusals
+from . import permitting
+from .cors import preflight, show_to
+from .dress import dress, show_limits
+from .paths import METHODS, PROTOCOL, PUBLIC, SENT_BY_PROVIDERS, UNSAFE, WELL_KNOWN
+from .repeats import Caught, replayed, send_again
 
 log = structlog.get_logger("moorage.api")
 REQUESTS = Histogram(
     "moorage_api_request_seconds", "Requests to the API, to their last byte.", ["method", "status"]
 )
 
-UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-METHODS = UNSAFE | {"GET", "HEAD", "OPTIONS"}
-# These let somebody in, so credentials that no longer hold must not stand in their way.
-AUTH_PUBLIC = (
-    "sign-in", "link", "token", "refresh", "ways", "reset", "reset-password",
-    "passkeys/challenge", "passkeys/sign-in", "single-sign-on/offers", "single-sign-on/begin",
-    "single-sign-on/callback", "single-sign-on/back-channel-logout",
-)  # fmt: skip
-# Programs prove themselves here as OAuth has it, without cookies and from wherever they run.
-PROTOCOL = frozenset(
-    f"/api/v1/oauth/{name}"
-    for name in ("token", "revoke", "introspect", "device-authorization", "register")
-)
-WELL_KNOWN = frozenset(
-    f"/.well-known/{name}"
-    for name in ("moorage-audit-keys.json", "oauth-authorization-server", "jwks.json")
-)
-PUBLIC = (
-    frozenset({"/api/v1/authority.pem", "/api/v1/claims"})
-    | {f"/api/v1/auth/{name}" for name in AUTH_PUBLIC}
-    | WELL_KNOWN
-    | PROTOCOL
-)
 CUT_OFF_S = 10.0
 BODY_TIMEOUT_S = 60.0
-# Answers of these are never repeated: they set cookies or belong to one connection.
-UNREPEATED_HEADERS = frozenset({b"set-cookie", b"x-request-id", b"date", b"ratelimit"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-# Mantine writes its variables into style elements, so styles alone may be inline.
-CONSOLE_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
-API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), payment=()",
-}
 
 
 @dataclass
@@ -100,6 +65,9 @@ class _Passage:
     by_cookie: bool = False
     admission: Admission | None = None
     status: int = 0
+    is_feed: bool = False
+    bytes_in: int = 0
+    bytes_out: int = 0
 
     @property
     def path(self) -> str:
@@ -110,6 +78,33 @@ class _Passage:
     def is_api(self) -> bool:
         return self.path.startswith("/api/")
 
+    def received(self, data_bytes: int) -> None:
+        """Count the bytes of the body that was sent."""
+        self.bytes_in += data_bytes
+        if self.admission is not None:
+            self.admission.spend(data_bytes)
+
+    def sent(self, data_bytes: int) -> None:
+        """Count bytes of the body that is answered."""
+        self.bytes_out += data_bytes
+        if self.admission is not None:
+            self.admission.spend(data_bytes)
+
+    @property
+    def area(self) -> str:
+        """What of the API answered; a bounded number of words, whatever paths are asked for."""
+        tags = getattr(self.scope.get("route"), "tags", None)
+        return str(tags[0]) if tags else "other"
+
+    @property
+    def origin(self) -> str | None:
+        return self.headers.get("origin")
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether a browser asks what another site's page may."""
+        return self.origin is not None and "access-control-request-method" in self.headers
+
     @property
     def address(self) -> str:
         client = self.scope.get("client")
@@ -119,15 +114,14 @@ class _Passage:
 class Gateway:
     """ASGI application around the API and the console.
 
-    `state` is the application's own; the lifespan puts `database`, `sealer`, `signing_keys`,
-    `public_url` and `doorbells` there before the first request.
+    `state` is the application's own; `database`, `sealer`, `signing_keys`, `public_url`,
+    `doorbells`, `throttle`, `meter` and `origins` are there before the first request.
     """
 
     def __init__(self, app: ASGIApp, state: State, limits: Limits) -> None:
         self._app = app
         self._state = state
         self._limits = limits
-        self._throttle = Throttle(limits)
         self._refusals = Refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,7 +138,11 @@ class Gateway:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 passage.status = message["status"]
+                kind = MutableHeaders(scope=message).get("content-type", "")
+                passage.is_feed = kind.startswith("text/event-stream")
                 self._dress(passage, MutableHeaders(scope=message))
+            elif message["type"] == "http.response.body":
+                passage.sent(len(message.get("body", b"")))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=passage.id):
@@ -160,6 +158,11 @@ class Gateway:
                     )
                     await failed(scope, receive, answer)
             took_s = time.perf_counter() - started
+            if passage.caller is not None:
+                self._state.meter.note(
+                    passage.caller, passage.area, passage.status, passage.bytes_in,
+                    passage.bytes_out,
+                )  # fmt: skip
             if passage.is_api:
                 status = f"{passage.status // 100}xx"
                 method = scope["method"] if scope["method"] in METHODS else "other"
@@ -179,26 +182,48 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         try:
+            if scope["method"] == "OPTIONS" and passage.asks_first:
+                self._answer_first(passage)
+                await preflight()(scope, receive, send)
+                return
             await self._recognise(passage)
-            self._admit(passage)
+            await self._admit(passage)
             self._check_site(passage)
+            await self._ask_for_permission(passage)
             body = b""
             if scope["method"] in UNSAFE:
                 body = await self._read(passage, receive)
-                receive = _replayed(body, receive)
+                passage.received(len(body))
+                receive = replayed(body, receive)
             key = passage.headers.get("idempotency-key")
             if key is not None and scope["method"] == "POST" and passage.caller is not None:
                 await self._once(passage, passage.caller, key, body, receive, send)
                 return
         except MoorageError as refused:
+            scope["state"]["refused"] = refused
             await http.refusal(refused)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        work = self._app(scope, receive, send)
+        if self._state.decisions is None:
+            await work
+            return
+        every_s = max(permitting.ASKED_EVERY_S, self._state.decisions.keep_s)
+        still = partial(self._ask_for_permission, passage)
+        await permitting.answer(work, every_s, lambda: passage.is_feed, still, send)
+
+    async def _ask_for_permission(self, passage: _Passage) -> None:
+        scope = passage.scope
+        await permitting.ask(
+            self._state.decisions, passage.caller, scope["method"], passage.path,
+            scope["query_string"], passage.address,
+        )  # fmt: skip
 
     async def _note_refusal(self, passage: _Passage, caller: Caller) -> None:
         """Keep a refusal for want of a permission as a fact, and not more of them than needed."""
         refused = passage.scope["state"].get("refused")
-        if not isinstance(refused, PermissionMissing) or not self._refusals.is_new(caller, refused):
+        if not isinstance(refused, PermissionMissing | AccessDenied):
+            return
+        if not self._refusals.is_new(caller, refused):
             return
         try:
             async with self._state.database.begin(caller) as tx:
@@ -212,14 +237,15 @@ class Gateway:
         if self._state.doorbells.cut_off_s > CUT_OFF_S:
             # What was revoked meanwhile cannot be known here.
             raise DatabaseUnavailable
-        if passage.path in PUBLIC:
+        if passage.path in PUBLIC or SENT_BY_PROVIDERS.fullmatch(passage.path):
             return
         scheme, _, token = passage.headers.get("authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" and token.strip() else None
         api_key = passage.headers.get("x-api-key")
         session = None
         if bearer is None and api_key is None:
-            session = _cookie(passage.headers.get("cookie", ""))
+            tls = is_tls(self._state.public_url, passage.scope["scheme"])
+            session = _cookie(passage.headers.get("cookie", ""), session_cookie(tls=tls))
             if session is None:
                 return
 
@@ -237,10 +263,9 @@ class Gateway:
             async with self._state.database.each() as tx:
                 passage.caller = await recognise(tx)
         except users.CredentialsWrong:
-            admission = self._throttle.admit(None, passage.address)
-            passage.admission = admission
-            if not admission.admitted:
-                raise _too_many(admission) from None
+            passage.admission = self._state.throttle.admit_address(passage.address)
+            if passage.admission.refused is not None:
+                raise passage.admission.refused from None
             if session is None:
                 raise
             return
@@ -250,11 +275,15 @@ class Gateway:
             caller=passage.caller, by_cookie=passage.by_cookie, recognise=recognise
         )
 
-    def _admit(self, passage: _Passage) -> None:
+    async def _admit(self, passage: _Passage) -> None:
         if passage.admission is None:
-            passage.admission = self._throttle.admit(passage.caller, passage.address)
-        if not passage.admission.admitted:
-            raise _too_many(passage.admission)
+            throttle: service.Throttle = self._state.throttle
+            if passage.caller is None:
+                passage.admission = throttle.admit_address(passage.address)
+            else:
+                passage.admission = await throttle.admit(passage.caller)
+        if passage.admission.refused is not None:
+            raise passage.admission.refused
 
     def _check_site(self, passage: _Passage) -> None:
         """Refuse changes that another site's page makes with our visitor's cookie."""
@@ -273,6 +302,21 @@ class Gateway:
             given = passage.headers.get("x-csrf-token", "")
             if not same(token.encode(), given.encode()):
                 raise CsrfTokenWrong
+
+    def _answer_first(self, passage: _Passage) -> None:
+        """Refuse pages that may ask for nobody; for whom is seen when they do."""
+        if passage.origin is None or not self._state.origins.knows(passage.origin):
+            raise OriginNotAllowed(origin=(passage.origin or "")[:200])
+
+    def _may_read(self, passage: _Passage, origin: str) -> bool:
+        """Tell whether a page of another site may read the answer."""
+        if passage.by_cookie:
+            return False
+        origins: service.Origins = self._state.origins
+        if passage.caller is None:
+            # Why nobody was recognised, and what the protocol of OAuth answers.
+            return origins.knows(origin)
+        return origins.allows(origin, passage.caller)
 
     # --- Read, and do once --------------------------------------------------
 
@@ -315,9 +359,9 @@ class Gateway:
         async with database.begin(caller) as tx:
             kept = await service.begin_once(tx, sealer, digest, content)
         if kept is not None:
-            await _send_again(kept, send)
+            await send_again(kept, send)
             return
-        caught = _Caught(send)
+        caught = Caught(send)
         done = False
         try:
             await self._app(passage.scope, receive, caught)
@@ -332,77 +376,23 @@ class Gateway:
     # --- Answer -------------------------------------------------------------
 
     def _dress(self, passage: _Passage, headers: MutableHeaders) -> None:
-        for name, value in ALWAYS.items():
-            headers.setdefault(name, value)
-        policy = API_POLICY if passage.is_api else CONSOLE_POLICY
-        headers.setdefault("Content-Security-Policy", policy)
-        if passage.is_api:
-            headers.setdefault("Cache-Control", "no-store")
-        if self._state.public_url.startswith("https:"):
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        over_tls = self._state.public_url.startswith("https:")
+        dress(headers, api=passage.is_api, over_tls=over_tls)
         headers["X-Request-Id"] = passage.id
-        if (admission := passage.admission) is not None:
-            rate = admission.rate
-            window = max(1, round(rate.burst / rate.per_second))
-            headers["RateLimit-Policy"] = f'"{admission.bucket}";q={rate.burst};w={window}'
-            refill = max(0, round((rate.burst - admission.left) / rate.per_second))
-            headers["RateLimit"] = f'"{admission.bucket}";r={admission.left};t={refill}'
+        if passage.is_api:
+            headers.add_vary_header("Origin")
+            if passage.origin is not None and self._may_read(passage, passage.origin):
+                show_to(headers, passage.origin)
+        elif passage.path in WELL_KNOWN:
+            # The same for everybody, whoever asks.
+            headers["Access-Control-Allow-Origin"] = "*"
+        if passage.admission is not None:
+            show_limits(headers, passage.admission.shown)
 
 
-class _Caught:
-    """Passes an answer on and remembers it."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._body = bytearray()
-
-    @property
-    def answer(self) -> Answer:
-        headers = tuple(
-            (name, value) for name, value in self._headers if name.lower() not in UNREPEATED_HEADERS
-        )
-        return Answer(self.status, headers, bytes(self._body))
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self._headers = [(bytes(n), bytes(v)) for n, v in message.get("headers", [])]
-        elif message["type"] == "http.response.body":
-            self._body += message.get("body", b"")
-        await self._send(message)
-
-
-async def _send_again(answer: Answer, send: Send) -> None:
-    headers = [*answer.headers, (b"idempotency-replayed", b"true")]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Give `body` once, then whatever else comes (a disconnect)."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
-
-
-def _cookie(header: str) -> str | None:
+def _cookie(header: str, name: str) -> str | None:
     try:
-        morsel = SimpleCookie(header).get(SESSION_COOKIE)
+        morsel = SimpleCookie(header).get(name)
     except CookieError:
         return None
     return morsel.value if morsel else None
-
-
-def _too_many(admission: Admission) -> TooManyRequests:
-    return TooManyRequests(
-        bucket=admission.bucket, retry_after_s=max(1, round(admission.retry_after_s))
-    )

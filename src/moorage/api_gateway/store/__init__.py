@@ -1,0 +1,1 @@
+"""The only SQL of the gateway: answers kept, plans, who is on them, and what they used."""
