@@ -28,6 +28,15 @@ settings.load_profile("moorage")
 gc.set_threshold(50_000)
 
 
+# These wait for processes that start, are killed and start again.
+_LONGEST = ("tests/scenarios/", "tests/sources/test_kill.py", "tests/simulate/test_demo.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first, so that nobody waits for it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
+
 def pytest_collection_finish() -> None:
     """Leave what was imported and collected out of every later look for cycles."""
     gc.collect()
