@@ -32,6 +32,7 @@ class Task(msgspec.Struct, kw_only=True):
         certificate, key: PEM files of the clients, for mutual TLS.
         resume: whether a TLS client resumes the session of one that came before.
         stay: how many come and stay, instead of coming and going for `seconds`.
+        lasts: whether the sessions of clients that come last beyond their connections.
         keys: the user names of the clients, in order; nobody has one if there are none.
         topic: what the publishers' topics begin with.
     """
@@ -49,6 +50,7 @@ class Task(msgspec.Struct, kw_only=True):
     key: str | None = None
     resume: bool = False
     stay: int = 0
+    lasts: bool = False
     keys: list[str] = []
     topic: str = "bench"
 
@@ -62,6 +64,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         lost: deliveries that did not come, of those expected.
         latency_ms: p50, p95, p99 in milliseconds.
         cpu_s: user and system time of this process.
+        resumed: how many clients that came found their session again.
     """
 
     began: float
@@ -70,3 +73,4 @@ class Outcome(msgspec.Struct, kw_only=True):
     lost: int = 0
     latency_ms: list[float] = []
     cpu_s: list[float] = []
+    resumed: int = 0

@@ -55,12 +55,12 @@ class Client:
 
 
 def connect_packet(task: Task, number: int) -> bytes:
-    """Make a client's CONNECT of MQTT 3.1.1: clean session, kept alive 300 s."""
-    client_id = text(b"swarm-%d" % number)
-    if not task.keys:
-        return packet(0x10, text(b"MQTT") + b"\x04\x02\x01\x2c" + client_id)
-    key = text(task.keys[number % len(task.keys)].encode())
-    return packet(0x10, text(b"MQTT") + b"\x04\x82\x01\x2c" + client_id + key)
+    """Make a client's CONNECT of MQTT 3.1.1: kept alive 300 s."""
+    flags = (0 if task.lasts else 2) | (0x80 if task.keys else 0)
+    said = text(b"MQTT") + bytes([4, flags]) + b"\x01\x2c" + text(b"swarm-%d" % number)
+    if task.keys:
+        said += text(task.keys[number % len(task.keys)].encode())
+    return packet(0x10, said)
 
 
 def context_of(task: Task) -> ssl.SSLContext | None:

@@ -31,7 +31,7 @@ def connect(task: Task) -> Iterator[Outcome]:
     comings: dict[int, Coming] = {}
     arrived: list[Coming] = []
     latencies = array("d")
-    number = 0
+    number = resumed = 0
     while True:
         while len(comings) < task.publishers and (
             number < task.stay if task.stay else clock() < end
@@ -54,13 +54,14 @@ def connect(task: Task) -> Iterator[Outcome]:
             del comings[fd]
             ended = clock()
             latencies.append(ended - coming.began)
+            resumed += coming.has_resumed
             if task.stay:
                 arrived.append(coming)
             else:
                 coming.leave()
     yield Outcome(
         began=began, ended=ended, count=len(latencies), latency_ms=percentiles(latencies),
-        cpu_s=cpu_since(before),
+        cpu_s=cpu_since(before), resumed=resumed,
     )  # fmt: skip
     for coming in arrived:
         coming.leave()
@@ -83,6 +84,7 @@ class Coming:
         self._context, self._resume = context, task.resume
         self._secured = context is None
         self._said = False
+        self.has_resumed = False
 
     def go_on(self) -> int:
         """Go on; give the events to wait for, or 0 once it is signed in."""
@@ -98,8 +100,9 @@ class Coming:
             return select.EPOLLIN
         except ssl.SSLWantWriteError:
             return select.EPOLLOUT
-        if answer != b"\x20\x02\0\0":
+        if answer not in (b"\x20\x02\0\0", b"\x20\x02\1\0"):
             raise ConnectionError(f"A client was refused: {answer.hex()}.")
+        self.has_resumed = answer[2] == 1
         if self._resume and Coming._session is None and isinstance(self._sock, ssl.SSLSocket):
             Coming._session = self._sock.session
         return 0

@@ -102,12 +102,12 @@ const PAGES = [
   ['/user-stores/$id', () => import('@/features/user_stores/UserStorePage'), 'UserStorePage'],
   [
     '/identity-providers',
-    () => import('@/features/identity_providers/IdentityProviders'),
+    () => withWords('providers', import('@/features/identity_providers/IdentityProviders')),
     'IdentityProviders',
   ],
   [
     '/identity-providers/$id',
-    () => import('@/features/identity_providers/IdentityProviderPage'),
+    () => withWords('providers', import('@/features/identity_providers/IdentityProviderPage')),
     'IdentityProviderPage',
   ],
   ['/apis', () => withWords('apis', import('@/features/api_gateway/Apis')), 'Apis'],

@@ -343,6 +343,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("given_up_at IS NULL"),
     )
     op.create_table(
+        "oauth_spent_assertions",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("oauth_spent_assertions_pkey")),
+    )
+    op.create_index(
+        op.f("oauth_spent_assertions_expires_at_idx"),
+        "oauth_spent_assertions",
+        ["expires_at"],
+        unique=False,
+    )
+    op.create_table(
         "organizations",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -898,6 +910,7 @@ def upgrade() -> None:
         sa.Column("website", sa.Text(), nullable=True),
         sa.Column("confidential", sa.Boolean(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("keys", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("grant_types", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("redirect_uris", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from httpx2 import AsyncClient
 from pydantic import SecretStr, ValidationError
 
 import web
+from moorage.entry.doctor import Health, examine
 from moorage.kit.decisions import Asked, DecisionMissing, DecisionPoint, Question
 from moorage.organizations import Role
 from moorage.sections import DecisionSettings
@@ -61,7 +62,10 @@ class Guarded:
 async def guarded(database_url: str, tmp_path: Path) -> AsyncIterator[Guarded]:
     async with http_server() as server:
         server.behave = lambda _request: said(PERMIT)
-        where = {"MOORAGE_DECISIONS_URL": f"{server.url}/pdp", "MOORAGE_DECISIONS_KEEP_S": "0"}
+        where = {
+            "MOORAGE_DECISIONS_URL": f"{server.url}/pdp", "MOORAGE_DECISIONS_KEEP_S": "0",
+            "MOORAGE_DECISIONS_TIMEOUT_S": "10",
+        }  # fmt: skip
         async with web.running(database_url, tmp_path, **where) as world:
             yield Guarded(world, server)
 
@@ -96,7 +100,7 @@ async def guarded(database_url: str, tmp_path: Path) -> AsyncIterator[Guarded]:
 async def test_only_a_plain_permit_permits(answer: Answer, permitted: bool | None) -> None:
     async with http_server() as server:
         server.behave = lambda _request: answer
-        point = DecisionPoint(Asked(f"{server.url}/pdp", timeout_s=0.5))
+        point = DecisionPoint(Asked(f"{server.url}/pdp", timeout_s=0.2 if answer.after_s else 10))
         try:
             if permitted is None:
                 with pytest.raises(DecisionMissing):
@@ -140,6 +144,24 @@ def test_no_decision_comes_in_the_clear_from_another_machine() -> None:
             DecisionSettings(url=url)
     for url in ("https://decisions.example.org/pdp", "http://localhost:8080/pdp"):
         assert DecisionSettings(url=url).url == url
+
+
+async def test_the_doctor_asks_a_trial_question(tmp_path: Path) -> None:
+    async with http_server() as server:
+        settings = web.settings_of(tmp_path, MOORAGE_DECISIONS_URL=f"{server.url}/pdp")
+
+        def found() -> tuple[Health, str]:
+            (one,) = islice((f for f in examine(settings) if f.name == "policies"), 1)
+            return one.health, one.found
+
+        server.behave = lambda _request: said(DENY)
+        assert await asyncio.to_thread(found) == (
+            Health.GOOD, "the decision point answers (it denies a trial)",
+        )  # fmt: skip
+        server.behave = lambda _request: Answer(404)
+        assert await asyncio.to_thread(found) == (
+            Health.BAD, f"{server.url}/pdp: its answer is 404",
+        )  # fmt: skip
 
 
 # --- Over HTTP -----------------------------------------------------------------

@@ -147,7 +147,7 @@ async def test_what_is_revoked_is_refused_within_a_second(desk: Desk, kind: Brok
 async def test_a_device_whose_credential_has_expired_is_refused(desk: Desk) -> None:
     kind = BrokerKind.EMQX
     token = (await desk.broker(kind)).token
-    thing = await desk.thing(expires_at=datetime.now(UTC) + timedelta(seconds=1))
+    thing = await desk.thing(expires_at=datetime.now(UTC) + timedelta(seconds=3))
     topic = f"v1/devices/{thing.id}/up"
     assert await signs_in(desk, kind, token, thing.user_name, thing.secret)
     assert await may(desk, kind, token, thing.user_name, "publish", topic)

@@ -460,6 +460,36 @@ def test_a_group_joins_another_for_a_while(
     assert visitor.wrong == []
 
 
+def test_who_manages_an_application_shares_it(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    managers = things.make(
+        "permissions", organizationId=things.organization, name="Managers of the lights",
+        roles=["OrganizationApplicationAdmin"], permissions=["users:read"], everyApplication=False,
+        applicationIds=[things.application],
+    )  # fmt: skip
+    email = "manager@harbour.example"
+    things.make("users", email=email, name="Mona Manager", permissionGroupIds=[managers])
+    visitor = visit("light", email)
+    page = visitor.page
+    visitor.go("/permissions?new=true")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Name").fill("Guests of the lights")
+    visitor.look("share-form")
+    dialog.get_by_label("Applications", exact=True).first.click()
+    page.get_by_role("option", name="Street lights").click()
+    visitor.examine("share-form")
+    dialog.get_by_role("button", name="Create").click()
+    page.get_by_text("Guests of the lights").first.click()
+    expect(page.get_by_role("button", name="Add a member")).to_be_visible()
+    visitor.look("share")
+    # What gives more than they manage is shown, and not theirs to change.
+    visitor.go(f"/permissions/{things.group}")
+    expect(page.get_by_text("Every application")).to_be_visible()
+    expect(page.get_by_role("button", name="Add a member")).to_be_hidden()
+    assert visitor.wrong == []
+
+
 @pytest.mark.parametrize(
     ("mode", "words"),
     [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from mailbox import Mailbox
+from ssl import DER_cert_to_PEM_cert
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from httpx2 import AsyncClient
 
 from identity_providers.conftest import PROVIDERS, REQUESTS, Harbour
@@ -73,6 +76,14 @@ async def test_what_could_be_no_provider_is_refused_beside_the_field(harbour: Ha
     assert believed.json()["code"] == "organizations.installation_only"
 
 
+def _of_an_unknown_key(forge: Forge) -> bytes:
+    """Give a certificate of a kind of key that nobody knows."""
+    rsa = bytes.fromhex("2a864886f70d010101")
+    der = forge.pair.certificate.public_bytes(Encoding.DER)
+    assert der.count(rsa) == 1
+    return der.replace(rsa, rsa[:-1] + b"\x63")
+
+
 async def test_what_could_be_no_saml_is_refused_beside_the_field(
     harbour: Harbour, forge: Forge
 ) -> None:
@@ -87,6 +98,7 @@ async def test_what_could_be_no_saml_is_refused_beside_the_field(
     told = forge.metadata
     both = f'<m:EntitiesDescriptor xmlns:m="{METADATA}">{told}{told}</m:EntitiesDescriptor>'
     old = Forge(a_pair("old", until=timedelta(minutes=-1))).metadata
+    odd = told.replace(forge.pair.body, base64.b64encode(_of_an_unknown_key(forge)).decode())
     many = Forge(forge.pair, (forge.pair,) * 10).metadata
     url = "https://x.example/metadata"
     assert await refused({}) == "/saml/metadataUrl"
@@ -101,6 +113,7 @@ async def test_what_could_be_no_saml_is_refused_beside_the_field(
         old,
         told.replace("Redirect", "X"),
         many,
+        odd,
     ):
         assert await refused({"metadata": text}) == "/saml/metadata"
     other = {"metadata": told, "entityId": "https://else.example"}
@@ -122,9 +135,11 @@ async def test_a_key_towards_a_provider_is_brought_and_is_nobody_elses(
     path = f"{PROVIDERS}/{made['id']}/keys"
     mine, other = a_pair("mine"), a_pair("other")
     old = a_pair("old", until=timedelta(minutes=-1))
+    odd = DER_cert_to_PEM_cert(_of_an_unknown_key(forge))
     brought = {"certificate": mine.pem, "privateKey": mine.key_pem}
     for wrong, pointer in (
         ({**brought, "certificate": "none"}, "/certificate"),
+        ({**brought, "certificate": odd}, "/certificate"),
         ({**brought, "privateKey": "none"}, "/privateKey"),
         ({**brought, "privateKey": other.key_pem}, "/privateKey"),
         ({"certificate": old.pem, "privateKey": old.key_pem}, "/certificate"),

@@ -196,6 +196,10 @@ async def test_only_what_the_provider_signed_as_saml_does_lets_in(
             "an XPath transform": by(transforms=xpath),
             "canonical with comments": by(transforms=comments),
             "no transform": by(transforms=""),
+            "a comment in a transform": by(
+                transforms=f'<ds:Transform Algorithm="{ENVELOPED}"><!-- --></ds:Transform>'
+                f'<ds:Transform Algorithm="{EXCLUSIVE}"/>'
+            ),
             "SHA-1": by(digest="sha1"),
             "a stranger's key": by(pair=stranger),
             "a stranger's key, shown": by(pair=stranger, inside=key),

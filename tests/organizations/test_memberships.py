@@ -145,3 +145,121 @@ async def test_the_last_global_admin_does_not_end_by_themselves(world: World) ->
     assert answer.json()["code"] == "organizations.last_admin"
     (still,) = (await admin.get(_of(everything))).json()
     assert still["until"] is None
+
+
+# --- Sharing ------------------------------------------------------------------
+
+
+async def _applications(world: World, admin: Any, organization_id: UUID) -> tuple[str, str]:
+    made = []
+    for name in ("Mine", "Theirs"):
+        body = {"organizationId": str(organization_id), "name": name}
+        answer = await admin.post("/api/v1/applications", json=body)
+        assert answer.status_code == 201, answer.text
+        made.append(str(answer.json()["id"]))
+    return made[0], made[1]
+
+
+async def _manager(world: World, admin: Any, organization_id: UUID, application_id: str) -> Any:
+    """Sign in somebody who manages one application and sees the organisation's people."""
+    body = {
+        "organizationId": str(organization_id), "name": "Managers of Mine",
+        "roles": ["OrganizationApplicationAdmin"], "permissions": ["users:read"],
+        "everyApplication": False, "applicationIds": [application_id],
+    }  # fmt: skip
+    made = await admin.post("/api/v1/permissions", json=body)
+    assert made.status_code == 201, made.text
+    await world.user("manager@example.org", UUID(made.json()["id"]))
+    return await world.sign_in("manager@example.org")
+
+
+async def test_who_manages_an_application_shares_it_with_whom_they_see(world: World) -> None:
+    north = await world.organization("North")
+    admin = await world.admin()
+    mine, theirs = await _applications(world, admin, north.id)
+    manager = await _manager(world, admin, north.id, mine)
+    crew = await world.group(north.id)
+    ann = await world.user("ann@example.org", crew)
+    reader = await world.sign_in("ann@example.org")
+    share = {
+        "organizationId": str(north.id), "name": "Guests of Mine", "roles": ["Read"],
+        "everyApplication": False, "applicationIds": [mine],
+    }  # fmt: skip
+    made = await manager.post("/api/v1/permissions", json=share)
+    assert made.status_code == 201, made.text
+    guests = UUID(made.json()["id"])
+    for kind, member, until in (("user", ann.id, LATER), ("group", crew, None)):
+        body = {"kind": kind, "id": str(member), "until": until}
+        assert (await manager.post(_of(guests), json=body)).status_code == 204
+        assert (await reader.get(f"/api/v1/applications/{mine}")).status_code == 200
+        assert (await reader.get(f"/api/v1/applications/{theirs}")).status_code == 404
+        # It is explained as any right is, and its end is what was told.
+        query = {"organizationId": str(north.id), "applicationId": mine}
+        told = (await manager.get("/api/v1/access", params=query)).json()["items"]
+        (held,) = [one for one in told if one["id"] == str(ann.id)]
+        assert "devices:read" in held["permissions"]
+        assert (await manager.delete(f"{_of(guests)}/{kind}/{member}")).status_code == 204
+        assert (await reader.get(f"/api/v1/applications/{mine}")).status_code == 404
+    path = f"/api/v1/permissions/{guests}"
+    assert (await manager.patch(path, json={"name": "Friends"})).status_code == 200
+    assert (await manager.delete(path)).status_code == 204
+
+
+async def test_nobody_shares_more_than_they_manage_and_hold(world: World) -> None:
+    north, south = await world.organization("North"), await world.organization("South")
+    admin = await world.admin()
+    mine, theirs = await _applications(world, admin, north.id)
+    manager = await _manager(world, admin, north.id, mine)
+    share = {
+        "organizationId": str(north.id), "name": "Guests of Mine", "roles": ["Read"],
+        "everyApplication": False, "applicationIds": [mine],
+    }  # fmt: skip
+    missing, wide = "organizations.permission_missing", "organizations.grant_too_wide"
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"everyApplication": True, "applicationIds": []}, missing),
+        ({"applicationIds": []}, missing),
+        ({"applicationIds": [mine, theirs]}, missing),
+        ({"addNewApplications": True}, missing),
+        ({"permissions": ["users:manage"]}, wide),
+        ({"permissions": ["audit:read"]}, wide),
+    ]
+    for change, code in changes:
+        refused = await manager.post("/api/v1/permissions", json=share | change)
+        assert (refused.status_code, refused.json()["code"]) == (403, code), change
+    elsewhere = await manager.post(
+        "/api/v1/permissions", json=share | {"organizationId": str(south.id)}
+    )
+    assert elsewhere.json()["code"] == "organizations.unknown"
+    made = (await manager.post("/api/v1/permissions", json=share)).json()["id"]
+    for change, code in changes:
+        refused = await manager.patch(f"/api/v1/permissions/{made}", json=change)
+        assert (refused.status_code, refused.json()["code"]) == (403, code), change
+    # A person nobody here sees, and an invitation, which makes accounts, are beyond sharing.
+    stranger = await world.user("stranger@example.org", await world.group(south.id))
+    refused = await manager.post(_of(UUID(made)), json={"id": str(stranger.id)})
+    assert refused.json()["code"] == "organizations.member_unknown"
+    body = {"email": "new@example.org", "name": "New", "permissionGroupIds": [made]}
+    assert (await manager.post("/api/v1/invitations", json=body)).status_code == 403
+    # A group of the same application that gives more, itself or by the one it is in.
+    more = share | {"name": "Auditors of Mine", "permissions": ["audit:read"]}
+    auditors = (await admin.post("/api/v1/permissions", json=more)).json()["id"]
+    inner = (await admin.post("/api/v1/permissions", json=share | {"name": "Inner"})).json()["id"]
+    ann = await world.user("ann@example.org", UUID(auditors), UUID(inner))
+    joined = {"kind": "group", "id": inner}
+    assert (await admin.post(_of(UUID(auditors)), json=joined)).status_code == 204
+    for group in (auditors, inner):
+        path = f"/api/v1/permissions/{group}"
+        for answer in (
+            await manager.post(f"{path}/members", json={"id": str(ann.id)}),
+            await manager.delete(f"{path}/members/user/{ann.id}"),
+            await manager.patch(path, json={"name": "Taken over"}),
+            await manager.delete(path),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (403, wide)
+    # Without seeing people, managing an application shares nothing.
+    limited = share | {"name": "Blind", "roles": ["OrganizationApplicationAdmin"]}
+    group = (await admin.post("/api/v1/permissions", json=limited)).json()["id"]
+    await world.user("blind@example.org", UUID(group))
+    blind = await world.sign_in("blind@example.org")
+    assert (await blind.post("/api/v1/permissions", json=share)).json()["code"] == missing
+    assert (await blind.post(_of(UUID(made)), json={"id": str(ann.id)})).status_code == 404

@@ -4,7 +4,7 @@ import type { Latest, MapItem, Me, Message } from '@/api/types'
 import { callsOf, type Document, filled } from './api_gateway/document'
 import { difference } from './audit/difference'
 import { factWords } from './audit/words'
-import { holds } from './auth/holds'
+import { holds, shares } from './auth/holds'
 import { linkToken } from './auth/link'
 import { asTrial } from './decoders/trials'
 import { cellOf } from './devices/MapPage'
@@ -22,6 +22,30 @@ test('a right counts where it is held, and everywhere for the whole installation
   expect(holds(grants, 'devices:read', 'south')).toBe(false)
   expect(holds(grants, 'audit:read', 'south')).toBe(true)
   expect(holds(grants, 'devices:read')).toBe(true)
+})
+
+test('who manages an application and sees the people shares it, and nothing beside it', () => {
+  const manager: Me['grants'] = [
+    { organizationId: 'north', applicationIds: ['mine'], permissions: ['applications:manage'] },
+    { organizationId: 'north', applicationIds: null, permissions: ['users:read'] },
+  ]
+  const group = {
+    organizationId: 'north',
+    everyApplication: false,
+    addNewApplications: false,
+    applicationIds: ['mine'],
+  }
+  expect(shares(manager, group)).toBe(true)
+  expect(shares(manager.slice(0, 1), group)).toBe(false)
+  for (const beyond of [
+    { organizationId: 'south' },
+    { organizationId: null },
+    { everyApplication: true },
+    { addNewApplications: true },
+    { applicationIds: [] },
+    { applicationIds: ['mine', 'theirs'] },
+  ])
+    expect(shares(manager, { ...group, ...beyond })).toBe(false)
 })
 
 test('the token of a sign-in link is read from the fragment only', () => {

@@ -2,9 +2,11 @@ import { expect, test } from 'vitest'
 import { da } from './da'
 import { apis as daApis } from './da/apis'
 import { errors as daErrors } from './da/errors'
+import { providers as daProviders } from './da/providers'
 import { en } from './en'
 import { apis as enApis } from './en/apis'
 import { errors as enErrors } from './en/errors'
+import { providers as enProviders } from './en/providers'
 
 type Texts = { [key: string]: string | Texts }
 
@@ -19,8 +21,8 @@ function flat(texts: Texts, path = ''): Map<string, string> {
 
 const places = (text: string) => (text.match(/\{\{[^}]+\}\}|<\/?\w+>/g) ?? []).sort().join()
 
-const english = new Map([en, enErrors, enApis].flatMap((one) => [...flat(one as Texts)]))
-const danish = new Map([da, daErrors, daApis].flatMap((one) => [...flat(one as Texts)]))
+const english = new Map([en, enApis, enErrors, enProviders].flatMap((one) => [...flat(one as Texts)]))
+const danish = new Map([da, daApis, daErrors, daProviders].flatMap((one) => [...flat(one as Texts)]))
 
 test('both languages have the same keys', () => {
   expect([...danish.keys()].sort()).toEqual([...english.keys()].sort())

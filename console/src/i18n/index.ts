@@ -3,6 +3,7 @@ import { initReactI18next } from 'react-i18next'
 import { Problem } from '@/api/problem'
 import type { en } from './en'
 import type { apis } from './en/apis'
+import type { providers } from './en/providers'
 
 export const LANGUAGES = ['en', 'da'] as const
 export type Language = (typeof LANGUAGES)[number]
@@ -13,7 +14,7 @@ export type Catalogue<T = typeof en> = { [K in keyof T]: T[K] extends string ? s
 declare module 'i18next' {
   interface CustomTypeOptions {
     defaultNS: 'translation'
-    resources: { translation: typeof en & typeof apis }
+    resources: { translation: typeof en & typeof apis & typeof providers }
   }
 }
 
@@ -40,6 +41,11 @@ const LATER = {
     mark: 'apis.lead',
     en: async () => (await import('./en/apis')).apis,
     da: async () => (await import('./da/apis')).apis,
+  },
+  providers: {
+    mark: 'identityProviders.new',
+    en: async () => (await import('./en/providers')).providers,
+    da: async () => (await import('./da/providers')).providers,
   },
 }
 type Later = keyof typeof LATER

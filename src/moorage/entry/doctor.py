@@ -20,10 +20,12 @@ from pathlib import Path
 import psycopg
 
 from moorage import sessions
-from moorage.entry import database, migrate, peers, ports, root_key, state
+from moorage.entry import database, decision_point, migrate, peers, ports, root_key, state
 from moorage.entry.settings import Settings
 from moorage.kit import disk, secrets, smtp
+from moorage.kit.caller import SYSTEM
 from moorage.kit.db import Database
+from moorage.kit.decisions import RESOURCE_ID, DecisionMissing, Question, subject_of
 from moorage.kit.errors import MoorageError
 
 FSYNC_TRIES = 15
@@ -181,6 +183,29 @@ def _mail(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("mail", Health.GOOD, found)
+
+
+def _policies(settings: Settings) -> Iterator[Finding]:
+    """Ask the policy decision point something, whatever it says of it."""
+    if (point := decision_point.of(settings)) is None:
+        yield Finding("policies", Health.GOOD, "no decision point is asked (decisions.url)")
+        return
+
+    async def ask() -> bool:
+        try:
+            return await point.permits(Question(subject_of(SYSTEM), "GET", ((RESOURCE_ID, "/"),)))
+        finally:
+            await point.close()
+
+    try:
+        permitted = asyncio.run(ask())
+    except DecisionMissing as missing:
+        found = f"{settings.decisions.url}: {missing.__cause__}"
+        mend = "Check the settings under decisions; nothing is permitted meanwhile."
+        yield Finding("policies", Health.BAD, found, mend)
+    else:
+        said = "permits" if permitted else "denies"
+        yield Finding("policies", Health.GOOD, f"the decision point answers (it {said} a trial)")
 
 
 def _parts(settings: Settings) -> Iterator[Finding]:
@@ -363,6 +388,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _ports,
     _proxy,
     _mail,
+    _policies,
     _parts,
     _database,
     _listeners,

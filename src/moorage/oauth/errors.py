@@ -21,11 +21,11 @@ class ClientNameTaken(MoorageError):
 
 
 class SecretNotKept(MoorageError):
-    """A public client has no secret."""
+    """A client that is public, or has keys, has no secret."""
 
     kind = Kind.CONFLICT
     code = "oauth.secret_not_kept"
-    message = "This is a public client, which has no secret."
+    message = "This client has no secret: it is public, or proves itself by keys."
 
 
 class RequestInvalid(MoorageError):

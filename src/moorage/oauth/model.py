@@ -20,8 +20,15 @@ DEVICE_CODE = timedelta(minutes=10)
 REFRESH_IDLE = timedelta(days=30)
 REFRESH_ABSOLUTE = timedelta(days=365)
 LAST_USE = timedelta(minutes=1)
+# How far ahead a client's assertion may expire: as long it is remembered, to hold once.
+LONGEST_ASSERTION = timedelta(hours=1)
+CLOCK_SKEW = timedelta(minutes=1)
 # A device that polls faster than this is told to slow down, each time by as much again.
 POLL = timedelta(seconds=5)
+
+# How a client with keys proves itself, as OpenID Connect names it (Core 1.0, section 9).
+BY_KEY = "private_key_jwt"
+MOST_KEYS = 5
 
 CLIENT_SECRET_PREFIX = "mcs_"  # noqa: S105
 REFRESH_PREFIX = "mcr_"
@@ -37,6 +44,7 @@ class GrantType(StrEnum):
     REFRESH_TOKEN = "refresh_token"  # noqa: S105
     CLIENT_CREDENTIALS = "client_credentials"
     DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+    JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 class Resource(StrEnum):
@@ -52,7 +60,9 @@ class Client:
 
     Attributes:
         organization_id: the one it acts in; None is a client of the whole installation.
-        confidential: whether it has a secret; else it is public, and proves itself by PKCE alone.
+        confidential: whether it has a secret or keys; else it is public, and proves itself by PKCE
+            alone.
+        keys: public keys (RFC 7517); with any, it proves itself by these and by no secret.
         scopes: what it may ask for at most.
         permission_group_ids: what it holds as itself (client credentials), within its scopes.
         registration_token_id: by which it registered itself.
@@ -67,6 +77,7 @@ class Client:
     redirect_uris: tuple[str, ...]
     scopes: tuple[Permission, ...]
     permission_group_ids: tuple[UUID, ...]
+    keys: tuple[Mapping[str, Any], ...]
     registration_token_id: UUID | None
     used_at: datetime | None
     created_at: datetime
@@ -87,6 +98,7 @@ class NewClient:
     confidential: bool = True
     redirect_uris: tuple[str, ...] = ()
     permission_group_ids: tuple[UUID, ...] = ()
+    keys: tuple[Mapping[str, Any], ...] = ()
     registration_token_id: UUID | None = None
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Uuid,
     func,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from moorage.kit.tables import metadata, stamps
 
@@ -43,8 +44,9 @@ clients = Table(
     Column("name", Text, nullable=False),
     Column("website", Text),
     Column("confidential", Boolean, nullable=False),
-    # Of the secret; null for a public client.
+    # Of the secret; null for a client that is public or has keys.
     Column("digest", LargeBinary),
+    Column("keys", JSONB, nullable=False),
     Column("grant_types", ARRAY(Text), nullable=False),
     Column("redirect_uris", ARRAY(Text), nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
@@ -93,6 +95,14 @@ spent_tokens = Table(
         nullable=False,
         index=True,
     ),
+)
+
+# Assertions that clients proved themselves by, until they expire: each holds once.
+spent_assertions = Table(
+    "oauth_spent_assertions",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
 )
 
 codes = Table(

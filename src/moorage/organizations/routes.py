@@ -105,7 +105,10 @@ async def dissolve_organization(organization_id: UUID, tx: Tx, caller: Signed) -
 async def make_permission_group(
     body: PermissionGroupBody, tx: Tx, caller: Signed, response: Response
 ) -> PermissionGroup:
-    """Make a permission group; it cannot hold more than you hold."""
+    """Make a permission group; it cannot hold more than you hold.
+
+    Without `users:manage`, one that is limited to applications you manage, to share them.
+    """
     group = await service.make_group(tx, caller, body.to_model())
     response.headers["Location"] = f"/api/v1/permissions/{group.id}"
     tag(response, group.updated_at)
@@ -152,7 +155,7 @@ async def change_permission_group(
 
 
 @permissions.delete("/{group_id}", status_code=204,
-                    responses=may_fail(PermissionGroupUnknown, PermissionMissing,
+                    responses=may_fail(PermissionGroupUnknown, PermissionMissing, GrantTooWide,
                                        LastAdmin))  # fmt: skip
 async def remove_permission_group(group_id: UUID, tx: Tx, caller: Signed) -> None:
     """Remove a permission group; its members lose what it gave at once."""
@@ -180,7 +183,7 @@ async def add_member(group_id: UUID, body: MemberBody, tx: Tx, caller: Signed) -
 
 
 @permissions.delete("/{group_id}/members/{kind}/{member_id}", status_code=204,
-                    responses=may_fail(PermissionGroupUnknown, PermissionMissing,
+                    responses=may_fail(PermissionGroupUnknown, PermissionMissing, GrantTooWide,
                                        LastAdmin))  # fmt: skip
 async def remove_member(
     group_id: UUID, kind: MemberKind, member_id: UUID, tx: Tx, caller: Signed

@@ -198,7 +198,8 @@ async def make_group(tx: Tx, caller: Caller, new: NewPermissionGroup) -> Permiss
     """
     if new.organization_id is not None:
         await get(tx, caller, new.organization_id)
-    require(caller, Permission.MANAGE_USERS, new.organization_id)
+    if not _shares(caller, new):
+        require(caller, Permission.MANAGE_USERS, new.organization_id)
     _check_scope(new)
     _refuse_wider(caller, grants_of(new))
     await _refuse_foreign(tx, new.organization_id, new.application_ids)
@@ -252,7 +253,9 @@ async def change_group(
         ApplicationForeign, FieldInvalid, LastAdmin.
     """
     before = await get_group(tx, caller, group_id)
-    require(caller, Permission.MANAGE_USERS, before.organization_id)
+    await _require_hand(tx, caller, before)
+    if not _shares(caller, replace(before, **changes)):
+        require(caller, Permission.MANAGE_USERS, before.organization_id)
     _refuse_wider(caller, before.grants())
     _check_scope(replace(before, **changes))
     _refuse_wider(caller, replace(before, **changes).grants())
@@ -269,10 +272,10 @@ async def remove_group(tx: Tx, caller: Caller, group_id: UUID) -> None:
     """Remove a permission group; its members lose what it gave.
 
     Raises:
-        PermissionGroupUnknown, PermissionMissing, LastAdmin.
+        PermissionGroupUnknown, PermissionMissing, GrantTooWide, LastAdmin.
     """
     group = await get_group(tx, caller, group_id)
-    require(caller, Permission.MANAGE_USERS, group.organization_id)
+    await _require_hand(tx, caller, group)
     await store.remove_group(tx, group_id)
     if group.organization_id is None:
         await refuse_without_admin(tx)
@@ -315,7 +318,10 @@ async def add_member(tx: Tx, caller: Caller, group_id: UUID, member: Member) -> 
             raise MemberUnknown(kind=member.kind.value, id=member.id)
         if await store.is_within(tx, group_id, member.id):
             raise GroupInItself
-    await _take_in(tx, await givable(tx, caller, group_id), member)
+    await _require_hand(tx, caller, group)
+    for held in await store.given_by(tx, group_id):
+        _refuse_wider(caller, grants_of(held))
+    await _take_in(tx, group, member)
     if group.organization_id is None and member.until is not None:
         await refuse_without_admin(tx)
 
@@ -383,10 +389,10 @@ async def revoke(tx: Tx, caller: Caller, group_id: UUID, kind: MemberKind, membe
     """Take a member out of a permission group.
 
     Raises:
-        PermissionGroupUnknown, PermissionMissing, LastAdmin.
+        PermissionGroupUnknown, PermissionMissing, GrantTooWide, LastAdmin.
     """
     group = await get_group(tx, caller, group_id)
-    require(caller, Permission.MANAGE_USERS, group.organization_id)
+    await _require_hand(tx, caller, group)
     await _take_out(tx, group, Member(kind, member_id))
 
 
@@ -532,6 +538,36 @@ async def _take_out(tx: Tx, group: PermissionGroup, member: Member) -> None:
 def _member_view(member: Member) -> dict[str, Any]:
     view = {"kind": member.kind.value, "id": str(member.id)}
     return view if member.until is None else {**view, "until": member.until}
+
+
+def _shares(caller: Caller, group: PermissionGroup | NewPermissionGroup) -> bool:
+    """Tell whether a group only shares applications that the caller manages, with whom they see."""
+    home = group.organization_id
+    return (
+        home is not None
+        and not group.every_application
+        and not group.add_new_applications
+        and bool(group.application_ids)
+        and may(caller, Permission.READ_USERS, home)
+        and all(may(caller, Permission.MANAGE_APPLICATIONS, home, a) for a in group.application_ids)
+    )
+
+
+async def _require_hand(tx: Tx, caller: Caller, group: PermissionGroup) -> None:
+    """Refuse unless the caller administers the users, or the group shares what they manage.
+
+    Of the latter nothing may exceed them, through whatever groups: what they cannot give they
+    cannot take either.
+
+    Raises:
+        PermissionMissing, GrantTooWide.
+    """
+    if may(caller, Permission.MANAGE_USERS, group.organization_id):
+        return
+    if not _shares(caller, group):
+        require(caller, Permission.MANAGE_USERS, group.organization_id)
+    for held in await store.given_by(tx, group.id):
+        _refuse_wider(caller, grants_of(held))
 
 
 def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:

@@ -18,3 +18,31 @@ export function holds(
       (!grant.organizationId || !organizationId || grant.organizationId === organizationId),
   )
 }
+
+/** What of a permission group says whom it is for. */
+interface Bounds {
+  organizationId: string | null
+  everyApplication: boolean
+  addNewApplications: boolean
+  applicationIds: string[]
+}
+
+/** Whether a group only shares applications that somebody manages, with people they see. */
+export function shares(grants: Me['grants'], group: Bounds): boolean {
+  const home = group.organizationId
+  const manages = (id: string) =>
+    grants.some(
+      (grant) =>
+        grant.permissions.includes('applications:manage') &&
+        (!grant.organizationId || grant.organizationId === home) &&
+        (grant.applicationIds === null || grant.applicationIds.includes(id)),
+    )
+  return (
+    home !== null &&
+    !group.everyApplication &&
+    !group.addNewApplications &&
+    group.applicationIds.length > 0 &&
+    holds(grants, 'users:read', home, { wholly: true }) &&
+    group.applicationIds.every(manages)
+  )
+}

@@ -13,11 +13,14 @@ import { changeClient, makeClient } from './queries'
 
 type Way = NonNullable<OauthClientBody['grantTypes']>[number]
 const DEVICE: Way = 'urn:ietf:params:oauth:grant-type:device_code'
-const WAYS: [Way, 'authorization_code' | 'device_code' | 'client_credentials'][] = [
+const SIGNED: Way = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const WAYS: [Way, 'authorization_code' | 'device_code' | 'client_credentials' | 'jwt-bearer'][] = [
   ['authorization_code', 'authorization_code'],
   [DEVICE, 'device_code'],
   ['client_credentials', 'client_credentials'],
+  [SIGNED, 'jwt-bearer'],
 ]
+const AS_ITSELF: Way[] = ['client_credentials', SIGNED]
 
 interface Values {
   name: string
@@ -25,6 +28,20 @@ interface Values {
   addresses: string
   scopes: Permission[]
   permissionGroupIds: string[]
+  keys: string
+}
+
+/** Read public keys: a key set, a list of keys or one key, as JSON; null where it is none. */
+function readKeys(text: string): Record<string, unknown>[] | null {
+  if (!text.trim()) return []
+  try {
+    const read = JSON.parse(text)
+    const keys = read?.keys ?? read
+    const list = Array.isArray(keys) ? keys : [keys]
+    return list.every((key) => typeof key === 'object' && key !== null) ? list : null
+  } catch {
+    return null
+  }
 }
 
 const lines = (text: string) =>
@@ -34,13 +51,14 @@ const lines = (text: string) =>
     .filter(Boolean)
 
 /** What is sent of the fields; who acts in somebody's name may go on while they are away. */
-const sent = ({ ways, addresses, ...values }: Values) => ({
+const sent = ({ ways, addresses, keys, ...values }: Values) => ({
   ...values,
   grantTypes: [
     ...ways,
-    ...(ways.some((way) => way !== 'client_credentials') ? (['refresh_token'] as Way[]) : []),
+    ...(ways.some((way) => !AS_ITSELF.includes(way)) ? (['refresh_token'] as Way[]) : []),
   ],
   redirectUris: lines(addresses),
+  keys: (readKeys(keys) ?? []) as OauthClientBody['keys'],
 })
 
 export function NewProgram({
@@ -62,11 +80,13 @@ export function NewProgram({
       addresses: '',
       scopes: [] as Permission[],
       permissionGroupIds: [] as string[],
+      keys: '',
     },
     validate: {
       name: (v) => (v.trim() ? null : t('forms.nameMissing')),
       ways: (v) => (v.length ? null : t('forms.choose')),
       scopes: (v) => (v.length ? null : t('forms.choose')),
+      keys: (v) => (readKeys(v) ? null : t('programs.keysWrong')),
     },
   })
   const make = useMutation({
@@ -104,6 +124,7 @@ export function NewProgram({
         <Fields
           form={form as unknown as UseFormReturnType<Values>}
           organizationId={form.values.organizationId}
+          confidential={form.values.confidential}
         />
       </Stack>
     </FormModal>
@@ -126,6 +147,7 @@ export function EditProgram({
     addresses: client.redirectUris.join('\n'),
     scopes: client.scopes,
     permissionGroupIds: client.permissionGroupIds,
+    keys: client.keys.length ? JSON.stringify({ keys: client.keys }, null, 2) : '',
   }
   const form = useForm({
     initialValues: before,
@@ -133,6 +155,7 @@ export function EditProgram({
       name: (v) => (v.trim() ? null : t('forms.nameMissing')),
       ways: (v) => (v.length ? null : t('forms.choose')),
       scopes: (v) => (v.length ? null : t('forms.choose')),
+      keys: (v) => (readKeys(v) ? null : t('programs.keysWrong')),
     },
   })
   const save = useMutation({
@@ -154,7 +177,7 @@ export function EditProgram({
     >
       <Stack>
         <TextInput label={t('fields.name')} data-autofocus withAsterisk {...form.getInputProps('name')} />
-        <Fields form={form} organizationId={client.organizationId} />
+        <Fields form={form} organizationId={client.organizationId} confidential={client.confidential} />
       </Stack>
     </FormModal>
   )
@@ -163,9 +186,11 @@ export function EditProgram({
 function Fields({
   form,
   organizationId,
+  confidential,
 }: {
   form: UseFormReturnType<Values>
   organizationId: string | null
+  confidential: boolean
 }) {
   const { t } = useTranslation()
   const groups = useQuery(groupsQuery(organizationId || undefined)).data?.items ?? []
@@ -201,7 +226,21 @@ function Fields({
         }))}
         {...form.getInputProps('scopes')}
       />
-      {ways.includes('client_credentials') && (
+      {confidential && (
+        <Textarea
+          label={t('programs.keys')}
+          description={t('programs.keysHelp')}
+          placeholder='{"keys": [{"kty": "EC", "crv": "P-256", …}]}'
+          autosize
+          minRows={2}
+          maxRows={10}
+          {...form.getInputProps('keys')}
+          error={
+            form.errors.keys ?? Object.entries(form.errors).find(([name]) => name.startsWith('keys.'))?.[1]
+          }
+        />
+      )}
+      {ways.some((way) => AS_ITSELF.includes(way)) && (
         <MultiSelect
           label={t('places.permissions')}
           description={t('programs.groupsHelp')}

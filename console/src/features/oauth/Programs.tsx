@@ -61,7 +61,9 @@ export function Programs() {
               <>
                 {one.name}
                 <Text fz="sm" c="dimmed">
-                  {t(one.confidential ? 'programs.confidential' : 'programs.public')}
+                  {t(
+                    `programs.${one.keys.length ? 'withKeys' : one.confidential ? 'confidential' : 'public'}`,
+                  )}
                 </Text>
               </>
             ),
@@ -97,7 +99,7 @@ export function Programs() {
                   <Button size="compact-sm" variant="subtle" onClick={() => setEditing(one)}>
                     {t('common.edit')}
                   </Button>
-                  {one.confidential && (
+                  {one.confidential && !one.keys.length && (
                     <Button size="compact-sm" variant="subtle" onClick={() => rotate.mutate(one.id)}>
                       {t('programs.rotate')}
                     </Button>

@@ -19,7 +19,7 @@ interface Props {
 /** Make or change a permission group. */
 export function GroupForm({ group, onClose }: Props) {
   const { t } = useTranslation()
-  const { organizationId } = useSession()
+  const { can, organizationId } = useSession()
   const client = useQueryClient()
   const organizations = useQuery(organizationsQuery).data?.items ?? []
   const form = useForm({
@@ -28,7 +28,8 @@ export function GroupForm({ group, onClose }: Props) {
       name: group?.name ?? '',
       roles: (group?.roles ?? ['Read']) as Role[],
       permissions: (group?.permissions ?? []) as Permission[],
-      everyApplication: group?.everyApplication ?? true,
+      // Who administers nobody makes groups for applications they manage.
+      everyApplication: group?.everyApplication ?? can('users:manage'),
       addNewApplications: group?.addNewApplications ?? false,
       applicationIds: group?.applicationIds ?? [],
     },
@@ -81,7 +82,7 @@ export function GroupForm({ group, onClose }: Props) {
           description={t('permissions.singlesHelp')}
           {...form.getInputProps('permissions')}
         >
-          <SimpleGrid cols={{ base: 1, xs: 2 }} spacing={6} mt={8}>
+          <SimpleGrid cols={{ base: 1, xs: 2 }} spacing={8} mt={8}>
             {PERMISSIONS.map((permission) => (
               <Checkbox
                 key={permission}

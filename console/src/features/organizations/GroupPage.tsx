@@ -18,6 +18,7 @@ import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Member } from '@/api/types'
+import { shares } from '@/features/auth/holds'
 import { useSession } from '@/features/auth/session'
 import { applicationsQuery } from '@/features/groups/queries'
 import { apiKeysQuery, usersQuery } from '@/features/users/queries'
@@ -36,7 +37,7 @@ import { addMember, groupQuery, groupsQuery, membersQuery, removeGroup, removeMe
 export function GroupPage() {
   const { t } = useTranslation()
   const { id = '' } = useParams({ strict: false })
-  const { can } = useSession()
+  const { can, me } = useSession()
   const go = useGo()
   const client = useQueryClient()
   const found = useQuery(groupQuery(id))
@@ -45,7 +46,7 @@ export function GroupPage() {
   const applications =
     useQuery({ ...applicationsQuery(group?.organizationId ?? undefined), enabled: !!group }).data?.items ?? []
   if (found.error) return <Failure of={found.error} retry={() => void found.refetch()} />
-  const may = can('users:manage', group?.organizationId)
+  const may = can('users:manage', group?.organizationId) || (!!group && shares(me.grants, group))
   const close = () => setOpen(null)
   return (
     <Page

@@ -20,7 +20,7 @@ export function PermissionGroups() {
   const [making, setMaking] = useMaking()
   const list = usePages(['permissions', 'list', organizationId], (after) => listGroups(organizationId, after))
   const organizations = useQuery(organizationsQuery).data?.items ?? []
-  const make = can('users:manage') && (
+  const make = (can('users:manage') || (can('users:read') && can('applications:manage'))) && (
     <Button leftSection={<IconPlus size={16} />} onClick={() => setMaking(true)}>
       {t('permissions.new')}
     </Button>

@@ -9,6 +9,7 @@ export const programs = {
       authorization_code: 'I folks navn, i en browser',
       client_credentials: 'Som sig selv',
       device_code: 'I folks navn, på en enhed uden browser',
+      'jwt-bearer': 'Som sig selv, ved en underskrevet erklæring (RFC 7523)',
     },
     code: 'Koden på enheden',
     confidential: 'Kan holde på en hemmelighed',
@@ -26,6 +27,10 @@ export const programs = {
     goOn: 'Gå videre',
     groupsHelp: 'Hvad det har som sig selv, inden for sine rettigheder',
     id: 'Dets id, og hvor det finder resten',
+    keys: 'Offentlige nøgler (JWK Set)',
+    keysHelp:
+      'Med nøgler beviser det sig ved det, det underskriver, og ikke ved en hemmelighed. Højst fem; ingen giver en hemmelighed.',
+    keysWrong: 'Dette er ikke JSON med offentlige nøgler.',
     lead: 'Programmer, der handler i navnet på folk, der tillader det, eller som sig selv (OAuth-klienter).',
     leadsTo: 'Du føres tilbage til {{host}}.',
     mine: 'Programmer, der handler i dit navn',
@@ -45,6 +50,7 @@ export const programs = {
     takeItBack: 'Tag tilbage',
     wants: '<b>{{name}}</b> vil handle i navnet på <b>{{who}}</b>.',
     ways: 'Hvordan det får adgang',
+    withKeys: 'Beviser sig ved nøgler',
     within: 'I {{organization}} ville det kunne:',
   },
 }

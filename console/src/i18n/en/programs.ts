@@ -9,6 +9,7 @@ export const programs = {
       authorization_code: 'In the name of people, in a browser',
       client_credentials: 'As itself',
       device_code: 'In the name of people, on a device without a browser',
+      'jwt-bearer': 'As itself, by a signed assertion (RFC 7523)',
     },
     code: 'Code on the device',
     confidential: 'Keeps a secret',
@@ -26,6 +27,10 @@ export const programs = {
     goOn: 'Go on',
     groupsHelp: 'What it holds as itself, within its rights',
     id: 'Its id, and where it finds the rest',
+    keys: 'Public keys (JWK Set)',
+    keysHelp:
+      'With keys it proves itself by what it signs, and by no secret. At most five; none for a secret.',
+    keysWrong: 'This is no JSON of public keys.',
     lead: 'Programs that act in the name of people who allow it, or as themselves (OAuth clients).',
     leadsTo: 'You are led back to {{host}}.',
     mine: 'Programs that act in your name',
@@ -45,6 +50,7 @@ export const programs = {
     takeItBack: 'Take back',
     wants: '<b>{{name}}</b> wants to act in the name of <b>{{who}}</b>.',
     ways: 'How it gets access',
+    withKeys: 'Proves itself by keys',
     within: 'In {{organization}}, it could:',
   },
 }

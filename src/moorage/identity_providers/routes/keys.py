@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, Request, Response
 
 from moorage.kit.errors import FieldInvalid
 from moorage.kit.http import Signed, Tx, may_fail
@@ -31,12 +31,20 @@ async def list_identity_provider_keys(provider_id: UUID, tx: Tx, caller: Signed)
              responses=may_fail(ProviderUnknown, PermissionMissing, FieldInvalid,
                                 KeysTooMany))  # fmt: skip
 async def add_identity_provider_key(
-    provider_id: UUID, tx: Tx, caller: Signed, request: Request,
+    provider_id: UUID, tx: Tx, caller: Signed, request: Request, response: Response,
     body: Annotated[KeyBody | None, Body()] = None,
 ) -> Key:  # fmt: skip
     """Add a key that is brought, or a new one; it is in our metadata, and does not sign yet."""
     brought = body.to_model() if body is not None else None
-    return await service.add_key(tx, caller, provider_id, brought, request.app.state.sealer)
+    made = await service.add_key(tx, caller, provider_id, brought, request.app.state.sealer)
+    response.headers["Location"] = f"/api/v1/identity-providers/{provider_id}/keys/{made.id}"
+    return made
+
+
+@router.get("/{key_id}", response_model=KeyOut, responses=may_fail(ProviderUnknown, KeyUnknown))
+async def get_identity_provider_key(provider_id: UUID, key_id: UUID, tx: Tx, caller: Signed) -> Key:
+    """Read one of our keys towards a provider."""
+    return await service.get_key(tx, caller, provider_id, key_id)
 
 
 @router.post("/{key_id}/use", response_model=list[KeyOut],

@@ -12,7 +12,7 @@ from .outside import People
 from .registry import add, change, get, list_providers, offers, remove, seal_anew
 from .requests import accept, list_requests, reject
 from .requests import get as get_request
-from .rollover import add_key, list_keys, remove_key, use_key
+from .rollover import add_key, get_key, list_keys, remove_key, use_key
 from .saml.messages import Sending
 from .trial import try_change, try_new
 
@@ -33,6 +33,7 @@ __all__ = [
     "end_by_provider",
     "end_by_request",
     "get",
+    "get_key",
     "get_request",
     "list_keys",
     "list_providers",

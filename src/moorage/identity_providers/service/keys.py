@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -67,15 +68,16 @@ async def make(
 def _read(brought: Brought) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
     try:
         certificate = x509.load_pem_x509_certificate(brought.certificate.encode())
-    except ValueError as wrong:
+        public = certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as wrong:
         raise FieldInvalid("/certificate", "must be one certificate as PEM") from wrong
     try:
         private = load_pem_private_key(brought.private_key.encode(), None)
-    except (ValueError, TypeError) as wrong:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as wrong:
         raise FieldInvalid("/privateKey", "must be a key as PEM, without a password") from wrong
     if not isinstance(private, rsa.RSAPrivateKey) or private.key_size < FEWEST_BITS:
         raise FieldInvalid("/privateKey", f"must be RSA of {FEWEST_BITS} bits or more")
-    if certificate.public_key() != private.public_key():
+    if public != private.public_key():
         raise FieldInvalid("/privateKey", "is not of this certificate")
     if certificate.not_valid_after_utc <= datetime.now(UTC):
         raise FieldInvalid("/certificate", "has expired")

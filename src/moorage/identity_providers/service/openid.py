@@ -17,14 +17,12 @@ from urllib.parse import quote, urlencode, urlsplit
 from joserfc import jwt
 from joserfc.errors import JoseError
 
+from moorage.kit.jose import ASYMMETRIC
 from moorage.kit.secrets import same
 
 from ..model import CLOCK_SKEW, OpenIdConnect, Told
 from .issuers import Discovered, Issuers
 
-# Signed by a key of the provider's alone: never `none`, never a secret shared with us.
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
-              "EdDSA", "Ed25519")  # fmt: skip
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 # Keys that nobody knows are looked for this often at most, whoever sends them.
 LOOKED_FOR_EVERY_S = 5.0
@@ -182,11 +180,11 @@ async def _signed(
     """Check signature, issuer and audience; give the algorithm and the claims."""
     try:
         try:
-            read = jwt.decode(token, await issuers.keys(settings), algorithms=ALGORITHMS)
+            read = jwt.decode(token, await issuers.keys(settings), algorithms=ASYMMETRIC)
         except (JoseError, ValueError, TypeError, KeyError):
             # The provider may have new keys (Core 1.0, section 10.1.1).
             keys = await issuers.keys(settings, newer_than_s=LOOKED_FOR_EVERY_S)
-            read = jwt.decode(token, keys, algorithms=ALGORITHMS)
+            read = jwt.decode(token, keys, algorithms=ASYMMETRIC)
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as wrong:
         raise Wrong("it is not signed by a key of the provider.") from wrong
     claims = read.claims

@@ -29,6 +29,12 @@ async def list_keys(tx: Tx, caller: Caller, provider_id: UUID) -> list[Key]:
     return await store.list_keys(tx, provider.id)
 
 
+async def get_key(tx: Tx, caller: Caller, provider_id: UUID, key_id: UUID) -> Key:
+    """Read a key towards a provider the caller may see. Raises ProviderUnknown, KeyUnknown."""
+    provider = await registry.get(tx, caller, provider_id)
+    return await store.get(tx, provider.id, key_id)
+
+
 async def add_key(
     tx: Tx, caller: Caller, provider_id: UUID, brought: Brought | None, sealer: Sealer
 ) -> Key:

@@ -18,8 +18,8 @@ class Gathering(Generic[Q, A]):
 
     Args:
         answer: answers a batch, in its order.
-        longest_s: after which a batch is left behind: a database that hangs cannot be asked to let
-            go.
+        longest_s: how long somebody waits for his answer, and after which a batch is left behind: a
+            database that hangs cannot be asked to let go.
     """
 
     def __init__(
@@ -37,18 +37,25 @@ class Gathering(Generic[Q, A]):
         self._waiting.append((question, answer))
         if self._working is None:
             self._working = asyncio.create_task(self._work())
-        return await answer
+        try:
+            await asyncio.wait([answer], timeout=self._longest_s)
+            if not answer.done():
+                raise DatabaseUnavailable
+            return answer.result()
+        finally:
+            answer.cancel()  # Nobody waits for it any more.
 
     async def _work(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
-            asked = asyncio.create_task(self._ask(batch))
-            self._batches.add(asked)
-            asked.add_done_callback(self._batches.discard)
-            done, _ = await asyncio.wait([asked], timeout=self._longest_s)
-            if not done:
-                _fail(batch, DatabaseUnavailable())
-        self._working = None
+        try:
+            while waiting := [one for one in self._waiting if not one[1].done()]:
+                batch, self._waiting = waiting[:_MOST], waiting[_MOST:]
+                asked = asyncio.create_task(self._ask(batch))
+                self._batches.add(asked)
+                asked.add_done_callback(self._batches.discard)
+                await asyncio.wait([asked], timeout=self._longest_s)
+            self._waiting = []
+        finally:
+            self._working = None
 
     async def _ask(self, batch: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
         try:

@@ -32,7 +32,8 @@ _Endpoint = Callable[[db.Tx, SigningKeys, str, Form], Awaitable[Answer]]
 def _form_of(*required: str, **more: str) -> dict[str, Any]:
     """Describe a form for OpenAPI."""
     fields = {name: {"type": "string"} for name in (*required, *more)}
-    fields |= {"client_id": {"type": "string"}, "client_secret": {"type": "string"}}
+    proof = ("client_id", "client_secret", "client_assertion_type", "client_assertion")
+    fields |= {name: {"type": "string"} for name in proof}
     schema = {"type": "object", "properties": fields, "required": list(required)}
     return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}}
 
@@ -89,10 +90,10 @@ def _written(answer: Answer) -> JSONResponse:
 
 @router.post("/token", response_model=TokenOut, responses=_errors(400, 401),
              openapi_extra=_form_of("grant_type", code="", redirect_uri="", code_verifier="",
-                                    refresh_token="", device_code="", scope="",
-                                    resource=""))  # fmt: skip
+                                    refresh_token="", device_code="", assertion="",
+                                    scope="", resource=""))  # fmt: skip
 async def get_token(tx: Tx, request: Request) -> JSONResponse:
-    """Get a token: by a code, a refresh token, a device code, or as the client itself."""
+    """Get a token: by a code, a refresh token, a device code, an assertion, or as oneself."""
     return await _ask(service.token, tx, request)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import Field, JsonValue, Strict, StringConstraints
 
 from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
 from moorage.organizations import Permission
 
-from ..model import GrantType, NewClient, NewRegistrationToken
+from ..model import MOST_KEYS, GrantType, NewClient, NewRegistrationToken
 
 Scope = Annotated[Permission, Strict(False)]
 Scopes = Annotated[list[Scope], Field(min_length=1, max_length=100)]
@@ -29,6 +29,14 @@ Groups = Annotated[
     Field(
         max_length=100,
         description="What the client holds as itself (client_credentials), within its scopes.",
+    ),
+]
+Keys = Annotated[
+    list[dict[str, JsonValue]],
+    Field(
+        max_length=MOST_KEYS,
+        description="Public keys (RFC 7517). With any, the client proves itself by what it signs "
+        "with them (private_key_jwt), and by no secret.",
     ),
 ]
 Website = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://\S+$"), Storable]
@@ -52,6 +60,7 @@ class ClientBody(Body):
     redirect_uris: Redirects = []
     scopes: Scopes
     permission_group_ids: Groups = []
+    keys: Keys = []
 
     def to_model(self) -> NewClient:
         """Make the noun."""
@@ -64,6 +73,7 @@ class ClientBody(Body):
             self.confidential,
             _once(self.redirect_uris),
             _once(self.permission_group_ids),
+            tuple(self.keys),
         )
 
 
@@ -76,10 +86,13 @@ class ClientPatch(Body):
     redirect_uris: Redirects = []
     scopes: Scopes = []
     permission_group_ids: Groups = []
+    keys: Keys = []
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent, lists as tuples without repeats."""
-        return {k: _once(v) if isinstance(v, list) else v for k, v in self.given().items()}
+        given = self.given()
+        keys = {"keys": tuple(given.pop("keys"))} if "keys" in given else {}
+        return {k: _once(v) if isinstance(v, list) else v for k, v in given.items()} | keys
 
 
 class ClientOut(Stamped):
@@ -94,6 +107,7 @@ class ClientOut(Stamped):
     redirect_uris: list[str]
     scopes: list[Permission]
     permission_group_ids: list[UUID]
+    keys: list[dict[str, JsonValue]]
     registration_token_id: UUID | None
     used_at: Instant | None
 

@@ -24,6 +24,7 @@ from ..errors import ClientUnknown, SecretNotKept
 from ..facts import ClientChanged, ClientMade, ClientRemoved, SecretRotated
 from ..model import CLIENT_SECRET_PREFIX, Client, GrantType, NewClient
 from ..store import clients as store
+from . import keys
 
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 
@@ -37,6 +38,7 @@ async def make(tx: Tx, caller: Caller, new: NewClient) -> tuple[Client, str | No
         GrantTooWide, GroupForeign, ClientNameTaken, FieldInvalid.
     """
     await require(tx, caller, new.organization_id)
+    new = replace(new, keys=keys.checked(new.keys))
     check(new)
     made, secret = await add(tx, new)
     await _join(tx, caller, made.id, new.organization_id, new.permission_group_ids)
@@ -47,7 +49,9 @@ async def make(tx: Tx, caller: Caller, new: NewClient) -> tuple[Client, str | No
 
 async def add(tx: Tx, new: NewClient) -> tuple[Client, str | None]:
     """Store a client that was checked, with a fresh secret if it keeps one."""
-    secret = make_token(CLIENT_SECRET_PREFIX, 32) if new.confidential else None
+    secret = None
+    if new.confidential and not new.keys:
+        secret = make_token(CLIENT_SECRET_PREFIX, 32)
     client_id = await store.add(tx, new, digest(secret) if secret else None)
     return await store.get(tx, client_id), secret
 
@@ -95,14 +99,18 @@ async def change(tx: Tx, caller: Caller, client_id: UUID, changes: Mapping[str, 
     """
     before = await get(tx, caller, client_id)
     await require(tx, caller, before.organization_id)
-    check(replace(before, **changes))
     columns = dict(changes)
+    if "keys" in columns:
+        columns["keys"] = keys.checked(columns["keys"])
+    check(replace(before, **columns))
     wanted = columns.pop("permission_group_ids", before.permission_group_ids)
     for name in ("scopes", "grant_types"):
         if name in columns:
             columns[name] = [word.value for word in columns[name]]
     if "redirect_uris" in columns:
         columns["redirect_uris"] = list(columns["redirect_uris"])
+    if columns.get("keys"):
+        columns["digest"] = None
     await store.change(tx, client_id, columns)
     for group_id in set(before.permission_group_ids) - set(wanted):
         await _leave(tx, caller, client_id, group_id)
@@ -121,7 +129,7 @@ async def rotate_secret(tx: Tx, caller: Caller, client_id: UUID) -> str:
     """
     found = await get(tx, caller, client_id, lock=True)
     await require(tx, caller, found.organization_id)
-    if not found.confidential:
+    if not found.confidential or found.keys:
         raise SecretNotKept
     secret = make_token(CLIENT_SECRET_PREFIX, 32)
     await store.set_secret(tx, client_id, digest(secret))
@@ -147,7 +155,7 @@ def view(client: Client) -> dict[str, Any]:
     """Show a client's fields to facts."""
     shown = (
         "name", "website", "confidential", "grant_types", "redirect_uris", "scopes",
-        "permission_group_ids", "registration_token_id",
+        "permission_group_ids", "keys", "registration_token_id",
     )  # fmt: skip
     return {k: v for k, v in asdict(client).items() if k in shown}
 
@@ -163,6 +171,10 @@ def check(wanted: NewClient | Client) -> None:
         raise FieldInvalid("/grantTypes", "must have a way to the first token.")
     if GrantType.CLIENT_CREDENTIALS in grants and not wanted.confidential:
         raise FieldInvalid("/grantTypes", "must not have client_credentials without a secret.")
+    if wanted.keys and not wanted.confidential:
+        raise FieldInvalid("/keys", "must be empty where the client is public.")
+    if GrantType.JWT_BEARER in grants and not wanted.keys:
+        raise FieldInvalid("/grantTypes", "must not have jwt-bearer without keys.")
     if redirects and not wanted.redirect_uris:
         raise FieldInvalid("/redirectUris", "must name where authorization_code leads back to.")
     for number, uri in enumerate(wanted.redirect_uris):

@@ -14,6 +14,7 @@ from moorage.kit import pages
 from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.db import Tx
 from moorage.kit.errors import FieldInvalid
+from moorage.kit.jose import ASYMMETRIC
 from moorage.kit.secrets import digest
 from moorage.kit.secrets import make_token as make_secret
 from moorage.organizations import Permission
@@ -26,6 +27,8 @@ from ..facts import (
     RegistrationTokenRemoved,
 )
 from ..model import (
+    BY_KEY,
+    MOST_KEYS,
     REGISTRATION_PREFIX,
     Answer,
     GrantType,
@@ -36,11 +39,12 @@ from ..model import (
 )
 from ..store import authorizations
 from ..store import clients as store
+from . import keys
 from .clients import add, check, require, view
 
 # A program that registers itself gets nothing as itself: that is for people to give.
-_OWN_GRANTS = frozenset(GrantType) - {GrantType.CLIENT_CREDENTIALS}
-_METHODS = ("client_secret_basic", "client_secret_post", "none")
+_OWN_GRANTS = frozenset(GrantType) - {GrantType.CLIENT_CREDENTIALS, GrantType.JWT_BEARER}
+_METHODS = ("client_secret_basic", "client_secret_post", BY_KEY, "none")
 _LONGEST_NAME = 100
 
 
@@ -110,7 +114,8 @@ async def register(
         return _refused(FieldInvalid("/scope", "is more than the registration token allows."))
     wanted = NewClient(
         token.organization_id, metadata.name, metadata.grant_types, scopes, metadata.website,
-        metadata.confidential, metadata.redirect_uris, registration_token_id=token.id,
+        metadata.confidential, metadata.redirect_uris, keys=metadata.keys,
+        registration_token_id=token.id,
     )  # fmt: skip
     tx.caller = Caller(CallerKind.CLIENT, token.id, f"registration token {token.name}",
                        origin=origin)  # fmt: skip
@@ -130,6 +135,8 @@ async def register(
         "scope": " ".join(s.value for s in made.scopes),
         "token_endpoint_auth_method": "client_secret_basic" if client_secret else "none",
     }
+    if made.keys:
+        body |= {"token_endpoint_auth_method": BY_KEY, "jwks": {"keys": list(made.keys)}}
     if made.website:
         body["client_uri"] = made.website
     if client_secret:
@@ -150,7 +157,7 @@ def _read(told: Mapping[str, Any]) -> NewClient:
         raise FieldInvalid("/token_endpoint_auth_method", f"must be one of {', '.join(_METHODS)}")
     grants = tuple(GrantType(g) for g in claims.get("grant_types", ["authorization_code"]))
     if not {*grants} <= _OWN_GRANTS:
-        raise FieldInvalid("/grant_types", "must not have client_credentials")
+        raise FieldInvalid("/grant_types", "must not have client_credentials or jwt-bearer")
     scopes = tuple(Permission(s) for s in str(claims.get("scope", "")).split())
     name = str(claims.get("client_name", "")).strip()
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
@@ -159,8 +166,15 @@ def _read(told: Mapping[str, Any]) -> NewClient:
     uris = claims.get("redirect_uris", [])
     if not isinstance(uris, list) or len(uris) > 20 or any(len(str(u)) > 2_000 for u in uris):
         raise FieldInvalid("/redirect_uris", "must be at most 20 URIs")
+    if "jwks_uri" in claims:
+        raise FieldInvalid("/jwks_uri", "is not fetched; send the keys as jwks")
+    own = claims["jwks"]["keys"] if "jwks" in claims else []
+    if bool(own) != (method == BY_KEY) or len(own) > MOST_KEYS:
+        reason = f"must have 1 to {MOST_KEYS} keys with private_key_jwt, and no other method"
+        raise FieldInvalid("/jwks", reason)
     made = NewClient(None, name, tuple(dict.fromkeys(grants)), scopes, website, method != "none",
-                     tuple(dict.fromkeys(str(u) for u in uris)))  # fmt: skip
+                     tuple(dict.fromkeys(str(u) for u in uris)),
+                     keys=keys.checked(own))  # fmt: skip
     check(made)
     return made
 
@@ -193,7 +207,11 @@ def metadata(issuer: str) -> dict[str, Any]:
         "grant_types_supported": [g.value for g in GrantType],
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
-        "introspection_endpoint_auth_methods_supported": methods[:2],
+        "introspection_endpoint_auth_methods_supported": [m for m in methods if m != "none"],
+        **{
+            f"{name}_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC)
+            for name in ("token", "revocation", "introspection")
+        },
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
         "protected_resources": [f"{issuer}{one.value}" for one in Resource],

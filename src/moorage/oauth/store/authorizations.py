@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal,
     or_,
     select,
     table,
@@ -39,7 +40,7 @@ from ..model import (
     DeviceCode,
     Resource,
 )
-from ..tables import authorizations, clients, codes, device_codes, spent_tokens
+from ..tables import authorizations, clients, codes, device_codes, spent_assertions, spent_tokens
 
 # The slice of users stands below; what is shown of people here is known by name.
 _users = table(
@@ -246,6 +247,15 @@ async def remove_device_code(tx: Tx, digest: bytes) -> None:
     await tx.execute(delete(device_codes).where(device_codes.c.digest == digest))
 
 
+async def spend_assertion(tx: Tx, digest: bytes, expires_at: datetime) -> bool:
+    """Remember an assertion until it expires; tell whether it is the first time."""
+    values = {"digest": digest, "expires_at": expires_at}
+    written = await tx.execute(
+        insert(spent_assertions).values(values).on_conflict_do_nothing().returning(literal(1))
+    )
+    return written.one_or_none() is not None
+
+
 # --- What is over ---------------------------------------------------------
 
 
@@ -256,7 +266,8 @@ async def drop_expired(tx: Tx) -> None:
         delete(authorizations).where(or_(own.expires_at <= tx.now, own.idle_until <= tx.now))
     )
     await tx.execute(delete(codes).where(codes.c.expires_at <= tx.now))
-    await tx.execute(delete(device_codes).where(device_codes.c.expires_at <= tx.now))
+    for table_ in (device_codes, spent_assertions):
+        await tx.execute(delete(table_).where(table_.c.expires_at <= tx.now))
 
 
 async def drop_of_closed_accounts(tx: Tx) -> list[Authorization]:

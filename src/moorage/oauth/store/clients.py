@@ -39,6 +39,7 @@ def read(row: Any) -> Client:
     values["scopes"] = tuple(Permission(s) for s in values["scopes"])
     values["grant_types"] = tuple(GrantType(g) for g in values["grant_types"])
     values["redirect_uris"] = tuple(values["redirect_uris"])
+    values["keys"] = tuple(values["keys"])
     values["permission_group_ids"] = tuple(values["permission_group_ids"] or ())
     return Client(**values)
 
@@ -70,6 +71,7 @@ async def add(tx: Tx, new: NewClient, digest: bytes | None) -> UUID:
                 grant_types=[g.value for g in new.grant_types],
                 redirect_uris=list(new.redirect_uris),
                 scopes=[s.value for s in new.scopes],
+                keys=[dict(key) for key in new.keys],
                 registration_token_id=new.registration_token_id,
                 **tx.stamp(),
             )

@@ -45,19 +45,20 @@ async def end_all(tx: Tx, listener_ids: Iterable[UUID]) -> list[int]:
     return [row.number for row in rows]
 
 
-_CAME = """
+# Whole fleets come and go at once: these two go past SQLAlchemy, their arrays in binary.
+_CAME = b"""
 INSERT INTO session_presence AS p (
     number, client_id, listener_id, connected, connected_at, last_contact_at, disconnected_at,
     cause, protocol, version, address, tls, terms
 )
-SELECT e.number, e.client_id, :listener, true, e.at, e.at, NULL, NULL, e.protocol, e.version,
-       e.address, e.tls, e.terms
+SELECT e.number, e.client_id, %(listener)s, true, e.at, e.at, NULL, NULL, e.protocol, e.version,
+       e.address, e.tls, CAST(e.terms AS jsonb)
 FROM unnest(
-    CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:at AS timestamptz[]),
-    CAST(:protocols AS text[]), CAST(:versions AS text[]), CAST(:addresses AS text[]),
-    CAST(:tls AS boolean[]), CAST(:terms AS jsonb[])
+    CAST(%(numbers)s AS integer[]), CAST(%(clients)s AS text[]), CAST(%(at)s AS timestamptz[]),
+    CAST(%(protocols)s AS text[]), CAST(%(versions)s AS text[]), CAST(%(addresses)s AS text[]),
+    CAST(%(tls)s AS boolean[]), CAST(%(terms)s AS text[])
 ) AS e(number, client_id, at, protocol, version, address, tls, terms)
-WHERE e.number = ANY(CAST(:known AS integer[]))
+WHERE e.number = ANY(CAST(%(known)s AS integer[]))
 ORDER BY e.number, e.client_id
 ON CONFLICT (number, client_id) DO UPDATE SET
     listener_id = excluded.listener_id, connected = true, connected_at = excluded.connected_at,
@@ -67,17 +68,18 @@ ON CONFLICT (number, client_id) DO UPDATE SET
 WHERE p.connected_at <= excluded.connected_at
 """
 
-_WENT = """
+_WENT = b"""
 UPDATE session_presence p
 SET connected = false, disconnected_at = e.at, last_contact_at = greatest(p.last_contact_at, e.at),
-    cause = e.cause, figures = coalesce(p.figures || e.figures, e.figures, p.figures),
+    cause = e.cause,
+    figures = coalesce(p.figures || CAST(e.figures AS jsonb), CAST(e.figures AS jsonb), p.figures),
     measured_at = CASE WHEN e.figures IS NULL THEN p.measured_at ELSE e.at END
 FROM unnest(
-    CAST(:numbers AS integer[]), CAST(:clients AS text[]), CAST(:at AS timestamptz[]),
-    CAST(:causes AS text[]), CAST(:figures AS jsonb[])
+    CAST(%(numbers)s AS integer[]), CAST(%(clients)s AS text[]), CAST(%(at)s AS timestamptz[]),
+    CAST(%(causes)s AS text[]), CAST(%(figures)s AS text[])
 ) AS e(number, client_id, at, cause, figures)
 WHERE p.number = e.number AND p.client_id = e.client_id AND p.connected
-  AND p.connected_at <= e.at AND p.listener_id = :listener
+  AND p.connected_at <= e.at AND p.listener_id = %(listener)s
 """
 
 # Of a connection that another listener carries, its home and that one each know a part.
@@ -95,7 +97,7 @@ async def came(
     tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent], known: Iterable[int]
 ) -> None:
     """Write connections of devices that exist; at most one event a device and client id."""
-    await tx.execute(
+    await tx.run(
         _CAME,
         {
             "listener": listener_id,
@@ -114,7 +116,7 @@ async def came(
 
 async def went(tx: Tx, listener_id: UUID, events: Sequence[PresenceEvent]) -> None:
     """End connections, unless a newer one has taken their place."""
-    await tx.execute(
+    await tx.run(
         _WENT,
         {
             "listener": listener_id,

@@ -211,6 +211,8 @@ class Door:
                     await self._changed.wait()
 
     def _present(self, link: Line, kept: Kept, *, connected: bool, cause: str = "") -> None:
+        if self.settings.is_open:
+            return  # Nobody is told, and the figures have to be asked of the kernel.
         key_id = kept.sender.caller.id if isinstance(kept.sender, Service) else None
         version = "5" if link.core.version == V5 else "3.1.1"
         self.host.present(

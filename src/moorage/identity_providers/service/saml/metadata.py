@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml.builder import ElementMaker
@@ -118,7 +119,7 @@ def _certificates(role: Element) -> list[x509.Certificate]:
                 der = base64.b64decode("".join(text(one).split()), validate=True)
                 certificate = x509.load_der_x509_certificate(der)
                 key = certificate.public_key()
-            except (ValueError, TypeError, x509.UnsupportedGeneralNameType):
+            except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
                 continue  # One that we cannot read signs nothing for us.
             strong = isinstance(key, rsa.RSAPublicKey) and key.key_size >= FEWEST_BITS
             if strong or isinstance(key, ec.EllipticCurvePublicKey):

@@ -26,7 +26,7 @@ from signxml.exceptions import SignXMLException
 from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-from .xml import NAMES, Element, Wrong, identity, parse, write
+from .xml import NAMES, Element, Wrong, identity, parse, tag, write
 
 ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
@@ -109,7 +109,7 @@ def _check_shape(element: Element) -> None:
     if [one.get("Algorithm") for one in transforms] != [ENVELOPED, EXCLUSIVE]:
         raise Wrong("its signature transforms what it signs.")
     for transform in transforms:
-        if any(etree.QName(child).localname != "InclusiveNamespaces" for child in transform):
+        if any(child.tag != tag(EXCLUSIVE, "InclusiveNamespaces") for child in transform):
             raise Wrong("its signature transforms what it signs.")
     canonical = signature.find("ds:SignedInfo/ds:CanonicalizationMethod", NAMES)
     if canonical is None or canonical.get("Algorithm") != EXCLUSIVE:

@@ -14,6 +14,7 @@ from moorage.organizations import Permission
 from moorage.users import SigningKeys
 
 from ...model import (
+    BY_KEY,
     Authorization,
     Client,
     Code,
@@ -79,6 +80,8 @@ class Case:
         spent: what a refresh token belonged to that was exchanged before.
         user_open: whether the person in whose name it is may still sign in.
         shown: the token that is to be revoked or introspected.
+        proved: whether the client's `client_assertion` holds.
+        asserted: whether the assertion that it shows as a grant does.
         ended: an authorisation that ends, and why.
     """
 
@@ -94,6 +97,8 @@ class Case:
     device: DeviceCode | None = None
     user_open: bool = False
     shown: Found | None = None
+    proved: bool = False
+    asserted: bool = False
 
     authenticated: Client | None = None
     issued: Issued | None = None
@@ -157,7 +162,9 @@ class Registered:
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """Tell whether it may prove itself this way."""
-        return (method != "none") == self.known.confidential
+        if method == BY_KEY:
+            return bool(self.known.keys)
+        return (method != "none") == self.known.confidential and not self.known.keys
 
     def check_response_type(self, response_type: str) -> bool:
         """Tell whether it may be answered this way."""

@@ -28,6 +28,7 @@ from moorage.kit.secrets import digest, make_token
 
 from ...model import (
     ACCESS_TOKEN,
+    BY_KEY,
     DEVICE_CODE,
     POLL,
     REFRESH_ABSOLUTE,
@@ -39,8 +40,24 @@ from ...model import (
     Form,
     GrantType,
 )
+from . import assertions
 from .case import Case, Found, Issued, Registered, scopes_of
-from .grants import ANY_METHOD, METHODS, ClientGrant, CodeGrant, DeviceGrant, ProofKey, RefreshGrant
+from .grants import (
+    ANY_METHOD,
+    METHODS,
+    AssertionGrant,
+    ClientGrant,
+    CodeGrant,
+    DeviceGrant,
+    ProofKey,
+    RefreshGrant,
+)
+
+_NO_PROOF = (
+    "The client_assertion must be a JWT (client_assertion_type "
+    f"{assertions.TYPE}) signed by a key of the client, with iss and sub its id, aud this "
+    "installation, a jti that was not used before, and exp within the hour."
+)
 
 
 class Request(OAuth2Request):
@@ -70,11 +87,12 @@ class Server(AuthorizationServer):
         super().__init__()
         self.case = case
         self.register_grant(CodeGrant, [ProofKey(required=True)])
-        for grant in (RefreshGrant, ClientGrant, DeviceGrant):
+        for grant in (RefreshGrant, ClientGrant, DeviceGrant, AssertionGrant):
             self.register_grant(grant)
         for endpoint in (_Revocation, _Introspection, _DeviceAuthorization):
             self.register_endpoint(endpoint)
         self.register_token_generator("default", self._issue)
+        self.register_client_auth_method(BY_KEY, self._by_key)
 
     def answer_token(self) -> Answer:
         """Answer at the token endpoint."""
@@ -97,9 +115,17 @@ class Server(AuthorizationServer):
         if not basic and form.authorization is not None:
             return self._fail(InvalidClientError(status_code=401))
         named = form.fields.get("client_id")
-        if basic and ("client_secret" in form.fields or named not in (None, _user_of(form))):
+        shown = [name for name in ("client_secret", "client_assertion") if name in form.fields]
+        if len(shown) + basic > 1 or (basic and named not in (None, _user_of(form))):
             return self._fail(InvalidRequestError("The client proves itself in two ways."))
+        if "client_assertion" in shown and not self.case.proved:
+            return self._fail(InvalidClientError(status_code=401, description=_NO_PROOF))
         return None
+
+    def _by_key(self, query_client: Any, request: Request) -> Registered | None:
+        """Give the client that has proved itself by its keys."""
+        known = self.case.client
+        return Registered(known, None) if known is not None and self.case.proved else None
 
     def _fail(self, error: OAuth2Error) -> Answer:
         failed: Answer = self.handle_response(*error(None))

@@ -14,23 +14,51 @@ from moorage.users import CredentialsWrong, SigningKeys
 from ...model import REFRESH_PREFIX, Authorization, Form, GrantType
 from ...store import authorizations
 from ...store import clients as client_store
+from . import assertions
 from .case import Case, Found
+
+TOKEN_PATH = "/api/v1/oauth/token"  # noqa: S105
 
 
 async def for_client(tx: Tx, keys: SigningKeys, issuer: str, form: Form) -> Case:
     """Read which client a request names."""
     case = Case(issuer, keys, tx.now, form)
-    named = form.fields.get("client_id")
-    if form.authorization is not None:
-        named, _ = extract_basic_authorization({"Authorization": form.authorization})
-    try:
-        client_id = UUID(named or "")
-    except ValueError:
+    client_id = _named(form)
+    if client_id is None:
         return case
     # Held, so that whoever takes it away waits for the token, and then takes that too.
     case.client = await client_store.find(tx, client_id, hold=True)
-    case.secret = await client_store.secret_of(tx, client_id) if case.client else None
+    if case.client is not None:
+        case.secret = await client_store.secret_of(tx, client_id)
+        if form.fields.get("client_assertion_type") == assertions.TYPE:
+            case.proved = await _holds(tx, case, "client_assertion")
     return case
+
+
+def _named(form: Form) -> UUID | None:
+    """Read whom a request says to be from: by the header, the form, or what it has signed."""
+    given = form.fields
+    named = given.get("client_id")
+    if form.authorization is not None:
+        named, _ = extract_basic_authorization({"Authorization": form.authorization})
+    elif named is None and (signed := given.get("client_assertion", given.get("assertion"))):
+        return assertions.issuer_of(signed)
+    try:
+        return UUID(named or "")
+    except ValueError:
+        return None
+
+
+async def _holds(tx: Tx, case: Case, field: str) -> bool:
+    """Tell whether what the client signed holds; it does so once."""
+    signed = case.form.fields.get(field)
+    if signed is None or case.client is None:
+        return False
+    audiences = (case.issuer, f"{case.issuer}{TOKEN_PATH}")
+    found = assertions.holds(signed, case.client, audiences, case.now)
+    return found is not None and await authorizations.spend_assertion(
+        tx, found.digest, found.expires_at
+    )
 
 
 async def for_token(tx: Tx, keys: SigningKeys, issuer: str, form: Form) -> Case:
@@ -52,6 +80,8 @@ async def for_token(tx: Tx, keys: SigningKeys, issuer: str, form: Form) -> Case:
             shown = digest(given["device_code"])
             case.device = await authorizations.find_device_code(tx, digest=shown)
             user_id = case.device.user_id if case.device else None
+        case GrantType.JWT_BEARER:
+            case.asserted = await _holds(tx, case, "assertion")
     case.user_open = user_id is not None and await _is_open(tx, user_id)
     return case
 

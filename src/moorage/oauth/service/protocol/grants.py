@@ -8,15 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, grants
+from authlib.oauth2.rfc7523 import JWTBearerGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
 from moorage.kit.secrets import digest
 
-from ...model import POLL, Code, DeviceCode
+from ...model import BY_KEY, POLL, Code, DeviceCode
 from .case import Case, Registered
 
-METHODS = ["client_secret_basic", "client_secret_post"]
+METHODS = ["client_secret_basic", "client_secret_post", BY_KEY]
 ANY_METHOD = [*METHODS, "none"]
 
 
@@ -139,6 +140,40 @@ class ClientGrant(grants.ClientCredentialsGrant):
         client = self.request.client
         _case(self).authenticated = client.known
         self.server.allowed(client, self.request.payload.scope)
+
+
+class AssertionGrant(JWTBearerGrant):
+    """A client as itself, by what it has signed (RFC 7523, section 2.1)."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
+
+    def validate_token_request(self) -> None:
+        """Believe what was signed, and whatever else the client shows beside it only if it holds.
+
+        Raises:
+            InvalidGrantError, InvalidClientError, InvalidScopeError, UnauthorizedClientError.
+        """
+        case, shown = _case(self), self.request.form
+        if case.form.authorization or {"client_secret", "client_assertion"} & set(shown):
+            self.authenticate_token_endpoint_client()
+        super().validate_token_request()
+        self.server.allowed(self.request.client, self.request.payload.scope)
+
+    def process_assertion_claims(self, assertion: str) -> dict[str, str]:
+        """Give who signed it; it was looked at as it was read. Raises InvalidGrantError."""
+        case = _case(self)
+        if case.client is None or not case.asserted:
+            raise InvalidGrantError(
+                "The assertion must be signed by a key of the client, with iss and sub its id, aud "
+                "this installation, a jti that was not used before, and exp within the hour."
+            )
+        case.authenticated = case.client
+        return {"iss": str(case.client.id)}
+
+    def resolve_issuer_client(self, issuer: str) -> Registered | None:
+        """Give the client."""
+        found: Registered | None = self.server.query_client(issuer)
+        return found
 
 
 @dataclass
