@@ -69,7 +69,7 @@ async def may(desk: Desk, kind: BrokerKind, token: str, name: str, action: str, 
 async def until(holds: Callable[[], Awaitable[bool]]) -> float:
     """Wait until something holds; give how long it took, in seconds."""
     began = time.monotonic()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await holds():
             await asyncio.sleep(0.02)
     return time.monotonic() - began

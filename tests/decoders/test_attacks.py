@@ -288,8 +288,9 @@ async def test_a_script_that_does_not_load_is_not_tried_again_at_once() -> None:
     batch = DecodeBatch("one", [DecodeContext(b"", AT)], a_script("for (;;);"))
     try:
         (first,) = await runtime.decode(batch)
-        (process_used,) = runtime._idle
-        await process_used.kill()
+        # On a machine that is busy it may have been ended already.
+        for process_used in runtime._idle:
+            await process_used.kill()
         (second,) = await runtime.decode(batch)
         started = [p for p in runtime._idle if p.is_usable]
     finally:

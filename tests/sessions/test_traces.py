@@ -23,7 +23,7 @@ from moorage.sessions.service import tracing
 from scenarios.client import connected
 from web import World
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Stream:

@@ -23,7 +23,7 @@ from moorage_mqtt import ClientConnection
 
 SIGNATURE = bytes.fromhex("0d0a0d0a000d0a515549540a")
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 addresses = st.ip_addresses(v=4) | st.ip_addresses(v=6)

@@ -185,10 +185,11 @@ async def test_a_device_finds_everything_again_at_whichever_door_it_comes_to() -
         await lost.event(Acknowledged)
         lost.writer.close()
         await until(lambda: b"gone" in house.host.payloads())
+        device = house.host.senders["dev"].number
+        await until(lambda: device not in house.host.at_home)
         # Another door on the same rows: what this one remembers is of no account.
         async with the_next_door(house) as second:
             second.host.sessions, second.host.retained = house.host.sessions, house.host.retained
-            device = house.host.senders["dev"].number
             for where in (second, house, second):
                 back = await where.connect(client_id="away", session=Session(), **lasting())
                 speaks = await where.connect(client_id="speaks")

@@ -14,7 +14,7 @@ import pytest
 from builtin.transports.test_mqtt import House, a_certificate, a_house, until
 from moorage_mqtt import V5, ClientConnection, Subscription
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 @dataclass
