@@ -83,7 +83,7 @@ test-server: install $(PEERS)/node_modules/.stamp $(PROVIDER)/node_modules/.stam
 	$(BIN)/pytest $(TOLD)
 
 test-console: check-console $(PROVIDER)/node_modules/.stamp
-	$(BIN)/pytest tests/console $(ALONE) -n 2
+	$(BIN)/pytest tests/console $(ALONE) -n 1
 
 .cache/authzforce/.stamp: tests/peers/authzforce/pom.xml
 	scripts/system-packages test peers

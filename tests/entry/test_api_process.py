@@ -159,7 +159,7 @@ def test_who_forwards_is_believed_only_where_it_is_a_trusted_proxy(
         deadline = time.monotonic() + 30
         listed: list[dict[str, str]] = []
         while not listed and time.monotonic() < deadline:
-            answer = client.get("/api/v1/refusals", headers={"Cookie": cookie})
+            answer = client.get("/api/v1/refusals", headers={**CHAIN, "Cookie": cookie})
             listed = answer.json()["items"]
             time.sleep(0.1)
         assert [item["address"] for item in listed] == [seen]
