@@ -128,7 +128,10 @@ def kill_recovery_of(postmaster: psutil.Process) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
             found[0].kill()
             found[0].wait()
-    return not any("walwriter" in title_of(child) for child in postmaster.children())
+    # Who is gone already has ended with it.
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return not any("walwriter" in title_of(child) for child in postmaster.children())
+    return True
 
 
 def title_of(process: psutil.Process) -> str:
