@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -61,14 +62,18 @@ def issuer(world: World) -> str:
 
 
 def signed(world: World, program: Program, /, key: Any = MINE, **changes: Any) -> str:
-    """Sign an assertion of a program; `changes` are claims, None takes one away."""
+    """Sign an assertion; `changes` are claims: None takes one away, a delta counts from now."""
     now = int(time.time())
     alg = changes.pop("alg", "RS256" if isinstance(key, RSAKey) else "ES256")
     claims = {
         "iss": program.id, "sub": program.id, "aud": issuer(world), "iat": now, "exp": now + 300,
         "jti": str(uuid4()), **changes,
     }  # fmt: skip
-    claims = {name: value for name, value in claims.items() if value is not None}
+    claims = {
+        name: now + int(value.total_seconds()) if isinstance(value, timedelta) else value
+        for name, value in claims.items()
+        if value is not None
+    }
     kid = {"kid": key.kid} if key.kid else {}
     return jwt.encode({"alg": alg, **kid}, claims, key, algorithms=[alg])
 
@@ -152,8 +157,8 @@ def without_signature(world: World, program: Program) -> str:
         {"iss": None}, {"iss": 7}, {"sub": None}, {"sub": str(uuid4())}, {"aud": None},
         {"aud": "https://elsewhere.example"}, {"aud": {"a": 1}}, {"jti": None}, {"jti": 7},
         {"jti": "x" * 256}, {"exp": None}, {"exp": 0}, {"exp": 1e300}, {"exp": "soon"},
-        {"exp": int(time.time()) + 7_200}, {"nbf": int(time.time()) + 600},
-        {"iat": int(time.time()) + 600}, {"iat": []}, {"alg": "ES256", "key": OTHERS},
+        {"exp": timedelta(hours=2)}, {"nbf": timedelta(minutes=10)},
+        {"iat": timedelta(minutes=10)}, {"iat": []}, {"alg": "ES256", "key": OTHERS},
     ],
     ids="-".join,
 )  # fmt: skip
