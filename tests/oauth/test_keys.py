@@ -13,7 +13,7 @@ import pytest
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from httpx2 import AsyncClient, Response
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from moorage.oauth import jobs
@@ -75,7 +75,7 @@ def signed(world: World, program: Program, /, key: Any = MINE, **changes: Any) -
         if value is not None
     }
     kid = {"kid": key.kid} if key.kid else {}
-    return jwt.encode({"alg": alg, **kid}, claims, key, algorithms=[alg])
+    return jws.serialize_compact({"alg": alg, **kid}, json.dumps(claims), key, algorithms=[alg])
 
 
 async def by_key(program: Program, assertion: str, /, **fields: str) -> Response:
@@ -156,7 +156,8 @@ def without_signature(world: World, program: Program) -> str:
         {"key": OTHERS}, {"key": RSAKey.generate_key(2048)}, {"iss": str(uuid4())},
         {"iss": None}, {"iss": 7}, {"sub": None}, {"sub": str(uuid4())}, {"aud": None},
         {"aud": "https://elsewhere.example"}, {"aud": {"a": 1}}, {"jti": None}, {"jti": 7},
-        {"jti": "x" * 256}, {"exp": None}, {"exp": 0}, {"exp": 1e300}, {"exp": "soon"},
+        {"jti": "x" * 256}, {"jti": "\ud800"}, {"jti": "a\0b"}, {"exp": None},
+        {"exp": 0}, {"exp": 1e300}, {"exp": "soon"},
         {"exp": timedelta(hours=2)}, {"nbf": timedelta(minutes=10)},
         {"iat": timedelta(minutes=10)}, {"iat": []}, {"alg": "ES256", "key": OTHERS},
     ],
@@ -254,6 +255,9 @@ async def test_keys_take_the_place_of_a_secret_and_of_each_other(
         (public(OKPKey.generate_key("X25519")), "/keys/0"),
         ([{**public(NEXT)[0], "use": "enc"}], "/keys/0"),
         ([{**public(NEXT)[0], "kid": 7}], "/keys/0"),
+        ([{**public(NEXT)[0], "kid": "a\0b"}], "/keys/0"),
+        ([{**public(NEXT)[0], "alg": "none"}], "/keys/0"),
+        ([{**public(NEXT)[0], "alg": "HS256"}], "/keys/0"),
         ([{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}], "/keys/0"),
         ([{}], "/keys/0"),
         (public(*(ECKey.generate_key("P-256") for _ in range(6))), "/keys"),

@@ -91,7 +91,11 @@ export function NewProgram({
   })
   const make = useMutation({
     mutationFn: ({ organizationId, confidential, ...values }: typeof form.values) =>
-      makeClient({ organizationId, confidential, ...sent(values) }),
+      makeClient({
+        organizationId,
+        confidential,
+        ...sent(confidential ? values : { ...values, keys: '' }),
+      }),
     onError: (failure) => showProblems(form, failure),
     onSuccess: onMade,
   })

@@ -9,6 +9,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 
 from moorage.kit.errors import FieldInvalid
+from moorage.kit.jose import ASYMMETRIC
 
 FEWEST_BITS = 2048
 LONGEST_BITS = 8192
@@ -43,9 +44,11 @@ def read(key: Mapping[str, Any]) -> RSAKey | ECKey | OKPKey:
 def _why_not(key: Mapping[str, Any]) -> str | None:
     if {"d", "k", "p", "q"} & set(key):
         return "is a private key; send the public one only, and make a new pair."
-    if any(not isinstance(key[name], str) or len(key[name]) > 2_000 for name in _KEPT
-           if name in key):  # fmt: skip
-        return "must be texts of at most 2,000 characters."
+    texts = [key[name] for name in _KEPT if name in key]
+    if any(not isinstance(t, str) or len(t) > 2_000 or not t.isprintable() for t in texts):
+        return "must be of texts of at most 2,000 printable characters."
+    if key.get("alg", ASYMMETRIC[0]) not in ASYMMETRIC:
+        return f"must be for one of the algorithms {', '.join(ASYMMETRIC)}."
     if key.get("use", "sig") != "sig":
         return "must be for signatures (use: sig)."
     if key.get("kty") == "RSA":

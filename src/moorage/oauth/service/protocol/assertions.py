@@ -69,7 +69,7 @@ def holds(
                            if isinstance(one, str)}:  # fmt: skip
         return None
     name = claims.get("jti")
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_ID:
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_ID or (not name.isprintable()):
         return None
     try:
         expires_at = _instant(claims["exp"])
