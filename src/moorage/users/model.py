@@ -370,6 +370,7 @@ class Path:
         roles: of the group.
         permissions: what being in it gives there, narrowed by the scopes of an API key.
         only_here: those of them that no other path gives: what would be lost without the group.
+        by_owning: those of them that it gives only because the device is theirs.
         until: when they leave it by themselves.
         through: the groups that this one is in itself, and that give something there by it.
     """
@@ -380,6 +381,7 @@ class Path:
     roles: tuple[Role, ...]
     permissions: tuple[Permission, ...]
     only_here: tuple[Permission, ...]
+    by_owning: tuple[Permission, ...]
     until: datetime | None
     through: tuple[Through, ...]
 

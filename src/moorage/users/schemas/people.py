@@ -33,6 +33,7 @@ class GrantOut(Out):
 
     organization_id: UUID | None
     application_ids: list[UUID] | None
+    own: Annotated[bool, Field(description="For your own devices there, and nothing else.")]
     permissions: list[str]
 
 
@@ -78,7 +79,8 @@ class PathOut(Out):
     """A permission group by which somebody holds something.
 
     `onlyHere` are the permissions that no other path gives: what would be lost if the group were
-    removed. No organization means a group of the installation. `until` is when the membership
+    removed; `byOwning` are those that it gives only because the device is their own. No
+    organization means a group of the installation. `until` is when the membership
     ends; `through` are the groups that the group is in itself and that give something by it.
     """
 
@@ -88,6 +90,7 @@ class PathOut(Out):
     roles: list[Role]
     permissions: list[Permission]
     only_here: list[Permission]
+    by_owning: list[Permission]
     until: Instant | None
     through: list[ThroughOut]
 

@@ -135,8 +135,7 @@ async def _program(tx: Tx, key: ApiKey, origin: str | None) -> Caller:
         held = tuple(g for g in held if g.organization_id == key.organization_id)
     if key.scopes is not None:
         scopes = frozenset(s.value for s in key.scopes)
-        held = tuple(Grant(g.permissions & scopes, g.organization_id, g.application_ids)
-                     for g in held)  # fmt: skip
+        held = tuple(replace(g, permissions=g.permissions & scopes) for g in held)
     return Caller(
         CallerKind.API_KEY, key.id, key.name, held, origin,
         expires_at=key.expires_at, organization_id=key.organization_id,
