@@ -40,7 +40,7 @@ from ..service import Admission, Refusals
 from . import permitting
 from .cors import preflight, show_to
 from .dress import dress, show_limits
-from .paths import METHODS, PROTOCOL, PUBLIC, SENT_BY_PROVIDERS, UNSAFE, WELL_KNOWN
+from .paths import METHODS, PROTOCOL, PUBLIC, UNSAFE, WELL_KNOWN, is_public
 from .repeats import Caught, replayed, send_again
 
 log = structlog.get_logger("moorage.api")
@@ -237,7 +237,7 @@ class Gateway:
         if self._state.doorbells.cut_off_s > CUT_OFF_S:
             # What was revoked meanwhile cannot be known here.
             raise DatabaseUnavailable
-        if passage.path in PUBLIC or SENT_BY_PROVIDERS.fullmatch(passage.path):
+        if is_public(passage.path):
             return
         scheme, _, token = passage.headers.get("authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" and token.strip() else None

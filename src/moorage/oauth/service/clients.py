@@ -116,7 +116,7 @@ async def change(tx: Tx, caller: Caller, client_id: UUID, changes: Mapping[str, 
     if columns.get("keys", before.keys) != before.keys:
         await end_own(tx, before)
     for group_id in set(before.permission_group_ids) - set(wanted):
-        await _leave(tx, caller, client_id, group_id)
+        await leave(tx, caller, client_id, group_id)
     await _join(tx, caller, client_id, before.organization_id, wanted)
     after = await store.get(tx, client_id)
     was, now = difference(view(before), view(after))
@@ -157,7 +157,7 @@ async def remove(tx: Tx, caller: Caller, client_id: UUID) -> None:
     found = await get(tx, caller, client_id, lock=True)
     organizations.require(caller, Permission.MANAGE_USERS, found.organization_id)
     for group_id in found.permission_group_ids:
-        await _leave(tx, caller, client_id, group_id)
+        await leave(tx, caller, client_id, group_id)
     await store.remove(tx, client_id)
     tx.announce(ClientRemoved(client_id, found.organization_id, before=view(found)))
 
@@ -257,7 +257,8 @@ async def _join(
         await organizations.grant(tx, caller, group_id, MemberKind.CLIENT, client_id)
 
 
-async def _leave(tx: Tx, caller: Caller, client_id: UUID, group_id: UUID) -> None:
+async def leave(tx: Tx, caller: Caller, client_id: UUID, group_id: UUID) -> None:
+    """Take a client out of a group."""
     try:
         await organizations.revoke(tx, caller, group_id, MemberKind.CLIENT, client_id)
     except PermissionGroupUnknown:
