@@ -325,7 +325,7 @@ class ApiKey:
     """A key for programs; its secret is stored as a digest only.
 
     `scopes` None means everything its permission groups hold. `organization_id` None is a key of
-    the whole installation.
+    the whole installation. `basic` tells whether it is taken as HTTP Basic (RFC 7617) too.
     """
 
     id: UUID
@@ -334,6 +334,7 @@ class ApiKey:
     scopes: tuple[Permission, ...] | None
     permission_group_ids: tuple[UUID, ...]
     expires_at: datetime | None
+    basic: bool
     used_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -350,6 +351,7 @@ class NewApiKey:
     permission_group_ids: tuple[UUID, ...]
     scopes: tuple[Permission, ...] | None = None
     expires_at: datetime | None = None
+    basic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

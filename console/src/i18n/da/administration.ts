@@ -336,6 +336,8 @@ export const administration = {
     who: 'Hvem',
   },
   apiKeys: {
+    basic: 'Til værktøjer, der kun kender HTTP Basic',
+    basicHelp: 'Nøglen tages også som adgangskode, med et hvilket som helst brugernavn.',
     empty: "En nøgle lader et program bruge API'et med rettighedsgruppers rettigheder.",
     emptyTitle: 'Ingen API-nøgler endnu',
     edit: 'Rediger API-nøglen',

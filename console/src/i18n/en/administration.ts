@@ -336,6 +336,8 @@ export const administration = {
     who: 'Who',
   },
   apiKeys: {
+    basic: 'For tools that only know HTTP Basic',
+    basicHelp: 'The key is taken as password too, with any user name.',
     empty: 'A key lets a program use the API with the rights of permission groups.',
     emptyTitle: 'No API keys yet',
     edit: 'Edit the API key',

@@ -27,6 +27,7 @@ async def identify(
     *,
     bearer: str | None = None,
     api_key: str | None = None,
+    basic: str | None = None,
     session: str | None = None,
     origin: str | None = None,
 ) -> Caller:
@@ -35,7 +36,7 @@ async def identify(
     Takes what `users.identify` takes. Raises CredentialsWrong.
     """
     return await users.identify(
-        tx, keys, bearer=bearer, api_key=api_key, session=session, origin=origin,
+        tx, keys, bearer=bearer, api_key=api_key, basic=basic, session=session, origin=origin,
         delegates=partial(_holder, Resource.API),
     )  # fmt: skip
 

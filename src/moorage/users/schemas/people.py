@@ -215,6 +215,12 @@ class ReceivedInvitationOut(Out):
     expires_at: Instant
 
 
+AsBasic = Annotated[
+    bool,
+    Field(description="Taken as the password of HTTP Basic too, for tools that know nothing else."),
+]
+
+
 class ApiKeyBody(Body):
     """A new API key."""
 
@@ -223,6 +229,7 @@ class ApiKeyBody(Body):
     permission_group_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)] | None = None
     expires_at: Instant | None = None
+    basic: AsBasic = False
 
     def to_model(self) -> NewApiKey:
         """Make the noun."""
@@ -232,6 +239,7 @@ class ApiKeyBody(Body):
             tuple(dict.fromkeys(self.permission_group_ids)),
             None if self.scopes is None else tuple(dict.fromkeys(self.scopes)),
             self.expires_at,
+            self.basic,
         )
 
 
@@ -242,6 +250,7 @@ class ApiKeyPatch(Body):
     permission_group_ids: Annotated[list[Id], Field(min_length=1, max_length=100)] = []
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)] | None = None
     expires_at: Instant | None = None
+    basic: AsBasic = False
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent, lists as tuples without repeats."""
@@ -260,6 +269,7 @@ class ApiKeyOut(Stamped):
     permission_group_ids: list[UUID]
     scopes: list[Permission] | None
     expires_at: Instant | None
+    basic: bool
     used_at: Instant | None
 
 
