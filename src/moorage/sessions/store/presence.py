@@ -13,6 +13,7 @@ from sqlalchemy import Uuid, column, func, or_, select, table, update
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
+from moorage.kit.reach import shows
 
 from ..model import LISTENER_LOST, Figures, Measured, Presence, PresenceEvent, PresenceFilter
 from ..tables import session_listeners, session_presence
@@ -179,13 +180,8 @@ async def list_presence(
         .join(_devices, _devices.c.number == session_presence.c.number)
         .outerjoin(session_listeners, session_listeners.c.id == session_presence.c.listener_id)
     )
-    if not seen.everywhere:
-        query = query.where(
-            or_(
-                _devices.c.organization_id.in_(seen.organization_ids),
-                _devices.c.application_id.in_(seen.application_ids),
-            )
-        )
+    c = _devices.c
+    query = query.where(shows(seen, c.organization_id, c.application_id, device_id=c.id))
     for wanted_column, value in (
         (_devices.c.id, wanted.device_id),
         (_devices.c.application_id, wanted.application_id),
