@@ -41,30 +41,11 @@ from .intake import TIME
 from .line import BUSY
 from .probing import probe
 from .proving import Proving
+from .reasons import ASKED, CAUSES, NOT_GRANTED, OTHERWISE, REFUSALS
 from .scram import METHOD, Proved
 from .sessions import Kept
 
 _NO_METHOD = "The door knows no method of enhanced authentication."
-# Cause of the disconnect, by the reason code the core gave for it.
-_CAUSES = {ReasonCode.KEEP_ALIVE_TIMEOUT: "keep-alive"}
-# What a service is told whose command is not taken, by kind of error.
-_OTHERWISE = ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
-_ASKED = {
-    Kind.FORBIDDEN: ReasonCode.NOT_AUTHORIZED,
-    Kind.NOT_FOUND: ReasonCode.NOT_AUTHORIZED,
-    Kind.INVALID: ReasonCode.PAYLOAD_FORMAT_INVALID,
-    Kind.TOO_LARGE: ReasonCode.QUOTA_EXCEEDED,
-    Kind.TOO_MANY: ReasonCode.QUOTA_EXCEEDED,
-    Kind.CONFLICT: ReasonCode.QUOTA_EXCEEDED,
-    Kind.UNAVAILABLE: ReasonCode.QUOTA_EXCEEDED,
-}
-_NOT_GRANTED = (ReasonCode.NOT_AUTHORIZED, ReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED)
-_REFUSALS = {
-    ReasonCode.PAYLOAD_FORMAT_INVALID: "malformed",
-    ReasonCode.PACKET_TOO_LARGE: "oversize",
-    ReasonCode.RECEIVE_MAXIMUM_EXCEEDED: "rate",
-    ReasonCode.QUOTA_EXCEEDED: "rate",
-}
 
 
 class Link(Proving):
@@ -90,9 +71,9 @@ class Link(Proving):
             self.end("client")
         elif isinstance(event, Failed):
             code = ReasonCode(event.reason_code)
-            if code not in _CAUSES:
-                self._refused(_REFUSALS.get(code, "malformed"), event.text)
-            self.end(_CAUSES.get(code, "protocol"))
+            if code not in CAUSES:
+                self._refused(REFUSALS.get(code, "malformed"), event.text)
+            self.end(CAUSES.get(code, "protocol"))
 
     # --- Signing in ---------------------------------------------------------------------------
 
@@ -341,7 +322,7 @@ class Link(Proving):
             may = self.door.host.may_subscribe(kept.sender, wanted.topic_filter)
             return wanted.qos if may else ReasonCode.UNSPECIFIED_ERROR
         code = subscriptions.allow(kept, wanted, self.door.host)
-        if code in _NOT_GRANTED:
+        if code in NOT_GRANTED:
             text = f"Subscribing to {wanted.topic_filter[:200]} is not allowed."
             self._refused("topic", text, wanted.topic_filter)
         return code
@@ -371,8 +352,8 @@ class Link(Proving):
         try:
             await self.door.host.ask(service, publish.topic, publish.payload)
         except MoorageError as refused:
-            code, text = _ASKED.get(refused.kind, _OTHERWISE), str(refused)
-            self._refused(_REFUSALS.get(code, "topic"), text, publish.topic)
+            code, text = ASKED.get(refused.kind, OTHERWISE), str(refused)
+            self._refused(REFUSALS.get(code, "topic"), text, publish.topic)
         if publish.qos:
             self.core.acknowledge(publish.packet_id, code, text)
         if not self.ended:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from moorage_mqtt import SYSTEM_TOPICS, Publish, Subscribe
+from moorage_mqtt import SYSTEM_TOPICS, Publish, Subscribe, matches
 
 from .sessions import EVERYBODY, SERVICES
 
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 EVERY_S = 10.0
 _PREFIX = SYSTEM_TOPICS + "broker/"
+# Where a Mosquitto that passes messages on says, also as its will, whether it is up: "1" or "0".
+_BRIDGES = _PREFIX + "connection/+/state"
 _VERSION = version("moorage")
+
+
+def is_reserved(topic: str) -> bool:
+    """Tell whether the listener alone publishes to a topic: below `$SYS` (MQTT 5, 4.7.2)."""
+    return topic.startswith(SYSTEM_TOPICS) and not matches(_BRIDGES, topic)
 
 
 class System:
