@@ -46,7 +46,7 @@ async def end_all(tx: Tx, listener_ids: Iterable[UUID]) -> list[int]:
     return [row.number for row in rows]
 
 
-# Whole fleets come and go at once: these two go past SQLAlchemy, their arrays in binary.
+# Whole fleets come and go at once: these go past SQLAlchemy, their arrays in binary.
 _CAME = b"""
 INSERT INTO session_presence AS p (
     number, client_id, listener_id, connected, connected_at, last_contact_at, disconnected_at,
@@ -154,14 +154,15 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+_CONNECTED = b"""
+SELECT DISTINCT number FROM session_presence
+WHERE number = ANY(CAST(%(numbers)s AS integer[])) AND connected
+"""
+
+
 async def connected_of(tx: Tx, numbers: Iterable[int]) -> set[int]:
     """Tell which devices hold any connection."""
-    rows = await tx.execute(
-        select(session_presence.c.number)
-        .where(session_presence.c.number == func.any(list(numbers)), session_presence.c.connected)
-        .distinct()
-    )
-    return {row.number for row in rows}
+    return {row.number for row in await tx.rows(_CONNECTED, {"numbers": list(numbers)})}
 
 
 async def list_presence(
