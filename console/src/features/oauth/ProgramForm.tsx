@@ -14,16 +14,14 @@ import { changeClient, makeClient } from './queries'
 type Way = NonNullable<OauthClientBody['grantTypes']>[number]
 const DEVICE: Way = 'urn:ietf:params:oauth:grant-type:device_code'
 const SIGNED: Way = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
-const WAYS: [
-  Way,
-  'authorization_code' | 'device_code' | 'client_credentials' | 'jwt-bearer' | 'password',
-][] = [
-  ['authorization_code', 'authorization_code'],
-  [DEVICE, 'device_code'],
-  ['client_credentials', 'client_credentials'],
-  [SIGNED, 'jwt-bearer'],
-  ['password', 'password'],
-]
+const WAYS: [Way, 'authorization_code' | 'device_code' | 'client_credentials' | 'jwt-bearer' | 'password'][] =
+  [
+    ['authorization_code', 'authorization_code'],
+    [DEVICE, 'device_code'],
+    ['client_credentials', 'client_credentials'],
+    [SIGNED, 'jwt-bearer'],
+    ['password', 'password'],
+  ]
 const AS_ITSELF: Way[] = ['client_credentials', SIGNED]
 
 interface Values {
