@@ -94,7 +94,7 @@ def test_a_saved_view_is_there_in_every_browser_of_the_person(
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="On the quay", exact=True)).to_be_visible()
 
-    elsewhere = visit()
+    elsewhere = visit(fresh=True)
     elsewhere.go("/devices")
     other = elsewhere.page
     other.get_by_role("button", name="Views").click()
@@ -144,7 +144,7 @@ def test_a_chosen_language_goes_with_the_person(
     visitor.page.get_by_text("Dansk").click()
     try:
         expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Indstillinger")
-        elsewhere = visit()
+        elsewhere = visit(fresh=True)
         elsewhere.go("/")
         places = elsewhere.page.get_by_role("navigation")
         expect(places.get_by_role("link", name="Enheder", exact=True)).to_be_visible()
@@ -168,9 +168,9 @@ def test_the_palette_finds_whatever_has_a_name(
     ):
         page.keyboard.press("Control+K")
         page.get_by_role("combobox", name="Type a name").fill(words)
-        expect(
-            page.get_by_role("option").filter(has_text=name).filter(has_text=kind)
-        ).to_be_visible()
+        found = page.get_by_role("option").filter(has_text=name).filter(has_text=kind)
+        # Every organization has its readers.
+        expect(found.first).to_be_visible()
         page.keyboard.press("Escape")
     assert visitor.wrong == []
 

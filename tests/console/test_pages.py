@@ -76,17 +76,28 @@ DANISH = {"overview", "devices", "device-live", "target-form", "permissions", "s
           "inbox", "messages", "start"}  # fmt: skip
 
 
-@pytest.mark.parametrize("mode", ["light", "dark", "phone", "danish"])
-def test_every_page_is_sound(mode: str, things: Things, visit: Callable[..., Visitor]) -> None:
-    wanted = {"dark": DARK, "phone": PHONE, "danish": DANISH}.get(mode)
-    visitor = visit(mode)
+def test_every_page_is_sound(things: Things, visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    visitor.go("/")
     for name, path in pages(things).items():
-        if wanted is None or name in wanted:
-            visitor.go(path)
-            visitor.settle()
-            visitor.look(name)
-            if mode != "danish":
+        visitor.follow(path)
+        for mode, names in (("light", {name}), ("dark", DARK), ("phone", PHONE)):
+            if name in names:
+                visitor.turn(mode)
+                visitor.look(name)
                 visitor.examine(name)
+        visitor.turn("light")
+    assert visitor.wrong == []
+
+
+def test_pages_are_there_in_danish(things: Things, visit: Callable[..., Visitor]) -> None:
+    things.forget_language()
+    visitor = visit("danish")
+    for name, path in pages(things).items():
+        if name in DANISH:
+            visitor.go(path)
+            expect(visitor.page.locator("html")).to_have_attribute("lang", "da")
+            visitor.look(name)
     assert visitor.wrong == []
 
 

@@ -48,12 +48,12 @@ def test_the_first_page_before_and_behind_the_sign_in_is_light(
     context.close()
 
     with closing(platform.client()) as client:
-        made = client.post("/api/v1/organizations", json={"name": "Harbour City"}).json()["id"]
-        body = {"organizationId": made, "name": "Street lights"}
+        made = client.post("/api/v1/organizations", json={"name": "Light Town"}).json()["id"]
+        body = {"organizationId": made, "name": "Lanterns"}
         application = client.post("/api/v1/applications", json=body).json()["id"]
-        body = {"applicationId": application, "name": "Lamp 1"}
+        body = {"applicationId": application, "name": "Lantern 1"}
         client.post("/api/v1/devices", json=body).raise_for_status()
-    visitor = visit()
+    visitor = visit(fresh=True)
     page = visitor.page
     scale = Scale(page)
     visitor.go("/")
