@@ -19,7 +19,8 @@ from cluster import fresh_database
 from ports import free_ports
 
 ROOT = Path(__file__).parents[1]
-SCREENSHOTS = ROOT / "console" / "screenshots"
+# The folder for what people look at; `make screenshots` gives it.
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 ADMIN = "anna@example.org"
 DESK = ViewportSize(width=1360, height=860)
@@ -27,7 +28,11 @@ PHONE = ViewportSize(width=360, height=780)
 # The router tells by this where the page that is shown belongs.
 ARRIVED = """(path) => {
   const { status, resolvedLocation } = window.__TSR_ROUTER__.state
-  return status === 'idle' && resolvedLocation.href === path
+  const place = (href) => {
+    const { pathname, searchParams } = new URL(href, location)
+    return `${pathname}?${searchParams}`
+  }
+  return status === 'idle' && place(resolvedLocation.href) === place(path)
 }"""
 # Until no colour is on its way and three frames in turn have the same shape.
 STILL = """async () => {
@@ -185,10 +190,12 @@ class Visitor:
         expect(self.page.locator(".mantine-Skeleton-root")).to_have_count(0)
 
     def look(self, name: str) -> None:
-        """Keep a screenshot, and find what is wrong with the page's shape."""
+        """Find what is wrong with the page's shape, and keep a screenshot if somebody wants it."""
         self.still()
-        SCREENSHOTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.mode}.png")
+        if SCREENSHOTS:
+            folder = Path(SCREENSHOTS)
+            folder.mkdir(exist_ok=True)
+            self.page.screenshot(path=folder / f"{name}-{self.mode}.png")
         wider = self.page.evaluate(
             "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         )
@@ -203,6 +210,7 @@ class Visitor:
         found: list[dict[str, Any]] = self.page.evaluate(
             """async () => (await axe.run(document, {
                  runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+                 resultTypes: ['violations'],
                })).violations.map(v => ({id: v.id, nodes: v.nodes.slice(0, 3).map(
                  n => n.html.slice(0, 200) + ' | ' + n.failureSummary.slice(0, 300))}))"""
         )
