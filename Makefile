@@ -93,8 +93,9 @@ screenshots: console $(PROVIDER)/node_modules/.stamp ## Make pictures of all pag
 	mvn --batch-mode --quiet --strict-checksums --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.cache/authzforce
 	touch $@
 
-test-peers: install .cache/authzforce/.stamp ## Run the suites that need heavy outside servers
+test-peers: install .cache/authzforce/.stamp $(PEERS)/node_modules/.stamp ## Run what takes long: heavy outside servers, several listeners, searches
 	scripts/system-packages test peers
+	$(BIN)/pytest -m 'long or search' --hypothesis-profile=thorough --timeout=1200
 	$(BIN)/pytest tests/peers $(ALONE) --timeout=600
 
 $(VENV)/flink.stamp: $(VENV)/uv.stamp requirements/flink.lock

@@ -29,6 +29,7 @@ from bench import (
     mqtt_core,
     overload,
     rights,
+    starts,
     worker,
 )
 from bench.installation import directory
@@ -71,6 +72,7 @@ BENCHES: dict[str, tuple[str, float, Callable[[float], object]]] = {
         0,
         lambda _seconds: gateway.main(),
     ),
+    "starts": ("parts that are killed and come back", 0, lambda _seconds: starts.main()),
     "worker": ("a batch in the worker and in the feed", 0, lambda _seconds: worker.main()),
     "mqtt-core": ("(g) the MQTT core without sockets", 0, lambda _seconds: mqtt_core.main()),
 }

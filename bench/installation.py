@@ -182,14 +182,16 @@ class Installation:
 
 
 def _name(process: psutil.Process, backends: Mapping[int, str]) -> str:
-    words = process.cmdline()
+    words = " ".join(process.cmdline()).split()
     title = " ".join(words)
     if title.startswith("postgres:"):
         if backends.get(process.pid):
             return f"postgres: {backends[process.pid]}"
         return " ".join(title.split()[:2]).rstrip("0123456789")
-    if "moorage.entry.cli" in words:
-        return {"api": "api", "listen": "listener", "work": "worker"}.get(words[-1], "supervisor")
+    if words and words[0] == "moorage":
+        return {"listen": "listener", "work": "worker"}.get(words[1], words[1])
+    if "moorage.entry.fork_server" in words:
+        return "fork server"
     if words and Path(words[0]).name == "postgres":
         return "postgres: postmaster"
     if any("javascript" in word for word in words):

@@ -20,6 +20,7 @@ from web import World
 
 # A machine that is busy elsewhere must not fail a test.
 settings.register_profile("moorage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("moorage"), max_examples=600)
 settings.load_profile("moorage")
 
 

@@ -173,9 +173,11 @@ def shown(rows_: list[tuple[Any, ...]]) -> list[Any]:
     return [tuple((type(v).__name__, repr(v)) for v in row) for row in rows_]
 
 
+pytestmark = pytest.mark.search
+
 # Without Phase.explain: its tracing of every line takes longer than a test may.
 COMMON = settings(
-    max_examples=300,
+    max_examples=settings.default.max_examples // 2,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
@@ -393,7 +395,7 @@ def test_a_join_gives_the_same_rows_on_both_paths(
     assert told == play(S + T + query, "columnar", sent, cut=cut)
 
 
-@settings(COMMON, max_examples=200)
+@COMMON
 @given(
     st.one_of(queries(), patterns(), absences(), joins()), mixed(), st.sampled_from([0, 1 << 15])
 )
@@ -561,7 +563,7 @@ def test_a_query_reads_what_a_partition_fills(
     assert play(S + fill + app, "columnar", timed) == play(S + fill + app, "reference", timed)
 
 
-@settings(COMMON, max_examples=150)
+@COMMON
 @given(st.one_of(queries(), patterns(), absences(), joins()), mixed(), st.integers(0, 6))
 def test_without_compiled_kernels_the_rows_are_the_same_and_snapshots_go_over(
     query: str, sent: list[tuple[str, list[tuple[int, tuple[Any, ...]]]]], cut: int

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_columnar import COMMON
 
@@ -132,7 +132,8 @@ def play(app: str, path: Any, sent: Sent, cut: int = -1) -> list[Any]:
     return told
 
 
-@settings(COMMON, max_examples=300)
+@pytest.mark.search
+@COMMON
 @given(st.one_of(patterns(), joins()), batches(), st.integers(0, 6), st.sampled_from([0, 1 << 13]))
 def test_plain_columns_give_the_same_rows_in_one_call(
     app: str, sent: Sent, cut: int, least: int

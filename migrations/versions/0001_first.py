@@ -915,6 +915,7 @@ def upgrade() -> None:
         sa.Column("redirect_uris", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("registration_token_id", sa.Uuid(), nullable=True),
+        sa.Column("registration_digest", sa.LargeBinary(), nullable=True),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -927,6 +928,9 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("oauth_clients_pkey")),
+        sa.UniqueConstraint(
+            "registration_digest", name=op.f("oauth_clients_registration_digest_key")
+        ),
     )
     op.create_index(
         "oauth_clients_name_key",
@@ -972,10 +976,15 @@ def upgrade() -> None:
         sa.Column("permissions", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("every_application", sa.Boolean(), nullable=False),
         sa.Column("add_new_applications", sa.Boolean(), nullable=False),
+        sa.Column("own_devices", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("updated_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "NOT own_devices OR NOT (every_application OR add_new_applications)",
+            name=op.f("permission_groups_own_check"),
+        ),
         sa.CheckConstraint(
             "organization_id IS NOT NULL OR every_application",
             name=op.f("permission_groups_global_check"),
@@ -1003,6 +1012,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("basic", sa.Boolean(), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -1561,6 +1571,7 @@ def upgrade() -> None:
         sa.Column("tags", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("ownership", sa.Text(), nullable=True),
+        sa.Column("owner_id", sa.Uuid(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("decoder_id", sa.Uuid(), nullable=True),
         sa.Column("silent_after", sa.Interval(), nullable=True),
@@ -1587,6 +1598,9 @@ def upgrade() -> None:
             ["devices.id"],
             name=op.f("devices_gateway_id_fkey"),
             ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["users.id"], name=op.f("devices_owner_id_fkey"), ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("devices_pkey")),
         sa.UniqueConstraint(
@@ -1637,6 +1651,13 @@ def upgrade() -> None:
         "devices",
         ["organization_id", sa.literal_column("lower(name)"), "id"],
         unique=False,
+    )
+    op.create_index(
+        "devices_own",
+        "devices",
+        ["owner_id"],
+        unique=False,
+        postgresql_where=sa.text("owner_id IS NOT NULL"),
     )
     op.create_index(
         "devices_planned",
@@ -2472,6 +2493,7 @@ def upgrade() -> None:
         sa.Column("tags", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("ownership", sa.Text(), nullable=True),
+        sa.Column("owner_id", sa.Uuid(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("decoder_id", sa.Uuid(), nullable=True),
         sa.Column("silent_after", sa.Interval(), nullable=True),

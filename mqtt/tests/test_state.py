@@ -168,9 +168,10 @@ class Model(RuleBasedStateMachine):
             assert not known.peer.server.session.queue
 
 
+@pytest.mark.search
 def test_the_broker_does_what_its_model_does() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Model, settings=settings(max_examples=300, stateful_step_count=40, deadline=None)
+        Model, settings=settings(stateful_step_count=40)
     )
 
 

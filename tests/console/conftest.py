@@ -38,22 +38,22 @@ expect.set_options(timeout=PATIENCE_MS)
 NOT_OURS = ("GPU stall due to ReadPixels", "Automatic fallback to software WebGL")
 
 
-# All run in turn on one platform, since one costs as much to start as a few tests: each file has an
-# organization of its own and bears what others have made. These cannot: they come before, or after.
-UNUSED = ("test_first_minutes.py", "test_weight.py")
-CROWDED = ("test_many.py",)
+# All but the scales run in turn on one platform, since one costs as much to start as a few tests:
+# each file has an organization of its own and bears what others have made. These cannot.
+UNUSED = "test_first_minutes.py"
+CROWDED = "test_many.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put first what needs a platform nobody has used, and last what makes thousands of devices."""
-    place = {name: n - len(UNUSED) for n, name in enumerate(UNUSED)} | dict.fromkeys(CROWDED, 1)
     ours = [item for item in items if item.path.parent == HERE]
-    turns = iter(sorted(ours, key=lambda item: place.get(item.path.name, 0)))
+    turns = iter(sorted(ours, key=lambda i: (i.path.name != UNUSED, i.path.name == CROWDED)))
     items[:] = [next(turns) if item.path.parent == HERE else item for item in items]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Give a worker whole files."""
+    """Give a worker whole files, in the order above."""
+    config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
 
 

@@ -429,6 +429,55 @@ def test_it_is_told_who_may_see_a_device_and_by_which_group(
     assert visitor.wrong == []
 
 
+def test_a_device_becomes_somebodys_own_and_is_theirs_to_see(
+    things: Things, visit: Callable[..., Visitor]
+) -> None:
+    things.forget_language()
+    visitor = visit("light")
+    page = visitor.page
+    visitor.go("/permissions?new=true")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Name").fill("Owners of lamps")
+    dialog.get_by_label("Organization").first.click()
+    page.get_by_role("option", name="Harbour City").click()
+    dialog.get_by_label("Every application").click()
+    dialog.get_by_label("Each member's own devices").click()
+    expect(dialog.get_by_label("Applications", exact=True)).to_be_hidden()
+    visitor.look("owners-form")
+    visitor.examine("owners-form")
+    dialog.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("Each member's own devices").first).to_be_visible()
+    (owners,) = [
+        one["id"]
+        for one in things.get("permissions?limit=500")["items"]
+        if one["name"] == "Owners of lamps"
+    ]
+    email = "olga@harbour.example"
+    things.make("users", email=email, name="Olga Owner", permissionGroupIds=[owners])
+    visitor.go(f"/devices/{things.bare}?tab=settings")
+    page.get_by_label("Belongs to").first.fill("Olga")
+    page.get_by_role("option", name="Olga Owner").click()
+    expect(page.get_by_text("Saved")).to_be_visible()
+    visitor.look("owner")
+    visitor.examine("owner")
+    visitor.go(f"/devices/{things.bare}?tab=access")
+    page.get_by_text("Owners of lamps").first.click()
+    expect(page.get_by_role("dialog").get_by_text("as the owner")).to_be_visible()
+    visitor.look("owner-access")
+    assert visitor.wrong == []
+    # Her own device is all she sees.
+    theirs = visit("phone", email)
+    theirs.go("/devices")
+    expect(theirs.page.get_by_text("Lamp 2")).to_be_visible()
+    expect(theirs.page.get_by_text("Lamp 1")).to_be_hidden()
+    theirs.go(f"/devices/{things.bare}")
+    expect(theirs.page.get_by_role("heading", name="Lamp 2")).to_be_visible()
+    theirs.settle()
+    theirs.look("owned")
+    assert theirs.wrong == []
+    things.remove(f"devices/{things.bare}/owner")
+
+
 @pytest.mark.parametrize("mode", ["light", "phone", "danish"])
 def test_a_group_joins_another_for_a_while(
     mode: str, things: Things, visit: Callable[..., Visitor]

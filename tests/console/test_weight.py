@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from browsing import Platform, Visitor
+from browsing import Platform, Visitor, new_platform
 
 pytestmark = pytest.mark.timeout(400)
 
 MOST_BYTES = 300_000
+
+
+@pytest.fixture(scope="module")
+def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Give a platform of its own: what others have made has its weight."""
+    with new_platform(server_url, tmp_path_factory.mktemp("platform")) as made:
+        yield made
 
 
 class Scale:

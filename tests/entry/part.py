@@ -1,4 +1,7 @@
-"""A small real part for the supervisor's tests: `hang`s, `refuse`s, or follows the database."""
+"""Forks small real parts for the supervisor's tests.
+
+One `hang`s, one `refuse`s, one says `welcome`, one does `nothing`; others follow the database.
+"""
 
 import asyncio
 import sys
@@ -7,8 +10,9 @@ from pathlib import Path
 
 import psycopg
 
+from moorage.entry import fork_server
 from moorage.entry.database import url_of
-from moorage.entry.lifeline import lifeline
+from moorage.entry.lifeline import VARIABLE, lifeline
 from moorage.entry.settings import read
 
 
@@ -31,6 +35,10 @@ async def main(kind: str, end: Path) -> None:
         end.write_text("stopped in peace")  # noqa: ASYNC240
 
 
-if sys.argv[1] == "refuse":
+kind, *ends = fork_server.serve(int(sys.argv[1]), VARIABLE)
+if kind == "refuse":
     sys.exit(2)
-asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+elif kind == "welcome":
+    Path(ends[0]).touch()
+elif kind != "nothing":
+    asyncio.run(main(kind, Path(ends[0])))

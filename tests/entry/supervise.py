@@ -13,18 +13,19 @@ PART = str(Path(__file__).with_name("part.py"))
 
 def main(data_dir: Path, kinds: list[str]) -> None:
     log.configure("info", part="supervisor")
-    python = sys.executable
     plan = supervisor.Plan(
         data_dir=data_dir,
         environment={**os.environ, "MOORAGE_DATA_DIR": str(data_dir)},
         database=lambda: postgres.launch(data_dir, durable=False),
-        prepare=[python, "-c", ""],
-        parts={kind: [python, PART, kind, str(data_dir / f"{kind}.end")] for kind in kinds},
+        fork_server=[sys.executable, PART],
+        prepare=["nothing"],
+        parts={kind: [kind, str(data_dir / f"{kind}.end")] for kind in kinds},
+        welcome=["welcome", str(data_dir / "welcome")],
         wishes={"wished": data_dir / "wish"},
         silence_s=3.0,
     )
     with data_directory.locked(data_dir):
-        supervisor.Supervisor(plan, lambda _: (data_dir / "welcome").touch()).run()
+        supervisor.Supervisor(plan).run()
 
 
 try:

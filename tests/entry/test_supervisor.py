@@ -140,6 +140,30 @@ def title_of(process: psutil.Process) -> str:
     return ""
 
 
+def test_a_killed_fork_server_takes_no_part_along_and_another_follows_it(data_dir: Path) -> None:
+    with supervised(data_dir, "one", "two") as process:
+        until((data_dir / "welcome").exists, process)
+        before = part(data_dir, "one"), part(data_dir, "two")
+        supervisor = psutil.Process(process.pid)
+        assert {p.pid for p in before} <= {child.pid for child in supervisor.children()}
+
+        (killed,) = fork_servers(supervisor)
+        killed.suspend()
+        os.kill(before[0].pid or 0, signal.SIGKILL)
+        until(lambda: part(data_dir, "one").state is PartState.RESTARTING, process)
+        killed.kill()
+        until(lambda: is_ready(data_dir, "one", not_pid=before[0].pid), process)
+
+        assert part(data_dir, "two") == before[1]
+        (another,) = fork_servers(supervisor)
+        assert another != killed
+
+
+def fork_servers(supervisor: psutil.Process) -> list[psutil.Process]:
+    found = [p for p in supervisor.children() if "part.py" in title_of(p)]
+    return [p for p in found if not title_of(p).startswith("moorage ")]
+
+
 def test_a_part_that_hangs_is_killed_and_started_again(data_dir: Path) -> None:
     with supervised(data_dir, "hang", "one") as process:
         until((data_dir / "welcome").exists, process)

@@ -323,6 +323,19 @@ async def test_a_state_works_once_in_the_browser_that_set_out_and_in_no_other(
     assert await setting_out.come_back(f"{CALLBACK}?code=x") == UNKNOWN
 
 
+async def test_over_tls_no_other_host_of_the_domain_can_set_the_cookie_of_setting_out(
+    harbour: Harbour, forger: Forger
+) -> None:
+    provider = await harbour.provider(forger.issuer)
+    harbour.world.app.state.public_url = "https://moorage.example.org"
+    asked = {"provider": provider["id"]}
+    gone = await harbour.world.client().get("/api/v1/auth/single-sign-on/begin", params=asked)
+    set_cookie = gone.headers["Set-Cookie"]
+    assert set_cookie.startswith("__Host-moorage_sign_in=")
+    assert {"Path=/", "Secure", "HttpOnly"} <= set(set_cookie.split("; "))
+    assert "domain" not in set_cookie.lower()
+
+
 async def test_an_answer_that_names_another_issuer_is_mixed_up(
     harbour: Harbour, forger: Forger
 ) -> None:

@@ -32,6 +32,21 @@ async def test_rows_come_back_as_bytes_and_none_as_none(database: Database) -> N
     await statement.close()
 
 
+async def test_two_statements_on_one_connection_give_all_rows_and_null_as_none(
+    database: Database,
+) -> None:
+    """One after the other, in any order."""
+    one = await doubled(database)
+    other = await Statement.prepare(
+        one.connection, b"SELECT n, nullif(n, '\\x62') FROM unnest(ARRAY[$1, $2]) n", [BYTEA, BYTEA]
+    )
+    for _ in range(2):
+        assert await other.rows([b"a", b"b"]) == [[b"a", b"a"], [b"b", None]]
+        assert await one.rows([b"c"]) == [[b"cc"]]
+        assert await one.rows([b""]) == []
+    await one.close()
+
+
 async def test_a_value_larger_than_the_socket_takes_at_once(database: Database) -> None:
     """Both sides wait for each other's room without blocking the event loop."""
     statement = await doubled(database)

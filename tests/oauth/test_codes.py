@@ -63,6 +63,7 @@ async def test_a_person_is_asked_before_a_program_may_anything(
     assert (asked["clientName"], asked["organizationName"]) == ("Fleet app", "North")
     assert asked["redirectHost"] == "app.example.org"
     assert asked["scopes"] == ["organizations:read", "users:read"]
+    assert (asked["holds"], asked["rests"]) == ("P365D", "P30D")
     back = await allow(person, wish(program))
     assert (back["state"], back["iss"]) == ("xyz", world.settings.public_url)
     answer = await program.exchange(back["code"])

@@ -338,6 +338,129 @@ async def test_nobody_registers_without_a_token_that_holds(
     assert (await register(world, token)).status_code == 401
 
 
+async def registered(world: World, person: AsyncClient, home: Organization) -> dict[str, Any]:
+    """Have a program register itself; gives what it was told."""
+    answer = await register(
+        world, await a_token(person, home, scopes=["users:read", "devices:read"])
+    )
+    told: dict[str, Any] = answer.json()
+    assert told["registration_client_uri"].endswith(f"/api/v1/oauth/register/{told['client_id']}")
+    return told
+
+
+def said(told: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Write what a program says of itself: what it was told, but for what is the server's."""
+    kept = (
+        "client_id", "client_name", "grant_types", "response_types", "redirect_uris", "scope",
+        "token_endpoint_auth_method",
+    )  # fmt: skip
+    return {name: told[name] for name in kept} | more
+
+
+async def test_a_program_reads_changes_and_removes_what_is_registered_of_it(
+    world: World, home: Organization, person: AsyncClient
+) -> None:
+    told = await registered(world, person, home)
+    path = f"/api/v1/oauth/register/{told['client_id']}"
+    program = bearer(world, told["registration_access_token"])
+    read = await program.get(path)
+    assert (read.status_code, read.headers["cache-control"]) == (200, "no-store")
+    # Its secret is nowhere kept, and so not told again.
+    assert read.json() == {k: v for k, v in told.items() if not k.startswith("client_secret")}
+    other = "https://app.example.org/other"
+    # Its own secret may be said again; it is not chosen.
+    body = said(told, client_name="Renamed", redirect_uris=[other], scope="users:read")
+    changed = await program.put(path, json=body | {"client_secret": told["client_secret"]})
+    assert changed.status_code == 200, changed.text
+    assert changed.json() == read.json() | {
+        "client_name": "Renamed", "redirect_uris": [other], "scope": "users:read",
+    }  # fmt: skip
+    shown = (await person.get(f"/api/v1/oauth/clients/{told['client_id']}")).json()
+    assert (shown["name"], shown["redirectUris"]) == ("Renamed", [other])
+    # What it gave up, or what people took from it, it does not take back.
+    wider = await program.put(path, json=said(told))
+    assert (wider.status_code, wider.json()["error"]) == (400, "invalid_client_metadata")
+    # A secret gives way to nothing, and comes back as another one.
+    kind = "token_endpoint_auth_method"
+    public = await program.put(path, json=body | {kind: "none"})
+    assert "client_secret" not in public.json()
+    again = (await program.put(path, json=body | {kind: "client_secret_post"})).json()
+    assert again["client_secret"] != told["client_secret"]
+    facts = (await person.get("/api/v1/audit", params={"name": "oauth.client_changed"})).json()
+    assert len(facts["items"]) == 3
+    assert {fact["callerId"] for fact in facts["items"]} == {told["client_id"]}
+    assert (await program.delete(path)).status_code == 204
+    for answer in (await program.get(path), await program.delete(path)):
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    gone = await person.get(f"/api/v1/oauth/clients/{told['client_id']}")
+    assert gone.status_code == 404
+    (fact,) = (await person.get("/api/v1/audit", params={"name": "oauth.client_removed"})).json()[
+        "items"
+    ]
+    assert fact["callerId"] == told["client_id"]
+
+
+async def test_what_is_registered_of_a_program_is_for_its_own_token_alone(
+    world: World, home: Organization, person: AsyncClient
+) -> None:
+    told = await registered(world, person, home)
+    other = (
+        await register(world, await a_token(person, home, name="b"), client_name="Other")
+    ).json()
+    made = await a_program(world, person, home.id, name="Made by hand")
+    own = told["registration_access_token"]
+    path = f"/api/v1/oauth/register/{told['client_id']}"
+    strangers = [
+        (world.client(), path),
+        (bearer(world, "mca_made-up"), path),
+        (bearer(world, other["registration_access_token"]), path),
+        (bearer(world, told["client_secret"]), path),
+        (person, path),
+        (bearer(world, own), f"/api/v1/oauth/register/{other['client_id']}"),
+        (bearer(world, own), f"/api/v1/oauth/register/{made.id}"),
+        (bearer(world, own), "/api/v1/oauth/register/none"),
+    ]
+    for client, where in strangers:
+        for answer in (
+            await client.get(where),
+            await client.put(where, json=said(told)),
+            await client.delete(where),
+        ):
+            assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token"), where
+    program = bearer(world, own)
+    for wrong in (
+        {"client_id": other["client_id"]}, {"client_id": None}, {"client_secret": "chosen"},
+        {"registration_access_token": own}, {"client_id_issued_at": 1},
+        {"registration_client_uri": "https://evil.example.org/"}, {"client_secret_expires_at": 0},
+        {"client_name": "other"}, {"redirect_uris": []}, {"scope": "users:manage"},
+        {"grant_types": ["client_credentials"]}, {"jwks": 7}, {"client_secret": 7},
+    ):  # fmt: skip
+        answer = await program.put(path, json=said(told) | wrong)
+        assert answer.status_code == 400, (wrong, answer.text)
+    # With it one is nobody anywhere else.
+    assert (await program.get(ME)).status_code == 401
+    async with world.database.begin() as tx:
+        rows = await tx.execute("SELECT t::text AS row FROM oauth_clients t")
+        assert own not in "".join(row.row for row in rows)
+    # What people gave it, it keeps; what they took, it does not have.
+    group = await world.group(home.id, Role.READ)
+    patch = {"grantTypes": ["client_credentials"], "permissionGroupIds": [str(group)],
+             "scopes": ["users:read"], "redirectUris": []}  # fmt: skip
+    shown = await person.patch(f"/api/v1/oauth/clients/{told['client_id']}", json=patch)
+    assert shown.status_code == 200, shown.text
+    now = (await program.get(path)).json()
+    assert (now["grant_types"], now["scope"]) == (["client_credentials"], "users:read")
+    assert (await program.put(path, json=said(now, client_name="Mine"))).status_code == 200
+    token = await Program(world.client(), told["client_id"], told["client_secret"]).post(
+        "token", grant_type="client_credentials"
+    )
+    assert token.status_code == 200, token.text
+    assert (await program.delete(path)).status_code == 204
+    assert (
+        await bearer(world, token.json()["access_token"]).get("/api/v1/auth/me")
+    ).status_code == 401
+
+
 # --- Keys, and what is over ----------------------------------------------------
 
 

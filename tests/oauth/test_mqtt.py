@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from httpx2 import AsyncClient
 from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from moorage.organizations import Role
 from moorage_mqtt import ConnAck
@@ -19,6 +20,7 @@ from programs import Program, a_program, allowed
 from scenarios.client import connected, dialled
 from web import World
 
+KEY = ECKey.generate_key("P-256")
 TOKEN = {"grant_type": "client_credentials"}
 
 
@@ -74,7 +76,17 @@ async def test_a_token_reads_what_its_client_may_read(plant: Plant) -> None:
 
 @pytest.mark.parametrize(
     "how",
-    ["revoked", "removed", "left the group", "narrowed", "taken back", "deactivated", "expired"],
+    [
+        "revoked",
+        "removed",
+        "left the group",
+        "narrowed",
+        "taken back",
+        "deactivated",
+        "expired",
+        "another secret",
+        "keys instead",
+    ],
 )
 async def test_a_program_that_loses_its_rights_is_cut_within_a_second(
     plant: Plant, how: str
@@ -106,6 +118,10 @@ async def test_a_program_that_loses_its_rights_is_cut_within_a_second(
             )
         elif how == "narrowed":
             answer = await admin.patch(path, json={"scopes": ["devices:operate"]})
+        elif how == "another secret":
+            answer = await admin.post(f"{path}/rotate-secret")
+        elif how == "keys instead":
+            answer = await admin.patch(path, json={"keys": [KEY.as_dict(private=False)]})
         elif how == "taken back":
             (shown,) = (await admin.get("/api/v1/oauth/authorizations")).json()["items"]
             answer = await admin.delete(f"/api/v1/oauth/authorizations/{shown['id']}")
@@ -119,6 +135,44 @@ async def test_a_program_that_loses_its_rights_is_cut_within_a_second(
     if how == "expired":
         async with dialled(plant.port, username="x", secret=token) as late:
             assert (await late.next(ConnAck)).reason_code == 0x86
+
+
+async def test_a_persons_own_device_is_heard_and_commanded_until_it_is_theirs_no_more(
+    plant: Plant,
+) -> None:
+    world, admin = plant.world, plant.admin
+    application = plant.readings.split("/")[2]
+    mine, other = [
+        (
+            await admin.post(
+                "/api/v1/devices", json={"applicationId": application, "name": name, "kind": "mqtt"}
+            )
+        ).json()["id"]
+        for name in ("Mine", "Other")
+    ]
+    group = {
+        "organizationId": str(plant.organization), "name": "Owners", "everyApplication": False,
+        "ownDevices": True, "permissions": ["devices:read", "messages:read", "devices:operate"],
+    }  # fmt: skip
+    owners = UUID((await admin.post("/api/v1/permissions", json=group)).json()["id"])
+    ann = await world.user("ann@example.org", owners)
+    owner = f"/api/v1/devices/{mine}/owner"
+    assert (await admin.put(owner, json={"userId": str(ann.id)})).status_code == 200
+    scopes = ["devices:read", "messages:read", "devices:operate"]
+    program = await a_program(world, admin, plant.organization, scopes=scopes)
+    tokens = await allowed(await world.sign_in("ann@example.org"), program)
+    own, theirs = (plant.readings.replace("+/up", one) for one in (mine, other))
+    async with connected(plant.port, "x", tokens["access_token"]) as client:
+        assert await client.subscribe(f"{own}/up") == 1
+        for beyond in (f"{theirs}/up", plant.readings, own.replace(application, mine) + "/up"):
+            assert await client.subscribe(beyond) == 0x87, beyond
+        assert await client.publish(f"{own}/op", b'{"code": "ring"}') == 0
+        assert await client.publish(f"{theirs}/op", b'{"code": "ring"}') == 0x87
+        assert (await admin.delete(owner)).status_code == 204
+        async with asyncio.timeout(10):
+            told = await client.until_closed()
+        assert told is not None
+        assert told.reason_code == 0x98
 
 
 async def test_a_token_that_is_not_for_this_door_lets_nobody_in(plant: Plant) -> None:

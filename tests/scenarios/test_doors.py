@@ -405,6 +405,40 @@ async def test_an_open_feed_ends_when_its_reader_is_deactivated(
     assert leaving.get("/api/v1/auth/me").status_code == 401
 
 
+async def test_an_open_feed_shows_ones_own_device_until_it_is_that_no_more(
+    platform: Installation, organization_id: str, application_id: str, http: AsyncClient
+) -> None:
+    group = {
+        "organizationId": organization_id, "name": f"Owners {uuid4()}", "everyApplication": False,
+        "ownDevices": True, "permissions": ["devices:read", "messages:read"],
+    }  # fmt: skip
+    owners = ok(platform.admin.post("/api/v1/permissions", json=group)).json()["id"]
+    email = f"owner-{uuid4()}@example.org"
+    person = platform.person(email, [owners])
+    (found,) = ok(platform.admin.get("/api/v1/users", params={"q": email})).json()["items"]
+    mine = await asyncio.to_thread(platform.device, application_id, "own")
+    other = await asyncio.to_thread(platform.device, application_id, "not own")
+    owner = f"/api/v1/devices/{mine.id}/owner"
+    ok(platform.admin.put(owner, json={"userId": found["id"]}))
+    lines: list[str] = []
+
+    def follow() -> None:
+        with person.stream("GET", "/api/v1/feed", params={"deviceId": mine.id}) as feed:
+            for line in feed.iter_lines():
+                lines.append(line)
+
+    following = asyncio.create_task(asyncio.to_thread(follow))
+    await asyncio.to_thread(platform.until, lambda: lines, "the feed does not open", 20)
+    assert person.get("/api/v1/feed", params={"deviceId": other.id}).status_code == 404
+    ok(await http.post("/ingest/v1/up", json={"n": 1}, headers=bearer(mine)))
+    await asyncio.to_thread(
+        platform.until, lambda: any(mine.id in line for line in lines), "it is not shown", 20
+    )
+    ok(platform.admin.delete(owner))
+    await asyncio.wait_for(following, 20)
+    assert "event: ended" in lines
+
+
 async def test_an_open_feed_takes_in_a_device_that_comes_later(
     platform: Installation, application_id: str, reader: Client, http: AsyncClient
 ) -> None:

@@ -25,7 +25,7 @@ from targets.servers import HttpServer, http_server
 # Whom to kill, in an order that the seed shuffles.
 VICTIMS = (
     ["api"] * 3 + ["listen"] * 4 + ["work"] * 3 + ["backend"] * 4 + ["postgres"] * 2
-    + ["decoder"] * 3 + ["supervisor"] * 1 + ["everything"] * 1
+    + ["decoder"] * 3 + ["fork server"] * 1 + ["supervisor"] * 1 + ["everything"] * 1
 )  # fmt: skip
 SCRIPT = """
 function decodeUplink(input) {
@@ -143,6 +143,8 @@ def _replace_supervisor(platform: Installation) -> None:
 def _candidates(platform: Installation, victim: str) -> list[psutil.Process]:
     if victim == "backend":
         return platform.below("postgres")
+    if victim == "fork server":
+        return [p for p in platform.tree() if "moorage.entry.fork_server" in p.cmdline()]
     if victim == "decoder":
         return [process for process in platform.below("work") if process.children()] or (
             platform.below("work")

@@ -123,6 +123,7 @@ class Hearer:
             assert (await client.next(SubAck)).reason_codes == (2, 2)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_what_is_acknowledged_arrives_in_order_whichever_listeners_are_killed(
     platform: Installation, application: str

@@ -33,7 +33,7 @@ from moorage_mqtt import (
 from scenarios.client import PATIENCE_S, connected, dialled
 from scenarios.listeners import Listener, accepted, lasting, started
 
-BOTH = pytest.mark.parametrize("version", [V311, V5])
+BOTH = pytest.mark.parametrize("version", [pytest.param(V311, marks=pytest.mark.long), V5])
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ async def test_a_carried_connection_is_shown_once_and_measured_at_both_ends(
     assert len(homes) == 1  # Only where the device is at home are its packets shown.
 
 
-@pytest.mark.parametrize("delay_s", [0, 2])
+@pytest.mark.parametrize("delay_s", [0, pytest.param(2, marks=pytest.mark.long)])
 async def test_the_will_of_a_killed_listeners_device_is_published_once(
     platform: Installation, pair: tuple[Listener, Listener], key: DeviceKey, delay_s: int
 ) -> None:
@@ -215,6 +215,7 @@ async def test_the_will_of_a_killed_listeners_device_is_published_once(
     platform.until(lambda: latest(platform, key).get("gone") == 1, "the will was not published")
 
 
+@pytest.mark.long
 async def test_a_listener_that_stops_takes_no_will_of_those_it_carries_along(
     platform: Installation, pair: tuple[Listener, Listener], key: DeviceKey
 ) -> None:

@@ -45,7 +45,7 @@ async def back(client: Client) -> bool:
     return answer.session_present
 
 
-@pytest.mark.parametrize("version", [V311, V5])
+@pytest.mark.parametrize("version", [pytest.param(V311, marks=pytest.mark.long), V5])
 async def test_a_killed_listener_costs_a_device_its_connection_and_nothing_else(
     platform: Installation, key: DeviceKey, version: int
 ) -> None:

@@ -20,6 +20,8 @@ from moorage_mqtt import Publish, Session, SubAck, Subscription, Will
 from scenarios.client import Client, connected, dialled
 from scenarios.listeners import Listener, accepted, lasting, started
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -163,9 +164,12 @@ class Homes(RuleBasedStateMachine):
         self._runner.close()
 
 
+@pytest.mark.search
 def test_a_device_is_at_home_where_the_model_says_and_only_its_home_writes(
     database_url: str,
 ) -> None:
+    examples = settings.default.max_examples // 10
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: Homes(database_url), settings=settings(max_examples=25, stateful_step_count=30)
+        lambda: Homes(database_url),
+        settings=settings(max_examples=examples, stateful_step_count=30),
     )

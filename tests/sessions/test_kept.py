@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from fleet import a_device, a_town
 from moorage import devices, sessions
-from moorage.kit.db import Database, Tx
+from moorage.kit.db import Database, DatabaseUnavailable, Tx
 from moorage.sessions import KeptSession, PresenceEvent, RetainedMessage, service, store
 
 
@@ -46,6 +48,83 @@ async def test_the_last_state_of_a_session_is_found_again(database: Database) ->
         await keep(tx, [replace(one, state=None)], [])
         await keep(tx, [replace(other, state=None), replace(other, state=b"new")], [])
         assert (await sessions.kept_of(tx, [number]))[0] == [replace(other, state=b"new")]
+
+
+async def test_who_comes_home_finds_what_is_kept_whoever_comes_beside_him(
+    database: Database,
+) -> None:
+    """The same as by one statement after the other, whether all come home or some are elsewhere."""
+    now = datetime.now(UTC)
+    async with database.begin() as tx:
+        town = await a_town(tx)
+        here, there = [
+            (await devices.enrol(tx, town.admin, a_device(town, serial=one))).number for one in "ab"
+        ]
+        gone = 2_000_000_000
+        in_a_while, long_ago = now + timedelta(hours=1), now - timedelta(hours=1)
+        kept = [
+            KeptSession(here, "æ", b"\0\1", 60, None, shares=True),
+            KeptSession(here, "ends", b"", 2**31 - 1, in_a_while, 0, in_a_while),
+            KeptSession(here, "wills", b"w", 0, long_ago, 5, long_ago),
+        ]
+        retained = [
+            RetainedMessage(here, "v1/up/ø", b"\0", None),
+            RetainedMessage(here, "v1/up/b", b"", in_a_while),
+        ]
+        over = replace(kept[0], client_id="over", expires_at=long_ago)
+        await keep(
+            tx,
+            [*kept, over, a_session(there)],
+            [*retained, RetainedMessage(here, "over", b"", long_ago)],
+        )
+        door = await store.listeners.find_named(tx, "door")
+        assert door is not None
+        other = await sessions.start_listener(tx, "other")
+        await sessions.release(tx, door, [there])
+        await sessions.claim(tx, other, [there])
+        before, _ = await sessions.claim(tx, door, [here])
+    finder = sessions.Finder(database)
+    for asked in ([here], [gone, here, there], [here, there], [there]):
+        came = await finder.find(door, asked)
+        assert set(came.homes) == {here} & set(asked)
+        assert {number: one.id for number, one in came.elsewhere.items()} == (
+            {there: other} if there in asked else {}
+        )
+        if here in asked:
+            assert came.homes[here] > before[here]
+            before = came.homes
+            assert sorted(came.kept, key=lambda one: one.client_id) == sorted(
+                kept, key=lambda one: one.client_id
+            )
+            assert sorted(came.retained, key=lambda one: one.topic) == sorted(
+                retained, key=lambda one: one.topic
+            )
+        else:
+            assert (came.kept, came.retained) == ([], [])
+    await finder.close()
+
+
+async def test_who_comes_home_after_the_server_has_ended_the_connection_is_found(
+    database: Database,
+) -> None:
+    async with database.begin() as tx:
+        number = await a_number(tx)
+        await keep(tx, [a_session(number)], [])
+        door = await store.listeners.find_named(tx, "door")
+    assert door is not None
+    finder = sessions.Finder(database)
+    for _ in range(2):
+        async with asyncio.timeout(10):
+            while True:  # Who asks before the end is noticed is told so.
+                with suppress(DatabaseUnavailable):
+                    assert (await finder.find(door, [number])).kept == [a_session(number)]
+                    break
+        async with database.begin() as tx:
+            await tx.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE application_name = 'moorage-listen' AND datname = current_database()"
+            )
+    await finder.close()
 
 
 async def test_a_retained_message_is_found_until_it_is_cleared(database: Database) -> None:

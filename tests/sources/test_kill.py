@@ -42,8 +42,15 @@ async def check(world: World, pumps: list[devices.Device], count: int) -> None:
         assert payloads == sorted(payloads, key=int)
 
 
-@pytest.mark.parametrize("version", list(sources.Version))
-@pytest.mark.parametrize("qos", [1, 2])
+@pytest.mark.parametrize(
+    ("version", "qos"),
+    [
+        (sources.Version.V5, 2),
+        pytest.param(sources.Version.V311, 2, marks=pytest.mark.long),
+        pytest.param(sources.Version.V5, 1, marks=pytest.mark.long),
+        pytest.param(sources.Version.V311, 1, marks=pytest.mark.long),
+    ],
+)
 async def test_a_holder_that_is_killed_loses_nothing_and_repeats_nothing(
     world: World, broker: Broker, version: sources.Version, qos: int
 ) -> None:

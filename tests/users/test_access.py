@@ -164,22 +164,25 @@ async def test_the_explanation_equals_the_enforcement(world: World, seed: int) -
         assert callers[closed] is None
         assert callers[ended] is None
         for organization_id, application_id in places:
-            page = await users.explain(
-                tx, OPERATOR, PageRequest(limit=500), organization_id, application_id
-            )
+            owner_id = None if application_id is None else pick.choice([None, *people])
+            place = organization_id, application_id, owner_id
+            page = await users.explain(tx, OPERATOR, PageRequest(limit=500), *place)
             told = {access.id: access for access in page.items}
             for id_, caller in callers.items():
-                may = _enforced(caller, organization_id, application_id)
+                may = _enforced(caller, *place)
                 assert set(told[id_].permissions if id_ in told else ()) == may
             for access in page.items:
                 _check_paths(access)
-            place = organization_id, application_id
+                without = _enforced(callers.get(access.id), organization_id, application_id)
+                by_owning = {p for path in access.paths for p in path.by_owning}
+                if access.id in callers:
+                    assert set(access.permissions) - without <= by_owning
+                assert access.id == owner_id or not by_owning
             await _check_loss(world, people, told, place)
             for permission in pick.sample(list(Permission), 5):
                 holders = await users.explain(
-                    tx, OPERATOR, PageRequest(limit=500), organization_id, application_id,
-                    permission,
-                )  # fmt: skip
+                    tx, OPERATOR, PageRequest(limit=500), *place, permission
+                )
                 assert {a.id for a in holders.items} == {
                     id_ for id_, a in told.items() if permission in a.permissions
                 }
@@ -194,7 +197,10 @@ def _check_paths(access: Access) -> None:
 
 
 async def _check_loss(
-    world: World, callers: Iterable[UUID], told: dict[UUID, Access], place: tuple[UUID, UUID | None]
+    world: World,
+    callers: Iterable[UUID],
+    told: dict[UUID, Access],
+    place: tuple[UUID, UUID | None, UUID | None],
 ) -> None:
     """Remove each group of somebody in turn: what is lost is what was told."""
     for access in told.values():
@@ -228,11 +234,15 @@ async def _nest(
 
 
 def _enforced(
-    caller: Caller | None, organization_id: UUID, application_id: UUID | None
+    caller: Caller | None,
+    organization_id: UUID,
+    application_id: UUID | None,
+    owner_id: UUID | None = None,
 ) -> set[Permission]:
     if caller is None:
         return set()
-    return {p for p in Permission if organizations.may(caller, p, organization_id, application_id)}
+    place = organization_id, application_id, owner_id
+    return {p for p in Permission if organizations.may(caller, p, *place)}
 
 
 async def _random_groups(
@@ -243,6 +253,8 @@ async def _random_groups(
         home = pick.choice([None, *homes, *homes])
         own = [a for o, a in places if o == home and a is not None]
         everywhere = home is None or pick.random() < 0.4
+        # Of one's own devices, groups give little without these.
+        for_owners = not everywhere and pick.random() < 0.5
         new = NewPermissionGroup(
             home,
             f"group {number}",
@@ -250,7 +262,10 @@ async def _random_groups(
                               pick.randint(0, 2))),
             tuple(pick.sample(list(Permission), pick.randint(0, 4))),
             everywhere,
-            application_ids=() if everywhere else tuple(pick.sample(own, pick.randint(0, 2))),
+            own_devices=for_owners,
+            application_ids=()
+            if everywhere or for_owners
+            else tuple(pick.sample(own, pick.randint(0, 2))),
         )  # fmt: skip
         async with world.database.begin(OPERATOR) as tx:
             made[home].append((await organizations.make_group(tx, OPERATOR, new)).id)

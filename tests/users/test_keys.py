@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -155,6 +156,44 @@ async def test_a_valid_access_token_makes_a_key_beside_it_be_ignored(world: Worl
     assert (await invalid.get("/api/v1/auth/me")).json()["label"] == "a key"
     bearer = world.client(Authorization=f"Bearer {made['key']}")
     assert (await bearer.get("/api/v1/auth/me")).json()["kind"] == "apiKey"
+
+
+async def test_a_key_is_taken_as_basic_only_where_that_was_set_and_from_no_other_site(
+    world: World,
+) -> None:
+    north = await world.organization("North")
+    admin = await world.person("chief@example.org", north.id, *ROLES)
+    group = await world.group(north.id, *ROLES)
+    plain = await issue(admin, north.id, group, name="plain")
+    made = await issue(admin, north.id, group, name="basic", basic=True)
+    assert (plain["basic"], made["basic"]) == (False, True)
+
+    def shown(user: str, password: str = "", **more: str) -> Any:
+        pair = b64encode(f"{user}:{password}".encode()).decode()
+        return world.client(Authorization=f"Basic {pair}", **more)
+
+    me, path = "/api/v1/auth/me", f"/api/v1/organizations/{north.id}"
+    for client in (shown("anything", made["key"]), shown(made["key"])):
+        assert (await client.get(me)).json()["label"] == "basic"
+        assert (await client.patch(path, json={"name": "North Town"})).status_code == 200
+    for client in (
+        shown("anything", plain["key"]), shown("anything", "mk_made-up"), shown("chief", "x"),
+        shown(""), world.client(Authorization="Basic !!!"), world.client(Authorization="Basic"),
+        world.client(Authorization=f"Bearer x:{made['key']}"),
+    ):  # fmt: skip
+        assert (await client.get(me)).status_code == 401
+    # A browser that was told it once would send it along at another site's wish.
+    for foreign in ({"Origin": "https://evil.example.org"}, {"Sec-Fetch-Site": "cross-site"}):
+        client = shown("anything", made["key"])
+        answer = await client.patch(path, json={"name": "Taken"}, headers=foreign)
+        assert (answer.status_code, answer.json()["code"]) == (403, "api.origin_foreign")
+    # What a proxy in front asked for does not stand in the way of who is signed in.
+    proxied = {"Authorization": "Basic " + b64encode(b"proxy:secret").decode()}
+    assert (await admin.get(me, headers=proxied)).json()["label"] == "chief@example.org"
+    address = f"/api/v1/api-keys/{made['id']}"
+    assert (await admin.patch(address, json={"basic": False})).status_code == 200
+    assert (await shown("anything", made["key"]).get(me)).status_code == 401
+    assert (await world.client(X_API_KEY=made["key"]).get(me)).status_code == 200
 
 
 async def test_two_keys_of_an_organization_do_not_share_a_name(world: World) -> None:

@@ -13,8 +13,8 @@ import { boundsOf } from './telemetry/period'
 import { unitText } from './telemetry/units'
 
 const grants: Me['grants'] = [
-  { organizationId: 'north', applicationIds: null, permissions: ['devices:read'] },
-  { organizationId: null, applicationIds: null, permissions: ['audit:read'] },
+  { organizationId: 'north', applicationIds: null, own: false, permissions: ['devices:read'] },
+  { organizationId: null, applicationIds: null, own: false, permissions: ['audit:read'] },
 ]
 
 test('a right counts where it is held, and everywhere for the whole installation', () => {
@@ -26,13 +26,14 @@ test('a right counts where it is held, and everywhere for the whole installation
 
 test('who manages an application and sees the people shares it, and nothing beside it', () => {
   const manager: Me['grants'] = [
-    { organizationId: 'north', applicationIds: ['mine'], permissions: ['applications:manage'] },
-    { organizationId: 'north', applicationIds: null, permissions: ['users:read'] },
+    { organizationId: 'north', applicationIds: ['mine'], own: false, permissions: ['applications:manage'] },
+    { organizationId: 'north', applicationIds: null, own: false, permissions: ['users:read'] },
   ]
   const group = {
     organizationId: 'north',
     everyApplication: false,
     addNewApplications: false,
+    ownDevices: false,
     applicationIds: ['mine'],
   }
   expect(shares(manager, group)).toBe(true)
@@ -42,6 +43,7 @@ test('who manages an application and sees the people shares it, and nothing besi
     { organizationId: null },
     { everyApplication: true },
     { addNewApplications: true },
+    { ownDevices: true },
     { applicationIds: [] },
     { applicationIds: ['mine', 'theirs'] },
   ])

@@ -76,6 +76,7 @@ from .service.inbox import (
 )
 from .service.many import KINDS as WORK_ON_MANY
 from .service.many import ManyDevices
+from .service.owners import places_of_own
 from .service.past import get as get_at
 from .service.registry import (
     change,
@@ -226,6 +227,7 @@ __all__ = [
     "numbers_owned",
     "numbers_seen",
     "open_inbox",
+    "places_of_own",
     "redeem_claim",
     "remove",
     "remove_application",

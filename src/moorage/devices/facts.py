@@ -15,6 +15,12 @@ class DeviceChanged(Fact):
     name = "devices.changed"
 
 
+class DeviceOwnerChanged(Fact):
+    """A device became somebody's, or nobody's any more."""
+
+    name = "devices.owner_changed"
+
+
 class DeviceMoved(Fact):
     """A device went to another application."""
 

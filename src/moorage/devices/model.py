@@ -227,6 +227,7 @@ class Device:
     tags: tuple[str, ...]
     owner: str
     ownership: Ownership | None
+    owner_id: UUID | None
     state: DeviceState
     decoder_id: UUID | None
     silent_after: timedelta | None
@@ -239,6 +240,11 @@ class Device:
     updated_at: datetime
     created_by: UUID
     updated_by: UUID
+
+    @property
+    def scope(self) -> tuple[UUID, UUID, UUID | None]:
+        """Where and whose it is: what rights to it are asked by."""
+        return self.organization_id, self.application_id, self.owner_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +278,7 @@ class DeviceFilter:
     connectivity: Connectivity | None = None
     tags: tuple[str, ...] = ()
     ownership: Ownership | None = None
+    owner_id: UUID | None = None
     gateway_id: UUID | None = None
     decoder_id: UUID | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)

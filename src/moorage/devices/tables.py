@@ -54,6 +54,8 @@ devices = Table(
     Column("tags", ARRAY(Text), nullable=False),
     Column("owner", Text, nullable=False),
     Column("ownership", Text),
+    # Who may do with it what permission groups give for one's own devices.
+    Column("owner_id", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
     Column("state", Text, nullable=False),
     # The type is said: the versions of a device copy it, whichever slice is loaded first.
     Column("decoder_id", Uuid, ForeignKey("decoders.id")),
@@ -83,6 +85,7 @@ Index("devices_decoder", devices.c.decoder_id)
 Index("devices_by_serial", func.lower(devices.c.serial))
 Index("devices_by_model", func.lower(devices.c.model), func.lower(devices.c.manufacturer))
 Index("devices_by_owner", func.lower(devices.c.owner))
+Index("devices_own", devices.c.owner_id, postgresql_where=devices.c.owner_id.is_not(None))
 Index("devices_tags", devices.c.tags, postgresql_using="gin")
 Index(
     "devices_search",

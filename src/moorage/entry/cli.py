@@ -92,6 +92,8 @@ for module, commands in {
 }.items():
     for name, what in commands.items():
         app.command(f"moorage.entry.cli_{module}:{NAMED.get(name, name)}", name=name, help=what)
+# What `moorage run` says once everything works.
+app.command("moorage.entry.cli_run:welcome", name="welcome", show=False)
 
 # Trying again cannot mend this failure; the supervisor does not restart what ends so.
 EXIT_REFUSED = 2

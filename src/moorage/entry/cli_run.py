@@ -139,13 +139,15 @@ def run(
             data_dir=settings.data_dir,
             environment=environment,
             database=database if settings.database_url is None else None,
-            prepare=_command("migrate"),
+            # -P: a directory named moorage where we were started must not stand in for the package.
+            fork_server=[sys.executable, "-P", "-m", "moorage.entry.fork_server"],
+            prepare=["migrate"],
             parts=_parts(settings),
+            welcome=["welcome"] if lan is False else ["welcome", "--lan"],
             wishes={"simulate": wish},
             warn_share=settings.disk.warn_share,
         )
-        welcome = _welcome if lan is False else _welcome_in_network
-        supervisor.Supervisor(plan, welcome).run()
+        supervisor.Supervisor(plan).run()
 
 
 def api(*, everywhere: Everywhere = PLAIN, doors: Doors = NOWHERE) -> None:
@@ -224,27 +226,34 @@ def _serve(part: str, options: Mapping[str, object]) -> None:
     uvloop.run(serve())
 
 
-def _command(*words: str) -> list[str]:
-    # -P: a directory named moorage where we were started must not stand in for the package.
-    return [sys.executable, "-P", "-m", "moorage.entry.cli", *words]
-
-
 def _parts(settings: Settings) -> dict[str, list[str]]:
-    parts = {"api": _command("api"), "listen": _command("listen"), "simulate": _command("demo")}
+    parts = {"api": ["api"], "listen": ["listen"], "simulate": ["demo"]}
     for number in range(1, settings.workers + 1):
         name = "work" if settings.workers == 1 else f"work-{number}"
-        parts[name] = _command("work")
+        parts[name] = ["work"]
     return parts
 
 
-def _welcome(environment: Mapping[str, str]) -> None:
+def welcome(*, everywhere: Everywhere = PLAIN, lan: bool = False) -> None:
+    """Say that everything works, and how the first administrator and a phone are let in.
+
+    Args:
+        everywhere: options of every command.
+        lan: say who in the network is let in, too.
+    """
+    settings = configuration.read(options=everywhere.options()).settings
+    _welcome(settings)
+    if lan:
+        _welcome_in_network(settings)
+
+
+def _welcome(settings: Settings) -> None:
     """Say that everything works, and open the sign-in link where there is a screen."""
-    settings = configuration.read(environment).settings
-    # It brings the database libraries with it, which nothing else here needs.
-    first_run: Any = importlib.import_module("moorage.entry.first_run")
+    from moorage.entry import first_run
+
     say(f"\nMoorage is ready at {settings.public_url}")
     try:
-        link: str | None = first_run.sign_in_link(settings)
+        link = first_run.sign_in_link(settings)
     except MoorageError as failed:
         say(f"No sign-in link: {failed} `moorage user link` makes one.\n")
         return
@@ -255,16 +264,14 @@ def _welcome(environment: Mapping[str, str]) -> None:
         webbrowser.open(link)
 
 
-def _welcome_in_network(environment: Mapping[str, str]) -> None:
+def _welcome_in_network(settings: Settings) -> None:
     """Say who is let in now, and how a phone becomes a device."""
     from moorage.entry import lan as lans
+    from moorage.entry import phone
 
-    _welcome(environment)
-    settings = configuration.read(environment).settings
     say(lans.warning(settings))
-    phone: Any = importlib.import_module("moorage.entry.phone")
     try:
-        link: str = phone.link(settings)
+        link = phone.link(settings)
     except MoorageError as failed:
         say(f"No link for a phone: {failed} `moorage phone --lan` makes one.\n")
         return

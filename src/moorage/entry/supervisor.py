@@ -1,7 +1,8 @@
 """Start the parts in order, watch over them, start again what dies, and stop them in order.
 
-One thread and one loop. Parts are processes of this same program; each writes heartbeats on a
-socket (`entry.lifeline`). The embedded PostgreSQL is watched by its process and its ready mark.
+One thread and one loop. Parts are forked from a process that has imported this same program
+(`entry.fork_server`); each writes heartbeats on a socket (`entry.lifeline`). The embedded
+PostgreSQL is watched by its process and its ready mark.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,8 @@ from types import FrameType
 import psycopg
 import structlog
 
-from moorage.entry import lifeline, postgres, state
+from moorage.entry import postgres, state
+from moorage.entry.fork_server import Forked, ForkServer
 from moorage.entry.state import PartState
 from moorage.kit import disk
 from moorage.kit.errors import Kind, MoorageError
@@ -58,8 +59,10 @@ class Plan:
     Attributes:
         environment: of every part; the database's URL is added when it is embedded.
         database: starts the embedded server; None with an outside one.
+        fork_server: the command of the process that all commands are forked from.
         prepare: a command that has to succeed before the parts start (the migrations).
         parts: name and command of each.
+        welcome: a command that runs once, as soon as everything works.
         wishes: of parts that run only as long as a file is there, that file.
         warn_share: used share of the disk from which a warning is logged.
     """
@@ -67,8 +70,10 @@ class Plan:
     data_dir: Path
     environment: Mapping[str, str]
     database: Callable[[], postgres.Server] | None
+    fork_server: Sequence[str]
     prepare: Sequence[str]
     parts: Mapping[str, Sequence[str]]
+    welcome: Sequence[str]
     wishes: Mapping[str, Path] = field(default_factory=dict)
     warn_share: float = 0.85
     silence_s: float = SILENCE_S
@@ -83,7 +88,7 @@ class _Child:
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     why: str = ""
     restarts: int = -1
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
     channel: socket.socket | None = None
     heard: bytes = b""
     deadline: float = 0.0
@@ -104,10 +109,8 @@ class _Child:
 class Supervisor:
     """The running platform of one data directory, whose lock the caller holds."""
 
-    def __init__(self, plan: Plan, on_ready: Callable[[Mapping[str, str]], None]) -> None:
-        """Take a plan; `on_ready` gets the parts' environment once, when everything works."""
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._on_ready = on_ready
         self._environment = dict(plan.environment)
         self._started_at = datetime.now(UTC)
         self._selector = selectors.DefaultSelector()
@@ -115,6 +118,7 @@ class Supervisor:
         self._stops_asked = 0
         self._database = _Child("postgres") if plan.database else None
         self._server: postgres.Server | None = None
+        self._fork_server = ForkServer(plan.fork_server, plan.environment)
         self._preparing = _Child("migrate")
         self._prepared = False
         self._children = [_Child(name) for name in plan.parts]
@@ -168,6 +172,7 @@ class Supervisor:
 
     def _tick(self) -> None:
         self._tend_database()
+        self._fork_server.tend()
         if self._database is None or self._prepared or self._database.state is PartState.READY:
             if not self._prepared:
                 self._tend_preparation()
@@ -178,10 +183,12 @@ class Supervisor:
                     else:
                         self._let_go(child)
         self._housekeep()
+        self._reap()
         self._publish()
-        if not self._announced and self._all_ready():
+        if not self._announced and self._all_ready() and self._fork_server.tend():
             self._announced = True
-            self._on_ready(self._environment)
+            with contextlib.suppress(OSError):  # `moorage user link` makes another one.
+                self._fork_server.fork(self._plan.welcome, self._environment)
 
     def _all_ready(self) -> bool:
         return self._prepared and all(
@@ -224,14 +231,8 @@ class Supervisor:
     def _tend_preparation(self) -> None:
         child = self._preparing
         if child.process is None:
-            if time.monotonic() >= child.start_at:
-                child.process = subprocess.Popen(
-                    self._plan.prepare,
-                    env=self._environment,
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-                self._mark_started(child)
+            if time.monotonic() >= child.start_at and self._fork_server.tend():
+                self._fork(child, self._plan.prepare)
         elif (code := child.process.poll()) is not None:
             child.process = None
             if code == 0:
@@ -245,7 +246,7 @@ class Supervisor:
     def _tend(self, child: _Child) -> None:
         now = time.monotonic()
         if child.process is None:
-            if now >= child.start_at:
+            if now >= child.start_at and self._fork_server.tend():
                 self._start(child)
         elif (code := child.process.poll()) is not None:
             self._hear(child)
@@ -275,23 +276,22 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        try:
-            with theirs:
-                child.process = subprocess.Popen(
-                    self._plan.parts[child.name],
-                    env={**self._environment, lifeline.VARIABLE: str(theirs.fileno())},
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,
-                )
-        except OSError as failed:  # No memory or process number to spare just now.
+        with theirs:
+            self._fork(child, self._plan.parts[child.name], theirs)
+        if child.process is None:
             ours.close()
-            self._pause(child, str(failed))
             return
         child.channel, child.heard = ours, b""
         self._selector.register(ours, selectors.EVENT_READ, child)
-        self._mark_started(child)
         child.deadline = child.started_at + max(FIRST_BEAT_S, self._plan.silence_s)
+
+    def _fork(self, child: _Child, words: Sequence[str], *passed: socket.socket) -> None:
+        try:
+            child.process = self._fork_server.fork(words, self._environment, *passed)
+        except OSError as failed:  # No memory or process number to spare just now.
+            self._pause(child, str(failed))
+        else:
+            self._mark_started(child)
 
     def _mark_started(self, child: _Child) -> None:
         child.started_at = time.monotonic()
@@ -316,6 +316,15 @@ class Supervisor:
             child.process.wait()
             child.process = None
         self._hang_up(child)
+
+    def _reap(self) -> None:
+        """Let go of ended processes that have lost their parent, which was a part."""
+        known = {self._pid_of(child) for child in (*self._children, self._preparing)}
+        known |= {self._server.pid if self._server else None, self._fork_server.pid}
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, options)) and ended.si_pid not in known:
+                os.waitpid(ended.si_pid, 0)
 
     def _hang_up(self, child: _Child) -> None:
         if child.channel is not None:
@@ -409,6 +418,7 @@ class Supervisor:
             self._listen(0.05)
         for child in running:
             self._bury(child)
+        self._fork_server.stop()
         if self._server is not None:
             hurried = self._stops_asked > max(asked, 1)
             self._server.stop(HARD_STOP_S if hurried else postgres.STOP_TIMEOUT_S)

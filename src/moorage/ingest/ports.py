@@ -90,6 +90,7 @@ class Service:
         number: names it in this process; below zero, so that it is no device's.
         caller: who it is, with its rights.
         reads, operates: the applications whose messages it may read, whose devices it may operate.
+        reads_own, operates_own: beside these its person's own devices, each with its application.
         valid_until: when its key stops working by itself; None for never.
         is_operator: it may manage the installation, and so hear of the listener itself (`$SYS`).
     """
@@ -98,6 +99,8 @@ class Service:
     caller: Caller
     reads: frozenset[UUID] = frozenset()
     operates: frozenset[UUID] = frozenset()
+    reads_own: frozenset[tuple[UUID, UUID]] = frozenset()
+    operates_own: frozenset[tuple[UUID, UUID]] = frozenset()
     valid_until: datetime | None = None
     is_operator: bool = False
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage import ledger
@@ -16,6 +16,7 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
+from moorage.kit.reach import shows
 
 from .model import RefusalRow
 from .ports import Refusal
@@ -70,14 +71,10 @@ async def list_refusals(
     device_id: UUID | None,
 ) -> pages.Page[RefusalRow]:
     """Read a page of what `seen` allows; strangers' only where everything may be seen."""
-    query = select(refusals)
-    if not seen.everywhere:
-        query = query.where(
-            or_(
-                refusals.c.organization_id.in_(seen.organization_ids),
-                refusals.c.application_id.in_(seen.application_ids),
-            )
-        )
+    c = refusals.c
+    query = select(refusals).where(
+        shows(seen, c.organization_id, c.application_id, device_id=c.device_id)
+    )
     if since is not None:
         query = query.where(refusals.c.last_at >= since)
     if device_id is not None:

@@ -9,7 +9,8 @@ from fastapi import Request, Response
 SESSION_COOKIE = "moorage_session"
 # Over TLS, the name by which browsers take no cookie that another host of the domain, or a page
 # without TLS, has set (draft-ietf-httpbis-rfc6265bis, section 4.1.3.2).
-HOST_SESSION_COOKIE = f"__Host-{SESSION_COOKIE}"
+_OF_HOST = "__Host-"
+HOST_SESSION_COOKIE = f"{_OF_HOST}{SESSION_COOKIE}"
 
 
 def asker_of(request: Request) -> tuple[str | None, str | None]:
@@ -28,17 +29,14 @@ def is_tls(public_url: str, scheme: str) -> bool:
     return public_url.startswith("https:") or scheme == "https"
 
 
-def session_cookie(*, tls: bool) -> str:
-    """Give the name of the cookie that holds a console session."""
-    return HOST_SESSION_COOKIE if tls else SESSION_COOKIE
-
-
-def give_session(request: Request, response: Response, secret: str, holds: timedelta) -> None:
-    """Give a console session to the browser."""
+def give_cookie(
+    request: Request, response: Response, name: str, value: str, holds: timedelta
+) -> None:
+    """Give the browser a cookie that scripts do not see and, over TLS, no other host can set."""
     tls = over_tls(request)
     response.set_cookie(
-        session_cookie(tls=tls),
-        secret,
+        f"{_OF_HOST}{name}" if tls else name,
+        value,
         max_age=int(holds.total_seconds()),
         httponly=True,
         samesite="lax",
@@ -46,7 +44,29 @@ def give_session(request: Request, response: Response, secret: str, holds: timed
     )
 
 
+def cookie_of(request: Request, name: str) -> str | None:
+    """Read a cookie that `give_cookie` gave."""
+    return request.cookies.get(f"{_OF_HOST}{name}" if over_tls(request) else name)
+
+
+def take_cookie(request: Request, response: Response, name: str) -> None:
+    """Have the browser forget a cookie that `give_cookie` gave."""
+    tls = over_tls(request)
+    response.delete_cookie(
+        f"{_OF_HOST}{name}" if tls else name, httponly=True, samesite="lax", secure=tls
+    )
+
+
+def session_cookie(*, tls: bool) -> str:
+    """Give the name of the cookie that holds a console session."""
+    return HOST_SESSION_COOKIE if tls else SESSION_COOKIE
+
+
+def give_session(request: Request, response: Response, secret: str, holds: timedelta) -> None:
+    """Give a console session to the browser."""
+    give_cookie(request, response, SESSION_COOKIE, secret, holds)
+
+
 def take_session(request: Request, response: Response) -> None:
     """Have the browser forget its console session."""
-    tls = over_tls(request)
-    response.delete_cookie(session_cookie(tls=tls), httponly=True, samesite="lax", secure=tls)
+    take_cookie(request, response, SESSION_COOKIE)

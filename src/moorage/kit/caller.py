@@ -26,25 +26,37 @@ class Grant:
     """Permissions held somewhere.
 
     `organization_id` None means the whole installation; `application_ids` None means every
-    application of the organisation.
+    application of the organisation. With `own` they are held for the devices there that are the
+    caller's own, and for nothing else.
     """
 
     permissions: frozenset[str]
     organization_id: UUID | None = None
     application_ids: frozenset[UUID] | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where a caller holds one permission; what lists filter by."""
+    """Where a caller holds one permission; what lists filter by.
+
+    Attributes:
+        everywhere: in the whole installation.
+        organization_ids: in these organisations as a whole.
+        application_ids: in these applications.
+        own_in: for devices of `owner_id` in these organisations.
+        owner_id: whose; None where `own_in` is empty.
+    """
 
     everywhere: bool = False
     organization_ids: frozenset[UUID] = frozenset()
     application_ids: frozenset[UUID] = frozenset()
+    own_in: frozenset[UUID] = frozenset()
+    owner_id: UUID | None = None
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to see at all."""
-        return self.everywhere or bool(self.organization_ids) or bool(self.application_ids)
+        return self.everywhere or bool(self.organization_ids or self.application_ids or self.own_in)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +107,27 @@ class Caller:
     def _reach(self, permission: str) -> Reach:
         organizations: set[UUID] = set()
         applications: set[UUID] = set()
+        own_in: set[UUID] = set()
         for grant in self.grants:
             if permission not in grant.permissions:
                 continue
             if grant.organization_id is None:
                 return Reach(everywhere=True)
-            if grant.application_ids is None:
+            if grant.own:
+                own_in.add(grant.organization_id)
+            elif grant.application_ids is None:
                 organizations.add(grant.organization_id)
             else:
                 applications |= grant.application_ids
-        return Reach(False, frozenset(organizations), frozenset(applications))
+        # A program owns nothing: it asks in somebody's name, or not for what is somebody's own.
+        is_owner = bool(own_in) and self.kind is CallerKind.PERSON
+        return Reach(
+            False,
+            frozenset(organizations),
+            frozenset(applications),
+            frozenset(own_in if is_owner else ()),
+            self.id if is_owner else None,
+        )
 
     def places(self, permission: str) -> frozenset[tuple[UUID, UUID]]:
         """Tell in which applications `permission` is held, each with the organisation it is of."""
@@ -120,17 +143,23 @@ class Caller:
         permission: str,
         organization_id: UUID | None,
         application_id: UUID | None = None,
+        owner_id: UUID | None = None,
     ) -> bool:
         """Tell whether `permission` is held there.
 
         Without an application the permission must cover the whole organisation; without an
-        organisation, the whole installation.
+        organisation, the whole installation. `owner_id` is whose the device is that it is about.
         """
         reach = self.reach(permission)
         return (
             reach.everywhere
             or (organization_id is not None and organization_id in reach.organization_ids)
             or (application_id is not None and application_id in reach.application_ids)
+            or (
+                owner_id is not None
+                and owner_id == reach.owner_id
+                and organization_id in reach.own_in
+            )
         )
 
     def belongs_to(self, organization_id: UUID) -> bool:

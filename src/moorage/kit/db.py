@@ -16,7 +16,8 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from sqlalchemy import Executable, event, insert, text
+from psycopg.rows import namedtuple_row
+from sqlalchemy import Executable, Select, event, insert, text
 from sqlalchemy.engine import Connection, CursorResult, make_url
 from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -34,9 +35,10 @@ log = structlog.get_logger()
 _UNAVAILABLE = (
     OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError
 )  # fmt: skip
+_DIALECT = make_url("postgresql+psycopg://").get_dialect()()
 FACTS_CHANNEL = "moorage_facts"
 # A server that vanished without a word is noticed after a minute (libpq's names).
-_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_ALIVE: dict[str, Any] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 class DatabaseUnavailable(MoorageError):
@@ -68,6 +70,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     raise TypeError(f"{type(value).__name__} has no JSON form.")
+
+
+def written(statement: Select[Any]) -> bytes:
+    """Write a query as `Tx.run` takes it; bound parameters keep their names.
+
+    SQLAlchemy finds a statement that it knows again in 0.1 to 0.2 ms of Python each time.
+    """
+    return str(statement.compile(dialect=_DIALECT)).encode()
 
 
 def duration(value: timedelta) -> str:
@@ -117,6 +127,12 @@ class Tx:
     ) -> psycopg.AsyncCursor[Any]:
         """Run a statement of the message path: as it stands, prepared, values in binary."""
         return await self.driver.execute(statement, parameters, prepare=True, binary=True)
+
+    async def rows(self, statement: bytes, parameters: Mapping[str, Any]) -> list[Any]:
+        """Run a statement as `run` does; give its rows, their columns by name."""
+        cursor = await self.run(statement, parameters)
+        cursor.row_factory = namedtuple_row
+        return await cursor.fetchall()
 
     def stamp(self, by: UUID | None = None) -> dict[str, Any]:
         """Give the four stamps of a new row."""
@@ -243,7 +259,7 @@ class Database:
     async def connect(self, *, name: str, autocommit: bool = True) -> psycopg.AsyncConnection[Any]:
         """Open one connection outside the pool, for what holds it for life."""
         return await psycopg.AsyncConnection.connect(
-            self.url, autocommit=autocommit, application_name=name, connect_timeout=5
+            self.url, autocommit=autocommit, application_name=name, connect_timeout=5, **_ALIVE
         )
 
     async def close(self) -> None:

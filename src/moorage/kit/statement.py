@@ -8,28 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 import psycopg
 from psycopg import errors, pq
 
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
-_NAME = b"moorage"
+_numbers = count()
 
 
 class Statement:
     """One statement on a connection of its own, values and rows in PostgreSQL's binary form.
 
-    psycopg may use the connection between two runs, not during one.
+    psycopg, or another statement, may use the connection between two runs, not during one.
     """
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], count: int) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[Any], parameters: int) -> None:
         self.connection = connection
+        self._name = b"moorage_%d" % next(_numbers)
         self._pgconn = connection.pgconn
         # libpq closes it by itself when the server is gone, and then gives it no more.
         self._socket = connection.pgconn.socket
         self._loop = asyncio.get_running_loop()
-        self._formats = [pq.Format.BINARY] * count
+        self._formats = [pq.Format.BINARY] * parameters
         self._waiter: asyncio.Future[None] | None = None
 
     @classmethod
@@ -47,7 +49,7 @@ class Statement:
             psycopg.Error: the server does not take it, or is gone.
         """
         made = cls(connection, len(types))
-        await made._ask(lambda: made._pgconn.send_prepare(_NAME, text, types))
+        await made._ask(lambda: made._pgconn.send_prepare(made._name, text, types))
         return made
 
     async def run(self, values: Sequence[bytes]) -> list[bytes] | None:
@@ -58,12 +60,23 @@ class Statement:
         Raises:
             psycopg.Error: the server refused, or is gone.
         """
-        result = await self._ask(
-            lambda: self._pgconn.send_query_prepared(_NAME, values, self._formats, pq.Format.BINARY)
-        )
+        result = await self._run(values)
         if result.ntuples == 0:
             return None
         return [result.get_value(0, column) or b"" for column in range(result.nfields)]
+
+    async def rows(self, values: Sequence[bytes]) -> list[list[bytes | None]]:
+        """Run it as `run`; give all rows, NULL as None."""
+        result = await self._run(values)
+        columns = range(result.nfields)
+        return [[result.get_value(row, one) for one in columns] for row in range(result.ntuples)]
+
+    async def _run(self, values: Sequence[bytes]) -> pq.abc.PGresult:
+        return await self._ask(
+            lambda: self._pgconn.send_query_prepared(
+                self._name, values, self._formats, pq.Format.BINARY
+            )
+        )
 
     async def _ask(self, send: Callable[[], None]) -> pq.abc.PGresult:
         if self.connection.closed:

@@ -10,6 +10,7 @@ from moorage import organizations
 from moorage.kit import pages
 from moorage.kit.caller import Caller
 from moorage.kit.db import Tx
+from moorage.kit.reach import is_own
 from moorage.organizations import Permission
 
 from . import store
@@ -30,9 +31,16 @@ async def list_notices(
 async def get(tx: Tx, caller: Caller, notice_id: UUID, *, lock: bool = False) -> Notice:
     """Read a notice. Raises NoticeUnknown."""
     notice = await store.get(tx, notice_id, lock=lock)
-    if not caller.may(Permission.READ_DEVICES, notice.organization_id, notice.application_id):
+    if not await _may(tx, caller, Permission.READ_DEVICES, notice):
         raise NoticeUnknown(id=notice_id)
     return notice
+
+
+async def _may(tx: Tx, caller: Caller, permission: Permission, notice: Notice) -> bool:
+    place = notice.organization_id, notice.application_id
+    return caller.may(permission, *place) or await is_own(
+        tx, caller.reach(permission), notice.subject_id
+    )
 
 
 async def acknowledge(tx: Tx, caller: Caller, notice_id: UUID) -> Notice:
@@ -43,7 +51,8 @@ async def acknowledge(tx: Tx, caller: Caller, notice_id: UUID) -> Notice:
     """
     notice = await get(tx, caller, notice_id, lock=True)
     place = notice.organization_id, notice.application_id
-    organizations.require(caller, Permission.OPERATE_DEVICES, *place)
+    if not await _may(tx, caller, Permission.OPERATE_DEVICES, notice):
+        organizations.require(caller, Permission.OPERATE_DEVICES, *place)
     if notice.state is NoticeState.CLEARED:
         raise NoticeCleared
     if notice.state is NoticeState.ACKNOWLEDGED:

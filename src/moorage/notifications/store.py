@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
+from moorage.kit.reach import shows
 
 from .errors import NoticeUnknown
 from .model import NewNotice, Notice, NoticeFilter, NoticeKind, NoticeState, SubjectKind
@@ -116,17 +117,10 @@ async def list_notices(
     tx: Tx, seen: Reach, asked: pages.PageRequest, wanted: NoticeFilter
 ) -> pages.Page[Notice]:
     """Read a page of what `seen` allows."""
-    query = select(notices)
-    if not seen.everywhere:
-        query = query.where(
-            or_(
-                notices.c.organization_id.in_(seen.organization_ids),
-                and_(
-                    notices.c.application_id.is_not(None),
-                    notices.c.application_id.in_(seen.application_ids),
-                ),
-            )
-        )
+    c = notices.c
+    query = select(notices).where(
+        shows(seen, c.organization_id, c.application_id, device_id=c.subject_id)
+    )
     if wanted.states:
         query = query.where(notices.c.state.in_(wanted.states))
     if wanted.kinds:

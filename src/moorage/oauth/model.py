@@ -33,6 +33,7 @@ MOST_KEYS = 5
 CLIENT_SECRET_PREFIX = "mcs_"  # noqa: S105
 REFRESH_PREFIX = "mcr_"
 REGISTRATION_PREFIX = "mcg_"
+OWN_REGISTRATION_PREFIX = "mca_"
 # Letters of a user code: no vowels, so no words, and none that look like others (RFC 8628, 6.1).
 USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 

@@ -52,6 +52,8 @@ clients = Table(
     Column("scopes", ARRAY(Text), nullable=False),
     # Clients outlive the token they registered with.
     Column("registration_token_id", Uuid),
+    # Of the token by which one that registered itself reads and changes itself.
+    Column("registration_digest", LargeBinary, unique=True),
     Column("used_at", DateTime(timezone=True)),
     *stamps(),
 )

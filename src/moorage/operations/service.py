@@ -29,6 +29,7 @@ from moorage.kit.db import Tx, to_json
 from moorage.kit.errors import MoorageError
 from moorage.kit.facts import Fact
 from moorage.kit.formats import is_too_deep
+from moorage.kit.reach import is_own
 from moorage.kit.text import storable
 from moorage.organizations import Kept, Permission, require
 
@@ -250,9 +251,16 @@ def _require_fit(new: NewOperation) -> None:
 async def get(tx: Tx, caller: Caller, operation_id: UUID, *, lock: bool = False) -> Operation:
     """Read an operation. Raises OperationUnknown."""
     operation = await store.get(tx, operation_id, lock=lock)
-    if not caller.may(Permission.READ_DEVICES, operation.organization_id, operation.application_id):
+    if not await _may(tx, caller, Permission.READ_DEVICES, operation):
         raise OperationUnknown(id=operation_id)
     return operation
+
+
+async def _may(tx: Tx, caller: Caller, permission: Permission, operation: Operation) -> bool:
+    place = operation.organization_id, operation.application_id
+    return caller.may(permission, *place) or await is_own(
+        tx, caller.reach(permission), operation.device_id
+    )
 
 
 async def list_operations(
@@ -272,7 +280,8 @@ async def cancel(tx: Tx, caller: Caller, operation_id: UUID) -> Operation:
         OperationUnknown, PermissionMissing, AlreadyFinished.
     """
     before = await get(tx, caller, operation_id, lock=True)
-    require(caller, Permission.OPERATE_DEVICES, before.organization_id, before.application_id)
+    if not await _may(tx, caller, Permission.OPERATE_DEVICES, before):
+        require(caller, Permission.OPERATE_DEVICES, before.organization_id, before.application_id)
     if before.state not in OPEN:
         raise AlreadyFinished(state=before.state.value)
     after = await store.cancel(tx, operation_id)

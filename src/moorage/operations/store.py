@@ -16,6 +16,7 @@ from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
 from moorage.kit.ids import uuid7
+from moorage.kit.reach import shows
 
 from .errors import OperationUnknown
 from .model import (
@@ -124,14 +125,9 @@ async def list_operations(
     tx: Tx, seen: Reach, asked: pages.PageRequest, wanted: OperationFilter
 ) -> pages.Page[Operation]:
     """Read a page of what `seen` allows."""
-    query = select(operations)
-    if not seen.everywhere:
-        query = query.where(
-            or_(
-                c.organization_id.in_(seen.organization_ids),
-                c.application_id.in_(seen.application_ids),
-            )
-        )
+    query = select(operations).where(
+        shows(seen, c.organization_id, c.application_id, device_id=c.device_id)
+    )
     for column, value in (
         (c.device_id, wanted.device_id),
         (c.application_id, wanted.application_id),

@@ -61,6 +61,7 @@ from .service import (
     ring_for_quotas,
     take_in_application,
     time_zones,
+    wider,
     withheld,
 )
 
@@ -119,5 +120,6 @@ __all__ = [
     "ring_for_quotas",
     "take_in_application",
     "time_zones",
+    "wider",
     "withheld",
 ]

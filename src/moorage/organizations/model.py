@@ -136,6 +136,17 @@ APPLICATION_SCOPED = frozenset(
 )
 
 
+# What a group can give for devices that are its members' own.
+OWNER_SCOPED = frozenset(
+    {
+        Permission.READ_DEVICES,
+        Permission.MANAGE_DEVICES,
+        Permission.OPERATE_DEVICES,
+        Permission.READ_MESSAGES,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """A person to turn to."""
@@ -234,6 +245,7 @@ class PermissionGroup:
 
     `organization_id` None is the one group of GlobalAdmins. `every_application` False limits what
     is about applications to `application_ids`; `add_new_applications` puts each new application in.
+    `own_devices` limits it to the devices there that a member owns (`OWNER_SCOPED`).
     """
 
     id: UUID
@@ -243,6 +255,7 @@ class PermissionGroup:
     permissions: tuple[Permission, ...]
     every_application: bool
     add_new_applications: bool
+    own_devices: bool
     application_ids: tuple[UUID, ...]
     member_count: int
     created_at: datetime
@@ -265,6 +278,7 @@ class NewPermissionGroup:
     permissions: tuple[Permission, ...] = ()
     every_application: bool = True
     add_new_applications: bool = False
+    own_devices: bool = False
     application_ids: tuple[UUID, ...] = ()
 
 
@@ -275,6 +289,8 @@ class Given:
     Attributes:
         own: what it gives itself.
         permissions: that, and what the groups give that it is in.
+        of_owner: what it gives itself to whom the thing belongs.
+        permissions_of_owner: that, and what the groups give them that it is in.
         above: the groups it is in itself, each with when that ends.
     """
 
@@ -284,6 +300,8 @@ class Given:
     roles: tuple[Role, ...]
     own: frozenset[Permission]
     permissions: frozenset[Permission]
+    of_owner: frozenset[Permission]
+    permissions_of_owner: frozenset[Permission]
     above: Mapping[UUID, datetime | None]
 
 
@@ -298,6 +316,7 @@ class Held:
     roles: tuple[Role, ...]
     permissions: tuple[Permission, ...]
     every_application: bool
+    own_devices: bool
     application_ids: tuple[UUID, ...]
     second_factor: SecondFactor
 
@@ -316,6 +335,11 @@ def grants_of(group: PermissionGroup | NewPermissionGroup | Held) -> tuple[Grant
     if group.every_application:
         return (Grant(held, group.organization_id),)
     scoped = held & APPLICATION_SCOPED
+    if group.own_devices:
+        return (
+            Grant(scoped & OWNER_SCOPED, group.organization_id, frozenset(), own=True),
+            Grant(held - scoped, group.organization_id),
+        )
     return (
         Grant(scoped, group.organization_id, frozenset(group.application_ids)),
         Grant(held - scoped, group.organization_id),

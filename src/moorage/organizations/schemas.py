@@ -143,6 +143,12 @@ class OrganizationOut(Stamped):
     second_factor: SecondFactor
 
 
+OwnDevices = Annotated[
+    bool,
+    Field(description="What is about devices is given for those alone that a member owns."),
+]
+
+
 class PermissionGroupBody(Body):
     """A new permission group; without an organization it is for the whole installation."""
 
@@ -152,6 +158,7 @@ class PermissionGroupBody(Body):
     permissions: list[PermissionIn] = []
     every_application: bool = True
     add_new_applications: bool = False
+    own_devices: OwnDevices = False
     application_ids: list[Id] = []
 
     def to_model(self) -> NewPermissionGroup:
@@ -163,6 +170,7 @@ class PermissionGroupBody(Body):
             tuple(self.permissions),
             self.every_application,
             self.add_new_applications,
+            self.own_devices,
             tuple(self.application_ids),
         )
 
@@ -175,6 +183,7 @@ class PermissionGroupPatch(Body):
     permissions: list[PermissionIn] = []
     every_application: bool = True
     add_new_applications: bool = False
+    own_devices: OwnDevices = False
     application_ids: list[Id] = []
 
     def to_changes(self) -> dict[str, Any]:
@@ -192,6 +201,7 @@ class PermissionGroupOut(Stamped):
     permissions: list[Permission]
     every_application: bool
     add_new_applications: bool
+    own_devices: bool
     application_ids: list[UUID]
     member_count: int
 

@@ -70,14 +70,17 @@ def require(
     permission: Permission,
     organization_id: UUID | None,
     application_id: UUID | None = None,
+    owner_id: UUID | None = None,
 ) -> None:
     """Refuse unless the caller holds `permission` there: the one permission check.
+
+    Of a device, `owner_id` is whose it is.
 
     Raises:
         PermissionMissing: it is not held.
         InstallationOnly: the whole installation is meant, and it is not held for that.
     """
-    if not caller.may(permission, organization_id, application_id):
+    if not caller.may(permission, organization_id, application_id, owner_id):
         missing = PermissionMissing if organization_id is not None else InstallationOnly
         refused = missing(permission=permission.value)
         refused.organization_id = organization_id
@@ -89,9 +92,10 @@ def may(
     permission: Permission,
     organization_id: UUID | None,
     application_id: UUID | None = None,
+    owner_id: UUID | None = None,
 ) -> bool:
     """Tell whether `require` would pass."""
-    return caller.may(permission, organization_id, application_id)
+    return caller.may(permission, organization_id, application_id, owner_id)
 
 
 async def found(tx: Tx, caller: Caller, new: NewOrganization) -> Organization:
@@ -429,12 +433,16 @@ async def withheld(tx: Tx, user_id: UUID) -> list[UUID]:
 
 
 async def given_at(
-    tx: Tx, caller: Caller, organization_id: UUID, application_id: UUID | None = None
+    tx: Tx,
+    caller: Caller,
+    organization_id: UUID,
+    application_id: UUID | None = None,
+    owner_id: UUID | None = None,
 ) -> list[Given]:
     """Tell what each permission group gives its members in an application, or beside them all.
 
-    It is asked of the check that every request passes, so it cannot differ from it. Groups that
-    give nothing there are left out.
+    With `owner_id`, for a device there that is theirs. It is asked of the check that every request
+    passes, so it cannot differ from it. Groups that give nothing there are left out.
 
     Raises:
         OrganizationUnknown, PermissionMissing.
@@ -446,23 +454,25 @@ async def given_at(
     if application_id and await store.foreign_applications(tx, organization_id, [application_id]):
         raise FieldInvalid("/applicationId", "is not an application of this organization.")
     found = await store.groups_at(tx, organization_id, application_id)
+    place = organization_id, application_id, owner_id
     own: dict[UUID, frozenset[Permission]] = {}
+    of_owner: dict[UUID, frozenset[Permission]] = {}
     for group_id, group in found:
-        member = Caller(CallerKind.PERSON, group_id, group.name, grants_of(group))
-        own[group_id] = frozenset(
-            p for p in Permission if may(member, p, organization_id, application_id)
-        )
+        for who, held in ((group_id, own), (owner_id or group_id, of_owner)):
+            member = Caller(CallerKind.PERSON, who, group.name, grants_of(group))
+            held[group_id] = frozenset(p for p in Permission if may(member, p, *place))
     above: dict[UUID, dict[UUID, datetime | None]] = {group_id: {} for group_id in own}
     for group_id, inner in await store.groups_within(tx, organization_id):
         above[inner.id][group_id] = inner.until
     given = [
         Given(
             group_id, group.organization_id, group.name, group.roles, own[group_id],
-            given_through([group_id], own, above), above[group_id],
+            given_through([group_id], own, above),
+            of_owner[group_id], given_through([group_id], of_owner, above), above[group_id],
         )
         for group_id, group in found
     ]  # fmt: skip
-    return [one for one in given if one.permissions]
+    return [one for one in given if one.permissions_of_owner]
 
 
 def given_through(
@@ -545,6 +555,7 @@ def _shares(caller: Caller, group: PermissionGroup | NewPermissionGroup) -> bool
     home = group.organization_id
     return (
         home is not None
+        and not group.own_devices
         and not group.every_application
         and not group.add_new_applications
         and bool(group.application_ids)
@@ -570,15 +581,25 @@ async def _require_hand(tx: Tx, caller: Caller, group: PermissionGroup) -> None:
         _refuse_wider(caller, grants_of(held))
 
 
-def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:
+def wider(caller: Caller, wanted: Iterable[Grant]) -> str | None:
+    """Name a permission of these grants that the caller does not hold as far, if there is one.
+
+    Somebody's own devices may be any of the organisation, so it takes all of that.
+    """
     for wish in wanted:
         for permission in wish.permissions:
             reach = caller.reach(permission)
             if reach.everywhere or wish.organization_id in reach.organization_ids:
                 continue
-            if wish.application_ids is not None and wish.application_ids <= reach.application_ids:
-                continue
-            raise GrantTooWide(permission=permission)
+            listed = None if wish.own else wish.application_ids
+            if listed is None or not listed <= reach.application_ids:
+                return permission
+    return None
+
+
+def _refuse_wider(caller: Caller, wanted: tuple[Grant, ...]) -> None:
+    if (permission := wider(caller, wanted)) is not None:
+        raise GrantTooWide(permission=permission)
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:
@@ -594,6 +615,12 @@ def _check_scope(group: PermissionGroup | NewPermissionGroup) -> None:
         raise FieldInvalid(
             "/everyApplication",
             "must be true without an organization: applications belong to organizations.",
+        )
+    if group.own_devices and (
+        group.every_application or group.add_new_applications or group.application_ids
+    ):
+        raise FieldInvalid(
+            "/ownDevices", "leaves no room for applications: it is about one's own devices alone."
         )
 
 

@@ -275,6 +275,7 @@ async def groups_at(
                 tuple(Role(r) for r in row.roles),
                 tuple(Permission(p) for p in row.permissions),
                 row.every_application,
+                own_devices=row.own_devices,
                 application_ids=(application_id,) if application_id and row.listed else (),
             ),
         )
@@ -537,6 +538,7 @@ _ALIKE = (
     permission_groups.c.roles,
     permission_groups.c.permissions,
     permission_groups.c.every_application,
+    permission_groups.c.own_devices,
     organizations.c.second_factor,
 )
 _OPEN = or_(
@@ -636,6 +638,7 @@ def _held(rows: Iterable[Any]) -> list[Held]:
             tuple(Role(r) for r in row.roles),
             tuple(Permission(p) for p in row.permissions),
             row.every_application,
+            row.own_devices,
             tuple(row.application_ids or ()),
             SecondFactor(row.second_factor or SecondFactor.NOBODY),
         )

@@ -53,8 +53,12 @@ permission_groups = Table(
     Column("permissions", ARRAY(Text), nullable=False),
     Column("every_application", Boolean, nullable=False),
     Column("add_new_applications", Boolean, nullable=False),
+    Column("own_devices", Boolean, nullable=False),
     *stamps(),
     CheckConstraint("organization_id IS NOT NULL OR every_application", name="global"),
+    CheckConstraint(
+        "NOT own_devices OR NOT (every_application OR add_new_applications)", name="own"
+    ),
 )
 Index(
     "permission_groups_name_key",

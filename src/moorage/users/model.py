@@ -325,7 +325,7 @@ class ApiKey:
     """A key for programs; its secret is stored as a digest only.
 
     `scopes` None means everything its permission groups hold. `organization_id` None is a key of
-    the whole installation.
+    the whole installation. `basic` tells whether it is taken as HTTP Basic (RFC 7617) too.
     """
 
     id: UUID
@@ -334,6 +334,7 @@ class ApiKey:
     scopes: tuple[Permission, ...] | None
     permission_group_ids: tuple[UUID, ...]
     expires_at: datetime | None
+    basic: bool
     used_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -350,6 +351,7 @@ class NewApiKey:
     permission_group_ids: tuple[UUID, ...]
     scopes: tuple[Permission, ...] | None = None
     expires_at: datetime | None = None
+    basic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +372,7 @@ class Path:
         roles: of the group.
         permissions: what being in it gives there, narrowed by the scopes of an API key.
         only_here: those of them that no other path gives: what would be lost without the group.
+        by_owning: those of them that it gives only because the device is theirs.
         until: when they leave it by themselves.
         through: the groups that this one is in itself, and that give something there by it.
     """
@@ -380,6 +383,7 @@ class Path:
     roles: tuple[Role, ...]
     permissions: tuple[Permission, ...]
     only_here: tuple[Permission, ...]
+    by_owning: tuple[Permission, ...]
     until: datetime | None
     through: tuple[Through, ...]
 

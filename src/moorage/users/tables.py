@@ -220,6 +220,8 @@ api_keys = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("scopes", ARRAY(Text)),
     Column("expires_at", DateTime(timezone=True)),
+    # Whether it is taken as HTTP Basic too.
+    Column("basic", Boolean, nullable=False),
     Column("used_at", DateTime(timezone=True)),
     *stamps(),
 )

@@ -24,6 +24,7 @@ interface Bounds {
   organizationId: string | null
   everyApplication: boolean
   addNewApplications: boolean
+  ownDevices: boolean
   applicationIds: string[]
 }
 
@@ -41,6 +42,7 @@ export function shares(grants: Me['grants'], group: Bounds): boolean {
     home !== null &&
     !group.everyApplication &&
     !group.addNewApplications &&
+    !group.ownDevices &&
     group.applicationIds.length > 0 &&
     holds(grants, 'users:read', home, { wholly: true }) &&
     group.applicationIds.every(manages)

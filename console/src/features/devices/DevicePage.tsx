@@ -63,7 +63,12 @@ export function DevicePage() {
   const { at } = address
   const found = useQuery(deviceQuery(id, at))
   const device = found.data
-  const application = useQuery({ ...applicationQuery(device?.applicationId ?? ''), enabled: !!device }).data
+  // Who has it as their own need not see its application.
+  const seesApplication = !!device && can('applications:read', device.organizationId)
+  const application = useQuery({
+    ...applicationQuery(device?.applicationId ?? ''),
+    enabled: seesApplication,
+  }).data
   const notices = useQuery(openNoticesOfQuery(id)).data?.items ?? []
   const devices = { label: t('places.devices'), to: '/devices', search: at ? { at } : undefined }
   if (found.error && (at || !device)) {
@@ -183,6 +188,7 @@ export function DevicePage() {
                 <Access
                   organizationId={device.organizationId}
                   applicationId={device.applicationId}
+                  ownerId={device.ownerId ?? undefined}
                   first="devices:read"
                 />
               </Tabs.Panel>
@@ -193,7 +199,7 @@ export function DevicePage() {
           </Grid.Col>
           {tab !== 'settings' && (
             <Grid.Col span={{ base: 12, lg: 3 }}>
-              <About device={device} application={application?.name} past={!!at} />
+              <About device={device} application={seesApplication ? application?.name : null} past={!!at} />
             </Grid.Col>
           )}
         </Grid>
@@ -202,7 +208,15 @@ export function DevicePage() {
   )
 }
 
-function About({ device, application, past }: { device: Device; application?: string; past: boolean }) {
+function About({
+  device,
+  application,
+  past,
+}: {
+  device: Device
+  application?: string | null
+  past: boolean
+}) {
   const { t } = useTranslation()
   const presence = useQuery(presenceQuery(device.id)).data
   const connection = presence?.connections.find((c) => c.connected) ?? presence?.connections[0]
@@ -215,9 +229,11 @@ function About({ device, application, past }: { device: Device; application?: st
           rows={[
             [
               t('fields.application'),
-              <Anchor key="application" component={Link} to={`/applications/${device.applicationId}`}>
-                {application ?? '…'}
-              </Anchor>,
+              application === null ? null : (
+                <Anchor key="application" component={Link} to={`/applications/${device.applicationId}`}>
+                  {application ?? '…'}
+                </Anchor>
+              ),
             ],
             [t('fields.lastSeenAt'), <Time key="seen" at={device.lastSeenAt} />],
             [t('fields.model'), [device.manufacturer, device.model].filter(Boolean).join(' ') || null],

@@ -11,6 +11,7 @@ import { Panel } from '@/parts/Panel'
 import { Credentials } from './Credentials'
 import { DeviceForm } from './DeviceForm'
 import { MoveModal } from './MoveModal'
+import { Owner } from './Owner'
 import { Photo } from './Photo'
 import { changeDevice, moveDevice, removeDevice } from './queries'
 import { StateModal } from './StateModal'
@@ -28,6 +29,7 @@ export function DeviceSettings({ device }: { device: Tagged }) {
         <Credentials deviceId={device.id} />
         <Photo device={device} />
         <Thresholds key={device.updatedAt} device={device} />
+        <Owner key={device.ownerId} device={device} />
         <Life device={device} />
       </Stack>
     </SimpleGrid>

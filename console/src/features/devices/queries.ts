@@ -126,6 +126,18 @@ export const moveDevice = (id: string, applicationId: string) =>
     }),
   )
 
+/** Make a device somebody's own, or nobody's. */
+export const giveDevice = (id: string, etag: string | null, userId: string | null) =>
+  userId === null
+    ? ok(api.DELETE('/api/v1/devices/{device_id}/owner', { params: { path: { device_id: id } } }))
+    : ok(
+        api.PUT('/api/v1/devices/{device_id}/owner', {
+          params: { path: { device_id: id } },
+          headers: ifMatch(etag),
+          body: { userId },
+        }),
+      )
+
 export const removeDevice = (id: string) =>
   ok(api.DELETE('/api/v1/devices/{device_id}', { params: { path: { device_id: id } } }))
 

@@ -7,6 +7,7 @@ import { Trans, useTranslation } from 'react-i18next'
 import type { Asked } from '@/api/types'
 import { meQuery } from '@/features/auth/queries'
 import { Failure, FormFailure } from '@/parts/Failure'
+import { useFormat } from '@/parts/format'
 import { LanguageChoice } from '@/parts/LanguageChoice'
 import { Mark } from '@/shell/Mark'
 import classes from './Allow.module.css'
@@ -116,6 +117,7 @@ interface QuestionProps {
 
 function Question({ asked, pending, failure, onSay }: QuestionProps) {
   const { t } = useTranslation()
+  const format = useFormat()
   const me = useQuery(meQuery).data
   const name = asked.clientName ?? ''
   return (
@@ -146,6 +148,12 @@ function Question({ asked, pending, failure, onSay }: QuestionProps) {
         {asked.redirectHost
           ? t('programs.leadsTo', { host: asked.redirectHost })
           : t('programs.asksFrom', { address: asked.origin ?? '?' })}{' '}
+        {asked.rests
+          ? t('programs.holdsOn', {
+              most: format.duration(asked.holds),
+              unused: format.duration(asked.rests),
+            })
+          : t('programs.holds', { most: format.duration(asked.holds) })}{' '}
         {t('programs.takeBack')}
       </Alert>
       <FormFailure of={failure} />

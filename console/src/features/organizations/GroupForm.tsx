@@ -31,6 +31,7 @@ export function GroupForm({ group, onClose }: Props) {
       // Who administers nobody makes groups for applications they manage.
       everyApplication: group?.everyApplication ?? can('users:manage'),
       addNewApplications: group?.addNewApplications ?? false,
+      ownDevices: group?.ownDevices ?? false,
       applicationIds: group?.applicationIds ?? [],
     },
     validate: { name: (v) => (v.trim() ? null : t('forms.nameMissing')) },
@@ -38,7 +39,14 @@ export function GroupForm({ group, onClose }: Props) {
   const applications = useQuery(applicationsQuery(form.values.organizationId ?? undefined)).data?.items ?? []
   const save = useMutation({
     mutationFn: async (values: typeof form.values) => {
-      const { organizationId: organization, ...rest } = values
+      const { organizationId: organization, ...given } = values
+      const ownDevices = given.ownDevices && !given.everyApplication
+      const rest = {
+        ...given,
+        ownDevices,
+        // One's own devices may be in any application.
+        ...(ownDevices && { addNewApplications: false, applicationIds: [] }),
+      }
       if (group) return changeGroup(group.id, group.etag, rest)
       return makeGroup({ organizationId: organization, ...rest })
     },
@@ -98,7 +106,14 @@ export function GroupForm({ group, onClose }: Props) {
           description={t('permissions.everyApplicationHelp')}
           {...form.getInputProps('everyApplication', { type: 'checkbox' })}
         />
-        {!form.values.everyApplication && (
+        {!form.values.everyApplication && can('users:manage') && (
+          <Switch
+            label={t('permissions.ownDevices')}
+            description={t('permissions.ownDevicesHelp')}
+            {...form.getInputProps('ownDevices', { type: 'checkbox' })}
+          />
+        )}
+        {!form.values.everyApplication && !form.values.ownDevices && (
           <>
             <MultiSelect
               label={t('places.applications')}

@@ -93,9 +93,11 @@ export function GroupPage() {
                   t('permissions.reach'),
                   group.everyApplication
                     ? t('permissions.everyApplication')
-                    : group.applicationIds
-                        .map((a) => applications.find((known) => known.id === a)?.name ?? a)
-                        .join(', ') || t('permissions.noApplication'),
+                    : group.ownDevices
+                      ? t('permissions.ownDevices')
+                      : group.applicationIds
+                          .map((a) => applications.find((known) => known.id === a)?.name ?? a)
+                          .join(', ') || t('permissions.noApplication'),
                 ],
                 [t('permissions.addNew'), group.addNewApplications ? t('common.yes') : t('common.no')],
               ]}

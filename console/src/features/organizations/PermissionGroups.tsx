@@ -72,7 +72,9 @@ export function PermissionGroups() {
             cell: (g) =>
               g.everyApplication
                 ? t('permissions.everyApplication')
-                : t('permissions.someApplications', { count: g.applicationIds.length }),
+                : g.ownDevices
+                  ? t('permissions.ownDevices')
+                  : t('permissions.someApplications', { count: g.applicationIds.length }),
           },
           {
             key: 'members',

@@ -17,19 +17,21 @@ interface Props {
   organizationId: string
   /** Of what is asked; the organization as a whole without one. */
   applicationId?: string
+  /** Whose own the device is that is asked about. */
+  ownerId?: string
   /** What is asked first: who may see it. */
   first: Permission
 }
 
 /** Who may see, change or operate something, by which permission group, until when. */
-export function Access({ organizationId, applicationId, first }: Props) {
+export function Access({ organizationId, applicationId, ownerId, first }: Props) {
   const { t } = useTranslation()
   const format = useFormat()
   const [address, setAddress] = useAddress()
   const [opened, setOpened] = useState<Held | null>(null)
   const right = useRight()
   const permission = PERMISSIONS.find((p) => p === address.right) ?? first
-  const filter = { organizationId, applicationId, permission }
+  const filter = { organizationId, applicationId, ownerId, permission }
   const list = usePages(['access', filter], (after) => listAccess(filter, after))
   return (
     <>
@@ -119,6 +121,11 @@ function Paths({ of }: { of: Held }) {
                       })}
                     </Text>
                   ))}
+                  {path.byOwning.length > 0 && (
+                    <Text fz="sm" c="dimmed">
+                      {t('access.byOwning', { what: path.byOwning.map(right).join(', ') })}
+                    </Text>
+                  )}
                   {path.until && (
                     <Text fz="sm" c="dimmed">
                       {t('permissions.until', { until: format.instant(path.until, false) })}

@@ -1,4 +1,14 @@
-import { Button, Group, MultiSelect, Select, Stack, Text, TextInput } from '@mantine/core'
+import {
+  Button,
+  Group,
+  MultiSelect,
+  Select,
+  Stack,
+  Switch,
+  type SwitchProps,
+  Text,
+  TextInput,
+} from '@mantine/core'
 import { type UseFormReturnType, useForm } from '@mantine/form'
 import { IconKey, IconPlus } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
@@ -162,6 +172,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: string
       organizationId: organizationId ?? organizations[0]?.id ?? '',
       permissionGroupIds: [] as string[],
       scopes: [] as Permission[],
+      basic: false,
       lifetime: 'year' as keyof typeof LIFETIMES,
     },
     validate: {
@@ -213,6 +224,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: string
           }))}
           {...form.getInputProps('lifetime')}
         />
+        <AsBasic {...form.getInputProps('basic', { type: 'checkbox' })} />
         <Text fz="sm" c="dimmed">
           {t('apiKeys.onceHelp')}
         </Text>
@@ -227,6 +239,7 @@ function EditKey({ of: key, onClose, onDone }: { of: ApiKey; onClose: () => void
     name: key.name,
     permissionGroupIds: key.permissionGroupIds,
     scopes: key.scopes ?? [],
+    basic: key.basic,
     expiresAt: key.expiresAt,
   }
   const form = useForm({
@@ -261,9 +274,15 @@ function EditKey({ of: key, onClose, onDone }: { of: ApiKey; onClose: () => void
         <TextInput label={t('fields.name')} data-autofocus withAsterisk {...form.getInputProps('name')} />
         <Rights form={form} organizationId={key.organizationId} />
         <DayInput label={t('apiKeys.lastDay')} {...form.getInputProps('expiresAt')} />
+        <AsBasic {...form.getInputProps('basic', { type: 'checkbox' })} />
       </Stack>
     </FormModal>
   )
+}
+
+function AsBasic(input: SwitchProps) {
+  const { t } = useTranslation()
+  return <Switch label={t('apiKeys.basic')} description={t('apiKeys.basicHelp')} {...input} />
 }
 
 interface RightsProps {

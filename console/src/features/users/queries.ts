@@ -19,6 +19,12 @@ export const usersQuery = queryOptions({
 
 const at = (id: string) => ({ params: { path: { user_id: id } } })
 
+export const userQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['users', id],
+    queryFn: () => ok(api.GET('/api/v1/users/{user_id}', at(id))),
+  })
+
 /** Who was asked in and has not answered yet. */
 export const invitationsQuery = (organizationId?: string) =>
   queryOptions({

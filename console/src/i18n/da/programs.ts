@@ -26,6 +26,8 @@ export const programs = {
     everywhere: 'I alle organisationer, du er i, ville det kunne:',
     goOn: 'Gå videre',
     groupsHelp: 'Hvad det har som sig selv, inden for sine rettigheder',
+    holds: 'Det gælder i {{most}}.',
+    holdsOn: 'Det gælder i højst {{most}} og ophører før tid efter {{unused}} uden brug.',
     id: 'Dets id, og hvor det finder resten',
     keys: 'Offentlige nøgler (JWK Set)',
     keysHelp:

@@ -66,6 +66,12 @@ export const things = {
     corporate: 'Firmaets',
     dedicated: 'Til én opgave',
   },
+  owner: {
+    help: 'Denne person må det med den, som rettighedsgrupper giver for ens egne enheder.',
+    nobody: 'Ingen',
+    person: 'Tilhører',
+    title: 'Hvis egen den er',
+  },
   topicRules: {
     title: 'Fælles emner',
     new: 'Tillad et emne',

@@ -26,6 +26,8 @@ export const programs = {
     everywhere: 'In every organization that you are in, it could:',
     goOn: 'Go on',
     groupsHelp: 'What it holds as itself, within its rights',
+    holds: 'It holds for {{most}}.',
+    holdsOn: 'It holds for {{most}} at most, and ends before that after {{unused}} without use.',
     id: 'Its id, and where it finds the rest',
     keys: 'Public keys (JWK Set)',
     keysHelp:

@@ -66,6 +66,12 @@ export const things = {
     corporate: "Company's",
     dedicated: 'Dedicated to one task',
   },
+  owner: {
+    help: 'This person may do with it what permission groups give for one’s own devices.',
+    nobody: 'Nobody',
+    person: 'Belongs to',
+    title: 'Whose own it is',
+  },
   topicRules: {
     title: 'Shared topics',
     new: 'Allow a topic',

@@ -7,7 +7,6 @@ import re
 import time
 from dataclasses import dataclass
 from functools import partial
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 import structlog
@@ -40,8 +39,9 @@ from ..service import Admission, Refusals
 from . import permitting
 from .cors import preflight, show_to
 from .dress import dress, show_limits
-from .paths import METHODS, PROTOCOL, PUBLIC, SENT_BY_PROVIDERS, UNSAFE, WELL_KNOWN
+from .paths import METHODS, PROTOCOL, PUBLIC, UNSAFE, WELL_KNOWN, is_public
 from .repeats import Caught, replayed, send_again
+from .shown import cookie, key_in
 
 log = structlog.get_logger("moorage.api")
 REQUESTS = Histogram(
@@ -63,6 +63,8 @@ class _Passage:
     id: str
     caller: Caller | None = None
     by_cookie: bool = False
+    # Whether a browser may have sent it by itself, at another site's wish.
+    by_itself: bool = False
     admission: Admission | None = None
     status: int = 0
     is_feed: bool = False
@@ -237,15 +239,17 @@ class Gateway:
         if self._state.doorbells.cut_off_s > CUT_OFF_S:
             # What was revoked meanwhile cannot be known here.
             raise DatabaseUnavailable
-        if passage.path in PUBLIC or SENT_BY_PROVIDERS.fullmatch(passage.path):
+        if is_public(passage.path):
             return
         scheme, _, token = passage.headers.get("authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" and token.strip() else None
         api_key = passage.headers.get("x-api-key")
-        session = None
+        basic = session = None
         if bearer is None and api_key is None:
+            basic = key_in(token) if scheme.lower() == "basic" else None
+        if bearer is None and api_key is None and basic is None:
             tls = is_tls(self._state.public_url, passage.scope["scheme"])
-            session = _cookie(passage.headers.get("cookie", ""), session_cookie(tls=tls))
+            session = cookie(passage.headers.get("cookie", ""), session_cookie(tls=tls))
             if session is None:
                 return
 
@@ -255,6 +259,7 @@ class Gateway:
                 self._state.signing_keys,
                 bearer=bearer,
                 api_key=api_key,
+                basic=basic,
                 session=session,
                 origin=passage.address,
             )
@@ -270,6 +275,7 @@ class Gateway:
                 raise
             return
         passage.by_cookie = session is not None
+        passage.by_itself = passage.by_cookie or basic is not None
         # What stays open longer than a request asks again, so that what was revoked ends it.
         passage.scope["state"].update(
             caller=passage.caller, by_cookie=passage.by_cookie, recognise=recognise
@@ -286,10 +292,10 @@ class Gateway:
             raise passage.admission.refused
 
     def _check_site(self, passage: _Passage) -> None:
-        """Refuse changes that another site's page makes with our visitor's cookie."""
+        """Refuse changes that another site's page makes with what our visitor's browser sends."""
         if passage.scope["method"] not in UNSAFE:
             return
-        if not passage.by_cookie and passage.path not in PUBLIC - PROTOCOL:
+        if not passage.by_itself and passage.path not in PUBLIC - PROTOCOL:
             return
         origin = passage.headers.get("origin")
         own = (self._state.public_url, passage.headers.get("host", ""))
@@ -310,7 +316,7 @@ class Gateway:
 
     def _may_read(self, passage: _Passage, origin: str) -> bool:
         """Tell whether a page of another site may read the answer."""
-        if passage.by_cookie:
+        if passage.by_itself:
             return False
         origins: service.Origins = self._state.origins
         if passage.caller is None:
@@ -388,11 +394,3 @@ class Gateway:
             headers["Access-Control-Allow-Origin"] = "*"
         if passage.admission is not None:
             show_limits(headers, passage.admission.shown)
-
-
-def _cookie(header: str, name: str) -> str | None:
-    try:
-        morsel = SimpleCookie(header).get(name)
-    except CookieError:
-        return None
-    return morsel.value if morsel else None

@@ -15,8 +15,12 @@ AUTH_PUBLIC = (
 # Programs prove themselves here as OAuth has it, without cookies and from wherever they run.
 PROTOCOL = frozenset(
     f"/api/v1/oauth/{name}"
-    for name in ("token", "revoke", "introspect", "device-authorization", "register")
-)
+    for name in (
+        "token", "revoke", "introspect", "device-authorization", "register", "register/{client_id}",
+    )
+)  # fmt: skip
+# Its own registration, which a program shows a token of its own for (RFC 7592).
+OWN_REGISTRATION = re.compile(r"/api/v1/oauth/register/[^/]+")
 WELL_KNOWN = frozenset(
     f"/.well-known/{name}"
     for name in ("moorage-audit-keys.json", "oauth-authorization-server", "jwks.json")
@@ -30,3 +34,9 @@ PUBLIC = (
 # Identity providers send browsers here by forms and addresses of their own pages; what is signed
 # counts, and no cookie does.
 SENT_BY_PROVIDERS = re.compile(r"/api/v1/auth/saml/[^/]+/(?:metadata|answer|logout)")
+
+
+def is_public(path: str) -> bool:
+    """Tell whether no credential of ours is read there."""
+    own = (SENT_BY_PROVIDERS, OWN_REGISTRATION)
+    return path in PUBLIC or any(one.fullmatch(path) is not None for one in own)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from sqlalchemy import (
     ColumnElement,
     column,
-    or_,
     table,
-    true,
 )
 
 from moorage.kit.caller import Reach
+from moorage.kit.reach import shows
 
 # Known by name only, since this slice may not import theirs.
 devices = table(
@@ -29,9 +28,4 @@ routes = table("target_routes", column("organization_id"), column("decoder_id"))
 
 def visible(seen: Reach) -> ColumnElement[bool]:
     """Keep to the devices that `seen` allows."""
-    if seen.everywhere:
-        return true()
-    return or_(
-        devices.c.organization_id.in_(seen.organization_ids),
-        devices.c.application_id.in_(seen.application_ids),
-    )
+    return shows(seen, devices.c.organization_id, devices.c.application_id, device_id=devices.c.id)

@@ -38,6 +38,9 @@ async def _filter(
         list[str], Query(description="`key=value`; all of these.", examples=[["floor=2"]])
     ] = [],  # noqa: B006
     ownership: Ownership | None = None,
+    owner_id: Annotated[
+        UUID | None, Query(alias="ownerId", description="The person whose they are.")
+    ] = None,
     gateway_id: Annotated[UUID | None, Query(alias="gatewayId")] = None,
     decoder_id: Annotated[UUID | None, Query(alias="decoderId")] = None,
     located: Annotated[bool | None, Query(description="With or without a location.")] = None,
@@ -78,6 +81,7 @@ async def _filter(
         connectivity=connectivity,
         tags=tuple(tag),
         ownership=ownership,
+        owner_id=owner_id,
         gateway_id=gateway_id,
         decoder_id=decoder_id,
         metadata={key: value for key, _, value in pairs},

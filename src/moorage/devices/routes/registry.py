@@ -12,7 +12,7 @@ from moorage.decoders import DecoderUnknown
 from moorage.groups import ApplicationUnknown
 from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
 from moorage.kit.http import Asked, IfMatch, Signed, Tx, check_match, may_fail, tag
-from moorage.organizations import PermissionMissing
+from moorage.organizations import GrantTooWide, PermissionMissing
 
 from ..errors import (
     DecoderStays,
@@ -36,10 +36,11 @@ from ..schemas.bodies import (
     DevicePatch,
     MapClusterOut,
     MoveBody,
+    OwnerBody,
     PointOut,
     StateChangeOut,
 )
-from ..service import past
+from ..service import owners, past
 from ..service import registry as service
 from .filters import At, Wanted, read_box
 
@@ -134,6 +135,27 @@ async def remove_device(device_id: UUID, tx: Tx, caller: Signed) -> None:
 async def move_device(device_id: UUID, body: MoveBody, tx: Tx, caller: Signed) -> Device:
     """Move a device to another application, with its history and credentials."""
     return await service.move(tx, caller, device_id, body.application_id)
+
+
+@router.put("/{device_id}/owner", response_model=DeviceOut,
+            responses=may_fail(DeviceUnknown, PermissionMissing, GrantTooWide, FieldInvalid,
+                               VersionStale))  # fmt: skip
+async def give_device(
+    device_id: UUID, body: OwnerBody, tx: Tx, caller: Signed, response: Response,
+    if_match: IfMatch = None,
+) -> Device:  # fmt: skip
+    """Make a device somebody's own: they may do with it what groups give for one's own devices."""
+    check_match(if_match, (await service.get(tx, caller, device_id, lock=True)).updated_at)
+    device = await owners.give(tx, caller, device_id, body.user_id)
+    tag(response, device.updated_at)
+    return device
+
+
+@router.delete("/{device_id}/owner", status_code=204,
+               responses=may_fail(DeviceUnknown, PermissionMissing))  # fmt: skip
+async def take_device(device_id: UUID, tx: Tx, caller: Signed) -> None:
+    """Make a device nobody's own any more; what its owner held by that ends at once."""
+    await owners.give(tx, caller, device_id, None)
 
 
 @router.get("/{device_id}/states", response_model=list[StateChangeOut],

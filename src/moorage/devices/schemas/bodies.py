@@ -205,6 +205,12 @@ def _plain(value: Any) -> Any:
     return value.to_model() if hasattr(value, "to_model") else value
 
 
+class OwnerBody(Body):
+    """Whose a device becomes."""
+
+    user_id: Annotated[Id, Field(description="Somebody of the device's organization.")]
+
+
 class MoveBody(Body):
     """Where a device goes."""
 
@@ -297,6 +303,10 @@ class DeviceOut(Stamped):
     tags: list[str]
     owner: str
     ownership: Ownership | None
+    owner_id: Annotated[
+        UUID | None,
+        Field(description="Whose it is: who holds what groups give for one's own devices."),
+    ]
     state: DeviceState
     decoder_id: UUID | None
     silent_after: Duration | None

@@ -174,7 +174,7 @@ def read_json(content: bytes, application_id: str | None) -> list[ImportRow]:
         items = items.get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ImportUnreadable(reason="it is not an array of objects.")
-    told = _TOLD | {"silentSince", "createdBy", "updatedBy"}
+    told = _TOLD | {"ownerId", "silentSince", "createdBy", "updatedBy"}
     return [
         make_row(line, {k: v for k, v in item.items() if k not in told}, application_id)
         for line, item in enumerate(items, 1)

@@ -270,9 +270,7 @@ async def _do(
         async with tx.attempt():
             device = await registry.get(tx, caller, device_id, lock=True)
             name = device.name
-            organizations.require(
-                caller, Permission.MANAGE_DEVICES, device.organization_id, device.application_id
-            )
+            organizations.require(caller, Permission.MANAGE_DEVICES, *device.scope)
             outcome = await act(tx, caller, device, given)
     except MoorageError as refused:
         field = None if refused.pointer is None else refused.pointer.strip("/")

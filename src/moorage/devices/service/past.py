@@ -72,7 +72,7 @@ async def get(tx: Tx, caller: Caller, device_id: UUID, at: datetime) -> Device:
         if removed_at is None:
             raise
         raise RemovedSince(id=device_id, removed_at=removed_at) from None
-    if not caller.may(Permission.READ_DEVICES, today.organization_id, today.application_id):
+    if not caller.may(Permission.READ_DEVICES, *today.scope):
         raise DeviceUnknown(id=device_id)
     wanted = DeviceFilter((device_id,), states=tuple(DeviceState), at=at)
     found = await store.listing.list_devices(tx, seen, pages.PageRequest(limit=1), wanted)

@@ -90,10 +90,9 @@ async def get(
         PermissionMissing: the caller sees it and lacks `permission` for it.
     """
     device = await store.registry.get(tx, device_id, lock=lock)
-    place = device.organization_id, device.application_id
-    if not caller.may(Permission.READ_DEVICES, *place):
+    if not caller.may(Permission.READ_DEVICES, *device.scope):
         raise DeviceUnknown(id=device_id)
-    organizations.require(caller, permission, *place)
+    organizations.require(caller, permission, *device.scope)
     return device
 
 
@@ -114,13 +113,11 @@ async def find_many(
     had: dict[UUID, Device | DeviceUnknown | PermissionMissing] = {}
     for device_id in device_ids:
         device = found.get(device_id)
-        if device is None or not caller.may(
-            Permission.READ_DEVICES, device.organization_id, device.application_id
-        ):
+        if device is None or not caller.may(Permission.READ_DEVICES, *device.scope):
             had[device_id] = DeviceUnknown(id=device_id)
             continue
         try:
-            organizations.require(caller, permission, device.organization_id, device.application_id)
+            organizations.require(caller, permission, *device.scope)
         except PermissionMissing as missing:
             had[device_id] = missing
         else:
@@ -209,7 +206,7 @@ async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) ->
     """Move one device to another application, of another organisation as well.
 
     Its history, credentials and own topics come along, rules for it alone do not; nobody else's
-    device is touched. It leaves its gateway when the organisation changes.
+    device is touched. It leaves its gateway and its owner when the organisation changes.
 
     Raises:
         DeviceUnknown, ApplicationUnknown, PermissionMissing, SerialTaken, QuotaReached.
@@ -230,6 +227,7 @@ async def move(tx: Tx, caller: Caller, device_id: UUID, application_id: UUID) ->
         application_id=application_id,
         organization_id=target.organization_id,
         gateway_id=None if abroad else before.gateway_id,
+        owner_id=None if abroad else before.owner_id,
     )
     await store.registry.change(tx, before, after)
     await store.topics.remove_of(tx, device_id)
@@ -283,6 +281,7 @@ async def move_application(
     await store.past.keep(tx, "d.application_id = :id", id=application_id)
     moved = await groups.move(tx, caller, application_id, organization_id)
     await store.registry.free_strangers(tx, application_id)
+    await store.owners.free(tx, application_id)
     await store.senders.changed_in(tx, application_id)
     return moved
 

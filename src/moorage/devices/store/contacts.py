@@ -48,16 +48,16 @@ async def contexts_of(tx: Tx, numbers: Iterable[int]) -> dict[int, DeviceContext
 
 # The usual interval follows a longer gap at once and shorter ones slowly, so that it settles near
 # the long gaps of a device that sends in bursts.
-_SEEN = """
+_SEEN = b"""
 WITH contact AS (
-    SELECT number, at FROM unnest(CAST(:numbers AS integer[]), CAST(:at AS timestamptz[]))
+    SELECT number, at FROM unnest(CAST(%(numbers)s AS integer[]), CAST(%(at)s AS timestamptz[]))
         AS contact(number, at)
 ), due AS (
     SELECT c.number, contact.at, c.silent_since IS NOT NULL AS was_silent,
            extract(epoch FROM contact.at - c.last_seen_at) AS gap
     FROM device_contacts c JOIN contact USING (number)
     WHERE c.last_seen_at IS NULL OR c.silent_since IS NOT NULL
-       OR c.last_seen_at < contact.at - make_interval(secs => :every)
+       OR c.last_seen_at < contact.at - make_interval(secs => %(every)s)
     ORDER BY c.number
     FOR UPDATE OF c
 )
@@ -92,9 +92,9 @@ async def seen(tx: Tx, contacts: Mapping[int, datetime]) -> list[int]:
     if not contacts:
         return []
     numbers = list(contacts)
-    rows = await tx.execute(
+    rows = await tx.rows(
         _SEEN,
-        {"numbers": numbers, "at": list(contacts.values()), "every": CONTACT_EVERY_S},
+        {"numbers": numbers, "at": list(contacts.values()), "every": float(CONTACT_EVERY_S)},
     )
     back = [row.number for row in rows if row.was_silent]
     begun = (
@@ -106,16 +106,19 @@ async def seen(tx: Tx, contacts: Mapping[int, datetime]) -> list[int]:
     return back
 
 
+_CONNECTED = b"""
+UPDATE device_contacts c SET connected = new.connected
+FROM unnest(CAST(%(numbers)s AS integer[]), CAST(%(connected)s AS boolean[]))
+    AS new(number, connected)
+WHERE c.number = new.number AND c.connected <> new.connected
+"""
+
+
 async def connected(tx: Tx, connections: Mapping[int, bool]) -> None:
     """Note which devices hold a connection now."""
     if connections:
-        await tx.execute(
-            "UPDATE device_contacts c SET connected = new.connected "
-            "FROM unnest(CAST(:numbers AS integer[]), CAST(:connected AS boolean[])) "
-            "AS new(number, connected) "
-            "WHERE c.number = new.number AND c.connected <> new.connected",
-            {"numbers": list(connections), "connected": list(connections.values())},
-        )
+        values = {"numbers": list(connections), "connected": list(connections.values())}
+        await tx.run(_CONNECTED, values)
 
 
 async def located(tx: Tx, places: Mapping[int, Location]) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
+from moorage.kit.reach import shows
 
 from ..model import (
     Circle,
@@ -56,18 +57,12 @@ async def count_by_state(tx: Tx) -> dict[DeviceState, int]:
 
 def narrow(query: Select[Any], seen: Reach, wanted: DeviceFilter) -> Select[Any]:
     """Keep what `seen` allows and `wanted` asks for."""
-    if not seen.everywhere:
-        query = query.where(
-            or_(
-                devices.c.organization_id.in_(seen.organization_ids),
-                devices.c.application_id.in_(seen.application_ids),
-            )
-            if seen.organization_ids
-            else devices.c.application_id.in_(seen.application_ids)
-        )
+    c = devices.c
+    query = query.where(shows(seen, c.organization_id, c.application_id, owner_id=c.owner_id))
     for column, value in (
         (devices.c.organization_id, wanted.organization_id),
         (devices.c.ownership, wanted.ownership),
+        (devices.c.owner_id, wanted.owner_id),
         (devices.c.gateway_id, wanted.gateway_id),
         (devices.c.decoder_id, wanted.decoder_id),
     ):

@@ -141,10 +141,12 @@ async def forget(tx: Tx, before: datetime) -> None:
 
 _WHO_SEES = """
     (d.organization_id = ANY(CAST(:organizations AS uuid[]))
-        OR d.application_id = ANY(CAST(:applications AS uuid[])))
+        OR d.application_id = ANY(CAST(:applications AS uuid[]))
+        OR d.owner_id = CAST(:me AS uuid) AND d.organization_id = ANY(CAST(:own_in AS uuid[])))
     AND (w.organization_id = ANY(CAST(:organizations AS uuid[]))
         OR (w.organization_id, w.application_id) IN (
-            SELECT * FROM unnest(CAST(:owners AS uuid[]), CAST(:owned AS uuid[]))))
+            SELECT * FROM unnest(CAST(:homes AS uuid[]), CAST(:places AS uuid[])))
+        OR w.owner_id = CAST(:me AS uuid) AND w.organization_id = ANY(CAST(:own_in AS uuid[])))
 """
 
 
@@ -213,8 +215,10 @@ def shown(
         given |= {
             "organizations": list(seen.reach.organization_ids),
             "applications": list(seen.reach.application_ids),
-            "owners": [organization_id for organization_id, _ in seen.places],
-            "owned": [application_id for _, application_id in seen.places],
+            "homes": [organization_id for organization_id, _ in seen.places],
+            "places": [application_id for _, application_id in seen.places],
+            "me": seen.reach.owner_id,
+            "own_in": list(seen.reach.own_in),
         }
     then = _DEVICES_THEN.format(
         who_sees=who_sees,

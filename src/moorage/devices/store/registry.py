@@ -112,6 +112,7 @@ def read(row: Any) -> Device:
         tags=tuple(row.tags),
         owner=row.owner,
         ownership=None if row.ownership is None else Ownership(row.ownership),
+        owner_id=row.owner_id,
         state=DeviceState(row.state),
         decoder_id=row.decoder_id,
         silent_after=row.silent_after,
@@ -315,6 +316,7 @@ async def change(tx: Tx, before: Device, after: Device) -> None:
     values = {n: getattr(after, n) for n in _PLAIN if getattr(after, n) != getattr(before, n)}
     values |= _derived(after) | tx.restamp()
     values["organization_id"] = after.organization_id
+    values["owner_id"] = after.owner_id
     await past.keep(tx, "d.id = :id", id=before.id)
     try:
         async with tx.connection.begin_nested():

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from moorage.kit.db import Tx
+from moorage.kit.db import Tx, written
 from moorage.kit.ids import uuid7
 from moorage.kit.secrets import read_scram
 
@@ -194,8 +194,8 @@ def _find() -> Select[Any]:
     )
 
 
-# Built once: whole fleets come back at the same time.
-_FIND = _find()
+# Whole fleets come back at the same time.
+_FIND = written(_find())
 
 
 async def find_senders(tx: Tx, asked: Iterable[Asked]) -> dict[Asked, Sender]:
@@ -203,7 +203,7 @@ async def find_senders(tx: Tx, asked: Iterable[Asked]) -> dict[Asked, Sender]:
     wanted = set(asked)
     digests = list({digest for _, digest, _ in wanted})
     found: dict[Asked, Sender] = {}
-    for row in await tx.execute(_FIND, {"digests": digests, "now": tx.now}):
+    for row in await tx.rows(_FIND, {"digests": digests, "now": tx.now}):
         # Both may be asked for: the new secret, and the one before while it lasts.
         for digest, until in ((row.digest, None), (row.previous_digest, row.previous_until)):
             one = CredentialKind(row.held_as), digest, row.user_name
@@ -462,10 +462,13 @@ async def gone(tx: Tx, numbers: Iterable[int]) -> list[int]:
     return [row.n for row in rows]
 
 
+_KNOWN = b"""
+SELECT number FROM devices WHERE number = ANY(CAST(%(numbers)s AS integer[]))
+ORDER BY number FOR KEY SHARE
+"""
+
+
 async def known(tx: Tx, numbers: Iterable[int]) -> list[int]:
     """Tell which devices there are, and keep them from being removed in this transaction."""
-    rows = await tx.execute(
-        "SELECT number FROM devices WHERE number = ANY(:numbers) ORDER BY number FOR KEY SHARE",
-        {"numbers": list(numbers)},
-    )
+    rows = await tx.rows(_KNOWN, {"numbers": list(numbers)})
     return [row.number for row in rows]

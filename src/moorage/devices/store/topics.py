@@ -7,9 +7,9 @@ from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, insert, or_, select, update
 
-from moorage.kit.db import Tx
+from moorage.kit.db import Tx, written
 from moorage.kit.ids import uuid7
 
 from ..errors import TopicRuleUnknown
@@ -80,11 +80,12 @@ async def remove_of(tx: Tx, device_id: UUID) -> None:
     await tx.execute(delete(rules).where(rules.c.device_id == device_id))
 
 
-# Made once: whole fleets come back at the same time.
-_FOR = (
+# Whole fleets come back at the same time.
+_FOR = written(
     select(rules, devices.c.name, devices.c.serial, devices.c.id.label("for_device"))
     .join(devices, devices.c.application_id == rules.c.application_id)
     .where(
+        devices.c.id == func.any(bindparam("devices", type_=ARRAY(Uuid))),
         or_(rules.c.device_id.is_(None), rules.c.device_id == devices.c.id),
         or_(rules.c.device_kind.is_(None), rules.c.device_kind == devices.c.kind),
         or_(rules.c.model.is_(None), rules.c.model == devices.c.model),
@@ -99,7 +100,7 @@ async def rules_for(
     """List the rules that are for devices, each with what its places stand for."""
     found: dict[UUID, list[tuple[TopicRule, dict[str, str]]]] = {one: [] for one in device_ids}
     known: dict[UUID, TopicRule] = {}
-    for row in await tx.execute(_FOR.where(devices.c.id == func.any(list(device_ids)))):
+    for row in await tx.rows(_FOR, {"devices": list(device_ids)}):
         if (rule := known.get(row.id)) is None:
             rule = known[row.id] = _read(row)
         places = {

@@ -12,7 +12,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from moorage.kit.browsers import asker_of, give_session, over_tls, take_session
+from moorage.kit.browsers import (
+    asker_of,
+    cookie_of,
+    give_cookie,
+    give_session,
+    take_cookie,
+    take_session,
+)
 from moorage.kit.errors import MoorageError
 from moorage.kit.http import Signed, Tx, Unsigned, may_fail
 from moorage.users import CONSOLE_ABSOLUTE, Visitor
@@ -69,15 +76,7 @@ async def begin_single_sign_on(
     except MoorageError as failed:
         return failed_at(failed)
     answer = sent(Sending(gone.address, gone.form))
-    answer.set_cookie(
-        COOKIE,
-        gone.browser,
-        max_age=int(ON_THE_WAY.total_seconds()),
-        path=BASE,
-        httponly=True,
-        samesite="lax",
-        secure=over_tls(request),
-    )
+    give_cookie(request, answer, COOKIE, gone.browser, ON_THE_WAY)
     return answer
 
 
@@ -94,13 +93,13 @@ async def finish_single_sign_on(
     try:
         arrival = await service.come_back(
             app.database, app.issuers, app.post, Visitor(*asker_of(request)),
-            state=state, browser=request.cookies.get(COOKIE), code=code, issuer=iss, error=error,
+            state=state, browser=cookie_of(request, COOKIE), code=code, issuer=iss, error=error,
         )  # fmt: skip
     except MoorageError as failed:
         return failed_at(failed)
     answer = RedirectResponse(arrival.to, 303)
     give_session(request, answer, arrival.signed_in.secret, CONSOLE_ABSOLUTE)
-    answer.delete_cookie(COOKIE, path=BASE, httponly=True, samesite="lax", secure=over_tls(request))
+    take_cookie(request, answer, COOKIE)
     return answer
 
 

@@ -25,7 +25,7 @@ async def list_waiting(
     read = [
         device.number
         for device in page.items
-        if caller.may(Permission.READ_MESSAGES, device.organization_id, device.application_id)
+        if caller.may(Permission.READ_MESSAGES, *device.scope)
     ]
     last = await telemetry.last_messages(tx, read)
     states = await telemetry.states(tx, read)

@@ -73,6 +73,7 @@ class Keeping:
     def __init__(self, database: Database, lost: Callable[[Sequence[int]], None]) -> None:
         self._database = database
         self._lost = lost
+        self._finder = sessions.Finder(database)
         self._listener: UUID | None = None
         self._homes: dict[int, int] = {}  # The devices at home here, with their epochs.
         self._next = _Turn()
@@ -125,41 +126,39 @@ class Keeping:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            turn, self._next = self._next, _Turn()
-            found: dict[int, Found] | Exception
-            shared: Shared | Exception = Shared((), ())
+        try:
             while True:
-                try:
-                    found, shared = await self._turn(turn)
-                except DatabaseUnavailable as failed:
-                    if not turn.done and not turn.leaving:
-                        found = shared = failed
-                        break
-                    # What is to be kept waits, and its devices with it; who asks is told at once.
-                    _answer(turn, failed, failed)
-                    turn.asked, turn.asked_shared = {}, None
-                    await asyncio.sleep(_TRY_AGAIN_S)
-                    continue
-                except Exception as failed:
-                    log.error("sessions_not_kept", exc_info=failed)
-                    found = shared = failed
-                break
-            error = found if isinstance(found, Exception) else None
-            for one in turn.done:
-                one(error)
-            _answer(turn, found, shared)
+                await self._wake.wait()
+                self._wake.clear()
+                turn, self._next = self._next, _Turn()
+                error, shared = await self._kept(turn)
+                for one in turn.done:
+                    one(error)
+                _answer(turn, error or await self._found(turn), shared)
+        finally:
+            await self._finder.close()
 
-    async def _turn(self, turn: _Turn) -> tuple[dict[int, Found], Shared]:
-        listener = self._listener
-        if listener is None:
-            raise DatabaseUnavailable
+    async def _kept(self, turn: _Turn) -> tuple[Exception | None, Shared | Exception]:
+        """Write what came in, until it is kept or cannot be; read what devices share after that."""
+        while turn.writes or turn.leaving or turn.asked_shared is not None:
+            try:
+                return None, await self._write(turn)
+            except DatabaseUnavailable as failed:
+                if not turn.done and not turn.leaving:
+                    return failed, failed
+                # What is to be kept waits, and its devices with it; who asks is told at once.
+                _answer(turn, failed, failed)
+                turn.asked, turn.asked_shared = {}, None
+                await asyncio.sleep(_TRY_AGAIN_S)
+            except Exception as failed:
+                log.error("sessions_not_kept", exc_info=failed)
+                return failed, failed
+        return None, Shared((), ())
+
+    async def _write(self, turn: _Turn) -> Shared:
+        listener = self._living()
         lost: set[int] = set()
-        found: dict[int, Found] = {}
         shared = Shared((), ())
-        claimed: dict[int, int] = {}
         async with self._database.begin() as tx:
             if turn.writes:
                 lost = await sessions.keep(
@@ -171,22 +170,42 @@ class Keeping:
                 await tx.execute("SET LOCAL synchronous_commit TO off")
             if turn.leaving:
                 await sessions.release(tx, listener, list(turn.leaving))
-            if turn.asked:
-                numbers = list(turn.asked)
-                claimed, elsewhere = await sessions.claim(tx, listener, numbers)
-                found = {number: Found([], [], where) for number, where in elsewhere.items()}
-                found |= _by_device(numbers, *await sessions.kept_of(tx, list(claimed)), found)
             if (asked := turn.asked_shared) is not None:
                 read = await sessions.shared_since(tx, asked.applications, asked.heard)
                 shared = Shared(*read)
-        if listener != self._listener:
-            raise DatabaseUnavailable  # It was given up for dead meanwhile.
+        self._require(listener)
         for device in turn.leaving | lost:
             self._homes.pop(device, None)
-        self._homes |= claimed
         if lost:
             self._lost(list(lost))
-        return found, shared
+        return shared
+
+    async def _found(self, turn: _Turn) -> dict[int, Found] | Exception:
+        """Bring home who has asked, and read what is kept of him."""
+        if not turn.asked:
+            return {}
+        try:
+            listener = self._living()
+            came = await self._finder.find(listener, list(turn.asked))
+            self._require(listener)
+        except DatabaseUnavailable as failed:
+            return failed
+        except Exception as failed:
+            log.error("sessions_not_found", exc_info=failed)
+            return failed
+        self._homes |= came.homes
+        found = {number: Found([], [], where) for number, where in came.elsewhere.items()}
+        return found | _by_device(list(turn.asked), came.kept, came.retained, found)
+
+    def _living(self) -> UUID:
+        if self._listener is None:
+            raise DatabaseUnavailable
+        return self._listener
+
+    def _require(self, listener: UUID) -> None:
+        """Have a listener live on that was not given up for dead meanwhile."""
+        if listener != self._listener:
+            raise DatabaseUnavailable
 
 
 def _by_device(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from math import ceil
 from typing import Any
@@ -240,7 +241,7 @@ class Senders:
         async def ask_one(tx: Tx) -> Sequence[Known | None]:
             return [await ask(tx)]
 
-        return (await self._settled(ask_one))[0]
+        return (await self._settled(ask_one, self._database.begin))[0]
 
     async def _ask_many(self, asked: Sequence[Credentials]) -> Sequence[devices.Sender | None]:
         """Find whom the secrets of many belong to."""
@@ -250,15 +251,17 @@ class Senders:
             held = await devices.find_senders(tx, claims)
             return [first_meant(credentials, held) for credentials in asked]
 
-        return await self._settled(ask)
+        return await self._settled(ask, self._database.each)
 
     async def _settled(
-        self, ask: Callable[[Tx], Awaitable[Sequence[Known | None]]]
+        self,
+        ask: Callable[[Tx], Awaitable[Sequence[Known | None]]],
+        begin: Callable[[], AbstractAsyncContextManager[Tx]],
     ) -> Sequence[devices.Sender | None]:
         """Find senders, with what they may do, and remember them."""
         while True:
             turn = self._turn
-            async with self._database.begin() as tx:
+            async with begin() as tx:
                 asked = await ask(tx)
                 found = dict(one for one in asked if one is not None)
                 whole = await devices.with_topics(tx, found.values())

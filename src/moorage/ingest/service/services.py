@@ -36,7 +36,7 @@ from . import topics
 _ABOUT_RIGHTS = (
     "users.api_key", "users.changed", "users.erased", "oauth.client_changed",
     "oauth.client_removed", "oauth.access_ended", "organizations.permission",
-    "groups.application", "devices.moved",
+    "groups.application", "devices.moved", "devices.owner_changed",
 )  # fmt: skip
 _TRY_AGAIN_S = 0.5
 _CLOCKS_APART_S = 0.3
@@ -175,7 +175,15 @@ class Services:
         told = [("application-id", str(application_id)) for application_id in asked]
         questions = [_question(service.caller, "subscribe", one) for one in told]
         permitted = await asyncio.gather(*map(self._decisions.permits, questions))
-        return replace(service, reads=frozenset(compress(asked, permitted)))
+        own = sorted(service.reads_own)[: _MOST_ASKED - len(asked)]
+        of_own = (_told(*one) for one in own)
+        questions = [_question(service.caller, "subscribe", *one) for one in of_own]
+        permitted_own = await asyncio.gather(*map(self._decisions.permits, questions))
+        return replace(
+            service,
+            reads=frozenset(compress(asked, permitted)),
+            reads_own=frozenset(compress(own, permitted_own)),
+        )
 
     async def _still_permitted(self, service: Service | None) -> Service | None:
         """Leave out what is no longer permitted; None if that is being there at all."""
@@ -187,14 +195,15 @@ class Services:
     async def ask(self, service: Service, topic: str, payload: bytes) -> None:
         """Ask something of a device. Raises as `Host.ask`."""
         found = topics.commanded(topic)
-        if found is None or found[0] not in self.now(service).operates:
+        now = self.now(service)
+        if found is None or (found[0] not in now.operates and found not in now.operates_own):
             raise TopicRefused(topic=topic)
         asked = _asked(payload)
         application_id, device_id = found
         if self._decisions is not None:
-            told = ("application-id", str(application_id)), ("device-id", str(device_id))
+            question = _question(service.caller, "command", *_told(application_id, device_id))
             try:
-                await self._decisions.require(_question(service.caller, "command", *told))
+                await self._decisions.require(question)
             except AccessDenied as denied:
                 raise TopicRefused(topic=topic) from denied
         new = operations.NewOperation(asked.code, asked.payload, port=asked.port)
@@ -218,7 +227,15 @@ def _question(caller: Caller, action: str, *resource: tuple[str, str]) -> Questi
     return Question(subject_of(caller), action, ((RESOURCE_ID, "mqtt"), *told), address)
 
 
-_NOTHING: dict[str, Any] = {"reads": frozenset(), "operates": frozenset(), "is_operator": False}
+def _told(application_id: UUID, device_id: UUID) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Name a device to the policy decision point."""
+    return ("application-id", str(application_id)), ("device-id", str(device_id))
+
+
+_NOTHING: dict[str, Any] = {
+    "reads": frozenset(), "operates": frozenset(), "reads_own": frozenset(),
+    "operates_own": frozenset(), "is_operator": False,
+}  # fmt: skip
 
 
 def _asked(payload: bytes) -> _Asked:
@@ -239,7 +256,8 @@ def _name_of(caller: Caller) -> UUID:
 def _has_lost(before: Service, now: Service) -> bool:
     """Tell whether it may do less than before."""
     less = before.reads - now.reads or before.operates - now.operates
-    return bool(less) or before.is_operator > now.is_operator
+    less_own = before.reads_own - now.reads_own or before.operates_own - now.operates_own
+    return bool(less or less_own) or before.is_operator > now.is_operator
 
 
 async def _again(tx: Tx, service: Service) -> Service | None:
@@ -250,5 +268,9 @@ async def _again(tx: Tx, service: Service) -> Service | None:
 async def _service(tx: Tx, caller: Caller) -> Service:
     reads = await groups.ids_within(tx, caller.reach(Permission.READ_MESSAGES))
     operates = await groups.ids_within(tx, caller.reach(Permission.OPERATE_DEVICES))
+    reads_own = await devices.places_of_own(tx, caller, Permission.READ_MESSAGES)
+    operates_own = await devices.places_of_own(tx, caller, Permission.OPERATE_DEVICES)
     is_operator = caller.may(Permission.MANAGE_INSTALLATION, None)
-    return Service(0, caller, reads, operates, caller.expires_at, is_operator)
+    return Service(
+        0, caller, reads, operates, reads_own, operates_own, caller.expires_at, is_operator
+    )

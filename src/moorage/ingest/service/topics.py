@@ -136,6 +136,8 @@ def service_uplink(service: Service, topic: str) -> Uplink | None:
 def service_may_subscribe(service: Service, topic_filter: str) -> bool:
     """Tell whether a service may subscribe to a filter: of one application that it may read.
 
+    Or of a device of its person's own.
+
     Alone, or as one of a group that shares the messages. An operator may hear of the listener too.
     """
     if topic_filter.startswith(SYSTEM_TOPICS):
@@ -147,7 +149,10 @@ def service_may_subscribe(service: Service, topic_filter: str) -> bool:
         is_fit = found.device == "+" or read_id(found.device) is not None
         if not is_fit or not any(covers(one, found.rest) for one in _SHOWN):
             return False
-    return found.application_id in service.reads
+    if found.application_id in service.reads:
+        return True
+    device_id = None if found.device is None else read_id(found.device)
+    return device_id is not None and (found.application_id, device_id) in service.reads_own
 
 
 def commanded(topic: str) -> tuple[UUID, UUID] | None:

@@ -15,7 +15,7 @@ from moorage.users import PersonNeeded
 
 from .. import service
 from ..errors import AuthorizationUnknown, ClientUnknown, DeviceCodeUnknown, RequestInvalid
-from ..model import Allowed
+from ..model import ACCESS_TOKEN, REFRESH_ABSOLUTE, REFRESH_IDLE, Allowed, GrantType
 from ..model import Asked as Wish
 from ..schemas import (
     AllowedOut,
@@ -85,6 +85,7 @@ async def answer_device_code(body: DeviceAnswerBody, tx: Tx, caller: Signed) -> 
 
 def _shown(wish: Wish) -> AskedOut:
     client = wish.client
+    goes_on = client is not None and GrantType.REFRESH_TOKEN in client.grant_types
     return AskedOut(
         client_id=client.id if client else None,
         client_name=client.name if client else None,
@@ -95,5 +96,7 @@ def _shown(wish: Wish) -> AskedOut:
         origin=wish.origin,
         scopes=list(wish.scopes),
         registered_itself=bool(client and client.registration_token_id),
+        holds=REFRESH_ABSOLUTE if goes_on else ACCESS_TOKEN,
+        rests=REFRESH_IDLE if goes_on else None,
         redirect_to=wish.redirect_to,
     )

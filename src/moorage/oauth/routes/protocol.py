@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 
@@ -122,10 +122,43 @@ async def start_device(tx: Tx, request: Request) -> JSONResponse:
              responses=_errors(400, 401))  # fmt: skip
 async def register_client(body: dict[str, JsonValue], tx: Tx, request: Request) -> JSONResponse:
     """Register a program as a client, with a registration token as Bearer (RFC 7591)."""
+    token, origin = _shown(request)
+    return _written(await service.register(tx, request.app.state.public_url, token, body, origin))
+
+
+@router.get("/register/{client_id}", response_model=RegisteredOut,
+            responses=_errors(401))  # fmt: skip
+async def read_registration(client_id: str, tx: Tx, request: Request) -> JSONResponse:
+    """Tell a program what is registered of it, by its registration access token (RFC 7592)."""
+    token, _ = _shown(request)
+    found = await service.read_own(tx, request.app.state.public_url, token, client_id)
+    return _written(found)
+
+
+@router.put("/register/{client_id}", response_model=RegisteredOut,
+            responses=_errors(400, 401))  # fmt: skip
+async def change_registration(
+    client_id: str, body: dict[str, JsonValue], tx: Tx, request: Request
+) -> JSONResponse:
+    """Put what a program tells in place of what is registered of it (RFC 7592)."""
+    token, origin = _shown(request)
+    issuer = request.app.state.public_url
+    return _written(await service.change_own(tx, issuer, token, client_id, body, origin))
+
+
+@router.delete("/register/{client_id}", status_code=204, responses=_errors(401))
+async def remove_registration(client_id: str, tx: Tx, request: Request) -> Response:
+    """Remove a program that registered itself, with everything it was allowed (RFC 7592)."""
+    token, origin = _shown(request)
+    answer = await service.remove_own(tx, token, client_id, origin)
+    return Response(status_code=204, headers=NO_STORE) if answer.status == 204 else _written(answer)
+
+
+def _shown(request: Request) -> tuple[str | None, str | None]:
+    """Give the Bearer token of a request, and the address it comes from."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     token = secret.strip() if scheme.lower() == "bearer" else None
-    origin = request.client.host if request.client else None
-    return _written(await service.register(tx, token, body, origin))
+    return token or None, request.client.host if request.client else None
 
 
 @well_known.get("/.well-known/oauth-authorization-server", response_model=MetadataOut)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from moorage.kit.http import Body, Instant, Out
+from moorage.kit.http import Body, Duration, Instant, Out
 from moorage.organizations import Permission
 
 Query = Annotated[
@@ -59,6 +59,10 @@ class AskedOut(Out):
     origin: Annotated[str | None, Field(description="The network address that a device asks from.")]
     scopes: list[Permission]
     registered_itself: bool
+    holds: Annotated[Duration, Field(description="How long it holds at most.")]
+    rests: Annotated[
+        Duration | None, Field(description="After how long without use it ends before that.")
+    ]
     redirect_to: str | None
 
 

@@ -5,6 +5,7 @@ from .clients import get as get_client
 from .consent import allowed_by, answer, answer_device, ask, ask_for_device, end
 from .protocol import introspect, revoke, start_device, token
 from .recognise import act_for, identify, identify_secret, is_token, recognise_again
+from .registered import change_own, read_own, remove_own
 from .registration import (
     clear_away,
     get_token,
@@ -24,6 +25,7 @@ __all__ = [
     "ask",
     "ask_for_device",
     "change",
+    "change_own",
     "clear_away",
     "end",
     "get",
@@ -38,9 +40,11 @@ __all__ = [
     "make",
     "make_token",
     "metadata",
+    "read_own",
     "recognise_again",
     "register",
     "remove",
+    "remove_own",
     "remove_token",
     "revoke",
     "rotate_secret",

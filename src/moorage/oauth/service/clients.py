@@ -21,8 +21,9 @@ from moorage.organizations import MemberKind, Permission, PermissionGroupUnknown
 from moorage.users import GroupForeign, PersonNeeded
 
 from ..errors import ClientUnknown, SecretNotKept
-from ..facts import ClientChanged, ClientMade, ClientRemoved, SecretRotated
+from ..facts import AccessEnded, ClientChanged, ClientMade, ClientRemoved, SecretRotated
 from ..model import CLIENT_SECRET_PREFIX, Client, GrantType, NewClient
+from ..store import authorizations
 from ..store import clients as store
 from . import keys
 
@@ -112,8 +113,10 @@ async def change(tx: Tx, caller: Caller, client_id: UUID, changes: Mapping[str, 
     if columns.get("keys"):
         columns["digest"] = None
     await store.change(tx, client_id, columns)
+    if columns.get("keys", before.keys) != before.keys:
+        await end_own(tx, before)
     for group_id in set(before.permission_group_ids) - set(wanted):
-        await _leave(tx, caller, client_id, group_id)
+        await leave(tx, caller, client_id, group_id)
     await _join(tx, caller, client_id, before.organization_id, wanted)
     after = await store.get(tx, client_id)
     was, now = difference(view(before), view(after))
@@ -122,7 +125,7 @@ async def change(tx: Tx, caller: Caller, client_id: UUID, changes: Mapping[str, 
 
 
 async def rotate_secret(tx: Tx, caller: Caller, client_id: UUID) -> str:
-    """Give a client a new secret; the one before works no longer.
+    """Give a client a new secret; the one before works no longer, nor what came of it alone.
 
     Raises:
         ClientUnknown, PersonNeeded, PermissionMissing, SecretNotKept.
@@ -133,8 +136,16 @@ async def rotate_secret(tx: Tx, caller: Caller, client_id: UUID) -> str:
         raise SecretNotKept
     secret = make_token(CLIENT_SECRET_PREFIX, 32)
     await store.set_secret(tx, client_id, digest(secret))
+    await end_own(tx, found)
     tx.announce(SecretRotated(client_id, found.organization_id, after={"secret": "***"}))
     return secret
+
+
+async def end_own(tx: Tx, client: Client) -> None:
+    """End what a client got as itself: whoever had copied its proof may have got it."""
+    for gone in await authorizations.remove_own(tx, client.id):
+        before = {"client": client.id, "scopes": gone.scopes, "reason": "another proof"}
+        tx.announce(AccessEnded(client.id, client.organization_id, before=before))
 
 
 async def remove(tx: Tx, caller: Caller, client_id: UUID) -> None:
@@ -146,7 +157,7 @@ async def remove(tx: Tx, caller: Caller, client_id: UUID) -> None:
     found = await get(tx, caller, client_id, lock=True)
     organizations.require(caller, Permission.MANAGE_USERS, found.organization_id)
     for group_id in found.permission_group_ids:
-        await _leave(tx, caller, client_id, group_id)
+        await leave(tx, caller, client_id, group_id)
     await store.remove(tx, client_id)
     tx.announce(ClientRemoved(client_id, found.organization_id, before=view(found)))
 
@@ -246,7 +257,8 @@ async def _join(
         await organizations.grant(tx, caller, group_id, MemberKind.CLIENT, client_id)
 
 
-async def _leave(tx: Tx, caller: Caller, client_id: UUID, group_id: UUID) -> None:
+async def leave(tx: Tx, caller: Caller, client_id: UUID, group_id: UUID) -> None:
+    """Take a client out of a group."""
     try:
         await organizations.revoke(tx, caller, group_id, MemberKind.CLIENT, client_id)
     except PermissionGroupUnknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ async def identify(
     *,
     bearer: str | None = None,
     api_key: str | None = None,
+    basic: str | None = None,
     session: str | None = None,
     origin: str | None = None,
 ) -> Caller:
@@ -34,7 +36,7 @@ async def identify(
     Takes what `users.identify` takes. Raises CredentialsWrong.
     """
     return await users.identify(
-        tx, keys, bearer=bearer, api_key=api_key, session=session, origin=origin,
+        tx, keys, bearer=bearer, api_key=api_key, basic=basic, session=session, origin=origin,
         delegates=partial(_holder, Resource.API),
     )  # fmt: skip
 
@@ -192,11 +194,9 @@ def narrowed(
     """
     words = frozenset(s.value for s in scopes)
     if organization_id is None:
-        return tuple(
-            Grant(g.permissions & words, g.organization_id, g.application_ids) for g in held
-        )
+        return tuple(replace(g, permissions=g.permissions & words) for g in held)
     return tuple(
-        Grant(g.permissions & words, organization_id, g.application_ids)
+        replace(g, permissions=g.permissions & words, organization_id=organization_id)
         for g in held
         if g.organization_id in (None, organization_id)
     )

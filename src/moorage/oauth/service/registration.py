@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -29,8 +29,10 @@ from ..facts import (
 from ..model import (
     BY_KEY,
     MOST_KEYS,
+    OWN_REGISTRATION_PREFIX,
     REGISTRATION_PREFIX,
     Answer,
+    Client,
     GrantType,
     NewClient,
     NewRegistrationToken,
@@ -46,6 +48,10 @@ from .clients import add, check, require, view
 _OWN_GRANTS = frozenset(GrantType) - {GrantType.CLIENT_CREDENTIALS, GrantType.JWT_BEARER}
 _METHODS = ("client_secret_basic", "client_secret_post", BY_KEY, "none")
 _LONGEST_NAME = 100
+MALFORMED = (JoseError, FieldInvalid, ValueError, TypeError, AttributeError)
+NO_TOKEN = Answer(
+    401, {"error": "invalid_token"}, {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+)
 
 
 async def make_token(
@@ -97,21 +103,20 @@ async def remove_token(tx: Tx, caller: Caller, token_id: UUID) -> None:
 
 
 async def register(
-    tx: Tx, secret: str | None, told: Mapping[str, Any], origin: str | None
+    tx: Tx, issuer: str, secret: str | None, told: Mapping[str, Any], origin: str | None
 ) -> Answer:
     """Register a program as a client (RFC 7591, section 3)."""
     try:
-        metadata = _read(told)
-    except (JoseError, FieldInvalid, ValueError, TypeError, AttributeError) as wrong:
-        return _refused(wrong)
+        metadata = read(told)
+    except MALFORMED as wrong:
+        return refused(wrong)
     token = await store.use_token(tx, digest(secret)) if secret else None
     if token is None:
-        headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        return Answer(401, {"error": "invalid_token"}, headers)
+        return NO_TOKEN
     scopes = metadata.scopes or token.scopes
     if not set(scopes) <= set(token.scopes):
         await store.give_back(tx, token)
-        return _refused(FieldInvalid("/scope", "is more than the registration token allows."))
+        return refused(FieldInvalid("/scope", "is more than the registration token allows."))
     wanted = NewClient(
         token.organization_id, metadata.name, metadata.grant_types, scopes, metadata.website,
         metadata.confidential, metadata.redirect_uris, keys=metadata.keys,
@@ -123,17 +128,33 @@ async def register(
         made, client_secret = await add(tx, wanted)
     except ClientNameTaken as taken:
         await store.give_back(tx, token)
-        return _refused(taken)
+        return refused(taken)
+    own = make_secret(OWN_REGISTRATION_PREFIX, 32)
+    await store.set_registration(tx, made.id, digest(own))
     tx.announce(ClientMade(made.id, made.organization_id, after={**view(made), "origin": origin}))
+    return Answer(201, shown(made, issuer, own, client_secret))
+
+
+def shown(made: Client, issuer: str, own: str, client_secret: str | None) -> dict[str, Any]:
+    """Tell a program what is registered (RFC 7591, section 3.2.1; RFC 7592, section 3).
+
+    Args:
+        made: its client.
+        issuer: the installation's address.
+        own: the token by which it reads and changes this.
+        client_secret: a new one, which is shown here and never again.
+    """
     body: dict[str, Any] = {
         "client_id": str(made.id),
-        "client_id_issued_at": int(tx.now.timestamp()),
+        "client_id_issued_at": int(made.created_at.timestamp()),
+        "registration_access_token": own,
+        "registration_client_uri": f"{issuer}/api/v1/oauth/register/{made.id}",
         "client_name": made.name,
         "grant_types": [g.value for g in made.grant_types],
         "response_types": ["code"] if GrantType.AUTHORIZATION_CODE in made.grant_types else [],
         "redirect_uris": list(made.redirect_uris),
         "scope": " ".join(s.value for s in made.scopes),
-        "token_endpoint_auth_method": "client_secret_basic" if client_secret else "none",
+        "token_endpoint_auth_method": "client_secret_basic" if made.confidential else "none",
     }
     if made.keys:
         body |= {"token_endpoint_auth_method": BY_KEY, "jwks": {"keys": list(made.keys)}}
@@ -141,14 +162,13 @@ async def register(
         body["client_uri"] = made.website
     if client_secret:
         body |= {"client_secret": client_secret, "client_secret_expires_at": 0}
-    return Answer(201, body)
+    return body
 
 
-def _read(told: Mapping[str, Any]) -> NewClient:
+def read(told: Mapping[str, Any], had: Iterable[GrantType] = ()) -> NewClient:
     """Read client metadata (RFC 7591, section 2); what is not known is left out.
 
-    Raises:
-        JoseError, FieldInvalid, ValueError, TypeError, AttributeError.
+    Grants that people have to give may be among those it `had`. Raises one of `MALFORMED`.
     """
     claims = ClientMetadataClaims(dict(told), {}, {}, {})
     claims.validate()
@@ -156,7 +176,7 @@ def _read(told: Mapping[str, Any]) -> NewClient:
     if method not in _METHODS:
         raise FieldInvalid("/token_endpoint_auth_method", f"must be one of {', '.join(_METHODS)}")
     grants = tuple(GrantType(g) for g in claims.get("grant_types", ["authorization_code"]))
-    if not {*grants} <= _OWN_GRANTS:
+    if not {*grants} <= _OWN_GRANTS | {*had}:
         raise FieldInvalid("/grant_types", "must not have client_credentials or jwt-bearer")
     scopes = tuple(Permission(s) for s in str(claims.get("scope", "")).split())
     name = str(claims.get("client_name", "")).strip()
@@ -179,7 +199,8 @@ def _read(told: Mapping[str, Any]) -> NewClient:
     return made
 
 
-def _refused(wrong: Exception) -> Answer:
+def refused(wrong: Exception) -> Answer:
+    """Refuse what was told (RFC 7591, section 3.2.2)."""
     is_redirect = "redirect" in str(wrong).lower()
     error = "invalid_redirect_uri" if is_redirect else "invalid_client_metadata"
     return Answer(400, {"error": error, "error_description": str(wrong)[:300]})

@@ -149,6 +149,16 @@ async def remove(tx: Tx, authorization_id: UUID) -> Authorization | None:
     return None if row is None else _authorization(row)
 
 
+async def remove_own(tx: Tx, client_id: UUID) -> list[Authorization]:
+    """End what a client was given as itself; gives what there was."""
+    gone = await tx.execute(
+        delete(authorizations)
+        .where(authorizations.c.client_id == client_id, authorizations.c.user_id.is_(None))
+        .returning(*_AUTHORIZATION)
+    )
+    return [_authorization(row) for row in gone]
+
+
 async def list_allowed(
     tx: Tx, seen: Reach, own_id: UUID | None, asked: pages.PageRequest, client_id: UUID | None
 ) -> pages.Page[Allowed]:

@@ -52,7 +52,7 @@ def query() -> Select[Any]:
         .scalar_subquery()
         .label("permission_group_ids")
     )
-    return select(*(c for c in clients.c if c.name != "digest"), groups)
+    return select(*(c for c in clients.c if not c.name.endswith("digest")), groups)
 
 
 async def add(tx: Tx, new: NewClient, digest: bytes | None) -> UUID:
@@ -115,6 +115,20 @@ async def set_secret(tx: Tx, client_id: UUID, digest: bytes) -> None:
     await tx.execute(
         update(clients).where(clients.c.id == client_id).values(digest=digest, **tx.restamp())
     )
+
+
+async def set_registration(tx: Tx, client_id: UUID, digest: bytes) -> None:
+    """Keep by what a client that registered itself is known as such."""
+    await tx.execute(
+        update(clients).where(clients.c.id == client_id).values(registration_digest=digest)
+    )
+
+
+async def find_registered(tx: Tx, digest: bytes) -> Client | None:
+    """Read the client that registered itself and was given this token; locked."""
+    asked = query().where(clients.c.registration_digest == digest).with_for_update(of=clients)
+    row = (await tx.execute(asked)).one_or_none()
+    return None if row is None else read(row)
 
 
 async def touch(tx: Tx, client: Client) -> None:

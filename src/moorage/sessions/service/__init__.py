@@ -23,6 +23,7 @@ from .connections import (
     trim,
     unhearing,
 )
+from .finding import Finder
 from .looking import (
     ENDINGS_CHANNEL,
     MEASURE_CHANNEL,
@@ -54,6 +55,7 @@ __all__ = [
     "MEASURE_CHANNEL",
     "PROGRAMS",
     "WATCHES_CHANNEL",
+    "Finder",
     "Traces",
     "Watcher",
     "beat",

@@ -92,7 +92,7 @@ async def end_connection(tx: Tx, caller: Caller, device_id: UUID, client_id: str
         ConnectionUnknown: it is not connected by that client id.
     """
     device = await devices.get(tx, caller, device_id)
-    require(caller, Permission.OPERATE_DEVICES, device.organization_id, device.application_id)
+    require(caller, Permission.OPERATE_DEVICES, *device.scope)
     if not await store.presence.is_connected(tx, device.number, client_id):
         raise ConnectionUnknown
     after = {"clientId": client_id[:200]}

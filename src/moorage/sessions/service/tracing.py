@@ -95,7 +95,7 @@ async def end_left_behind(tx: Tx) -> None:
 
 
 def _shows_content(caller: Caller, device: devices.Device) -> bool:
-    return caller.may(Permission.READ_MESSAGES, device.organization_id, device.application_id)
+    return caller.may(Permission.READ_MESSAGES, *device.scope)
 
 
 async def _ring(tx: Tx) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Uuid, column, func, or_, select, table, update
 from moorage.kit import pages
 from moorage.kit.caller import Reach
 from moorage.kit.db import Tx
+from moorage.kit.reach import shows
 
 from ..model import LISTENER_LOST, Figures, Measured, Presence, PresenceEvent, PresenceFilter
 from ..tables import session_listeners, session_presence
@@ -45,7 +46,7 @@ async def end_all(tx: Tx, listener_ids: Iterable[UUID]) -> list[int]:
     return [row.number for row in rows]
 
 
-# Whole fleets come and go at once: these two go past SQLAlchemy, their arrays in binary.
+# Whole fleets come and go at once: these go past SQLAlchemy, their arrays in binary.
 _CAME = b"""
 INSERT INTO session_presence AS p (
     number, client_id, listener_id, connected, connected_at, last_contact_at, disconnected_at,
@@ -153,14 +154,15 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+_CONNECTED = b"""
+SELECT DISTINCT number FROM session_presence
+WHERE number = ANY(CAST(%(numbers)s AS integer[])) AND connected
+"""
+
+
 async def connected_of(tx: Tx, numbers: Iterable[int]) -> set[int]:
     """Tell which devices hold any connection."""
-    rows = await tx.execute(
-        select(session_presence.c.number)
-        .where(session_presence.c.number == func.any(list(numbers)), session_presence.c.connected)
-        .distinct()
-    )
-    return {row.number for row in rows}
+    return {row.number for row in await tx.rows(_CONNECTED, {"numbers": list(numbers)})}
 
 
 async def list_presence(
@@ -178,13 +180,8 @@ async def list_presence(
         .join(_devices, _devices.c.number == session_presence.c.number)
         .outerjoin(session_listeners, session_listeners.c.id == session_presence.c.listener_id)
     )
-    if not seen.everywhere:
-        query = query.where(
-            or_(
-                _devices.c.organization_id.in_(seen.organization_ids),
-                _devices.c.application_id.in_(seen.application_ids),
-            )
-        )
+    c = _devices.c
+    query = query.where(shows(seen, c.organization_id, c.application_id, device_id=c.id))
     for wanted_column, value in (
         (_devices.c.id, wanted.device_id),
         (_devices.c.application_id, wanted.application_id),

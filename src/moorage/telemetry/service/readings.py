@@ -230,12 +230,7 @@ async def messages(
         FieldInvalid: another order is asked for, or a total of a period.
     """
     device = await devices.get(tx, caller, device_id)
-    organizations.require(
-        caller,
-        organizations.Permission.READ_MESSAGES,
-        device.organization_id,
-        device.application_id,
-    )
+    organizations.require(caller, organizations.Permission.READ_MESSAGES, *device.scope)
     if start is not None and end is not None and end <= start:
         raise RangeReversed
     if asked.total and (start or end):
@@ -259,12 +254,7 @@ async def message(
         PositionGone: it is past its retention, or not this device's.
     """
     device = await devices.get(tx, caller, device_id)
-    organizations.require(
-        caller,
-        organizations.Permission.READ_MESSAGES,
-        device.organization_id,
-        device.application_id,
-    )
+    organizations.require(caller, organizations.Permission.READ_MESSAGES, *device.scope)
     raw = await ledger.get(tx, device.number, partition, n)
     row = await store.find_message(tx, device.number, partition, n, raw.received_us)
     if row is None:

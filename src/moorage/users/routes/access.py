@@ -31,7 +31,11 @@ async def explain_access(
     organization_id: Annotated[UUID, Query(alias="organizationId")],
     application_id: Annotated[UUID | None, Query(
         alias="applicationId",
-        description="Of the organization. A device is accessible as its application is.",
+        description="Of the organization. A device is accessible as its application is, and to "
+        "its owner.",
+    )] = None,
+    owner_id: Annotated[UUID | None, Query(
+        alias="ownerId", description="Whose the device is that it is about (its `ownerId`).",
     )] = None,
     permission: Annotated[Permission | None, Query(
         description="Only those who hold this permission there."
@@ -40,8 +44,9 @@ async def explain_access(
     """Tell who may do what with an application and its devices, by which path and until when.
 
     Without an application: with the organization as a whole; rights that are limited to listed
-    applications are told with those. It asks the same check that every request passes.
+    applications are told with those, and rights to one's own devices with `ownerId`. It asks the
+    same check that every request passes.
     """
     return await service.explain(
-        tx, caller, asked, organization_id, application_id, permission=permission
+        tx, caller, asked, organization_id, application_id, owner_id, permission=permission
     )

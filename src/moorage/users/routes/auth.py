@@ -180,6 +180,7 @@ def _grants(caller: Caller) -> list[GrantOut]:
             application_ids=(
                 None if grant.application_ids is None else sorted(grant.application_ids)
             ),
+            own=grant.own,
             permissions=sorted(grant.permissions),
         )
         for grant in caller.grants

@@ -33,6 +33,7 @@ class GrantOut(Out):
 
     organization_id: UUID | None
     application_ids: list[UUID] | None
+    own: Annotated[bool, Field(description="For your own devices there, and nothing else.")]
     permissions: list[str]
 
 
@@ -78,7 +79,8 @@ class PathOut(Out):
     """A permission group by which somebody holds something.
 
     `onlyHere` are the permissions that no other path gives: what would be lost if the group were
-    removed. No organization means a group of the installation. `until` is when the membership
+    removed; `byOwning` are those that it gives only because the device is their own. No
+    organization means a group of the installation. `until` is when the membership
     ends; `through` are the groups that the group is in itself and that give something by it.
     """
 
@@ -88,6 +90,7 @@ class PathOut(Out):
     roles: list[Role]
     permissions: list[Permission]
     only_here: list[Permission]
+    by_owning: list[Permission]
     until: Instant | None
     through: list[ThroughOut]
 
@@ -212,6 +215,12 @@ class ReceivedInvitationOut(Out):
     expires_at: Instant
 
 
+AsBasic = Annotated[
+    bool,
+    Field(description="Taken as the password of HTTP Basic too, for tools that know nothing else."),
+]
+
+
 class ApiKeyBody(Body):
     """A new API key."""
 
@@ -220,6 +229,7 @@ class ApiKeyBody(Body):
     permission_group_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)] | None = None
     expires_at: Instant | None = None
+    basic: AsBasic = False
 
     def to_model(self) -> NewApiKey:
         """Make the noun."""
@@ -229,6 +239,7 @@ class ApiKeyBody(Body):
             tuple(dict.fromkeys(self.permission_group_ids)),
             None if self.scopes is None else tuple(dict.fromkeys(self.scopes)),
             self.expires_at,
+            self.basic,
         )
 
 
@@ -239,6 +250,7 @@ class ApiKeyPatch(Body):
     permission_group_ids: Annotated[list[Id], Field(min_length=1, max_length=100)] = []
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)] | None = None
     expires_at: Instant | None = None
+    basic: AsBasic = False
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent, lists as tuples without repeats."""
@@ -257,6 +269,7 @@ class ApiKeyOut(Stamped):
     permission_group_ids: list[UUID]
     scopes: list[Permission] | None
     expires_at: Instant | None
+    basic: bool
     used_at: Instant | None
 
 

@@ -129,5 +129,5 @@ def _refuse_program(caller: Caller) -> None:
 
 
 def _view(key: ApiKey) -> dict[str, Any]:
-    shown = ("name", "scopes", "permission_group_ids", "expires_at")
+    shown = ("name", "scopes", "permission_group_ids", "expires_at", "basic")
     return {k: v for k, v in asdict(key).items() if k in shown}

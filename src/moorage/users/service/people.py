@@ -335,16 +335,9 @@ async def _refuse_outranked(tx: Tx, caller: Caller, user_id: UUID) -> None:
     """Refuse if the user holds anything the caller does not."""
     if user_id == caller.id:
         return
-    for grant in await organizations.grants_held(tx, MemberKind.USER, user_id):
-        for permission in grant.permissions:
-            reach = caller.reach(permission)
-            if reach.everywhere or grant.organization_id in reach.organization_ids:
-                continue
-            if grant.application_ids is not None and (
-                grant.application_ids <= reach.application_ids
-            ):
-                continue
-            raise UserOutranks(permission=permission)
+    held = await organizations.grants_held(tx, MemberKind.USER, user_id)
+    if (permission := organizations.wider(caller, held)) is not None:
+        raise UserOutranks(permission=permission)
 
 
 async def _refuse_last_admin(tx: Tx, user_id: UUID) -> None:

@@ -25,6 +25,7 @@ async def identify(
     *,
     bearer: str | None = None,
     api_key: str | None = None,
+    basic: str | None = None,
     session: str | None = None,
     origin: str | None = None,
     delegates: Delegates | None = None,
@@ -38,6 +39,7 @@ async def identify(
         keys: check access tokens.
         bearer: an access token, or an API key.
         api_key: an API key.
+        basic: an API key that came as HTTP Basic, which not every key may.
         session: the console's cookie.
         origin: the network address, for the audit.
         delegates: recognises what OAuth clients show; without, they are nobody.
@@ -62,6 +64,8 @@ async def identify(
         api_key = bearer
     if api_key is not None:
         return await identify_key(tx, api_key, origin)
+    if basic is not None:
+        return await identify_key(tx, basic, origin, as_basic=True)
     if session is not None:
         found = await sessions.find(tx, digest=digest(session))
         if found is not None and found[0].kind is SessionKind.CONSOLE:
@@ -70,10 +74,12 @@ async def identify(
     raise CredentialsWrong
 
 
-async def identify_key(tx: Tx, secret: str, origin: str | None) -> Caller:
+async def identify_key(
+    tx: Tx, secret: str, origin: str | None, *, as_basic: bool = False
+) -> Caller:
     """Recognise who shows an API key, with its rights as they are now. Raises CredentialsWrong."""
     key = await key_store.find_open(tx, digest=digest(secret))
-    if key is None:
+    if key is None or (as_basic and not key.basic):
         raise CredentialsWrong
     await key_store.touch(tx, key)
     return await _program(tx, key, origin)
@@ -135,8 +141,7 @@ async def _program(tx: Tx, key: ApiKey, origin: str | None) -> Caller:
         held = tuple(g for g in held if g.organization_id == key.organization_id)
     if key.scopes is not None:
         scopes = frozenset(s.value for s in key.scopes)
-        held = tuple(Grant(g.permissions & scopes, g.organization_id, g.application_ids)
-                     for g in held)  # fmt: skip
+        held = tuple(replace(g, permissions=g.permissions & scopes) for g in held)
     return Caller(
         CallerKind.API_KEY, key.id, key.name, held, origin,
         expires_at=key.expires_at, organization_id=key.organization_id,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     DateTime,
     Text,
     Uuid,
@@ -77,22 +78,26 @@ def _member(row: Any) -> Member:
 
 
 async def list_members(
-    tx: Tx, given: Sequence[Given], permission: Permission | None, asked: pages.PageRequest
+    tx: Tx,
+    given: Sequence[Given],
+    owner_id: UUID | None,
+    permission: Permission | None,
+    asked: pages.PageRequest,
 ) -> pages.Page[Member]:
     """Read a page of the people with an open account and the programs that have not expired.
 
-    With `permission` only who holds it there.
+    With `permission` only who holds it there; `owner_id` is whose the thing is.
     """
     rows = [
         {"id": str(g.group_id), "home": g.organization_id and str(g.organization_id),
-         "permissions": sorted(g.permissions)}
+         "permissions": sorted(g.permissions), "of_owner": sorted(g.permissions_of_owner)}
         for g in given
     ]  # fmt: skip
     groups = (
         func.jsonb_to_recordset(bindparam("given", rows, JSONB, unique=True))
         .table_valued(
             column("id", Uuid), column("home", Uuid), column("permissions", ARRAY(Text)),
-            name="given",
+            column("of_owner", ARRAY(Text)), name="given",
         )
         .render_derived(with_types=True)
     )  # fmt: skip
@@ -108,6 +113,9 @@ async def list_members(
         or_(_programs.c.scopes.is_(None), _programs.c.scopes.bool_op("&&")(groups.c.permissions)),
     )
     is_user = users.c.id.is_not(None)
+    held: ColumnElement[Any] = groups.c.permissions
+    if owner_id is not None:
+        held = case((users.c.id == owner_id, groups.c.of_owner), else_=held)
     label = case((is_user, func.coalesce(users.c.email, users.c.name)), else_=_programs.c.name)
     gathered = (
         select(
@@ -134,6 +142,7 @@ async def list_members(
         )
         .where(
             or_(is_user, _programs.c.id.is_not(None)),
+            func.cardinality(held) > 0,
             or_(_members.c.until.is_(None), _members.c.until > tx.now),
         )
         .group_by(
@@ -151,7 +160,7 @@ async def list_members(
         gathered = gathered.having(
             func.bool_or(
                 and_(
-                    wanted == any_(groups.c.permissions),
+                    wanted == any_(held),
                     or_(_programs.c.scopes.is_(None), wanted == any_(_programs.c.scopes)),
                 )
             )

@@ -57,6 +57,7 @@ async def add(tx: Tx, new: NewApiKey, digest: bytes) -> UUID:
                 digest=digest,
                 scopes=None if new.scopes is None else [s.value for s in new.scopes],
                 expires_at=new.expires_at,
+                basic=new.basic,
                 **tx.stamp(),
             )
             .on_conflict_do_nothing(
