@@ -977,6 +977,7 @@ def upgrade() -> None:
         sa.Column("every_application", sa.Boolean(), nullable=False),
         sa.Column("add_new_applications", sa.Boolean(), nullable=False),
         sa.Column("own_devices", sa.Boolean(), nullable=False),
+        sa.Column("proven_only", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),

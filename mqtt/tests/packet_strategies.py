@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from moorage_mqtt import (
     V5,
+    V311,
     Auth,
     ConnAck,
     Connect,
@@ -121,6 +122,7 @@ def connects(draw: st.DrawFn, version: int) -> Connect:
         password,
         will,
         draw(properties(p.CONNECT, version)),
+        version == V311 and draw(st.booleans()),
     )
 
 

@@ -50,6 +50,21 @@ def feed(server: ServerConnection, *packets: object, now: float = 0.0) -> list[o
 # --- Connecting -------------------------------------------------------------------------
 
 
+def test_a_bridge_of_mqtt_3_1_1_is_sent_back_nothing_and_told_what_is_retained() -> None:
+    for is_bridge in (True, False):
+        server = ServerConnection(Limits(), 0.0)
+        [connect] = feed(server, Connect("edge", V311, is_bridge=is_bridge))
+        assert isinstance(connect, Connect)
+        assert (connect.version, connect.is_bridge) == (V311, is_bridge)
+        server.accept(Session(), now=0.0, session_present=False)
+        wanted = Subscribe(1, (Subscription("in/#", 1), Subscription("$share/g/in/#")))
+        plain, shared = (
+            Subscription("in/#", 1, is_bridge, is_bridge),
+            Subscription("$share/g/in/#", retain_as_published=is_bridge),
+        )
+        assert feed(server, wanted) == [Subscribe(1, (plain, shared))]
+
+
 def test_connack_announces_the_limits_to_mqtt_5() -> None:
     limits = Limits(
         packet_bytes=1000,

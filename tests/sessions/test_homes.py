@@ -55,6 +55,7 @@ class Homes(RuleBasedStateMachine):
         self._url = database_url
         self._runner = asyncio.Runner()
         self._database = self._runner.run(self._open())
+        self._finder = sessions.Finder(self._database)
         self._count = 0
 
         async def found(tx: Tx) -> list[int]:
@@ -99,12 +100,33 @@ class Homes(RuleBasedStateMachine):
         home = self.homes[number]
         own, elsewhere = self._do(lambda tx: sessions.claim(tx, one.id, [number]))
         if one.id in self.living and home.at in (None, one.id):
-            home.at, home.epoch = one.id, home.epoch + 1
+            home.epoch += home.at is None
+            home.at = one.id
             assert own == {number: home.epoch}
             one.homes |= own
         else:
             assert own == {}
         found = elsewhere.get(number)
+        assert (found and found.id) == (home.at if home.at != one.id else None)
+
+    @rule(at=listeners, device=numbers, hears=st.booleans())
+    def come_home(self, at: int, device: int, hears: bool) -> None:
+        """As `claim`, the way doors bring devices home; a listener may not hear what came of it."""
+        one, number = self.processes[at], self._device(device)
+        home = self.homes[number]
+        came = self._runner.run(self._finder.find(one.id, [number]))
+        if one.id in self.living and home.at in (None, one.id):
+            home.epoch += home.at is None
+            home.at = one.id
+            assert came.homes == {number: home.epoch}
+            assert [kept.state for kept in came.kept] == (
+                [] if home.state is None else [home.state]
+            )
+            if hears:
+                one.homes |= came.homes
+        else:
+            assert (came.homes, came.kept) == ({}, [])
+        found = came.elsewhere.get(number)
         assert (found and found.id) == (home.at if home.at != one.id else None)
 
     @rule(at=listeners, device=numbers)
@@ -160,6 +182,7 @@ class Homes(RuleBasedStateMachine):
         }
 
     def teardown(self) -> None:
+        self._runner.run(self._finder.close())
         self._runner.run(self._database.close())
         self._runner.close()
 

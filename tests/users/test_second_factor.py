@@ -373,6 +373,29 @@ async def test_of_administrators_only_what_may_change_something_is_withheld(worl
     assert (await client.get(f"/api/v1/users/{both.id}")).status_code == 200
 
 
+async def test_a_group_may_give_to_who_has_shown_one_alone(world: World) -> None:
+    """Those of the whole installation as well, whatever its organisations ask for."""
+    client = await world.admin()
+    (group,) = (await client.get("/api/v1/permissions")).json()["items"]
+    path = f"/api/v1/permissions/{group['id']}"
+    assert (await client.patch(path, json={"provenOnly": True})).json()["provenOnly"] is True
+    for refused in (
+        await client.post("/api/v1/organizations", json={"name": "North"}),
+        await client.patch(path, json={"provenOnly": False}),
+    ):
+        assert refused.status_code in (403, 404), refused.text
+    me = (await client.get("/api/v1/auth/me")).json()
+    assert (me["grants"], me["withheld"], me["installationWithheld"]) == ([], [], True)
+
+    admin = Person(world, client)
+    await admin.set_up()
+    made = await client.post("/api/v1/organizations", json={"name": "North"})
+    assert made.status_code == 201, made.text
+    assert (await client.get("/api/v1/auth/me")).json()["installationWithheld"] is False
+    refused = await client.post(f"{FACTORS}/totp/remove", json={"code": admin.codes[0]})
+    assert refused.json()["code"] == "users.second_factor_required"
+
+
 async def test_keys_and_work_in_somebodys_name_go_on(world: World) -> None:
     north = await world.organization("North")
     admin = await world.admin()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from . import properties as p
 from .errors import UnknownVersion, breach, malformed
 from .packets import (
+    BRIDGE,
     V5,
     V311,
     Auth,
@@ -119,6 +120,8 @@ def _publish(first: int, reader: Reader, version: int) -> Publish:
 def _connect(reader: Reader, _: int) -> Connect:
     name = reader.binary()
     level = reader.u8()
+    if is_bridge := level == V311 | BRIDGE:
+        level = V311
     if name != b"MQTT" or level not in (V311, V5):
         if name not in (b"MQTT", b"MQIsdp"):
             raise malformed("The protocol name is not MQTT.")
@@ -147,7 +150,15 @@ def _connect(reader: Reader, _: int) -> Connect:
     username = reader.text() if flags & 0x80 else None
     password = reader.binary() if flags & 0x40 else None
     return Connect(
-        client_id, level, bool(flags & 2), keep_alive, username, password, will, properties
+        client_id,
+        level,
+        bool(flags & 2),
+        keep_alive,
+        username,
+        password,
+        will,
+        properties,
+        is_bridge,
     )
 
 

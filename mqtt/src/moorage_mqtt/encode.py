@@ -6,7 +6,9 @@ from typing import Any
 from . import properties as p
 from .errors import breach, malformed
 from .packets import (
+    BRIDGE,
     V5,
+    V311,
     Auth,
     ConnAck,
     Connect,
@@ -138,7 +140,10 @@ def _connect(packet: Connect, version: int) -> bytes:
             raise malformed("MQTT 3.1.1 allows no password without a user name.")
         flags |= 0x40
         tail += encode_binary(packet.password)
-    head = b"\0\4MQTT%c%c%b" % (version, flags, encode_integer(packet.keep_alive, 2))
+    if packet.is_bridge and version != V311:
+        raise malformed("Only bridges of MQTT 3.1.1 say so.")
+    level = version | BRIDGE if packet.is_bridge else version
+    head = b"\0\4MQTT%c%c%b" % (level, flags, encode_integer(packet.keep_alive, 2))
     return _frame(0x10, head + _properties(packet.properties, version, p.CONNECT) + tail)
 
 

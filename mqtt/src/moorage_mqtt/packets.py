@@ -11,6 +11,8 @@ from .properties import Properties
 
 V311 = 4
 V5 = 5
+# Beside the version in CONNECT: the client is a broker that passes messages on.
+BRIDGE = 0x80
 
 
 class Publish(NamedTuple):
@@ -45,7 +47,11 @@ class Will:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """CONNECT; `version` is 4 or 5, `clean_start` is clean session in 3.1.1."""
+    """CONNECT; `version` is 4 or 5, `clean_start` is clean session in 3.1.1.
+
+    `is_bridge` is said by brokers of 3.1.1 that pass messages on, in the top bit of the version, as
+    Mosquitto began (mosquitto.conf(5), `try_private`).
+    """
 
     client_id: str
     version: int = V5
@@ -55,6 +61,7 @@ class Connect:
     password: bytes | None = field(default=None, repr=False)
     will: Will | None = None
     properties: Properties = field(default_factory=Properties)
+    is_bridge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

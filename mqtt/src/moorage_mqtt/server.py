@@ -1,5 +1,7 @@
 """The server's end of a connection."""
 
+from dataclasses import replace
+
 from . import properties as p
 from .connection import CLOSED, CONNECTING, NEW, OPEN, Connection
 from .encode import PINGRESP, encode
@@ -36,11 +38,20 @@ class ServerConnection(Connection):
     of QoS 1 or 2 with `acknowledge`. PINGREQ is answered here.
     """
 
-    __slots__ = ("_began", "_method", "_offer", "keep_alive_s", "session_expiry_s", "will")
+    __slots__ = (
+        "_began",
+        "_is_bridge",
+        "_method",
+        "_offer",
+        "keep_alive_s",
+        "session_expiry_s",
+        "will",
+    )
 
     def __init__(self, limits: Limits, now: float) -> None:
         super().__init__(limits, V311, Session(), now)
         self._began = now
+        self._is_bridge = False
         self._method: str | None = None
         self._offer: Properties = {}  # What CONNACK announces; empty before and after.
         self._maximum = limits.first_packet_bytes
@@ -201,7 +212,7 @@ class ServerConnection(Connection):
             self._out.append(PINGRESP)
         elif isinstance(packet, Subscribe):
             self._check_subscribe(packet)
-            events.append(packet)
+            events.append(_as_bridge(packet) if self._is_bridge else packet)
         elif isinstance(packet, Unsubscribe):
             events.append(packet)
         else:
@@ -210,6 +221,7 @@ class ServerConnection(Connection):
     def _connect(self, packet: Connect, events: list[Event]) -> None:
         limits, properties = self.limits, packet.properties
         self.version = packet.version
+        self._is_bridge = packet.is_bridge
         self._state = CONNECTING
         if not packet.client_id and not packet.clean_start and packet.version == V311:
             raise ProtocolError(
@@ -339,3 +351,18 @@ class ServerConnection(Connection):
             self.refuse(sayable(error.reason_code, p.CONNACK), error.text)
         else:
             self.disconnect(sayable(error.reason_code, p.DISCONNECT), error.text)
+
+
+def _as_bridge(packet: Subscribe) -> Subscribe:
+    """Send a bridge nothing back, and tell it what is retained, as it would ask in MQTT 5."""
+    return Subscribe(
+        packet.packet_id,
+        tuple(
+            replace(
+                wanted,
+                no_local=split_share(wanted.topic_filter)[0] is None,
+                retain_as_published=True,
+            )
+            for wanted in packet.subscriptions
+        ),
+    )

@@ -167,6 +167,16 @@ class TracingSettings(Section):
     )
 
 
+class OauthSettings(Section):
+    """Programs of others."""
+
+    password_grant: bool = Field(
+        default=False,
+        description="let programs that are made for it show people's names and passwords "
+        "(`grant_type=password`); for old agents that can do no other",
+    )
+
+
 class Settings(Section):
     """Everything that is read at start."""
 
@@ -204,6 +214,7 @@ class Settings(Section):
     targets: TargetSettings = TargetSettings()
     mail: MailSettings = MailSettings()
     decisions: DecisionSettings = DecisionSettings()
+    oauth: OauthSettings = OauthSettings()
     audit: AuditSettings = AuditSettings()
     tracing: TracingSettings = TracingSettings()
 

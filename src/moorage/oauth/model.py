@@ -46,6 +46,8 @@ class GrantType(StrEnum):
     CLIENT_CREDENTIALS = "client_credentials"
     DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
     JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    # Only where the operator has switched it on.
+    PASSWORD = "password"  # noqa: S105
 
 
 class Resource(StrEnum):

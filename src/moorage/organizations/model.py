@@ -245,7 +245,8 @@ class PermissionGroup:
 
     `organization_id` None is the one group of GlobalAdmins. `every_application` False limits what
     is about applications to `application_ids`; `add_new_applications` puts each new application in.
-    `own_devices` limits it to the devices there that a member owns (`OWNER_SCOPED`).
+    `own_devices` limits it to the devices there that a member owns (`OWNER_SCOPED`). With
+    `proven_only` people get it who have shown a second factor.
     """
 
     id: UUID
@@ -256,6 +257,7 @@ class PermissionGroup:
     every_application: bool
     add_new_applications: bool
     own_devices: bool
+    proven_only: bool
     application_ids: tuple[UUID, ...]
     member_count: int
     created_at: datetime
@@ -279,6 +281,7 @@ class NewPermissionGroup:
     every_application: bool = True
     add_new_applications: bool = False
     own_devices: bool = False
+    proven_only: bool = False
     application_ids: tuple[UUID, ...] = ()
 
 
@@ -317,12 +320,15 @@ class Held:
     permissions: tuple[Permission, ...]
     every_application: bool
     own_devices: bool
+    proven_only: bool
     application_ids: tuple[UUID, ...]
     second_factor: SecondFactor
 
     @property
     def is_withheld(self) -> bool:
         """Whether it is given to those only who have shown a second factor."""
+        if self.proven_only:
+            return True
         if self.second_factor is SecondFactor.ADMINISTRATORS:
             held = (p for grant in grants_of(self) for p in grant.permissions)
             return any(not permission.endswith(":read") for permission in held)

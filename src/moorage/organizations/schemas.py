@@ -149,6 +149,11 @@ OwnDevices = Annotated[
 ]
 
 
+ProvenOnly = Annotated[
+    bool, Field(description="People get what it gives once they have shown a second factor.")
+]
+
+
 class PermissionGroupBody(Body):
     """A new permission group; without an organization it is for the whole installation."""
 
@@ -159,6 +164,7 @@ class PermissionGroupBody(Body):
     every_application: bool = True
     add_new_applications: bool = False
     own_devices: OwnDevices = False
+    proven_only: ProvenOnly = False
     application_ids: list[Id] = []
 
     def to_model(self) -> NewPermissionGroup:
@@ -171,6 +177,7 @@ class PermissionGroupBody(Body):
             self.every_application,
             self.add_new_applications,
             self.own_devices,
+            self.proven_only,
             tuple(self.application_ids),
         )
 
@@ -184,6 +191,7 @@ class PermissionGroupPatch(Body):
     every_application: bool = True
     add_new_applications: bool = False
     own_devices: OwnDevices = False
+    proven_only: ProvenOnly = False
     application_ids: list[Id] = []
 
     def to_changes(self) -> dict[str, Any]:
@@ -202,6 +210,7 @@ class PermissionGroupOut(Stamped):
     every_application: bool
     add_new_applications: bool
     own_devices: bool
+    proven_only: bool
     application_ids: list[UUID]
     member_count: int
 

@@ -425,11 +425,13 @@ async def grants_held(
     return tuple(g for one in held if proven or not one.is_withheld for g in grants_of(one))
 
 
-async def withheld(tx: Tx, user_id: UUID) -> list[UUID]:
-    """List the organisations that give a person more once they have shown a second factor."""
+async def withheld(tx: Tx, user_id: UUID) -> frozenset[UUID | None]:
+    """Tell which organisations give a person more once they have shown a second factor.
+
+    None stands for the installation.
+    """
     held = await store.held_by(tx, MemberKind.USER, user_id)
-    found = {one.organization_id for one in held if one.is_withheld}
-    return sorted(one for one in found if one is not None)
+    return frozenset(one.organization_id for one in held if one.is_withheld)
 
 
 async def given_at(
@@ -456,11 +458,12 @@ async def given_at(
     found = await store.groups_at(tx, organization_id, application_id)
     place = organization_id, application_id, owner_id
     own: dict[UUID, frozenset[Permission]] = {}
-    of_owner: dict[UUID, frozenset[Permission]] = {}
+    of_owner = own if owner_id is None else {}
     for group_id, group in found:
-        for who, held in ((group_id, own), (owner_id or group_id, of_owner)):
-            member = Caller(CallerKind.PERSON, who, group.name, grants_of(group))
-            held[group_id] = frozenset(p for p in Permission if may(member, p, *place))
+        for who, held in ((group_id, own), (owner_id, of_owner)):
+            if who is not None:
+                member = Caller(CallerKind.PERSON, who, group.name, grants_of(group))
+                held[group_id] = frozenset(p for p in Permission if may(member, p, *place))
     above: dict[UUID, dict[UUID, datetime | None]] = {group_id: {} for group_id in own}
     for group_id, inner in await store.groups_within(tx, organization_id):
         above[inner.id][group_id] = inner.until

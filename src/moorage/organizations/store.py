@@ -539,6 +539,7 @@ _ALIKE = (
     permission_groups.c.permissions,
     permission_groups.c.every_application,
     permission_groups.c.own_devices,
+    permission_groups.c.proven_only,
     organizations.c.second_factor,
 )
 _OPEN = or_(
@@ -639,6 +640,7 @@ def _held(rows: Iterable[Any]) -> list[Held]:
             tuple(Permission(p) for p in row.permissions),
             row.every_application,
             row.own_devices,
+            row.proven_only,
             tuple(row.application_ids or ()),
             SecondFactor(row.second_factor or SecondFactor.NOBODY),
         )

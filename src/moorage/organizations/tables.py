@@ -54,6 +54,8 @@ permission_groups = Table(
     Column("every_application", Boolean, nullable=False),
     Column("add_new_applications", Boolean, nullable=False),
     Column("own_devices", Boolean, nullable=False),
+    # What it gives is withheld from people who have shown no second factor.
+    Column("proven_only", Boolean, nullable=False),
     *stamps(),
     CheckConstraint("organization_id IS NOT NULL OR every_application", name="global"),
     CheckConstraint(

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ from moorage_mqtt import (
     decode,
     encode,
 )
+from parts import free_ports
 
 both = pytest.mark.parametrize("version", [V311, V5])
 PEERS = Path(__file__).parent / "peers"
@@ -245,6 +246,21 @@ def test_the_topic_that_suites_try_is_refused(lab: Lab, version: int) -> None:
     client.connect()
     assert client.subscribe("test/nosubscribe") == [0x80]
     assert client.subscribe("test/subscribe") == [2]
+    client.leave()
+
+
+@both
+def test_the_longest_names_there_can_be_are_taken(lab: Lab, version: int) -> None:
+    """HiveMQ's `mqtt test` tries how long topics, client ids and payloads may be."""
+    client = Client(lab, f"{version}" + "c" * 65_534, version)
+    _flags, code, _properties = client.connect()
+    assert code.value == 0
+    topic = f"long/{version}/" + "\u6c34" * 21_842 + "t" * 2
+    assert len(topic.encode()) == 65_535
+    assert client.subscribe(topic, 1) == [1]
+    client.publish(topic, bytes(100_000), 1)
+    [longest] = client.got(1)
+    assert (longest.topic, longest.payload) == (topic, bytes(100_000))
     client.leave()
 
 
@@ -649,6 +665,64 @@ def test_a_will_below_sys_is_refused(lab: Lab) -> None:
     client.client.will_set("$SYS/broker/version", b"another")
     _flags, code, _properties = client.connect()
     assert code.value == ReasonCode.NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize("way", ["", "bridge_protocol_version mqttv50"])
+def test_a_mosquitto_passes_messages_on_both_ways_and_none_twice(
+    lab: Lab, tmp_path: Path, way: str
+) -> None:
+    """As it comes: of 3.1.1 it says that it is a bridge, and below $SYS whether it is up."""
+    [port] = free_ports(1)
+    name = f"edge{len(way)}"
+    place = tmp_path / "mosquitto.conf"
+    lines = f"""
+        listener {port} 127.0.0.1
+        allow_anonymous true
+        connection {name}
+        address 127.0.0.1:{lab.port}
+        remote_clientid {name}
+        {way}
+        topic {name}/# both 1
+    """
+    place.write_text("\n".join(line.strip() for line in lines.splitlines()))
+    here, there = Client(lab, f"here-{name}", V5), Client(replace(lab, port=port), "there", V5)
+    here.connect()
+    here.subscribe(f"{name}/#", retainAsPublished=True)
+    here.subscribe(f"$SYS/broker/connection/{name}/state")
+    here.publish(f"{name}/kept", b"down", 1, retain=True)
+    here.got(1)
+    with subprocess.Popen(["/usr/sbin/mosquitto", "-c", str(place)]) as edge:
+        try:
+            (state,) = here.got(1)
+            assert (state.topic, state.payload) == (f"$SYS/broker/connection/{name}/state", b"1")
+            until(lambda: answers_at(port))
+            there.connect()
+            there.subscribe(f"{name}/#", retainAsPublished=True)
+            (kept,) = there.got(1)
+            assert (kept.payload, kept.retain) == (b"down", True)
+            for one, other, payload in ((there, here, b"up"), (here, there, b"down")):
+                one.publish(f"{name}/live", payload, 1, retain=True)
+                one.publish(f"{name}/last", payload, 1)
+                for client in (one, other):
+                    found = [(one.topic, one.payload, one.retain) for one in client.got(2)]
+                    assert found == [
+                        (f"{name}/live", payload, True), (f"{name}/last", payload, False)
+                    ]  # fmt: skip
+            there.leave()
+        finally:
+            edge.kill()
+    (state,) = here.got(1)
+    assert state.payload == b"0"
+    for topic in ("kept", "live"):
+        here.publish(f"{name}/{topic}", b"", 1, retain=True)
+    here.leave()
+
+
+def answers_at(port: int) -> bool:
+    """Tell whether somebody listens at a port of the loopback."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def test_mosquitto_rr_gets_its_answer(lab: Lab) -> None:

@@ -14,11 +14,15 @@ import { changeClient, makeClient } from './queries'
 type Way = NonNullable<OauthClientBody['grantTypes']>[number]
 const DEVICE: Way = 'urn:ietf:params:oauth:grant-type:device_code'
 const SIGNED: Way = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
-const WAYS: [Way, 'authorization_code' | 'device_code' | 'client_credentials' | 'jwt-bearer'][] = [
+const WAYS: [
+  Way,
+  'authorization_code' | 'device_code' | 'client_credentials' | 'jwt-bearer' | 'password',
+][] = [
   ['authorization_code', 'authorization_code'],
   [DEVICE, 'device_code'],
   ['client_credentials', 'client_credentials'],
   [SIGNED, 'jwt-bearer'],
+  ['password', 'password'],
 ]
 const AS_ITSELF: Way[] = ['client_credentials', SIGNED]
 
@@ -201,7 +205,11 @@ function Fields({
   const { ways } = form.values
   return (
     <>
-      <Checkbox.Group label={t('programs.ways')} {...form.getInputProps('ways')}>
+      <Checkbox.Group
+        label={t('programs.ways')}
+        {...form.getInputProps('ways')}
+        error={form.errors.ways ?? form.errors.grantTypes}
+      >
         <Stack gap={6} mt={6}>
           {WAYS.map(([way, words]) => (
             <Checkbox key={way} value={way} label={t(`programs.by.${words}`)} />

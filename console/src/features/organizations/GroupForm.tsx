@@ -32,6 +32,7 @@ export function GroupForm({ group, onClose }: Props) {
       everyApplication: group?.everyApplication ?? can('users:manage'),
       addNewApplications: group?.addNewApplications ?? false,
       ownDevices: group?.ownDevices ?? false,
+      provenOnly: group?.provenOnly ?? false,
       applicationIds: group?.applicationIds ?? [],
     },
     validate: { name: (v) => (v.trim() ? null : t('forms.nameMissing')) },
@@ -101,6 +102,11 @@ export function GroupForm({ group, onClose }: Props) {
             ))}
           </SimpleGrid>
         </Checkbox.Group>
+        <Switch
+          label={t('permissions.provenOnly')}
+          description={t('permissions.provenOnlyHelp')}
+          {...form.getInputProps('provenOnly', { type: 'checkbox' })}
+        />
         <Switch
           label={t('permissions.everyApplication')}
           description={t('permissions.everyApplicationHelp')}

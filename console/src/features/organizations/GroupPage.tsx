@@ -99,6 +99,7 @@ export function GroupPage() {
                           .map((a) => applications.find((known) => known.id === a)?.name ?? a)
                           .join(', ') || t('permissions.noApplication'),
                 ],
+                [t('permissions.provenOnly'), group.provenOnly ? t('common.yes') : t('common.no')],
                 [t('permissions.addNew'), group.addNewApplications ? t('common.yes') : t('common.no')],
               ]}
             />

@@ -96,6 +96,8 @@ export const administration = {
     new: 'Ny rettighedsgruppe',
     noApplication: 'Ingen applikation',
     noMembers: 'Ingen endnu.',
+    provenOnly: 'Kun med et ekstra bevis',
+    provenOnlyHelp: 'Personer får det, den giver, når de har vist et; nøgler og programmer spørges ikke.',
     ownDevices: 'Hvert medlems egne enheder',
     ownDevicesHelp: 'Det, den giver om enheder, gælder kun dem, der er sat til at være medlemmets egne.',
     people: 'Personer',
@@ -254,6 +256,7 @@ export const administration = {
     unused: 'Ikke brugt endnu',
     withheld_one: 'En organisation beder dig om et ekstra bevis',
     withheld_other: '{{count}} organisationer beder dig om et ekstra bevis',
+    withheldEverywhere: 'Denne installation beder dig om et ekstra bevis',
     withheldHelp: 'Indtil du har sat et op, ser du ikke, hvad det giver dig:',
   },
   users: {

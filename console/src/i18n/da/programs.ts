@@ -10,6 +10,7 @@ export const programs = {
       client_credentials: 'Som sig selv',
       device_code: 'I folks navn, på en enhed uden browser',
       'jwt-bearer': 'Som sig selv, ved en underskrevet erklæring (RFC 7523)',
+      password: 'I folks navn, ved deres adgangskode (gamle agenter; driften skal tillade det)',
     },
     code: 'Koden på enheden',
     confidential: 'Kan holde på en hemmelighed',

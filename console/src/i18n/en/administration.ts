@@ -96,6 +96,8 @@ export const administration = {
     new: 'New permission group',
     noApplication: 'No application',
     noMembers: 'Nobody yet.',
+    provenOnly: 'Only with a second factor',
+    provenOnlyHelp: 'People get what it gives once they have shown one; keys and programs are not asked.',
     ownDevices: "Each member's own devices",
     ownDevicesHelp: 'What it gives about devices holds for those alone that are set to be the member’s own.',
     people: 'People',
@@ -254,6 +256,7 @@ export const administration = {
     unused: 'Not used yet',
     withheld_one: 'An organization asks you for a second factor',
     withheld_other: '{{count}} organizations ask you for a second factor',
+    withheldEverywhere: 'This installation asks you for a second factor',
     withheldHelp: 'Until you set one up, you do not see what it gives you:',
   },
   users: {

@@ -10,6 +10,7 @@ export const programs = {
       client_credentials: 'As itself',
       device_code: 'In the name of people, on a device without a browser',
       'jwt-bearer': 'As itself, by a signed assertion (RFC 7523)',
+      password: 'In the name of people, by their password (old agents; the operator must allow it)',
     },
     code: 'Code on the device',
     confidential: 'Keeps a secret',

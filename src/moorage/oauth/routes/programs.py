@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from moorage.kit import pages
 from moorage.kit.errors import CursorInvalid, FieldInvalid, VersionStale
@@ -34,6 +34,14 @@ from ..schemas import (
 )
 
 router = APIRouter(prefix="/api/v1/oauth", tags=["oauth"])
+
+
+def _passwords(request: Request) -> bool:
+    """Tell whether the operator lets programs show people's passwords."""
+    switched_on: bool = request.app.state.settings.oauth.password_grant
+    return switched_on
+
+
 OrganizationId = Annotated[UUID | None, Query(alias="organizationId")]
 
 
@@ -53,10 +61,10 @@ async def list_oauth_clients(
                                 PersonNeeded, PermissionGroupUnknown, GrantTooWide, GroupForeign,
                                 ClientNameTaken, FieldInvalid))  # fmt: skip
 async def make_oauth_client(
-    body: ClientBody, tx: Tx, caller: Signed, response: Response
+    body: ClientBody, tx: Tx, caller: Signed, request: Request, response: Response
 ) -> MadeClientOut:
     """Make an OAuth client; its secret is in this answer and never shown again."""
-    made, secret = await service.make(tx, caller, body.to_model())
+    made, secret = await service.make(tx, caller, body.to_model(), passwords=_passwords(request))
     response.headers["Location"] = f"/api/v1/oauth/clients/{made.id}"
     tag(response, made.updated_at)
     shown = ClientOut.model_validate(made)
@@ -77,12 +85,13 @@ async def get_oauth_client(client_id: UUID, tx: Tx, caller: Signed, response: Re
                                  PermissionGroupUnknown, GrantTooWide, GroupForeign,
                                  ClientNameTaken, FieldInvalid, VersionStale))  # fmt: skip
 async def change_oauth_client(
-    client_id: UUID, body: ClientPatch, tx: Tx, caller: Signed, response: Response,
-    if_match: IfMatch = None,
+    client_id: UUID, body: ClientPatch, tx: Tx, caller: Signed, request: Request,
+    response: Response, if_match: IfMatch = None,
 ) -> Client:  # fmt: skip
     """Change an OAuth client; it acts at once, on tokens that are out too."""
     check_match(if_match, (await service.get(tx, caller, client_id, lock=True)).updated_at)
-    found = await service.change(tx, caller, client_id, body.to_changes())
+    passwords = _passwords(request)
+    found = await service.change(tx, caller, client_id, body.to_changes(), passwords=passwords)
     tag(response, found.updated_at)
     return found
 

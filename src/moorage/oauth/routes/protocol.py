@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -13,7 +14,7 @@ from pydantic import JsonValue
 from moorage import users
 from moorage.kit import db
 from moorage.kit.http import Tx
-from moorage.users import SigningKeys
+from moorage.users import SigningKeys, Visitor
 
 from .. import service
 from ..model import Answer, Form
@@ -26,6 +27,13 @@ well_known = APIRouter(tags=["oauth"])
 FORM = "application/x-www-form-urlencoded"
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 MOST_FIELDS = 50
+_NO_FORM = Answer(
+    400,
+    {
+        "error": "invalid_request",
+        "error_description": f"The body must be a form ({FORM}) that says nothing twice.",
+    },
+)
 _Endpoint = Callable[[db.Tx, SigningKeys, str, Form], Awaitable[Answer]]
 
 
@@ -77,8 +85,7 @@ async def _form(request: Request) -> Form | None:
 async def _ask(endpoint: _Endpoint, tx: db.Tx, request: Request) -> JSONResponse:
     form = await _form(request)
     if form is None:
-        said = f"The body must be a form ({FORM}) that says nothing twice."
-        return _written(Answer(400, {"error": "invalid_request", "error_description": said}))
+        return _written(_NO_FORM)
     state = request.app.state
     return _written(await endpoint(tx, state.signing_keys, state.public_url, form))
 
@@ -91,10 +98,28 @@ def _written(answer: Answer) -> JSONResponse:
 @router.post("/token", response_model=TokenOut, responses=_errors(400, 401),
              openapi_extra=_form_of("grant_type", code="", redirect_uri="", code_verifier="",
                                     refresh_token="", device_code="", assertion="",
+                                    username="", password="",
                                     scope="", resource=""))  # fmt: skip
-async def get_token(tx: Tx, request: Request) -> JSONResponse:
-    """Get a token: by a code, a refresh token, a device code, an assertion, or as oneself."""
-    return await _ask(service.token, tx, request)
+async def get_token(request: Request) -> JSONResponse:
+    """Get a token: by a code, a refresh token, a device code, an assertion, or as oneself.
+
+    By a person's password (`grant_type=password`) only where the operator has switched it on.
+    """
+    form, state = await _form(request), request.app.state
+    if form is None:
+        return _written(_NO_FORM)
+    look = _look(state) if state.settings.oauth.password_grant else None
+    keys, issuer = state.signing_keys, state.public_url
+    return _written(await service.token(state.database, keys, issuer, form, look))
+
+
+def _look(state: Any) -> service.Look:
+    async def look(visitor: Visitor, name: str, password: str) -> UUID:
+        return await users.prove_password(
+            state.database, visitor, state.post, name, password, state.outside
+        )
+
+    return look
 
 
 @router.post("/revoke", response_model=dict[str, JsonValue], responses=_errors(400, 401),
@@ -164,7 +189,9 @@ def _shown(request: Request) -> tuple[str | None, str | None]:
 @well_known.get("/.well-known/oauth-authorization-server", response_model=MetadataOut)
 async def publish_oauth_metadata(request: Request) -> JSONResponse:
     """Tell programs how to find everything (RFC 8414)."""
-    return JSONResponse(service.metadata(request.app.state.public_url))
+    state = request.app.state
+    passwords = state.settings.oauth.password_grant
+    return JSONResponse(service.metadata(state.public_url, passwords=passwords))
 
 
 @well_known.get("/.well-known/jwks.json", response_model=KeysOut)

@@ -3,7 +3,7 @@
 from .clients import change, get, list_clients, make, remove, rotate_secret
 from .clients import get as get_client
 from .consent import allowed_by, answer, answer_device, ask, ask_for_device, end
-from .protocol import introspect, revoke, start_device, token
+from .protocol import Look, introspect, revoke, start_device, token
 from .recognise import act_for, identify, identify_secret, is_token, recognise_again
 from .registered import change_own, read_own, remove_own
 from .registration import (
@@ -18,6 +18,7 @@ from .registration import (
 )
 
 __all__ = [
+    "Look",
     "act_for",
     "allowed_by",
     "answer",

@@ -30,7 +30,9 @@ from . import keys
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 
 
-async def make(tx: Tx, caller: Caller, new: NewClient) -> tuple[Client, str | None]:
+async def make(
+    tx: Tx, caller: Caller, new: NewClient, *, passwords: bool = False
+) -> tuple[Client, str | None]:
     """Make a client; its secret, if it has one, is given here and never again.
 
     Raises:
@@ -41,6 +43,7 @@ async def make(tx: Tx, caller: Caller, new: NewClient) -> tuple[Client, str | No
     await require(tx, caller, new.organization_id)
     new = replace(new, keys=keys.checked(new.keys))
     check(new)
+    _check_passwords(new.grant_types, passwords=passwords)
     made, secret = await add(tx, new)
     await _join(tx, caller, made.id, new.organization_id, new.permission_group_ids)
     made = await store.get(tx, made.id)
@@ -91,7 +94,14 @@ async def list_clients(
     return await store.list_clients(tx, seen, asked, organization_id=organization_id, q=q)
 
 
-async def change(tx: Tx, caller: Caller, client_id: UUID, changes: Mapping[str, Any]) -> Client:
+async def change(
+    tx: Tx,
+    caller: Caller,
+    client_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    passwords: bool = False,
+) -> Client:
     """Change a client; it acts at once, on what it was allowed before too.
 
     Raises:
@@ -104,6 +114,7 @@ async def change(tx: Tx, caller: Caller, client_id: UUID, changes: Mapping[str, 
     if "keys" in columns:
         columns["keys"] = keys.checked(columns["keys"])
     check(replace(before, **columns))
+    _check_passwords(columns.get("grant_types", ()), passwords=passwords)
     wanted = columns.pop("permission_group_ids", before.permission_group_ids)
     for name in ("scopes", "grant_types"):
         if name in columns:
@@ -180,8 +191,9 @@ def check(wanted: NewClient | Client) -> None:
     redirects = GrantType.AUTHORIZATION_CODE in grants
     if not {*grants} - {GrantType.REFRESH_TOKEN}:
         raise FieldInvalid("/grantTypes", "must have a way to the first token.")
-    if GrantType.CLIENT_CREDENTIALS in grants and not wanted.confidential:
-        raise FieldInvalid("/grantTypes", "must not have client_credentials without a secret.")
+    for own in (GrantType.CLIENT_CREDENTIALS, GrantType.PASSWORD):
+        if own in grants and not wanted.confidential:
+            raise FieldInvalid("/grantTypes", f"must not have {own.value} without a secret.")
     if wanted.keys and not wanted.confidential:
         raise FieldInvalid("/keys", "must be empty where the client is public.")
     if GrantType.JWT_BEARER in grants and not wanted.keys:
@@ -191,6 +203,14 @@ def check(wanted: NewClient | Client) -> None:
     for number, uri in enumerate(wanted.redirect_uris):
         if (reason := why_not(uri)) is not None:
             raise FieldInvalid(f"/redirectUris/{number}", reason)
+
+
+def _check_passwords(grants: Sequence[GrantType], *, passwords: bool) -> None:
+    if GrantType.PASSWORD in grants and not passwords:
+        raise FieldInvalid(
+            "/grantTypes",
+            "must not have password, unless the operator switches it on (oauth.password_grant).",
+        )
 
 
 def why_not(uri: str) -> str | None:

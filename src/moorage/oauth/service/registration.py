@@ -45,7 +45,11 @@ from . import keys
 from .clients import add, check, require, view
 
 # A program that registers itself gets nothing as itself: that is for people to give.
-_OWN_GRANTS = frozenset(GrantType) - {GrantType.CLIENT_CREDENTIALS, GrantType.JWT_BEARER}
+_OWN_GRANTS = frozenset(GrantType) - {
+    GrantType.CLIENT_CREDENTIALS,
+    GrantType.JWT_BEARER,
+    GrantType.PASSWORD,
+}
 _METHODS = ("client_secret_basic", "client_secret_post", BY_KEY, "none")
 _LONGEST_NAME = 100
 MALFORMED = (JoseError, FieldInvalid, ValueError, TypeError, AttributeError)
@@ -177,7 +181,9 @@ def read(told: Mapping[str, Any], had: Iterable[GrantType] = ()) -> NewClient:
         raise FieldInvalid("/token_endpoint_auth_method", f"must be one of {', '.join(_METHODS)}")
     grants = tuple(GrantType(g) for g in claims.get("grant_types", ["authorization_code"]))
     if not {*grants} <= _OWN_GRANTS | {*had}:
-        raise FieldInvalid("/grant_types", "must not have client_credentials or jwt-bearer")
+        raise FieldInvalid(
+            "/grant_types", "must not have client_credentials, jwt-bearer or password"
+        )
     scopes = tuple(Permission(s) for s in str(claims.get("scope", "")).split())
     name = str(claims.get("client_name", "")).strip()
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
@@ -209,8 +215,13 @@ def refused(wrong: Exception) -> Answer:
 # --- What is published -------------------------------------------------------
 
 
-def metadata(issuer: str) -> dict[str, Any]:
-    """Tell programs how to find everything (RFC 8414, section 2)."""
+def metadata(issuer: str, *, passwords: bool) -> dict[str, Any]:
+    """Tell programs how to find everything (RFC 8414, section 2).
+
+    Args:
+        issuer: the installation's address.
+        passwords: whether the operator has switched the password grant on.
+    """
     at = f"{issuer}/api/v1/oauth"
     methods = list(_METHODS)
     return {
@@ -225,7 +236,9 @@ def metadata(issuer: str) -> dict[str, Any]:
         "scopes_supported": [p.value for p in Permission],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": [g.value for g in GrantType],
+        "grant_types_supported": [
+            g.value for g in GrantType if passwords or g is not GrantType.PASSWORD
+        ],
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": [m for m in methods if m != "none"],

@@ -19,14 +19,16 @@ from moorage.kit.statement import Statement
 
 from ..model import KeptSession, RetainedMessage
 
-# As `listeners.claim`, but that a device which is gone stops all: few are.
+# As `listeners.claim`, but that a device which is gone stops all: few are. If the reading after it
+# fails, what the listener knows of its devices still holds: the epochs of its own stay.
 _CLAIM = b"""
 INSERT INTO session_homes AS h (number, listener_id, epoch)
 SELECT n, l.id, 1
 FROM unnest($1) AS n, session_listeners l
 WHERE l.id = $2
 ORDER BY n
-ON CONFLICT (number) DO UPDATE SET listener_id = excluded.listener_id, epoch = h.epoch + 1
+ON CONFLICT (number) DO UPDATE SET listener_id = excluded.listener_id,
+    epoch = h.epoch + CAST(h.listener_id IS NULL AS integer)
 WHERE h.listener_id IS NULL OR h.listener_id = excluded.listener_id
 RETURNING h.number, h.epoch
 """

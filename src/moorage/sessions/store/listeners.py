@@ -158,7 +158,8 @@ SELECT n, l.id, 1
 FROM unnest(CAST(:numbers AS integer[])) AS n, session_listeners l
 WHERE l.id = :listener
 ORDER BY n
-ON CONFLICT (number) DO UPDATE SET listener_id = excluded.listener_id, epoch = h.epoch + 1
+ON CONFLICT (number) DO UPDATE SET listener_id = excluded.listener_id,
+    epoch = h.epoch + CAST(h.listener_id IS NULL AS integer)
 WHERE h.listener_id IS NULL OR h.listener_id = excluded.listener_id
 RETURNING h.number, h.epoch
 """

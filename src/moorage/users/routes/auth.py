@@ -142,6 +142,7 @@ async def who_am_i(tx: Tx, caller: Signed, request: Request) -> MeOut:
     person = caller.kind is CallerKind.PERSON
     user = await service.get(tx, caller, caller.id) if person else None
     by_cookie = bool(request.scope["state"].get("by_cookie"))
+    withheld = await service.withheld(tx, caller)
     return MeOut(
         kind=caller.kind,
         id=caller.id,
@@ -153,7 +154,8 @@ async def who_am_i(tx: Tx, caller: Signed, request: Request) -> MeOut:
             if by_cookie and caller.session_id
             else None
         ),
-        withheld=await service.withheld(tx, caller),
+        withheld=sorted(home for home in withheld if home is not None),
+        installation_withheld=None in withheld,
         grants=_grants(caller),
     )
 

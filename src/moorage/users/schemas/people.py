@@ -50,6 +50,9 @@ class MeOut(Out):
         list[UUID],
         Field(description="Organizations that give you more once you showed a second factor."),
     ]
+    installation_withheld: Annotated[
+        bool, Field(description="Whether groups of the whole installation do.")
+    ]
     grants: list[GrantOut]
 
 

@@ -67,10 +67,13 @@ async def is_proven(tx: Tx, caller: Caller) -> bool:
     return found is not None and found[0].proven
 
 
-async def withheld(tx: Tx, caller: Caller) -> list[UUID]:
-    """List the organisations that give the caller more once a second factor was shown."""
+async def withheld(tx: Tx, caller: Caller) -> frozenset[UUID | None]:
+    """Tell which organisations give the caller more once a second factor was shown.
+
+    None stands for the installation.
+    """
     if caller.session_id is None or await is_proven(tx, caller):
-        return []
+        return frozenset()
     return await organizations.withheld(tx, caller.id)
 
 

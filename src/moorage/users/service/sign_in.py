@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 from uuid import UUID
 
 from moorage.kit.caller import Caller
@@ -45,6 +45,7 @@ from .people import my_user
 from .second_factor import needed, prove
 from .tokens import SigningKeys, make_access_token
 
+T = TypeVar("T")
 LETS_IN = (LinkKind.SIGN_IN, LinkKind.INVITATION)
 
 
@@ -59,6 +60,50 @@ async def sign_in(
     outside: Outside | None = None,
 ) -> SignedIn:
     """Open a session for a name, a password and, if there is one, a second factor.
+
+    Raises:
+        TooManyFailures, CredentialsWrong, SecondFactorNeeded, SecondFactorWrong.
+    """
+
+    async def open_(tx: Tx, user: User, by: str, factor: Factor | None) -> SignedIn:
+        return await open_session(tx, user, kind, visitor, by=by, factor=factor)
+
+    return await _by_password(database, visitor, post, email, password, proof, outside, open_)
+
+
+async def prove_password(
+    database: Database,
+    visitor: Visitor,
+    post: Post,
+    email: str,
+    password: str,
+    outside: Outside | None = None,
+) -> UUID:
+    """Tell whose a name and password are, for a program that was given them; opens no session.
+
+    Raises:
+        TooManyFailures, CredentialsWrong.
+        SecondFactorNeeded: which a program cannot show.
+    """
+
+    async def know(_tx: Tx, user: User, _by: str, _factor: Factor | None) -> UUID:
+        return user.id
+
+    nothing = Proof()
+    return await _by_password(database, visitor, post, email, password, nothing, outside, know)
+
+
+async def _by_password(
+    database: Database,
+    visitor: Visitor,
+    post: Post,
+    email: str,
+    password: str,
+    proof: Proof,
+    outside: Outside | None,
+    let: Callable[[Tx, User, str, Factor | None], Awaitable[T]],
+) -> T:
+    """Do `let` for whoever shows a name, a password and, if there is one, a second factor.
 
     The name is an e-mail address, or one of a user store.
 
@@ -95,7 +140,7 @@ async def sign_in(
                 await counts.forget_failures(tx, "account", email)
                 await take_back(tx, visitor)
                 by = "user store" if known.decided else "password"
-                return await open_session(tx, user, kind, visitor, by=by, factor=factor)
+                return await let(tx, user, by, factor)
         if wanted is not None and not proof.given:
             await take_back(tx, visitor, email)
         else:

@@ -25,7 +25,7 @@ from moorage.plugin import (
     digest_of,
     uuid7,
 )
-from moorage_mqtt import SYSTEM_TOPICS, V5, Broker, ReasonCode, Wheel, Will
+from moorage_mqtt import SYSTEM_TOPICS, V5, Broker, ReasonCode, Wheel, Will, matches
 
 from . import subscriptions
 from .catching import Catching
@@ -49,6 +49,8 @@ log = structlog.get_logger()
 _GOODBYE_S = 1.0
 # How much is passed on before what came of it is sent.
 _AT_ONCE_BYTES = 262_144
+# Where a Mosquitto that passes messages on says, also as its will, whether it is up: "1" or "0".
+_BRIDGES = SYSTEM_TOPICS + "broker/connection/+/state"
 # The device is at home at another listener, that took this one for dead.
 LISTENER_LOST = "listener-lost"
 # Wills of connections that end by our own doing are not published.
@@ -292,10 +294,11 @@ class Door:
     def may_publish(self, sender: Sender | Service, topic: str) -> bool:
         """Tell whether the sender may publish to a topic.
 
-        Where everybody may, what stands below `$SYS` the listener alone says (MQTT 5, 4.7.2).
+        Where everybody may, what stands below `$SYS` the listener alone says (MQTT 5, 4.7.2), but
+        whether a bridge is up.
         """
         if self.settings.is_open:
-            return not topic.startswith(SYSTEM_TOPICS)
+            return not topic.startswith(SYSTEM_TOPICS) or matches(_BRIDGES, topic)
         return self.host.uplink(sender, topic) is not None
 
     def forget_topics(self, application_id: UUID | None) -> None:

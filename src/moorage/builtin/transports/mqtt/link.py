@@ -58,6 +58,7 @@ _ASKED = {
     Kind.CONFLICT: ReasonCode.QUOTA_EXCEEDED,
     Kind.UNAVAILABLE: ReasonCode.QUOTA_EXCEEDED,
 }
+_NOT_GRANTED = (ReasonCode.NOT_AUTHORIZED, ReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED)
 _REFUSALS = {
     ReasonCode.PAYLOAD_FORMAT_INVALID: "malformed",
     ReasonCode.PACKET_TOO_LARGE: "oversize",
@@ -208,15 +209,21 @@ class Link(Proving):
         return False
 
     def _information(self, connect: Connect, client_id: str) -> Properties:
-        """Give a client that asks for it a topic of its own for answers (MQTT 5, 3.1.2.11.6)."""
+        """Say what CONNACK of MQTT 5 says beside the limits of the door.
+
+        In lab mode a client that asks for it is given a topic of its own for answers (MQTT 5,
+        3.1.2.11.6); a device's answers go where the command says.
+        """
+        if self.door.settings.is_open:
+            asked = connect.properties.get("request_response_information")
+            return {"response_information": f"response/{client_id}"} if asked else {}
         if self.kept is not None and isinstance(self.kept.sender, Service):
             return {"session_expiry_interval": 0}
+        # See `subscriptions.allow`.
+        said: Properties = {"shared_subscription_available": 0}
         if self.vouched is not None:
-            return {"authentication_data": self.vouched.said}
-        asked = connect.properties.get("request_response_information")
-        if not asked or not self.door.settings.is_open:
-            return {}  # A device's answers go where the command says.
-        return {"response_information": f"response/{client_id}"}
+            said["authentication_data"] = self.vouched.said
+        return said
 
     def _end_at(self, valid_until: datetime) -> None:
         """Have the connection end with its credential."""
@@ -334,7 +341,7 @@ class Link(Proving):
             may = self.door.host.may_subscribe(kept.sender, wanted.topic_filter)
             return wanted.qos if may else ReasonCode.UNSPECIFIED_ERROR
         code = subscriptions.allow(kept, wanted, self.door.host)
-        if code == ReasonCode.NOT_AUTHORIZED:
+        if code in _NOT_GRANTED:
             text = f"Subscribing to {wanted.topic_filter[:200]} is not allowed."
             self._refused("topic", text, wanted.topic_filter)
         return code

@@ -15,8 +15,9 @@ def allow(kept: Kept, wanted: Subscription, host: Host) -> int:
     """Give the QoS granted to a subscription, or the reason code that refuses it."""
     topic_filter = wanted.topic_filter
     # Only programs share the work: a group of devices would have to outlive its listeners.
-    is_shared = split_share(topic_filter)[0] is not None and isinstance(kept.sender, Sender)
-    if is_shared or not host.may_subscribe(kept.sender, topic_filter):
+    if split_share(topic_filter)[0] is not None and isinstance(kept.sender, Sender):
+        return ReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
+    if not host.may_subscribe(kept.sender, topic_filter):
         return ReasonCode.NOT_AUTHORIZED
     if isinstance(kept.sender, Sender):
         space = host.space_of(kept.sender, topic_filter)

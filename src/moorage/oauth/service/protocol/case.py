@@ -82,6 +82,8 @@ class Case:
         shown: the token that is to be revoked or introspected.
         proved: whether the client's `client_assertion` holds.
         asserted: whether the assertion that it shows as a grant does.
+        named: whose name and password it shows; None where they are nobody's, `wait_s` where
+            nobody looked, since too many were wrong.
         ended: an authorisation that ends, and why.
     """
 
@@ -99,6 +101,8 @@ class Case:
     shown: Found | None = None
     proved: bool = False
     asserted: bool = False
+    named: UUID | None = None
+    wait_s: int | None = None
 
     authenticated: Client | None = None
     issued: Issued | None = None

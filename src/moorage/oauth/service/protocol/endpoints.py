@@ -49,6 +49,7 @@ from .grants import (
     ClientGrant,
     CodeGrant,
     DeviceGrant,
+    PasswordGrant,
     ProofKey,
     RefreshGrant,
 )
@@ -83,9 +84,11 @@ class Request(OAuth2Request):
 class Server(AuthorizationServer):
     """Decides one case."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, *, passwords: bool = False) -> None:
         super().__init__()
         self.case = case
+        if passwords:
+            self.register_grant(PasswordGrant)
         self.register_grant(CodeGrant, [ProofKey(required=True)])
         for grant in (RefreshGrant, ClientGrant, DeviceGrant, AssertionGrant):
             self.register_grant(grant)
@@ -97,6 +100,18 @@ class Server(AuthorizationServer):
     def answer_token(self) -> Answer:
         """Answer at the token endpoint."""
         return self._refused() or self.create_token_response(self.request())
+
+    def may_show_passwords(self) -> bool:
+        """Tell whether this is a client whose people's passwords are looked at."""
+        fields = self.case.form.fields
+        return (
+            fields.get("grant_type") == GrantType.PASSWORD
+            and {"username", "password"} <= fields.keys()
+            # No name holds a control character (RFC 6749, appendix A.15).
+            and fields["username"].isprintable()
+            and self._refused() is None
+            and PasswordGrant(self.request(), self).believed()
+        )
 
     def answer_at(self, name: str) -> Answer:
         """Answer at another endpoint."""
@@ -189,7 +204,7 @@ class Server(AuthorizationServer):
                 user,
                 scopes,
                 of.resources if of else case.resources(),
-                of.proven if of else True,
+                of.proven if of else user is None,
                 case.now,
                 case.now,
                 case.now + (REFRESH_ABSOLUTE if refresh else ACCESS_TOKEN),

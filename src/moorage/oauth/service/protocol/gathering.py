@@ -14,6 +14,7 @@ from moorage.users import CredentialsWrong, SigningKeys
 from ...model import REFRESH_PREFIX, Authorization, Form, GrantType
 from ...store import authorizations
 from ...store import clients as client_store
+from ..recognise import narrowed
 from . import assertions
 from .case import Case, Found
 
@@ -33,6 +34,22 @@ async def for_client(tx: Tx, keys: SigningKeys, issuer: str, form: Form) -> Case
         if form.fields.get("client_assertion_type") == assertions.TYPE:
             case.proved = await _holds(tx, case, "client_assertion")
     return case
+
+
+async def hold(tx: Tx, case: Case) -> None:
+    """Read the client again, once what took long is done, and hold it; and its person."""
+    case.now = tx.now
+    if case.client is not None:
+        case.client = await client_store.find(tx, case.client.id, hold=True)
+    if case.client is None or case.named is None:
+        case.named = None
+        return
+    try:
+        _, held = await users.held_by(tx, case.named, proven=False)
+    except CredentialsWrong:
+        held = ()
+    if not narrowed(held, case.client.organization_id, case.client.scopes):
+        case.named = None
 
 
 def _named(form: Form) -> UUID | None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, grants
 from authlib.oauth2.rfc7523 import JWTBearerGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
@@ -174,6 +175,40 @@ class AssertionGrant(JWTBearerGrant):
         """Give the client."""
         found: Registered | None = self.server.query_client(issuer)
         return found
+
+
+class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):
+    """People's passwords in a program's hands (RFC 6749, section 4.3), for old agents alone."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
+
+    def believed(self) -> bool:
+        """Tell whether the client is who it says, and may show passwords; spends nothing."""
+        try:
+            client = self.authenticate_token_endpoint_client()
+        except OAuth2Error:
+            return False
+        return bool(client.check_grant_type(self.GRANT_TYPE))
+
+    def validate_token_request(self) -> None:
+        """Check the scopes against the client's own too."""
+        super().validate_token_request()
+        _case(self).authenticated = self.request.client.known
+        self.server.allowed(self.request.client, self.request.payload.scope)
+
+    def authenticate_user(self, username: str, password: str) -> UUID:
+        """Give whose name and password they are, as was found before. Raises InvalidGrantError."""
+        case = _case(self)
+        if case.wait_s is not None:
+            raise InvalidGrantError(
+                f"Too many wrong passwords were shown; try again in {case.wait_s} seconds."
+            )
+        if case.named is None:
+            raise InvalidGrantError(
+                "The name or the password is wrong, the account is closed or of another "
+                "organization, or it asks for a second factor, which a program cannot show."
+            )
+        return case.named
 
 
 @dataclass

@@ -8,7 +8,7 @@ from moorage.kit.caller import Caller, CallerKind
 from moorage.kit.db import Tx
 from moorage.kit.secrets import digest
 
-from ...facts import AccessEnded, ClientSignedIn
+from ...facts import AccessAllowed, AccessEnded, ClientSignedIn
 from ...model import REFRESH_IDLE, Client
 from ...store import authorizations
 from ...store import clients as client_store
@@ -44,9 +44,12 @@ async def _keep(tx: Tx, case: Case, client: Client, issued: Issued) -> None:
     await authorizations.add(tx, made, idle_until=idle_until, refresh_digest=kept)
     if case.spent_code is not None:
         await authorizations.spend_code(tx, case.spent_code, made.id)
+    after: dict[str, object] = {"scopes": made.scopes, "origin": case.form.origin}
     if made.user_id is None:
-        after = {"scopes": made.scopes, "origin": case.form.origin}
         tx.announce(ClientSignedIn(client.id, client.organization_id, after=after))
+    elif case.named is not None:
+        after |= {"client": client.id, "by": "password"}
+        tx.announce(AccessAllowed(made.user_id, client.organization_id, after=after))
 
 
 async def _end(tx: Tx, client: Client, authorization_id: UUID, reason: str) -> None:
