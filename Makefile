@@ -70,7 +70,7 @@ demo: install console ## Start the platform with a simulated fleet
 # which other tests' loops do not bear.
 ALONE := -o addopts="--import-mode=importlib --strict-markers --strict-config -q"
 
-.PHONY: test test-server test-console test-peers test-flink test-arm vectors
+.PHONY: test test-server test-console screenshots test-peers test-flink test-arm vectors
 .PHONY: check check-types check-style check-imports check-console format
 # Side by side: alone, each leaves a third of two cores idle, waiting for servers and browsers. Each
 # tells what it has to say when it is done, but for the longest, which would be silent for minutes.
@@ -84,6 +84,9 @@ test-server: install $(PEERS)/node_modules/.stamp $(PROVIDER)/node_modules/.stam
 
 test-console: check-console $(PROVIDER)/node_modules/.stamp
 	$(BIN)/pytest tests/console $(ALONE) -n 1
+
+screenshots: console $(PROVIDER)/node_modules/.stamp ## Make pictures of all pages, in console/screenshots
+	SCREENSHOTS=$(CURDIR)/console/screenshots $(BIN)/pytest tests/console $(ALONE) -n 1
 
 .cache/authzforce/.stamp: tests/peers/authzforce/pom.xml
 	scripts/system-packages test peers

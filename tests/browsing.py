@@ -10,18 +10,42 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from httpx2 import Client, ConnectError, ReadError
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from cluster import fresh_database
 from ports import free_ports
 
 ROOT = Path(__file__).parents[1]
-SCREENSHOTS = ROOT / "console" / "screenshots"
+# The folder for what people look at; `make screenshots` gives it.
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 ADMIN = "anna@example.org"
+DESK = ViewportSize(width=1360, height=860)
+PHONE = ViewportSize(width=360, height=780)
+# The router tells by this where the page that is shown belongs.
+ARRIVED = """(path) => {
+  const { status, resolvedLocation } = window.__TSR_ROUTER__.state
+  const place = (href) => {
+    const { pathname, searchParams } = new URL(href, location)
+    return `${pathname}?${searchParams}`
+  }
+  return status === 'idle' && place(resolvedLocation.href) === place(path)
+}"""
+# Until no colour is on its way and three frames in turn have the same shape.
+STILL = """async () => {
+  const shape = () => [...document.querySelectorAll('html, #root, #page')].map(
+    (one) => [one.scrollWidth, one.scrollHeight]).join()
+  for (let same = 0, last = ''; same < 3;) {
+    await new Promise(requestAnimationFrame)
+    const now = shape()
+    const moving = document.getAnimations().some((one) => one instanceof CSSTransition)
+    same = now === last && !moving ? same + 1 : 0
+    last = now
+  }
+}"""
 COMMAND = [sys.executable, "-P", "-m", "moorage.entry.cli"]
 
 
@@ -36,6 +60,7 @@ class Platform:
     url: str
     environment: dict[str, str]
     admin: Client
+    _visiting: dict[str, Client] = field(default_factory=dict)
 
     def moorage(self, *words: str) -> str:
         """Run a command of the platform and give what it printed."""
@@ -57,6 +82,20 @@ class Platform:
         client = Client(base_url=self.url, timeout=60, headers={"Origin": self.url})
         sign_in(client, self.link(email))
         return client
+
+    def session(self, email: str = ADMIN, *, anew: bool = False) -> dict[str, str]:
+        """Give the cookies of somebody who is signed in: as they were given before, unless anew."""
+        known = self._visiting.get(email)
+        if anew or known is None or known.get("/api/v1/auth/me").status_code != 200:
+            self.forget(email)
+            known = self._visiting[email] = self.client(email)
+        return {cookie.name: cookie.value or "" for cookie in known.cookies.jar}
+
+    def forget(self, *emails: str) -> None:
+        """Forget sessions that were given."""
+        for email in emails:
+            if known := self._visiting.pop(email, None):
+                known.close()
 
 
 def sign_in(client: Client, link: str) -> None:
@@ -106,6 +145,7 @@ def new_platform(server_url: str, directory: Path) -> Iterator[Platform]:
             sign_in(admin, invited)
             yield made
         finally:
+            made.forget(*made._visiting)
             admin.close()
             for process in processes:
                 process.kill()
@@ -122,9 +162,27 @@ class Visitor:
     mode: str
     wrong: list[str] = field(default_factory=list)
 
+    def turn(self, mode: str) -> None:
+        """Show the page in light, dark or on a phone, where it stands."""
+        self.page.set_viewport_size(PHONE if mode == "phone" else DESK)
+        scheme: Literal["light", "dark"] = "dark" if mode == "dark" else "light"
+        self.page.emulate_media(color_scheme=scheme)
+        self.mode = mode
+
+    def still(self) -> None:
+        """Wait until the page has taken its colours and its shape."""
+        self.settle()
+        self.page.evaluate(STILL)
+
     def go(self, path: str) -> None:
         """Go to an address of the console and wait for its heading."""
         self.page.goto(self.platform.url + path)
+        self.page.locator("h1").first.wait_for()
+
+    def follow(self, path: str) -> None:
+        """Go on to an address as by a link of the console: a third of the work of loading it."""
+        self.page.evaluate("(path) => history.pushState(null, '', path)", path)
+        self.page.wait_for_function(ARRIVED, arg=path)
         self.page.locator("h1").first.wait_for()
 
     def settle(self) -> None:
@@ -132,9 +190,12 @@ class Visitor:
         expect(self.page.locator(".mantine-Skeleton-root")).to_have_count(0)
 
     def look(self, name: str) -> None:
-        """Keep a screenshot, and find what is wrong with the page's shape."""
-        SCREENSHOTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.mode}.png")
+        """Find what is wrong with the page's shape, and keep a screenshot if somebody wants it."""
+        self.still()
+        if SCREENSHOTS:
+            folder = Path(SCREENSHOTS)
+            folder.mkdir(exist_ok=True)
+            self.page.screenshot(path=folder / f"{name}-{self.mode}.png")
         wider = self.page.evaluate(
             "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         )
@@ -143,11 +204,13 @@ class Visitor:
 
     def examine(self, name: str) -> None:
         """Ask axe about WCAG 2.2 A and AA."""
-        # Not as a script element: the page's own security policy refuses those.
-        self.page.evaluate(AXE.read_text() + ";undefined")
+        if not self.page.evaluate("'axe' in window"):
+            # Not as a script element: the page's own security policy refuses those.
+            self.page.evaluate(AXE.read_text() + ";undefined")
         found: list[dict[str, Any]] = self.page.evaluate(
             """async () => (await axe.run(document, {
                  runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+                 resultTypes: ['violations'],
                })).violations.map(v => ({id: v.id, nodes: v.nodes.slice(0, 3).map(
                  n => n.html.slice(0, 200) + ' | ' + n.failureSummary.slice(0, 300))}))"""
         )

@@ -71,7 +71,7 @@ def test_an_organization_says_how_long_it_keeps_things(
     assert (kept["keepFacts"], kept["keepResults"]) == (f"P{days}D", None)
     visitor.look("keeping")
     visitor.examine("keeping")
-    visitor.go(f"/applications/{things.application}?tab=about")
+    visitor.follow(f"/applications/{things.application}?tab=about")
     visitor.settle()
     visitor.look("application-keeping")
     assert visitor.wrong == []
@@ -94,7 +94,7 @@ def test_a_saved_view_is_there_in_every_browser_of_the_person(
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="On the quay", exact=True)).to_be_visible()
 
-    elsewhere = visit()
+    elsewhere = visit(fresh=True)
     elsewhere.go("/devices")
     other = elsewhere.page
     other.get_by_role("button", name="Views").click()
@@ -144,7 +144,7 @@ def test_a_chosen_language_goes_with_the_person(
     visitor.page.get_by_text("Dansk").click()
     try:
         expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Indstillinger")
-        elsewhere = visit()
+        elsewhere = visit(fresh=True)
         elsewhere.go("/")
         places = elsewhere.page.get_by_role("navigation")
         expect(places.get_by_role("link", name="Enheder", exact=True)).to_be_visible()
@@ -168,9 +168,9 @@ def test_the_palette_finds_whatever_has_a_name(
     ):
         page.keyboard.press("Control+K")
         page.get_by_role("combobox", name="Type a name").fill(words)
-        expect(
-            page.get_by_role("option").filter(has_text=name).filter(has_text=kind)
-        ).to_be_visible()
+        found = page.get_by_role("option").filter(has_text=name).filter(has_text=kind)
+        # Every organization has its readers.
+        expect(found.first).to_be_visible()
         page.keyboard.press("Escape")
     assert visitor.wrong == []
 
@@ -387,11 +387,11 @@ def test_a_message_tells_which_targets_took_it(
     visitor.look("receipts")
     if mode != "danish":
         visitor.examine("receipts")
-    visitor.go(f"/targets/{target}?tab=receipts&outcome=dead")
+    visitor.follow(f"/targets/{target}?tab=receipts&outcome=dead")
     expect(page.get_by_text(refused)).to_be_visible()
     expect(page.get_by_text(accepted, exact=True)).to_have_count(0)
 
-    visitor.go(f"/devices/{things.device}?tab=messages")
+    visitor.follow(f"/devices/{things.device}?tab=messages")
     page.get_by_text("temperature 44").first.click()
     panel = page.get_by_role("region", name=delivered)
     expect(panel.get_by_role("link", name=name)).to_be_visible()
@@ -533,7 +533,7 @@ def test_who_manages_an_application_shares_it(
     expect(page.get_by_role("button", name="Add a member")).to_be_visible()
     visitor.look("share")
     # What gives more than they manage is shown, and not theirs to change.
-    visitor.go(f"/permissions/{things.group}")
+    visitor.follow(f"/permissions/{things.group}")
     expect(page.get_by_text("Every application")).to_be_visible()
     expect(page.get_by_role("button", name="Add a member")).to_be_hidden()
     assert visitor.wrong == []
@@ -567,7 +567,7 @@ def test_the_audit_shows_what_proves_it_and_where_logs_go(
     visitor.settle()
     visitor.look("audit-proof")
     visitor.examine("audit-proof")
-    visitor.go("/log-collectors")
+    visitor.follow("/log-collectors")
     page.get_by_role("button", name=new).first.click()
     form = page.get_by_role("dialog")
     form.get_by_role("textbox").nth(0).fill(f"SIEM {mode}")

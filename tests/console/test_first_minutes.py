@@ -29,7 +29,7 @@ def test_a_newcomer_gets_from_the_link_to_a_live_value(
     page.get_by_role("button", name="New", exact=True).click()
     form = page.get_by_role("dialog")
     form.get_by_role("textbox", name="Name", exact=True).fill("Water levels")
-    form.get_by_role("textbox", name="Organization").fill("Harbour City")
+    form.get_by_role("textbox", name="Organization").fill("Mill Town")
     form.get_by_role("button", name="Create").click()
     expect(form).to_be_hidden()
     page.clock.install()

@@ -21,8 +21,9 @@ class Street:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        made = client.post("/api/v1/organizations", json={"name": "Harbour City"}).json()
-        body = {"organizationId": made["id"], "name": "Street lights"}
+        made = client.post("/api/v1/organizations", json={"name": "Lamp Town"}).json()
+        self.organization: str = made["id"]
+        body = {"organizationId": self.organization, "name": "Avenue lamps"}
         self.application: str = client.post("/api/v1/applications", json=body).json()["id"]
         rows = [{"name": f"Lamp {n:03}"} for n in range(COUNT)]
         query = {"applicationId": self.application}
@@ -91,8 +92,8 @@ def test_what_could_not_be_done_is_told_by_name(
 def test_a_file_too_long_for_one_step_is_imported_as_a_task(
     street: Street, visit: Callable[..., Visitor], tmp_path: Path
 ) -> None:
-    made = {"organizationId": street.client.get("/api/v1/organizations").json()["items"][0]["id"]}
-    bins = street.client.post("/api/v1/applications", json={**made, "name": "Bins"}).json()["id"]
+    body = {"organizationId": street.organization, "name": "Bins"}
+    bins = street.client.post("/api/v1/applications", json=body).json()["id"]
     file = tmp_path / "bins.csv"
     rows = "".join(f"{bins},Bin {n},{'twice' if n < 2 else ''}\n" for n in range(2_100))
     file.write_text(f"applicationId,name,serial\n{rows}")
@@ -124,9 +125,9 @@ def test_an_application_goes_with_its_devices(
     page.get_by_role("menuitem", name="Remove").click()
     form = page.get_by_role("dialog")
     expect(form).to_contain_text(f"{COUNT} devices and everything they ever sent")
-    form.get_by_role("textbox").fill("Street lights")
+    form.get_by_role("textbox").fill("Avenue lamps")
     form.get_by_role("button", name="Remove").click()
     page.wait_for_url("**/applications")
-    expect(page.get_by_role("row").filter(has_text="Street lights")).to_have_count(0)
+    expect(page.get_by_role("row").filter(has_text="Avenue lamps")).to_have_count(0)
     assert street.count() == 0
     assert visitor.wrong == []

@@ -38,7 +38,7 @@ def test_an_app_and_a_passkey_are_set_up_and_let_in(
 ) -> None:
     with closing(platform.client()) as client:
         client.post("/api/v1/users", json={"email": BO, "name": "Bo"}).raise_for_status()
-    bo = visit("light", BO)
+    bo = visit("light", BO, fresh=True)
     page = bo.page
     give_authenticator(page)
     bo.go("/settings")

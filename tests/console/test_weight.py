@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from browsing import Platform, Visitor
+from browsing import Platform, Visitor, new_platform
 
 pytestmark = pytest.mark.timeout(400)
 
 MOST_BYTES = 300_000
+
+
+@pytest.fixture(scope="module")
+def platform(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Give a platform of its own: what others have made has its weight."""
+    with new_platform(server_url, tmp_path_factory.mktemp("platform")) as made:
+        yield made
 
 
 class Scale:
@@ -48,12 +55,12 @@ def test_the_first_page_before_and_behind_the_sign_in_is_light(
     context.close()
 
     with closing(platform.client()) as client:
-        made = client.post("/api/v1/organizations", json={"name": "Harbour City"}).json()["id"]
-        body = {"organizationId": made, "name": "Street lights"}
+        made = client.post("/api/v1/organizations", json={"name": "Light Town"}).json()["id"]
+        body = {"organizationId": made, "name": "Lanterns"}
         application = client.post("/api/v1/applications", json=body).json()["id"]
-        body = {"applicationId": application, "name": "Lamp 1"}
+        body = {"applicationId": application, "name": "Lantern 1"}
         client.post("/api/v1/devices", json=body).raise_for_status()
-    visitor = visit()
+    visitor = visit(fresh=True)
     page = visitor.page
     scale = Scale(page)
     visitor.go("/")

@@ -10,6 +10,9 @@ interface Props {
   label: string
 }
 
+/** Just too far away for the fine outlines (`NEAR` in ./baseMap), whose megabyte so small a map does not need. */
+const ZOOM = 5
+
 /** A small map with one place on it. */
 export function MiniMap({ longitude, latitude, label }: Props) {
   const pins = useMemo(() => {
@@ -20,7 +23,7 @@ export function MiniMap({ longitude, latitude, label }: Props) {
   const centre = useMemo((): [number, number] => [longitude, latitude], [longitude, latitude])
   return (
     <Suspense fallback={<Skeleton height={160} />}>
-      <Canvas label={label} height={160} pins={pins} centre={centre} zoom={6} interactive={false} />
+      <Canvas label={label} height={160} pins={pins} centre={centre} zoom={ZOOM} interactive={false} />
     </Suspense>
   )
 }
