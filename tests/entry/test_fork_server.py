@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import secrets
@@ -28,12 +29,14 @@ VARIABLE = "CHANNEL"
 def server() -> Iterator[ForkServer]:
     """Give one that can be asked; this process is the supervisor."""
     command = [sys.executable, "-P", __file__]
-    made = ForkServer(command, {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OF": "this test"}
+    made = ForkServer(command, environment)
     try:
         await_ready(made)
         yield made
     finally:
         made.stop()
+        ctypes.CDLL(None).prctl(fork_server.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def await_ready(server: ForkServer) -> None:
@@ -74,6 +77,13 @@ def test_what_is_forked_shares_no_chance(server: ForkServer) -> None:
 def test_an_environment_may_be_large(server: ForkServer) -> None:
     said, _ = heard(server, "say", LARGE="x" * 1_000_000)
     assert f"{{'LARGE': '{'x' * 1_000_000}'}}" in said
+
+
+def test_what_is_forked_is_known_by_the_environment_of_its_fork_server(server: ForkServer) -> None:
+    forked = server.fork(["wait"], {"OF": "nobody"})
+    assert psutil.Process(forked.pid).environ()["OF"] == "this test"
+    forked.send_signal(signal.SIGKILL)
+    forked.wait()
 
 
 def test_a_signal_ends_what_is_forked_and_is_told(server: ForkServer) -> None:

@@ -102,8 +102,14 @@ class ForkServer:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command = command
-        # Numeric libraries would start threads, which a process that forks must not have.
-        self._environment = {**environment, "OPENBLAS_NUM_THREADS": "1"}
+        self._environment = {
+            **environment,
+            # Numeric libraries would start threads, which a process that forks must not have.
+            "OPENBLAS_NUM_THREADS": "1",
+            # By the environment in /proc a part is known as one of this directory (entry.ports), so
+            # its title takes the place of the command alone.
+            "SPT_NOENV": "1",
+        }
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._is_ready = False
