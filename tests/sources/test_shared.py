@@ -69,6 +69,7 @@ async def sending(
     await sent
 
 
+@pytest.mark.long
 async def test_several_processes_share_what_comes_and_any_of_them_may_be_killed(
     world: World, broker: Broker
 ) -> None:

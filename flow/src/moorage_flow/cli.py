@@ -60,11 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
             for name, path, reason in runtime.explain():
                 sys.stdout.write(f"{name}: {path} ({reason})\n")
         else:
-            with (
-                _opened(given.events, "rb") as file,
-                _opened(given.to, "wb") as to,
-                _settled(),
-            ):
+            with _opened(given.events, "rb") as file, _opened(given.to, "wb") as to:
+                _settle()
                 return _run(runtime, given, file, to)
     except (FlowError, OSError) as error:
         sys.stderr.write(f"moorage-flow: {error}\n")
@@ -88,17 +85,12 @@ def _count(text: str) -> int:
     return count
 
 
-@contextmanager
-def _settled() -> Iterator[None]:
-    """Let the garbage collector leave alone what is there: each time it looks at the libraries and
-    the application again, events wait for 24 ms.
+def _settle() -> None:
+    """Have the garbage collector leave alone what is there, as long as the process lives: each time
+    it looks at the libraries and the application again, events wait for 24 ms.
     """
     gc.collect()
     gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @contextmanager
