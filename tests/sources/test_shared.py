@@ -8,6 +8,8 @@ import random
 import signal
 from collections.abc import AsyncIterator
 
+import pytest
+
 from moorage import brokers, devices, sources
 from moorage.brokers import service
 from moorage.brokers.model import Connection
