@@ -446,6 +446,7 @@ def test_a_device_becomes_somebodys_own_and_is_theirs_to_see(
     visitor.look("owners-form")
     visitor.examine("owners-form")
     dialog.get_by_role("button", name="Create").click()
+    expect(dialog).to_be_hidden()
     expect(page.get_by_text("Each member's own devices").first).to_be_visible()
     (owners,) = [
         one["id"]

@@ -77,7 +77,8 @@ async def places(tx: Tx, number: int) -> dict[UUID, int]:
     return {row.listener_id: row.n for row in rows}
 
 
-# A watch may have ended since the packets were seen.
+# A watch may have ended since the packets were seen. One that is about to end waits, so that
+# whoever ends it clears these away too.
 _WRITE = """
 INSERT INTO session_packets (number, listener_id, n, at, dropped, packets)
 SELECT e.number, e.listener_id, e.n, :now, e.dropped, e.packets
@@ -85,7 +86,9 @@ FROM unnest(
     CAST(:numbers AS integer[]), CAST(:listeners AS uuid[]), CAST(:ns AS bigint[]),
     CAST(:dropped AS integer[]), CAST(:packets AS bytea[])
 ) AS e(number, listener_id, n, dropped, packets)
-WHERE EXISTS (SELECT FROM session_watches w WHERE w.number = e.number AND w.alive_until > :now)
+WHERE EXISTS (
+    SELECT FROM session_watches w WHERE w.number = e.number AND w.alive_until > :now FOR KEY SHARE
+)
 RETURNING number
 """
 
