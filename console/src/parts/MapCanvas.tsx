@@ -101,7 +101,11 @@ export default function MapCanvas(props: MapProps) {
   const box = fit ? fit.flat().join() : ''
   // biome-ignore lint/correctness/useExhaustiveDependencies: the box is compared by its numbers.
   useEffect(() => {
-    if (first && second) map.current?.fitBounds([first, second], { padding: 60, maxZoom: 18, duration: 0 })
+    if (!first || !second || !map.current) return
+    const { clientWidth, clientHeight } = map.current.getContainer()
+    // A small canvas, as while a page is laid out, has no room for all of it.
+    const padding = Math.min(60, Math.min(clientWidth, clientHeight) / 4)
+    map.current.fitBounds([first, second], { padding, maxZoom: 18, duration: 0 })
   }, [box])
 
   useEffect(() => {
