@@ -39,8 +39,11 @@ async def for_client(tx: Tx, keys: SigningKeys, issuer: str, form: Form) -> Case
 async def hold(tx: Tx, case: Case) -> None:
     """Read the client again, once what took long is done, and hold it; and its person."""
     case.now = tx.now
-    if case.client is not None:
-        case.client = await client_store.find(tx, case.client.id, hold=True)
+    if (before := case.client) is not None:
+        case.client = await client_store.find(tx, before.id, hold=True)
+        # What has proved it may have been replaced meanwhile.
+        case.secret = await client_store.secret_of(tx, before.id) if case.client else None
+        case.proved = case.proved and case.client is not None and case.client.keys == before.keys
     if case.client is None or case.named is None:
         case.named = None
         return
