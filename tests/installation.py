@@ -189,7 +189,7 @@ class Installation:
 
     def supervisor(self) -> psutil.Process:
         """Give the process that watches over the parts."""
-        return next(p for p in self.tree() if "moorage.entry.cli" in p.cmdline())
+        return next(p for p in self.tree() if "moorage.entry.cli" in words_of(p))
 
     def part(self, name: str) -> psutil.Process | None:
         """Give a part's process (`api`, `listen`, `work`, `postgres`); None if it is down."""
@@ -315,3 +315,10 @@ def ok(answer: Response) -> Response:
     """Give an answer that is a success; fails with its words otherwise."""
     assert answer.is_success, f"{answer.status_code}: {answer.text}"
     return answer
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Give a process's command; no words if it has ended, waited for or not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []

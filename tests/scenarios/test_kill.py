@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from installation import Installation, running
+from installation import Installation, running, words_of
 from scenarios import books
 from scenarios.publishers import Publisher, fleet
 from targets.servers import HttpServer, http_server
@@ -121,9 +121,15 @@ def _kill(platform: Installation, victim: str, chance: random.Random) -> None:
         platform.await_ready()
         return
     sys.stdout.write(f"{datetime.now(UTC).time()} {victim}\n")
-    platform.until(lambda: _candidates(platform, victim), f"no {victim} to kill")
+    platform.until(lambda: _killed_one(platform, victim, chance), f"no {victim} to kill")
+
+
+def _killed_one(platform: Installation, victim: str, chance: random.Random) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
-        chance.choice(_candidates(platform, victim)).kill()
+        if candidates := _candidates(platform, victim):
+            chance.choice(candidates).kill()
+            return True
+    return False
 
 
 def _replace_supervisor(platform: Installation) -> None:
@@ -144,7 +150,7 @@ def _candidates(platform: Installation, victim: str) -> list[psutil.Process]:
     if victim == "backend":
         return platform.below("postgres")
     if victim == "fork server":
-        return [p for p in platform.tree() if "moorage.entry.fork_server" in p.cmdline()]
+        return [p for p in platform.tree() if "moorage.entry.fork_server" in words_of(p)]
     if victim == "decoder":
         return [process for process in platform.below("work") if process.children()] or (
             platform.below("work")
