@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from mailbox import Mailbox, open_mailbox
 from pathlib import Path
@@ -53,9 +55,9 @@ class Harbour:
     stranger: AsyncClient
     browsers: list[Browser] = field(default_factory=list)
 
-    def browser(self) -> Browser:
-        """Give a browser of nobody."""
-        made = Browser(self.world.client())
+    def browser(self, trust: ssl.SSLContext | None = None) -> Browser:
+        """Give a browser of nobody, which trusts somebody at the provider."""
+        made = Browser(self.world.client(), trust)
         self.browsers.append(made)
         return made
 
@@ -142,7 +144,16 @@ async def box(tmp_path: Path) -> AsyncIterator[Mailbox]:
 @pytest_asyncio.fixture
 async def harbour(database_url: str, tmp_path: Path, box: Mailbox) -> AsyncIterator[Harbour]:
     """Give an installation of its own, which sends mail."""
-    async with web.running(database_url, tmp_path, **box.environment()) as world:
+    async with a_harbour(database_url, tmp_path, **box.environment()) as made:
+        yield made
+
+
+@asynccontextmanager
+async def a_harbour(
+    database_url: str, directory: Path, **environment: str
+) -> AsyncIterator[Harbour]:
+    """Run an installation with these settings, which may connect to this machine."""
+    async with web.running(database_url, directory, **environment) as world:
         world.app.state.outbound.allow(LOOPBACK)
         organization = await world.organization("Town")
         other = await world.organization("Elsewhere")

@@ -7,6 +7,7 @@ import base64
 import hmac
 import json
 import re
+import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -77,11 +78,14 @@ class Browser:
 
     Args:
         ours: a client of the application.
+        trust: whom it trusts at the provider.
     """
 
-    def __init__(self, ours: AsyncClient) -> None:
+    def __init__(self, ours: AsyncClient, trust: ssl.SSLContext | None = None) -> None:
         self.ours = ours
-        self.theirs = AsyncClient(follow_redirects=False, timeout=60)
+        self.theirs = AsyncClient(
+            follow_redirects=False, timeout=60, verify=True if trust is None else trust
+        )
 
     async def set_out(self, provider_id: str, to: str = "/devices") -> str:
         """Press the button; give where we are sent."""
@@ -162,6 +166,7 @@ class Forger:
         configuration: changes of what it says of itself.
         token: the whole ID token in place of what would be made.
         userinfo: what it says of whoever shows the access token.
+        refusal: what it says with status 400 to whoever shows a code.
         asked: forms that came to the token endpoint.
     """
 
@@ -172,6 +177,7 @@ class Forger:
     configuration: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] = field(default_factory=dict)
     token: str | None = None
+    refusal: dict[str, Any] | None = None
     asked: list[dict[str, list[str]]] = field(default_factory=list)
     nonce: str = ""
 
@@ -189,6 +195,7 @@ class Forger:
         body = (await receive()).get("body", b"")
         path = scope["path"]
         answer: Any = self.userinfo
+        status = 200
         if path.endswith("openid-configuration"):
             answer = {
                 "issuer": self.issuer,
@@ -203,7 +210,9 @@ class Forger:
             self.asked.append(parse_qs(body.decode()))
             token = self.token or sign(self.claims(), self.key)
             answer = {"token_type": "Bearer", "access_token": "at", "id_token": token}
-        start = {"type": "http.response.start", "status": 200, "headers": []}
+            if self.refusal is not None:
+                status, answer = 400, self.refusal
+        start = {"type": "http.response.start", "status": status, "headers": []}
         await send(start)
         await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 

@@ -225,7 +225,13 @@ class Visit:
 
 
 async def walk(
-    theirs: AsyncClient, address: str, login: str, until: str, form: dict[str, str] | None = None
+    theirs: AsyncClient,
+    address: str,
+    login: str,
+    until: str,
+    form: dict[str, str] | None = None,
+    *,
+    password: str = "whatever",
 ) -> Visit:
     """Go through the provider's pages until it sends us to what begins with `until`."""
     if form is None:
@@ -245,6 +251,6 @@ async def walk(
         if address.startswith(until):
             return Visit(address, fields)
         if "username" in fields:
-            fields |= {"username": login, "password": "whatever"}
+            fields |= {"username": login, "password": password}
         answer = await theirs.post(address, data=fields)
     raise AssertionError(f"stayed at {answer.url}")

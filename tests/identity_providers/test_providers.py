@@ -206,6 +206,17 @@ async def test_trying_a_provider_out_tells_each_step(harbour: Harbour, forger: F
     good = (await harbour.anna.post(f"{PROVIDERS}/test", json=harbour.fields(forger.issuer))).json()
     assert good["passed"] is True
     assert [step["name"] for step in good["steps"]] == ["discover", "keys", "signOut"]
+    # Whether our client id and secret are taken is seen where the provider says so.
+    for error, passes in (("invalid_grant", True), ("invalid_client", False), (None, False)):
+        forger.refusal = {"error": error} if error else {}
+        tried = await harbour.anna.post(f"{PROVIDERS}/test", json=harbour.fields(forger.issuer))
+        steps = {step["name"]: step["passed"] for step in tried.json()["steps"]}
+        assert (tried.json()["passed"], steps["client"]) == (passes, passes)
+    # A secret that is kept goes to no other place.
+    made = await harbour.provider(forger.issuer)
+    elsewhere = {"changes": {"openIdConnect": {"issuer": f"{forger.issuer}/elsewhere"}}}
+    refused = await harbour.anna.post(f"{PROVIDERS}/{made['id']}/test", json=elsewhere)
+    assert refused.json()["errors"][0]["pointer"] == "/clientSecret"
     forger.configuration = {"issuer": "https://other.example"}
     bad = (await harbour.anna.post(f"{PROVIDERS}/test", json=harbour.fields(forger.issuer))).json()
     assert (bad["passed"], bad["steps"][0]["passed"]) == (False, False)

@@ -94,7 +94,12 @@ export const providers = {
       unsolicitedHelp: 'Med sådan et svar kan enhver logge en andens browser ind.',
     },
     scopes: 'Scopes',
-    steps: { discover: 'Find den', keys: 'Læs dens nøgler', signOut: 'Log ud der' },
+    steps: {
+      client: 'Vis, hvem vi er',
+      discover: 'Find den',
+      keys: 'Læs dens nøgler',
+      signOut: 'Log ud der',
+    },
     there: 'Hvad udbyderen skal vide',
   },
 }

@@ -92,7 +92,12 @@ export const providers = {
       unsolicitedHelp: 'With such an answer anybody can sign the browser of somebody else in.',
     },
     scopes: 'Scopes',
-    steps: { discover: 'Find it', keys: 'Read its keys', signOut: 'Sign out there' },
+    steps: {
+      client: 'Show who we are',
+      discover: 'Find it',
+      keys: 'Read its keys',
+      signOut: 'Sign out there',
+    },
     there: 'What the provider is told',
   },
 }

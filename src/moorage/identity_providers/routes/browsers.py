@@ -14,6 +14,9 @@ from moorage.kit.errors import MoorageError
 
 from ..service import Sending
 
+# A provider that tells of signing out does so once (Keycloak does), and would do it in vain over a
+# connection that it kept and that we have closed meanwhile.
+LAST = {"Connection": "close"}
 _POSTS = "document.forms[0].submit()"
 _HASH = base64.b64encode(hashlib.sha256(_POSTS.encode()).digest()).decode()
 _MAY = f"default-src 'none'; script-src 'sha256-{_HASH}'; base-uri 'none'; frame-ancestors 'none'"

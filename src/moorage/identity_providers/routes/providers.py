@@ -53,7 +53,9 @@ async def test_new_identity_provider(
 ) -> Trial:
     """Try what would make a provider: find it, read its keys, tell each step."""
     state = request.app.state
-    return await service.try_new(state.database, caller, body.to_model(), state.outbound)
+    return await service.try_new(
+        state.database, caller, body.to_model(), state.outbound, state.post
+    )
 
 
 @router.get("", response_model=PageOut[IdentityProviderOut],
@@ -108,7 +110,7 @@ async def test_identity_provider(
     """Try a provider as it would be with these changes, and tell each step."""
     state = request.app.state
     return await service.try_change(
-        state.database, caller, provider_id, body.changes.to_changes(), state.outbound
+        state.database, caller, provider_id, body.changes.to_changes(), state.outbound, state.post
     )
 
 

@@ -19,7 +19,7 @@ from moorage.users import CONSOLE_ABSOLUTE, Visitor
 
 from .. import service
 from ..errors import AttemptUnknown, LogoutRequestWrong, ProviderUnknown
-from .browsers import failed_at, sent
+from .browsers import LAST, failed_at, sent
 
 MOST_FIELDS = 10
 CALLBACK = "/api/v1/auth/single-sign-on/callback"
@@ -124,4 +124,6 @@ async def _signed_out(request: Request, provider_id: UUID, **said: Any) -> Respo
         )
     except MoorageError as failed:
         return failed_at(failed)
-    return RedirectResponse("/sign-in", 303) if sending is None else sent(sending)
+    answer = RedirectResponse("/sign-in", 303) if sending is None else sent(sending)
+    answer.headers.update(LAST)
+    return answer

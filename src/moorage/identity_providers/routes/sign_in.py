@@ -29,7 +29,7 @@ from ..errors import LogoutTokenWrong, ProviderUnreachable
 from ..model import ON_THE_WAY, Offer
 from ..schemas import OfferOut, SignedOutOut
 from ..service import Sending
-from .browsers import failed_at, sent
+from .browsers import LAST, failed_at, sent
 
 BASE = "/api/v1/auth/single-sign-on"
 # What only the browser that set out for a provider has.
@@ -122,4 +122,4 @@ async def end_sessions_by_provider(request: Request) -> Response:
         raise LogoutTokenWrong(reason="the body is no form.") from wrong
     token = form.get("logout_token", [""])[0]
     await service.end_by_provider(request.app.state.database, request.app.state.issuers, token)
-    return Response(headers={"Cache-Control": "no-store"})
+    return Response(headers={"Cache-Control": "no-store", **LAST})

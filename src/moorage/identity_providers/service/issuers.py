@@ -33,7 +33,15 @@ TIMEOUT_S = 10.0
 
 
 class Unreached(Exception):
-    """A provider cannot be asked; says why."""
+    """A provider cannot be asked; says why.
+
+    Attributes:
+        error: the word that it refuses with (RFC 6749, section 5.2), if it says one.
+    """
+
+    def __init__(self, why: str, error: str | None = None) -> None:
+        super().__init__(why)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,7 @@ class Issuers:
             said = None
         if status != 200 or not isinstance(said, dict):
             error = said.get("error") if isinstance(said, dict) else None
-            why = f" ({error[:100]})" if isinstance(error, str) else ""
-            raise Unreached(f"{where.netloc}{where.path} answered {status}{why}.")
+            error = error[:100] if isinstance(error, str) and error.isascii() else None
+            why = f" ({error})" if error is not None else ""
+            raise Unreached(f"{where.netloc}{where.path} answered {status}{why}.", error)
         return said

@@ -18,10 +18,10 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 
 from moorage.kit.jose import ASYMMETRIC
-from moorage.kit.secrets import same
+from moorage.kit.secrets import make_token, same
 
 from ..model import CLOCK_SKEW, OpenIdConnect, Told
-from .issuers import Discovered, Issuers
+from .issuers import Discovered, Issuers, Unreached
 
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 # Keys that nobody knows are looked for this often at most, whoever sends them.
@@ -30,6 +30,8 @@ LONGEST_TOKEN = 100_000
 LONGEST_SUBJECT = 255
 # In seconds since 1970; beyond it nothing is a time that anybody means.
 LATEST = 1e11
+# Whether a client is known, by how a code that nobody gave is refused; Keycloak has the last.
+_SAYS = {"invalid_grant": True, "invalid_client": False, "unauthorized_client": False}
 LONGEST_SESSION = 500
 MOST_GROUPS = 1_000
 LONGEST_GROUP = 1_000
@@ -107,6 +109,29 @@ async def redeem(
     if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
         raise Wrong("there is no ID token in it.")
     return token, access if isinstance(access, str) else None
+
+
+async def is_known(
+    issuers: Issuers, settings: OpenIdConnect, *, back: str, secret: str | None
+) -> bool | None:
+    """Tell whether the provider takes client id and secret; None if it does not say.
+
+    It is shown a code that nobody gave: whom it knows it tells that the code is wrong, and whom
+    it does not know, that.
+
+    Raises:
+        Unreached: it answers with no word of RFC 6749, section 5.2.
+    """
+    token = make_token("", 48)
+    try:
+        await redeem(issuers, settings, code=token, verifier=token, back=back, secret=secret)
+    except Unreached as refused:
+        if refused.error is None:
+            raise
+        return _SAYS.get(refused.error)
+    except Wrong:
+        pass  # It gives something for anything.
+    return None
 
 
 async def read_id_token(

@@ -24,6 +24,9 @@ from .xml import DS, MD, NAMES, SAMLP, Element, Wrong, instant, parse, tag, text
 REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 LONGEST_ENTITY = 1024
+# How long a provider may keep ours before it reads them anew (xs:duration; Metadata, section
+# 2.3.2): Keycloak would keep them for long, and know no new key of ours meanwhile.
+OURS_HOLD = "PT10M"
 # Each is tried on each answer.
 MOST_CERTIFICATES = 10
 
@@ -168,5 +171,6 @@ def write_ours(us: Us, certificates: Sequence[str], name_id_format: str | None) 
             protocolSupportEnumeration=SAMLP,
         ),
         entityID=us.entity_id,
+        cacheDuration=OURS_HOLD,
     )
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + write(document)

@@ -52,6 +52,11 @@ LONGEST_EMAIL = 254
 LONGEST_GROUP = 1_000
 MOST_GROUPS = 1_000
 MOST_ATTRIBUTES = 500
+# What providers call these that have no attribute of the whole name (RFC 4519, sections 2.12 and
+# 2.32, X.500 by OID, WS-Federation).
+_CLAIMS = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims"
+_GIVEN_NAME = ("urn:oid:2.5.4.42", "givenName", f"{_CLAIMS}/givenname")
+_SURNAME = ("urn:oid:2.5.4.4", "sn", "surname", f"{_CLAIMS}/surname")
 _COMMON_NAME = re.compile(r"(?:^|[,/+]\s*)CN=([^,/+]+)", re.IGNORECASE)
 
 
@@ -310,6 +315,9 @@ def told_by(settings: Saml, assertion: Assertion, proven_by: tuple[str, ...]) ->
     name = _first(
         attributes, settings.name_attribute, *([oiosaml.NAME] if settings.oiosaml else [])
     )
+    if name is None:
+        parts = (_first(attributes, *_GIVEN_NAME), _first(attributes, *_SURNAME))
+        name = " ".join(part for part in parts if part is not None) or None
     if name is None and assertion.name.format == X509_NAME:
         common = _COMMON_NAME.search(assertion.name.value)
         name = common[1] if common else None
