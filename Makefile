@@ -93,7 +93,14 @@ screenshots: console $(PROVIDER)/node_modules/.stamp ## Make pictures of all pag
 	mvn --batch-mode --quiet --strict-checksums --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.cache/authzforce
 	touch $@
 
-test-peers: install .cache/authzforce/.stamp $(PEERS)/node_modules/.stamp ## Run what takes long: heavy outside servers, several listeners, searches
+.cache/keycloak/.stamp: tests/peers/keycloak/pom.xml
+	scripts/system-packages test peers
+	rm -rf .cache/keycloak
+	mvn --batch-mode --quiet --strict-checksums --file $< dependency:unpack-dependencies \
+	  -DoutputDirectory=$(CURDIR)/.cache/keycloak -DmarkersDirectory=$(CURDIR)/.cache/keycloak/markers
+	touch $@
+
+test-peers: install .cache/authzforce/.stamp .cache/keycloak/.stamp $(PEERS)/node_modules/.stamp ## Run what takes long: heavy outside servers, several listeners, searches
 	scripts/system-packages test peers
 	$(BIN)/pytest -m 'long or search' --hypothesis-profile=thorough --timeout=1200
 	$(BIN)/pytest tests/peers $(ALONE) --timeout=600
