@@ -103,6 +103,7 @@ def test_who_signs_in_elsewhere_asks_for_access_and_is_let_in(
         page.get_by_label("Client secret").fill(openid.SECRET)
         page.get_by_role("button", name="Try", exact=True).click()
         expect(page.get_by_text("It works", exact=True).first).to_be_visible()
+        page.get_by_text("It knows the client.").scroll_into_view_if_needed()
         admin.settle()
         admin.look("identity-provider-form")
         page.get_by_role("button", name="Create").click()
