@@ -98,18 +98,21 @@ class Services:
             self._turn += 1
             self._changed.set()
 
-    async def identify(self, secret: str, address: str) -> Service | None:
-        """Recognise a service; None if nobody has this secret.
+    async def identify(self, secret: str, shown: Credentials) -> Service | None:
+        """Recognise a service; None if nobody has this secret, or not beside what else is shown.
 
         Raises:
             DatabaseUnavailable: it cannot be told just now.
             AccessDenied, DecisionMissing: as the policy decision point has it.
         """
+        certificate = None
+        if shown.certificate:
+            certificate = oauth.shown_certificate(shown.certificate, devices.why_not_vouched)
         while True:
             turn = self._turn
             async with self._database.begin() as tx:
                 try:
-                    caller = await oauth.identify_secret(tx, secret, address)
+                    caller = await oauth.identify_secret(tx, secret, shown.address, certificate)
                 except users.CredentialsWrong:
                     return None
                 found = await _service(tx, caller)
