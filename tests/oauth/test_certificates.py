@@ -21,6 +21,7 @@ from moorage.entry.anchors import Anchors, ask_for_certificates
 from moorage.kit.certificates import public_key_of, read_pem
 from moorage.organizations import Role
 from moorage.testing.authority import Authority
+from moorage_mqtt import ConnAck
 from programs import BACK, VERIFIER, Program, a_program, allow, wish
 from towns import Town, self_signed
 from web import World
@@ -335,7 +336,7 @@ async def test_over_mqtt_a_bound_token_is_of_use_beside_its_certificate_only(yar
     async with yard.world.mqtt(context) as port:
         yard.port = port
         yard.anchors = Anchors(context, yard.world.app.state.doorbells)
-        authority, _ = await yard.authority("plant")
+        authority, authority_id = await yard.authority("plant")
         name = {"kind": "subjectDn", "value": "CN=reader"}
         client_id = await yard.program(certificateName=name)
         files, others = authority.files("reader"), authority.files("other")
@@ -343,3 +344,13 @@ async def test_over_mqtt_a_bound_token_is_of_use_beside_its_certificate_only(yar
         for shown, code in ((files, 0), (others, 0x86), (None, 0x86)):
             answer = await yard.answer(shown, username="reader", secret=token)
             assert answer.reason_code == code, shown
+        # What is open ends with the certificate.
+        async with yard.dialled(files, username="reader", secret=token) as client:
+            assert (await client.next(ConnAck)).reason_code == 0
+            path = f"/api/v1/organizations/{yard.organization}/device-authorities/{authority_id}"
+            body = {"list": authority.revoke(files[0].read_text(), number=1)}
+            answer = await yard.admin.put(f"{path}/revocation-list", json=body)
+            assert answer.status_code == 200
+            said = await client.until_closed()
+            assert said is not None
+            assert said.reason_code == 0x98

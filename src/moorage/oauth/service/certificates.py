@@ -6,6 +6,7 @@ import base64
 import hashlib
 import ssl
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -92,6 +93,11 @@ def confirms(claims: Mapping[str, Any], held: ShownCertificate | None) -> bool:
     if held is None or not isinstance(bound, str):
         return False
     return same(bound.encode(), _thumbprint(held.der).encode())
+
+
+def ends_at(held: ShownCertificate) -> datetime:
+    """Tell when a certificate expires."""
+    return read_der(held.der).valid_until
 
 
 def _thumbprint(der: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -73,14 +73,22 @@ async def identify_secret(
     return await _holder(Resource.MQTT, certificate, tx, claims, origin)
 
 
-async def recognise_again(tx: Tx, caller: Caller) -> Caller | None:
-    """Give whoever signed in with a secret their rights as they are now; None without any."""
+async def recognise_again(
+    tx: Tx, caller: Caller, held: Collection[ShownCertificate] = ()
+) -> Caller | None:
+    """Give whoever signed in with a secret their rights as they are now; None without any.
+
+    `held` are the certificates shown beside it, which must still prove a client that has no other
+    proof.
+    """
     if caller.authorization_id is None:
         return await users.recognise_again(tx, caller)
     if caller.expires_at is not None and caller.expires_at <= tx.now:
         return None
     try:
-        return await _of(tx, caller.authorization_id, None, caller.origin, caller.expires_at)
+        return await _of(
+            tx, caller.authorization_id, None, caller.origin, caller.expires_at, held or (None,)
+        )
     except CredentialsWrong:
         return None
 
@@ -111,7 +119,7 @@ async def act_for(tx: Tx, caller_id: UUID, authorization_id: UUID | None) -> Cal
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What a token says, and what was shown beside it.
+    """What a token says.
 
     Attributes:
         bound: whether it holds beside a certificate only, which is then there.
@@ -120,7 +128,6 @@ class _Told:
     client_id: UUID
     scopes: frozenset[str]
     bound: bool
-    certificate: ShownCertificate | None
 
 
 async def _holder(
@@ -145,8 +152,11 @@ async def _holder(
         raise CredentialsWrong
     if not certificates.confirms(claims, certificate):
         raise CredentialsWrong
-    told = _Told(client_id, scopes, "cnf" in claims, certificate)
-    return await _of(tx, authorization_id, told, origin, expires_at)
+    bound = "cnf" in claims
+    if bound and certificate is not None:
+        expires_at = min(expires_at, certificates.ends_at(certificate))
+    told = _Told(client_id, scopes, bound)
+    return await _of(tx, authorization_id, told, origin, expires_at, (certificate,))
 
 
 async def _of(
@@ -155,8 +165,18 @@ async def _of(
     told: _Told | None,
     origin: str | None,
     expires_at: datetime | None,
+    held: Collection[ShownCertificate | None] = (),
 ) -> Caller:
-    """Give who acts by an authorisation; `told` is what the token says, which may be less."""
+    """Give who acts by an authorisation.
+
+    Args:
+        tx: the transaction.
+        authorization_id: by which.
+        told: what the token says, which may be less.
+        origin: the network address.
+        expires_at: when the token does.
+        held: certificates that must prove a client that has no other proof.
+    """
     found = await authorizations.find(tx, authorization_id)
     client = await client_store.find(tx, found.client_id) if found else None
     if found is None or client is None:
@@ -165,11 +185,11 @@ async def _of(
     if told is not None:
         if told.client_id != client.id or (is_bound(client) and not told.bound):
             raise CredentialsWrong
-        if method_of(client) in BY_SHOWING and not await certificates.proves(
-            tx, client, told.certificate
-        ):
-            raise CredentialsWrong
         scopes = [s for s in scopes if s.value in told.scopes]
+    if method_of(client) in BY_SHOWING:
+        for one in held:
+            if not await certificates.proves(tx, client, one):
+                raise CredentialsWrong
     await authorizations.touch(tx, found)
     if found.user_id is None:
         grants = await _held_by_client(tx, client, tuple(scopes))
