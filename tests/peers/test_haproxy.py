@@ -29,6 +29,7 @@ from scenarios.client import Client
 HAPROXY = "/usr/sbin/haproxy"
 # Where the clients of the test come from; HAProxy itself speaks from 127.0.0.1.
 CLIENT = "127.0.0.9"
+Files = tuple[Path, Path]
 # Each way in: how HAProxy sends the header, and whether it takes TLS off or passes it through.
 _CONFIGURATION = """
 global
@@ -198,6 +199,17 @@ async def test_who_goes_past_haproxy_is_refused_without_a_header(
     await asyncio.to_thread(platform.until, listed, "the refusal is not listed")
 
 
+def through(ways: dict[str, Way], shown: Files | None) -> HttpClient:
+    """Give a client of HTTP that shows HAProxy a certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if shown is not None:
+        context.load_cert_chain(*shown)
+    transport = HTTPTransport(verify=context, local_address=CLIENT)
+    url = f"https://127.0.0.1:{ways['http'].port}"
+    return HttpClient(base_url=url, transport=transport, timeout=30)
+
+
 def test_a_device_shows_haproxy_its_certificate_and_nobody_forges_one(
     platform: Installation, key: DeviceKey, ways: dict[str, Way], tmp_path: Path
 ) -> None:
@@ -214,17 +226,9 @@ def test_a_device_shows_haproxy_its_certificate_and_nobody_forges_one(
     (tmp_path / "elsewhere").mkdir()
     stranger = Authority(tmp_path / "elsewhere").files(key.id)
 
-    port = ways["http"].port
-
-    def send(shown: tuple[Path, Path] | None, **headers: str) -> Response:
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        if shown is not None:
-            context.load_cert_chain(*shown)
-        url = f"https://127.0.0.1:{port}/ingest/v1/up"
-        transport = HTTPTransport(verify=context, local_address=CLIENT)
-        with HttpClient(transport=transport, timeout=30) as client:
-            return client.post(url, json={"t": 21}, headers=headers)
+    def send(shown: Files | None, **headers: str) -> Response:
+        with through(ways, shown) as client:
+            return client.post("/ingest/v1/up", json={"t": 21}, headers=headers)
 
     assert send(files).status_code == 202
     assert send(files, **{"Client-Cert": "nonsense"}).status_code == 202
@@ -244,3 +248,30 @@ def test_a_device_shows_haproxy_its_certificate_and_nobody_forges_one(
     (credential,) = [one for one in held if one["kind"] == "certificate"]
     ok(platform.admin.delete(f"/api/v1/devices/{key.id}/credentials/{credential['id']}"))
     platform.until(lambda: send(files).status_code == 401, "the revoked certificate lets in", 10)
+
+
+def test_a_program_shows_haproxy_its_certificate_and_its_token_goes_nowhere_without(
+    platform: Installation, ways: dict[str, Way], tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    mine, other = Authority(tmp_path).files("report"), Authority(tmp_path / "other").files("report")
+    organization_id = platform.organization("Programs")
+    body = {
+        "organizationId": organization_id, "name": "Report", "scopes": ["organizations:read"],
+        "grantTypes": ["client_credentials"], "certificates": [mine[0].read_text()],
+        "permissionGroupIds": platform.groups_of(organization_id)[:1],
+    }  # fmt: skip
+    program = ok(platform.admin.post("/api/v1/oauth/clients", json=body)).json()
+    form = {"grant_type": "client_credentials", "client_id": program["id"]}
+    shown: tuple[Files | None, ...] = (mine, other, None)
+    answers = []
+    for files in shown:
+        with through(ways, files) as client:
+            answers.append(client.post("/api/v1/oauth/token", data=form))
+    assert [one.status_code for one in answers] == [200, 401, 401]
+    headers = {"Authorization": f"Bearer {answers[0].json()['access_token']}"}
+    seen = []
+    for files in shown:
+        with through(ways, files) as client:
+            seen.append(client.get("/api/v1/auth/me", headers=headers).status_code)
+    assert seen == [200, 401, 401]
