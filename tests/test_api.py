@@ -33,7 +33,9 @@ async def test_the_document_says_how_to_sign_in_and_how_each_operation_fails(
     document = (await world.client().get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     people = {"accessToken", "apiKey", "session"}
-    devices = {"deviceBearer", "deviceKey", "deviceKeyInQuery", "devicePassword"}
+    devices = {
+        "deviceBearer", "deviceCertificate", "deviceKey", "deviceKeyInQuery", "devicePassword",
+    }  # fmt: skip
     assert set(document["components"]["securitySchemes"]) == people | devices
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -911,6 +911,13 @@ def upgrade() -> None:
         sa.Column("confidential", sa.Boolean(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=True),
         sa.Column("keys", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "certificate_name",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+        ),
+        sa.Column("certificates", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("certificate_bound", sa.Boolean(), nullable=False),
         sa.Column("grant_types", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("redirect_uris", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),

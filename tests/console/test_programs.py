@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
 from browsing import Platform, Visitor
+from moorage.testing.authority import Authority
 from programs import CHALLENGE, DEVICE_GRANT, VERIFIER
 
 pytestmark = pytest.mark.timeout(400)
@@ -19,11 +21,14 @@ TOKEN = "/api/v1/oauth/token"
 
 
 def test_a_program_asks_a_person_who_allows_it_and_takes_it_back(
-    platform: Platform, visit: Callable[..., Visitor]
+    platform: Platform, visit: Callable[..., Visitor], tmp_path: Path
 ) -> None:
     with closing(platform.client()) as client:
         for name in ("Works", "Other works"):
             client.post("/api/v1/organizations", json={"name": name}).raise_for_status()
+        report = {"name": "Night report", "grantTypes": ["client_credentials"],
+                  "scopes": ["devices:read"]}  # fmt: skip
+        client.post("/api/v1/oauth/clients", json=report).raise_for_status()
     anna = visit()
     page = anna.page
     anna.go("/programs?new=true")
@@ -44,6 +49,7 @@ def test_a_program_asks_a_person_who_allows_it_and_takes_it_back(
     program_id = shown.get_by_text(re.compile("^client_id")).inner_text().split()[1]
     page.get_by_role("button", name="I have kept it").click()
     expect(page.get_by_text("Route planner")).to_be_visible()
+    prove_by_certificate(anna, Authority(tmp_path).issue("planner")[0])
     for mode in ("phone", "light"):
         anna.turn(mode)
         anna.look("programs")
@@ -88,6 +94,24 @@ def test_a_program_asks_a_person_who_allows_it_and_takes_it_back(
     panel.get_by_role("button", name="Take back").click()
     expect(panel.get_by_text("None.")).to_be_visible()
     assert visitor.wrong == []
+
+
+def prove_by_certificate(visitor: Visitor, pem: str) -> None:
+    """Have a program that keeps a secret prove itself by a certificate instead."""
+    page = visitor.page
+    row = page.get_by_role("row").filter(has_text="Night report")
+    expect(row.get_by_role("button", name="New secret")).to_be_visible()
+    row.get_by_role("button", name="Edit").click()
+    form = page.get_by_role("dialog")
+    field = form.get_by_role("textbox", name="Client certificates (PEM)")
+    field.fill("no certificate")
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_text("This is no certificate in PEM.")).to_be_visible()
+    field.fill(pem)
+    visitor.look("program-certificate")
+    form.get_by_role("button", name="Save").click()
+    expect(row.get_by_text("Proves itself by a certificate")).to_be_visible()
+    expect(row.get_by_role("button", name="New secret")).to_have_count(0)
 
 
 def test_a_device_shows_a_code_and_a_person_types_it(

@@ -96,6 +96,16 @@ def test_an_unknown_key_of_the_file_is_refused(tmp_path: Path, text: str, said: 
         ({"MOORAGE_TLS_KEY": "a"}, "MOORAGE_TLS_KEY: tls is wrong: certificate and key"),
         ({"MOORAGE_PUBLIC_URL": "iot.example.org"}, "write it as https://iot.example.org"),
         ({"MOORAGE_POSTGRES_OPTIONS": "a=b"}, "MOORAGE_POSTGRES_OPTIONS: postgres.options must"),
+        ({"MOORAGE_API_CLIENT_CERTIFICATES": "true"}, "proxies that pass certificates on"),
+        (
+            {
+                "MOORAGE_API_CLIENT_CERTIFICATES": "true",
+                "MOORAGE_API_TRUSTED_PROXIES": '["0.0.0.0/0"]',
+            },
+            "name single proxies",
+        ),
+        ({"MOORAGE_API_CLIENT_CERTIFICATE_HEADER": "Authorization"}, "has `cert` in it"),
+        ({"MOORAGE_API_CLIENT_CERTIFICATE_HEADER": "Client Cert"}, "has `cert` in it"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_place_it_came_from(

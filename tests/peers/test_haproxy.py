@@ -1,8 +1,9 @@
-"""A real HAProxy in front of the MQTT door, by both versions of the PROXY protocol."""
+"""A real HAProxy in front of the doors: the PROXY protocol before MQTT, certificates over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import shutil
 import socket
@@ -11,11 +12,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx2 import Client as HttpClient
+from httpx2 import HTTPTransport, Response
 
-from installation import DeviceKey, Installation, running
+from installation import DeviceKey, Installation, ok, running
 from moorage.testing.authority import Authority
 from moorage_mqtt import V5, ClientConnection, ConnAck
 from ports import free_ports
@@ -24,6 +29,7 @@ from scenarios.client import Client
 HAPROXY = "/usr/sbin/haproxy"
 # Where the clients of the test come from; HAProxy itself speaks from 127.0.0.1.
 CLIENT = "127.0.0.9"
+Files = tuple[Path, Path]
 # Each way in: how HAProxy sends the header, and whether it takes TLS off or passes it through.
 _CONFIGURATION = """
 global
@@ -41,6 +47,18 @@ listen {name}
   bind 127.0.0.1:{port}{bind}
   server moorage 127.0.0.1:{to} {header} check inter 500
 """
+# As docs/operating/running.md has it.
+_ANY = "verify optional ca-ignore-err all crt-ignore-err all"
+_HTTP = """
+listen http
+  mode http
+  bind 127.0.0.1:{port} ssl crt {own} ca-file {own} {asked}
+  option forwardfor
+  http-request set-header X-Forwarded-Proto https
+  http-request del-header Client-Cert
+  http-request set-header Client-Cert :%[ssl_c_der,base64]: if {{ ssl_c_used }}
+  server moorage 127.0.0.1:{to}
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +72,12 @@ class Way:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     made = tmp_path_factory.mktemp("haproxy") / "data"
-    with running(made, {"MQTT_TRUSTED_PROXIES": '["127.0.0.1"]'}) as platform:
+    proxies = '["127.0.0.1"]'
+    settings = {
+        "MQTT_TRUSTED_PROXIES": proxies, "API_TRUSTED_PROXIES": proxies,
+        "API_CLIENT_CERTIFICATES": "true",
+    }  # fmt: skip
+    with running(made, settings) as platform:
         yield platform
 
 
@@ -82,11 +105,13 @@ def ways(
             plain, "send-proxy-v2-ssl-cn check-send-proxy", f" ssl crt {own}",
         ),
     }  # fmt: skip
-    ports = dict(zip(kinds, free_ports(len(kinds)), strict=True))
+    ports = dict(zip((*kinds, "http"), free_ports(len(kinds) + 1), strict=True))
     blocks = [
         _WAY.format(name=name, port=ports[name], to=to, header=header, bind=bind)
         for name, (to, header, bind) in kinds.items()
     ]
+    http = {"port": ports["http"], "own": own, "asked": _ANY, "to": platform.api_port}
+    blocks.append(_HTTP.format(**http))
     configuration = made / "haproxy.cfg"
     configuration.write_text(_CONFIGURATION.format(ways="".join(blocks)))
     log = made / "haproxy.log"
@@ -172,3 +197,81 @@ async def test_who_goes_past_haproxy_is_refused_without_a_header(
         return any(one["reason"] == "proxy" for one in refused)
 
     await asyncio.to_thread(platform.until, listed, "the refusal is not listed")
+
+
+def through(ways: dict[str, Way], shown: Files | None) -> HttpClient:
+    """Give a client of HTTP that shows HAProxy a certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if shown is not None:
+        context.load_cert_chain(*shown)
+    transport = HTTPTransport(verify=context, local_address=CLIENT)
+    url = f"https://127.0.0.1:{ways['http'].port}"
+    return HttpClient(base_url=url, transport=transport, timeout=30)
+
+
+def test_a_device_shows_haproxy_its_certificate_and_nobody_forges_one(
+    platform: Installation, key: DeviceKey, ways: dict[str, Way], tmp_path: Path
+) -> None:
+    device = ok(platform.admin.get(f"/api/v1/devices/{key.id}")).json()
+    organization_id = device["organizationId"]
+    authority = Authority(tmp_path)
+    body = {"name": "Harbour", "certificate": authority.certificate,
+            "proof": authority.issue(organization_id)[0]}  # fmt: skip
+    path = f"/api/v1/organizations/{organization_id}/device-authorities"
+    ok(platform.admin.post(path, json=body))
+    files = authority.files(key.id)
+    own = files[0].read_text()
+    forged = f":{base64.b64encode(ssl.PEM_cert_to_DER_cert(own)).decode()}:"
+    (tmp_path / "elsewhere").mkdir()
+    stranger = Authority(tmp_path / "elsewhere").files(key.id)
+
+    def send(shown: Files | None, **headers: str) -> Response:
+        with through(ways, shown) as client:
+            return client.post("/ingest/v1/up", json={"t": 21}, headers=headers)
+
+    assert send(files).status_code == 202
+    assert send(files, **{"Client-Cert": "nonsense"}).status_code == 202
+    # What a client writes itself HAProxy takes away, whatever certificate it shows beside it.
+    assert send(None, **{"Client-Cert": forged}).json()["code"] == "ingest.sender_unknown"
+    refused = send(stranger, **{"Client-Cert": forged})
+    assert (refused.status_code, "no registered authority" in refused.text) == (401, True)
+    expired = send(authority.files("expired", lasts=timedelta(minutes=-1)))
+    assert (expired.status_code, "expired on" in expired.text) == (401, True)
+
+    def listed() -> bool:
+        found = platform.admin.get("/api/v1/refusals").json()["items"]
+        return any(one["protocol"] == "http" and one["address"] == CLIENT for one in found)
+
+    platform.until(listed, "the refusal is not listed with the client's own address")
+    held = ok(platform.admin.get(f"/api/v1/devices/{key.id}/credentials")).json()
+    (credential,) = [one for one in held if one["kind"] == "certificate"]
+    ok(platform.admin.delete(f"/api/v1/devices/{key.id}/credentials/{credential['id']}"))
+    platform.until(lambda: send(files).status_code == 401, "the revoked certificate lets in", 10)
+
+
+def test_a_program_shows_haproxy_its_certificate_and_its_token_goes_nowhere_without(
+    platform: Installation, ways: dict[str, Way], tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    mine, other = Authority(tmp_path).files("report"), Authority(tmp_path / "other").files("report")
+    organization_id = platform.organization("Programs")
+    body = {
+        "organizationId": organization_id, "name": "Report", "scopes": ["organizations:read"],
+        "grantTypes": ["client_credentials"], "certificates": [mine[0].read_text()],
+        "permissionGroupIds": platform.groups_of(organization_id)[:1],
+    }  # fmt: skip
+    program = ok(platform.admin.post("/api/v1/oauth/clients", json=body)).json()
+    form = {"grant_type": "client_credentials", "client_id": program["id"]}
+    shown: tuple[Files | None, ...] = (mine, other, None)
+    answers = []
+    for files in shown:
+        with through(ways, files) as client:
+            answers.append(client.post("/api/v1/oauth/token", data=form))
+    assert [one.status_code for one in answers] == [200, 401, 401]
+    headers = {"Authorization": f"Bearer {answers[0].json()['access_token']}"}
+    seen = []
+    for files in shown:
+        with through(ways, files) as client:
+            seen.append(client.get("/api/v1/auth/me", headers=headers).status_code)
+    assert seen == [200, 401, 401]

@@ -63,7 +63,12 @@ from .model import (
     TopicRight,
 )
 from .service.called import find_called
-from .service.certificates import anchors, find_certified, list_authorities
+from .service.certificates import (
+    anchors,
+    find_certified,
+    list_authorities,
+    why_not_vouched,
+)
 from .service.claims import make_claim, redeem_claim
 from .service.inbox import (
     adopt,
@@ -236,5 +241,6 @@ __all__ = [
     "seen",
     "senders_changed",
     "usual_decoders",
+    "why_not_vouched",
     "with_topics",
 ]

@@ -8,7 +8,7 @@ import functools
 import socket
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -17,11 +17,13 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 from starlette.routing import BaseRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from moorage import (
     brokers,
     decoders,
+    devices,
     identity_providers,
     ingest,
     ledger,
@@ -49,10 +51,11 @@ from moorage.entry import (
 from moorage.entry import database as databases
 from moorage.entry.console import Console
 from moorage.entry.lifeline import Lifeline
-from moorage.entry.settings import Settings
+from moorage.entry.settings import ApiSettings, Settings
 from moorage.entry.wiring import ROUTERS
 from moorage.ingest.routes import UplinkDoor, is_door
 from moorage.kit import asking, http
+from moorage.kit.client_certificates import PassedOn
 from moorage.kit.db import Database, DatabaseUnavailable
 from moorage.kit.doorbell import Doorbells
 from moorage.kit.http import Out
@@ -84,18 +87,37 @@ class Application(FastAPI):
     These have credentials and limits of their own, looked after behind those doors.
     """
 
-    def __init__(self, uplink: UplinkDoor, broker_door: BrokerDoor, **options: Any) -> None:
+    def __init__(
+        self, uplink: UplinkDoor, broker_door: BrokerDoor, proxied: ApiSettings, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.uplink, self.broker_door = uplink, broker_door
+        self._front = _behind_proxies(self._pass, proxied)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on."""
+        """Take in one request."""
+        await self._front(scope, receive, send)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_door(scope["path"]):
             await self.uplink(scope, receive, send)
         elif scope["type"] == "http" and is_broker_door(scope["path"]):
             await self.broker_door(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+
+def _behind_proxies(app: ASGIApp, settings: ApiSettings) -> ASGIApp:
+    """Have trusted proxies, and nobody else, believed what they say of the client.
+
+    Who proved a certificate is asked first: from then on the client is at its own address.
+    """
+    if not settings.trusted_proxies:
+        return app
+    known: Any = ProxyHeadersMiddleware(app, settings.trusted_proxies)  # type: ignore[arg-type]
+    if settings.client_certificates:
+        known = PassedOn(known, settings.client_certificate_header, settings.trusted_proxies)
+    return cast("ASGIApp", known)
 
 
 def build_app(
@@ -169,6 +191,7 @@ def build_app(
     app = Application(
         uplink,
         broker_door,
+        settings.api,
         title="Moorage",
         version=version("moorage"),
         summary="One platform for a mixed fleet of devices.",
@@ -192,6 +215,7 @@ def build_app(
     app.state.deriver = ingest.Deriver(database, doorbells, workshop)
     app.state.target_kinds = targets.find_kinds()
     app.state.decisions = decisions
+    app.state.vouch = devices.why_not_vouched
     app.state.outbound = Outbound(settings.reachable)
     app.state.directories = user_stores.Directories(app.state.outbound)
     app.state.issuers = identity_providers.Issuers(app.state.outbound)
@@ -325,9 +349,8 @@ async def _serve(settings: Settings, app: FastAPI, line: Lifeline) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
-            # Unset, uvicorn believes what anybody on this machine says about addresses.
-            proxy_headers=bool(settings.api.trusted_proxies),
-            forwarded_allow_ips=settings.api.trusted_proxies,
+            # The application looks at these itself; uvicorn believes anybody on this machine.
+            proxy_headers=False,
             # Longer than proxies keep theirs, so that they, not we, end an idle connection.
             timeout_keep_alive=75,
             timeout_graceful_shutdown=STOP_TIMEOUT_S,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 import moorage
+from moorage.kit.client_certificates import HEADER
 from moorage.kit.outbound import LOOPBACK
 from moorage.kit.settings import LIVE, Loaded, Section, SettingInvalid, load
 from moorage.kit.smtp import Server
@@ -51,6 +53,13 @@ def _collector(url: str) -> str:
     return url
 
 
+def _header(name: str) -> str:
+    # So that it is none that means something else.
+    if not re.fullmatch(r"[a-z][a-z0-9-]*cert[a-z0-9-]*", name, re.IGNORECASE) or len(name) > 64:
+        raise ValueError(f"write the name of a header that has `cert` in it, as {HEADER}")
+    return name
+
+
 def _networks(texts: list[str]) -> list[str]:
     try:
         return [str(ip_network(text, strict=False)) for text in texts]
@@ -71,6 +80,22 @@ class ApiSettings(Section):
         description="addresses and networks of reverse proxies, whose X-Forwarded-For and "
         "X-Forwarded-Proto are believed",
     )
+    client_certificates: bool = Field(
+        default=False,
+        description="believe the trusted proxies which certificate a client has proved to hold",
+    )
+    client_certificate_header: Annotated[str, AfterValidator(_header)] = Field(
+        default=HEADER,
+        description="header in which they pass it on; best one that clients cannot guess",
+    )
+
+    @model_validator(mode="after")
+    def _from_somebody(self) -> ApiSettings:
+        if self.client_certificates and not self.trusted_proxies:
+            raise ValueError("name the proxies that pass certificates on in api.trusted_proxies")
+        if self.client_certificates and any(one.endswith("/0") for one in self.trusted_proxies):
+            raise ValueError("name single proxies: not everybody may say whose certificate it saw")
+        return self
 
 
 class MqttSettings(Section):

@@ -33,6 +33,11 @@ DEVICE_SCHEMES: Final[dict[str, Any]] = {
         "name": "key",
         "description": "A device's key, where the device can do no other.",
     },
+    "deviceCertificate": {
+        "type": "mutualTLS",
+        "description": "A certificate of the device, where the operator lets the proxy ask for one "
+        "(`api.client_certificates`); beside a key it does not count.",
+    },
 }
 
 _ANYTHING: Final[dict[str, Any]] = {"type": "string", "format": "binary"}

@@ -43,7 +43,8 @@ class Credentials:
         address: the peer's address, for the list of refusals.
         protocol: such as `mqtt` or `http`.
         tls: whether the connection is encrypted.
-        certificate: the client's, as DER, if it proved in its handshake to hold the key; or empty.
+        certificate: the client's, as DER, if it proved in its handshake to hold the key: to the
+            door, or to a proxy that is believed; or empty.
         dev_eui: the device that a LoRaWAN server speaks for; the secret is then its gateway's or
             its application's.
     """
@@ -65,7 +66,7 @@ class Refusal:
     Attributes:
         reason: `credentials`, `topic`, `oversize`, `malformed`, `rate`, `overload`, `disk`,
             `no-tls` (on the port that is for TLS), `tls-on-plain`, `tls` (its handshake failed),
-            `proxy` (a header of the PROXY protocol that is missing, wrong or nobody's to send).
+            `proxy` (a header of a proxy that is missing, wrong or nobody's to send).
         detail: one sentence for the person who connects the device; never a secret.
         hint: user name, client id or topic seen.
     """

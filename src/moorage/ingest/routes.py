@@ -1,10 +1,10 @@
 """HTTP of messages in: the device-facing door, and the list of what was turned away.
 
 The door is a plain ASGI callable beside the API, so that a message costs no more than it must.
-`POST /ingest/v1/up[/channel]` with a device's key; one message or several; it answers 202 once
-everything is on disk. After `/ingest/` stands the topic that MQTT uses: `v1/op/{id}/result` answers
-an operation, `v1/devices/{id}/…` is for gateways. `GET /ingest/v1/op` takes the operations that
-wait.
+`POST /ingest/v1/up[/channel]` with a device's key or certificate; one message or several; it
+answers 202 once everything is on disk. After `/ingest/` stands the topic that MQTT uses:
+`v1/op/{id}/result` answers an operation, `v1/devices/{id}/…` is for gateways. `GET
+/ingest/v1/op` takes the operations that wait.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from moorage import devices, ledger
 from moorage.decoders import DecoderUnknown
 from moorage.devices import DeviceUnknown
 from moorage.groups import ApplicationUnknown
-from moorage.kit import pages, trace
+from moorage.kit import client_certificates, pages, trace
 from moorage.kit.db import DatabaseUnavailable
 from moorage.kit.errors import CursorInvalid, FieldInvalid, MoorageError
 from moorage.kit.http import STATUS, TITLES, Asked, PageOut, Signed, Tx, may_fail
@@ -103,6 +103,9 @@ class UplinkDoor:
             if status == 401 and scope["path"] == service.OS2IOT_URL:
                 status = 403  # As OS2iot answers a key that it does not know.
             self._note(failure, client[0], scope["path"], known)
+            if status == 401 and client_certificates.is_stray(scope):
+                stray = client_certificates.UNTRUSTED
+                self.door.refused(Refusal("proxy", stray, "http", client[0]))
         except asyncio.CancelledError:
             # The process stops and can wait no longer; the sender may take it for not stored.
             status, body, headers = _problem(Overloaded(retry_after_s=5))
@@ -125,7 +128,8 @@ class UplinkDoor:
             return 405, _problem_body(405, "method_not_allowed", detail), allowed
         headers = {name: value for name, value in scope["headers"] if name in _HEADERS}
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
-        credentials = _credentials(headers, query, address, scope["scheme"])
+        certificate = client_certificates.shown(scope)
+        credentials = _credentials(headers, query, address, scope["scheme"], certificate)
         if topic == CHIRPSTACK:
             if credentials.password is None:
                 raise SenderUnknown  # Who it is for stands in the body, which nobody may send.
@@ -320,7 +324,11 @@ async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes,
 
 
 def _credentials(
-    headers: dict[bytes, bytes], query: dict[str, list[str]], address: str, scheme: str
+    headers: dict[bytes, bytes],
+    query: dict[str, list[str]],
+    address: str,
+    scheme: str,
+    certificate: bytes = b"",
 ) -> Credentials:
     username, password = None, headers.get(b"x-device-key")
     authorization = headers.get(b"authorization", b"")
@@ -338,7 +346,8 @@ def _credentials(
         password = query["key"][0].encode()
     sender = headers.get(b"x-sender", b"").decode("utf-8", "replace")
     sender = sender or query.get("sender", [""])[0]
-    return Credentials(username, password, sender, address, "http", scheme == "https")
+    is_tls = scheme == "https"
+    return Credentials(username, password, sender, address, "http", is_tls, certificate=certificate)
 
 
 async def _body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:

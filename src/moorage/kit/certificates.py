@@ -8,11 +8,22 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 # The library reads a certificate piece by piece, so what is wrong may come up with any of them.
 _UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
+# Critical extensions of a client's certificate that say nothing against it, or are looked at.
+_UNDERSTOOD = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.CERTIFICATE_POLICIES,
+        ExtensionOID.CRL_DISTRIBUTION_POINTS,
+    }
+)  # fmt: skip
+_FEWEST_BITS, _FEWEST_CURVE_BITS = 2_048, 224
 
 
 class Unreadable(ValueError):
@@ -32,6 +43,7 @@ class Certificate:
         key_digest: SHA-256 of its public key (SubjectPublicKeyInfo).
         serial: the number that its issuer gave it, in hexadecimal digits.
         signs: it may sign certificates (RFC 5280, sections 4.2.1.3 and 4.2.1.9).
+        unfit: why it proves no client, as the rest of a sentence; empty if it may.
     """
 
     der: bytes
@@ -42,6 +54,7 @@ class Certificate:
     key_digest: bytes
     serial: str
     signs: bool
+    unfit: str
     valid_from: datetime
     valid_until: datetime
 
@@ -135,10 +148,17 @@ def pem_of(der: bytes) -> str:
 
 
 def is_signed_by(der: bytes, authority_der: bytes) -> bool:
-    """Tell whether an authority signed a certificate itself, with nobody in between."""
+    """Tell whether an authority signed a certificate itself, with nobody in between.
+
+    A signature over a digest that can be made to fit something else counts as none.
+    """
     authority = x509.load_der_x509_certificate(authority_der)
     try:
-        x509.load_der_x509_certificate(der).verify_directly_issued_by(authority)
+        certificate = x509.load_der_x509_certificate(der)
+        # None is a signature that has a digest of its own, such as Ed25519.
+        if isinstance(certificate.signature_hash_algorithm, hashes.MD5 | hashes.SHA1):
+            return False
+        certificate.verify_directly_issued_by(authority)
     except (*_UNREADABLE, InvalidSignature):
         return False
     return True
@@ -157,11 +177,44 @@ def _read(certificate: x509.Certificate) -> Certificate:
             key_digest=_digest(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)),
             serial=f"{certificate.serial_number:x}",
             signs=_signs(extensions),
+            unfit=_unfit(extensions, key),
             valid_from=certificate.not_valid_before_utc,
             valid_until=certificate.not_valid_after_utc,
         )
     except _UNREADABLE as wrong:
         raise Unreadable("is a certificate that cannot be read") from wrong
+
+
+def alternatives_of(der: bytes) -> frozenset[tuple[str, str]]:
+    """Give the alternative names of a certificate that can be read: `dns`, `uri`, `ip`, `email`.
+
+    Names of hosts are in small letters, addresses as `ipaddress` writes them.
+    """
+    certificate = x509.load_der_x509_certificate(der)
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(
+        {("dns", name.lower()) for name in names.get_values_for_type(x509.DNSName)}
+        | {("uri", name) for name in names.get_values_for_type(x509.UniformResourceIdentifier)}
+        | {("ip", str(address)) for address in names.get_values_for_type(x509.IPAddress)}
+        | {("email", name) for name in names.get_values_for_type(x509.RFC822Name)}
+    )
+
+
+def subject_as_written(text: str) -> str:
+    """Write a distinguished name as `Certificate.subject` has it. Raises Unreadable."""
+    try:
+        return x509.Name.from_rfc4514_string(text).rfc4514_string()
+    except _UNREADABLE as wrong:
+        raise Unreadable("is no distinguished name (RFC 4514)") from wrong
+
+
+def public_key_of(der: bytes) -> str:
+    """Give the public key of a certificate that can be read, in PEM."""
+    key = x509.load_der_x509_certificate(der).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def _names(certificate: x509.Certificate, extensions: x509.Extensions) -> tuple[str, ...]:
@@ -186,6 +239,30 @@ def _signs(extensions: x509.Extensions) -> bool:
         return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
     except x509.ExtensionNotFound as missing:
         return missing.oid == x509.KeyUsage.oid
+
+
+def _unfit(extensions: x509.Extensions, key: object) -> str:
+    """Tell why a certificate proves no client in TLS, as OpenSSL judges it at other doors.
+
+    Source: RFC 5280, sections 4.2.1.3 and 4.2.1.12; key lengths of security level 2 of OpenSSL
+    (SSL_CTX_set_security_level(3)), which Python's contexts have.
+    """
+    for one in extensions:
+        if one.critical and one.oid not in _UNDERSTOOD:
+            return f"has a critical extension that is not understood ({one.oid.dotted_string})"
+        if isinstance(one.value, x509.KeyUsage) and not (
+            one.value.digital_signature or one.value.key_agreement
+        ):
+            return "is not for signatures (keyUsage)"
+        if isinstance(one.value, x509.ExtendedKeyUsage) and (
+            ExtendedKeyUsageOID.CLIENT_AUTH not in one.value
+        ):
+            return "is not for clients (extendedKeyUsage)"
+    if isinstance(key, rsa.RSAPublicKey | dsa.DSAPublicKey) and key.key_size < _FEWEST_BITS:
+        return f"has a key of {key.key_size} bits, where {_FEWEST_BITS} are needed"
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < _FEWEST_CURVE_BITS:
+        return f"has a key of {key.key_size} bits, where {_FEWEST_CURVE_BITS} are needed"
+    return ""
 
 
 def _digest(data: bytes) -> bytes:

@@ -17,7 +17,10 @@ log = structlog.get_logger()
 
 Ring = Callable[[str], None]
 # Facts after which somebody may see other devices, or nothing any more.
-_ABOUT_RIGHTS = ("devices.", "groups.", "organizations.", "users.")
+_ABOUT_RIGHTS = (
+    "devices.", "groups.", "organizations.", "users.", "oauth.access_ended", "oauth.client_changed",
+    "oauth.client_removed",
+)  # fmt: skip
 
 
 class Doorbells:

@@ -2,8 +2,16 @@
 
 from .errors import AuthorizationUnknown, ClientUnknown
 from .facts import AccessAllowed, AccessEnded, ClientMade, ClientRemoved
-from .model import Client, Resource
-from .service import act_for, get_client, identify, identify_secret, is_token, recognise_again
+from .model import Client, Resource, ShownCertificate
+from .service import (
+    act_for,
+    get_client,
+    identify,
+    identify_secret,
+    is_token,
+    recognise_again,
+    shown_certificate,
+)
 
 __all__ = [
     "AccessAllowed",
@@ -14,10 +22,12 @@ __all__ = [
     "ClientRemoved",
     "ClientUnknown",
     "Resource",
+    "ShownCertificate",
     "act_for",
     "get_client",
     "identify",
     "identify_secret",
     "is_token",
     "recognise_again",
+    "shown_certificate",
 ]

@@ -21,11 +21,11 @@ class ClientNameTaken(MoorageError):
 
 
 class SecretNotKept(MoorageError):
-    """A client that is public, or has keys, has no secret."""
+    """A client that is public, or has keys or a certificate, has no secret."""
 
     kind = Kind.CONFLICT
     code = "oauth.secret_not_kept"
-    message = "This client has no secret: it is public, or proves itself by keys."
+    message = "This client has no secret: it is public, or proves itself by keys or a certificate."
 
 
 class RequestInvalid(MoorageError):

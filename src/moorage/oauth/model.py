@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from moorage.kit.db import Tx
 from moorage.organizations import Permission
 
 # How long things hold.
@@ -26,9 +27,17 @@ CLOCK_SKEW = timedelta(minutes=1)
 # A device that polls faster than this is told to slow down, each time by as much again.
 POLL = timedelta(seconds=5)
 
+BY_SECRET = ("client_secret_basic", "client_secret_post")
+NOT_AT_ALL = "none"
 # How a client with keys proves itself, as OpenID Connect names it (Core 1.0, section 9).
 BY_KEY = "private_key_jwt"
 MOST_KEYS = 5
+# How one with a certificate does (RFC 8705, sections 2.1.1 and 2.2.1): by who signed it and whom it
+# names, or because it is this very one.
+BY_NAME = "tls_client_auth"
+BY_CERTIFICATE = "self_signed_tls_client_auth"
+BY_SHOWING = (BY_NAME, BY_CERTIFICATE)
+MOST_CERTIFICATES = 5
 
 CLIENT_SECRET_PREFIX = "mcs_"  # noqa: S105
 REFRESH_PREFIX = "mcr_"
@@ -50,6 +59,42 @@ class GrantType(StrEnum):
     PASSWORD = "password"  # noqa: S105
 
 
+class NameKind(StrEnum):
+    """What of a certificate names a client (RFC 8705, section 2.1.2)."""
+
+    SUBJECT = "subjectDn"
+    DNS = "sanDns"
+    URI = "sanUri"
+    IP = "sanIp"
+    EMAIL = "sanEmail"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateName:
+    """Whom a client's certificate names."""
+
+    kind: NameKind
+    value: str
+
+
+# Tells why no authority of an organisation stands for a certificate, as the rest of a sentence;
+# nothing if one does.
+Vouch = Callable[[Tx, bytes, UUID], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCertificate:
+    """A certificate that somebody has proved to hold, and who can tell what it is worth.
+
+    Attributes:
+        der: the certificate.
+        vouch: asks the authorities of an organisation.
+    """
+
+    der: bytes
+    vouch: Vouch
+
+
 class Resource(StrEnum):
     """A door that tokens are for; as the path after the installation's address."""
 
@@ -66,6 +111,11 @@ class Client:
         confidential: whether it has a secret or keys; else it is public, and proves itself by PKCE
             alone.
         keys: public keys (RFC 7517); with any, it proves itself by these and by no secret.
+        certificate_name: whom its certificate names, which an authority of its organisation has
+            signed; with it, it proves itself by that alone.
+        certificates: in PEM; with any, it proves itself by showing one of them.
+        certificate_bound: its tokens are of use only beside the certificate that it showed for
+            them; so are those of a client that proves itself by certificate.
         scopes: what it may ask for at most.
         permission_group_ids: what it holds as itself (client credentials), within its scopes.
         registration_token_id: by which it registered itself.
@@ -81,6 +131,9 @@ class Client:
     scopes: tuple[Permission, ...]
     permission_group_ids: tuple[UUID, ...]
     keys: tuple[Mapping[str, Any], ...]
+    certificate_name: CertificateName | None
+    certificates: tuple[str, ...]
+    certificate_bound: bool
     registration_token_id: UUID | None
     used_at: datetime | None
     created_at: datetime
@@ -103,6 +156,25 @@ class NewClient:
     permission_group_ids: tuple[UUID, ...] = ()
     keys: tuple[Mapping[str, Any], ...] = ()
     registration_token_id: UUID | None = None
+    certificate_name: CertificateName | None = None
+    certificates: tuple[str, ...] = ()
+    certificate_bound: bool = False
+
+
+def method_of(client: Client | NewClient) -> str:
+    """Tell how a client proves itself, by the first of the names of that (RFC 7591, section 2)."""
+    if client.keys:
+        return BY_KEY
+    if client.certificates:
+        return BY_CERTIFICATE
+    if client.certificate_name is not None:
+        return BY_NAME
+    return BY_SECRET[0] if client.confidential else NOT_AT_ALL
+
+
+def is_bound(client: Client | NewClient) -> bool:
+    """Tell whether a client's tokens are bound to its certificate (RFC 8705, section 3)."""
+    return client.certificate_bound or method_of(client) in BY_SHOWING
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +308,14 @@ class Form:
         resources: of the form; the only field that may come several times (RFC 8707).
         authorization: the header, if there was one.
         origin: the network address.
+        certificate: that the asker has proved to hold.
     """
 
     fields: Mapping[str, str]
     resources: tuple[str, ...] = ()
     authorization: str | None = None
     origin: str | None = None
+    certificate: ShownCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)

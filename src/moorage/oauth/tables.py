@@ -44,9 +44,14 @@ clients = Table(
     Column("name", Text, nullable=False),
     Column("website", Text),
     Column("confidential", Boolean, nullable=False),
-    # Of the secret; null for a client that is public or has keys.
+    # Of the secret; null for a client that is public, or has keys or a certificate.
     Column("digest", LargeBinary),
     Column("keys", JSONB, nullable=False),
+    # What of a certificate names the client, and as what.
+    Column("certificate_name", JSONB(none_as_null=True)),
+    # In PEM.
+    Column("certificates", ARRAY(Text), nullable=False),
+    Column("certificate_bound", Boolean, nullable=False),
     Column("grant_types", ARRAY(Text), nullable=False),
     Column("redirect_uris", ARRAY(Text), nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),

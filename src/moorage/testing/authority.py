@@ -24,7 +24,12 @@ class Authority:
         self.certificate = _pem(self._own)
 
     def issue(
-        self, name: str, *, lasts: timedelta = timedelta(days=1), uri: str | None = None
+        self,
+        name: str,
+        *,
+        lasts: timedelta = timedelta(days=1),
+        uri: str | None = None,
+        purpose: x509.ObjectIdentifier | None = None,
     ) -> tuple[str, str]:
         """Issue a certificate for a name; give it and its key in PEM.
 
@@ -32,11 +37,14 @@ class Authority:
             name: its common name, and its DNS name unless there is a URI.
             lasts: from now on; less than nothing makes one that has expired.
             uri: in its alternative names.
+            purpose: the only one it is for (`ExtendedKeyUsageOID`); None for any.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         named = x509.DNSName(name) if uri is None else x509.UniformResourceIdentifier(uri)
-        made = self._sign(subject, key, authority=False, names=[named], lasts=lasts)
+        made = self._sign(
+            subject, key, authority=False, names=[named], lasts=lasts, purpose=purpose
+        )
         written = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -91,6 +99,7 @@ class Authority:
         authority: bool,
         names: list[x509.GeneralName],
         lasts: timedelta = timedelta(days=1),
+        purpose: x509.ObjectIdentifier | None = None,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = (
@@ -126,6 +135,8 @@ class Authority:
         )
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if purpose is not None:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         return builder.sign(self._key, hashes.SHA256())
 
 

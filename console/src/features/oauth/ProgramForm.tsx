@@ -31,6 +31,7 @@ interface Values {
   scopes: Permission[]
   permissionGroupIds: string[]
   keys: string
+  certificates: string
 }
 
 /** Read public keys: a key set, a list of keys or one key, as JSON; null where it is none. */
@@ -46,6 +47,12 @@ function readKeys(text: string): Record<string, unknown>[] | null {
   }
 }
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+/** Read certificates in PEM, one after another; null where there is anything else. */
+const readCertificates = (text: string): string[] | null =>
+  text.replace(CERTIFICATE, '').trim() ? null : (text.match(CERTIFICATE) ?? [])
+
 const lines = (text: string) =>
   text
     .split('\n')
@@ -53,7 +60,7 @@ const lines = (text: string) =>
     .filter(Boolean)
 
 /** What is sent of the fields; who acts in somebody's name may go on while they are away. */
-const sent = ({ ways, addresses, keys, ...values }: Values) => ({
+const sent = ({ ways, addresses, keys, certificates, ...values }: Values) => ({
   ...values,
   grantTypes: [
     ...ways,
@@ -61,6 +68,7 @@ const sent = ({ ways, addresses, keys, ...values }: Values) => ({
   ],
   redirectUris: lines(addresses),
   keys: (readKeys(keys) ?? []) as OauthClientBody['keys'],
+  certificates: readCertificates(certificates) ?? [],
 })
 
 export function NewProgram({
@@ -83,12 +91,14 @@ export function NewProgram({
       scopes: [] as Permission[],
       permissionGroupIds: [] as string[],
       keys: '',
+      certificates: '',
     },
     validate: {
       name: (v) => (v.trim() ? null : t('forms.nameMissing')),
       ways: (v) => (v.length ? null : t('forms.choose')),
       scopes: (v) => (v.length ? null : t('forms.choose')),
       keys: (v) => (readKeys(v) ? null : t('programs.keysWrong')),
+      certificates: (v) => (readCertificates(v) ? null : t('programs.certificatesWrong')),
     },
   })
   const make = useMutation({
@@ -96,7 +106,7 @@ export function NewProgram({
       makeClient({
         organizationId,
         confidential,
-        ...sent(confidential ? values : { ...values, keys: '' }),
+        ...sent(confidential ? values : { ...values, keys: '', certificates: '' }),
       }),
     onError: (failure) => showProblems(form, failure),
     onSuccess: onMade,
@@ -154,6 +164,7 @@ export function EditProgram({
     scopes: client.scopes,
     permissionGroupIds: client.permissionGroupIds,
     keys: client.keys.length ? JSON.stringify({ keys: client.keys }, null, 2) : '',
+    certificates: client.certificates.join('\n'),
   }
   const form = useForm({
     initialValues: before,
@@ -162,6 +173,7 @@ export function EditProgram({
       ways: (v) => (v.length ? null : t('forms.choose')),
       scopes: (v) => (v.length ? null : t('forms.choose')),
       keys: (v) => (readKeys(v) ? null : t('programs.keysWrong')),
+      certificates: (v) => (readCertificates(v) ? null : t('programs.certificatesWrong')),
     },
   })
   const save = useMutation({
@@ -237,18 +249,33 @@ function Fields({
         {...form.getInputProps('scopes')}
       />
       {confidential && (
-        <Textarea
-          label={t('programs.keys')}
-          description={t('programs.keysHelp')}
-          placeholder='{"keys": [{"kty": "EC", "crv": "P-256", …}]}'
-          autosize
-          minRows={2}
-          maxRows={10}
-          {...form.getInputProps('keys')}
-          error={
-            form.errors.keys ?? Object.entries(form.errors).find(([name]) => name.startsWith('keys.'))?.[1]
-          }
-        />
+        <>
+          <Textarea
+            label={t('programs.keys')}
+            description={t('programs.keysHelp')}
+            placeholder='{"keys": [{"kty": "EC", "crv": "P-256", …}]}'
+            autosize
+            minRows={2}
+            maxRows={10}
+            {...form.getInputProps('keys')}
+            error={
+              form.errors.keys ?? Object.entries(form.errors).find(([name]) => name.startsWith('keys.'))?.[1]
+            }
+          />
+          <Textarea
+            label={t('programs.certificates')}
+            description={t('programs.certificatesHelp')}
+            placeholder="-----BEGIN CERTIFICATE-----"
+            autosize
+            minRows={2}
+            maxRows={10}
+            {...form.getInputProps('certificates')}
+            error={
+              form.errors.certificates ??
+              Object.entries(form.errors).find(([name]) => name.startsWith('certificates.'))?.[1]
+            }
+          />
+        </>
       )}
       {ways.some((way) => AS_ITSELF.includes(way)) && (
         <MultiSelect

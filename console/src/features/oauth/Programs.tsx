@@ -19,6 +19,13 @@ import { Time } from '@/parts/Time'
 import { EditProgram, NewProgram } from './ProgramForm'
 import { listClients, removeClient, rotateSecret } from './queries'
 
+/** By what a program proves itself. */
+const proofOf = (one: OauthClient) => {
+  if (one.keys.length) return 'withKeys'
+  if (one.certificates.length || one.certificateName) return 'withCertificate'
+  return one.confidential ? 'confidential' : 'public'
+}
+
 /** Programs that people allow things in their name, and that act as themselves (OAuth clients). */
 export function Programs() {
   const { t } = useTranslation()
@@ -61,9 +68,7 @@ export function Programs() {
               <>
                 {one.name}
                 <Text fz="sm" c="dimmed">
-                  {t(
-                    `programs.${one.keys.length ? 'withKeys' : one.confidential ? 'confidential' : 'public'}`,
-                  )}
+                  {t(`programs.${proofOf(one)}`)}
                 </Text>
               </>
             ),
@@ -99,7 +104,7 @@ export function Programs() {
                   <Button size="compact-sm" variant="subtle" onClick={() => setEditing(one)}>
                     {t('common.edit')}
                   </Button>
-                  {one.confidential && !one.keys.length && (
+                  {proofOf(one) === 'confidential' && (
                     <Button size="compact-sm" variant="subtle" onClick={() => rotate.mutate(one.id)}>
                       {t('programs.rotate')}
                     </Button>

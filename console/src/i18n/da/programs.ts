@@ -12,6 +12,10 @@ export const programs = {
       'jwt-bearer': 'Som sig selv, ved en underskrevet erklæring (RFC 7523)',
       password: 'I folks navn, ved deres adgangskode (gamle agenter; driften skal tillade det)',
     },
+    certificates: 'Klientcertifikater (PEM)',
+    certificatesHelp:
+      'Et af dem, vist over TLS, er dets bevis, og dets tokens gælder kun sammen med det. Højst fem; driften skal lade proxyen spørge efter dem.',
+    certificatesWrong: 'Dette er ikke et certifikat i PEM.',
     code: 'Koden på enheden',
     confidential: 'Kan holde på en hemmelighed',
     confidentialAsk: 'Det kan holde på en hemmelighed',
@@ -53,6 +57,7 @@ export const programs = {
     takeItBack: 'Tag tilbage',
     wants: '<b>{{name}}</b> vil handle i navnet på <b>{{who}}</b>.',
     ways: 'Hvordan det får adgang',
+    withCertificate: 'Beviser sig ved et certifikat',
     withKeys: 'Beviser sig ved nøgler',
     within: 'I {{organization}} ville det kunne:',
   },

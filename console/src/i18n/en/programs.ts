@@ -12,6 +12,10 @@ export const programs = {
       'jwt-bearer': 'As itself, by a signed assertion (RFC 7523)',
       password: 'In the name of people, by their password (old agents; the operator must allow it)',
     },
+    certificates: 'Client certificates (PEM)',
+    certificatesHelp:
+      'Shown over TLS, one of them is its proof, and its tokens hold beside it only. At most five; the operator must let the proxy ask for them.',
+    certificatesWrong: 'This is no certificate in PEM.',
     code: 'Code on the device',
     confidential: 'Keeps a secret',
     confidentialAsk: 'It can keep a secret',
@@ -53,6 +57,7 @@ export const programs = {
     takeItBack: 'Take back',
     wants: '<b>{{name}}</b> wants to act in the name of <b>{{who}}</b>.',
     ways: 'How it gets access',
+    withCertificate: 'Proves itself by a certificate',
     withKeys: 'Proves itself by keys',
     within: 'In {{organization}}, it could:',
   },

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moorage import oauth, users
-from moorage.kit import http
+from moorage.kit import client_certificates, http
 from moorage.kit.browsers import is_tls, session_cookie
 from moorage.kit.caller import Caller
 from moorage.kit.db import DatabaseUnavailable, Tx
@@ -253,6 +253,9 @@ class Gateway:
             if session is None:
                 return
 
+        held = client_certificates.shown(passage.scope)
+        certificate = oauth.shown_certificate(held, self._state.vouch) if bearer and held else None
+
         async def recognise(tx: Tx) -> Caller:
             return await oauth.identify(
                 tx,
@@ -262,6 +265,7 @@ class Gateway:
                 basic=basic,
                 session=session,
                 origin=passage.address,
+                certificate=certificate,
             )
 
         try:

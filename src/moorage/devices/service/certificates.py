@@ -47,10 +47,12 @@ async def add_certificate(
 
     Raises:
         DeviceUnknown, PermissionMissing, CertificateTaken, TooManyCredentials, TooManyCertificates.
-        FieldInvalid: it is no certificate, or has expired.
+        FieldInvalid: it is no certificate, has expired, or is not for clients.
     """
     device = await registry.get(tx, caller, device_id, Permission.MANAGE_DEVICES, lock=True)
     certificate = _read(pem, "/certificate", tx.now)
+    if certificate.unfit:
+        raise FieldInvalid("/certificate", f"{certificate.unfit}.")
     await senders.require_room(tx, device_id)
     if await store.certificates.count_added(tx, device.organization_id) >= MOST_ADDED:
         raise TooManyCertificates(limit=MOST_ADDED)
@@ -188,20 +190,10 @@ async def _take_in(tx: Tx, der: bytes) -> str:
 
     Gives why not, as the rest of a sentence; empty if it was done.
     """
-    try:
-        certificate = certificates.read_der(der)
-    except Unreadable as wrong:
-        return f"it {wrong}."
-    for authority in await store.certificates.authorities_called(tx, certificate.issuer_digest):
-        if certificates.is_signed_by(der, authority.certificate):
-            break
-    else:
-        return "no device has it, and no registered authority has signed it itself."
-    until = min(certificate.valid_until, authority.expires_at)
-    if refusal := _by_date(certificate.valid_from, until, tx.now):
-        return refusal
-    if listed := await store.certificates.listed_at(tx, authority.id, certificate.serial):
-        return f"its authority revoked it on {listed:%Y-%m-%d}."
+    judged = await _judge(tx, der, None)
+    if isinstance(judged, str):
+        return judged
+    certificate, authority = judged
     found = await _called(tx, authority.organization_id, certificate.names)
     if len(found) != 1:
         called = ", ".join(certificate.names[:3])[:_LABEL] or "nobody"
@@ -215,6 +207,42 @@ async def _take_in(tx: Tx, der: bytes) -> str:
     with suppress(CertificateTaken):  # Another listener was asked at the same time.
         await _add(tx, device, certificate, label, authority.id)
     return ""
+
+
+async def why_not_vouched(tx: Tx, der: bytes, organization_id: UUID) -> str:
+    """Tell why no authority of an organisation stands for a certificate; empty if one does.
+
+    For clients that are no devices: whom it names is for whoever asks to see.
+    """
+    judged = await _judge(tx, der, organization_id)
+    return judged if isinstance(judged, str) else ""
+
+
+async def _judge(
+    tx: Tx, der: bytes, organization_id: UUID | None
+) -> tuple[Certificate, DeviceAuthority] | str:
+    """Find the authority that stands for a certificate, of one organisation or of any.
+
+    Gives why none does, as the rest of a sentence.
+    """
+    try:
+        certificate = certificates.read_der(der)
+    except Unreadable as wrong:
+        return f"it {wrong}."
+    if certificate.unfit:
+        return f"it {certificate.unfit}."
+    for authority in await store.certificates.authorities_called(tx, certificate.issuer_digest):
+        is_theirs = organization_id in (None, authority.organization_id)
+        if is_theirs and certificates.is_signed_by(der, authority.certificate):
+            break
+    else:
+        return "no device has it, and no registered authority has signed it itself."
+    until = min(certificate.valid_until, authority.expires_at)
+    if refusal := _by_date(certificate.valid_from, until, tx.now):
+        return refusal
+    if listed := await store.certificates.listed_at(tx, authority.id, certificate.serial):
+        return f"its authority revoked it on {listed:%Y-%m-%d}."
+    return certificate, authority
 
 
 async def _called(tx: Tx, organization_id: UUID, names: tuple[str, ...]) -> list[UUID]:

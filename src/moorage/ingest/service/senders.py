@@ -92,7 +92,7 @@ class Senders:
         self._limit_attempts(credentials)
         try:
             async with asyncio.timeout(LONGEST_LOOK_UP_S):
-                service = await self._services.identify(secret, credentials.address)
+                service = await self._services.identify(secret, credentials)
         except (TimeoutError, DecisionMissing) as late:
             raise DatabaseUnavailable from late
         except AccessDenied as denied:

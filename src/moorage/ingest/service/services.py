@@ -36,7 +36,8 @@ from . import topics
 _ABOUT_RIGHTS = (
     "users.api_key", "users.changed", "users.erased", "oauth.client_changed",
     "oauth.client_removed", "oauth.access_ended", "organizations.permission",
-    "groups.application", "devices.moved", "devices.owner_changed",
+    "groups.application", "devices.moved", "devices.owner_changed", "devices.authority_removed",
+    "devices.revocation_list_changed",
 )  # fmt: skip
 _TRY_AGAIN_S = 0.5
 _CLOCKS_APART_S = 0.3
@@ -87,6 +88,8 @@ class Services:
         self._cut = cut
         self._decisions = decisions
         self._known: dict[UUID, Service] = {}
+        # The certificates that each has shown beside its token.
+        self._beside: dict[UUID, set[oauth.ShownCertificate]] = {}
         self._numbers = count(-1, -1)
         self._changed = asyncio.Event()
         self._turn = 0
@@ -98,18 +101,21 @@ class Services:
             self._turn += 1
             self._changed.set()
 
-    async def identify(self, secret: str, address: str) -> Service | None:
-        """Recognise a service; None if nobody has this secret.
+    async def identify(self, secret: str, shown: Credentials) -> Service | None:
+        """Recognise a service; None if nobody has this secret, or not beside what else is shown.
 
         Raises:
             DatabaseUnavailable: it cannot be told just now.
             AccessDenied, DecisionMissing: as the policy decision point has it.
         """
+        certificate = None
+        if shown.certificate:
+            certificate = oauth.shown_certificate(shown.certificate, devices.why_not_vouched)
         while True:
             turn = self._turn
             async with self._database.begin() as tx:
                 try:
-                    caller = await oauth.identify_secret(tx, secret, address)
+                    caller = await oauth.identify_secret(tx, secret, shown.address, certificate)
                 except users.CredentialsWrong:
                     return None
                 found = await _service(tx, caller)
@@ -119,6 +125,8 @@ class Services:
             if turn == self._turn:  # Else its rights may be others by now.
                 known = self._known.get(_name_of(caller))
                 number = next(self._numbers) if known is None else known.number
+                if certificate is not None:
+                    self._beside.setdefault(_name_of(caller), set()).add(certificate)
                 service = self._known[_name_of(caller)] = replace(found, number=number)
                 return service
 
@@ -137,7 +145,9 @@ class Services:
                 continue
             try:
                 async with self._database.begin() as tx:
-                    found = {name: await _again(tx, one) for name, one in self._known.items()}
+                    found = {
+                        name: await self._again(tx, one) for name, one in list(self._known.items())
+                    }
             except DatabaseUnavailable:
                 await asyncio.sleep(_TRY_AGAIN_S)
                 self._changed.set()
@@ -148,6 +158,7 @@ class Services:
                 before = self._known[name]
                 if now is None:
                     del self._known[name]
+                    self._beside.pop(name, None)
                 else:
                     self._known[name] = now
                 if now is None or _has_lost(before, now):
@@ -163,6 +174,15 @@ class Services:
         if self._decisions is not None and self._known:
             left.append(max(_ASKED_EVERY_S, self._decisions.keep_s))
         return min(left) if left else None
+
+    async def _recognise_again(self, tx: Tx, service: Service) -> Caller | None:
+        held = self._beside.get(_name_of(service.caller), ())
+        return await oauth.recognise_again(tx, service.caller, held)
+
+    async def _again(self, tx: Tx, service: Service) -> Service | None:
+        if (caller := await self._recognise_again(tx, service)) is None:
+            return None
+        return replace(await _service(tx, caller), number=service.number)
 
     # --- What the policy decision point permits -------------------------------
 
@@ -208,7 +228,7 @@ class Services:
                 raise TopicRefused(topic=topic) from denied
         new = operations.NewOperation(asked.code, asked.payload, port=asked.port)
         async with self._database.begin(service.caller) as tx:
-            caller = await oauth.recognise_again(tx, service.caller)
+            caller = await self._recognise_again(tx, service)
             if caller is None:
                 raise TopicRefused(topic=topic)
             try:
@@ -258,11 +278,6 @@ def _has_lost(before: Service, now: Service) -> bool:
     less = before.reads - now.reads or before.operates - now.operates
     less_own = before.reads_own - now.reads_own or before.operates_own - now.operates_own
     return bool(less or less_own) or before.is_operator > now.is_operator
-
-
-async def _again(tx: Tx, service: Service) -> Service | None:
-    caller = await oauth.recognise_again(tx, service.caller)
-    return None if caller is None else replace(await _service(tx, caller), number=service.number)
 
 
 async def _service(tx: Tx, caller: Caller) -> Service:

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 
 from moorage import users
-from moorage.kit import db
+from moorage.kit import client_certificates, db
 from moorage.kit.http import Tx
 from moorage.users import SigningKeys, Visitor
 
@@ -79,7 +79,9 @@ async def _form(request: Request) -> Form | None:
         return None
     resources = tuple(value for name, value in pairs if name == "resource")
     origin = request.client.host if request.client else None
-    return Form(fields, resources, request.headers.get("authorization"), origin)
+    held = client_certificates.shown(request.scope)
+    certificate = service.shown_certificate(held, request.app.state.vouch) if held else None
+    return Form(fields, resources, request.headers.get("authorization"), origin, certificate)
 
 
 async def _ask(endpoint: _Endpoint, tx: db.Tx, request: Request) -> JSONResponse:
@@ -191,7 +193,9 @@ async def publish_oauth_metadata(request: Request) -> JSONResponse:
     """Tell programs how to find everything (RFC 8414)."""
     state = request.app.state
     passwords = state.settings.oauth.password_grant
-    return JSONResponse(service.metadata(state.public_url, passwords=passwords))
+    by_certificate = state.settings.api.client_certificates
+    told = service.metadata(state.public_url, passwords=passwords, by_certificate=by_certificate)
+    return JSONResponse(told)
 
 
 @well_known.get("/.well-known/jwks.json", response_model=KeysOut)

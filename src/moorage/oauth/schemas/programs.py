@@ -10,7 +10,15 @@ from pydantic import Field, JsonValue, Strict, StringConstraints
 from moorage.kit.http import Body, Id, Instant, Name, Out, Stamped, Storable
 from moorage.organizations import Permission
 
-from ..model import MOST_KEYS, GrantType, NewClient, NewRegistrationToken
+from ..model import (
+    MOST_CERTIFICATES,
+    MOST_KEYS,
+    CertificateName,
+    GrantType,
+    NameKind,
+    NewClient,
+    NewRegistrationToken,
+)
 
 Scope = Annotated[Permission, Strict(False)]
 Scopes = Annotated[list[Scope], Field(min_length=1, max_length=100)]
@@ -39,11 +47,44 @@ Keys = Annotated[
         "with them (private_key_jwt), and by no secret.",
     ),
 ]
+Certificates = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=16_384), Storable]],
+    Field(
+        max_length=MOST_CERTIFICATES,
+        description="Certificates in PEM, signed by whomever. With any, the client proves itself "
+        "by showing one of them over TLS (self_signed_tls_client_auth), and by no secret.",
+    ),
+]
+Bound = Annotated[
+    bool,
+    Field(
+        description="Whether its tokens are of use only beside the certificate that it showed for "
+        "them; those of a client that proves itself by certificate always are.",
+    ),
+]
 Website = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://\S+$"), Storable]
 
 
 def _once(values: list[Any]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(values))
+
+
+class CertificateNameBody(Body):
+    """Whom a certificate that an authority of the organization signed names (tls_client_auth)."""
+
+    kind: Annotated[NameKind, Strict(False)]
+    value: Annotated[str, Field(min_length=1, max_length=500), Storable]
+
+    def to_model(self) -> CertificateName:
+        """Make the noun."""
+        return CertificateName(self.kind, self.value)
+
+
+class CertificateNameOut(Out):
+    """Whom a client's certificate names."""
+
+    kind: NameKind
+    value: str
 
 
 class ClientBody(Body):
@@ -61,6 +102,9 @@ class ClientBody(Body):
     scopes: Scopes
     permission_group_ids: Groups = []
     keys: Keys = []
+    certificate_name: CertificateNameBody | None = None
+    certificates: Certificates = []
+    certificate_bound: Bound = False
 
     def to_model(self) -> NewClient:
         """Make the noun."""
@@ -74,6 +118,9 @@ class ClientBody(Body):
             _once(self.redirect_uris),
             _once(self.permission_group_ids),
             tuple(self.keys),
+            certificate_name=self.certificate_name.to_model() if self.certificate_name else None,
+            certificates=tuple(self.certificates),
+            certificate_bound=self.certificate_bound,
         )
 
 
@@ -87,11 +134,16 @@ class ClientPatch(Body):
     scopes: Scopes = []
     permission_group_ids: Groups = []
     keys: Keys = []
+    certificate_name: CertificateNameBody | None = None
+    certificates: Certificates = []
+    certificate_bound: Bound = False
 
     def to_changes(self) -> dict[str, Any]:
         """Give the fields sent, lists as tuples without repeats."""
         given = self.given()
         keys = {"keys": tuple(given.pop("keys"))} if "keys" in given else {}
+        if (name := given.get("certificate_name")) is not None:
+            given["certificate_name"] = name.to_model()
         return {k: _once(v) if isinstance(v, list) else v for k, v in given.items()} | keys
 
 
@@ -108,6 +160,9 @@ class ClientOut(Stamped):
     scopes: list[Permission]
     permission_group_ids: list[UUID]
     keys: list[dict[str, JsonValue]]
+    certificate_name: CertificateNameOut | None
+    certificates: list[str]
+    certificate_bound: bool
     registration_token_id: UUID | None
     used_at: Instant | None
 

@@ -1,5 +1,6 @@
 """The rules of OAuth: clients, what people allow them, and who it is that shows a credential."""
 
+from .certificates import shown as shown_certificate
 from .clients import change, get, list_clients, make, remove, rotate_secret
 from .clients import get as get_client
 from .consent import allowed_by, answer, answer_device, ask, ask_for_device, end
@@ -49,6 +50,7 @@ __all__ = [
     "remove_token",
     "revoke",
     "rotate_secret",
+    "shown_certificate",
     "start_device",
     "sweep",
     "token",

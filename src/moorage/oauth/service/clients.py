@@ -22,10 +22,10 @@ from moorage.users import GroupForeign, PersonNeeded
 
 from ..errors import ClientUnknown, SecretNotKept
 from ..facts import AccessEnded, ClientChanged, ClientMade, ClientRemoved, SecretRotated
-from ..model import CLIENT_SECRET_PREFIX, Client, GrantType, NewClient
+from ..model import BY_SECRET, CLIENT_SECRET_PREFIX, Client, GrantType, NewClient, method_of
 from ..store import authorizations
 from ..store import clients as store
-from . import keys
+from . import certificates, keys
 
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 
@@ -41,8 +41,14 @@ async def make(
         GrantTooWide, GroupForeign, ClientNameTaken, FieldInvalid.
     """
     await require(tx, caller, new.organization_id)
-    new = replace(new, keys=keys.checked(new.keys))
+    new = replace(
+        new,
+        keys=keys.checked(new.keys),
+        certificate_name=certificates.name_checked(new.certificate_name),
+        certificates=certificates.checked(new.certificates),
+    )
     check(new)
+    check_home(new)
     _check_passwords(new.grant_types, passwords=passwords)
     made, secret = await add(tx, new)
     await _join(tx, caller, made.id, new.organization_id, new.permission_group_ids)
@@ -54,7 +60,7 @@ async def make(
 async def add(tx: Tx, new: NewClient) -> tuple[Client, str | None]:
     """Store a client that was checked, with a fresh secret if it keeps one."""
     secret = None
-    if new.confidential and not new.keys:
+    if method_of(new) in BY_SECRET:
         secret = make_token(CLIENT_SECRET_PREFIX, 32)
     client_id = await store.add(tx, new, digest(secret) if secret else None)
     return await store.get(tx, client_id), secret
@@ -113,7 +119,13 @@ async def change(
     columns = dict(changes)
     if "keys" in columns:
         columns["keys"] = keys.checked(columns["keys"])
-    check(replace(before, **columns))
+    if "certificate_name" in columns:
+        columns["certificate_name"] = certificates.name_checked(columns["certificate_name"])
+    if "certificates" in columns:
+        columns["certificates"] = certificates.checked(columns["certificates"])
+    wished = replace(before, **columns)
+    check(wished)
+    check_home(wished)
     _check_passwords(columns.get("grant_types", ()), passwords=passwords)
     wanted = columns.pop("permission_group_ids", before.permission_group_ids)
     for name in ("scopes", "grant_types"):
@@ -121,10 +133,10 @@ async def change(
             columns[name] = [word.value for word in columns[name]]
     if "redirect_uris" in columns:
         columns["redirect_uris"] = list(columns["redirect_uris"])
-    if columns.get("keys"):
+    if method_of(wished) not in BY_SECRET:
         columns["digest"] = None
     await store.change(tx, client_id, columns)
-    if columns.get("keys", before.keys) != before.keys:
+    if proof_of(wished) != proof_of(before):
         await end_own(tx, before)
     for group_id in set(before.permission_group_ids) - set(wanted):
         await leave(tx, caller, client_id, group_id)
@@ -143,7 +155,7 @@ async def rotate_secret(tx: Tx, caller: Caller, client_id: UUID) -> str:
     """
     found = await get(tx, caller, client_id, lock=True)
     await require(tx, caller, found.organization_id)
-    if not found.confidential or found.keys:
+    if method_of(found) not in BY_SECRET:
         raise SecretNotKept
     secret = make_token(CLIENT_SECRET_PREFIX, 32)
     await store.set_secret(tx, client_id, digest(secret))
@@ -173,11 +185,17 @@ async def remove(tx: Tx, caller: Caller, client_id: UUID) -> None:
     tx.announce(ClientRemoved(client_id, found.organization_id, before=view(found)))
 
 
+def proof_of(client: Client | NewClient) -> tuple[object, ...]:
+    """Give by what a client proves itself, but for its secret; to be compared."""
+    return client.confidential, client.keys, client.certificate_name, client.certificates
+
+
 def view(client: Client) -> dict[str, Any]:
     """Show a client's fields to facts."""
     shown = (
         "name", "website", "confidential", "grant_types", "redirect_uris", "scopes",
-        "permission_group_ids", "keys", "registration_token_id",
+        "permission_group_ids", "keys", "certificate_name", "certificates", "certificate_bound",
+        "registration_token_id",
     )  # fmt: skip
     return {k: v for k, v in asdict(client).items() if k in shown}
 
@@ -194,8 +212,17 @@ def check(wanted: NewClient | Client) -> None:
     for own in (GrantType.CLIENT_CREDENTIALS, GrantType.PASSWORD):
         if own in grants and not wanted.confidential:
             raise FieldInvalid("/grantTypes", f"must not have {own.value} without a secret.")
-    if wanted.keys and not wanted.confidential:
-        raise FieldInvalid("/keys", "must be empty where the client is public.")
+    proofs = {
+        "/keys": wanted.keys,
+        "/certificateName": wanted.certificate_name,
+        "/certificates": wanted.certificates,
+    }
+    shown = [pointer for pointer, proof in proofs.items() if proof]
+    if len(shown) > 1:
+        raise FieldInvalid(shown[1], f"must be empty beside {shown[0]}: a client has one proof.")
+    for pointer in (*shown, *(("/certificateBound",) if wanted.certificate_bound else ())):
+        if not wanted.confidential:
+            raise FieldInvalid(pointer, "must be empty where the client is public.")
     if GrantType.JWT_BEARER in grants and not wanted.keys:
         raise FieldInvalid("/grantTypes", "must not have jwt-bearer without keys.")
     if redirects and not wanted.redirect_uris:
@@ -203,6 +230,14 @@ def check(wanted: NewClient | Client) -> None:
     for number, uri in enumerate(wanted.redirect_uris):
         if (reason := why_not(uri)) is not None:
             raise FieldInvalid(f"/redirectUris/{number}", reason)
+
+
+def check_home(wanted: NewClient | Client) -> None:
+    """Refuse a client whose certificates nobody could vouch for. Raises FieldInvalid."""
+    if wanted.certificate_name is not None and wanted.organization_id is None:
+        raise FieldInvalid(
+            "/certificateName", "must be empty without an organization, whose authorities sign."
+        )
 
 
 def _check_passwords(grants: Sequence[GrantType], *, passwords: bool) -> None:

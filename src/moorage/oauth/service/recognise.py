@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,9 +16,18 @@ from moorage.kit.db import Tx
 from moorage.organizations import MemberKind, Permission
 from moorage.users import AskerGone, CredentialsWrong, SigningKeys
 
-from ..model import Authorization, Client, Resource
+from ..model import (
+    BY_SHOWING,
+    Authorization,
+    Client,
+    Resource,
+    ShownCertificate,
+    is_bound,
+    method_of,
+)
 from ..store import authorizations
 from ..store import clients as client_store
+from . import certificates
 
 
 async def identify(
@@ -30,14 +39,16 @@ async def identify(
     basic: str | None = None,
     session: str | None = None,
     origin: str | None = None,
+    certificate: ShownCertificate | None = None,
 ) -> Caller:
     """Recognise who asks the API: a person, an API key, a client or whoever it acts for.
 
-    Takes what `users.identify` takes. Raises CredentialsWrong.
+    Takes what `users.identify` takes, and the certificate that a token may be bound to. Raises
+    CredentialsWrong.
     """
     return await users.identify(
         tx, keys, bearer=bearer, api_key=api_key, basic=basic, session=session, origin=origin,
-        delegates=partial(_holder, Resource.API),
+        delegates=partial(_holder, Resource.API, certificate),
     )  # fmt: skip
 
 
@@ -46,7 +57,9 @@ def is_token(secret: str) -> bool:
     return secret.startswith("eyJ") and secret.count(".") == 2
 
 
-async def identify_secret(tx: Tx, secret: str, origin: str | None) -> Caller:
+async def identify_secret(
+    tx: Tx, secret: str, origin: str | None, certificate: ShownCertificate | None = None
+) -> Caller:
     """Recognise who shows an API key or an access token at the MQTT door.
 
     Raises:
@@ -57,17 +70,25 @@ async def identify_secret(tx: Tx, secret: str, origin: str | None) -> Caller:
     claims = await users.read_token(tx, None, secret)
     if "client_id" not in claims:
         raise CredentialsWrong
-    return await _holder(Resource.MQTT, tx, claims, origin)
+    return await _holder(Resource.MQTT, certificate, tx, claims, origin)
 
 
-async def recognise_again(tx: Tx, caller: Caller) -> Caller | None:
-    """Give whoever signed in with a secret their rights as they are now; None without any."""
+async def recognise_again(
+    tx: Tx, caller: Caller, held: Collection[ShownCertificate] = ()
+) -> Caller | None:
+    """Give whoever signed in with a secret their rights as they are now; None without any.
+
+    `held` are the certificates shown beside it, which must still prove a client that has no other
+    proof.
+    """
     if caller.authorization_id is None:
         return await users.recognise_again(tx, caller)
     if caller.expires_at is not None and caller.expires_at <= tx.now:
         return None
     try:
-        return await _of(tx, caller.authorization_id, None, caller.origin, caller.expires_at)
+        return await _of(
+            tx, caller.authorization_id, None, caller.origin, caller.expires_at, held or (None,)
+        )
     except CredentialsWrong:
         return None
 
@@ -96,7 +117,26 @@ async def act_for(tx: Tx, caller_id: UUID, authorization_id: UUID | None) -> Cal
         raise AskerGone from ended
 
 
-async def _holder(door: Resource, tx: Tx, claims: Mapping[str, Any], origin: str | None) -> Caller:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a token says.
+
+    Attributes:
+        bound: whether it holds beside a certificate only, which is then there.
+    """
+
+    client_id: UUID
+    scopes: frozenset[str]
+    bound: bool
+
+
+async def _holder(
+    door: Resource,
+    certificate: ShownCertificate | None,
+    tx: Tx,
+    claims: Mapping[str, Any],
+    origin: str | None,
+) -> Caller:
     """Recognise who holds a token that was signed here, as it is used at `door`."""
     try:
         audience = claims["aud"]
@@ -110,26 +150,46 @@ async def _holder(door: Resource, tx: Tx, claims: Mapping[str, Any], origin: str
         raise CredentialsWrong from wrong
     if not any(path.endswith(door.value) for path in paths):
         raise CredentialsWrong
-    return await _of(tx, authorization_id, (client_id, scopes), origin, expires_at)
+    if not certificates.confirms(claims, certificate):
+        raise CredentialsWrong
+    bound = "cnf" in claims
+    if bound and certificate is not None:
+        expires_at = min(expires_at, certificates.ends_at(certificate))
+    told = _Told(client_id, scopes, bound)
+    return await _of(tx, authorization_id, told, origin, expires_at, (certificate,))
 
 
 async def _of(
     tx: Tx,
     authorization_id: UUID,
-    told: tuple[UUID, frozenset[str]] | None,
+    told: _Told | None,
     origin: str | None,
     expires_at: datetime | None,
+    held: Collection[ShownCertificate | None] = (),
 ) -> Caller:
-    """Give who acts by an authorisation; `told` is what the token says, which may be less."""
+    """Give who acts by an authorisation.
+
+    Args:
+        tx: the transaction.
+        authorization_id: by which.
+        told: what the token says, which may be less.
+        origin: the network address.
+        expires_at: when the token does.
+        held: certificates that must prove a client that has no other proof.
+    """
     found = await authorizations.find(tx, authorization_id)
     client = await client_store.find(tx, found.client_id) if found else None
     if found is None or client is None:
         raise CredentialsWrong
     scopes = [s for s in found.scopes if s in client.scopes]
     if told is not None:
-        if told[0] != client.id:
+        if told.client_id != client.id or (is_bound(client) and not told.bound):
             raise CredentialsWrong
-        scopes = [s for s in scopes if s.value in told[1]]
+        scopes = [s for s in scopes if s.value in told.scopes]
+    if method_of(client) in BY_SHOWING:
+        for one in held:
+            if not await certificates.proves(tx, client, one):
+                raise CredentialsWrong
     await authorizations.touch(tx, found)
     if found.user_id is None:
         grants = await _held_by_client(tx, client, tuple(scopes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from moorage.kit.caller import SYSTEM, SYSTEM_ID, Caller, CallerKind, Grant
@@ -14,9 +15,9 @@ from moorage.organizations import Permission
 
 from ..errors import ClientNameTaken
 from ..facts import ClientChanged, ClientRemoved
-from ..model import CLIENT_SECRET_PREFIX, Answer, Client, NewClient
+from ..model import BY_SECRET, CLIENT_SECRET_PREFIX, Answer, Client, NewClient, method_of
 from ..store import clients as store
-from .clients import end_own, leave, view
+from .clients import check_home, end_own, leave, proof_of, view
 from .registration import MALFORMED, NO_TOKEN, read, refused, shown
 
 # What the server alone says of a client (section 2.2).
@@ -52,7 +53,7 @@ async def change_own(
     except MALFORMED as wrong:
         return refused(wrong)
     tx.caller = _as_itself(found, origin)
-    keeps_secret = wanted.confidential and not wanted.keys
+    keeps_secret = method_of(wanted) in BY_SECRET
     had_secret = await store.secret_of(tx, found.id) is not None
     made = make_token(CLIENT_SECRET_PREFIX, 32) if keeps_secret and not had_secret else None
     columns: dict[str, Any] = {
@@ -63,6 +64,9 @@ async def change_own(
         "redirect_uris": list(wanted.redirect_uris),
         "scopes": [one.value for one in wanted.scopes or found.scopes],
         "keys": [dict(key) for key in wanted.keys],
+        "certificate_name": wanted.certificate_name,
+        "certificates": wanted.certificates,
+        "certificate_bound": wanted.certificate_bound,
     }
     if made is not None or not keeps_secret:
         columns["digest"] = digest(made) if made else None
@@ -70,7 +74,7 @@ async def change_own(
         await store.change(tx, found.id, columns)
     except ClientNameTaken as taken:
         return refused(taken)
-    if keeps_secret != had_secret or wanted.keys != found.keys:
+    if keeps_secret != had_secret or proof_of(wanted) != proof_of(found):
         await end_own(tx, found)
     after = await store.get(tx, found.id)
     was, now = difference(view(found), view(after))
@@ -113,7 +117,8 @@ async def _wanted(tx: Tx, found: Client, told: Mapping[str, Any]) -> NewClient:
         kept = await store.secret_of(tx, found.id)
         if kept is None or not same(digest(str(told["client_secret"])), kept):
             raise FieldInvalid("/client_secret", "is not its own, which it does not choose")
-    wanted = read(told, found.grant_types)
+    wanted = replace(read(told, found.grant_types), organization_id=found.organization_id)
+    check_home(wanted)
     if not {*wanted.scopes} <= {*found.scopes}:
         raise FieldInvalid("/scope", "is more than it may ask for")
     return wanted

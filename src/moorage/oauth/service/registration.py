@@ -27,8 +27,12 @@ from ..facts import (
     RegistrationTokenRemoved,
 )
 from ..model import (
+    BY_CERTIFICATE,
     BY_KEY,
+    BY_SECRET,
+    BY_SHOWING,
     MOST_KEYS,
+    NOT_AT_ALL,
     OWN_REGISTRATION_PREFIX,
     REGISTRATION_PREFIX,
     Answer,
@@ -38,11 +42,13 @@ from ..model import (
     NewRegistrationToken,
     RegistrationToken,
     Resource,
+    is_bound,
+    method_of,
 )
 from ..store import authorizations
 from ..store import clients as store
-from . import keys
-from .clients import add, check, require, view
+from . import certificates, keys
+from .clients import add, check, check_home, require, view
 
 # A program that registers itself gets nothing as itself: that is for people to give.
 _OWN_GRANTS = frozenset(GrantType) - {
@@ -50,7 +56,7 @@ _OWN_GRANTS = frozenset(GrantType) - {
     GrantType.JWT_BEARER,
     GrantType.PASSWORD,
 }
-_METHODS = ("client_secret_basic", "client_secret_post", BY_KEY, "none")
+_METHODS = (*BY_SECRET, BY_KEY, *BY_SHOWING, NOT_AT_ALL)
 _LONGEST_NAME = 100
 MALFORMED = (JoseError, FieldInvalid, ValueError, TypeError, AttributeError)
 NO_TOKEN = Answer(
@@ -124,8 +130,14 @@ async def register(
     wanted = NewClient(
         token.organization_id, metadata.name, metadata.grant_types, scopes, metadata.website,
         metadata.confidential, metadata.redirect_uris, keys=metadata.keys,
-        registration_token_id=token.id,
+        certificate_name=metadata.certificate_name, certificates=metadata.certificates,
+        certificate_bound=metadata.certificate_bound, registration_token_id=token.id,
     )  # fmt: skip
+    try:
+        check_home(wanted)
+    except FieldInvalid as wrong:
+        await store.give_back(tx, token)
+        return refused(wrong)
     tx.caller = Caller(CallerKind.CLIENT, token.id, f"registration token {token.name}",
                        origin=origin)  # fmt: skip
     try:
@@ -158,10 +170,12 @@ def shown(made: Client, issuer: str, own: str, client_secret: str | None) -> dic
         "response_types": ["code"] if GrantType.AUTHORIZATION_CODE in made.grant_types else [],
         "redirect_uris": list(made.redirect_uris),
         "scope": " ".join(s.value for s in made.scopes),
-        "token_endpoint_auth_method": "client_secret_basic" if made.confidential else "none",
+        "token_endpoint_auth_method": method_of(made),
     }
     if made.keys:
-        body |= {"token_endpoint_auth_method": BY_KEY, "jwks": {"keys": list(made.keys)}}
+        body["jwks"] = {"keys": list(made.keys)}
+    if is_bound(made):
+        body |= {certificates.BOUND: True, **certificates.told_of(made)}
     if made.website:
         body["client_uri"] = made.website
     if client_secret:
@@ -195,12 +209,19 @@ def read(told: Mapping[str, Any], had: Iterable[GrantType] = ()) -> NewClient:
     if "jwks_uri" in claims:
         raise FieldInvalid("/jwks_uri", "is not fetched; send the keys as jwks")
     own = claims["jwks"]["keys"] if "jwks" in claims else []
-    if bool(own) != (method == BY_KEY) or len(own) > MOST_KEYS:
-        reason = f"must have 1 to {MOST_KEYS} keys with private_key_jwt, and no other method"
+    if bool(own) != (method in (BY_KEY, BY_CERTIFICATE)) or len(own) > MOST_KEYS:
+        reason = f"must have 1 to {MOST_KEYS} keys with {BY_KEY} or {BY_CERTIFICATE}, else none"
         raise FieldInvalid("/jwks", reason)
-    made = NewClient(None, name, tuple(dict.fromkeys(grants)), scopes, website, method != "none",
-                     tuple(dict.fromkeys(str(u) for u in uris)),
-                     keys=keys.checked(own))  # fmt: skip
+    if not isinstance(bound := claims.get(certificates.BOUND, False), bool):
+        raise FieldInvalid(f"/{certificates.BOUND}", "must be true or false")
+    made = NewClient(None, name, tuple(dict.fromkeys(grants)), scopes, website,
+                     method != NOT_AT_ALL, tuple(dict.fromkeys(str(u) for u in uris)),
+                     keys=keys.checked(own if method == BY_KEY else []),
+                     certificate_name=certificates.name_told(told, method),
+                     certificates=certificates.certificates_told(
+                         own if method == BY_CERTIFICATE else []
+                     ),
+                     certificate_bound=bound and method not in BY_SHOWING)  # fmt: skip
     check(made)
     return made
 
@@ -215,16 +236,18 @@ def refused(wrong: Exception) -> Answer:
 # --- What is published -------------------------------------------------------
 
 
-def metadata(issuer: str, *, passwords: bool) -> dict[str, Any]:
+def metadata(issuer: str, *, passwords: bool, by_certificate: bool) -> dict[str, Any]:
     """Tell programs how to find everything (RFC 8414, section 2).
 
     Args:
         issuer: the installation's address.
         passwords: whether the operator has switched the password grant on.
+        by_certificate: whether they let proxies pass certificates on.
     """
     at = f"{issuer}/api/v1/oauth"
-    methods = list(_METHODS)
-    return {
+    methods = [one for one in _METHODS if by_certificate or one not in BY_SHOWING]
+    bound = {certificates.BOUND: True} if by_certificate else {}
+    return bound | {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
         "token_endpoint": f"{at}/token",

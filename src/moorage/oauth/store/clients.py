@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +20,10 @@ from moorage.organizations import Permission
 from ..errors import ClientNameTaken, ClientUnknown, RegistrationTokenUnknown
 from ..model import (
     LAST_USE,
+    CertificateName,
     Client,
     GrantType,
+    NameKind,
     NewClient,
     NewRegistrationToken,
     RegistrationToken,
@@ -40,6 +42,9 @@ def read(row: Any) -> Client:
     values["grant_types"] = tuple(GrantType(g) for g in values["grant_types"])
     values["redirect_uris"] = tuple(values["redirect_uris"])
     values["keys"] = tuple(values["keys"])
+    values["certificates"] = tuple(values["certificates"])
+    if (name := values["certificate_name"]) is not None:
+        values["certificate_name"] = CertificateName(NameKind(name["kind"]), name["value"])
     values["permission_group_ids"] = tuple(values["permission_group_ids"] or ())
     return Client(**values)
 
@@ -72,6 +77,9 @@ async def add(tx: Tx, new: NewClient, digest: bytes | None) -> UUID:
                 redirect_uris=list(new.redirect_uris),
                 scopes=[s.value for s in new.scopes],
                 keys=[dict(key) for key in new.keys],
+                certificate_name=new.certificate_name and asdict(new.certificate_name),
+                certificates=list(new.certificates),
+                certificate_bound=new.certificate_bound,
                 registration_token_id=new.registration_token_id,
                 **tx.stamp(),
             )
@@ -161,10 +169,15 @@ async def list_clients(
 
 async def change(tx: Tx, client_id: UUID, changes: Mapping[str, Any]) -> None:
     """Change fields. Raises ClientNameTaken."""
+    values = dict(changes)
+    if values.get("certificate_name") is not None:
+        values["certificate_name"] = asdict(values["certificate_name"])
+    if "certificates" in values:
+        values["certificates"] = list(values["certificates"])
     statement = update(clients).where(clients.c.id == client_id)
     try:
         async with tx.connection.begin_nested():
-            await tx.execute(statement.values(**changes, **tx.restamp()))
+            await tx.execute(statement.values(**values, **tx.restamp()))
     except IntegrityError as taken:
         raise ClientNameTaken(name=changes.get("name")) from taken
 

@@ -14,7 +14,7 @@ from moorage.organizations import Permission
 from moorage.users import SigningKeys
 
 from ...model import (
-    BY_KEY,
+    BY_SECRET,
     Authorization,
     Client,
     Code,
@@ -22,6 +22,7 @@ from ...model import (
     Form,
     GrantType,
     Resource,
+    method_of,
 )
 from ..clients import leads_back
 
@@ -82,6 +83,7 @@ class Case:
         shown: the token that is to be revoked or introspected.
         proved: whether the client's `client_assertion` holds.
         asserted: whether the assertion that it shows as a grant does.
+        certified: whether the certificate that it has proved to hold proves it to be itself.
         named: whose name and password it shows; None where they are nobody's, `wait_s` where
             nobody looked, since too many were wrong.
         ended: an authorisation that ends, and why.
@@ -101,6 +103,7 @@ class Case:
     shown: Found | None = None
     proved: bool = False
     asserted: bool = False
+    certified: bool = False
     named: UUID | None = None
     wait_s: int | None = None
 
@@ -166,9 +169,8 @@ class Registered:
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """Tell whether it may prove itself this way."""
-        if method == BY_KEY:
-            return bool(self.known.keys)
-        return (method != "none") == self.known.confidential and not self.known.keys
+        own = method_of(self.known)
+        return method in BY_SECRET if own in BY_SECRET else method == own
 
     def check_response_type(self, response_type: str) -> bool:
         """Tell whether it may be answered this way."""

@@ -29,6 +29,7 @@ from moorage.kit.secrets import digest, make_token
 from ...model import (
     ACCESS_TOKEN,
     BY_KEY,
+    BY_SHOWING,
     DEVICE_CODE,
     POLL,
     REFRESH_ABSOLUTE,
@@ -39,7 +40,10 @@ from ...model import (
     DeviceCode,
     Form,
     GrantType,
+    is_bound,
+    method_of,
 )
+from .. import certificates
 from . import assertions
 from .case import Case, Found, Issued, Registered, scopes_of
 from .grants import (
@@ -59,6 +63,9 @@ _NO_PROOF = (
     f"{assertions.TYPE}) signed by a key of the client, with iss and sub its id, aud this "
     "installation, a jti that was not used before, and exp within the hour."
 )
+
+
+_NO_CERTIFICATE = "The client must come over TLS with its certificate (RFC 8705)."
 
 
 class Request(OAuth2Request):
@@ -96,10 +103,12 @@ class Server(AuthorizationServer):
             self.register_endpoint(endpoint)
         self.register_token_generator("default", self._issue)
         self.register_client_auth_method(BY_KEY, self._by_key)
+        for method in BY_SHOWING:
+            self.register_client_auth_method(method, self._by_certificate)
 
     def answer_token(self) -> Answer:
         """Answer at the token endpoint."""
-        return self._refused() or self.create_token_response(self.request())
+        return self._refused() or self._unbound() or self.create_token_response(self.request())
 
     def may_show_passwords(self) -> bool:
         """Tell whether this is a client whose people's passwords are looked at."""
@@ -110,6 +119,7 @@ class Server(AuthorizationServer):
             # No name holds a control character (RFC 6749, appendix A.15).
             and fields["username"].isprintable()
             and self._refused() is None
+            and self._unbound() is None
             and PasswordGrant(self.request(), self).believed()
         )
 
@@ -133,6 +143,10 @@ class Server(AuthorizationServer):
         shown = [name for name in ("client_secret", "client_assertion") if name in form.fields]
         if len(shown) + basic > 1 or (basic and named not in (None, _user_of(form))):
             return self._fail(InvalidRequestError("The client proves itself in two ways."))
+        known = self.case.client
+        if known is not None and method_of(known) in BY_SHOWING and (shown or basic):
+            # Else a secret that was given up would seem to work.
+            return self._fail(InvalidClientError(status_code=401))
         if "client_assertion" in shown and not self.case.proved:
             return self._fail(InvalidClientError(status_code=401, description=_NO_PROOF))
         return None
@@ -141,6 +155,18 @@ class Server(AuthorizationServer):
         """Give the client that has proved itself by its keys."""
         known = self.case.client
         return Registered(known, None) if known is not None and self.case.proved else None
+
+    def _by_certificate(self, query_client: Any, request: Request) -> Registered | None:
+        """Give the client that the certificate proves."""
+        known = self.case.client
+        return Registered(known, None) if known is not None and self.case.certified else None
+
+    def _unbound(self) -> Answer | None:
+        """Refuse a token that is to be bound to a certificate where none is shown."""
+        known = self.case.client
+        if known is None or not is_bound(known) or self.case.form.certificate is not None:
+            return None
+        return self._fail(InvalidClientError(status_code=401, description=_NO_CERTIFICATE))
 
     def _fail(self, error: OAuth2Error) -> Answer:
         failed: Answer = self.handle_response(*error(None))
@@ -213,6 +239,7 @@ class Server(AuthorizationServer):
         words = " ".join(s.value for s in scopes)
         ends_at = min(case.now + ACCESS_TOKEN, base.expires_at)
         audience = [f"{case.issuer}{one.value}" for one in case.resources(base.resources)]
+        shown = case.form.certificate if is_bound(client.known) else None
         access = case.keys.sign(
             {
                 "iss": case.issuer,
@@ -225,6 +252,7 @@ class Server(AuthorizationServer):
                 "iat": int(case.now.timestamp()),
                 "exp": int(ends_at.timestamp()),
             }
+            | ({"cnf": certificates.confirmation(shown)} if shown is not None else {})
         )
         case.issued = Issued(base, access, given, old)
         made = {
@@ -280,8 +308,9 @@ class _Introspection(IntrospectionEndpoint):
         }
         if token.claims is None:
             return told | {"exp": int(found.expires_at.timestamp())}
-        shown = ("exp", "iat", "aud", "jti", "scope")
-        return told | {"token_type": "Bearer"} | {name: token.claims[name] for name in shown}
+        shown = ("exp", "iat", "aud", "jti", "scope", "cnf")
+        claims = {name: token.claims[name] for name in shown if name in token.claims}
+        return told | {"token_type": "Bearer"} | claims
 
 
 class _DeviceAuthorization(DeviceAuthorizationEndpoint):

@@ -14,6 +14,7 @@ from moorage.users import CredentialsWrong, SigningKeys
 from ...model import REFRESH_PREFIX, Authorization, Form, GrantType
 from ...store import authorizations
 from ...store import clients as client_store
+from .. import certificates
 from ..recognise import narrowed
 from . import assertions
 from .case import Case, Found
@@ -33,6 +34,7 @@ async def for_client(tx: Tx, keys: SigningKeys, issuer: str, form: Form) -> Case
         case.secret = await client_store.secret_of(tx, client_id)
         if form.fields.get("client_assertion_type") == assertions.TYPE:
             case.proved = await _holds(tx, case, "client_assertion")
+        case.certified = await certificates.proves(tx, case.client, form.certificate)
     return case
 
 
@@ -44,6 +46,9 @@ async def hold(tx: Tx, case: Case) -> None:
         # What has proved it may have been replaced meanwhile.
         case.secret = await client_store.secret_of(tx, before.id) if case.client else None
         case.proved = case.proved and case.client is not None and case.client.keys == before.keys
+        case.certified = case.client is not None and await certificates.proves(
+            tx, case.client, case.form.certificate
+        )
     if case.client is None or case.named is None:
         case.named = None
         return

@@ -15,11 +15,11 @@ from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
 from moorage.kit.secrets import digest
 
-from ...model import BY_KEY, POLL, Code, DeviceCode
+from ...model import BY_KEY, BY_SECRET, BY_SHOWING, NOT_AT_ALL, POLL, Code, DeviceCode
 from .case import Case, Registered
 
-METHODS = ["client_secret_basic", "client_secret_post", BY_KEY]
-ANY_METHOD = [*METHODS, "none"]
+METHODS = [*BY_SECRET, BY_KEY, *BY_SHOWING]
+ANY_METHOD = [*METHODS, NOT_AT_ALL]
 
 
 def _case(grant: Any) -> Case:
