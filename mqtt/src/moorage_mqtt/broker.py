@@ -167,18 +167,9 @@ class Broker(Routing[M]):
             self._publish_will(member, member.will)
             member.will = None
         left = member.left_over()
-        groups = [
-            (member.space_of(one), one, bare)
-            for one in (member.subscriptions if left else ())
-            for group, bare in (split_share(one),)
-            if group is not None
-        ]
         self.forget(member)
         for message in left:
-            for space, shared, bare in groups:
-                if matches(bare, message.topic):
-                    self.hand_over(space, shared, message, now)
-                    break
+            self.hand_over(member.space_of(message.shared), message.shared, message, now)
 
     def _discard(self, member: M, now: float) -> None:
         self._end(member, now)

@@ -10,11 +10,14 @@ from .properties import Properties
 from .session import Outgoing
 from .subscribers import Filter
 
-# QoS, retain flag and subscription identifiers of a copy: all that differs between subscribers.
-Shape = tuple[int, bool, tuple[int, ...]]
+# QoS, retain flag, subscription identifiers and shared subscription of a copy: all that differs
+# between subscribers.
+Shape = tuple[int, bool, tuple[int, ...], str]
 
 
-def shaped(message: Outgoing, qos: int, retain: bool, identifiers: tuple[int, ...]) -> Outgoing:
+def shaped(
+    message: Outgoing, qos: int, retain: bool, identifiers: tuple[int, ...], shared: str = ""
+) -> Outgoing:
     """Give the copy of a message that looks so."""
     properties: Properties = message.properties
     if identifiers:
@@ -26,6 +29,7 @@ def shaped(message: Outgoing, qos: int, retain: bool, identifiers: tuple[int, ..
         retain,
         properties,
         expires_at=message.expires_at,
+        shared=shared,
     )
 
 
@@ -73,12 +77,13 @@ def shape_of(packet: Publish, subscribed: Subscribed) -> Shape:
         min(packet.qos, subscribed.qos),
         packet.retain and subscribed.retain_as_published,
         (identifier,) if identifier else (),
+        subscribed.shared,
     )
 
 
 def _both(one: Shape, other: Shape) -> Shape:
     """Make one copy of those that two filters of a session would give [MQTT-3.3.4-2]."""
-    return max(one[0], other[0]), one[1] or other[1], one[2] + other[2]
+    return max(one[0], other[0]), one[1] or other[1], one[2] + other[2], ""
 
 
 def among(found: Sequence[Subscribed], packet: Publish) -> Shape | None:

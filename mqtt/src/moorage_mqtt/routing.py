@@ -118,7 +118,7 @@ class Routing(Generic[M]):
             return code or ReasonCode.NO_MATCHING_SUBSCRIBERS
         self.passed_on_bytes += len(packet.payload)
         message = outgoing(packet, now)
-        shapes: dict[Shape, Outgoing] = {(packet.qos, False, ()): message}
+        shapes: dict[Shape, Outgoing] = {(packet.qos, False, (), ""): message}
         copies = merged if self._merges else each
         for member, shape in copies(found, packet, sender):
             copy = shapes.get(shape)
@@ -183,6 +183,7 @@ class Routing(Generic[M]):
             min(message.qos, subscribed.qos),
             message.retain and subscribed.retain_as_published,
             (subscribed.identifier,) if subscribed.identifier else (),
+            shared,
         )
         self.deliver(cast("M", member), copy, now, mark)
 

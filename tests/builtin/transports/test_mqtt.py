@@ -517,7 +517,49 @@ async def test_a_stopping_door_waits_for_the_commit_and_says_goodbye(version: in
     assert house.host.presences[-1].cause == "shutdown"
 
 
+async def test_what_has_ended_a_connection_of_mqtt_3_1_1_is_dropped_when_it_comes_again(
+    house: House,
+) -> None:
+    denied = [Publish("elsewhere", b"%d" % n, 1, packet_id=n) for n in (5, 6)]
+    allowed = Publish("v1/up", b"mine", 1, packet_id=7)
+
+    async def said(*messages: Publish) -> bytes:
+        client = await house.connect(version=V311)
+        client.writer.write(b"".join(encode(one, V311) for one in messages))
+        answers = b""
+        while len(answers) < 4 * len(messages) and (data := await client.reader.read(100)):
+            answers += data
+        client.writer.close()
+        return answers
+
+    # A client sends again what was not acknowledged, as new or with DUP.
+    assert await said(*denied, allowed) == b""
+    assert await said(denied[0]._replace(dup=True), denied[1], allowed) == b"\x40\x02\x00\x05"
+    assert house.host.payloads() == []
+    assert await said(denied[1], allowed) == b"\x40\x02\x00\x06\x40\x02\x00\x07"
+    assert house.host.payloads() == [b"mine"]
+    assert {one.hint for one in house.host.refusals if one.reason == "topic"} == {"elsewhere"}
+    # Another message is told anew.
+    assert await said(denied[0]) == b""
+
+
 # --- Commands down --------------------------------------------------------------------------------
+
+
+async def test_what_the_door_itself_sends_names_the_subscriptions_it_is_for(house: House) -> None:
+    client = await house.connect()
+    for identifier, wanted in ((7, "v1/op/+"), (8, "v1/op/#"), (9, "v1/time")):
+        properties: Any = {"subscription_identifier": [identifier]}
+        client.core.subscribe(Subscription(wanted, 1), properties=properties)
+        client.send()
+        await client.event(SubAck)
+
+    time = await client.event(Publish)
+    assert house.host.deliver(house.command(b"blink"))
+    command = await client.event(Publish)
+
+    assert time.properties == {"subscription_identifier": [9]}
+    assert command.properties["subscription_identifier"] == [7, 8]
 
 
 @both

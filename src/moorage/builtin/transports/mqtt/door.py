@@ -29,6 +29,7 @@ from moorage_mqtt import V5, Broker, ReasonCode, Wheel, Will
 
 from . import subscriptions
 from .catching import Catching
+from .denied import Denied
 from .figures import figures_of, terms_of
 from .keeper import Keeper
 from .line import OVERLOAD, SHUTDOWN, Line
@@ -92,6 +93,7 @@ class Door:
         self._overloaded: set[Line] = set()
         self.carried: set[Carrier] = set()
         """Those whose device is at home at another listener."""
+        self.denied = Denied()
         self.traced: Mapping[int, frozenset[str]] = {}
         """The devices whose packets somebody watches, and how they may call themselves."""
 
@@ -191,8 +193,8 @@ class Door:
         for link in list(self.links):
             link.end(SHUTDOWN, ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
             link.transport.close()
-        self.routes.close()
         await self._until(lambda: not self.links, _GOODBYE_S)
+        self.routes.close()  # After what programs of a group have left to others of it.
         kept: asyncio.Future[None] = self.loop.create_future()
         self.keeper.then(lambda _error: None if kept.done() else kept.set_result(None))
         with suppress(TimeoutError):
