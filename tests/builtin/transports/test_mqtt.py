@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from memory_host import MemoryHost
 from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
+from moorage.builtin.transports.mqtt.link import Link
 from moorage.plugin import Command, Peers, uuid7
 from moorage_mqtt import (
     V5,
@@ -465,6 +467,22 @@ async def test_a_lasting_session_is_found_again_and_a_qos_2_message_not_taken_tw
     clean = await house.open(version=version)
     assert not (await clean.event(ConnAck)).session_present
     assert house.host.connected() == []
+
+
+async def test_a_connection_that_has_ended_is_let_go_of_at_once(house: House) -> None:
+    def links() -> int:
+        return sum(type(one) is Link for one in gc.get_objects())
+
+    before = links()
+    clients = [await house.connect(client_id=f"c{n}") for n in range(3)]
+    assert links() == before + 3
+    gc.disable()  # Nothing has to look for it.
+    try:
+        for client in clients:
+            client.leave()
+        await until(lambda: links() == before)
+    finally:
+        gc.enable()
 
 
 async def test_a_client_without_id_is_given_one(house: House) -> None:

@@ -118,6 +118,7 @@ class Door:
     def gone(self, link: Line) -> None:
         """Forget a connection whose socket has closed."""
         self.links.discard(link)
+        self._wheel.drop(link)
         self.system.gone(link)
         self._overloaded.discard(link)
         self.has_changed()
