@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from typing import Any
@@ -16,7 +16,6 @@ from moorage.plugin import (
     Command,
     Ending,
     Host,
-    Measured,
     MoorageError,
     Presence,
     Refusal,
@@ -234,26 +233,6 @@ class Door:
                 key_id,
             )
         )
-
-    def measure(self, devices: Collection[int], programs: bool) -> Sequence[Measured]:
-        """Measure the open connections of devices, and those that are carried from here.
-
-        If told so, also those of all programs.
-        """
-        found = [
-            Measured(kept.number, kept.client_id, figures_of(kept.link))
-            for device in devices
-            for kept in self.broker.of(device)
-            if kept.link is not None and not kept.link.ended
-        ]
-        for one in self.carried:
-            if one.device in devices:
-                found.append(Measured(one.device, one.client_id, figures_of(one.link)))
-        for kept in self.broker.connected() if programs else ():
-            if isinstance(kept.sender, Service) and kept.link is not None:
-                figures, key_id = figures_of(kept.link), kept.sender.caller.id
-                found.append(Measured(0, kept.client_id, figures, key_id))
-        return found
 
     def end(self, ending: Ending) -> None:
         """End a connection because somebody has asked for it."""
