@@ -15,9 +15,11 @@ from moorage_mqtt import (
     Acknowledged,
     Bounds,
     ConnAck,
+    Copies,
     Disconnect,
     Limits,
     Member,
+    Publish,
     ReasonCode,
     Session,
     Subscribed,
@@ -71,6 +73,30 @@ def test_one_session_with_two_filters_that_match_gets_one_copy_with_both_identif
     [message] = hears.got()
     assert message.qos == 2
     assert sorted(message.properties["subscription_identifier"]) == [7, 8]
+
+
+@pytest.mark.parametrize("relayed", [False, True])
+def test_each_identifier_has_a_copy_of_its_own_where_the_owner_wants_it(relayed: bool) -> None:
+    house = House(copies=Copies.NAMED)
+    hears, plain, away = house.connect("hears"), house.connect("plain"), house.lasting("away")
+    for one in (hears, away):
+        one.subscribe(Subscription("a/#", 1), identifier=7)
+        one.subscribe(Subscription("a/+", 2), identifier=8)
+        one.subscribe(Subscription("+/b", 2), identifier=8)
+        one.subscribe(Subscription("a/b", 2))
+    plain.subscribe(Subscription("a/#", 1), Subscription("a/b", 2))
+    away.leave()
+
+    if relayed:
+        house.broker.relay(None, Publish("a/b", b"", 2), house.now, None)
+    else:
+        house.broker.publish(None, Publish("a/b", b"", 2), house.now)
+    house.settle()
+
+    for one in (hears, house.lasting("away")):
+        got = [(one.qos, one.properties["subscription_identifier"]) for one in one.got()]
+        assert got == [(2, [7]), (2, [8])]
+    assert [(one.qos, one.properties) for one in plain.got()] == [(2, {})]
 
 
 def test_a_subscription_made_again_replaces_the_former_one() -> None:

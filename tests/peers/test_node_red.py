@@ -252,6 +252,20 @@ def test_a_flow_is_a_device_that_reports_and_takes_commands(
 
 
 @each_way
+def test_a_message_that_two_filters_of_a_device_match_is_heard(
+    devices: tuple[NodeRed, dict[str, Way]], name: str
+) -> None:
+    red, way = devices[0], devices[1][name]
+    red.subscribe(way, "v1/up/two/#", "v1/up/two/+", "v1/up/marker")
+    red.publish(way, "v1/up/two/a", "two", qos=1)
+    red.publish(way, "v1/up/marker", "marker", qos=1)
+    red.until(lambda: red.heard(way, topic="v1/up/marker"), "it is not subscribed")
+    # Once for each filter: by the identifiers of two copies, or both by the topic of one.
+    assert red.payloads(way, topic="v1/up/two/a") == ["two", "two"]
+    red.unsubscribe(way, "v1/up/two/#", "v1/up/two/+", "v1/up/marker")
+
+
+@each_way
 def test_what_a_device_may_not_do_is_told_and_listed(
     platform: Installation,
     keys: dict[str, DeviceKey],

@@ -70,7 +70,7 @@ class Door:
             self._publish_will,
             self._discarded,
             self.time(),
-            merges=settings.merges,
+            copies=settings.copies,
         )
         self.keeper = Keeper(self)
         self.catching = Catching(self)
