@@ -388,10 +388,11 @@ async def test_who_may_be_silent_for_ever_is_looked_after_by_the_kernel(house: H
 
     def is_probed(client: RawClient) -> bool:
         """Tell whether the server's side of a connection has the timer of keep-alives (02)."""
-        here = client.writer.get_extra_info("sockname")[1]
+        # Its own end first: others may have a connection to the same port of theirs.
+        ends = [client.writer.get_extra_info(one)[1] for one in ("peername", "sockname")]
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
             cells = line.split()
-            if int(cells[2].rpartition(":")[2], 16) == here:
+            if [int(one.rpartition(":")[2], 16) for one in cells[1:3]] == ends:
                 return cells[5].startswith("02")
         return False
 
