@@ -42,6 +42,11 @@ $(PEERS)/node_modules/.stamp: $(VENV)/python.stamp $(VENV)/node.stamp $(PEERS)/p
 	scripts/node npm --prefix $(PEERS) ci --no-audit --no-fund --loglevel=error
 	touch $@
 
+NODE_RED := tests/peers/node_red
+$(NODE_RED)/node_modules/.stamp: $(VENV)/python.stamp $(VENV)/node.stamp $(NODE_RED)/package-lock.json $(NODE_RED)/package.json
+	scripts/node npm --prefix $(NODE_RED) ci --no-audit --no-fund --loglevel=error
+	touch $@
+
 PROVIDER := tests/identity_providers/provider
 $(PROVIDER)/node_modules/.stamp: $(VENV)/python.stamp $(VENV)/node.stamp $(PROVIDER)/package-lock.json $(PROVIDER)/package.json
 	scripts/node npm --prefix $(PROVIDER) ci --no-audit --no-fund --loglevel=error
@@ -100,7 +105,7 @@ screenshots: console $(PROVIDER)/node_modules/.stamp ## Make pictures of all pag
 	  -DoutputDirectory=$(CURDIR)/.cache/keycloak -DmarkersDirectory=$(CURDIR)/.cache/keycloak/markers
 	touch $@
 
-test-peers: install .cache/authzforce/.stamp .cache/keycloak/.stamp $(PEERS)/node_modules/.stamp ## Run what takes long: heavy outside servers, several listeners, searches
+test-peers: install .cache/authzforce/.stamp .cache/keycloak/.stamp $(PEERS)/node_modules/.stamp $(NODE_RED)/node_modules/.stamp ## Run what takes long: heavy outside servers, several listeners, searches
 	scripts/system-packages test peers
 	$(BIN)/pytest -m 'long or search' --hypothesis-profile=thorough --timeout=1200
 	$(BIN)/pytest tests/peers $(ALONE) --timeout=600

@@ -14,6 +14,7 @@ from moorage_mqtt import (
     ClientConnection,
     ConnAck,
     Connect,
+    Copies,
     Disconnect,
     Event,
     Failed,
@@ -100,13 +101,24 @@ class Peer:
 class House:
     """The owner of a broker and of both ends of its connections."""
 
-    def __init__(self, limits: Limits | None = None, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        bounds: Bounds | None = None,
+        copies: Copies = Copies.ONE,
+    ) -> None:
         self.limits = limits or Limits()
         self.now = 0.0
         self.wills: list[tuple[float, bytes]] = []
         self.discarded: list[str] = []
         self.broker: Broker[Member] = Broker(
-            self.limits, bounds or Bounds(), Member, self._publish_will, self._discarded, self.now
+            self.limits,
+            bounds or Bounds(),
+            Member,
+            self._publish_will,
+            self._discarded,
+            self.now,
+            copies=copies,
         )
         self.peers: list[Peer] = []
         self.forbidden: set[str] = set()

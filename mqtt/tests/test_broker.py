@@ -15,9 +15,11 @@ from moorage_mqtt import (
     Acknowledged,
     Bounds,
     ConnAck,
+    Copies,
     Disconnect,
     Limits,
     Member,
+    Publish,
     ReasonCode,
     Session,
     Subscribed,
@@ -71,6 +73,30 @@ def test_one_session_with_two_filters_that_match_gets_one_copy_with_both_identif
     [message] = hears.got()
     assert message.qos == 2
     assert sorted(message.properties["subscription_identifier"]) == [7, 8]
+
+
+@pytest.mark.parametrize("relayed", [False, True])
+def test_each_identifier_has_a_copy_of_its_own_where_the_owner_wants_it(relayed: bool) -> None:
+    house = House(copies=Copies.NAMED)
+    hears, plain, away = house.connect("hears"), house.connect("plain"), house.lasting("away")
+    for one in (hears, away):
+        one.subscribe(Subscription("a/#", 1), identifier=7)
+        one.subscribe(Subscription("a/+", 2), identifier=8)
+        one.subscribe(Subscription("+/b", 2), identifier=8)
+        one.subscribe(Subscription("a/b", 2))
+    plain.subscribe(Subscription("a/#", 1), Subscription("a/b", 2))
+    away.leave()
+
+    if relayed:
+        house.broker.relay(None, Publish("a/b", b"", 2), house.now, None)
+    else:
+        house.broker.publish(None, Publish("a/b", b"", 2), house.now)
+    house.settle()
+
+    for one in (hears, house.lasting("away")):
+        got = [(one.qos, one.properties["subscription_identifier"]) for one in one.got()]
+        assert got == [(2, [7]), (2, [8])]
+    assert [(one.qos, one.properties) for one in plain.got()] == [(2, {})]
 
 
 def test_a_subscription_made_again_replaces_the_former_one() -> None:
@@ -358,6 +384,56 @@ def test_a_group_passes_over_who_is_away_while_another_is_there() -> None:
     there.unsubscribe("$share/g/t")
     there.publish("t", b"kept", 1)
     assert house.lasting("away").payloads() == [b"kept"]
+
+
+def test_what_a_session_had_alone_is_nothing_for_a_group_it_was_in() -> None:
+    house = House()
+    first, second = house.connect("first"), house.connect("second")
+    first.answers = False
+    first.subscribe("t")
+    for one in (second, first):
+        one.subscribe("$share/g/t")
+    house.connect("speaks").publish("t", b"x", 1)
+    assert (first.payloads(), second.payloads()) == ([b"x"], [b"x"])
+
+    first.lose()
+    house.settle()
+
+    assert second.payloads() == []
+
+
+def test_each_group_is_given_back_what_was_its_own() -> None:
+    house = House()
+    both_groups = house.connect("both")
+    both_groups.answers = False
+    both_groups.subscribe("$share/one/t", "$share/two/+")
+    house.connect("speaks").publish("t", b"x", 1)
+    assert both_groups.payloads() == [b"x", b"x"]
+    of_one, of_two = house.connect("of-one"), house.connect("of-two")
+    of_one.subscribe("$share/one/t")
+    of_two.subscribe("$share/two/+")
+
+    both_groups.lose()
+    house.settle()
+
+    assert (of_one.payloads(), of_two.payloads()) == ([b"x"], [b"x"])
+
+
+def test_a_group_passes_over_who_does_not_acknowledge_while_another_does() -> None:
+    house = House(Limits(send_maximum=1))
+    away, stuck, works = house.lasting("away"), house.connect("stuck"), house.connect("works")
+    stuck.answers = False
+    for one in (away, stuck, works):
+        one.subscribe("$share/g/t")
+    away.leave()
+    for n in range(9):
+        works.publish("t", b"%d" % n, 1)
+    # To the one who is stuck one is under way, and one waits.
+    assert (stuck.payloads(), len(works.payloads())) == ([b"0"], 7)
+
+    works.unsubscribe("$share/g/t")
+    works.publish("t", b"at most once", 0)
+    assert stuck.payloads() == [b"at most once"]
 
 
 # --- Sessions -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ class Elsewhere(Member):
     def __init__(self) -> None:
         super().__init__("elsewhere", "")
         self.sent: list[tuple[str, int, bool, Hashable]] = []
-        self.groups: list[int] = []
+        self.groups: list[str] = []
 
     @property
     def is_ready(self) -> bool:
@@ -25,7 +25,7 @@ class Elsewhere(Member):
 
     def accepts(self, message: Outgoing, mark: Hashable) -> bool:
         self.sent.append((message.topic, message.qos, message.retain, mark))
-        self.groups += message.properties.get("subscription_identifier", [])
+        self.groups.append(message.shared)
         return False
 
 
@@ -37,11 +37,10 @@ class Choosy(Member):
 
 
 def told(house: House, *filters: str) -> Elsewhere:
-    """Make another broker that wants what matches filters; groups are numbered."""
+    """Make another broker that wants what matches filters."""
     made = Elsewhere()
-    for at, one in enumerate(filters, start=1):
-        identifier = at if one.startswith("$share/") else 0
-        house.broker.add_relay(made, one, Subscribed(2, False, True, identifier))
+    for one in filters:
+        house.broker.add_relay(made, one, Subscribed(2, False, True))
     return made
 
 
@@ -77,7 +76,7 @@ def test_a_group_takes_turns_over_brokers_and_each_message_goes_to_one_of_it() -
     speaks = house.connect("speaks")
     for n in range(6):
         speaks.publish("t", b"%d" % n, 1)
-    assert (len(hears.got()), len(elsewhere.sent), elsewhere.groups) == (3, 3, [1, 1, 1])
+    assert (len(hears.got()), len(elsewhere.sent), elsewhere.groups) == (3, 3, ["$share/g/t"] * 3)
 
     for _ in range(3):
         assert house.broker.relay(None, Publish("t", b"y", 1), house.now, None, "$share/g/t")
@@ -94,7 +93,7 @@ def test_what_is_for_a_group_of_which_nobody_is_here_goes_on_to_another_broker()
     publish = Publish("t", b"y", 1)
     assert not house.broker.relay(None, publish, house.now, "mark", "$share/g/t")
     house.broker.hand_over(None, "$share/g/t", outgoing(publish, house.now), house.now, "handed")
-    assert (elsewhere.sent, elsewhere.groups) == ([("t", 1, False, "handed")], [1])
+    assert (elsewhere.sent, elsewhere.groups) == ([("t", 1, False, "handed")], ["$share/g/t"])
 
     house.broker.unsubscribe(elsewhere, "$share/g/t")
     house.broker.hand_over(None, "$share/g/t", outgoing(publish, house.now), house.now)

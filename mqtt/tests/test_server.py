@@ -310,6 +310,14 @@ def test_disconnect_may_shorten_a_session_but_not_begin_one() -> None:
     assert isinstance(failed, Failed)
     assert failed.reason_code == ReasonCode.PROTOCOL_ERROR
 
+    # What counts is what was asked for, also where less was granted (MQTT 5, 3.14.2.2.2).
+    refused = a_server(
+        limits=Limits(session_expiry_s=0), properties={"session_expiry_interval": 100}
+    )
+    goodbye = Disconnect(0, {"session_expiry_interval": 5})
+    assert feed(refused, goodbye) == [goodbye]
+    assert refused.session_expiry_s == 0
+
 
 def test_the_reason_is_left_out_where_the_client_does_not_want_it() -> None:
     server = a_server(properties={"request_problem_information": 0})

@@ -1,3 +1,5 @@
+import weakref
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,3 +37,15 @@ def test_the_wheel_gives_an_entry_within_a_second_of_its_last_deadline(
                 taken.append(entry)
         assert not [one for one in entries if one.deadline + 1 < now and one not in taken]
     assert len(taken) == len(entries)
+
+
+def test_what_is_dropped_is_not_given_and_not_kept() -> None:
+    wheel: Wheel[Entry] = Wheel(0.0)
+    entry = Entry(5.0)
+    for deadline in (5.0, 2.0):
+        wheel.put(entry, deadline)
+    known = weakref.ref(entry)
+    wheel.drop(entry)
+    del entry
+    assert known() is None
+    assert list(wheel.due(10.0)) == []

@@ -257,12 +257,14 @@ async def test_what_comes_by_http_reaches_programs_at_every_listener_once_whoeve
         assert await heard(far, 5) == [*range(10, 15)]
 
 
+@pytest.mark.parametrize("stops", [False, True])
 async def test_what_a_program_of_a_group_leaves_goes_to_another_at_another_listener(
     platform: Installation,
     organization: str,
     application: str,
     pair: tuple[Listener, Listener],
     keys: tuple[DeviceKey, DeviceKey],
+    stops: bool,
 ) -> None:
     one, other = pair
     _, speaks = keys
@@ -275,22 +277,27 @@ async def test_what_a_program_of_a_group_leaves_goes_to_another_at_another_liste
         async with connected(one.port, "", secret, client_id="first") as first:
             await subscribe(first, wanted, 1)
             for n in range(5):
-                assert await client.publish("v1/up/a", b'{"n":%d}' % n) == 0
+                # So much that a listener that stops has to wait until it is sent.
+                body = b'{"n":%d}' % n + b" " * 200_000 * stops
+                assert await client.publish("v1/up/a", body) == 0
             taken = await first.next(Publish)
             first.core.acknowledge(taken.packet_id)
             first.flush()
             for _ in range(4):
                 await first.next(Publish)  # And acknowledges none of them.
             await subscribe(second, wanted, 1)
+            if stops:
+                one.process.terminate()
+                assert await first.until_closed() is not None
         left = []
         for _ in range(4):
             message = await second.next(Publish)
             second.core.acknowledge(message.packet_id)
             second.flush()
-            left.append(message.payload)
+            left.append(message.payload.rstrip())
         assert await client.publish("v1/up/a", b'{"n":5}') == 0
         assert (await second.next(Publish)).payload == b'{"n":5}'
-    assert [taken.payload, *left] == [b'{"n":%d}' % n for n in range(5)]
+    assert [taken.payload.rstrip(), *left] == [b'{"n":%d}' % n for n in range(5)]
 
 
 @pytest.mark.parametrize(("topic", "delay_s"), [("line/w/a", 0), ("line/w/b", 2), ("kept/w/a", 0)])

@@ -3,6 +3,7 @@
 from .broker import Broker, Granted
 from .client import ClientConnection
 from .connection import Connection
+from .copies import Copies
 from .decode import decode
 from .encode import encode
 from .errors import ProtocolError, ReasonCode
@@ -51,6 +52,7 @@ __all__ = [
     "ConnAck",
     "Connect",
     "Connection",
+    "Copies",
     "Delivery",
     "Disconnect",
     "Dropped",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, cast
 
 from .connection import Connection
-from .copies import shaped
+from .copies import Copies, shaped
 from .errors import ReasonCode
 from .limits import Bounds, Limits
 from .member import Member, Subscribed
@@ -42,9 +42,7 @@ class Broker(Routing[M]):
         publish_will: publishes the will of a session: through `publish`, and wherever else.
         discarded: told of each session that ends before it expires.
         now: the time.
-        merges: whether filters of one session that overlap give one copy of a message, with the
-            highest QoS of these and all their identifiers; else each gives its own. Both are
-            allowed [MQTT-3.3.4-2 to -5].
+        copies: what a session gets of a message that several of its filters match.
     """
 
     def __init__(
@@ -56,9 +54,9 @@ class Broker(Routing[M]):
         discarded: Callable[[M], None],
         now: float,
         *,
-        merges: bool = True,
+        copies: Copies = Copies.ONE,
     ) -> None:
-        super().__init__(limits, bounds, merges=merges)
+        super().__init__(limits, bounds, copies=copies)
         self._make = make
         self._publish_will = publish_will
         self._discarded = discarded
@@ -167,18 +165,9 @@ class Broker(Routing[M]):
             self._publish_will(member, member.will)
             member.will = None
         left = member.left_over()
-        groups = [
-            (member.space_of(one), one, bare)
-            for one in (member.subscriptions if left else ())
-            for group, bare in (split_share(one),)
-            if group is not None
-        ]
         self.forget(member)
         for message in left:
-            for space, shared, bare in groups:
-                if matches(bare, message.topic):
-                    self.hand_over(space, shared, message, now)
-                    break
+            self.hand_over(member.space_of(message.shared), message.shared, message, now)
 
     def _discard(self, member: M, now: float) -> None:
         self._end(member, now)

@@ -41,6 +41,11 @@ class Connection(Exchange):
         """The bytes received of a packet that is not whole yet."""
         return bytes(self._tail)
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the other side has sent more than CONNECT, which has yet to be answered."""
+        return self._holding and bool(self._tail)
+
     def receive(self, data: bytes | bytearray | memoryview, now: float) -> list[Event]:
         """Take bytes from the network, cut anywhere, and return what they mean, in order."""
         events: list[Event] = []

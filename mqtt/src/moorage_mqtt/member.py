@@ -17,6 +17,8 @@ class Subscribed(NamedTuple):
     no_local: bool = False
     retain_as_published: bool = False
     identifier: int = 0
+    shared: str = ""
+    """The filter with its group, where it is one of a group's; set where a group is kept."""
 
 
 class Member:
@@ -79,13 +81,13 @@ class Member:
         return self.space
 
     def left_over(self) -> list[Outgoing]:
-        """List the messages that may go to somebody else once the session has ended.
+        """List the messages of groups, which go to others of these once the session has ended.
 
         Of QoS 2 those that were never sent [MQTT-4.8.2-5].
         """
         session = self.session
         under_way = [one for one in session.inflight.values() if one.qos == 1]
-        return [*under_way, *session.queue]
+        return [one for one in (*under_way, *session.queue) if one.shared]
 
     @property
     def is_connected(self) -> bool:
@@ -96,4 +98,9 @@ class Member:
     def is_ready(self) -> bool:
         """Whether its connection takes messages now."""
         connection = self.connection
-        return connection is not None and connection.is_open and not connection.congested
+        return (
+            connection is not None
+            and connection.is_open
+            and not connection.congested
+            and not self.session.queue
+        )

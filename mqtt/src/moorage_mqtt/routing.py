@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Generic, TypeVar, cast
 
-from .copies import Shape, among, each, merged, shape_of, shaped
+from .copies import Copies, Shape, among, each, merged, shape_of, shaped, with_more
 from .errors import ReasonCode
 from .events import Delivery
 from .limits import Bounds, Limits
@@ -27,11 +27,11 @@ class Routing(Generic[M]):
     Args:
         limits: of the connections; their queues are filled here while a client is away.
         bounds: of what is kept.
-        merges: see `Broker`.
+        copies: what a session gets of a message that several of its filters match.
     """
 
-    def __init__(self, limits: Limits, bounds: Bounds, *, merges: bool) -> None:
-        self._merges = merges
+    def __init__(self, limits: Limits, bounds: Bounds, *, copies: Copies) -> None:
+        self._copies = copies
         self._limits = limits
         self._bounds = bounds
         self._subscribers: dict[Hashable, Subscribers] = {}
@@ -118,12 +118,18 @@ class Routing(Generic[M]):
             return code or ReasonCode.NO_MATCHING_SUBSCRIBERS
         self.passed_on_bytes += len(packet.payload)
         message = outgoing(packet, now)
-        shapes: dict[Shape, Outgoing] = {(packet.qos, False, ()): message}
-        copies = merged if self._merges else each
-        for member, shape in copies(found, packet, sender):
+        shapes: dict[Shape, Outgoing] = {(packet.qos, False, (), ""): message}
+        how = self._copies
+        for member, shape, others in (
+            each(found, packet, sender)
+            if how is Copies.EACH
+            else merged(found, packet, sender, how)
+        ):
             copy = shapes.get(shape)
             if copy is None:
                 copy = shapes[shape] = shaped(message, *shape)
+            if others:
+                copy = with_more(copy, message, others)
             self.deliver(cast("M", member), copy, now, mark)
         return code
 
@@ -160,8 +166,9 @@ class Routing(Generic[M]):
                 if not member.is_relay:
                     found.setdefault(member, []).append(subscribed)
         for member, own in found.items():
-            if (shape := among(own, packet)) is not None:
-                self.deliver(cast("M", member), shaped(message, *shape), now, mark)
+            first, *others = among(own, packet, self._copies)
+            copy = with_more(shaped(message, *first), message, others)
+            self.deliver(cast("M", member), copy, now, mark)
         return True
 
     def hand_over(
@@ -183,6 +190,7 @@ class Routing(Generic[M]):
             min(message.qos, subscribed.qos),
             message.retain and subscribed.retain_as_published,
             (subscribed.identifier,) if subscribed.identifier else (),
+            shared,
         )
         self.deliver(cast("M", member), copy, now, mark)
 
@@ -195,8 +203,10 @@ class Routing(Generic[M]):
             for topic_filter, subscribed in member.subscriptions.items()
             if member.space_of(topic_filter) == space and matches(topic_filter, packet.topic)
         ]
-        if (shape := among(own, packet)) is not None:
-            self.deliver(member, shaped(outgoing(packet, now), *shape), now, mark)
+        if own:
+            message = outgoing(packet, now)
+            first, *others = among(own, packet, self._copies)
+            self.deliver(member, with_more(shaped(message, *first), message, others), now, mark)
 
     def clear(self, space: Hashable) -> None:
         """Forget what is retained in a space, without a word."""
@@ -228,6 +238,9 @@ class Routing(Generic[M]):
             limits = self._limits
             member.session.enqueue(message, limits.queue_messages, limits.queue_bytes, now)
             self.touched.add(member)
+        if message.also:
+            for one in message.also:
+                self.deliver(member, one, now)  # Without a mark: it goes with the first.
 
 
 def _count_nothing(_space: Hashable, _topic_filter: str, _change: int) -> None:

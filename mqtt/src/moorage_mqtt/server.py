@@ -39,6 +39,7 @@ class ServerConnection(Connection):
     """
 
     __slots__ = (
+        "_asks_to_last",
         "_began",
         "_is_bridge",
         "_method",
@@ -51,6 +52,7 @@ class ServerConnection(Connection):
     def __init__(self, limits: Limits, now: float) -> None:
         super().__init__(limits, V311, Session(), now)
         self._began = now
+        self._asks_to_last = False
         self._is_bridge = False
         self._method: str | None = None
         self._offer: Properties = {}  # What CONNACK announces; empty before and after.
@@ -236,6 +238,7 @@ class ServerConnection(Connection):
         self.keep_alive_s = packet.keep_alive
         if packet.version == V5:
             self.session_expiry_s = properties.get("session_expiry_interval", 0)
+            self._asks_to_last = self.session_expiry_s > 0
             if limits.keep_alive_s:
                 self.keep_alive_s = min(packet.keep_alive or 0xFFFF, limits.keep_alive_s)
             self._method = properties.get("authentication_method")
@@ -302,9 +305,10 @@ class ServerConnection(Connection):
     def _disconnected(self, packet: Disconnect, events: list[Event]) -> None:
         expiry = packet.properties.get("session_expiry_interval")
         if expiry is not None:
-            if expiry and not self.session_expiry_s:
+            if expiry and not self._asks_to_last:
                 raise breach("DISCONNECT sets an expiry on a session that had none.")
-            self.session_expiry_s = min(expiry, self.limits.session_expiry_s)
+            if self.session_expiry_s:  # Else none was granted to it.
+                self.session_expiry_s = min(expiry, self.limits.session_expiry_s)
         if packet.reason_code == 0:
             self.will = None  # [MQTT-3.14.4-3]
         self._shut()

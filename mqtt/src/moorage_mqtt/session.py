@@ -29,6 +29,10 @@ class Outgoing:
     """Seconds on the owner's clock; None without a message expiry interval."""
     released: bool = False
     """QoS 2: PUBREC has come, PUBREL was sent, PUBCOMP is awaited; nothing else is kept."""
+    shared: str = ""
+    """The shared subscription for whose group it is; empty if it is for the session alone."""
+    also: "tuple[Outgoing, ...]" = ()
+    """More copies for the same session, by other filters of it (see `Copies`)."""
     _encoded: dict[int, tuple[int, Parts]] | None = field(default=None, init=False, repr=False)
 
     @property

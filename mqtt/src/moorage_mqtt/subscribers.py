@@ -43,14 +43,15 @@ class Subscribers:
 
     def add(self, member: Member, topic_filter: str, subscribed: Subscribed) -> None:
         """Add a subscription, or replace the one of the same filter."""
-        group, topic_filter = split_share(topic_filter)
-        entry = self._tree.ensure(topic_filter, Filter)
-        members = entry.members
-        if group is not None:
-            if entry.groups is None:
-                entry.groups = {}
-            members = entry.groups.setdefault(group, {})
-        members[member] = subscribed
+        group, bare = split_share(topic_filter)
+        entry = self._tree.ensure(bare, Filter)
+        if group is None:
+            entry.members[member] = subscribed
+            return
+        if entry.groups is None:
+            entry.groups = {}
+        members = entry.groups.setdefault(group, {})
+        members[member] = subscribed._replace(shared=topic_filter)
 
     def remove(self, member: Member, topic_filter: str) -> None:
         """Take back a subscription."""
@@ -89,5 +90,11 @@ class Subscribers:
 
 
 def _ready(group: Mapping[Member, Subscribed]) -> Member:
-    """Give the first that takes messages now, or else the first."""
-    return next((one for one in group if one.is_ready), None) or next(iter(group))
+    """Give the first that takes messages now, or else the first that is there, or the first."""
+    there = None
+    for one in group:
+        if one.is_ready:
+            return one
+        if there is None and one.is_connected:
+            there = one
+    return there or next(iter(group))

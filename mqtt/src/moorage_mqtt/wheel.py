@@ -25,7 +25,7 @@ class Wheel(Generic[T]):
     """
 
     def __init__(self, now: float) -> None:
-        self._buckets: dict[int, list[T]] = {}
+        self._buckets: dict[int, dict[T, None]] = {}
         self._next = int(now)
 
     def put(self, entry: T, deadline: float) -> None:
@@ -36,8 +36,15 @@ class Wheel(Generic[T]):
         """
         second = min(max(ceil(deadline), self._next), self._next + _HORIZON)
         if not -1 < entry.due_at <= second:
+            self.drop(entry)
             entry.due_at = second
-            self._buckets.setdefault(second, []).append(entry)
+            self._buckets.setdefault(second, {})[entry] = None
+
+    def drop(self, entry: T) -> None:
+        """Look at `entry` no more, and let go of it at once."""
+        if entry.due_at > -1:
+            self._buckets.get(entry.due_at, {}).pop(entry, None)
+            entry.due_at = -1
 
     def due(self, now: float) -> Iterator[T]:
         """Take out what has come due."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from memory_host import MemoryHost
 from moorage.builtin.transports.mqtt import DoorSettings, MqttDoor
+from moorage.builtin.transports.mqtt.link import Link
 from moorage.plugin import Command, Peers, uuid7
 from moorage_mqtt import (
     V5,
@@ -386,10 +388,11 @@ async def test_who_may_be_silent_for_ever_is_looked_after_by_the_kernel(house: H
 
     def is_probed(client: RawClient) -> bool:
         """Tell whether the server's side of a connection has the timer of keep-alives (02)."""
-        here = client.writer.get_extra_info("sockname")[1]
+        # Its own end first: others may have a connection to the same port of theirs.
+        ends = [client.writer.get_extra_info(one)[1] for one in ("peername", "sockname")]
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
             cells = line.split()
-            if int(cells[2].rpartition(":")[2], 16) == here:
+            if [int(one.rpartition(":")[2], 16) for one in cells[1:3]] == ends:
                 return cells[5].startswith("02")
         return False
 
@@ -467,6 +470,22 @@ async def test_a_lasting_session_is_found_again_and_a_qos_2_message_not_taken_tw
     assert house.host.connected() == []
 
 
+async def test_a_connection_that_has_ended_is_let_go_of_at_once(house: House) -> None:
+    def links() -> int:
+        return sum(type(one) is Link for one in gc.get_objects())
+
+    before = links()
+    clients = [await house.connect(client_id=f"c{n}") for n in range(3)]
+    assert links() == before + 3
+    gc.disable()  # Nothing has to look for it.
+    try:
+        for client in clients:
+            client.leave()
+        await until(lambda: links() == before)
+    finally:
+        gc.enable()
+
+
 async def test_a_client_without_id_is_given_one(house: House) -> None:
     client = await house.open(client_id="")
     answer = await client.event(ConnAck)
@@ -517,7 +536,49 @@ async def test_a_stopping_door_waits_for_the_commit_and_says_goodbye(version: in
     assert house.host.presences[-1].cause == "shutdown"
 
 
+async def test_what_has_ended_a_connection_of_mqtt_3_1_1_is_dropped_when_it_comes_again(
+    house: House,
+) -> None:
+    denied = [Publish("elsewhere", b"%d" % n, 1, packet_id=n) for n in (5, 6)]
+    allowed = Publish("v1/up", b"mine", 1, packet_id=7)
+
+    async def said(*messages: Publish) -> bytes:
+        client = await house.connect(version=V311)
+        client.writer.write(b"".join(encode(one, V311) for one in messages))
+        answers = b""
+        while len(answers) < 4 * len(messages) and (data := await client.reader.read(100)):
+            answers += data
+        client.writer.close()
+        return answers
+
+    # A client sends again what was not acknowledged, as new or with DUP.
+    assert await said(*denied, allowed) == b""
+    assert await said(denied[0]._replace(dup=True), denied[1], allowed) == b"\x40\x02\x00\x05"
+    assert house.host.payloads() == []
+    assert await said(denied[1], allowed) == b"\x40\x02\x00\x06\x40\x02\x00\x07"
+    assert house.host.payloads() == [b"mine"]
+    assert {one.hint for one in house.host.refusals if one.reason == "topic"} == {"elsewhere"}
+    # Another message is told anew.
+    assert await said(denied[0]) == b""
+
+
 # --- Commands down --------------------------------------------------------------------------------
+
+
+async def test_what_the_door_itself_sends_names_the_subscriptions_it_is_for(house: House) -> None:
+    client = await house.connect()
+    for identifier, wanted in ((7, "v1/op/+"), (8, "v1/op/#"), (9, "v1/time")):
+        properties: Any = {"subscription_identifier": [identifier]}
+        client.core.subscribe(Subscription(wanted, 1), properties=properties)
+        client.send()
+        await client.event(SubAck)
+
+    time = await client.event(Publish)
+    assert house.host.deliver(house.command(b"blink"))
+    command = await client.event(Publish)
+
+    assert time.properties == {"subscription_identifier": [9]}
+    assert command.properties["subscription_identifier"] == [7, 8]
 
 
 @both

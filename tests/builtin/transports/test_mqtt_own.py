@@ -196,3 +196,20 @@ async def test_what_was_taken_is_written_with_what_waits_for_the_other_session(
 
     await until(waiting)
     assert thaw(house.host.sessions[1, "speaks"], 0.0).session.received == {3}
+
+
+async def test_what_was_taken_after_its_sender_had_gone_is_written_as_well(house: House) -> None:
+    more: Any = {"clean_start": False, **LASTING}
+    message = Publish("v1/up", b"once", 2, packet_id=3)
+    speaks = await house.connect(client_id="speaks", session=Session(), **more)
+    house.host.commit_s = 0.1
+    speaks.writer.write(encode(message, V5))
+    speaks.writer.close()
+    await until(lambda: house.host.stored and 1 not in house.host.at_home)
+    assert thaw(house.host.sessions[1, "speaks"], 0.0).session.received == {3}
+
+    # So whoever hears such messages hears it once [MQTT-4.3.3-10].
+    back = await house.connect(client_id="speaks", session=Session(), **more)
+    back.writer.write(encode(message._replace(dup=True), V5))
+    assert (await back.reader.readexactly(4))[0] == 0x50
+    assert house.host.looked_up == 0

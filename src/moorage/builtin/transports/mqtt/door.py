@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from typing import Any
@@ -16,7 +16,6 @@ from moorage.plugin import (
     Command,
     Ending,
     Host,
-    Measured,
     MoorageError,
     Presence,
     Refusal,
@@ -29,6 +28,7 @@ from moorage_mqtt import V5, Broker, ReasonCode, Wheel, Will
 
 from . import subscriptions
 from .catching import Catching
+from .denied import Denied
 from .figures import figures_of, terms_of
 from .keeper import Keeper
 from .line import OVERLOAD, SHUTDOWN, Line
@@ -70,7 +70,7 @@ class Door:
             self._publish_will,
             self._discarded,
             self.time(),
-            merges=settings.merges,
+            copies=settings.copies,
         )
         self.keeper = Keeper(self)
         self.catching = Catching(self)
@@ -92,6 +92,7 @@ class Door:
         self._overloaded: set[Line] = set()
         self.carried: set[Carrier] = set()
         """Those whose device is at home at another listener."""
+        self.denied = Denied()
         self.traced: Mapping[int, frozenset[str]] = {}
         """The devices whose packets somebody watches, and how they may call themselves."""
 
@@ -116,6 +117,7 @@ class Door:
     def gone(self, link: Line) -> None:
         """Forget a connection whose socket has closed."""
         self.links.discard(link)
+        self._wheel.drop(link)
         self.system.gone(link)
         self._overloaded.discard(link)
         self.has_changed()
@@ -191,8 +193,8 @@ class Door:
         for link in list(self.links):
             link.end(SHUTDOWN, ReasonCode.SERVER_SHUTTING_DOWN, "The server is stopping.")
             link.transport.close()
-        self.routes.close()
         await self._until(lambda: not self.links, _GOODBYE_S)
+        self.routes.close()  # After what programs of a group have left to others of it.
         kept: asyncio.Future[None] = self.loop.create_future()
         self.keeper.then(lambda _error: None if kept.done() else kept.set_result(None))
         with suppress(TimeoutError):
@@ -231,26 +233,6 @@ class Door:
                 key_id,
             )
         )
-
-    def measure(self, devices: Collection[int], programs: bool) -> Sequence[Measured]:
-        """Measure the open connections of devices, and those that are carried from here.
-
-        If told so, also those of all programs.
-        """
-        found = [
-            Measured(kept.number, kept.client_id, figures_of(kept.link))
-            for device in devices
-            for kept in self.broker.of(device)
-            if kept.link is not None and not kept.link.ended
-        ]
-        for one in self.carried:
-            if one.device in devices:
-                found.append(Measured(one.device, one.client_id, figures_of(one.link)))
-        for kept in self.broker.connected() if programs else ():
-            if isinstance(kept.sender, Service) and kept.link is not None:
-                figures, key_id = figures_of(kept.link), kept.sender.caller.id
-                found.append(Measured(0, kept.client_id, figures, key_id))
-        return found
 
     def end(self, ending: Ending) -> None:
         """End a connection because somebody has asked for it."""

@@ -6,11 +6,13 @@ import asyncio
 import socket
 import struct
 import sys
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from moorage.plugin import Figures, Terms, WillAsked
+from moorage.plugin import Figures, Measured, Service, Terms, WillAsked
 
 if TYPE_CHECKING:
+    from .door import Door
     from .line import Line
 
 # Where in Linux' `struct tcp_info` (linux/tcp.h) stand the smoothed round trip in microseconds, and
@@ -74,3 +76,24 @@ def _ask_kernel(
     (round_trip_us,) = _ROUND_TRIP.unpack_from(found)
     bytes_out, bytes_in = _BYTES.unpack_from(found)
     return round_trip_us / 1000, bytes_in, bytes_out
+
+
+def measure(door: Door, devices: Collection[int], programs: bool) -> Sequence[Measured]:
+    """Measure the open connections of devices, and those that are carried from here.
+
+    If told so, also those of all programs.
+    """
+    found = [
+        Measured(kept.number, kept.client_id, figures_of(kept.link))
+        for device in devices
+        for kept in door.broker.of(device)
+        if kept.link is not None and not kept.link.ended
+    ]
+    for one in door.carried:
+        if one.device in devices:
+            found.append(Measured(one.device, one.client_id, figures_of(one.link)))
+    for kept in door.broker.connected() if programs else ():
+        if isinstance(kept.sender, Service) and kept.link is not None:
+            figures, key_id = figures_of(kept.link), kept.sender.caller.id
+            found.append(Measured(0, kept.client_id, figures, key_id))
+    return found

@@ -130,9 +130,6 @@ class Follower:
         self._reader = reader
         self._transport = writer.transport
         self._relays: dict[Hashable, Relay] = {}
-        # Shared subscriptions have subscription identifiers, by which it is told which was chosen.
-        self._shared: dict[int, str] = {}
-        self._identifiers = 0
 
     async def run(self) -> None:
         """Serve it until its connection ends."""
@@ -152,8 +149,8 @@ class Follower:
             self._transport.abort()
 
     def close(self) -> None:
-        """End the connection."""
-        self._transport.abort()
+        """End the connection once all is sent."""
+        self._transport.close()
 
     @property
     def is_new(self) -> bool:
@@ -178,16 +175,9 @@ class Follower:
             relay = self._relays.get(space)
             if relay is None:
                 relay = self._relays[space] = Relay(self, space)
-            identifier = 0
-            if topic_filter.startswith("$share/"):
-                self._identifiers += 1
-                identifier = self._identifiers
-                self._shared[identifier] = topic_filter
-            broker.add_relay(relay, topic_filter, Subscribed(2, False, True, identifier))
+            broker.add_relay(relay, topic_filter, Subscribed(2, False, True))
         for application_id, topic_filter in wanted.removed:
             if (relay := self._relays.get(_space(application_id))) is not None:
-                if (known := relay.subscriptions.get(topic_filter)) is not None:
-                    self._shared.pop(known.identifier, None)
                 broker.unsubscribe(relay, topic_filter)
         if wanted.added:
             spaces = {application_id for application_id, _ in wanted.added}
@@ -199,11 +189,6 @@ class Follower:
         place = self.routes.place
         answer = framed(_Known(wanted.version, place))
         self._door.keeper.then(lambda _error: self._write(answer))
-
-    def shared_of(self, copy: Outgoing) -> str:
-        """Tell for which shared subscription a copy is; empty for those who subscribe alone."""
-        identifiers = copy.properties.get("subscription_identifier")
-        return self._shared.get(identifiers[0], "") if identifiers else ""
 
     def send(self, space: Hashable, place: int, shared: str, message: bytes, hops: int = 0) -> None:
         """Send a message."""

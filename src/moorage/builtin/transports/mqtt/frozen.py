@@ -201,15 +201,8 @@ def _freeze_publish(publish: Publish) -> tuple[bytes, datetime | None]:
 
 
 def freeze_copy(copy: Outgoing, now: float) -> bytes:
-    """Write down what goes to another listener; `thaw_publish` reads it.
-
-    Its subscription identifiers are between the two listeners.
-    """
-    message = _freeze_message(copy, now)
-    if "subscription_identifier" in message.properties:
-        message.properties = {**message.properties}
-        del message.properties["subscription_identifier"]
-    return _encode(message)
+    """Write down what goes to another listener; `thaw_publish` reads it."""
+    return _encode(_freeze_message(copy, now))
 
 
 def thaw_publish(stored: bytes) -> Publish:

@@ -16,7 +16,7 @@ from moorage.plugin import (
     Wait,
     print_of,
 )
-from moorage_mqtt import V5, Event, Publish, ReasonCode
+from moorage_mqtt import V5, V311, Event, Publish, ReasonCode
 
 from .line import BUSY, HELD_BACK, TOO_FAST, Line
 from .messages import to_messages
@@ -68,6 +68,11 @@ class Intake(Line):
                 self._other(event)
 
     def _take_in(self, publish: Publish) -> None:
+        if self.ended:
+            # By what came before it: nobody would learn that it was taken, so it comes again.
+            packet_ids = [publish.packet_id] if publish.qos else []
+            self.committed(packet_ids, ReasonCode.QUOTA_EXCEEDED)
+            return
         self.messages_in += 1
         uplink = known = self._topics.get(publish.topic)
         if uplink is None:
@@ -199,8 +204,8 @@ class Intake(Line):
         if uplink is None:
             text = f"Publishing to {publish.topic[:200]} is not allowed."
             self._refused("topic", text, publish.topic)
-            if publish.qos:
-                self.core.acknowledge(publish.packet_id, ReasonCode.NOT_AUTHORIZED, text)
+            if publish.qos and kept is not None:
+                self._deny(kept, publish, text)
             return None
         # What somebody subscribes to is not remembered: only what goes to the ledger alone.
         is_heard = kept is not None and self.door.passage.is_heard(kept, publish, uplink)
@@ -208,6 +213,21 @@ class Intake(Line):
         if uplink.is_kept and not is_heard and len(self._topics) < _CACHED_TOPICS:
             self._topics[publish.topic] = uplink
         return uplink
+
+    def _deny(self, kept: Kept, publish: Publish, text: str) -> None:
+        """Refuse a message that may not be published there.
+
+        MQTT 3.1.1 can only be told by the end of the connection, and a client may then send the
+        message again whenever it connects, for ever. So what has ended a connection is acknowledged
+        and dropped when it comes again (MQTT 3.1.1, 3.3.5-2 allows either).
+        """
+        if self.core.version == V311 and self.core.is_open:
+            now = publish.topic, publish.packet_id, publish.payload
+            if self.door.denied.is_again((kept.number, kept.client_id), now):
+                self.core.acknowledge(publish.packet_id)
+                return
+        self.core.acknowledge(publish.packet_id, ReasonCode.NOT_AUTHORIZED, text)
+        self.flush()
 
     async def _look_up(self) -> None:
         """Take in what is held, repeats of stored messages left out, in order."""

@@ -177,6 +177,8 @@ class Keeper:
         own = self._broker.of(device)
         asked = self._leaving.get(device)
         for one in own:
+            if one.link is None and one.lasts_s and one.session.changed:
+                self.note(one)  # Its connection had ended when what it sent last was taken.
             if one.link is not None or one.saving or (one.will is not None and asked is None):
                 return
             if one.elsewhere and asked is None:

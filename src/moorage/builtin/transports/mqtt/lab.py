@@ -39,7 +39,7 @@ from moorage.plugin import (
     Uplink,
     Wait,
 )
-from moorage_mqtt import Bounds, Limits
+from moorage_mqtt import Bounds, Copies, Limits
 
 from .sessions import EVERYBODY
 from .settings import DoorSettings
@@ -114,7 +114,7 @@ def open_lab(listening: Listening, websocket_port: int, merges: bool = True) -> 
             bounds=_BOUNDS,
             connections=100_000,
             is_open=True,
-            merges=merges,
+            copies=Copies.ONE if merges else Copies.EACH,
         )
     )
 

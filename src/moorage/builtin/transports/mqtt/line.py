@@ -134,6 +134,8 @@ class Line(asyncio.Protocol):
         if events:
             self._process(events)
         self.flush()
+        if self.kept is None and self.core.is_ahead:
+            self.stop(BUSY)  # What it says before it is let in is kept, so it shall not be much.
         if self.door.host.overloaded:
             self.door.overload(self)
         elif self.core.unacknowledged > self.door.settings.limits.receive_maximum:
@@ -159,7 +161,7 @@ class Line(asyncio.Protocol):
     def _passes_on(self, data: bytes) -> bool:
         """Carry what the client sends to its device's home, or note it until that is known.
 
-        It is not much: a client is not read from while that is being found out.
+        It is not much: who says more than CONNECT is not read from while that is being found out.
         """
         if self.carrier is not None:
             self.carrier.write(data)

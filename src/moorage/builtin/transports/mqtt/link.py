@@ -80,7 +80,9 @@ class Link(Proving):
     def _connected(self, connect: Connect) -> None:
         """Answer CONNECT at once, or when the client has proved its password."""
         method = connect.properties.get("authentication_method")
-        if method is None or self.vouched is not None:
+        if method is None:
+            self.door.spawn(self._sign_in(connect, None))
+        elif self.vouched is not None:
             self.stop(BUSY)
             self.door.spawn(self._sign_in(connect, self.vouched))
         elif method != METHOD or self.door.settings.is_open:
@@ -339,7 +341,13 @@ class Link(Proving):
         qos = subscriptions.granted(kept, TIME)
         if qos is not None:
             now_ms = b"%d" % (self.door.now_us() // 1000)
-            self.core.publish(TIME, now_ms, qos=min(1, qos), now=self.door.time())
+            self.core.publish(
+                TIME,
+                now_ms,
+                qos=min(1, qos),
+                now=self.door.time(),
+                properties=subscriptions.identifiers(kept, TIME),
+            )
 
     def _ask(self, service: Service, publish: Publish) -> None:
         """Ask something of a device for a service, and acknowledge it once that is kept."""
@@ -368,7 +376,8 @@ class Link(Proving):
             return False
         topic, qos = found
         answers = subscriptions.answer_topic(self.kept, topic, str(command.id))
-        properties: Properties = {"response_topic": answers}
+        properties = subscriptions.identifiers(self.kept, topic)
+        properties["response_topic"] = answers
         if content_type := command.meta.get("content_type"):
             properties["content_type"] = content_type
         if "port" in command.meta:

@@ -137,8 +137,9 @@ class Porch(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Clean up after the socket has closed."""
         self._settle()
-        if self._link is not None:
-            self._link.connection_lost(exc)
+        link, self._link = self._link, None  # Neither shall keep the other.
+        if link is not None:
+            link.connection_lost(exc)
 
     # --- The handshake --------------------------------------------------------------------------
 

@@ -185,12 +185,11 @@ class Routes:
         if self._last is None or self._last[0] is not copy:
             self._last = copy, freeze_copy(copy, self._door.time())
         frame = self._last[1]
-        shared = follower.shared_of(copy)
         if isinstance(mark, Mark) and mark.place:
-            self._unsent.append((follower, space, shared, frame))
+            self._unsent.append((follower, space, copy.shared, frame))
         else:
             hops = mark.hops if isinstance(mark, Handed) else 0
-            follower.send(space, 0, shared, frame, hops)
+            follower.send(space, 0, copy.shared, frame, hops)
 
     def share(self, kept: Kept, application_id: UUID, publish: Publish, mark: Mark | None) -> None:
         """Have a message written down that was published here; then send it to the others."""

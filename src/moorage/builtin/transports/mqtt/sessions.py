@@ -108,7 +108,7 @@ class Kept(Member):
 
     def left_over(self) -> list[Outgoing]:
         """List what may go to another of its group, also what has waited to be delivered."""
-        waiting = [message for message, _ in self.behind or () if message.qos]
+        waiting = [message for message, _ in self.behind or () if message.qos and message.shared]
         return [*super().left_over(), *waiting]
 
     def space_of(self, topic_filter: str) -> Hashable:

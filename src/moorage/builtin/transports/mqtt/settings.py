@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 
 from moorage.plugin import Peers
-from moorage_mqtt import Bounds, Limits
+from moorage_mqtt import Bounds, Copies, Limits
 
 from .proxied import Networks
 
@@ -40,7 +40,7 @@ class DoorSettings:
         connections: how many at most; further ones are closed at once.
         bounds: of what is kept for one device: sessions, subscriptions, retained messages.
         is_open: anybody may publish and subscribe, and nothing enters the ledger (lab mode).
-        merges: filters of one session that overlap give one copy of a message; else each its own.
+        copies: what a session gets of a message that several of its filters match.
         peers: how other listeners reach this one; None if there are none.
         trusted_proxies: who says by the PROXY protocol which client it speaks for; from these a
             connection always begins with its header, from others never.
@@ -57,7 +57,7 @@ class DoorSettings:
     connections: int = 20_000
     bounds: Bounds = field(default_factory=lambda: Bounds(sessions=4))
     is_open: bool = False
-    merges: bool = True
+    copies: Copies = Copies.NAMED
     peers: Peers | None = None
     trusted_proxies: Networks = ()
     stop_timeout_s: float = 5.0

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from moorage.plugin import Host, Sender
-from moorage_mqtt import Broker, Outgoing, ReasonCode, Subscription, matches, split_share
+from moorage_mqtt import (
+    Broker,
+    Outgoing,
+    Properties,
+    ReasonCode,
+    Subscription,
+    matches,
+    split_share,
+)
 
 from .sessions import Kept
 
@@ -97,6 +105,16 @@ def granted(kept: Kept, topic: str) -> int | None:
     return max(
         (own.qos for one, own in kept.subscriptions.items() if matches(one, topic)), default=None
     )
+
+
+def identifiers(kept: Kept, topic: str) -> Properties:
+    """Name the subscriptions a message is for, where they have identifiers [MQTT-3.3.4-3]."""
+    found = [
+        own.identifier
+        for one, own in kept.subscriptions.items()
+        if own.identifier and matches(one, topic)
+    ]
+    return {"subscription_identifier": found} if found else {}
 
 
 def commanded(kept: Kept, host: Host) -> Sequence[int]:

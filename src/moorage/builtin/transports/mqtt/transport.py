@@ -10,6 +10,7 @@ from functools import partial
 from moorage.plugin import Host
 
 from .door import Door
+from .figures import measure
 from .link import Link
 from .porch import Porch
 from .proxied import Doorstep
@@ -55,7 +56,7 @@ class MqttDoor:
             host.follow(
                 door.commanded, door.deliver, door.cut, door.lost, door.due, door.routes.met
             )
-            host.observe(door.measure, door.trace, door.end)
+            host.observe(partial(measure, door), door.trace, door.end)
             host.show(door.passage.is_watched, door.passage.show)
             ready()
             await door.serve()
