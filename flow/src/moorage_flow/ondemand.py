@@ -69,7 +69,8 @@ def _find(runtime: Runtime, query: s.OnDemandQuery) -> list[Event]:
             rows = source.find(match, Event(runtime.flow.clock.now, []))
     else:
         rows = _filtered(compiler, store, source.find())
-    selector = Selector(runtime.flow, compile_select(compiler, query.select), s.Events.CURRENT)
+    selection = compile_select(compiler, query.select, asked=True)
+    selector = Selector(runtime.flow, selection, s.Events.CURRENT)
     return _selected(runtime, selector, [Event(row.ts, row.data) for row in rows])
 
 

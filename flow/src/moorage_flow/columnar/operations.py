@@ -255,6 +255,19 @@ def coalesced(arguments: list[Vector]) -> Vector:
     return Vector(kind, run)
 
 
+def known(vector: Vector) -> Vector:
+    """Make a function's result: a bool that is null is false."""
+    if vector.kind is not Type.BOOL:
+        return vector
+    run = vector.run
+
+    def held(view: View) -> Column:
+        values, nulls = run(view).cells()
+        return Column(Type.BOOL, values if nulls is None else values & ~nulls)
+
+    return Vector(Type.BOOL, held)
+
+
 def instance(argument: Vector, same: bool) -> Vector:
     """Make `instanceOf…`: `same` tells that the type is the one asked for."""
     run = argument.run
