@@ -13,6 +13,7 @@ from moorage_flow import (
     AppInvalid,
     AttributeUnknown,
     DefinitionRepeated,
+    QueryInvalid,
     Runtime,
     SyntaxInvalid,
 )
@@ -244,3 +245,20 @@ def test_a_snapshot_of_a_named_window_is_its_last_row() -> None:
     running.send("S", ("y", 2))
     running.sleep(1_000)
     assert running.rows() == [["y", 2]]
+
+
+def test_what_is_cast_to_a_bool_and_is_none_fails() -> None:
+    app = (
+        "@OnError(action = 'stream') define stream S (k string, n int); "
+        "from S[cast(k, 'bool')] select k insert into P; from !S select k insert into O;"
+    )
+    running = Running(app)
+    running.send("S", ("x", 1))
+    assert running.rows() == [["x"]]
+
+
+def test_a_question_of_an_aggregation_knows_no_row_when_it_names_its_time() -> None:
+    app = "define aggregation A from S select k, sum(n) as s group by k aggregate every sec;"
+    running = Running(S + app)
+    with pytest.raises(QueryInvalid, match="k is no attribute"):
+        running.runtime.query("from A within k, '2017-06-01 00:00:00' per 'sec'")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .errors import AppInvalid, FunctionUnknown, nearest
+from .errors import AppInvalid, EvaluationFailed, FunctionUnknown, nearest
 from .flow import Flow
 from .language.syntax import (
     And,
@@ -231,7 +231,14 @@ def _never_unknown(compiled: Compiled) -> Compiled:
     if compiled.type is not Type.BOOL:
         return compiled
     get = compiled.get
-    return replace(compiled, get=lambda e: False if (value := get(e)) is None else value)
+
+    def known(event: Any) -> bool:
+        value = get(event)
+        if value is None or isinstance(value, bool):
+            return value is True
+        raise EvaluationFailed(f"a bool is wanted, not {value!r}")
+
+    return replace(compiled, get=known)
 
 
 def _as_float(compiled: Compiled) -> Compiled:

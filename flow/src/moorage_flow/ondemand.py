@@ -54,7 +54,8 @@ def _find(runtime: Runtime, query: s.OnDemandQuery) -> list[Event]:
     if isinstance(source, Aggregation):
         if store.within is None:
             raise QueryInvalid(f"{store.id} needs 'within' and 'per'")
-        rows = source.finder(compiler, store.within)(None)
+        # Nothing of a row is known before it is found.
+        rows = source.finder(compiler.within(Scope([])), store.within)(None)
         rows = _filtered(compiler, store, rows)
     elif store.within is not None:
         raise QueryInvalid(f"only an aggregation has 'within' and 'per'; {store.id} is none")
