@@ -316,6 +316,12 @@ class Door:
             self._sending = True
             self.loop.call_soon(self.send)
 
+    def note(self) -> None:
+        """Have sessions written that last and that the broker has something for."""
+        for kept in self.broker.touched:
+            if kept.lasts_s and kept.session.changed:
+                self.keeper.note(kept)
+
     def send(self) -> None:
         """Send what the broker has for connections."""
         self._sending = False

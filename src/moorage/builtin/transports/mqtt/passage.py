@@ -163,7 +163,8 @@ class Passage:
     def pass_on(self, kept: Kept, publish: Publish, uplink: Uplink, line: Line | None) -> None:
         """Send on what is not kept, and acknowledge it once sessions that last have it."""
         self._publish(kept, publish, uplink)
-        self._door.send()
+        self._door.note()
+        self._door.send_later()
         self._note_taken(kept, publish)
         if line is None or not publish.qos:
             return
