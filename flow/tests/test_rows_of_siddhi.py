@@ -262,3 +262,22 @@ def test_a_question_of_an_aggregation_knows_no_row_when_it_names_its_time() -> N
     running = Running(S + app)
     with pytest.raises(QueryInvalid, match="k is no attribute"):
         running.runtime.query("from A within k, '2017-06-01 00:00:00' per 'sec'")
+
+
+@pytest.mark.parametrize("path", ["columnar", "reference"])
+def test_a_pair_that_leaves_and_never_came_is_taken_from_a_sum(path: Any) -> None:
+    app = S + (
+        "define stream R (k string, m int); @info(name = 'q') "
+        "from S#window.length(1) unidirectional join R#window.length(1) on S.k == R.k "
+        "select sum(R.m) as s, count() as c insert into O;"
+    )
+    runtime = Runtime(app, path=path)
+    told: list[Any] = []
+    runtime.subscribe("q", lambda _at, came, _left: told.extend(came))
+    runtime.send("S", [("x", 1)])
+    runtime.send("R", [("x", 5)])
+    runtime.send("S", [("x", 2)])  # The first leaves with a pair it had not come with.
+    runtime.send("R", [("x", None)])
+    runtime.send("S", [("x", 3)])
+    assert told == [(0, 0), (None, 0)]
+    assert runtime.explain()[0][1] == path

@@ -97,7 +97,11 @@ class Groups(Kept):
         at = 0
         for state, argument, each in zip(self.aggregates, arguments, sums, strict=True):
             if each:
-                found.append(state.column(totals[at : at + len(each)]))
+                told = state.column(totals[at : at + len(each)])
+                if argument is not None and steps.moving is None and totals[at][2]:
+                    rows = steps.rows[chosen]
+                    told = state.added(told, argument.take(rows), steps.kinds[chosen])
+                found.append(told)
                 at += len(each)
                 continue
             in_parts = np.zeros(len(groups), np.int64) if parts is None else parts
