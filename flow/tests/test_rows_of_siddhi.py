@@ -281,3 +281,17 @@ def test_a_pair_that_leaves_and_never_came_is_taken_from_a_sum(path: Any) -> Non
     runtime.send("S", [("x", 3)])
     assert told == [(0, 0), (None, 0)]
     assert runtime.explain()[0][1] == path
+
+
+@pytest.mark.parametrize("path", ["columnar", "reference"])
+def test_what_is_cast_is_kept_by_having(path: Any) -> None:
+    app = (
+        "@info(name = 'q') from S select k, cast(n, 'double') as d, coalesce(n, 0) as m "
+        "having not (d is null) and m > 1 insert into O;"
+    )
+    runtime = Runtime(S + app, path=path)
+    told: list[Any] = []
+    runtime.subscribe("q", lambda _at, came, _left: told.extend(came))
+    runtime.send("S", [("x", 1), ("y", None), ("z", 3)])
+    assert told == [("z", 3, 3)]
+    assert runtime.explain()[0][1] == path

@@ -25,6 +25,18 @@ def rowwise(get: Callable[[Any], Any], kind: Type, view: View) -> Column:
     return Column(kind, objects=objects_of((get(event) for event in view.rows()), len(view)))
 
 
+def judged(keeps: Callable[[Any], Any] | None, shown: list[Column], view: View) -> Values:
+    """Ask of each row, by what is selected of it, whether it is kept; give a mask."""
+    assert keeps is not None
+    held = np.zeros(len(view), np.bool_)
+    rows = zip(*(column.to_list() for column in shown), strict=True)
+    for at, (event, row) in enumerate(zip(view.rows(), rows, strict=True)):
+        told = event.copy()
+        told.out = list(row)
+        held[at] = keeps(told) is True
+    return held
+
+
 def constant(value: Any, kind: Type) -> Vector:
     """Make a vector of one value."""
     return Vector(kind, lambda view: filled(value, kind, view), constant=True, value=value)
