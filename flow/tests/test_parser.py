@@ -86,6 +86,27 @@ def test_what_has_no_meaning_is_refused(text: str) -> None:
         parser.parse_query(text)
 
 
+@pytest.mark.parametrize("text", ["insert into T", "update or insert into T on T.a == 1"])
+def test_what_is_inserted_on_demand_is_selected_first(text: str) -> None:
+    with pytest.raises(SyntaxInvalid, match="selected first"):
+        parser.parse_on_demand(text)
+
+
+@pytest.mark.parametrize("name", ["#S", "!S"])
+def test_inner_streams_and_those_of_faults_are_not_defined(name: str) -> None:
+    with pytest.raises(SyntaxInvalid, match="not defined by hand"):
+        parser.parse_definition(f"define stream {name} (a int)", "stream")
+
+
+def test_a_function_may_be_of_the_namespace_window() -> None:
+    read = parser.parse_query("from A#window:last(2, x)#window.length(1) select x insert into O")
+    assert isinstance(read.input, s.Single)
+    function, window = read.input.handlers
+    assert isinstance(function, s.StreamFunction) and isinstance(window, s.Window)
+    assert (function.call.namespace, function.call.name) == ("window", "last")
+    assert len(function.call.arguments) == 2
+
+
 def test_an_attribute_is_selected_once() -> None:
     with pytest.raises(AttributeRepeated):
         parser.parse_query("from A select x, y as x insert into O")

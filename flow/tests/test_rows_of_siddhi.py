@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from apps import Running
 
-from moorage_flow import AppInvalid, AttributeUnknown, Runtime, SyntaxInvalid
+from moorage_flow import (
+    AppInvalid,
+    AttributeUnknown,
+    DefinitionRepeated,
+    QueryInvalid,
+    Runtime,
+    SyntaxInvalid,
+)
 
 S = "define stream S (k string, n int); "
 T = "define table T (k string, a int, b int); "
@@ -134,3 +141,157 @@ def test_the_mark_between_batches_is_an_event_to_output_first() -> None:
     sent = [("a", 1), ("b", 2), ("c", 3), ("d", 4)]
     # The mark and a are two, of which the mark is not shown; then b and a mark, then c and d.
     assert rows(app, *sent) == [["b", 2], ["c", 3]]
+
+
+@pytest.mark.parametrize("path", ["columnar", "reference"])
+def test_a_function_that_gives_a_bool_gives_false_for_null(path: Any) -> None:
+    app = (
+        "define stream B (t bool, u bool); @info(name = 'q') from B select t, coalesce(t, u) as v, "
+        "ifThenElse(true, t, u) as w, convert(t, 'bool') as x insert into O;"
+    )
+    runtime = Runtime(app, path=path)
+    told: list[Any] = []
+    runtime.subscribe("q", lambda _at, came, _left: told.extend(came))
+    runtime.send("B", [(None, None), (None, True), (True, None)])
+    assert told == [
+        (None, False, False, False),
+        (None, True, False, False),
+        (True, True, True, True),
+    ]
+
+
+@pytest.mark.parametrize("path", ["columnar", "reference"])
+def test_a_cast_does_not_change_what_a_value_is_an_instance_of(path: Any) -> None:
+    app = S + (
+        "@info(name = 'q') from S select instanceOfInteger(cast(n, 'string')) as a, "
+        "instanceOfString(cast(n, 'string')) as b, instanceOfLong(cast(n, 'long')) as c, "
+        "instanceOfInteger(cast(n, 'long')) as d insert into O;"
+    )
+    runtime = Runtime(app, path=path)
+    told: list[Any] = []
+    runtime.subscribe("q", lambda _at, came, _left: told.extend(came))
+    runtime.send("S", [("x", 1), ("y", None)])
+    assert told == [(True, False, True, False), (False, False, False, False)]
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "wanted"),
+    [
+        ("+12", "int", 12),
+        (" 12", "int", None),
+        ("1_2", "int", None),
+        ("99999999999", "int", None),
+        ("99999999999", "long", 99999999999),
+        (" 1.5 ", "double", 1.5),
+        ("1.5f", "double", 1.5),
+        ("inf", "double", None),
+        ("-Infinity", "double", float("-inf")),
+    ],
+)
+def test_text_is_read_as_a_number_as_java_does(written: str, kind: str, wanted: Any) -> None:
+    assert rows(f"from S select convert(k, '{kind}') as v insert into O;", (written, 0)) == [
+        [wanted]
+    ]
+
+
+def test_a_stream_is_never_null_where_its_events_are_looked_at() -> None:
+    assert rows("from S[not (S is null)] select S is null as v insert into O;", ("x", 1)) == [
+        [False]
+    ]
+
+
+def test_a_question_orders_and_keeps_rows_by_what_it_does_not_select() -> None:
+    running = Running(S + T + "from S select k, n as a, n as b insert into T;")
+    running.send("S", ("x", 1), ("y", 3), ("z", 2))
+    assert running.runtime.query("from T select k having a > 1 order by b") == [("z",), ("y",)]
+
+
+def test_rows_that_are_updated_or_inserted_are_the_tables() -> None:
+    with pytest.raises(DefinitionRepeated, match=r"T is \(k string"):
+        Runtime(S + T + "from S select n as a, k, n as b update or insert into T on T.k == k;")
+
+
+def test_a_window_is_defined_once() -> None:
+    with pytest.raises(DefinitionRepeated, match="W is defined twice"):
+        Runtime("define window W (n int) length(2); define window W (n int) length(3);")
+
+
+@pytest.mark.parametrize(
+    ("head", "within", "words"),
+    [
+        ("@store(type = 'x') ", "1L, 2L", "there is no @store"),
+        ("", "1, 2", "a long or a string"),
+        ("", "1L", "two times or a pattern"),
+    ],
+)
+def test_an_aggregation_refuses_what_siddhi_refuses(head: str, within: str, words: str) -> None:
+    app = f"{head}define aggregation A from S select k, sum(n) as s group by k aggregate every sec;"
+    with pytest.raises(AppInvalid, match=words):
+        Runtime(S + app + f" from S join A within {within} per 'sec' select S.k insert into O;")
+
+
+def test_a_buffers_size_is_a_number() -> None:
+    with pytest.raises(AppInvalid, match=r"buffer.size is a positive number"):
+        Runtime("@async(buffer.size = 'x') define stream S (n int);")
+
+
+def test_a_snapshot_of_a_named_window_is_its_last_row() -> None:
+    app = (
+        "define window W (k string, n int) length(3); from S select k, n insert into W; "
+        "from W select k, n output snapshot every 1 sec insert into O;"
+    )
+    running = Running(S + app)
+    running.send("S", ("x", 1))
+    running.send("S", ("y", 2))
+    running.sleep(1_000)
+    assert running.rows() == [["y", 2]]
+
+
+def test_what_is_cast_to_a_bool_and_is_none_fails() -> None:
+    app = (
+        "@OnError(action = 'stream') define stream S (k string, n int); "
+        "from S[cast(k, 'bool')] select k insert into P; from !S select k insert into O;"
+    )
+    running = Running(app)
+    running.send("S", ("x", 1))
+    assert running.rows() == [["x"]]
+
+
+def test_a_question_of_an_aggregation_knows_no_row_when_it_names_its_time() -> None:
+    app = "define aggregation A from S select k, sum(n) as s group by k aggregate every sec;"
+    running = Running(S + app)
+    with pytest.raises(QueryInvalid, match="k is no attribute"):
+        running.runtime.query("from A within k, '2017-06-01 00:00:00' per 'sec'")
+
+
+@pytest.mark.parametrize("path", ["columnar", "reference"])
+def test_a_pair_that_leaves_and_never_came_is_taken_from_a_sum(path: Any) -> None:
+    app = S + (
+        "define stream R (k string, m int); @info(name = 'q') "
+        "from S#window.length(1) unidirectional join R#window.length(1) on S.k == R.k "
+        "select sum(R.m) as s, count() as c insert into O;"
+    )
+    runtime = Runtime(app, path=path)
+    told: list[Any] = []
+    runtime.subscribe("q", lambda _at, came, _left: told.extend(came))
+    runtime.send("S", [("x", 1)])
+    runtime.send("R", [("x", 5)])
+    runtime.send("S", [("x", 2)])  # The first leaves with a pair it had not come with.
+    runtime.send("R", [("x", None)])
+    runtime.send("S", [("x", 3)])
+    assert told == [(0, 0), (None, 0)]
+    assert runtime.explain()[0][1] == path
+
+
+@pytest.mark.parametrize("path", ["columnar", "reference"])
+def test_what_is_cast_is_kept_by_having(path: Any) -> None:
+    app = (
+        "@info(name = 'q') from S select k, cast(n, 'double') as d, coalesce(n, 0) as m "
+        "having not (d is null) and m > 1 insert into O;"
+    )
+    runtime = Runtime(S + app, path=path)
+    told: list[Any] = []
+    runtime.subscribe("q", lambda _at, came, _left: told.extend(came))
+    runtime.send("S", [("x", 1), ("y", None), ("z", 3)])
+    assert told == [("z", 3, 3)]
+    assert runtime.explain()[0][1] == path

@@ -82,6 +82,10 @@ class Aggregation:
             raise AppInvalid(
                 "@PartitionById: an aggregation is not shared between servers", definition.place
             )
+        if s.annotation(definition.annotations, "store") is not None:
+            raise FunctionUnknown(
+                "aggregations are kept in memory: there is no @store", definition.place
+            )
         self._flow = runtime.flow
         self._durations = definition.durations
         builder = QueryBuilder(runtime)
@@ -218,8 +222,10 @@ class Aggregation:
         end = compiler.compile(within.end) if within.end is not None else None
         per = compiler.compile(within.per)
         for part in (start, end):
-            if part is not None and part.type not in {s.Type.LONG, s.Type.INT, s.Type.STRING}:
+            if part is not None and part.type not in {s.Type.LONG, s.Type.STRING}:
                 raise AppInvalid(f"'within' takes a long or a string, not a {part.type.value}")
+        if end is None and start.type is not s.Type.STRING:
+            raise AppInvalid(f"'within' takes two times or a pattern, not a {start.type.value}")
         if per.type is not s.Type.STRING:
             raise AppInvalid(f"'per' takes a string, not a {per.type.value}")
         try:

@@ -48,12 +48,11 @@ def _define(runtime: Runtime, definition: s.Definition) -> None:
             if definition.id not in runtime.tables:
                 runtime.tables[definition.id] = Table(definition)
         case s.WindowDefinition():
-            if definition.id not in runtime.windows:
-                window = NamedWindow(runtime.flow, definition, runtime.extensions)
-                runtime.windows[definition.id] = window
-                start = getattr(window.window, "start", None)
-                if start is not None:
-                    runtime.starts.append(start)
+            window = NamedWindow(runtime.flow, definition, runtime.extensions)
+            runtime.windows[definition.id] = window
+            start = getattr(window.window, "start", None)
+            if start is not None:
+                runtime.starts.append(start)
         case s.TriggerDefinition():
             known = runtime.streams.get(definition.id)
             stream = known or runtime.add_stream(s.StreamDefinition(definition.id, TRIGGERED))
@@ -86,7 +85,7 @@ def _check(runtime: Runtime, definition: s.Definition) -> None:
             same = kind is s.StreamDefinition and before.attributes == TRIGGERED
         else:
             same = isinstance(definition, kind) and before.attributes == attributes
-        if not same or isinstance(definition, s.AggregationDefinition):
+        if not same or isinstance(definition, s.AggregationDefinition | s.WindowDefinition):
             raise DefinitionRepeated(f"{definition.id} is defined twice", definition.place)
 
 
@@ -104,7 +103,7 @@ def check_async(definition: s.StreamDefinition) -> None:
     """Check `@async`, which needs no more: events are processed as they are sent."""
     annotation = s.annotation(definition.annotations, "async")
     for name, value in annotation.elements if annotation is not None else ():
-        if (name or "").lower() not in {"workers", "batch.size.max"}:
+        if (name or "").lower() not in {"buffer.size", "workers", "batch.size.max"}:
             continue
         if not value.strip().isdigit() or int(value) < 1:
             raise AppInvalid(

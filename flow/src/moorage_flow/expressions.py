@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .errors import AppInvalid, FunctionUnknown, nearest
+from .errors import AppInvalid, EvaluationFailed, FunctionUnknown, nearest
 from .flow import Flow
 from .language.syntax import (
     And,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A compiled expression: what it gives, of which type, and whether it is a constant or a bare
-    variable.
+    variable. `own` is the type its values have, where a cast only says another.
     """
 
     get: Getter
@@ -45,6 +45,7 @@ class Compiled:
     variable: Variable | None = None
     time: bool = False
     aggregate: bool = False
+    own: Type | None = None
 
     @property
     def value(self) -> Any:
@@ -139,12 +140,18 @@ class Compiler:
 
     def _is_null_stream(self, expression: IsNullStream) -> Compiled:
         at = self.scope.position(expression.stream) if self.scope.state else None
+        if at is None and not self.scope.state and self.names_stream(expression.stream):
+            return Compiled(lambda _event: False, Type.BOOL)  # The event is there: it is looked at.
         if at is None:
             variable = Variable(expression.stream, place=expression.place)
             get = self.scope.resolve(variable)[0]
             return Compiled(lambda e: get(e) is None, Type.BOOL)
         pick = self.scope.chain(at, expression.index)
         return Compiled(lambda e: pick(e) is None, Type.BOOL)
+
+    def names_stream(self, name: str) -> bool:
+        """Tell whether it is the stream, and none of its attributes."""
+        return any(f.name == name and f.find(name) is None for f in self.scope.frames)
 
     def _in_table(self, expression: InTable) -> Compiled:
         table = self.tables.get(expression.table)
@@ -173,7 +180,7 @@ class Compiler:
             pick = self.scope.chain(*stream)
             return Compiled(lambda e: None if (v := pick(e)) is None else v.ts, Type.LONG)
         if (function := extensions.functions.get(key)) is not None:
-            return function(self, call, self.arguments(call))
+            return _never_unknown(function(self, call, self.arguments(call)))
         raise FunctionUnknown(
             f"no function or aggregator is called {key}"
             f"{nearest(key, [*extensions.functions, *extensions.aggregators])}",
@@ -217,6 +224,21 @@ def conjuncts(expression: Expression) -> list[Expression]:
 
 def _a(kind: Type) -> str:
     return f"an {kind.value}" if kind.value[0] in "aeiou" else f"a {kind.value}"
+
+
+def _never_unknown(compiled: Compiled) -> Compiled:
+    """Give a function's result as Siddhi does: a bool that is null is false."""
+    if compiled.type is not Type.BOOL:
+        return compiled
+    get = compiled.get
+
+    def known(event: Any) -> bool:
+        value = get(event)
+        if value is None or isinstance(value, bool):
+            return value is True
+        raise EvaluationFailed(f"a bool is wanted, not {value!r}")
+
+    return replace(compiled, get=known)
 
 
 def _as_float(compiled: Compiled) -> Compiled:

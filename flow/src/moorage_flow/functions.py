@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("moorage_flow.log")
 
 _CONVERTIBLE = {t.value: t for t in Type if t is not Type.OBJECT}
+_WHOLE = re.compile(r"[+-]?0{0,99}[0-9]{1,19}")
+_REAL = re.compile(r"[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)")
 
 
 def expect(call: Call, arguments: list[Compiled], *counts: int) -> None:
@@ -81,7 +84,7 @@ def _convert(_compiler: Compiler, call: Call, arguments: list[Compiled]) -> Comp
 def convert(value: Any, source: Type, kind: Type) -> Any:
     """Convert a value between types; text that does not read as the type gives null."""
     if value is None:
-        return False if kind is Type.BOOL else None
+        return None
     if kind is Type.STRING:
         return text(value, source)
     if kind is Type.BOOL:
@@ -91,18 +94,28 @@ def convert(value: Any, source: Type, kind: Type) -> Any:
     if isinstance(value, bool):
         return to_type(int(value), kind)
     if isinstance(value, str):
-        try:
-            return to_type(int(value) if kind in {Type.INT, Type.LONG} else float(value), kind)
-        except ValueError:
-            return None
+        return _number(value, kind)
     return to_type(value, kind)
+
+
+def _number(written: str, kind: Type) -> Any:
+    """Read a number as Java does: `parseInt` and `parseLong` take digits within their range and no
+    spaces, `parseFloat` and `parseDouble` spaces around and a letter behind.
+    """
+    if kind in {Type.INT, Type.LONG}:
+        whole = int(written) if _WHOLE.fullmatch(written) else None
+        return whole if whole is not None and whole == to_type(whole, kind) else None
+    real = written.strip()
+    return to_type(float(real.rstrip("fFdD")), kind) if _REAL.fullmatch(real) else None
 
 
 def _cast(_compiler: Compiler, call: Call, arguments: list[Compiled]) -> Compiled:
     kind = _converter(call, arguments).type
     source = arguments[0]
-    get = source.get
-    return Compiled(get, kind)
+    own = source.own or source.type
+    if kind is Type.LONG and own is Type.INT:
+        own = Type.LONG
+    return Compiled(source.get, kind, own=own)
 
 
 def _coalesce(_compiler: Compiler, call: Call, arguments: list[Compiled]) -> Compiled:
@@ -136,7 +149,7 @@ def _default(_compiler: Compiler, call: Call, arguments: list[Compiled]) -> Comp
 def _instance_of(kind: Type) -> FunctionMaker:
     def make(_compiler: Compiler, call: Call, arguments: list[Compiled]) -> Compiled:
         expect(call, arguments, 1)
-        get, declared = arguments[0].get, arguments[0].type
+        get, declared = arguments[0].get, arguments[0].own or arguments[0].type
 
         def holds(event: Any) -> bool:
             value = get(event)

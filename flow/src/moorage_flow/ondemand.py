@@ -54,7 +54,8 @@ def _find(runtime: Runtime, query: s.OnDemandQuery) -> list[Event]:
     if isinstance(source, Aggregation):
         if store.within is None:
             raise QueryInvalid(f"{store.id} needs 'within' and 'per'")
-        rows = source.finder(compiler, store.within)(None)
+        # Nothing of a row is known before it is found.
+        rows = source.finder(compiler.within(Scope([])), store.within)(None)
         rows = _filtered(compiler, store, rows)
     elif store.within is not None:
         raise QueryInvalid(f"only an aggregation has 'within' and 'per'; {store.id} is none")
@@ -69,7 +70,8 @@ def _find(runtime: Runtime, query: s.OnDemandQuery) -> list[Event]:
             rows = source.find(match, Event(runtime.flow.clock.now, []))
     else:
         rows = _filtered(compiler, store, source.find())
-    selector = Selector(runtime.flow, compile_select(compiler, query.select), s.Events.CURRENT)
+    selection = compile_select(compiler, query.select, asked=True)
+    selector = Selector(runtime.flow, selection, s.Events.CURRENT)
     return _selected(runtime, selector, [Event(row.ts, row.data) for row in rows])
 
 

@@ -54,8 +54,10 @@ def expand(select: s.Select, scope: Scope) -> tuple[s.OutputAttribute, ...]:
     return tuple(attributes)
 
 
-def compile_select(compiler: Compiler, select: s.Select) -> Selection:
-    """Compile a selection. Raises AppInvalid and its subclasses."""
+def compile_select(compiler: Compiler, select: s.Select, *, asked: bool = False) -> Selection:
+    """Compile a selection; that of a question that is `asked` of a store sees the store's
+    attributes in `having` and `order by`, too. Raises AppInvalid and its subclasses.
+    """
     scope = compiler.scope
     compiler.may_aggregate = True
     compiler.grouped = bool(select.group_by)
@@ -73,7 +75,7 @@ def compile_select(compiler: Compiler, select: s.Select) -> Selection:
         keys = [scope.resolve(variable) for variable in select.group_by]
         selection.group = key_of(keys)
     after = Scope(scope.frames, scope.state, None, scope.default_index, attributes)
-    if not scope.state:
+    if not scope.state and not asked:
         # Over one stream, `having` and `order by` see what is selected and nothing else.
         names = tuple(name for f in scope.frames for name in (f.id, f.alias) if name)
         after = Scope([], output=attributes, names=names)

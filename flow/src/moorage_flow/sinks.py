@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import AppInvalid, AttributeUnknown, DefinitionRepeated, nearest
+from .errors import AppInvalid, AttributeUnknown, DefinitionRepeated
 from .events import Chunk, Event
 from .expressions import Compiler
 from .language import syntax as s
@@ -50,29 +50,16 @@ def change_table(
         return delete
     assignments = _assignments(inner, output.set, table, given, match)
     inserts = isinstance(output, s.UpdateOrInsert)
-    columns = _columns(table, given) if inserts else []
+    if inserts:
+        expect_same(table.id, table.attributes, given, output.target.place)
 
     def update(chunk: Chunk) -> None:
         for event in chunk:
             row = Event(event.ts, event.out)
             if not table.update(match, assignments, row) and inserts:
-                table.insert([event.out[at] for at in columns], event.ts)
+                table.insert(list(event.out), event.ts)
 
     return update
-
-
-def _columns(table: Table, given: list[s.Attribute]) -> list[int]:
-    names = [a.name for a in given]
-    known = [a.name for a in table.attributes]
-    for name in names:
-        if name not in known:
-            raise AttributeUnknown(f"{name} is no attribute of {table.id}{nearest(name, known)}")
-    if len(given) != len(table.attributes):
-        raise AppInvalid(
-            f"{table.id} takes rows of {len(table.attributes)} attributes, not of {len(given)}",
-            table.definition.place,
-        )
-    return [names.index(name) for name in known]
 
 
 def _assignments(

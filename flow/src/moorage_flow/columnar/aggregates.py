@@ -92,6 +92,18 @@ class Sums(Kept):
                 ratios[at] = ((int(high[at]) << 32) + int(low[at])) / int(held[at])
         return Column(Type.DOUBLE, ratios, nulls)
 
+    def added(self, told: Column, argument: Column, kinds: Any) -> Column:
+        """Tell the sum where a value came, of nothing too: of what left before it came, as a join's
+        pairs do, no value is held then (`aggregators.Sum`).
+        """
+        values, nulls = told.cells()
+        if self.name != "sum" or nulls is None:
+            return told
+        missing = argument.cells()[1]
+        came = kinds == CURRENT
+        nulls = nulls & ~(came if missing is None else came & ~missing)
+        return Column(told.kind, values, nulls if nulls.any() else None)
+
     def at(self, groups: Index) -> Column:
         """Give the values of some groups."""
         of = [(total.totals[groups], total.held[groups]) for total in self.totals]

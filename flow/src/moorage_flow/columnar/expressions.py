@@ -28,6 +28,7 @@ from .operations import (
     filled,
     instance,
     is_null,
+    known,
     mask,
     reader,
     rowwise,
@@ -172,6 +173,8 @@ class Vectoriser:
             case s.IsNullStream():
                 if self._compiler.scope.state:
                     raise Refused("it asks whether an event is missing")
+                if self._compiler.names_stream(expression.stream):
+                    return constant(False, Type.BOOL)
                 variable = s.Variable(expression.stream, place=expression.place)
                 return is_null(self.compile(variable, lazy=lazy))
             case s.InTable():
@@ -233,9 +236,11 @@ class Vectoriser:
             for at, a in enumerate(call.arguments)
         ]
         if name == "ifThenElse":
-            return choice(*arguments)
+            return known(choice(*arguments))
         if name in {"coalesce", "default"}:
-            return coalesced(arguments)
+            return known(coalesced(arguments))
+        if name in _INSTANCES and isinstance(call.arguments[0], s.Call):
+            return self._by_row(call, name)  # A cast's values are of another type than it says.
         if name in _INSTANCES and arguments[0].kind is not Type.OBJECT:
             return instance(arguments[0], arguments[0].kind is _INSTANCES[name])
         if name in {"convert", "cast"}:

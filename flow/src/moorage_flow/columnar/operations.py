@@ -25,6 +25,18 @@ def rowwise(get: Callable[[Any], Any], kind: Type, view: View) -> Column:
     return Column(kind, objects=objects_of((get(event) for event in view.rows()), len(view)))
 
 
+def judged(keeps: Callable[[Any], Any] | None, shown: list[Column], view: View) -> Values:
+    """Ask of each row, by what is selected of it, whether it is kept; give a mask."""
+    assert keeps is not None
+    held = np.zeros(len(view), np.bool_)
+    rows = zip(*(column.to_list() for column in shown), strict=True)
+    for at, (event, row) in enumerate(zip(view.rows(), rows, strict=True)):
+        told = event.copy()
+        told.out = list(row)
+        held[at] = keeps(told) is True
+    return held
+
+
 def constant(value: Any, kind: Type) -> Vector:
     """Make a vector of one value."""
     return Vector(kind, lambda view: filled(value, kind, view), constant=True, value=value)
@@ -253,6 +265,19 @@ def coalesced(arguments: list[Vector]) -> Vector:
         return Column(kind, values, nulls if nulls.any() else None)
 
     return Vector(kind, run)
+
+
+def known(vector: Vector) -> Vector:
+    """Make a function's result: a bool that is null is false."""
+    if vector.kind is not Type.BOOL:
+        return vector
+    run = vector.run
+
+    def held(view: View) -> Column:
+        values, nulls = run(view).cells()
+        return Column(Type.BOOL, values if nulls is None else values & ~nulls)
+
+    return Vector(Type.BOOL, held)
 
 
 def instance(argument: Vector, same: bool) -> Vector:

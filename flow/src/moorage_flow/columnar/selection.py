@@ -18,10 +18,10 @@ from ..scope import Scope
 from ..selector import Selector, expand
 from ..streams import Stream
 from . import aggregates, kernels
-from .batch import Batch, Column, Index
+from .batch import Batch, Column, Index, Unfit
 from .expressions import Aggregate, Vectoriser
 from .kernels import plain
-from .operations import OUT
+from .operations import OUT, judged
 from .store import Codes, Joined, Kept, Pairs, grown
 from .vector import Refused, Vector, View
 from .windows import Steps
@@ -97,7 +97,11 @@ class Groups(Kept):
         at = 0
         for state, argument, each in zip(self.aggregates, arguments, sums, strict=True):
             if each:
-                found.append(state.column(totals[at : at + len(each)]))
+                told = state.column(totals[at : at + len(each)])
+                if argument is not None and steps.moving is None and totals[at][2]:
+                    rows = steps.rows[chosen]
+                    told = state.added(told, argument.take(rows), steps.kinds[chosen])
+                found.append(told)
                 at += len(each)
                 continue
             in_parts = np.zeros(len(groups), np.int64) if parts is None else parts
@@ -266,7 +270,10 @@ class Output:
             shown = [vector.run(view) for vector in self._selecting.vectors]
             if having is not None:
                 view.out = shown
-                held = having(view)
+                try:
+                    held = having(view)
+                except Unfit:  # A cast's values may be of another type than their column.
+                    held = judged(self._selector.selection.having, shown, view)
                 chosen, shown = chosen[held], [c.take(held) for c in shown]
                 if self._mode != plain.EACH:
                     last = self._last(steps, chosen, groups, sizes)

@@ -76,7 +76,8 @@ class QueryBuilder(Joins):
             case s.StateInput():
                 scope, windowed, connect = self._state(source, starts)
         compiler = self._compiler(scope)
-        compiler.tracks = windowed or scope.state
+        # What leaves a named window is told here, too; to Siddhi's snapshots it is no window.
+        compiler.tracks = windowed or scope.state or self._reads_window(source)
         selection = compile_select(compiler, query.select)
         selector = Selector(self._flow, selection, query.output.events, batches=not snapshots)
         selector.limiter = self._limiter(query, selection, windowed)
@@ -85,6 +86,9 @@ class QueryBuilder(Joins):
         planned = self._plan(query, name, source, compiler, selector, expired)
         connect(selector, planned)
         return QueryRuntime(name, query, selector, selection.attributes, starts, columnar=planned)
+
+    def _reads_window(self, source: s.Single | s.Join | s.StateInput) -> bool:
+        return isinstance(source, s.Single) and isinstance(self.find(source.source), NamedWindow)
 
     def _plan(
         self,

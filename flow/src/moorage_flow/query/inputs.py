@@ -110,7 +110,6 @@ class Inputs:
             raise AppInvalid(f"{source.id} is a window already", single.source.place)
         frame = Frame(single.source.key, list(source.attributes), single.alias)
         operators, window = self._handlers(single, frame, expired, searched=False)
-        windowed = window is not None or isinstance(source, NamedWindow)
 
         def connect(selector: Selector, planned: Columnar | None) -> None:
             first = chain([*operators, selector])
@@ -126,7 +125,7 @@ class Inputs:
             self._subscribe(stream, receiver)
             self._start_window(window)
 
-        return Scope([frame]), windowed, connect
+        return Scope([frame]), window is not None, connect
 
     def _start_window(self, window: Operator | None) -> None:
         start = getattr(window, "start", None)

@@ -66,6 +66,8 @@ class Definitions(Transformer[Any, Any]):
 
     def stream_definition(self, children: list[Any]) -> s.StreamDefinition:
         _, _, source, attributes = without_annotations(children)
+        if source.inner or source.fault:
+            raise SyntaxInvalid(f"{source.key} is not defined by hand", source.place)
         return s.StreamDefinition(source.key, attributes, annotations_of(children), source.place)
 
     def table_definition(self, children: list[Any]) -> s.TableDefinition:

@@ -28,6 +28,13 @@ class Inputs(Transformer[Any, Any]):
     def stream_function(self, children: list[Any]) -> s.StreamFunction:
         return s.StreamFunction(children[-1])
 
+    def windows_function(self, children: list[Any]) -> s.StreamFunction:
+        """A function of the namespace `window`, whose name is a keyword elsewhere."""
+        _, namespace, name, arguments = children
+        star = bool(arguments) and isinstance(arguments[0], Token)
+        given = () if arguments is None or star else tuple(arguments)
+        return s.StreamFunction(s.Call(str(name), given, str(namespace), star, place_of(name)))
+
     def window(self, children: list[Any]) -> s.Window:
         return s.Window(children[-1])
 

@@ -128,4 +128,6 @@ class Outputs(Transformer[Any, Any]):
 
     def on_demand_write(self, children: list[Any]) -> s.OnDemandQuery:
         output = settled(children[1], None, s.NOWHERE)
+        if children[0] is None and isinstance(output, s.Insert | s.UpdateOrInsert):
+            raise SyntaxInvalid("what is inserted is selected first", output.target.place)
         return s.OnDemandQuery(None, children[0] or s.Select(), output)
