@@ -81,7 +81,7 @@ async def _try(settings: Settings, network: Outbound, post: Post, secret: str | 
     out = discovered.end_session is not None
     steps = (
         Step("discover", True, f"People sign in at {host}."),
-        Step("keys", True, f"It signs with {len(keys.keys)} keys that are known."),
+        Step("keys", True, f"Known keys that it signs with: {len(keys.keys)}."),
         *await _show(settings, issuers, post, secret),
         Step("signOut", True, "People can sign out there, too." if out
              else "It offers no way to sign out there."),
@@ -120,7 +120,7 @@ async def _try_saml(settings: Saml, issuers: Issuers) -> Trial:
         (
             Step("discover", True,
                  f"{party.entity_id}: people sign in at {urlsplit(sign_in).netloc}."),
-            Step("keys", True, f"It signs with {len(party.certificates)} keys that are known, "
+            Step("keys", True, f"Known keys that it signs with: {len(party.certificates)}, "
                                f"the last until {until:%Y-%m-%d}.{gone}"),
             Step("signOut", True, "People can sign out there, too." if out
                  else "It offers no way to sign out there."),
