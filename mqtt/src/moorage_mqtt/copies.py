@@ -113,13 +113,13 @@ def _fewest(shapes: Sequence[Shape], copies: Copies) -> Sequence[Shape]:
     """Make the copies a session gets of those its filters would give."""
     if len(shapes) < 2 or copies is Copies.EACH:
         return shapes
+    if copies is Copies.ONE:
+        return [reduce(_both, shapes)]
     named: dict[tuple[int, ...], Shape] = {}
     for shape in shapes:
         former = named.get(shape[2])
         named[shape[2]] = shape if former is None else (*_both(former, shape)[:2], shape[2], "")
-    if copies is Copies.ONE or len(named) == 1:
-        return [reduce(_both, shapes)] if copies is Copies.ONE else [*named.values()]
-    nameless = named.pop((), None)
+    nameless = named.pop((), None) if len(named) > 1 else None
     first, *others = named.values()
     return [first if nameless is None else _both(first, nameless), *others]
 

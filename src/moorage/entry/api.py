@@ -114,7 +114,7 @@ def _behind_proxies(app: ASGIApp, settings: ApiSettings) -> ASGIApp:
     """
     if not settings.trusted_proxies:
         return app
-    known: Any = ProxyHeadersMiddleware(app, settings.trusted_proxies)  # type: ignore[arg-type]
+    known: Any = ProxyHeadersMiddleware(cast("Any", app), settings.trusted_proxies)
     if settings.client_certificates:
         known = PassedOn(known, settings.client_certificate_header, settings.trusted_proxies)
     return cast("ASGIApp", known)

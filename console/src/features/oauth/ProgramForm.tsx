@@ -250,31 +250,8 @@ function Fields({
       />
       {confidential && (
         <>
-          <Textarea
-            label={t('programs.keys')}
-            description={t('programs.keysHelp')}
-            placeholder='{"keys": [{"kty": "EC", "crv": "P-256", …}]}'
-            autosize
-            minRows={2}
-            maxRows={10}
-            {...form.getInputProps('keys')}
-            error={
-              form.errors.keys ?? Object.entries(form.errors).find(([name]) => name.startsWith('keys.'))?.[1]
-            }
-          />
-          <Textarea
-            label={t('programs.certificates')}
-            description={t('programs.certificatesHelp')}
-            placeholder="-----BEGIN CERTIFICATE-----"
-            autosize
-            minRows={2}
-            maxRows={10}
-            {...form.getInputProps('certificates')}
-            error={
-              form.errors.certificates ??
-              Object.entries(form.errors).find(([name]) => name.startsWith('certificates.'))?.[1]
-            }
-          />
+          <Proof form={form} name="keys" placeholder='{"keys": [{"kty": "EC", "crv": "P-256", …}]}' />
+          <Proof form={form} name="certificates" placeholder="-----BEGIN CERTIFICATE-----" />
         </>
       )}
       {ways.some((way) => AS_ITSELF.includes(way)) && (
@@ -289,5 +266,31 @@ function Fields({
         />
       )}
     </>
+  )
+}
+
+/** What a program proves itself by, several in one text; the first that is wrong is told. */
+function Proof({
+  form,
+  name,
+  placeholder,
+}: {
+  form: UseFormReturnType<Values>
+  name: 'keys' | 'certificates'
+  placeholder: string
+}) {
+  const { t } = useTranslation()
+  const wrong = Object.entries(form.errors).find(([path]) => path.startsWith(`${name}.`))?.[1]
+  return (
+    <Textarea
+      label={t(`programs.${name}`)}
+      description={t(`programs.${name}Help`)}
+      placeholder={placeholder}
+      autosize
+      minRows={2}
+      maxRows={10}
+      {...form.getInputProps(name)}
+      error={form.errors[name] ?? wrong}
+    />
   )
 }
