@@ -14,17 +14,32 @@ class Columns(Mapping[str, list[Any]]):
     it.
     """
 
+    __slots__ = ("_batch", "_columns", "_names", "_times", "rows")
+
     def __init__(
         self, names: Sequence[str], columns: Sequence[Column | list[Any]], times: Batch | list[int]
     ) -> None:
-        self._columns = dict(zip(names, columns, strict=True))
+        self._names = names
+        self._columns: dict[str, Column | list[Any]] | None = dict(zip(names, columns, strict=True))
+        self._batch: Batch | None = None
         self._times = times
         self.rows = len(times)
 
     @classmethod
     def of_batch(cls, names: Sequence[str], batch: Batch) -> Columns:
-        """Give the columns of a batch."""
-        return cls(names, batch.columns, batch)
+        """Give the columns of a batch; they are looked for when asked for."""
+        told = cls.__new__(cls)
+        told._names = names
+        told._columns = None
+        told._times = told._batch = batch
+        told.rows = len(batch)
+        return told
+
+    def _column(self, name: str) -> Column | list[Any]:
+        if self._columns is None:
+            assert self._batch is not None
+            self._columns = dict(zip(self._names, self._batch.columns, strict=True))
+        return self._columns[name]
 
     @property
     def times(self) -> list[int]:
@@ -36,14 +51,14 @@ class Columns(Mapping[str, list[Any]]):
         return times
 
     def __getitem__(self, name: str) -> list[Any]:
-        column = self._columns[name]
+        column = self._column(name)
         return column if isinstance(column, list) else column.to_list()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self._names)
 
     def array(self, name: str) -> Any:
         """Give a column as a numpy array, masked where it has nulls; of the columnar path without a
@@ -53,7 +68,7 @@ class Columns(Mapping[str, list[Any]]):
         """
         import numpy as np
 
-        column = self._columns[name]
+        column = self._column(name)
         if isinstance(column, list):
             return np.array(column)
         values, nulls = column.cells()

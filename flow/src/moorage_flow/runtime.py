@@ -32,7 +32,7 @@ from .partition import PartitionRuntime
 from .playback import Heartbeat
 from .query import QueryBuilder, QueryRuntime, Readable
 from .scheduler import Clock
-from .streams import Stream
+from .streams import ColumnReceiver, Stream
 from .table import Table
 from .trigger import Trigger
 
@@ -215,7 +215,12 @@ class Runtime:
             raise EventInvalid(f"no stream is called {stream}{nearest(stream, self.streams)}")
         if not self.started:
             self.start()
-        if isinstance(rows, dict | Mapping):
+        if type(rows) is dict or isinstance(rows, Mapping):
+            if len(target.receivers) == 1:
+                only = target.receivers[0]
+                direct = only.direct if isinstance(only, ColumnReceiver) else None
+                if direct is not None and direct(target, rows, ts, self._arrive):
+                    return
             if target.wants_columns:
                 self._send_columns(target, rows, ts)
                 return

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .events import CURRENT, Chunk, Event
 from .flow import Flow
@@ -19,11 +19,17 @@ log = logging.getLogger("moorage_flow")
 Receiver = Callable[[Chunk], None]
 T = TypeVar("T")
 
+Direct = Callable[["Stream", Mapping[str, Any], Any, Callable[[int], None]], bool]
+"""Takes what is sent to a stream as it is, with its times and what moves the clock; tells whether
+it could.
+"""
+
 
 class ColumnReceiver:
     """A listener that takes columns; `rows` takes the same events one by one.
 
-    Of a listener without state, fewer rows than `least` are not worth columns.
+    Of a listener without state, fewer rows than `least` are not worth columns. `direct` takes
+    what is sent to a stream that has no other listener, as it is sent, where it can.
     """
 
     def __init__(
@@ -32,6 +38,7 @@ class ColumnReceiver:
         self.rows = rows
         self.take = take
         self.least = least
+        self.direct: Direct | None = None
 
     def __call__(self, chunk: Chunk) -> None:
         """Take events one by one."""
@@ -60,11 +67,35 @@ class Stream:
         """Give every listener the rows of a batch, chunk by chunk where there are several
         listeners.
         """
+        if len(self.receivers) == 1:
+            receiver = self.receivers[0]
+            if isinstance(receiver, ColumnReceiver) and receiver.take is not None:
+                count = len(batch)
+                if count >= receiver.least:
+                    self.take_whole(count, receiver.take, batch, batch.events)
+                    return
         if batch.chunks is None or len(self.receivers) < 2:
             self._send(None, batch)
             return
         for part in batch.split():
             self._send(None, part)
+
+    def take_whole(
+        self, count: int, take: Callable[[Batch], None], batch: Batch, events: Callable[[], Chunk]
+    ) -> None:
+        """Give the only listener so many events; what it fails on is told by `events`."""
+        flow = self.flow
+        self.count += count
+        outer = flow.partition, flow.group
+        if not self.inner:
+            flow.partition = ""
+        flow.group = ""
+        try:
+            take(batch)
+        except Exception as error:
+            self._failed(error, events)
+        finally:
+            flow.partition, flow.group = outer
 
     @property
     def wants_columns(self) -> bool:
@@ -119,11 +150,14 @@ class Stream:
         try:
             receiver(content)
         except Exception as error:
-            # One listener's failure must not stop the others: extensions may raise anything.
-            if self.fault is None:
-                log.exception("flow_listener_failed", extra={"stream": self.id})
-                return
-            self.fault.send([Event(e.ts, [*e.data, error]) for e in events()])
+            self._failed(error, events)
+
+    def _failed(self, error: Exception, events: Callable[[], Chunk]) -> None:
+        # One listener's failure must not stop the others: extensions may raise anything.
+        if self.fault is None:
+            log.exception("flow_listener_failed", extra={"stream": self.id})
+            return
+        self.fault.send([Event(e.ts, [*e.data, error]) for e in events()])
 
     def publish(self, chunk: Chunk) -> None:
         """Send the rows a query has selected."""

@@ -293,6 +293,44 @@ class Batch:
             yield part
 
 
+class Lanes(Batch):
+    """Rows as a kernel writes them: their times and then column by column, 8 bytes a value, in one
+    array. The columns are made when they are asked for.
+    """
+
+    __slots__ = ("_kinds", "_lanes", "_rows", "_words")
+
+    def __init__(self, lanes: Index, rows: int, kinds: list[Type], words: list[Values]) -> None:
+        """Take `rows` rows of columns of some kinds, the words of each that holds strings in their
+        order.
+        """
+        self._lanes = lanes
+        self._rows = rows
+        self._kinds = kinds
+        self._words = words
+        self.chunks = self.parts = self.kinds = self._events = self._whole = None
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getattr__(self, name: str) -> Any:
+        # Only what is not there yet is looked for here.
+        if name == "ts":
+            self.ts = self._lanes[: self._rows]
+            return self.ts
+        if name == "columns":
+            self.columns = [self._lane(at, kind) for at, kind in enumerate(self._kinds)]
+            return self.columns
+        raise AttributeError(name)
+
+    def _lane(self, at: int, kind: Type) -> Column:
+        rows = self._rows
+        values = self._lanes[(at + 1) * rows : (at + 2) * rows]
+        if kind is Type.STRING:
+            return Column(kind, codes=values, words=self._words[self._kinds[:at].count(kind)])
+        return Column(kind, values.view(DTYPES[kind])[:rows])
+
+
 def batch_of(columns: list[Column], times: Sequence[Any]) -> Batch:
     """Make a batch of columns that came at some times, in milliseconds."""
     return Batch(columns, np.ascontiguousarray(times, np.int64))

@@ -12,7 +12,7 @@ from ..flow import Flow
 from ..language import syntax as s
 from ..language.syntax import Type
 from ..scope import Frame, Scope
-from ..selector import Selector
+from ..selector import Selector, expand
 from ..streams import Stream
 from .aggregates import NAMES
 from .expressions import Vectoriser, volatile
@@ -20,6 +20,7 @@ from .kernels import compiled
 from .selection import Output, compile_selection
 from .single import Plan, Planned, SingleQuery, Window
 from .sliding import Sliding
+from .steps import program
 from .tumbling import ChunkBatch, ExternalTimeBatch, LengthBatch, TimeBatch
 from .vector import Refused, Vector, View
 
@@ -91,7 +92,14 @@ def single_query(
         if query.select.having is not None and volatile(query.select.having):
             raise Refused("having asks for a time")
     output = Output(flow, selector, selecting)
-    return SingleQuery(flow, Plan(attributes, filters, selecting, window, time), output)
+    conditions = [h.condition for h in single.handlers if isinstance(h, s.Filter)]
+    listed = [a.expression for a in expand(query.select, compiler.scope)]
+    told = list(zip(listed, selecting.vectors, strict=True))
+    stateless = window is None and not selecting.aggregates
+    compiled = program(
+        attributes, Vectoriser(before, builtin=builtin), conditions, told if stateless else []
+    )
+    return SingleQuery(flow, Plan(attributes, filters, selecting, window, time, compiled), output)
 
 
 def expect_lasting(expression: s.Expression, compiler: Compiler) -> None:

@@ -194,6 +194,9 @@ class Output:
             self._mode = plain.LAST
         self._resets = not selecting.grouped and self._mode != plain.LAST
         self.whole = type(selector.limiter) is Limiter and self._limit_none
+        self._callbacks = selector.limiter.callbacks
+        plainly = self._mode == plain.EACH and selecting.having is None
+        self._each = plainly and CURRENT in self._events
         self._chooser = Groups([], 0)
         self.parts: Callable[[], Codes] | None = None
         self.stream: Stream | None = None
@@ -213,8 +216,7 @@ class Output:
     @property
     def passes(self) -> bool:
         """Tell whether current rows go on as columns, each for itself."""
-        plainly = self._mode == plain.EACH and self._selecting.having is None
-        return plainly and CURRENT in self._events and self._plain
+        return self._each and self._plain
 
     @property
     def inner(self) -> bool:
@@ -296,12 +298,8 @@ class Output:
 
     @property
     def _plain(self) -> bool:
-        limiter = self._selector.limiter
-        return (
-            self.whole
-            and not limiter.callbacks
-            and (self.stream is not None or limiter.sink is None)
-        )
+        nobody = self.whole and not self._callbacks
+        return nobody and (self.stream is not None or self._selector.limiter.sink is None)
 
     def _hand_on(
         self,
@@ -330,7 +328,17 @@ class Output:
 
     def pass_on(self, batch: Batch) -> None:
         """Hand selected rows on, where `passes` holds."""
-        self._onwards(batch)
+        for listener in self.listeners:
+            listener(batch)
+        if self.stream is not None:
+            self._into(self.stream, batch)
+
+    @staticmethod
+    def _into(stream: Stream, batch: Batch) -> None:
+        parts = batch.parts if stream.inner else None
+        if batch.kinds is not None or batch.parts is not parts:
+            batch = Batch(batch.columns, batch.ts, chunks=batch.chunks, parts=parts)
+        stream.send_columns(batch)
 
     def _onwards(self, batch: Batch) -> bool:
         """Hand rows on as columns; tell whether that is all there is to do."""
@@ -339,9 +347,7 @@ class Output:
         if not self._plain:
             return False
         if self.stream is not None:
-            parts = batch.parts if self.stream.inner else None
-            sent = Batch(batch.columns, batch.ts, chunks=batch.chunks, parts=parts)
-            self.stream.send_columns(sent)
+            self._into(self.stream, batch)
         return True
 
     def _by_events(

@@ -12,12 +12,15 @@ from ..events import CURRENT, Chunk
 from ..flow import Flow
 from ..language import syntax as s
 from ..scheduler import Scheduler
-from ..streams import ColumnReceiver
+from ..streams import ColumnReceiver, Direct
 from .batch import Batch, Column, Index
+from .direct import Sifting
 from .gathering import Gathered
+from .kernels import single
 from .kernels.plain import LAST_OF_GROUP
 from .selection import Groups, Output, Selecting
 from .sliding import Sliding
+from .steps import Program
 from .store import Buffer, Codes, Kept
 from .tumbling import TimeBatch, Tumbling, Writer
 from .vector import Vector, View
@@ -43,6 +46,7 @@ class Plan:
     selecting: Selecting
     window: Window | None
     time: Vector | None
+    program: Program | None = None
 
 
 class Planned:
@@ -69,6 +73,10 @@ class Planned:
     def taker(self, at: int) -> Callable[[Batch], None]:
         """Give what takes the events of its input `at`."""
         raise NotImplementedError
+
+    def direct(self) -> Direct | None:
+        """Give what takes what is sent to its only stream as it is; None where nothing does."""
+        return None
 
     def notify(self, at: int, part: int, times: list[int]) -> None:
         """Set timers of the window of input `at`, for a partition."""
@@ -186,6 +194,16 @@ class SingleQuery(Planned):
 
     def taker(self, at: int) -> Callable[[Batch], None]:
         return self._take
+
+    def direct(self) -> Direct | None:
+        plan, program = self._plan, self._plan.program
+        if program is None or not self.stateless:
+            return None
+        kernel = single.kernel("flow_sift")
+        if kernel is None:
+            return None
+        kinds = [a.type for a in plan.selecting.attributes]
+        return Sifting(plan.attributes, program, kinds, self.output, kernel).take
 
     def _take(self, batch: Batch) -> None:
         filters = self._plan.filters

@@ -118,6 +118,7 @@ class Inputs:
             if planned is not None:
                 least = self._rt.least if planned.stateless else 0
                 receiver = ColumnReceiver(first.process, planned.taker(0), least)
+                receiver.direct = planned.direct()
                 planned.receiver = receiver
                 planned.side_timers[0] = getattr(window, "timers", None)
                 if self._partition is None:

@@ -1,0 +1,125 @@
+"""What is sent to a stream that one query reads, taken as it is sent: one call of a kernel checks a
+batch, filters it and writes the rows that are told.
+
+What no kernel takes (lists, nulls, odd types, new words) goes the way of all batches, which gives
+the same rows.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import fitting
+from ..events import Chunk
+from ..language.syntax import Attribute, Type
+from ..streams import Stream
+from .batch import Batch, Lanes, batch_of
+from .intake import Dictionary, Intake, Words
+from .kernels import single
+from .kernels.library import address
+from .selection import Output
+from .steps import Program
+
+_probe = Words(["word"])
+single.prepare(Dictionary(np.zeros(1, np.int64), _probe), _probe)
+
+
+class Prepared:
+    """A program as a kernel takes it, for the words that came last."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._known: list[tuple[Any, Any]] = []
+        self.plan: Any = None
+        self._pack()
+
+    def _pack(self) -> None:
+        words = [
+            (test.column, id(of), address(held), len(held))
+            for test, (of, held) in zip(self._program.tests, self._known, strict=False)
+        ]
+        if len(words) < len(self._program.tests):  # None came yet; no array is at address 0.
+            words = [(test.column, 0, 0, 0) for test in self._program.tests]
+        self.plan = self._program.packed(words)
+
+    def learn(self, values: tuple[Any, ...]) -> None:
+        """Take the words of a batch, each a `Dictionary` of `Words`."""
+        tests = self._program.tests
+        self._known = [(of, t.of(of)) for t in tests for of in [values[t.column].words.array]]
+        self._pack()
+
+
+class Sifting:
+    """A filter and what is selected of the rows that pass it."""
+
+    def __init__(
+        self,
+        attributes: tuple[Attribute, ...],
+        program: Program,
+        kinds: list[Type],
+        output: Output,
+        kernel: single.Kernel,
+    ) -> None:
+        """Take the stream's attributes and what is selected: `kinds` are its types."""
+        self._attributes = attributes
+        self._pick = picker(attributes)
+        self._prepared = Prepared(program)
+        self._kinds = kinds
+        self._words = [
+            place for place, kind in zip(program.lanes, kinds, strict=True) if kind is Type.STRING
+        ]
+        self._width = len(kinds) + 2
+        self._output = output
+        self._kernel = kernel
+
+    def take(
+        self, stream: Stream, given: Mapping[str, Any], times: Any, arrive: Callable[[int], None]
+    ) -> bool:
+        """Take what is sent to the query's stream, and its times; tell whether it could be."""
+        output = self._output
+        if type(times) is not np.ndarray or times.ndim != 1 or not output.passes:
+            return False
+        try:
+            values = self._pick(given)
+        except KeyError:
+            return False
+        count = len(times)
+        lanes = np.empty(count * self._width, np.int64)
+        rows = self._kernel(values, times, self._prepared.plan, lanes)
+        if rows == single.OTHER_WORDS:
+            self._prepared.learn(values)
+            rows = self._kernel(values, times, self._prepared.plan, lanes)
+        if rows < 0:
+            return False
+        arrive(times.item(-1))
+        if not rows:
+            stream.count += count
+            return True
+        if 4 * rows < count:  # A listener may keep them.
+            lanes = lanes[: rows * (self._width - 1)].copy()
+        words = [values[at].words.array for at in self._words] if self._words else []
+        batch = Lanes(lanes, rows, self._kinds, words)
+        stream.take_whole(
+            count, output.pass_on, batch, lambda: events_of(self._attributes, given, times)
+        )
+        return True
+
+
+def picker(attributes: tuple[Attribute, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Give what picks a stream's columns, in their order. It raises KeyError."""
+    names = [a.name for a in attributes]
+    if len(names) > 1:
+        pick: Callable[[Mapping[str, Any]], tuple[Any, ...]] = operator.itemgetter(*names)
+        return pick
+    return lambda given: (given[names[0]],)
+
+
+def events_of(attributes: tuple[Attribute, ...], given: Mapping[str, Any], times: Any) -> Chunk:
+    """Give what was sent as events."""
+    columns, _ = Intake("", attributes, fitting.fit).columns(given)
+    batch: Batch = batch_of(columns, times)
+    return batch.events()

@@ -1,0 +1,124 @@
+/* Queries over one stream, a whole batch in one call: what is sent is read, filtered and moved on. See
+   moorage_flow.columnar.kernels.single. */
+#include <stdlib.h>
+#include "steps.h"
+
+/* A value of 8 bytes, whatever it is. */
+typedef uint64_t __attribute__((may_alias)) any64;
+
+enum { NOT_PLAIN = -1, OTHER_WORDS = -2 };
+
+/* What a query does, words of 64 bits one behind the other: the kinds of the stream's attributes; constants; by test of words the
+   column, the array of words it is for and the test; the steps of the filter, and what tells its result, -1 where there is none. */
+struct plan {
+    int64_t columns, constants, tests, filters, result, selects, lanes;
+};
+
+struct planned {
+    struct plan size;
+    const int64_t *kinds, *constants;
+    const int64_t (*words)[4];
+    const struct step *filters, *selects;
+    const int64_t *lanes;
+};
+
+static struct planned planned(object array)
+{
+    const struct plan *plan = data(array);
+    struct planned p = {.size = *plan};
+    p.kinds = (const int64_t *)(plan + 1);
+    p.constants = p.kinds + plan->columns;
+    p.words = (const int64_t(*)[4])(p.constants + plan->constants);
+    p.filters = (const struct step *)(p.words + plan->tests);
+    p.selects = p.filters + plan->filters;
+    p.lanes = (const int64_t *)(p.selects + plan->selects);
+    return p;
+}
+
+/* Read a batch and prepare what steps need of it. */
+static int64_t begin(const struct planned *p, object values, object times, struct given *g, struct registers *r, struct test *tests)
+{
+    if (!read_given(values, times, p->size.columns, p->kinds, g)) return NOT_PLAIN;
+    for (int64_t j = 0; j < p->size.tests; j++) {
+        if ((int64_t)g->words[p->words[j][0]] != p->words[j][1]) return OTHER_WORDS;
+        tests[j].of_code = (const uint8_t *)p->words[j][2];
+        tests[j].size = p->words[j][3];
+    }
+    set_constants(r, p->size.constants, p->constants, g->count);
+    return g->count;
+}
+
+/* Give the rows that pass the filter; how many they are. */
+static int64_t sift(const struct planned *p, const struct given *g, struct registers *r, const struct test *tests, int64_t *chosen)
+{
+    int64_t n = 0;
+    const uint8_t *held = r->bools[p->size.result - BOOLS_AT];
+    for (int64_t first = 0; first < g->count; first += BLOCK) {
+        int64_t rows = g->count - first < BLOCK ? g->count - first : BLOCK;
+        run_steps(r, p->size.filters, p->filters, tests, g, first, rows);
+        for (int64_t i = 0; i < rows; i++) {
+            chosen[n] = first + i;
+            n += held[i];
+        }
+    }
+    return n;
+}
+
+static void move(int64_t n, const int64_t *restrict chosen, const any64 *from, any64 *restrict to)
+{
+    if (!chosen) memcpy(to, from, (size_t)n * 8);
+    else for (int64_t i = 0; i < n; i++) to[i] = from[chosen[i]];
+}
+
+static void move_bytes(int64_t n, const int64_t *restrict chosen, const uint8_t *from, uint8_t *restrict to)
+{
+    if (!chosen) memcpy(to, from, (size_t)n);
+    else for (int64_t i = 0; i < n; i++) to[i] = from[chosen[i]];
+}
+
+/* Work out what is selected, and move the rows chosen of it. */
+static void select_rows(const struct planned *p, const struct given *g, struct registers *r, const struct test *tests, int64_t n,
+                        const int64_t *chosen, int64_t *out)
+{
+    for (int64_t first = 0, at = 0; first < g->count && at < n; first += BLOCK) {
+        int64_t rows = g->count - first < BLOCK ? g->count - first : BLOCK, end = at;
+        int64_t index[BLOCK];
+        if (chosen) while (end < n && chosen[end] < first + rows) { index[end - at] = chosen[end] - first; end++; }
+        else end = at + rows;
+        run_steps(r, p->size.selects, p->selects, tests, g, first, rows);
+        for (int64_t j = 0; j < p->size.lanes; j++) {
+            int64_t *to = out + (j + 1) * n;
+            if (p->lanes[j] >= BOOLS_AT)
+                move_bytes(end - at, chosen ? index : NULL, r->bools[p->lanes[j] - BOOLS_AT], (uint8_t *)to + at);
+            else if (p->lanes[j] >= VALUES)
+                move(end - at, chosen ? index : NULL, (const any64 *)r->values[p->lanes[j] - VALUES], (any64 *)to + at);
+        }
+        at = end;
+    }
+}
+
+/* Write the times of the rows that pass the filter, then each column selected of them; give how many they are, or why not. `out` has
+   room for all rows of all these and of one more. */
+int64_t flow_sift(object values, object times, object plan, object room)
+{
+    struct planned p = planned(plan);
+    struct given g;
+    struct registers r;
+    struct test tests[MOST];
+    int64_t *out = data(room), n = begin(&p, values, times, &g, &r, tests), *chosen = NULL;
+    if (n < 0) return n;
+    if (p.size.result >= 0) {
+        chosen = out + (p.size.lanes + 1) * g.count;
+        n = sift(&p, &g, &r, tests, chosen);
+        if (n == g.count) chosen = NULL;
+    }
+    move(n, chosen, (const any64 *)g.times, (any64 *)out);
+    for (int64_t j = 0; j < p.size.lanes; j++) {
+        int64_t at = p.lanes[j], *to = out + (j + 1) * n;
+        if (at >= VALUES) continue;
+        if (p.kinds[at] == OF_BOOL) move_bytes(n, chosen, g.columns[at], (uint8_t *)to);
+        else move(n, chosen, g.columns[at], (any64 *)to);
+    }
+    if (p.size.selects) select_rows(&p, &g, &r, tests, n, chosen, out);
+    return n;
+}

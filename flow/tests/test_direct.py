@@ -1,0 +1,180 @@
+"""What one query takes as it is sent gives the rows of both other ways, whatever comes between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_columnar import COMMON
+from test_one_call import NAMES, WORDS, Sent, play, start
+
+from moorage_flow import EventInvalid, Runtime
+from moorage_flow.columnar import Dictionary, kernels
+from moorage_flow.columnar.direct import Sifting
+
+VALUES = [
+    *("g", "l", "d", "f", "g + 3", "l * 2", "l % 3", "g / 2", "l / -4L", "d * 2.0", "f + g"),
+    *("d - f", "g * 1.5f", "f / 3.0f", "d / 7.0", "g * 2147483647", "l + 9223372036854775807L"),
+]
+CONDITIONS = [
+    *("g > 0", "d <= 0.5", "b == true", "b", "f > 0f", "f == g", "g < d", "l >= g", "k == 'b'"),
+    *("k != 'b'", "'c' == k", "3 > l", "d != f", "g * 2 + 1 < l % 3", "0.3 < d", "b != false"),
+    *("l > 1.5f", "g <= -1L", "k == 'none'", "f + g >= d"),
+]
+"""All of these are steps."""
+OTHERS = ["k is null", "l > d", "g / l > 0", "d % 2.0 > 0.0", "k == 'a' and g % g == 0"]
+"""These are not."""
+
+
+@st.composite
+def conditions(draw: st.DrawFn, *, steps: bool = False) -> str:
+    """Draw what joins a few conditions."""
+    one = st.sampled_from(CONDITIONS if steps else [*CONDITIONS, *OTHERS])
+    joined = draw(one)
+    for _ in range(draw(st.integers(0, 2))):
+        joined = draw(
+            st.sampled_from([f"({joined}) and {{}}", f"({joined}) or {{}}", f"not ({joined})"])
+        ).format(draw(one))
+    return joined
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> str:
+    """Draw a filter and what is selected."""
+    where = "".join(f"[{c}]" for c in draw(st.lists(conditions(), max_size=2)))
+    chosen = draw(
+        st.lists(st.sampled_from(["k", "b", *VALUES, *CONDITIONS]), min_size=1, max_size=5)
+    )
+    columns = ", ".join(f"{value} as c{at}" for at, value in enumerate(chosen))
+    return f"from S{where} select {columns} insert into Out;"
+
+
+@st.composite
+def arrays(draw: st.DrawFn) -> Sent:
+    """Draw batches of plain columns and their times; now and then one is not plain."""
+    out: Sent = []
+    now = 1_000
+    for _ in range(draw(st.integers(1, 6))):
+        count = draw(st.sampled_from([1, 2, 5, 12, 300]))
+        seed = np.random.default_rng(draw(st.integers(0, 10_000)))
+        odd = draw(st.sampled_from([""] * 6 + ["null", "float", "list", "spread", "words"]))
+        reals = np.round(seed.uniform(-1, 2, count), 1)
+        real: Any = np.where(seed.uniform(0, 1, count) < 0.05, np.nan, reals)
+        if odd == "null":
+            real = np.ma.MaskedArray(reals, reals > 1.5)
+        longs: Any = seed.integers(-5, 9, count)
+        floats = np.round(seed.uniform(-1, 2, count), 1)
+        codes = seed.integers(-1 if draw(st.booleans()) else 0, len(NAMES), count)
+        columns: dict[str, Any] = {
+            "k": Dictionary(codes, WORDS[2 if odd == "words" else draw(st.integers(0, 1))]),
+            "g": seed.integers(-2, 3, count),
+            "l": longs.tolist() if odd == "list" else longs,
+            "d": np.repeat(real, 2)[::2] if odd == "spread" else real,
+            "f": floats if odd == "float" else floats.astype(np.float32).astype(np.float64),
+            "b": seed.integers(0, 2, count).astype(np.bool_),
+        }
+        times = now + np.cumsum(seed.integers(-1, 4, count))
+        now = max(now, int(times.max()))
+        out.append(("S", columns, times))
+    return out
+
+
+def in_every_way(app: str, sent: Sent, cut: int) -> None:
+    """Expect the same rows directly, from a snapshot on, in steps without kernels and by row."""
+    told = play(app, "columnar", sent, cut)
+    assert told == play(app, "columnar", sent)
+    assert told == play(app, "reference", sent)
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(kernels.library, "opened", None)
+        assert told == play(app, "columnar", sent, cut)
+
+
+@pytest.mark.search
+@COMMON
+@given(filters(), arrays(), st.integers(0, 6))
+def test_filters_give_the_same_rows_in_one_call(app: str, sent: Sent, cut: int) -> None:
+    in_every_way(app, sent, cut)
+
+
+def plain(count: int, **others: Any) -> dict[str, Any]:
+    """Give columns that kernels take as they are."""
+    return {
+        "k": Dictionary(np.arange(count) % 3, WORDS[0]),
+        "g": np.arange(count),
+        "l": np.arange(count),
+        "d": np.arange(count) / 2,
+        "f": np.zeros(count),
+        "b": np.ones(count, np.bool_),
+        **others,
+    }
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_each_of_these_is_taken_in_one_call(
+    condition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[bool] = []
+    take = Sifting.take
+    monkeypatch.setattr(
+        Sifting, "take", lambda self, *given: (taken.append(take(self, *given)), taken[-1])[1]
+    )
+    told: list[Any] = []
+    runtime = start(f"from S[{condition}] select k, g + 1 as n insert into Out;", "columnar", told)
+    runtime.send("S", plain(400), ts=np.arange(400))
+    assert taken == [True]
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        (plain(3, k=Dictionary(np.array([0, 9, 1]), WORDS[0])), "a code of k is none of its 4"),
+        (plain(3, k=Dictionary(np.array([0, -2, 1]), WORDS[0])), "a code of k is none of its 4"),
+        (plain(3, d=np.zeros(2)), "the columns differ in length"),
+        ({"k": plain(3)["k"]}, "S needs a column g"),
+        (plain(3, d=np.array(["a", "b", "c"])), "d is a double"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_moves_no_clock(columns: Any, why: str) -> None:
+    told: list[Any] = []
+    runtime = start("from S[g >= 0] select k insert into Out;", "columnar", told)
+    with pytest.raises(EventInvalid, match=why):
+        runtime.send("S", columns, ts=np.array([70, 80, 90]))
+    assert runtime.flow.clock.now < 70
+    runtime.send("S", plain(1), ts=np.array([60]))
+    assert told == [(60, "'a'")]
+    assert runtime.stats()["streams"]["S"] == 1
+
+
+def test_rows_that_were_told_stay_as_they_are() -> None:
+    kept: list[Any] = []
+    runtime = start("from S[g > 1] select k, d, b insert into Out;", "columnar", [])
+    runtime.subscribe_columns("Out", kept.append)
+    for turn in range(3):
+        columns = plain(8)
+        runtime.send("S", columns, ts=np.full(8, turn))
+        columns["d"][:] = -1.0
+    assert [held["d"] for held in kept] == [[1.0, 1.5, 2.0, 2.5, 3.0, 3.5]] * 3
+    assert [held.times for held in kept] == [[turn] * 6 for turn in range(3)]
+    assert list(kept[0]) == ["k", "d", "b"] and kept[0].array("b").all()
+
+
+def test_a_listener_that_fails_stops_nothing_and_tells_what_it_failed_on() -> None:
+    app = "@OnError(action = 'stream') define stream S (k string, g int);"
+    runtime = Runtime(f"{app} @info(name = 'q') from S[g > 1] select g insert into Out;")
+    failed: list[Any] = []
+    runtime.subscribe("!S", lambda _ts, came, _left: failed.extend(came))
+
+    def fail(_columns: Any) -> None:
+        raise RuntimeError("it is broken")
+
+    end = runtime.subscribe_columns("q", fail)
+    runtime.send("S", {"k": plain(3)["k"], "g": np.arange(3)}, ts=np.arange(3))
+    assert [(k, g, str(error)) for k, g, error in failed] == [
+        (name, at, "it is broken") for at, name in enumerate("abc")
+    ]
+    end()
+    runtime.send("S", {"k": plain(3)["k"], "g": np.arange(3)}, ts=np.arange(3))
+    assert len(failed) == 3 and runtime.stats()["streams"]["Out"] == 1
