@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
+import uvloop
 
+from moorage.entry import data_directory, postgres
 from moorage.kit.db import Database
 from moorage.kit.statement import Statement
 
@@ -107,6 +113,52 @@ async def test_a_server_that_goes_away_is_told_and_leaves_nothing_behind(
         for other in others:
             assert await other.run([b"z"]) == [b"zz"]
             await other.close()
+
+
+async def test_a_server_that_vanishes_without_a_word_is_a_lost_connection(
+    database: Database,
+) -> None:
+    """As when its process is killed."""
+    for waits in (True, False):
+        connection = await database.connect(name="statement")
+        statement = await Statement.prepare(connection, b"SELECT pg_sleep(length($1))", [BYTEA])
+        running = asyncio.create_task(statement.run([b"x" * 60 if waits else b""]))
+        if waits:
+            await asyncio.sleep(0)
+        with socket.socket(fileno=os.dup(connection.pgconn.socket)) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+        with pytest.raises(psycopg.OperationalError):
+            await running
+
+        assert connection.closed
+        await statement.close()
+
+
+def test_a_server_that_crashes_with_the_question_unread_is_a_lost_connection(
+    tmp_path: Path,
+) -> None:
+    """It says that it crashes; that there is an error is told only once, together with that."""
+    tmp_path.chmod(0o755)  # The server may run under another user.
+    with data_directory.locked(tmp_path), postgres.embedded(tmp_path, durable=False) as server:
+        uvloop.run(ask_one_that_crashes(server.url))
+
+
+async def ask_one_that_crashes(url: str) -> None:
+    connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+    statement = await Statement.prepare(connection, b"SELECT $1", [BYTEA])
+    backend = psutil.Process(connection.info.backend_pid)
+    backend.suspend()
+    asking = asyncio.create_task(statement.run([b"unread"]))
+    await asyncio.sleep(0)
+    backend.send_signal(signal.SIGQUIT)  # As the postmaster sends it when another one crashes.
+    backend.resume()
+
+    with pytest.raises(psycopg.OperationalError):
+        async with asyncio.timeout(20):
+            await asking
+
+    await statement.close()
 
 
 @pytest.mark.parametrize(
