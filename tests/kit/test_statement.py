@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -138,7 +139,7 @@ async def test_a_server_that_vanishes_without_a_word_is_a_lost_connection(
 def test_a_server_that_crashes_with_the_question_unread_is_a_lost_connection(
     tmp_path: Path,
 ) -> None:
-    """It says that it crashes; that there is an error is told only once, together with that."""
+    """Its warning and that there is an error are told together, and only once."""
     tmp_path.chmod(0o755)  # The server may run under another user.
     with data_directory.locked(tmp_path), postgres.embedded(tmp_path, durable=False) as server:
         uvloop.run(ask_one_that_crashes(server.url))
@@ -154,11 +155,56 @@ async def ask_one_that_crashes(url: str) -> None:
     backend.send_signal(signal.SIGQUIT)  # As the postmaster sends it when another one crashes.
     backend.resume()
 
+    await is_told_of_the_loss(asking)
+
+    await statement.close()
+
+
+def test_an_answer_without_an_end_is_a_lost_connection(database_url: str, tmp_path: Path) -> None:
+    """As when the postmaster is killed, and a backend sees that before it reads the question."""
+    uvloop.run(ask_behind_one_that_breaks_off(database_url, tmp_path))
+
+
+async def ask_behind_one_that_breaks_off(url: str, directory: Path) -> None:
+    loop = asyncio.get_running_loop()
+    given = psycopg.conninfo.conninfo_to_dict(url)
+    name = f".s.PGSQL.{given.get('port', 5432)}"
+    through = psycopg.conninfo.make_conninfo(url, host=str(directory))
+    with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX) as server:
+        for one in (door, server):
+            one.setblocking(False)
+        door.bind(str(directory / name))
+        door.listen()
+        connecting = asyncio.create_task(psycopg.AsyncConnection.connect(through, autocommit=True))
+        client, _ = await loop.sock_accept(door)
+        await loop.sock_connect(server, f"{given['host']}/{name}")
+        ways = [asyncio.create_task(carry(*way)) for way in ((client, server), (server, client))]
+        statement = await Statement.prepare(await connecting, b"SELECT $1", [BYTEA])
+        for way in ways:
+            way.cancel()
+        await asyncio.wait(ways)
+        asking = asyncio.create_task(statement.run([b"unread"]))
+        await asyncio.sleep(0)
+        # ErrorResponse (PostgreSQL, 53.7); ReadyForQuery would follow.
+        fields = b"SFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0"
+        client.send(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+        client.close()
+
+        await is_told_of_the_loss(asking)
+
+        await statement.close()
+
+
+async def carry(one: socket.socket, other: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    while data := await loop.sock_recv(one, 65_536):
+        await loop.sock_sendall(other, data)
+
+
+async def is_told_of_the_loss(asking: asyncio.Task[Any]) -> None:
     with pytest.raises(psycopg.OperationalError):
         async with asyncio.timeout(20):
             await asking
-
-    await statement.close()
 
 
 @pytest.mark.parametrize(

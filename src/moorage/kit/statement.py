@@ -32,7 +32,7 @@ class Statement:
         self._socket = connection.pgconn.socket
         self._loop = asyncio.get_running_loop()
         self._formats = [pq.Format.BINARY] * parameters
-        self._watches = False
+        self._watches = self._told = False
         self._waiter: asyncio.Future[None] | None = None
 
     @classmethod
@@ -84,7 +84,7 @@ class Statement:
             raise psycopg.OperationalError("the connection is closed")
         # Anew each time: when psycopg has waited for the connection it watches it no more.
         self._loop.add_reader(self._socket, self._readable)
-        self._watches = True
+        self._watches, self._told = True, False
         try:
             send()
             return await self._result()
@@ -118,17 +118,19 @@ class Statement:
     async def _next(self) -> pq.abc.PGresult | None:
         """Wait for the next result; None once the server is through with it."""
         while self._pgconn.is_busy():
-            self._waiter = self._loop.create_future()
-            await self._waiter
-            if self._pgconn.is_busy() and self._watches:
+            if self._told and self._watches:
                 # libuv watches no more once it has told of an error, as of a server that crashed
                 # and left the question unread, though its last words are to be read before that.
                 self._loop.remove_reader(self._socket)
                 self._loop.add_reader(self._socket, self._readable)
+            self._told = False
+            self._waiter = self._loop.create_future()
+            await self._waiter
         return self._pgconn.get_result()
 
     def _readable(self) -> None:
         """Take in what the server sent, also when nobody waits for it: else we are called again."""
+        self._told = True
         try:
             self._pgconn.consume_input()
         except psycopg.Error:
