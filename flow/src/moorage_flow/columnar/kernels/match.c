@@ -1,96 +1,514 @@
-/* `every A -> B within` over plain columns, from what comes to which pairs are complete, in one call. The same as columns that are
-   masked, put and then given to flow_follow. See moorage_flow.columnar.kernels.packed. */
+/* `every A -> B within` over plain columns, from what comes to the columns of the pairs that are complete. What waits is kept here, by
+   key, each A as a few words in one piece with the others of its key. The rows are those of flow_follow. See
+   moorage_flow.columnar.kernels.matching. */
 #include "waiting.h"
 #include "columns.h"
+#include <stdlib.h>
+
+enum { ENTERS = 1, ASKS = 2, ABLE = 4 };       /* What an event is. */
+enum { UNKNOWN = -1, UNORDERED = -2, NO_MEMORY = -3 }; /* What flow_match gives besides a number of pairs. */
+enum { AHEAD = 16, FEW = 16, SOME = 1 << 16 };
+
+/* What an event must meet to be something, in the order of `is`; the values are column `column` of a batch. */
+struct asked { int64_t is, kind, op, column, constant; };
+
+/* A comparison of an A with its B: word `word` of what waits with the column. */
+struct between { int64_t real, op, word, column; };
+
+/* The A of one key: entries `start` to `end`, in the order in which they are asked; those from `fresh` on came since a B could. In
+   `turn` since which event that is so, where all keys share one queue. */
+struct slot {
+    uint32_t start, fresh, end, room;
+    int64_t turn;
+    any64 *entries;
+};
 
 struct match {
-    int64_t count, mode, within;
-    const int64_t *ts, *parts, *of_keys; /* `parts` NULL: all are of one; `of_keys` NULL: partitions are keys */
-    uint8_t *entering, *asking;                           /* by event */
-    int64_t *size, *times, *row_parts, *row_groups, *keys; /* by row; so many are there before, and then */
-    uint8_t *able;
-    struct queues queues;
-    int64_t *out_first, *out_second;
-    int64_t enters, ables, asks, kept, tests;
-    /* Behind it: the conditions; the columns kept, `to` as of row 0; the comparisons. */
+    int64_t within, alone;           /* `alone`: each key is a partition, with a time of its own. */
+    int64_t conditions, kept, tests, able; /* `able` is the word that tells whether a B may complete it; 0: each may. */
+    int64_t width;                   /* words an entry: its time, those kept, whether it is able */
+    struct asked *asked;
+    struct condition *condition;     /* the same as meet_all takes them */
+    int64_t *column;                 /* the column of each word kept, ~column where it is one of bools */
+    struct between *between;
+    struct slot *slots;
+    int64_t keys, latest, turn, since; /* `since`: events since the last flow_match_settle */
+    uint32_t *hits;
+    int64_t hit_room;
+    any64 *told;                     /* by pair: the words of its A, and the position of its B */
+    int64_t told_room, pairs;
+    uint8_t *marks;                  /* by event, then room for as many */
+    int64_t *key_of;
+    int64_t event_room;
+    const int64_t *of;               /* the key of each event of the batch; NULL: all are of the first */
+    const void **columns;            /* of the batch, so many */
+    int64_t column_count;
+    const int64_t *ts;
 };
 
-/* A comparison of an A with its B: both columns as they come, and what is kept of the A that wait. */
-struct between {
-    int64_t kind, op;
-    const void *first;
-    void *held;
-    const void *second;
-};
-
-#define TEST(OP) (b->kind ? ((const double *)b->held)[row] OP ((const double *)b->second)[i] \
-                          : ((const int64_t *)b->held)[row] OP ((const int64_t *)b->second)[i])
-
-static inline int completes(int64_t tests, const struct between *b, int64_t row, int64_t i)
+static int64_t grow(void **array, int64_t *room, int64_t wanted, size_t each)
 {
-    for (int64_t j = 0; j < tests; j++, b++) {
-        int held = 0;
-        switch (b->op) {
-        case EQUAL: held = TEST(==); break;
-        case UNEQUAL: held = TEST(!=); break;
-        case LESS: held = TEST(<); break;
-        case AT_MOST: held = TEST(<=); break;
-        case MORE: held = TEST(>); break;
-        case AT_LEAST: held = TEST(>=); break;
-        }
-        if (!held) return 0;
-    }
-    return 1;
+    if (wanted <= *room) return 0;
+    int64_t more = *room ? *room : 64;
+    while (more < wanted) more *= 2;
+    void *moved = realloc(*array, (size_t)more * each);
+    if (!moved) return NO_MEMORY;
+    *array = moved;
+    *room = more;
+    return 0;
 }
 
-/* Gives how many pairs are complete. */
-int64_t flow_match(struct match *m)
+void flow_match_free(struct match *m)
 {
-    const struct condition *enter = (const struct condition *)(m + 1), *able = enter + m->enters, *ask = able + m->ables;
-    const struct move *kept = (const struct move *)(ask + m->asks);
-    const struct between *between = (const struct between *)(kept + m->kept);
-    const struct queues queues = m->queues, *q = &queues;
-    int64_t n = 0, row = *m->size;
-    if (m->mode != SECOND) {
-        meet_all(m->count, m->ables, able, m->asking); /* The room of the other mask, which comes later. */
-        meet_all(m->count, m->enters, enter, m->entering);
-        for (int64_t i = 0; i < m->count; i++) {
-            if (!m->entering[i]) continue;
-            int64_t part = m->parts ? m->parts[i] : 0;
-            m->times[row] = m->ts[i];
-            m->row_parts[row] = part;
-            m->row_groups[row] = 0;
-            m->keys[row] = m->of_keys ? m->of_keys[i] : part;
-            m->able[row] = m->asking[i];
-            for (int64_t j = 0; j < m->kept; j++) {
-                if (kept[j].width == 8) ((any64 *)kept[j].to)[row] = ((const any64 *)kept[j].from)[i];
-                else ((uint8_t *)kept[j].to)[row] = ((const uint8_t *)kept[j].from)[i];
+    if (!m) return;
+    for (int64_t k = 0; k < m->keys; k++) free(m->slots[k].entries);
+    free(m->slots); free(m->hits); free(m->told); free(m->marks); free(m->key_of);
+    free(m);
+}
+
+/* `w`: within, alone, how many conditions, words kept, comparisons, the word `able`, and how many columns there are; then
+   the conditions, the comparisons, and the column of each word kept, ~column where it is one of bools. Gives 0 where there is no memory. */
+int64_t flow_match_new(const int64_t *w)
+{
+    int64_t words = 5 * w[2] + w[3] + 4 * w[4];
+    struct match *m = calloc(1, sizeof *m + (size_t)(words + w[6]) * 8 + (size_t)w[2] * sizeof *m->condition);
+    if (!m) return 0;
+    m->within = w[0]; m->alone = w[1]; m->conditions = w[2]; m->kept = w[3]; m->tests = w[4]; m->able = w[5]; m->column_count = w[6];
+    m->width = 1 + m->kept + (m->able > 0);
+    m->asked = (struct asked *)(m + 1);
+    m->between = (struct between *)(m->asked + m->conditions);
+    m->column = (int64_t *)(m->between + m->tests);
+    m->condition = (struct condition *)(m->column + m->kept);
+    m->columns = (const void **)(m->condition + m->conditions);
+    memcpy(m->asked, w + 7, (size_t)words * 8);
+    for (int64_t j = 0; j < m->conditions; j++) {
+        const struct asked *a = m->asked + j;
+        m->condition[j] = (struct condition){a->kind, a->op, NULL, a->constant};
+    }
+    m->latest = INT64_MIN;
+    return (int64_t)(intptr_t)m;
+}
+
+/* --- What waits --- */
+
+static inline any64 *entry(const struct match *m, const struct slot *s, uint32_t at) { return s->entries + (size_t)at * (size_t)m->width; }
+
+static inline void put(any64 *to, const any64 *from, int64_t width)
+{
+    for (int64_t j = 0; j < width; j++) to[j] = from[j];
+}
+
+/* Make room for one more behind those of a key. */
+static int64_t widen(struct match *m, struct slot *s)
+{
+    uint32_t held = s->end - s->start;
+    if (s->start > 0 && s->start >= held) {
+        memmove(s->entries, entry(m, s, s->start), (size_t)held * (size_t)m->width * 8);
+        s->fresh -= s->start; s->end = held; s->start = 0;
+        return 0;
+    }
+    int64_t room = s->room ? 2 * (int64_t)s->room : 2;
+    if (room > UINT32_MAX || grow((void **)&m->hits, &m->hit_room, room, sizeof *m->hits)) return NO_MEMORY;
+    void *moved = realloc(s->entries, (size_t)(room * m->width) * 8);
+    if (!moved) return NO_MEMORY;
+    s->entries = moved; s->room = (uint32_t)room;
+    return 0;
+}
+
+static inline void emptied(struct slot *s)
+{
+    s->start = s->fresh = s->end = 0;
+    if (s->room > 64) { free(s->entries); s->entries = NULL; s->room = 0; }
+}
+
+/* Let what has waited too long go, where the times of a key's events are in no order: from the front, and of what is fresh each. */
+static inline void pass(const struct match *m, struct slot *s, int64_t now)
+{
+    if (s->start < s->fresh && s->fresh == s->end && !over((int64_t)*entry(m, s, s->start), now, m->within)) return;
+    while (s->start < s->fresh && over((int64_t)*entry(m, s, s->start), now, m->within)) s->start++;
+    uint32_t kept = s->fresh;
+    for (uint32_t p = s->fresh; p < s->end; p++) {
+        if (over((int64_t)*entry(m, s, p), now, m->within)) continue;
+        if (kept != p) put(entry(m, s, kept), entry(m, s, p), m->width);
+        kept++;
+    }
+    s->end = kept;
+    if (s->start == s->end) emptied(s);
+}
+
+/* Put what is fresh in the order of its times. */
+static void arrange(const struct match *m, struct slot *s)
+{
+    for (uint32_t p = s->fresh + 1; p < s->end; p++)
+        for (uint32_t at = p; at > s->fresh && (int64_t)*entry(m, s, at - 1) > (int64_t)*entry(m, s, at); at--)
+            for (int64_t j = 0; j < m->width; j++) {
+                any64 *a = entry(m, s, at) + j, *before = entry(m, s, at - 1) + j, value = *a;
+                *a = *before; *before = value;
             }
-            for (int64_t j = 0; j < m->tests; j++)
-                ((any64 *)between[j].held)[row] = ((const any64 *)between[j].first)[i];
-            row++;
+}
+
+static int64_t keep_keys(struct match *m, int64_t keys)
+{
+    if (keys <= m->keys) return 0;
+    int64_t room = m->keys;
+    if (grow((void **)&m->slots, &room, keys, sizeof *m->slots)) return NO_MEMORY;
+    memset(m->slots + m->keys, 0, (size_t)(room - m->keys) * sizeof *m->slots);
+    m->keys = room;
+    return 0;
+}
+
+/* --- Which pairs are complete --- */
+
+#define SIFT(TYPE, OP) {                                                                             \
+        TYPE right = ((const TYPE *)column)[i];                                                      \
+        if (first)                                                                                   \
+            for (uint32_t p = s->start; p < s->end; p++, words += width) {                           \
+                hits[found] = p; found += *(const TYPE *)words OP right;                             \
+            }                                                                                        \
+        else                                                                                         \
+            for (uint32_t j = 0; j < held; j++) {                                                    \
+                hits[found] = hits[j];                                                               \
+                found += *(const TYPE *)(words + (size_t)(hits[j] - s->start) * width) OP right;     \
+            }                                                                                        \
+        break;                                                                                       \
+    }
+#define SIFT_BY(OP) if (b->real) SIFT(double, OP) else SIFT(whole, OP)
+
+typedef int64_t __attribute__((may_alias)) whole;
+
+/* Give how many of a key's entries event `i` completes, and note which; no branch depends on what they hold. */
+static inline uint32_t sift(const struct match *m, const struct slot *s, int64_t i)
+{
+    uint32_t *restrict hits = m->hits;
+    size_t width = (size_t)m->width;
+    uint32_t held = 0;
+    int first = 1;
+    if (m->able) {
+        const any64 *words = entry(m, s, s->start) + m->able;
+        for (uint32_t p = s->start; p < s->end; p++, words += width) { hits[held] = p; held += *words != 0; }
+        first = 0;
+    }
+    for (int64_t t = 0; t < m->tests; t++) {
+        const struct between *b = m->between + t;
+        const void *column = m->columns[b->column];
+        const any64 *words = entry(m, s, s->start) + b->word;
+        uint32_t found = 0;
+        switch (b->op) {
+        case EQUAL: SIFT_BY(==)
+        case UNEQUAL: SIFT_BY(!=)
+        case LESS: SIFT_BY(<)
+        case AT_MOST: SIFT_BY(<=)
+        case MORE: SIFT_BY(>)
+        case AT_LEAST: SIFT_BY(>=)
         }
-    } else
-        memset(m->entering, 0, (size_t)m->count);
-    if (m->mode != FIRST) meet_all(m->count, m->asks, ask, m->asking); else memset(m->asking, 0, (size_t)m->count);
-    int64_t next_row = *m->size;
-    *m->size = row;
-    for (int64_t i = 0; i < m->count; i++) {
-        int64_t part = m->parts ? m->parts[i] : 0, now = m->ts[i];
-        pass_time(q, part, m->times, m->keys, now, m->within);
-        if (m->mode != FIRST && q->fresh_head[part] >= 0) update(q, part, m->times, m->keys);
-        if (m->asking[i]) {
-            int64_t key = m->of_keys ? m->of_keys[i] : part;
-            for (int64_t waits = q->key_head[key]; waits >= 0;) {
-                int64_t following = q->key_next[waits];
-                if (m->able[waits] && completes(m->tests, between, waits, i)) {
-                    m->out_first[n] = waits; m->out_second[n++] = i;
-                    leave(q, part, key, waits);
-                }
-                waits = following;
+        held = found;
+        first = 0;
+    }
+    return held;
+}
+
+static inline int64_t tell(struct match *m, const any64 *words, int64_t i, int64_t n)
+{
+    any64 *to = m->told + n * (m->width + 1);
+    put(to, words, m->width);
+    to[m->width] = (any64)i;
+    return n + 1;
+}
+
+/* Tell of all that event `i` completes, and keep the others; give how many pairs there are now, `n` being those of before. */
+static int64_t complete_many(struct match *m, struct slot *s, int64_t i, int64_t n)
+{
+    uint32_t held = s->end - s->start, found = sift(m, s, i);
+    if (!found) return n;
+    for (uint32_t j = 0; j < found; j++) n = tell(m, entry(m, s, m->hits[j]), i, n);
+    if (found == held) {
+        emptied(s);
+        return n;
+    }
+    /* Each stretch of those that stay moves down over those that left. */
+    uint32_t to = m->hits[0];
+    for (uint32_t j = 0; j < found; j++) {
+        uint32_t end = j + 1 < found ? m->hits[j + 1] : s->end;
+        for (uint32_t p = m->hits[j] + 1; p < end; p++) put(entry(m, s, to++), entry(m, s, p), m->width);
+    }
+    s->end = s->fresh = to;
+    return n;
+}
+
+/* The same for few entries and one comparison: each is told and kept, and what is written next lies behind it or over it. That costs less
+   than branches that nobody can foresee. */
+#define TRY_EACH(TYPE, OP) {                                                                      \
+        TYPE right = ((const TYPE *)m->columns[b->column])[i];                                    \
+        for (; from < end; from += width) {                                                       \
+            int64_t hit = *(const TYPE *)(from + b->word) OP right;                               \
+            put(out, from, width);                                                                \
+            out[width] = (any64)i;                                                                \
+            put(to, from, width);                                                                 \
+            out += hit * (width + 1);                                                             \
+            to += width - hit * width;                                                            \
+        }                                                                                         \
+        break;                                                                                    \
+    }
+#define TRY_EACH_BY(OP) if (b->real) TRY_EACH(double, OP) else TRY_EACH(whole, OP)
+
+static inline __attribute__((always_inline)) int64_t complete(struct match *m, struct slot *s, int64_t i, int64_t n, int64_t width)
+{
+    uint32_t held = s->end - s->start;
+    if ((n + held + 1) * (width + 1) > m->told_room &&
+        grow((void **)&m->told, &m->told_room, (n + held + 1) * (width + 1), 8)) return NO_MEMORY;
+    any64 *out = m->told + n * (width + 1), *from = s->entries + s->start * (size_t)width, *to = from, *end = from + held * (size_t)width;
+    if (!m->tests && !m->able) {
+        for (; from < end; from += width, out += width + 1) {
+            put(out, from, width);
+            out[width] = (any64)i;
+        }
+        emptied(s);
+        return n + held;
+    }
+    if (held > FEW || m->tests != 1 || m->able) return complete_many(m, s, i, n);
+    const struct between *b = m->between;
+    switch (b->op) {
+    case EQUAL: TRY_EACH_BY(==)
+    case UNEQUAL: TRY_EACH_BY(!=)
+    case LESS: TRY_EACH_BY(<)
+    case AT_MOST: TRY_EACH_BY(<=)
+    case MORE: TRY_EACH_BY(>)
+    case AT_LEAST: TRY_EACH_BY(>=)
+    }
+    s->end = s->fresh = (uint32_t)((size_t)(to - s->entries) / (size_t)width);
+    if (s->start == s->end) emptied(s);
+    return (out - m->told) / (width + 1);
+}
+
+static inline __attribute__((always_inline)) int64_t let_wait(struct match *m, struct slot *s, int64_t i, int64_t width)
+{
+    if (s->end == s->room && widen(m, s)) return NO_MEMORY;
+    any64 *to = s->entries + s->end++ * (size_t)width;
+    to[0] = (any64)m->ts[i];
+    int64_t kept = m->able ? width - 2 : width - 1;
+    for (int64_t j = 0; j < kept; j++) {
+        int64_t column = m->column[j];
+        const void *from = m->columns[column < 0 ? ~column : column];
+        to[1 + j] = column < 0 ? ((const uint8_t *)from)[i] : ((const any64 *)from)[i];
+    }
+    if (m->able) to[width - 1] = (m->marks[i] & ABLE) != 0;
+    return 0;
+}
+
+/* Tell what each event is. */
+static void mark(struct match *m, int64_t count, int64_t mode)
+{
+    uint8_t *marks = m->marks, *one = marks + count;
+    for (int64_t j = 0; j < m->conditions; j++) m->condition[j].values = m->columns[m->asked[j].column];
+    memset(marks, 0, (size_t)count);
+    int64_t at = 0;
+    for (int64_t is = ENTERS; is <= ABLE; is *= 2) {
+        int64_t from = at;
+        while (at < m->conditions && m->asked[at].is == is) at++;
+        if (is == ASKS ? mode == FIRST : mode == SECOND || (is == ABLE && !m->able)) continue;
+        meet_all(count, at - from, m->condition + from, one);
+        for (int64_t i = 0; i < count; i++) marks[i] |= (uint8_t)(one[i] * is);
+    }
+}
+
+/* Find the key of each event; UNKNOWN where there is none yet, and nothing is done. */
+static int64_t find_keys(struct match *m, int64_t count, const int64_t *codes, const int64_t *table)
+{
+    m->of = codes;
+    if (!table) return 0;
+    int64_t bad = 0;
+    for (int64_t i = 0; i < count; i++) bad |= codes[i];
+    if (bad < 0) return UNKNOWN;
+    for (int64_t i = 0; i < count; i++) bad |= m->key_of[i] = table[codes[i]];
+    m->of = m->key_of;
+    return bad < 0 ? UNKNOWN : 0;
+}
+
+/* Keys that are partitions, each with its own time: every event lets go what is too old. */
+static inline __attribute__((always_inline)) int64_t match_alone(struct match *m, int64_t count, int64_t mode, int64_t width)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (i + AHEAD < count && m->of) {
+            __builtin_prefetch(m->slots + m->of[i + AHEAD]);
+            __builtin_prefetch(m->slots[m->of[i + AHEAD / 2]].entries);
+        }
+        struct slot *s = m->slots + (m->of ? m->of[i] : 0);
+        int is = m->marks[i];
+        if (s->start != s->end) {
+            if (m->within >= 0) pass(m, s, m->ts[i]);
+            if (mode != FIRST) {
+                if (s->end - s->fresh > 1) arrange(m, s);
+                s->fresh = s->end;
+                if (is & ASKS && s->start != s->end && (n = complete(m, s, i, n, width)) < 0) return n;
             }
         }
-        if (m->entering[i]) let_in(q, part, next_row++);
+        if (is & ENTERS && let_wait(m, s, i, width)) return NO_MEMORY;
     }
     return n;
+}
+
+/* Keys that share one time, which never goes back: what is too old is let go where its key is met. */
+static inline __attribute__((always_inline)) int64_t match_together(struct match *m, int64_t count, int64_t mode, int64_t width)
+{
+    int64_t n = 0, turn = m->turn;
+    for (int64_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) {
+            __builtin_prefetch(m->slots + m->of[i + AHEAD]);
+            __builtin_prefetch(m->slots[m->of[i + AHEAD / 2]].entries);
+        }
+        int is = m->marks[i];
+        turn += mode != FIRST;
+        if (!(is & (ASKS | ENTERS))) continue;
+        struct slot *s = m->slots + m->of[i];
+        if (s->start != s->end && m->within >= 0) {
+            while (s->start < s->end && over((int64_t)*entry(m, s, s->start), m->ts[i], m->within)) s->start++;
+            if (s->fresh < s->start) s->fresh = s->start;
+            if (s->start == s->end) emptied(s);
+        }
+        if (is & ASKS && s->start != s->end && (n = complete(m, s, i, n, width)) < 0) return n;
+        if (is & ENTERS) {
+            if (s->turn != turn) { s->turn = turn; s->fresh = s->end; }
+            if (let_wait(m, s, i, width)) return NO_MEMORY;
+        }
+    }
+    m->turn = turn;
+    m->latest = m->ts[count - 1];
+    return n;
+}
+
+static inline __attribute__((always_inline)) int64_t match_all(struct match *m, int64_t count, int64_t mode, int64_t width)
+{
+    return m->alone ? match_alone(m, count, mode, width) : match_together(m, count, mode, width);
+}
+
+/* Let go what is too old of keys that are not met any more, and the room of those without any; give how many wait. */
+int64_t flow_match_settle(struct match *m)
+{
+    int64_t held = 0;
+    m->since = 0;
+    for (int64_t k = 0; k < m->keys; k++) {
+        struct slot *s = m->slots + k;
+        if (!m->alone && m->within >= 0) {
+            while (s->start < s->end && over((int64_t)*entry(m, s, s->start), m->latest, m->within)) s->start++;
+            if (s->fresh < s->start) s->fresh = s->start;
+        }
+        if (s->start == s->end) { free(s->entries); s->entries = NULL; s->start = s->fresh = s->end = s->room = 0; }
+        held += s->end - s->start;
+    }
+    return held;
+}
+
+/* Take a batch. `w`: how many events, whether they are an A, a B or both, how many keys there are; where the times stand, the keys, a
+   table from these to their numbers or NULL, and each column. Gives how many pairs are complete. */
+int64_t flow_match(struct match *m, const int64_t *w)
+{
+    int64_t count = w[0], mode = w[1];
+    m->pairs = 0;
+    if (!count) return 0;
+    m->ts = (const int64_t *)w[3];
+    memcpy(m->columns, w + 6, (size_t)m->column_count * sizeof *m->columns);
+    if (count > m->event_room) {
+        int64_t room = m->event_room;
+        if (grow((void **)&m->marks, &room, count, 2)) return NO_MEMORY;
+        if (grow((void **)&m->key_of, &m->event_room, count, 8)) return NO_MEMORY;
+    }
+    int64_t found = find_keys(m, count, (const int64_t *)w[4], (const int64_t *)w[5]);
+    if (found) return found;
+    if (!m->alone) {
+        int64_t back = m->ts[0] < m->latest;
+        for (int64_t i = 1; i < count; i++) back |= m->ts[i] < m->ts[i - 1];
+        if (back) return UNORDERED;
+    }
+    if (keep_keys(m, w[2])) return NO_MEMORY;
+    if ((m->since += count) > 4 * m->keys + SOME) flow_match_settle(m);
+    mark(m, count, mode);
+    switch (m->width) { /* Known to the compiler, it is no loop. */
+    case 2: found = match_all(m, count, mode, 2); break;
+    case 3: found = match_all(m, count, mode, 3); break;
+    case 4: found = match_all(m, count, mode, 4); break;
+    default: found = match_all(m, count, mode, m->width); break;
+    }
+    return m->pairs = found;
+}
+
+/* Write columns of the pairs just told of. `w`: for each how it is found, its width, where it goes; found: word 0 and up of the A, ~column
+   of the B, or one of those below. The batch's columns still stand. */
+enum { OF_TIME = 1 << 20, OF_POSITION, OF_KEY };
+int64_t flow_match_told(struct match *m, const int64_t *w, int64_t columns)
+{
+    int64_t n = m->pairs, each = m->width + 1;
+    const any64 *told = m->told, *of = told + m->width;
+    for (int64_t j = 0; j < columns; j++, w += 3) {
+        any64 *to = (any64 *)w[2];
+        uint8_t *narrow = (uint8_t *)w[2];
+        if (w[0] < 0) {
+            const void *from = m->columns[~w[0]];
+            if (w[1] == 8) for (int64_t k = 0; k < n; k++) to[k] = ((const any64 *)from)[of[k * each]];
+            else for (int64_t k = 0; k < n; k++) narrow[k] = ((const uint8_t *)from)[of[k * each]];
+        } else if (w[0] == OF_TIME) for (int64_t k = 0; k < n; k++) to[k] = (any64)m->ts[of[k * each]];
+        else if (w[0] == OF_POSITION) for (int64_t k = 0; k < n; k++) to[k] = of[k * each];
+        else if (w[0] == OF_KEY) for (int64_t k = 0; k < n; k++) to[k] = m->of ? (any64)m->of[of[k * each]] : 0;
+        else if (w[1] == 8) for (int64_t k = 0; k < n; k++) to[k] = told[k * each + w[0]];
+        else for (int64_t k = 0; k < n; k++) narrow[k] = (uint8_t)told[k * each + w[0]];
+    }
+    if (m->told_room > 1 << 20) { free(m->told); m->told = NULL; m->told_room = 0; }
+    return 0;
+}
+
+/* --- To and from the arrays of flow_follow --- */
+
+/* Give the rows that wait in queues by partition, in their order, and which of them are fresh. */
+int64_t flow_match_order(
+    int64_t parts, const int64_t *head, const int64_t *fresh_head, const int64_t *next, int64_t *rows, uint8_t *fresh)
+{
+    int64_t n = 0;
+    for (int64_t part = 0; part < parts; part++) {
+        for (int64_t row = head[part]; row >= 0; row = next[row]) { rows[n] = row; fresh[n++] = 0; }
+        for (int64_t row = fresh_head[part]; row >= 0; row = next[row]) { rows[n] = row; fresh[n++] = 1; }
+    }
+    return n;
+}
+
+/* Take over rows in their order. `w`: how many, how many keys, the latest time; where their keys stand, which are fresh, and each word
+   of an entry, `columns` telling its width below the address. Gives 0. */
+int64_t flow_match_load(struct match *m, const int64_t *w)
+{
+    int64_t count = w[0];
+    const int64_t *keys = (const int64_t *)w[3];
+    const uint8_t *fresh = (const uint8_t *)w[4];
+    if (keep_keys(m, w[1])) return NO_MEMORY;
+    m->latest = w[2];
+    m->turn = 1; /* A key that was never met is of turn 0. */
+    for (int64_t i = 0; i < count; i++) {
+        struct slot *s = m->slots + keys[i];
+        if (s->end == s->room && widen(m, s)) return NO_MEMORY;
+        any64 *to = entry(m, s, s->end++);
+        for (int64_t j = 0; j < m->width; j++) {
+            const void *from = (const void *)w[5 + 2 * j];
+            to[j] = w[6 + 2 * j] == 8 ? ((const any64 *)from)[i] : ((const uint8_t *)from)[i];
+        }
+        if (fresh[i]) s->turn = 1; else s->fresh = s->end;
+    }
+    return 0;
+}
+
+/* Give all that waits, key by key; arguments as of flow_match_load. */
+int64_t flow_match_save(const struct match *m, const int64_t *w)
+{
+    int64_t *keys = (int64_t *)w[3], i = 0;
+    uint8_t *fresh = (uint8_t *)w[4];
+    for (int64_t k = 0; k < m->keys; k++) {
+        const struct slot *s = m->slots + k;
+        for (uint32_t p = s->start; p < s->end; p++, i++) {
+            const any64 *from = entry(m, s, p);
+            keys[i] = k;
+            fresh[i] = p >= s->fresh && (m->alone || s->turn == m->turn);
+            for (int64_t j = 0; j < m->width; j++) {
+                void *to = (void *)w[5 + 2 * j];
+                if (w[6 + 2 * j] == 8) ((any64 *)to)[i] = from[j]; else ((uint8_t *)to)[i] = (uint8_t)from[j];
+            }
+        }
+    }
+    return i;
 }

@@ -90,14 +90,6 @@ def runs(codes: Array, table: Array, before: Array | None) -> tuple[Array, Array
     return parts, numbers, last
 
 
-def match(words: Sequence[int]) -> int:
-    """Run events through `every A -> B within`, as `match.c` says; give how many pairs are
-    complete.
-    """
-    assert library.opened is not None
-    return int(library.opened.flow_match(_packed(words)))
-
-
 def slide_chain(
     count: int,
     parts: Array | None,
