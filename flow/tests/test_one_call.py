@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_columnar import COMMON
 
 from moorage_flow import Runtime
-from moorage_flow.columnar import Dictionary, Words, kernels, pattern, windows
+from moorage_flow.columnar import Dictionary, Words, kernels, pending, windows
 from moorage_flow.columnar.kernels import matching, packed
 from moorage_flow.columns import Columns
 
@@ -140,7 +140,7 @@ def test_plain_columns_give_the_same_rows_in_one_call(
     app: str, sent: Sent, cut: int, least: int
 ) -> None:
     with pytest.MonkeyPatch.context() as few:
-        for module in (windows, pattern):
+        for module in (windows, pending):
             few.setattr(module, "LEAST", least)
         told = play(app, "columnar", sent, cut)
         assert told == play(app, "columnar", sent)
@@ -222,3 +222,28 @@ def test_many_that_wait_give_the_same_rows_on_both_paths(app: str, names: int) -
     assert told == play(app, "reference", sent)
     for cut in (3, 5, 10):
         assert told == play(app, "columnar", sent, cut)
+
+
+def test_a_join_of_many_keys_gives_the_same_rows_with_and_without_kernels() -> None:
+    rng = np.random.default_rng(1)
+    words = Words([f"key-{n}" for n in range(3_000)])
+    app = (
+        "from S#window.length(40000) as a join T#window.length(9) as c on a.k == c.k "
+        "select a.k as k, a.d as x, c.d as y, a.b as b insert into Out;"
+    )
+    sent: Sent = []
+    for stream, count in (("S", 40_000), ("T", 1_001), ("S", 9), ("T", 7)):
+        columns = {
+            "k": Dictionary(rng.integers(0, len(words), count), words),
+            "g": np.zeros(count, np.int64),
+            "l": np.arange(count),
+            "d": rng.uniform(0, 1, count),
+            "f": np.zeros(count),
+            "b": rng.integers(0, 2, count).astype(np.bool_),
+        }
+        sent.append((stream, columns, [1_000] * count))
+    told = play(app, "columnar", sent)
+    assert len(told) > 10_000
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(kernels.library, "opened", None)
+        assert told == play(app, "columnar", sent)

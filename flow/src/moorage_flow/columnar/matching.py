@@ -1,7 +1,7 @@
 """`every A -> B within` in one call of a kernel for a batch, where its columns are plain: which
 events become an A, what is kept of them, and the columns of the pairs that are complete.
 
-What waits is kept by the kernel. It moves to the arrays of the way in steps (`pattern`) for a
+What waits is kept by the kernel. It moves to the arrays of the way in steps (`pending`) for a
 snapshot and where a batch cannot go this way, and back, so that each batch may go either way.
 """
 
@@ -23,7 +23,7 @@ from .kernels.packed import Condition
 from .kernels.plain_patterns import SECOND
 
 if TYPE_CHECKING:
-    from .pattern import State
+    from .pending import State
 
 
 _LETTERS = "ld?l"

@@ -1,125 +1,7 @@
 /* `every A -> B within` over plain columns, from what comes to the columns of the pairs that are complete. What waits is kept here, by
    key, each A as a few words in one piece with the others of its key. The rows are those of flow_follow. See
    moorage_flow.columnar.kernels.matching. */
-#include "waiting.h"
-#include "columns.h"
-#include <stdlib.h>
-
-enum { ENTERS = 1, ASKS = 2, ABLE = 4 };       /* What an event is. */
-enum { UNKNOWN = -1, UNORDERED = -2, NO_MEMORY = -3 }; /* What flow_match gives besides a number of pairs. */
-enum { AHEAD = 16, FEW = 16, SOME = 1 << 16 };
-
-/* What an event must meet to be something, in the order of `is`; the values are column `column` of a batch. */
-struct asked { int64_t is, kind, op, column, constant; };
-
-/* A comparison of an A with its B: word `word` of what waits with the column. */
-struct between { int64_t real, op, word, column; };
-
-/* The A of one key: entries `start` to `end`, in the order in which they are asked; those from `fresh` on came since a B could. In
-   `turn` since which event that is so, where all keys share one queue. */
-struct slot {
-    uint32_t start, fresh, end, room;
-    int64_t turn;
-    any64 *entries;
-};
-
-struct match {
-    int64_t within, alone;           /* `alone`: each key is a partition, with a time of its own. */
-    int64_t conditions, kept, tests, able; /* `able` is the word that tells whether a B may complete it; 0: each may. */
-    int64_t width;                   /* words an entry: its time, those kept, whether it is able */
-    struct asked *asked;
-    struct condition *condition;     /* the same as meet_all takes them */
-    int64_t *column;                 /* the column of each word kept, ~column where it is one of bools */
-    struct between *between;
-    struct slot *slots;
-    int64_t keys, latest, turn, since; /* `since`: events since the last flow_match_settle */
-    uint32_t *hits;
-    int64_t hit_room;
-    any64 *told;                     /* by pair: the words of its A, and the position of its B */
-    int64_t told_room, pairs;
-    uint8_t *marks;                  /* by event, then room for as many */
-    int64_t *key_of;
-    int64_t event_room;
-    const int64_t *of;               /* the key of each event of the batch; NULL: all are of the first */
-    const void **columns;            /* of the batch, so many */
-    int64_t column_count;
-    const int64_t *ts;
-};
-
-static int64_t grow(void **array, int64_t *room, int64_t wanted, size_t each)
-{
-    if (wanted <= *room) return 0;
-    int64_t more = *room ? *room : 64;
-    while (more < wanted) more *= 2;
-    void *moved = realloc(*array, (size_t)more * each);
-    if (!moved) return NO_MEMORY;
-    *array = moved;
-    *room = more;
-    return 0;
-}
-
-void flow_match_free(struct match *m)
-{
-    if (!m) return;
-    for (int64_t k = 0; k < m->keys; k++) free(m->slots[k].entries);
-    free(m->slots); free(m->hits); free(m->told); free(m->marks); free(m->key_of);
-    free(m);
-}
-
-/* `w`: within, alone, how many conditions, words kept, comparisons, the word `able`, and how many columns there are; then
-   the conditions, the comparisons, and the column of each word kept, ~column where it is one of bools. Gives 0 where there is no memory. */
-int64_t flow_match_new(const int64_t *w)
-{
-    int64_t words = 5 * w[2] + w[3] + 4 * w[4];
-    struct match *m = calloc(1, sizeof *m + (size_t)(words + w[6]) * 8 + (size_t)w[2] * sizeof *m->condition);
-    if (!m) return 0;
-    m->within = w[0]; m->alone = w[1]; m->conditions = w[2]; m->kept = w[3]; m->tests = w[4]; m->able = w[5]; m->column_count = w[6];
-    m->width = 1 + m->kept + (m->able > 0);
-    m->asked = (struct asked *)(m + 1);
-    m->between = (struct between *)(m->asked + m->conditions);
-    m->column = (int64_t *)(m->between + m->tests);
-    m->condition = (struct condition *)(m->column + m->kept);
-    m->columns = (const void **)(m->condition + m->conditions);
-    memcpy(m->asked, w + 7, (size_t)words * 8);
-    for (int64_t j = 0; j < m->conditions; j++) {
-        const struct asked *a = m->asked + j;
-        m->condition[j] = (struct condition){a->kind, a->op, NULL, a->constant};
-    }
-    m->latest = INT64_MIN;
-    return (int64_t)(intptr_t)m;
-}
-
-/* --- What waits --- */
-
-static inline any64 *entry(const struct match *m, const struct slot *s, uint32_t at) { return s->entries + (size_t)at * (size_t)m->width; }
-
-static inline void put(any64 *to, const any64 *from, int64_t width)
-{
-    for (int64_t j = 0; j < width; j++) to[j] = from[j];
-}
-
-/* Make room for one more behind those of a key. */
-static int64_t widen(struct match *m, struct slot *s)
-{
-    uint32_t held = s->end - s->start;
-    if (s->start > 0 && s->start >= held) {
-        memmove(s->entries, entry(m, s, s->start), (size_t)held * (size_t)m->width * 8);
-        s->fresh -= s->start; s->end = held; s->start = 0;
-        return 0;
-    }
-    int64_t room = s->room ? 2 * (int64_t)s->room : 2;
-    if (room > UINT32_MAX || grow((void **)&m->hits, &m->hit_room, room, sizeof *m->hits)) return NO_MEMORY;
-    void *moved = realloc(s->entries, (size_t)(room * m->width) * 8);
-    if (!moved) return NO_MEMORY;
-    s->entries = moved; s->room = (uint32_t)room;
-    return 0;
-}
-
-static inline void emptied(struct slot *s)
-{
-    s->start = s->fresh = s->end = 0;
-    if (s->room > 64) { free(s->entries); s->entries = NULL; s->room = 0; }
-}
+#include "pending.h"
 
 /* Let what has waited too long go, where the times of a key's events are in no order: from the front, and of what is fresh each. */
 static inline void pass(const struct match *m, struct slot *s, int64_t now)
@@ -145,16 +27,6 @@ static void arrange(const struct match *m, struct slot *s)
                 any64 *a = entry(m, s, at) + j, *before = entry(m, s, at - 1) + j, value = *a;
                 *a = *before; *before = value;
             }
-}
-
-static int64_t keep_keys(struct match *m, int64_t keys)
-{
-    if (keys <= m->keys) return 0;
-    int64_t room = m->keys;
-    if (grow((void **)&m->slots, &room, keys, sizeof *m->slots)) return NO_MEMORY;
-    memset(m->slots + m->keys, 0, (size_t)(room - m->keys) * sizeof *m->slots);
-    m->keys = room;
-    return 0;
 }
 
 /* --- Which pairs are complete --- */
@@ -382,23 +254,6 @@ static inline __attribute__((always_inline)) int64_t match_all(struct match *m, 
     return m->alone ? match_alone(m, count, mode, width) : match_together(m, count, mode, width);
 }
 
-/* Let go what is too old of keys that are not met any more, and the room of those without any; give how many wait. */
-int64_t flow_match_settle(struct match *m)
-{
-    int64_t held = 0;
-    m->since = 0;
-    for (int64_t k = 0; k < m->keys; k++) {
-        struct slot *s = m->slots + k;
-        if (!m->alone && m->within >= 0) {
-            while (s->start < s->end && over((int64_t)*entry(m, s, s->start), m->latest, m->within)) s->start++;
-            if (s->fresh < s->start) s->fresh = s->start;
-        }
-        if (s->start == s->end) { free(s->entries); s->entries = NULL; s->start = s->fresh = s->end = s->room = 0; }
-        held += s->end - s->start;
-    }
-    return held;
-}
-
 /* Take a batch. `w`: how many events, whether they are an A, a B or both, how many keys there are; where the times stand, the keys, a
    table from these to their numbers or NULL, and each column. Gives how many pairs are complete. */
 int64_t flow_match(struct match *m, const int64_t *w)
@@ -456,59 +311,3 @@ int64_t flow_match_told(struct match *m, const int64_t *w, int64_t columns)
     return 0;
 }
 
-/* --- To and from the arrays of flow_follow --- */
-
-/* Give the rows that wait in queues by partition, in their order, and which of them are fresh. */
-int64_t flow_match_order(
-    int64_t parts, const int64_t *head, const int64_t *fresh_head, const int64_t *next, int64_t *rows, uint8_t *fresh)
-{
-    int64_t n = 0;
-    for (int64_t part = 0; part < parts; part++) {
-        for (int64_t row = head[part]; row >= 0; row = next[row]) { rows[n] = row; fresh[n++] = 0; }
-        for (int64_t row = fresh_head[part]; row >= 0; row = next[row]) { rows[n] = row; fresh[n++] = 1; }
-    }
-    return n;
-}
-
-/* Take over rows in their order. `w`: how many, how many keys, the latest time; where their keys stand, which are fresh, and each word
-   of an entry, `columns` telling its width below the address. Gives 0. */
-int64_t flow_match_load(struct match *m, const int64_t *w)
-{
-    int64_t count = w[0];
-    const int64_t *keys = (const int64_t *)w[3];
-    const uint8_t *fresh = (const uint8_t *)w[4];
-    if (keep_keys(m, w[1])) return NO_MEMORY;
-    m->latest = w[2];
-    m->turn = 1; /* A key that was never met is of turn 0. */
-    for (int64_t i = 0; i < count; i++) {
-        struct slot *s = m->slots + keys[i];
-        if (s->end == s->room && widen(m, s)) return NO_MEMORY;
-        any64 *to = entry(m, s, s->end++);
-        for (int64_t j = 0; j < m->width; j++) {
-            const void *from = (const void *)w[5 + 2 * j];
-            to[j] = w[6 + 2 * j] == 8 ? ((const any64 *)from)[i] : ((const uint8_t *)from)[i];
-        }
-        if (fresh[i]) s->turn = 1; else s->fresh = s->end;
-    }
-    return 0;
-}
-
-/* Give all that waits, key by key; arguments as of flow_match_load. */
-int64_t flow_match_save(const struct match *m, const int64_t *w)
-{
-    int64_t *keys = (int64_t *)w[3], i = 0;
-    uint8_t *fresh = (uint8_t *)w[4];
-    for (int64_t k = 0; k < m->keys; k++) {
-        const struct slot *s = m->slots + k;
-        for (uint32_t p = s->start; p < s->end; p++, i++) {
-            const any64 *from = entry(m, s, p);
-            keys[i] = k;
-            fresh[i] = p >= s->fresh && (m->alone || s->turn == m->turn);
-            for (int64_t j = 0; j < m->width; j++) {
-                void *to = (void *)w[5 + 2 * j];
-                if (w[6 + 2 * j] == 8) ((any64 *)to)[i] = from[j]; else ((uint8_t *)to)[i] = (uint8_t)from[j];
-            }
-        }
-    }
-    return i;
-}
