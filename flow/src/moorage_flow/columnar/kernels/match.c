@@ -3,10 +3,21 @@
    moorage_flow.columnar.kernels.matching. */
 #include "pending.h"
 
+/* Tell whether of those that wait the first or the last is too old; where none waits, no. */
+static inline int any_over(const struct match *m, const struct slot *s, int64_t now, int64_t width)
+{
+    /* Chosen by arithmetic: a branch would be foretold wrongly whenever a key has come to an end, or begun. */
+    uint32_t some = -(uint32_t)(s->end != s->start);
+    uintptr_t nowhere = (uintptr_t)m->nowhere;
+    const any64 *held = (const any64 *)(nowhere ^ ((nowhere ^ (uintptr_t)s->entries) & (uintptr_t)(intptr_t)(int32_t)some));
+    const any64 *first = held + (s->start & some) * (size_t)width, *last = held + ((s->end - 1) & some) * (size_t)width;
+    *m->nowhere = (any64)now;
+    return over((int64_t)*first, now, m->within) | over((int64_t)*last, now, m->within);
+}
+
 /* Let what has waited too long go, where the times of a key's events are in no order: from the front, and of what is fresh each. */
 static inline void pass(const struct match *m, struct slot *s, int64_t now)
 {
-    if (s->start < s->fresh && s->fresh == s->end && !over((int64_t)*entry(m, s, s->start), now, m->within)) return;
     while (s->start < s->fresh && over((int64_t)*entry(m, s, s->start), now, m->within)) s->start++;
     uint32_t kept = s->fresh;
     for (uint32_t p = s->fresh; p < s->end; p++) {
@@ -87,16 +98,29 @@ static inline int64_t tell(struct match *m, const any64 *words, int64_t i, int64
     return n + 1;
 }
 
-/* Tell of all that event `i` completes, and keep the others; give how many pairs there are now, `n` being those of before. */
-static int64_t complete_many(struct match *m, struct slot *s, int64_t i, int64_t n)
+static inline __attribute__((always_inline)) void write_entry(const struct match *m, any64 *to, int64_t i, int64_t width)
 {
-    uint32_t held = s->end - s->start, found = sift(m, s, i);
-    if (!found) return n;
-    for (uint32_t j = 0; j < found; j++) n = tell(m, entry(m, s, m->hits[j]), i, n);
+    to[0] = (any64)m->ts[i];
+    int64_t kept = m->able ? width - 2 : width - 1;
+    for (int64_t j = 0; j < kept; j++) {
+        int64_t column = m->column[j];
+        const void *from = m->columns[column < 0 ? ~column : column];
+        to[1 + j] = column < 0 ? ((const uint8_t *)from)[i] : ((const any64 *)from)[i];
+    }
+    if (m->able) to[width - 1] = (m->marks[i] & ABLE) != 0;
+}
+
+/* Tell of all that event `i` completes, and keep the others; give how many pairs there are now, `n` being those of before. */
+static int64_t complete(struct match *m, struct slot *s, int64_t i, int64_t n)
+{
+    uint32_t held = s->end - s->start, found = m->tests || m->able ? sift(m, s, i) : held;
     if (found == held) {
+        for (uint32_t p = s->start; p < s->end; p++) n = tell(m, entry(m, s, p), i, n);
         emptied(s);
         return n;
     }
+    if (!found) return n;
+    for (uint32_t j = 0; j < found; j++) n = tell(m, entry(m, s, m->hits[j]), i, n);
     /* Each stretch of those that stay moves down over those that left. */
     uint32_t to = m->hits[0];
     for (uint32_t j = 0; j < found; j++) {
@@ -107,64 +131,69 @@ static int64_t complete_many(struct match *m, struct slot *s, int64_t i, int64_t
     return n;
 }
 
-/* The same for few entries and one comparison: each is told and kept, and what is written next lies behind it or over it. That costs less
-   than branches that nobody can foresee. */
+/* Let an event wait. */
+static int64_t let_wait(struct match *m, struct slot *s, int64_t i)
+{
+    if (s->end == s->room && widen(m, s)) return NO_MEMORY;
+    write_entry(m, entry(m, s, s->end++), i, m->width);
+    return 0;
+}
+
 #define TRY_EACH(TYPE, OP) {                                                                      \
         TYPE right = ((const TYPE *)m->columns[b->column])[i];                                    \
         for (; from < end; from += width) {                                                       \
-            int64_t hit = *(const TYPE *)(from + b->word) OP right;                               \
+            int64_t hit = -(int64_t)(*(const TYPE *)(from + word) OP right);                      \
             put(out, from, width);                                                                \
             out[width] = (any64)i;                                                                \
             put(to, from, width);                                                                 \
-            out += hit * (width + 1);                                                             \
-            to += width - hit * width;                                                            \
+            out += hit & (width + 1);                                                             \
+            to += ~hit & width;                                                                   \
+            gone -= (uint32_t)hit;                                                                \
         }                                                                                         \
         break;                                                                                    \
     }
 #define TRY_EACH_BY(OP) if (b->real) TRY_EACH(double, OP) else TRY_EACH(whole, OP)
 
-static inline __attribute__((always_inline)) int64_t complete(struct match *m, struct slot *s, int64_t i, int64_t n, int64_t width)
+/* Do with event `i` all there is to do for its key, of which nothing is too old; give how many pairs there are now. Whether it is an A or a
+   B nobody can foresee, nor whether it completes an A: so, of few, each is told and kept, what comes next being written behind it or over
+   it, and the event waits or is written to nowhere. Only the number of those that are tried is left to guess. */
+static inline __attribute__((always_inline)) int64_t step(
+    struct match *m, struct slot *s, int is, int64_t i, int64_t n, int64_t mode, int64_t width)
 {
-    uint32_t held = s->end - s->start;
-    if ((n + held + 1) * (width + 1) > m->told_room &&
-        grow((void **)&m->told, &m->told_room, (n + held + 1) * (width + 1), 8)) return NO_MEMORY;
-    any64 *out = m->told + n * (width + 1), *from = s->entries + s->start * (size_t)width, *to = from, *end = from + held * (size_t)width;
-    if (!m->tests && !m->able) {
-        for (; from < end; from += width, out += width + 1) {
+    uint32_t tries = (s->end - s->start) & -(uint32_t)(is / ASKS & 1);
+    if ((n + tries + 1) * (width + 1) > m->told_room &&
+        grow((void **)&m->told, &m->told_room, (n + tries + 1) * (width + 1), 8)) return NO_MEMORY;
+    if (tries > FEW || m->tests > 1 || m->able) {
+        if (tries) n = complete(m, s, i, n);
+        s->fresh = s->end;
+        return is & ENTERS && let_wait(m, s, i) ? NO_MEMORY : n;
+    }
+    any64 *out = m->told + n * (width + 1), *from = s->entries + s->start * (size_t)width, *to = from, *end = from + tries * (size_t)width;
+    uint32_t gone = 0;
+    if (m->tests) {
+        const struct between *b = m->between;
+        int64_t word = b->word;
+        switch (b->op) {
+        case EQUAL: TRY_EACH_BY(==)
+        case UNEQUAL: TRY_EACH_BY(!=)
+        case LESS: TRY_EACH_BY(<)
+        case AT_MOST: TRY_EACH_BY(<=)
+        case MORE: TRY_EACH_BY(>)
+        case AT_LEAST: TRY_EACH_BY(>=)
+        }
+    } else
+        for (gone = tries; from < end; from += width, out += width + 1) {
             put(out, from, width);
             out[width] = (any64)i;
         }
-        emptied(s);
-        return n + held;
-    }
-    if (held > FEW || m->tests != 1 || m->able) return complete_many(m, s, i, n);
-    const struct between *b = m->between;
-    switch (b->op) {
-    case EQUAL: TRY_EACH_BY(==)
-    case UNEQUAL: TRY_EACH_BY(!=)
-    case LESS: TRY_EACH_BY(<)
-    case AT_MOST: TRY_EACH_BY(<=)
-    case MORE: TRY_EACH_BY(>)
-    case AT_LEAST: TRY_EACH_BY(>=)
-    }
-    s->end = s->fresh = (uint32_t)((size_t)(to - s->entries) / (size_t)width);
-    if (s->start == s->end) emptied(s);
-    return (out - m->told) / (width + 1);
-}
-
-static inline __attribute__((always_inline)) int64_t let_wait(struct match *m, struct slot *s, int64_t i, int64_t width)
-{
-    if (s->end == s->room && widen(m, s)) return NO_MEMORY;
-    any64 *to = s->entries + s->end++ * (size_t)width;
-    to[0] = (any64)m->ts[i];
-    int64_t kept = m->able ? width - 2 : width - 1;
-    for (int64_t j = 0; j < kept; j++) {
-        int64_t column = m->column[j];
-        const void *from = m->columns[column < 0 ? ~column : column];
-        to[1 + j] = column < 0 ? ((const uint8_t *)from)[i] : ((const any64 *)from)[i];
-    }
-    if (m->able) to[width - 1] = (m->marks[i] & ABLE) != 0;
-    return 0;
+    uint32_t left = s->end - gone - s->start;
+    s->start &= -(uint32_t)(left > 0);
+    s->fresh = s->end = s->start + left;
+    if (mode == SECOND) return n + gone; /* There are no columns to keep anything of. */
+    if ((is & ENTERS) & (s->end == s->room) && widen(m, s)) return NO_MEMORY;
+    write_entry(m, s->end < s->room ? s->entries + s->end * (size_t)width : m->nowhere, i, width);
+    s->end += (is & ENTERS) != 0;
+    return n + gone;
 }
 
 /* Tell what each event is. */
@@ -207,15 +236,14 @@ static inline __attribute__((always_inline)) int64_t match_alone(struct match *m
         }
         struct slot *s = m->slots + (m->of ? m->of[i] : 0);
         int is = m->marks[i];
-        if (s->start != s->end) {
-            if (m->within >= 0) pass(m, s, m->ts[i]);
-            if (mode != FIRST) {
-                if (s->end - s->fresh > 1) arrange(m, s);
-                s->fresh = s->end;
-                if (is & ASKS && s->start != s->end && (n = complete(m, s, i, n, width)) < 0) return n;
-            }
+        /* Only the last may be fresh, unless A and B are of two streams. */
+        if (m->within >= 0 && (any_over(m, s, m->ts[i], width) | (s->end - s->fresh > 1))) pass(m, s, m->ts[i]);
+        if (mode == FIRST) {
+            if (is & ENTERS && let_wait(m, s, i)) return NO_MEMORY;
+            continue;
         }
-        if (is & ENTERS && let_wait(m, s, i, width)) return NO_MEMORY;
+        if (s->end - s->fresh > 1) arrange(m, s);
+        if ((n = step(m, s, is, i, n, mode, width)) < 0) return n;
     }
     return n;
 }
@@ -233,15 +261,17 @@ static inline __attribute__((always_inline)) int64_t match_together(struct match
         turn += mode != FIRST;
         if (!(is & (ASKS | ENTERS))) continue;
         struct slot *s = m->slots + m->of[i];
-        if (s->start != s->end && m->within >= 0) {
+        if (m->within >= 0 && any_over(m, s, m->ts[i], width)) {
             while (s->start < s->end && over((int64_t)*entry(m, s, s->start), m->ts[i], m->within)) s->start++;
             if (s->fresh < s->start) s->fresh = s->start;
             if (s->start == s->end) emptied(s);
         }
-        if (is & ASKS && s->start != s->end && (n = complete(m, s, i, n, width)) < 0) return n;
-        if (is & ENTERS) {
+        if (mode != FIRST) {
+            s->turn = turn;
+            if ((n = step(m, s, is, i, n, mode, width)) < 0) return n;
+        } else {
             if (s->turn != turn) { s->turn = turn; s->fresh = s->end; }
-            if (let_wait(m, s, i, width)) return NO_MEMORY;
+            if (let_wait(m, s, i)) return NO_MEMORY;
         }
     }
     m->turn = turn;

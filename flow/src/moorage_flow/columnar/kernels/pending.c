@@ -14,7 +14,7 @@ void flow_match_free(struct match *m)
 int64_t flow_match_new(const int64_t *w)
 {
     int64_t words = 5 * w[2] + w[3] + 4 * w[4];
-    struct match *m = calloc(1, sizeof *m + (size_t)(words + w[6]) * 8 + (size_t)w[2] * sizeof *m->condition);
+    struct match *m = calloc(1, sizeof *m + (size_t)(words + w[6] + w[3] + 2) * 8 + (size_t)w[2] * sizeof *m->condition);
     if (!m) return 0;
     m->within = w[0]; m->alone = w[1]; m->conditions = w[2]; m->kept = w[3]; m->tests = w[4]; m->able = w[5]; m->column_count = w[6];
     m->width = 1 + m->kept + (m->able > 0);
@@ -23,6 +23,7 @@ int64_t flow_match_new(const int64_t *w)
     m->column = (int64_t *)(m->between + m->tests);
     m->condition = (struct condition *)(m->column + m->kept);
     m->columns = (const void **)(m->condition + m->conditions);
+    m->nowhere = (any64 *)(m->columns + m->column_count);
     memcpy(m->asked, w + 7, (size_t)words * 8);
     for (int64_t j = 0; j < m->conditions; j++) {
         const struct asked *a = m->asked + j;
@@ -42,7 +43,7 @@ int64_t flow_match_settle(struct match *m)
             while (s->start < s->end && over((int64_t)*entry(m, s, s->start), m->latest, m->within)) s->start++;
             if (s->fresh < s->start) s->fresh = s->start;
         }
-        if (s->start == s->end) { free(s->entries); s->entries = NULL; s->start = s->fresh = s->end = s->room = 0; }
+        if (s->start == s->end && s->room > SMALL) { free(s->entries); s->entries = NULL; s->start = s->fresh = s->end = s->room = 0; }
         held += s->end - s->start;
     }
     return held;
