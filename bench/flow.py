@@ -7,6 +7,9 @@ them: Java's as rows of boxed values with interned strings, ours as numpy column
 codes of a dictionary. What is timed is the sending, with the pass's offset added to the times. The
 rows that come out of the first pass are counted on both sides and must agree. The figures are
 medians of `ROUNDS` runs each.
+
+What goes by key is measured with as many keys as a fleet has devices as well: how many there are
+changes what waits, what lies in the caches, and for Siddhi what an unkeyed pattern looks at.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,7 @@ from moorage_flow.columns import Columns
 ROUNDS = 3
 BATCHES = (1, 100, 1_000, 10_000)
 EVENTS, KEYS = 100_000, 100
+MANY_KEYS, MANY_BATCHES = 10_000, (1_000, 10_000)
 WARM_S = 2.0
 ROOT = Path(__file__).parents[1]
 JARS = ROOT / ".venv" / "siddhi"
@@ -54,6 +58,8 @@ class Case:
     Attributes:
         streams: what the events are sent to, in runs as long as a batch.
         events: how many are recorded; less where each costs much.
+        keys: how many keys they have.
+        batches: how many come at once.
     """
 
     name: str
@@ -61,6 +67,8 @@ class Case:
     goal: float
     streams: tuple[str, ...] = ("Taps",)
     events: int = EVENTS
+    keys: int = KEYS
+    batches: tuple[int, ...] = BATCHES
 
 
 CASES = (
@@ -96,6 +104,8 @@ CASES = (
          _HEAD + "define aggregation Sums from Taps select k, sum(v) as s, count() as n group by k "
          "aggregate every sec ... min; from Taps[v > 100.0] select k insert into Out;", 1),
 )  # fmt: skip
+KEYED = ("length window per key", "pattern keyed", "pattern unkeyed equality", "join keyed")
+"""Those that are measured with `MANY_KEYS`, too."""
 
 
 class Event(msgspec.Struct):
@@ -121,13 +131,21 @@ class Run:
     first: int
 
 
+def cases() -> Iterator[Case]:
+    """Give what is measured: each case, and right behind it the same with many keys."""
+    for case in CASES:
+        yield case
+        if case.name in KEYED:
+            yield replace(case, keys=MANY_KEYS, batches=MANY_BATCHES)
+
+
 def record(case: Case) -> list[Event]:
     """Make events, always the same: 20 a millisecond of event time, random keys and values."""
     rng = random.Random(7)
     return [
         Event(
             case.streams[n // 1_000 % len(case.streams)], 1_600_000_000_000 + n // 20,
-            f"key-{rng.randrange(KEYS)}", round(rng.uniform(0, 100), 2), rng.randrange(2),
+            f"key-{rng.randrange(case.keys)}", round(rng.uniform(0, 100), 2), rng.randrange(2),
         )
         for n in range(case.events)
     ]  # fmt: skip
@@ -141,14 +159,14 @@ def main(seconds: float) -> None:
         classes = _compile(jars, made) if jars else None
         print("  sent is what a program around each engine holds, made beforehand:")
         print("  rows of boxed values there, numpy columns and dictionary codes here")
-        print(f"  {'events a second and core':<28}{'batch':>8}{'Moorage':>14}{'Siddhi':>14}"
-              f"{'ratio':>9}  path")  # fmt: skip
-        for case in CASES:
+        print(f"  {'events a second and core':<28}{'keys':>8}{'batch':>8}"
+              f"{'Moorage':>14}{'Siddhi':>14}{'ratio':>9}  path")  # fmt: skip
+        for case in cases():
             events = record(case)
             (made / "app.siddhi").write_text(case.app)
             lines = (f"{e.stream}\t{e.ts}\t{e.k}\t{e.v}\t{e.kind}\n" for e in events)
             (made / "events").write_text("".join(lines))
-            for batch in BATCHES:
+            for batch in case.batches:
                 _compare(case, batch, seconds, made, classes)
 
 
@@ -160,7 +178,8 @@ def _compare(case: Case, batch: int, seconds: float, made: Path, classes: str | 
             theirs.append(_theirs(made, batch, seconds, classes))
     our = statistics.median(run.rate for run in ours)
     their = statistics.median(run.rate for run in theirs) if theirs else float("nan")
-    line = f"  {case.name:<28}{batch:>8,}{our:>14,.0f}{their:>14,.0f}{our / their:>9.2f}"
+    line = f"  {case.name:<28}{case.keys:>8,}{batch:>8,}"
+    line += f"{our:>14,.0f}{their:>14,.0f}{our / their:>9.2f}"
     explained = Runtime(App.parse(case.app)).explain()
     print(f"{line}  {', '.join(sorted({path for _name, path, _why in explained}))}"
           + (f"  goal {case.goal:,}" if batch == 1_000 else ""))  # fmt: skip

@@ -17,7 +17,14 @@ from moorage.kit.ids import uuid7, uuid7_bytes
 
 DAY = timedelta(days=1)
 _encode = msgspec.msgpack.Encoder().encode
-MIDNIGHT = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def midnight() -> datetime:
+    """Give when today began, for tests of what is still hot: a run may last past midnight."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+MIDNIGHT = midnight()
 
 
 def us(at: datetime) -> int:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import moorage_flow
 from moorage_flow import EventInvalid, FlowError, Runtime, StateInvalid
-from moorage_flow.columnar import Dictionary, Words, compiled, kernels, pattern, store, windows
+from moorage_flow.columnar import Dictionary, Words, compiled, kernels, pending, store, windows
 
 S = "define stream S (k string, g int, v int, l long, d double, f float, b bool); "
 
@@ -405,7 +405,7 @@ def test_rows_no_longer_needed_are_dropped_and_the_rows_told_are_the_same(
     app = S + T + query
     told = play(app, "reference", sent)
     with pytest.MonkeyPatch.context() as here:
-        for module in (windows, pattern):
+        for module in (windows, pending):
             here.setattr(module, "LEAST", 2)
         here.setattr(store, "MUCH", much)
         assert play(app, "columnar", sent) == told

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from test_columnar import COMMON
 
 from moorage_flow import Runtime
-from moorage_flow.columnar import Dictionary, Words, kernels, pattern, windows
+from moorage_flow.columnar import Dictionary, Words, kernels, pending, windows
+from moorage_flow.columnar.kernels import matching, packed
 from moorage_flow.columns import Columns
 
 STREAMS = "".join(
@@ -139,7 +140,7 @@ def test_plain_columns_give_the_same_rows_in_one_call(
     app: str, sent: Sent, cut: int, least: int
 ) -> None:
     with pytest.MonkeyPatch.context() as few:
-        for module in (windows, pattern):
+        for module in (windows, pending):
             few.setattr(module, "LEAST", least)
         told = play(app, "columnar", sent, cut)
         assert told == play(app, "columnar", sent)
@@ -150,24 +151,22 @@ def test_plain_columns_give_the_same_rows_in_one_call(
 
 
 @pytest.mark.parametrize(
-    ("app", "called"),
+    ("app", "owner", "called"),
     [
         ("from every e1=S[g > 0] -> e2=S[k == e1.k and d > e1.d] select e1.k as k, e2.d as y "
-         "insert into Out;", "match"),
+         "insert into Out;", matching.Block, "run"),
         ("partition with (k of S) begin from every e1=S[b == true] -> e2=S[d > e1.d] within 1 sec "
-         "select e1.k as k, e2.d as y insert into Out; end;", "match"),
+         "select e1.k as k, e2.d as y insert into Out; end;", matching.Block, "run"),
         ("from S#window.length(5) as a join T#window.time(1 sec) as c on a.k == c.k "
-         "select a.k as k, a.d as x, c.d as y insert into Out;", "pairs"),
+         "select a.k as k, a.d as x, c.d as y insert into Out;", packed, "pairs"),
     ],
 )  # fmt: skip
 def test_what_is_plain_is_taken_in_one_call(
-    app: str, called: str, monkeypatch: pytest.MonkeyPatch
+    app: str, owner: Any, called: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    kernel = getattr(kernels.packed, called)
-    monkeypatch.setattr(
-        kernels.packed, called, lambda *given: (calls.append(called), kernel(*given))[1]
-    )
+    kernel = getattr(owner, called)
+    monkeypatch.setattr(owner, called, lambda *given: (calls.append(called), kernel(*given))[1])
     told: list[Any] = []
     runtime = start(app, "columnar", told)
     for turn in range(3):
@@ -182,3 +181,69 @@ def test_what_is_plain_is_taken_in_one_call(
             }
             runtime.send(stream, columns, ts=[turn] * 4)
     assert calls and told
+
+
+@pytest.mark.parametrize("names", [1, 3, 60])
+@pytest.mark.parametrize(
+    "app",
+    [
+        "partition with (k of S) begin from every e1=S[g > 0] -> e2=S[b == false and d > e1.d] "
+        "within 90 millisec select e1.k as k, e1.d as x, e2.d as y insert into Out; end;",
+        "partition with (k of S, k of T) begin from every e1=S[d < 0.9] -> e2=T[e1.b == true and "
+        "d >= e1.d and g > e1.g] within 300 millisec select e1.k as k, e1.b as b, e2.d + e1.d as x "
+        "insert into Out; end;",
+        "from every e1=S[g > 0] -> e2=S[k == e1.k and g < 0] within 90 millisec "
+        "select e1.k as k, count() as n group by e1.k insert into Out;",
+        "from every e1=S -> e2=S[d > e1.d and g == 2] select e1.d as x, e2.b as b insert into Out;",
+    ],
+)
+def test_many_that_wait_give_the_same_rows_on_both_paths(app: str, names: int) -> None:
+    rng = np.random.default_rng(names)
+    words = Words([f"key-{n}" for n in range(names)])
+    sent: Sent = []
+    now = 1_000
+    for turn in range(14):
+        count = 300
+        # Now and then time goes back, and what waits moves to the way in steps.
+        steps = rng.integers(-2 if turn in {4, 9} else 0, 3, count)
+        times = now + np.cumsum(steps)
+        now = int(times[-1])
+        columns = {
+            "k": Dictionary(rng.integers(0, names, count), words),
+            "g": rng.integers(-2, 3, count),
+            "l": np.arange(count),
+            "d": np.round(rng.uniform(0, 1, count), 2),
+            "f": np.zeros(count),
+            "b": rng.integers(0, 2, count).astype(np.bool_),
+        }
+        sent.append((("S", "T")[turn % 3 == 2], columns, times.tolist()))
+    told = play(app, "columnar", sent)
+    assert len(told) > 100
+    assert told == play(app, "reference", sent)
+    for cut in (3, 5, 10):
+        assert told == play(app, "columnar", sent, cut)
+
+
+def test_a_join_of_many_keys_gives_the_same_rows_with_and_without_kernels() -> None:
+    rng = np.random.default_rng(1)
+    words = Words([f"key-{n}" for n in range(3_000)])
+    app = (
+        "from S#window.length(40000) as a join T#window.length(9) as c on a.k == c.k "
+        "select a.k as k, a.d as x, c.d as y, a.b as b insert into Out;"
+    )
+    sent: Sent = []
+    for stream, count in (("S", 40_000), ("T", 1_001), ("S", 9), ("T", 7)):
+        columns = {
+            "k": Dictionary(rng.integers(0, len(words), count), words),
+            "g": np.zeros(count, np.int64),
+            "l": np.arange(count),
+            "d": rng.uniform(0, 1, count),
+            "f": np.zeros(count),
+            "b": rng.integers(0, 2, count).astype(np.bool_),
+        }
+        sent.append((stream, columns, [1_000] * count))
+    told = play(app, "columnar", sent)
+    assert len(told) > 10_000
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(kernels.library, "opened", None)
+        assert told == play(app, "columnar", sent)

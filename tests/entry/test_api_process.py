@@ -209,6 +209,7 @@ def test_health_names_a_database_that_hangs_and_is_well_again_with_it(
         environment |= {"MOORAGE_DATABASE_URL": server.url}
         with serving(environment) as (_, client):
             postmaster = psutil.Process(server.pid)
+            postmaster.suspend()  # First: it begins no further backend meanwhile.
             frozen = [postmaster, *postmaster.children(recursive=True)]
             for process in frozen:
                 process.suspend()

@@ -122,16 +122,31 @@ def kill_recovery_of(postmaster: psutil.Process) -> bool:
     """Make a database recover and kill what recovers it; False if that was quicker."""
     for title in "walwriter", "startup":
         deadline = time.monotonic() + 1
-        while not (found := [child for child in postmaster.children() if title in title_of(child)]):
+        while (found := child_of(postmaster, title)) is None:
             if time.monotonic() > deadline:
                 return False
         with contextlib.suppress(psutil.NoSuchProcess):
-            found[0].kill()
-            found[0].wait()
-    # Who is gone already has ended with it.
+            found.kill()
+            found.wait()
+    # It ends with what recovers it, unless that was through with it.
     with contextlib.suppress(psutil.NoSuchProcess):
-        return not any("walwriter" in title_of(child) for child in postmaster.children())
+        while postmaster.status() != psutil.STATUS_ZOMBIE:
+            if child_of(postmaster, "walwriter") is not None:
+                return False
+            time.sleep(0.01)
     return True
+
+
+def child_of(postmaster: psutil.Process, title: str) -> psutil.Process | None:
+    """Find a process of a database; psutil's list of them looks at all processes there are."""
+    with contextlib.suppress(FileNotFoundError):
+        pids = Path(f"/proc/{postmaster.pid}/task/{postmaster.pid}/children").read_text().split()
+        for pid in pids:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child = psutil.Process(int(pid))
+                if title_of(child).startswith(f"postgres: {title}"):  # Backends start up, too.
+                    return child
+    return None
 
 
 def title_of(process: psutil.Process) -> str:

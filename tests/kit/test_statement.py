@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+from pathlib import Path
+from typing import Any
 
+import psutil
 import psycopg
 import pytest
+import uvloop
 
+from moorage.entry import data_directory, postgres
 from moorage.kit.db import Database
 from moorage.kit.statement import Statement
 
@@ -107,6 +114,97 @@ async def test_a_server_that_goes_away_is_told_and_leaves_nothing_behind(
         for other in others:
             assert await other.run([b"z"]) == [b"zz"]
             await other.close()
+
+
+async def test_a_server_that_vanishes_without_a_word_is_a_lost_connection(
+    database: Database,
+) -> None:
+    """As when its process is killed."""
+    for waits in (True, False):
+        connection = await database.connect(name="statement")
+        statement = await Statement.prepare(connection, b"SELECT pg_sleep(length($1))", [BYTEA])
+        running = asyncio.create_task(statement.run([b"x" * 60 if waits else b""]))
+        if waits:
+            await asyncio.sleep(0)
+        with socket.socket(fileno=os.dup(connection.pgconn.socket)) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+        with pytest.raises(psycopg.OperationalError):
+            await running
+
+        assert connection.closed
+        await statement.close()
+
+
+def test_a_server_that_crashes_with_the_question_unread_is_a_lost_connection(
+    tmp_path: Path,
+) -> None:
+    """Its warning and that there is an error are told together, and only once."""
+    tmp_path.chmod(0o755)  # The server may run under another user.
+    with data_directory.locked(tmp_path), postgres.embedded(tmp_path, durable=False) as server:
+        uvloop.run(ask_one_that_crashes(server.url))
+
+
+async def ask_one_that_crashes(url: str) -> None:
+    connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+    statement = await Statement.prepare(connection, b"SELECT $1", [BYTEA])
+    backend = psutil.Process(connection.info.backend_pid)
+    backend.suspend()
+    asking = asyncio.create_task(statement.run([b"unread"]))
+    await asyncio.sleep(0)
+    backend.send_signal(signal.SIGQUIT)  # As the postmaster sends it when another one crashes.
+    backend.resume()
+
+    await is_told_of_the_loss(asking)
+
+    await statement.close()
+
+
+def test_an_answer_without_an_end_is_a_lost_connection(database_url: str, tmp_path: Path) -> None:
+    """As when the postmaster is killed, and a backend sees that before it reads the question."""
+    uvloop.run(ask_behind_one_that_breaks_off(database_url, tmp_path))
+
+
+async def ask_behind_one_that_breaks_off(url: str, directory: Path) -> None:
+    loop = asyncio.get_running_loop()
+    given = psycopg.conninfo.conninfo_to_dict(url)
+    name = f".s.PGSQL.{given.get('port', 5432)}"
+    through = psycopg.conninfo.make_conninfo(url, host=str(directory))
+    with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX) as server:
+        for one in (door, server):
+            one.setblocking(False)
+        door.bind(str(directory / name))
+        door.listen()
+        connecting = asyncio.create_task(psycopg.AsyncConnection.connect(through, autocommit=True))
+        client, _ = await loop.sock_accept(door)
+        await loop.sock_connect(server, f"{given['host']}/{name}")
+        ways = [asyncio.create_task(carry(*way)) for way in ((client, server), (server, client))]
+        statement = await Statement.prepare(await connecting, b"SELECT $1", [BYTEA])
+        for way in ways:
+            way.cancel()
+        await asyncio.wait(ways)
+        asking = asyncio.create_task(statement.run([b"unread"]))
+        await asyncio.sleep(0)
+        # ErrorResponse (PostgreSQL, 53.7); ReadyForQuery would follow.
+        fields = b"SFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0"
+        client.send(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+        client.close()
+
+        await is_told_of_the_loss(asking)
+
+        await statement.close()
+
+
+async def carry(one: socket.socket, other: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    while data := await loop.sock_recv(one, 65_536):
+        await loop.sock_sendall(other, data)
+
+
+async def is_told_of_the_loss(asking: asyncio.Task[Any]) -> None:
+    with pytest.raises(psycopg.OperationalError):
+        async with asyncio.timeout(20):
+            await asking
 
 
 @pytest.mark.parametrize(

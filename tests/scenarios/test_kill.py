@@ -71,7 +71,8 @@ async def test_what_is_acknowledged_is_kept_exactly_once_whatever_is_killed(
                 stop.set()
         for publisher in publishers:
             waiting = publisher.sent - len(publisher.acknowledged)
-            assert not waiting, f"{publisher}: {waiting} of {publisher.sent} are not answered"
+            told = f"{publisher}: {waiting} of {publisher.sent} are not answered"
+            assert not waiting, f"{told}\n{platform.last_words()}"
         stored = await asyncio.to_thread(books.check, platform.database_url, publishers)
         assert stored == sum(publisher.sent for publisher in publishers)
         await _check_deliveries(receiver, publishers)

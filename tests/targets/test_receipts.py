@@ -109,8 +109,10 @@ async def test_each_delivery_that_ended_has_a_receipt(
     answers = {1: 200, 2: 422, 3: 500}
     server.behave = lambda r: Answer(answers[json.loads(r.body)["document"]["n"]])
     messages = [a_message(device, {"n": n}) for n in answers]
+    days = {datetime.now(ZONE).date()}
     async with a_worker(world):
         await world.derive(*messages)
+        days.add(datetime.now(ZONE).date())
         await world.until_letters(target, 2)
         await world.until_pending(target)
 
@@ -122,7 +124,7 @@ async def test_each_delivery_that_ended_has_a_receipt(
     assert (third["outcome"], third["reason"], third["attempts"]) == ("dead", "attempts", 2)
     assert first["key"] == server.requests[0].headers["idempotency-key"]
     assert (first["deviceId"], first["deviceName"]) == (str(device.id), "Bin")
-    assert {one["day"] for one in found.values()} == {str(NOW.astimezone(ZONE).date())}
+    assert {one["day"] for one in found.values()} <= set(map(str, days))
     assert second["detail"]
 
 
@@ -504,10 +506,10 @@ async def test_each_target_keeps_its_days(world: World) -> None:
     month = await world.a_target(receipt_days=30)
     none = await world.a_target(receipt_days=0)
     gone = await world.a_target()
-    ages = (0, 1, 7, 8, 30, 31, 40)
+    ages, now = (0, 1, 7, 8, 30, 31, 40), datetime.now(UTC)
     for age in ages:
         for one in (week, month, none, gone):
-            await settled(world, one, NOW - timedelta(days=age), 3)
+            await settled(world, one, now - timedelta(days=age), 3)
     async with world.database.begin(ROOT) as tx:
         await targets.remove(tx, ROOT, gone.id)
 
@@ -517,7 +519,7 @@ async def test_each_target_keeps_its_days(world: World) -> None:
     assert await count(world, week, month, none, gone) == [9, 15, 0, 0]
     async with world.database.begin() as tx:
         tables = await ledger.day_tables(tx, "target_receipts")
-    today = NOW.date()
+    today = now.date()
     left = {today - timedelta(days=age) for age in ages if age <= 30}
     assert left <= set(tables)
     assert not {today - timedelta(days=age) for age in (31, 40)} & set(tables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fleet import ROOT, a_device, a_town
-from history import DAY, MIDNIGHT, History, a_history, regular
+from history import DAY, History, a_history, midnight, regular
 from moorage import devices, groups, telemetry
 from moorage.kit.db import Database
 from moorage.organizations import service as organizations_service
@@ -13,7 +13,7 @@ from moorage.telemetry import jobs
 
 
 async def test_readings_are_kept_as_long_as_the_application_says(database: Database) -> None:
-    history = await a_history(database)
+    history, today = await a_history(database), midnight()
     async with database.begin(ROOT) as tx:
         town = await a_town(tx, "Odense")
         short = await devices.enrol(tx, ROOT, a_device(town))
@@ -21,11 +21,11 @@ async def test_readings_are_kept_as_long_as_the_application_says(database: Datab
     other = History(database, short)
     for one in (history, other):
         # More than shares a block, so that days go one by one.
-        await one.keep(regular(MIDNIGHT - 9 * DAY, 3 * 1440, timedelta(minutes=1)))
-        await one.keep(regular(MIDNIGHT - 2 * DAY, 2, DAY))
-        await one.keep(regular(MIDNIGHT - 800 * DAY, 1, DAY))
+        await one.keep(regular(today - 9 * DAY, 3 * 1440, timedelta(minutes=1)))
+        await one.keep(regular(today - 2 * DAY, 2, DAY))
+        await one.keep(regular(today - 800 * DAY, 1, DAY))
     await telemetry.Sealer(database).work()
-    await other.keep(regular(MIDNIGHT - 9 * DAY, 5, timedelta(minutes=1)))
+    await other.keep(regular(today - 9 * DAY, 5, timedelta(minutes=1)))
 
     async with database.begin() as tx:
         await jobs.drop_old(tx)
@@ -37,7 +37,7 @@ async def test_readings_are_kept_as_long_as_the_application_says(database: Datab
 async def test_what_a_removed_device_sent_is_erased(database: Database) -> None:
     kept, removed = await a_history(database), await a_history(database)
     for one in (kept, removed):
-        await one.keep(regular(MIDNIGHT - 5 * DAY, 50, 0.1 * DAY))
+        await one.keep(regular(midnight() - 5 * DAY, 50, 0.1 * DAY))
     await telemetry.Sealer(database).work()
     async with database.begin(ROOT) as tx:
         await devices.remove(tx, ROOT, removed.device.id)
@@ -68,10 +68,10 @@ async def test_summaries_stay_unless_somebody_says_and_no_shorter_than_readings(
             )
             device = a_device(town, name, application_id=made.id)
             others.append(History(database, await devices.enrol(tx, ROOT, device)))
-    histories = [plain, *others]
+    histories, today = [plain, *others], midnight()
     for one in histories:
         for days in (5, 20, 50, 200, 900, 2000):
-            await one.keep(regular(MIDNIGHT - days * DAY, 1, DAY))
+            await one.keep(regular(today - days * DAY, 1, DAY))
     await telemetry.Sealer(database).work()
 
     async with database.begin() as tx:

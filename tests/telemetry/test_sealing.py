@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fleet import ROOT
-from history import DAY, MIDNIGHT, a_history, regular, us
+from history import DAY, MIDNIGHT, a_history, midnight, regular, us
 from moorage import telemetry
 from moorage.kit.db import Database
 from moorage.telemetry import store
@@ -61,7 +61,7 @@ async def test_sealing_changes_no_answer(
 
 async def test_closed_days_are_sealed_and_the_newest_stay_hot(database: Database) -> None:
     history = await a_history(database)
-    await history.keep(regular(MIDNIGHT - 10 * DAY, 100, 0.1 * DAY))
+    await history.keep(regular(midnight() - 10 * DAY, 100, 0.1 * DAY))
 
     await telemetry.Sealer(database).work()
 

@@ -32,6 +32,7 @@ class Statement:
         self._socket = connection.pgconn.socket
         self._loop = asyncio.get_running_loop()
         self._formats = [pq.Format.BINARY] * parameters
+        self._watches = self._told = False
         self._waiter: asyncio.Future[None] | None = None
 
     @classmethod
@@ -83,12 +84,12 @@ class Statement:
             raise psycopg.OperationalError("the connection is closed")
         # Anew each time: when psycopg has waited for the connection it watches it no more.
         self._loop.add_reader(self._socket, self._readable)
+        self._watches, self._told = True, False
         try:
             send()
             return await self._result()
         except BaseException:
-            # At once: the number of a socket that libpq has closed is soon another's.
-            self._loop.remove_reader(self._socket)
+            self._watch_no_more()
             raise
 
     async def _result(self) -> pq.abc.PGresult:
@@ -107,7 +108,9 @@ class Statement:
             results.append(result)
         for result in results:
             if result.status not in _DONE:
-                raise errors.error_from_result(result)
+                failed = errors.error_from_result(result)
+                # Without a state it is libpq's own: the server has vanished.
+                raise failed if failed.sqlstate else psycopg.OperationalError(str(failed))
         if not results or pgconn.status != pq.ConnStatus.OK:
             raise psycopg.OperationalError("the connection is lost")
         return results[0]
@@ -115,19 +118,32 @@ class Statement:
     async def _next(self) -> pq.abc.PGresult | None:
         """Wait for the next result; None once the server is through with it."""
         while self._pgconn.is_busy():
+            if self._told and self._watches:
+                # libuv watches no more once it has told of an error, as of a server that crashed
+                # and left the question unread, though its last words are to be read before that.
+                self._loop.remove_reader(self._socket)
+                self._loop.add_reader(self._socket, self._readable)
+            self._told = False
             self._waiter = self._loop.create_future()
             await self._waiter
         return self._pgconn.get_result()
 
     def _readable(self) -> None:
         """Take in what the server sent, also when nobody waits for it: else we are called again."""
+        self._told = True
         try:
             self._pgconn.consume_input()
         except psycopg.Error:
             # What has been lost, the next result tells.
-            self._loop.remove_reader(self._socket)
+            self._watch_no_more()
         if self._waiter is not None:
             _settle(self._waiter)
+
+    def _watch_no_more(self) -> None:
+        """Stop watching, once and at once: when it is closed, its number is soon another's."""
+        if self._watches:
+            self._watches = False
+            self._loop.remove_reader(self._socket)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -1,6 +1,13 @@
 """What is announced about organisations and permissions."""
 
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
 from moorage.kit.facts import Fact
+
+from .model import Member, PermissionGroup
 
 
 class OrganizationFounded(Fact):
@@ -49,3 +56,17 @@ class PermissionRevoked(Fact):
     """A member left a permission group."""
 
     name = "organizations.permission_revoked"
+
+
+def group_view(group: PermissionGroup) -> dict[str, Any]:
+    """Give what facts carry of a permission group."""
+    view = asdict(group)
+    for key in ("created_at", "updated_at", "created_by", "updated_by", "member_count"):
+        view.pop(key)
+    return view
+
+
+def member_view(member: Member) -> dict[str, Any]:
+    """Give what facts carry of a member of one."""
+    view = {"kind": member.kind.value, "id": str(member.id)}
+    return view if member.until is None else {**view, "until": member.until}

@@ -14,7 +14,7 @@ from . import kernels
 from .batch import Batch, Column, Index
 from .kernels.plain_patterns import Timers, Waiting
 from .pattern import Following, PatternQuery
-from .pattern import State as Matches
+from .pending import State as Matches
 from .selection import Groups, Output
 from .store import grown
 

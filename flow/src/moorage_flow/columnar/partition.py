@@ -67,6 +67,12 @@ class StreamKeys(Kept):
             return packed.runs(codes, self._parts, before)
         return None
 
+    def parts_of(self, column: Column) -> Index | None:
+        """Give the codes in the partition of a dictionary's words, -1 where one is new; None where
+        another dictionary came last.
+        """
+        return self._parts if column.words is not None and self._words is column.words else None
+
     def of(self, column: Column) -> Index:
         """Give each row's code in the partition."""
         codes = self.codes.of(column)
@@ -108,6 +114,14 @@ class KeyOf:
             column = column.take(rows)
         return rows, keys.streams[self._at].of(column)
 
+    def coded(self, keys: Keys, batch: Batch) -> tuple[Index, Index] | None:
+        """Give the keys as codes of words, and the partitions of these, where it has them."""
+        if self._value is None or self._value.place is None:
+            return None
+        column = batch.columns[self._value.place[1]]
+        table = keys.streams[self._at].parts_of(column)
+        return None if table is None or column.codes is None else (column.codes, table)
+
     def runs(self, keys: Keys, view: View, before: Index | None) -> tuple[Index, Index, int] | None:
         """Give what `StreamKeys.runs` does, where the key is an attribute."""
         if self._value is None or self._value.place is None:
@@ -139,10 +153,16 @@ class Entry:
         self._holder = holder
         self._key = key
         self._takers = takers
+        # Where only a pattern reads the rows, it may find their partitions itself.
+        self._coded = getattr(takers[0], "coded", None) if len(takers) == 1 else None
 
     def take(self, batch: Batch) -> None:
         """Split rows by key and give them to the partition's queries."""
         keys = self._holder.of_all()
+        if self._coded is not None and packed.here():
+            known = self._key.coded(keys, batch)
+            if known is not None and self._coded(batch, *known):
+                return
         view = View([batch.columns], batch.ts, self._flow.clock.now, batch.events)
         found = self._key.runs(keys, view, batch.chunks)
         if found is not None:

@@ -14,15 +14,17 @@ from ..flow import Flow, Holder
 from ..language.syntax import Attribute, Type
 from . import kernels
 from .batch import Batch, Column, Index
-from .conditions import like, plain
+from .conditions import like
 from .kernels import packed
+from .kernels.matching import OF_KEY, OF_POSITION, OF_TIME, UNKNOWN
 from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
-from .matching import Matcher, Plainly
-from .selection import Groups, Output, Selecting
+from .matching import Held, Matcher, Plainly, Told, letter_of
+from .pending import State
+from .selection import Output, Selecting
 from .single import Paired
-from .store import Codes, Kept, Pairs, grown, kept
+from .store import grown
 from .vector import Vector, View
-from .windows import LEAST, Rows, Steps
+from .windows import Steps
 
 Mask = Callable[[View], Any]
 
@@ -62,67 +64,42 @@ class Following:
     """The same as a kernel takes it whole, where it can."""
 
 
-class State(Kept):
-    """The A that wait: their rows, their queues, and what the keys are."""
+@dataclass(slots=True)
+class Matching:
+    """What takes batches whole, and tells of all that is read of pairs, or of `chosen` attributes
+    where these are what is selected.
+    """
 
-    def __init__(self, groups: Groups, kinds: list[Type], tests: list[Any]) -> None:
-        self.groups = groups
-        self.rows = Rows(kinds)
-        self.full = LEAST
-        self.able = np.empty(0, np.bool_)
-        self.keys = np.empty(0, np.int64)
-        self.tests = [np.empty(0, dtype) for dtype in tests]
-        self.links = [np.empty(0, np.int64) for _ in range(10)]
-        self.waiting = np.empty(0, np.uint8)
-        self.codes = Codes()
-        self.pairs = Pairs()
-        self.texts = Codes()
+    matcher: Matcher
+    every: Told
+    chosen: list[tuple[int, int]]
+    told: Told | None
 
-    def __getstate__(self) -> dict[str, Any]:
-        plain = super().__getstate__()
-        for name in ("tests", "links"):
-            plain[name] = [(a.dtype.str, a.tobytes()) for a in plain[name]]
-        return plain
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for name in ("tests", "links"):
-            arrays = [np.frombuffer(content, dtype).copy() for dtype, content in state[name]]
-            setattr(self, name, arrays)
+def _told(
+    matcher: Matcher,
+    kinds: tuple[list[Type], list[Type]],
+    places: list[tuple[int, int]],
+    more: list[int],
+) -> Told:
+    wanted = [(frame, place, letter_of(kinds[frame][place])) for frame, place in places]
+    return Told(matcher, wanted, more)
 
-    def room(self, parts: int, keys: int, rows: int | None = None) -> Waiting:
-        """Make room for partitions, keys and rows (None: those there are); give the queues."""
-        rows = self.rows.size if rows is None else rows
-        sizes = (parts, keys, rows)
-        if any(len(self.links[at]) < size for at, size in zip((0, 4, 6), sizes, strict=True)):
-            each = [parts] * 4 + [keys] * 2 + [rows] * 4
-            self.links = [grown(a, size, -1) for a, size in zip(self.links, each, strict=True)]
-            self.waiting = grown(self.waiting, rows)
-        return Waiting._make([*self.links, self.waiting])
 
-    def settle(self) -> None:
-        """Drop rows that no longer wait once they are most of all."""
-        size = self.rows.size
-        if size < self.full:
-            return
-        live = np.flatnonzero(self.waiting[:size])
-        self.full = max(LEAST, len(live) * 2)
-        if len(live) * 2 > size:
-            return
-        where = np.full(size + 1, -1, np.int64)  # The last stands for no row.
-        where[live] = np.arange(len(live))
-        self.rows.keep(live)
-        self.able, self.keys = kept(self.able, live), kept(self.keys, live)
-        self.tests = [kept(values, live) for values in self.tests]
-        self.waiting = kept(self.waiting, live)
-        for at, link in enumerate(self.links):
-            if at < 6:
-                self.links[at] = where[link]
-                continue
-            moved = where[link[live]]
-            self.links[at] = kept(link, live)
-            self.links[at][: len(live)] = moved
-            self.links[at][len(live) :] = -1  # What enters begins without neighbours.
+class Taker:
+    """Takes the events of a pattern's stream."""
+
+    def __init__(self, query: PatternQuery, mode: int) -> None:
+        self._query = query
+        self._mode = mode
+
+    def __call__(self, batch: Batch) -> None:
+        """Take events."""
+        self._query.take(batch, self._mode)
+
+    def coded(self, batch: Batch, codes: Index, table: Index) -> bool:
+        """Take events by the codes of their partitions, as `PatternQuery.take_coded` does."""
+        return self._query.take_coded(batch, self._mode, codes, table)
 
 
 class PatternQuery(Paired):
@@ -136,26 +113,26 @@ class PatternQuery(Paired):
         self._of_second = sorted(place for frame, place in used if frame == 1)
         self._kinds = [plan.attributes[0][place].type for place in self._kept]
         self._dtypes = [np.float64 if t.real else np.int64 for t in plan.tests]
-        self._matcher: Matcher | None = None
-        if plan.plainly is not None:
-            self._matcher = Matcher(plan.plainly, plan.within, self._kept)
+        self._matching: Matching | None = None
         self._holder: Holder[State] = flow.holder(self.make)
 
     def make(self) -> State:
         """Make its state."""
         return State(self._plan.selecting.make(), self._kinds, self._dtypes)
 
-    def taker(self, stream: int) -> Callable[[Batch], None]:
+    def taker(self, stream: int) -> Taker:
         """Give what takes the events of the first (0) or second (1) position's stream."""
-        mode = BOTH if self._plan.same else (FIRST, SECOND)[stream]
-        return lambda batch: self._take(batch, mode)
+        return Taker(self, BOTH if self._plan.same else (FIRST, SECOND)[stream])
 
-    def _take(self, batch: Batch, mode: int) -> None:
+    def take(self, batch: Batch, mode: int) -> None:
+        """Take events as an A, a B or both."""
         plan, count = self._plan, len(batch)
         state: State = self._holder.of_all()
-        state.settle()
-        if self._matcher is not None and packed.here() and self._match(state, batch, mode):
+        if plan.plainly is not None and packed.here() and self._match(state, batch, mode):
             return
+        state.release(0)
+        state.spared += count
+        state.settle()
         parts = np.zeros(count, np.int64) if batch.parts is None else batch.parts
         views = [self._view(batch)] * 2
         entering = np.full(count, -1, np.int64)
@@ -206,44 +183,117 @@ class PatternQuery(Paired):
         calls = second if self._plan.same else np.arange(len(first))
         self._tell(state, kept, others, batch.ts[second], coming[1][second], calls)
 
+    # --- In one call ---
+
+    def take_coded(self, batch: Batch, mode: int, codes: Index, table: Index) -> bool:
+        """Take events of known partitions, whose numbers stand in `table` by their codes; tell
+        whether it could be done.
+        """
+        if self._plan.plainly is None or self._plan.key is not None or self.parts is None:
+            return False
+        state: State = self._holder.of_all()
+        return self._run_kernel(state, batch, mode, codes, table, len(self.parts())) == 1
+
     def _match(self, state: State, batch: Batch, mode: int) -> bool:
         """Do it all in one call; tell whether it could be done."""
-        assert self._matcher is not None
-        keys = None
-        if self._plan.key is not None:
-            side = self._plan.key[mode == SECOND]
-            column = side.run(self._view(batch))
-            if self.parts is not None or column.missing() is not None:
-                return False
-            keys = state.codes.of(column)
-        part_count = 1 if self.parts is None else len(self.parts())
-        sizes = part_count, self._key_count(state, part_count)
-        found = self._matcher.run(state, batch, mode, keys, sizes)
-        if found is None:
+        key = self._plan.key
+        if key is None:
+            parts = 1 if self.parts is None else len(self.parts())
+            return self._run_kernel(state, batch, mode, batch.parts, None, parts) == 1
+        if self.parts is not None:
             return False
-        rows, seconds = found
-        if not len(rows):
-            return True
-        buffers = state.rows.columns
-        others = [plain(batch.columns[place]) for place in self._of_second]
-        wanted = [(buffer.values, rows) for buffer in buffers if buffer.plain]
-        wanted += [(values, seconds) for values in others if values is not None]
-        wanted.append((batch.ts, seconds))
-        if batch.parts is not None:
-            wanted.append((batch.parts, seconds))
-        moved = iter(packed.take(wanted))
-        kept = [b.holding(next(moved)) if b.plain else b.take(rows) for b in buffers]
-        of_second = {}
-        for place, values in zip(self._of_second, others, strict=True):
-            column = batch.columns[place]
-            taken = column.take(seconds) if values is None else like(column, next(moved))
-            of_second[place] = taken
-        ts, calls = next(moved), seconds.copy()
-        parts = calls if batch.parts is None else next(moved)
+        side = key[mode == SECOND]
+        column = side.run(self._view(batch)) if side.place is None else batch.columns[side.place[1]]
+        table = state.codes.table(column)
+        if table is not None and column.codes is not None:
+            keys = len(state.codes)
+            done = self._run_kernel(state, batch, mode, column.codes, table, keys)
+            if done != UNKNOWN:
+                return done == 1
+        if column.missing() is not None:
+            return False
+        codes = state.codes.of(column)
+        return self._run_kernel(state, batch, mode, codes, None, len(state.codes)) == 1
+
+    def _run_kernel(
+        self,
+        state: State,
+        batch: Batch,
+        mode: int,
+        codes: Index | None,
+        table: Index | None,
+        keys: int,
+    ) -> int:
+        """Take a batch as `Matcher.run` does: give 1 where it is done, 0 where it cannot be, or
+        UNKNOWN.
+        """
+        matching = self._matching
+        if matching is None:
+            matching = self._matching = self._prepared()
+        found = matching.matcher.run(state, batch, mode, codes, table, keys)
+        if found is None:
+            return 0
+        if found < 0:
+            return UNKNOWN
+        if found:
+            assert state.held is not None
+            self._tell_found(state, state.held, matching, batch, found)
+        return 1
+
+    def _prepared(self) -> Matching:
+        plan, passing = self._plan, self._selecting.vectors
+        assert plan.plainly is not None
+        of_first, of_second = plan.attributes
+        kinds = [a.type for a in of_first], [a.type for a in of_second]
+        matcher = Matcher(
+            plan.plainly,
+            plan.within,
+            alone=plan.key is None,
+            kinds=kinds,
+            kept=self._kept,
+            seconds=self._of_second,
+        )
+        places = [(0, place) for place in self._kept] + [(1, place) for place in self._of_second]
+        every = _told(matcher, kinds, places, [OF_TIME, OF_POSITION, OF_KEY])
+        chosen = [vector.place for vector in passing if vector.place is not None]
+        if len(chosen) < len(passing) or self._selecting.aggregates:
+            return Matching(matcher, every, [], None)
+        told = _told(matcher, kinds, chosen, [OF_TIME, OF_POSITION])
+        return Matching(matcher, every, chosen, told)
+
+    def _tell_found(
+        self, state: State, held: Held, matching: Matching, batch: Batch, count: int
+    ) -> None:
+        """Tell of the pairs a kernel has found."""
+        first = dict(zip(self._kept, held.words, strict=True))
+        kinds = self._plan.attributes
+
+        def column(frame: int, place: int, values: Any) -> Column:
+            if frame:
+                return like(batch.columns[place], values)
+            kind = kinds[0][place].type
+            if kind is Type.STRING:
+                return Column(kind, codes=values, words=first[place])
+            return Column(kind, values)
+
+        if matching.told is not None and self.output.passes and not self.output.inner:
+            *found, ts, calls = matching.told.of(held, count)
+            columns = [
+                column(frame, place, values)
+                for (frame, place), values in zip(matching.chosen, found, strict=True)
+            ]
+            if not self._plan.same:
+                calls = np.arange(count)
+            chunks = None if calls[0] == calls[-1] else calls
+            self.output.pass_on(Batch(columns, ts, chunks=chunks))
+            return
+        *found, ts, calls, parts = matching.every.of(held, count)
         if not self._plan.same:
-            calls = np.arange(len(rows))
+            calls = np.arange(count)
+        kept = [column(0, p, v) for p, v in zip(self._kept, found, strict=False)]
+        others = zip(self._of_second, found[len(kept) :], strict=True)
+        of_second = {place: column(1, place, values) for place, values in others}
         self._tell(state, kept, of_second, ts, parts, calls)
-        return True
 
     # --- Rows that wait ---
 

@@ -223,6 +223,12 @@ class Codes(Kept):
         codes[~nulls] = self._of(known, keys[~nulls].tolist(), column.take(~nulls), kind)
         return codes
 
+    def table(self, column: Column) -> Index | None:
+        """Give the codes of a dictionary's words by theirs, -1 where one is new; None where another
+        dictionary came last.
+        """
+        return self._table if column.words is not None and self._words is column.words else None
+
     def _of_words(self, codes: Index, words: Values) -> Index:
         """Give the codes of a dictionary's; only the words met are numbered."""
         if self._words is not words:

@@ -23,7 +23,8 @@ Array = NDArray[Any]
 INTEGERS, REALS, BOOLS, AS_REALS = range(4)
 """How a column is compared with a constant; the last: whole numbers with a real one."""
 
-_WIDTH = 8
+_TOGETHER = 8
+"""So many of those that ask are looked at side by side, as in `join.c`."""
 
 
 class Condition(NamedTuple):
@@ -90,14 +91,6 @@ def runs(codes: Array, table: Array, before: Array | None) -> tuple[Array, Array
     return parts, numbers, last
 
 
-def match(words: Sequence[int]) -> int:
-    """Run events through `every A -> B within`, as `match.c` says; give how many pairs are
-    complete.
-    """
-    assert library.opened is not None
-    return int(library.opened.flow_match(_packed(words)))
-
-
 def slide_chain(
     count: int,
     parts: Array | None,
@@ -139,11 +132,11 @@ def pairs(
     count = library.opened.flow_meeting(len(asked), address(asked), address(held), address(most))
     if not count:
         return 0, [], []
-    rows = np.empty(int(most[0]), np.int64)
+    rows = np.empty(_TOGETHER * int(most[0]), np.int64)
     of_mine = [np.empty(count, column.dtype) for column in mine]
     of_others = [np.empty(count, column.dtype) for column in others]
     words = [len(asked), address(asked), address(head), address(held), address(following)]
-    words += address(rows), len(mine), len(others)
+    words += address(rows), len(mine), len(others), len(following)
     for columns, moved in ((mine, of_mine), (others, of_others)):
         for column, to in zip(columns, moved, strict=True):
             words += address(column), address(to), column.itemsize

@@ -3,6 +3,7 @@
 
 enum { CURRENT = 0, EXPIRED = 1, RESET = 3 };
 enum { COUNT = 0, WHOLE = 1, REAL = 2 };
+enum { AHEAD = 16 };
 enum { EACH = 0, LAST = 1, LAST_OF_GROUP = 2 };
 
 /* One sum, all fields of 64 bits: its kind, values and nulls by row, sums and counts by group; `empty` is set where a told sum is of nothing. */
@@ -115,6 +116,24 @@ int64_t flow_slide_summarise(
     int64_t chunk = chunks && count ? chunks[0] : 0;
     for (int64_t i = 0; i < count; i++) {
         int64_t row = first + i, part = parts ? parts[row] : 0, group = groups[row];
+        if (parts && i + AHEAD < count) {
+            /* With many keys none of it is near: the queue first, and what it holds once it is here. */
+            int64_t soon = parts[row + AHEAD], next = parts[row + AHEAD / 2];
+            __builtin_prefetch(held + soon);
+            __builtin_prefetch(head + soon);
+            __builtin_prefetch(tail + soon);
+            for (int64_t s = 0; s < sums; s++) __builtin_prefetch(sum[s].held + groups[row + AHEAD]);
+            if (held[next] > 0) {
+                __builtin_prefetch(following + head[next]);
+                __builtin_prefetch(following + tail[next]);
+                __builtin_prefetch(groups + head[next]);
+                for (int64_t s = 0; s < sums; s++)
+                    if (sum[s].kind != COUNT) {
+                        __builtin_prefetch((const uint64_t *)sum[s].values + head[next]);
+                        __builtin_prefetch((const uint64_t *)sum[s].totals + groups[row + AHEAD / 2]);
+                    }
+            }
+        }
         if (chunks && chunks[i] != chunk) { chunk = chunks[i]; t.stamp++; t.last = -1; }
         if (limits) limit = limits[i];
         while (held[part] > 0 && ((aged && time[head[part]] <= limit) || (length >= 0 && held[part] >= length))) {

@@ -34,7 +34,7 @@ static inline void enter(const struct queues *q, int64_t part, int64_t key, int6
 static inline int over(int64_t then, int64_t now, int64_t within)
 {
     int64_t age = now - then;
-    return within >= 0 && (age < 0 ? -age : age) > within;
+    return (within >= 0) & ((age < 0 ? -age : age) > within);
 }
 
 /* Put what was let in since into the queue, by time; rows of one time stay in their order. */
