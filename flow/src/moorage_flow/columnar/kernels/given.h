@@ -13,4 +13,4 @@ struct given {
 };
 
 /* Read a batch; give 0 where a column is not plain: of another type, with nulls, with a value that does not fit, of another length. */
-int read_given(object values, object times, int64_t columns, const int64_t *kinds, struct given *g);
+OWN int read_given(object values, object times, int64_t columns, const int64_t *kinds, struct given *g);

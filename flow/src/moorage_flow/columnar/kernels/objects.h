@@ -5,6 +5,9 @@
 
 typedef const char *object;
 
+/* Of the library alone: no name of it stands for another's, or another's for it. */
+#define OWN __attribute__((visibility("hidden")))
+
 /* Offsets, types and element types as the process has them; `kinds` are those of int64, float64 and bool. */
 struct layout {
     int64_t head, items, array, dictionary, words, of_codes, of_words, of_array;
@@ -12,7 +15,7 @@ struct layout {
 };
 enum { WHOLES = 0, DOUBLES = 1, BYTES = 2 };
 
-extern struct layout layout;
+extern OWN struct layout layout;
 
 static inline int64_t word(object o, int64_t place)
 {

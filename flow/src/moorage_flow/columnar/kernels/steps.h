@@ -33,8 +33,8 @@ struct test {
 };
 
 /* Write constants into as much of their registers as a block has rows. */
-void set_constants(struct registers *r, int64_t count, const int64_t *constants, int64_t rows);
+OWN void set_constants(struct registers *r, int64_t count, const int64_t *constants, int64_t rows);
 
 /* Work steps out for `rows` rows of the columns from row `first` on; `rows` is at most BLOCK. */
-void run_steps(struct registers *r, int64_t count, const struct step *steps, const struct test *tests, const struct given *g,
-               int64_t first, int64_t rows);
+OWN void run_steps(struct registers *r, int64_t count, const struct step *steps, const struct test *tests, const struct given *g,
+                   int64_t first, int64_t rows);
