@@ -13,7 +13,7 @@ from test_one_call import NAMES, WORDS, Sent, play, start
 
 from moorage_flow import EventInvalid, Runtime
 from moorage_flow.columnar import Dictionary, kernels
-from moorage_flow.columnar.direct import Sifting
+from moorage_flow.columnar.direct import Collecting, Sifting
 
 VALUES = [
     *("g", "l", "d", "f", "g + 3", "l * 2", "l % 3", "g / 2", "l / -4L", "d * 2.0", "f + g"),
@@ -97,6 +97,45 @@ def in_every_way(app: str, sent: Sent, cut: int) -> None:
 @given(filters(), arrays(), st.integers(0, 6))
 def test_filters_give_the_same_rows_in_one_call(app: str, sent: Sent, cut: int) -> None:
     in_every_way(app, sent, cut)
+
+
+@st.composite
+def sums(draw: st.DrawFn) -> str:
+    """Draw sums of batches by time."""
+    where = draw(st.sampled_from(["", f"[{draw(conditions())}]"]))
+    one = st.sampled_from(["sum(d)", "sum(g)", "count()", "avg(f)", "sum(l)", "avg(g)", "avg(l)"])
+    chosen = draw(st.lists(one, min_size=1, max_size=3))
+    columns = ", ".join(f"{value} as c{at}" for at, value in enumerate(chosen))
+    by = draw(st.sampled_from(["", " group by k", " group by k", " group by b"]))
+    shown = draw(st.sampled_from(["", "k, ", "b, l, ", "k, d, "]))
+    window = draw(st.sampled_from(["25", "400", "40, 7"]))
+    return f"from S{where}#window.timeBatch({window}) select {shown}{columns}{by} insert into Out;"
+
+
+@pytest.mark.search
+@COMMON
+@given(sums(), arrays(), st.integers(0, 6))
+def test_sums_of_batches_are_the_same_in_one_call(app: str, sent: Sent, cut: int) -> None:
+    in_every_way(app, sent, cut)
+
+
+def test_what_a_batch_by_time_is_sent_is_taken_in_one_call_until_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[bool] = []
+    take = Collecting.take
+    monkeypatch.setattr(
+        Collecting, "take", lambda self, *given: (taken.append(take(self, *given)), taken[-1])[1]
+    )
+    told: list[Any] = []
+    query = "from S[g > 0]#window.timeBatch(50) select k, sum(d) as s, count() as n group by k "
+    runtime = start(f"{query} insert into Out;", "columnar", told)
+    for ts in (0, 10, 20, 60, 70):
+        runtime.send("S", plain(7), ts=np.full(7, ts))
+    assert taken == [False, True, True, False, True]
+    assert [row[1:] for row in told] == [
+        ("'b'", "7.5", "6"), ("'c'", "10.5", "6"), ("'a'", "13.5", "6")
+    ]  # fmt: skip
 
 
 def plain(count: int, **others: Any) -> dict[str, Any]:

@@ -14,6 +14,10 @@ TimerHandler = Callable[[int], None]
 """Takes the time that was asked for, in milliseconds since 1970."""
 
 
+FEW = 8
+"""The timers of more partitions are not looked through beforehand."""
+
+
 class Clock:
     """Milliseconds since 1970; `wall` moves only by `advance`, and timers fire in the order of
     their times.
@@ -102,6 +106,18 @@ class Clock:
         self._event_now = to
         for scheduler in list(self.schedulers):
             scheduler.fire_due()
+
+    def quiet(self, to: int) -> bool:
+        """Tell whether nothing comes due when event time moves on to an event's."""
+        if self._event_now < 0:
+            return False
+        for scheduler in self.schedulers:
+            if type(scheduler) is not Scheduler or len(scheduler.queues) > FEW:
+                return False
+            for queue in scheduler.queues.values():
+                if queue and queue[0] <= to:
+                    return False
+        return True
 
     def restore(self, event_now: int) -> None:
         """Go on from a snapshot's event time; older events do not turn it back."""

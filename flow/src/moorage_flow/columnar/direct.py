@@ -15,9 +15,11 @@ import numpy as np
 
 from .. import fitting
 from ..events import Chunk
+from ..flow import Flow
 from ..language.syntax import Attribute, Type
 from ..streams import Stream
 from .batch import Batch, Lanes, batch_of
+from .gathering import Gathered
 from .intake import Dictionary, Intake, Words
 from .kernels import single
 from .kernels.library import address
@@ -31,8 +33,9 @@ single.prepare(Dictionary(np.zeros(1, np.int64), _probe), _probe)
 class Prepared:
     """A program as a kernel takes it, for the words that came last."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, rest: list[int] | None = None) -> None:
         self._program = program
+        self._rest = rest or []
         self._known: list[tuple[Any, Any]] = []
         self.plan: Any = None
         self._pack()
@@ -44,7 +47,7 @@ class Prepared:
         ]
         if len(words) < len(self._program.tests):  # None came yet; no array is at address 0.
             words = [(test.column, 0, 0, 0) for test in self._program.tests]
-        self.plan = self._program.packed(words)
+        self.plan = self._program.packed(words, self._rest)
 
     def learn(self, values: tuple[Any, ...]) -> None:
         """Take the words of a batch, each a `Dictionary` of `Words`."""
@@ -107,6 +110,84 @@ class Sifting:
             count, output.pass_on, batch, lambda: events_of(self._attributes, given, times)
         )
         return True
+
+
+class Collecting:
+    """Sums of a batch by time, and of each of its groups the last row; what ends a batch goes the
+    way in steps.
+    """
+
+    def __init__(
+        self,
+        attributes: tuple[Attribute, ...],
+        program: Program,
+        rest: list[int],
+        flow: Flow,
+        find: Callable[[], Collected | None],
+        kernel: single.Kernel,
+    ) -> None:
+        """Take the stream's attributes and how a plan goes on; `find` gives what is remembered,
+        None where the way in steps must make it ready.
+        """
+        self._pick = picker(attributes)
+        self._prepared = Prepared(program, rest)
+        self._clock = flow.clock
+        self._find = find
+        self._kernel = kernel
+        self._room = np.empty(0, np.int64)
+
+    def take(
+        self, stream: Stream, given: Mapping[str, Any], times: Any, arrive: Callable[[int], None]
+    ) -> bool:
+        """Take what is sent to the query's stream, and its times; tell whether it could be."""
+        if type(times) is not np.ndarray or times.ndim != 1 or not len(times):
+            return False
+        clock, last, count = self._clock, times.item(-1), len(times)
+        now = clock.now
+        if clock.event_time and last > now:
+            if not clock.quiet(last):
+                return False
+            now = last
+        found = self._find()
+        if found is None or not now < found.held.part.due:
+            return False
+        try:
+            values = self._pick(given)
+        except KeyError:
+            return False
+        if 2 * count > len(self._room):
+            self._room = np.empty(2 * count, np.int64)
+        held = found.held
+        size = self._run(values, times, found)
+        if size == single.OTHER_WORDS:
+            self._prepared.learn(values)
+            size = self._run(values, times, found)
+        if size < 0:
+            return False
+        arrive(last)  # Nothing comes due.
+        stream.count += count
+        if size:
+            held.size = size
+            held.part.reset = 0
+        return True
+
+    def _run(self, values: tuple[Any, ...], times: Any, found: Collected) -> int:
+        held = found.held
+        before = (self._prepared.plan, found.arrays, self._room, found.known)
+        return self._kernel(values, times, *before, held.turn, held.size)
+
+
+class Collected:
+    """What a batch by time remembers: its groups, its arrays in the order of `collect.c`, how many
+    groups are known.
+    """
+
+    __slots__ = ("arrays", "held", "known")
+
+    def __init__(self, held: Gathered, arrays: tuple[Any, ...], known: int) -> None:
+        self.held = held
+        self.arrays = arrays
+        self.known = known
 
 
 def picker(attributes: tuple[Attribute, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

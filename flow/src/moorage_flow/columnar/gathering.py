@@ -55,6 +55,23 @@ class Gathered(Kept):
             self.size = end
         self.part.reset = 0
 
+    @property
+    def turn(self) -> int:
+        """The number of this batch."""
+        return self._turn
+
+    def arrays(self, known: int) -> tuple[Any, ...] | None:
+        """Give the times, turns and groups as a kernel takes them, and the columns, each with the
+        words its codes are of; None where a column has nulls. So many groups are known.
+        """
+        self.groups = grown(self.groups, known)
+        listed: list[Any] = [self.ts, self._batches, self.groups]
+        for buffer in self.columns:
+            if buffer.nulls is not None:
+                return None
+            listed += buffer.values, buffer.words
+        return tuple(listed)
+
     def told(self) -> Index:
         """Give the groups of the batch."""
         return self.groups[: self.size]

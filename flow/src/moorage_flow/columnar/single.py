@@ -11,10 +11,11 @@ import numpy as np
 from ..events import CURRENT, Chunk
 from ..flow import Flow
 from ..language import syntax as s
+from ..language.syntax import Type
 from ..scheduler import Scheduler
 from ..streams import ColumnReceiver, Direct
 from .batch import Batch, Column, Index
-from .direct import Sifting
+from .direct import Collected, Collecting, Sifting
 from .gathering import Gathered
 from .kernels import single
 from .kernels.plain import LAST_OF_GROUP
@@ -23,7 +24,7 @@ from .sliding import Sliding
 from .steps import Program
 from .store import Buffer, Codes, Kept
 from .tumbling import TimeBatch, Tumbling, Writer
-from .vector import Vector, View
+from .vector import WHOLE, Vector, View
 from .windows import Arriving, Steps
 
 Window = Sliding | Tumbling
@@ -167,6 +168,7 @@ class SingleQuery(Planned):
         # Where only sums and last rows are told of a batch, its rows need not be held.
         plainly = isinstance(window, TimeBatch) and not window.expects and not window.streams
         self._sums_only = plainly and selecting.summed and output.tells_last
+        self._ready: Collected | None = None
         self._holder = flow.holder(self._make)
 
     def _make(self) -> State:
@@ -197,6 +199,8 @@ class SingleQuery(Planned):
 
     def direct(self) -> Direct | None:
         plan, program = self._plan, self._plan.program
+        if program is not None and self._gathers:
+            return self._collecting(program)
         if program is None or not self.stateless:
             return None
         kernel = single.kernel("flow_sift")
@@ -204,6 +208,44 @@ class SingleQuery(Planned):
             return None
         kinds = [a.type for a in plan.selecting.attributes]
         return Sifting(plan.attributes, program, kinds, self.output, kernel).take
+
+    def _collecting(self, program: Program) -> Direct | None:
+        kernel, group = single.kernel("flow_collect"), self._plan.selecting.group
+        kinds = [a.type for a in self._plan.attributes]
+        by = [place for _, place in group]
+        if kernel is None or len(by) > 1 or any(kinds[at] is not Type.STRING for at in by):
+            return None
+        sums: list[int] = []
+        for aggregate in self._plan.selecting.aggregates:
+            argument = aggregate.argument
+            if argument is None:
+                sums += 0, 0
+            elif argument.place is None or (aggregate.name, argument.kind) == ("avg", Type.LONG):
+                return None
+            else:
+                sums += 1 if argument.kind in WHOLE else 2, argument.place[1]
+        rest = [by[0] if by else -1, len(self._kept), len(sums) // 2]
+        rest += [*(place for _, place in self._kept), *sums]
+        of = self._plan.attributes
+        return Collecting(of, program, rest, self._flow, self._collected, kernel).take
+
+    def _collected(self) -> Collected | None:
+        """Give what a batch remembers as a kernel takes it; None where it is not ready."""
+        if self.parts is not None:
+            return None
+        state: State = self._holder.of_all()
+        if self._ready is not None and self._ready.held is state.window:
+            return self._ready
+        known, group = state.groups, self._plan.selecting.group
+        count = len(known.keys) if group else 1
+        held = state.window.arrays(count)
+        if held is None or not len(known.epochs.parts):
+            return None
+        codes = known.keys.columns[0] if group else None
+        arrays = (*(codes.numbering if codes else (None, None)), known.epochs.groups)
+        totals = [a for of in known.aggregates for t in of.totals for a in (t.totals, t.held)]
+        self._ready = Collected(state.window, (*arrays, known.epochs.parts, *held, *totals), count)
+        return self._ready
 
     def _take(self, batch: Batch) -> None:
         filters = self._plan.filters
@@ -283,6 +325,7 @@ class SingleQuery(Planned):
                 self._tell_gathered(state)
 
     def _add(self, state: State, batch: Batch) -> None:
+        self._ready = None  # Its arrays may grow.
         by = [batch.columns[place] for _, place in self._plan.selecting.group]
         groups, _, sizes = self.group(state.groups, by, None)
         count, view = len(batch), self._view(batch)

@@ -247,15 +247,16 @@ class Program:
     selects: list[tuple[int, int, int, int]]
     lanes: list[int]
 
-    def packed(self, words: list[tuple[int, int, int, int]]) -> Any:
+    def packed(self, words: list[tuple[int, int, int, int]], rest: list[int]) -> Any:
         """Give it as the words of 64 bits that a kernel takes; `words` are each test's column, the
-        address of the array of its words and of the test, and how many words they are.
+        address of the array of its words and of the test, and how many words they are; `rest` is
+        what else the kernel goes by.
         """
         sizes = [len(self.kinds), len(self.constants), len(self.tests), len(self.filters)]
         sizes += [self.result, len(self.selects), len(self.lanes)]
         flat = [word for step in (*words, *self.filters, *self.selects) for word in step]
         listed = [*sizes, *self.kinds, *self.constants]
-        return np.array([*listed, *flat, *self.lanes], np.int64)
+        return np.array([*listed, *flat, *self.lanes, *rest], np.int64)
 
 
 def program(

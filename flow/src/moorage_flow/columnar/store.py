@@ -256,6 +256,11 @@ class Codes(Kept):
                     known[key] = self.of_text(text(value, kind))
             return np.fromiter((known[key] for key in keys), np.int64, len(keys))
 
+    @property
+    def numbering(self) -> tuple[Values, Values | None]:
+        """The codes of the words met last, -1 for those that are new, and these words."""
+        return self._table, self._words
+
     def texts(self) -> list[str]:
         """Give the texts in the order of their codes."""
         if len(self._texts) < len(self.by_text):

@@ -16,15 +16,19 @@ import numpy as np
 
 from . import library
 
-NOT_PLAIN, OTHER_WORDS = -1, -2
-"""Why a kernel has done nothing: a column is not plain, or its words are not those of the plan."""
+NOT_PLAIN, OTHER_WORDS, NOT_READY = -1, -2, -3
+"""Why a kernel has done nothing: a column is not plain, its words are not those of the plan, or
+what is remembered has no room for it yet.
+"""
 
 KINDS = {"string": 0, "int": 1, "long": 2, "float": 3, "double": 4, "bool": 5}
 """The types of attributes that kernels read, in the order of `given.h`."""
 
 _WORD = 8
-_TAKES = {"flow_sift": 4}
-"""How many objects each kernel takes."""
+_TAKES = {"flow_collect": "oooooiii", "flow_sift": "oooo"}
+"""What each kernel takes: `o` an object, `i` a whole number."""
+
+_LETTERS: dict[str, Any] = {"o": ctypes.py_object, "i": library.whole}
 
 Kernel = Callable[..., int]
 _word = ctypes.c_int64.from_address
@@ -91,7 +95,7 @@ def prepare(dictionary: Any, words: Any) -> None:
     learn.argtypes = [ctypes.c_void_p]
     learn(library.address(found))
     for name, function in functions.items():
-        function.argtypes = [ctypes.py_object] * _TAKES[name]
+        function.argtypes = [_LETTERS[letter] for letter in _TAKES[name]]
         function.restype = library.whole
         _kernels[name] = function
 
