@@ -224,6 +224,8 @@ class SingleQuery(Planned):
                 return None
             else:
                 sums += 1 if argument.kind in WHOLE else 2, argument.place[1]
+        if len(sums) > 2 * single.MOST_COLUMNS:
+            return None
         rest = [by[0] if by else -1, len(self._kept), len(sums) // 2]
         rest += [*(place for _, place in self._kept), *sums]
         of = self._plan.attributes

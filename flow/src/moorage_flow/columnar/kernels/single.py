@@ -24,6 +24,9 @@ what is remembered has no room for it yet.
 KINDS = {"string": 0, "int": 1, "long": 2, "float": 3, "double": 4, "bool": 5}
 """The types of attributes that kernels read, in the order of `given.h`."""
 
+MOST_COLUMNS = 64
+"""So many columns and sums kernels have room for; as in `given.h`."""
+
 _WORD = 8
 _TAKES = {"flow_collect": "oooooiii", "flow_sift": "oooo"}
 """What each kernel takes: `o` an object, `i` a whole number."""
