@@ -14,6 +14,7 @@ from test_one_call import NAMES, WORDS, Sent, play, start
 from moorage_flow import EventInvalid, Runtime
 from moorage_flow.columnar import Dictionary, kernels
 from moorage_flow.columnar.direct import Collecting, Sifting
+from moorage_flow.columnar.gliding import Gliding
 
 VALUES = [
     *("g", "l", "d", "f", "g + 3", "l * 2", "l % 3", "g / 2", "l / -4L", "d * 2.0", "f + g"),
@@ -136,6 +137,96 @@ def test_what_a_batch_by_time_is_sent_is_taken_in_one_call_until_it_ends(
     assert [row[1:] for row in told] == [
         ("'b'", "7.5", "6"), ("'c'", "10.5", "6"), ("'a'", "13.5", "6")
     ]  # fmt: skip
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> str:
+    """Draw sums of windows that slide; some of it no kernel takes."""
+    where = draw(st.sampled_from(["", f"[{draw(conditions())}]"]))
+    one = st.sampled_from(["sum(d)", "sum(g)", "count()", "avg(f)", "sum(l)", "avg(g)", "avg(d)"])
+    other = st.sampled_from(["avg(l)", "max(l)", "sum(d) * 2.0", "sum(d * 2.0)"])
+    rare = draw(st.integers(0, 5)) == 0
+    chosen = draw(st.lists(one, min_size=1, max_size=3)) + ([draw(other)] if rare else [])
+    columns = ", ".join(f"{value} as c{at}" for at, value in enumerate(chosen))
+    by = draw(st.sampled_from(["", " group by k", " group by k", " group by k", " group by b"]))
+    shown = draw(st.sampled_from(["", "k, ", "b, l, ", "k, d, "]))
+    spans = ["time(2)", "time(25)", "time(400)", "length(1)", "length(40)", "timeLength(30, 9)"]
+    window = draw(st.sampled_from(spans))
+    return f"from S{where}#window.{window} select {shown}{columns}{by} insert into Out;"
+
+
+@pytest.mark.search
+@COMMON
+@given(windows(), arrays(), st.integers(0, 6))
+def test_sums_of_windows_that_slide_are_the_same_in_one_call(
+    app: str, sent: Sent, cut: int
+) -> None:
+    in_every_way(app, sent, cut)
+
+
+def glided(monkeypatch: pytest.MonkeyPatch, query: str, sent: Sent) -> tuple[list[bool], list[Any]]:
+    """Tell which batches were taken in one call, and give the rows."""
+    taken: list[bool] = []
+    take = Gliding.take
+    told: list[Any] = []
+    with monkeypatch.context() as here:
+        here.setattr(
+            Gliding, "take", lambda self, *given: (taken.append(take(self, *given)), taken[-1])[1]
+        )
+        runtime = start(f"from S{query} insert into Out;", "columnar", told)
+        for stream, columns, times in sent:
+            runtime.send(stream, columns, ts=times)
+    return taken, told
+
+
+def test_a_window_that_slides_is_kept_in_one_call_where_its_rows_find_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    query = "[g > 0]#window.time(20) select k, avg(d) as a, count() as n, l group by k"
+    sent: Sent = [("S", plain(12), np.full(12, 10 * at)) for at in range(60)]
+    sent.insert(30, ("S", plain(12, k=Dictionary(np.arange(12) % 4, WORDS[0])), np.full(12, 300)))
+    sent.insert(40, ("S", plain(12), np.full(12, 250)))
+    sent.insert(50, ("S", plain(12, d=list(range(12))), np.full(12, 470)))
+    taken, told = glided(monkeypatch, query, sent)
+    # The first make room, as do those that hold more; in between comes a new word, and a list.
+    assert [at for at, whole in enumerate(taken) if not whole] == [0, 1, 2, 30, 32, 50]
+    assert told == play(f"from S{query} insert into Out;", "reference", sent)
+
+
+def test_a_row_too_old_stays_behind_one_that_leaves_by_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: Sent = [("S", plain(1), np.array([ts])) for ts in (100, 100, 100, 120, 70, 101, 115)]
+    sums = "select sum(l) as s, count() as n"
+    for chosen in (sums, f"{sums}, avg(l) as a"):  # In one call, and in steps.
+        query = f"#window.timeLength(20, 3) {chosen}"
+        told = glided(monkeypatch, query, sent)[1]
+        assert told == play(f"from S{query} insert into Out;", "reference", sent)
+
+
+@pytest.mark.parametrize(
+    ("query", "whole"),
+    [
+        ("#window.time(5) select sum(g) as s", True),
+        ("#window.length(3) select k, avg(g) as s, b group by k", True),
+        ("#window.timeLength(5, 2) select count() as n, sum(l) as s group by k", True),
+        ("#window.time(5) select avg(l) as s", False),
+        ("#window.time(5) select k, sum(d) as s group by k having s > 1.0", False),
+        ("#window.time(5) select sum(d) + 1.0 as s", False),
+        ("#window.time(5) select sum(d) as s group by g", False),
+        ("#window.time(5) select min(d) as s", False),
+        ("#window.length(0) select sum(d) as s", False),
+        ("#window.externalTime(l, 5) select sum(d) as s", False),
+        ("#window.time(5) select sum(d) as s, 1 as one", False),
+    ],
+)
+def test_these_windows_are_kept_in_one_call(
+    query: str, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: Sent = [("S", plain(4), 10 * at + np.arange(4)) for at in range(9)]
+    taken, told = glided(monkeypatch, query, sent)
+    assert taken[-1:] == ([True] if whole else [])
+    assert told == play(f"from S{query} insert into Out;", "reference", sent)
 
 
 def plain(count: int, **others: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..selector import Selector, expand
 from ..streams import Stream
 from .aggregates import NAMES
 from .expressions import Vectoriser, volatile
+from .gliding import places_of
 from .kernels import compiled
 from .selection import Output, compile_selection
 from .single import Plan, Planned, SingleQuery, Window
@@ -99,7 +100,9 @@ def single_query(
     compiled = program(
         attributes, Vectoriser(before, builtin=builtin), conditions, told if stateless else []
     )
-    return SingleQuery(flow, Plan(attributes, filters, selecting, window, time, compiled), output)
+    places = places_of(listed, selecting)
+    plan = Plan(attributes, filters, selecting, window, time, compiled, places)
+    return SingleQuery(flow, plan, output)
 
 
 def expect_lasting(expression: s.Expression, compiler: Compiler) -> None:

@@ -197,6 +197,9 @@ class Output:
         self._callbacks = selector.limiter.callbacks
         plainly = self._mode == plain.EACH and selecting.having is None
         self._each = plainly and CURRENT in self._events
+        only = self._events == {CURRENT} and selecting.having is None
+        # Of a chunk, or each of its groups, only the last current row is told.
+        self.tells_last = only and self._mode != plain.EACH
         self._chooser = Groups([], 0)
         self.parts: Callable[[], Codes] | None = None
         self.stream: Stream | None = None
@@ -208,15 +211,16 @@ class Output:
         return EXPIRED in self._events
 
     @property
-    def tells_last(self) -> bool:
-        """Tell whether of a chunk, or each of its groups, only the last current row is told."""
-        only = self._events == {CURRENT} and self._selecting.having is None
-        return only and self._mode != plain.EACH
-
-    @property
     def passes(self) -> bool:
         """Tell whether current rows go on as columns, each for itself."""
         return self._each and self._plain
+
+    @property
+    def passes_last(self) -> bool:
+        """Tell whether the last current row of a chunk, or of each of its groups, goes on as
+        columns.
+        """
+        return self.tells_last and self._plain
 
     @property
     def inner(self) -> bool:
@@ -327,7 +331,7 @@ class Output:
         self._by_events(steps, chosen, columns, resets, groups, parts, texts)
 
     def pass_on(self, batch: Batch) -> None:
-        """Hand selected rows on, where `passes` holds."""
+        """Hand selected rows on, where `passes` or `passes_last` holds."""
         for listener in self.listeners:
             listener(batch)
         if self.stream is not None:

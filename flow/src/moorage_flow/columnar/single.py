@@ -17,6 +17,7 @@ from ..streams import ColumnReceiver, Direct
 from .batch import Batch, Column, Index
 from .direct import Collected, Collecting, Sifting
 from .gathering import Gathered
+from .gliding import Held, gliding, held_of
 from .kernels import single
 from .kernels.plain import LAST_OF_GROUP
 from .selection import Groups, Output, Selecting
@@ -48,6 +49,9 @@ class Plan:
     window: Window | None
     time: Vector | None
     program: Program | None = None
+    # Of each attribute selected the stream's column, or the complement of the aggregator's place;
+    # None where something is worked out of them.
+    places: list[int] | None = None
 
 
 class Planned:
@@ -169,6 +173,7 @@ class SingleQuery(Planned):
         plainly = isinstance(window, TimeBatch) and not window.expects and not window.streams
         self._sums_only = plainly and selecting.summed and output.tells_last
         self._ready: Collected | None = None
+        self._held: Held | None = None
         self._holder = flow.holder(self._make)
 
     def _make(self) -> State:
@@ -201,6 +206,8 @@ class SingleQuery(Planned):
         plan, program = self._plan, self._plan.program
         if program is not None and self._gathers:
             return self._collecting(program)
+        if program is not None and isinstance(plan.window, Sliding):
+            return self._gliding(program, plan.window)
         if program is None or not self.stateless:
             return None
         kernel = single.kernel("flow_sift")
@@ -210,10 +217,50 @@ class SingleQuery(Planned):
         return Sifting(plan.attributes, program, kinds, self.output, kernel).take
 
     def _collecting(self, program: Program) -> Direct | None:
-        kernel, group = single.kernel("flow_collect"), self._plan.selecting.group
+        kernel, grouping = single.kernel("flow_collect"), self._grouping()
+        if kernel is None or grouping is None:
+            return None
+        by, sums = grouping
+        rest = [by, len(self._kept), len(sums) // 2]
+        rest += [*(place for _, place in self._kept), *sums]
+        of = self._plan.attributes
+        return Collecting(of, program, rest, self._flow, self._collected, kernel).take
+
+    def _gliding(self, program: Program, window: Sliding) -> Direct | None:
+        plan, grouping, output = self._plan, self._grouping(), self.output
+        if plan.places is None or grouping is None or not (self._summed and output.tells_last):
+            return None
+        taking = gliding(
+            plan.attributes,
+            program,
+            window,
+            plan.selecting,
+            plan.places,
+            grouping,
+            self._flow,
+            output,
+            self._window,
+        )
+        return None if taking is None else taking.take
+
+    def _window(self) -> Held | None:
+        """Give what a window that slides remembers as a kernel takes it; None where it is not
+        ready.
+        """
+        if self.parts is not None:
+            return None
+        state: State = self._holder.of_all()
+        if self._held is None or self._held.queues is not state.window:
+            self._held = held_of(state.groups, state.window, self._plan.selecting)
+        return self._held
+
+    def _grouping(self) -> tuple[int, list[int]] | None:
+        """Give the column of words that rows are grouped by, -1: none, and the kind and column of
+        each sum; None where kernels do not group or sum so.
+        """
         kinds = [a.type for a in self._plan.attributes]
-        by = [place for _, place in group]
-        if kernel is None or len(by) > 1 or any(kinds[at] is not Type.STRING for at in by):
+        by = [place for _, place in self._plan.selecting.group]
+        if len(by) > 1 or any(kinds[at] is not Type.STRING for at in by):
             return None
         sums: list[int] = []
         for aggregate in self._plan.selecting.aggregates:
@@ -226,10 +273,7 @@ class SingleQuery(Planned):
                 sums += 1 if argument.kind in WHOLE else 2, argument.place[1]
         if len(sums) > 2 * single.MOST_COLUMNS:
             return None
-        rest = [by[0] if by else -1, len(self._kept), len(sums) // 2]
-        rest += [*(place for _, place in self._kept), *sums]
-        of = self._plan.attributes
-        return Collecting(of, program, rest, self._flow, self._collected, kernel).take
+        return by[0] if by else -1, sums
 
     def _collected(self) -> Collected | None:
         """Give what a batch remembers as a kernel takes it; None where it is not ready."""
@@ -274,6 +318,7 @@ class SingleQuery(Planned):
         if self._gathers:
             self._gather(batch)
             return
+        self._held = None  # Its arrays may grow.
         state: State = self._holder.of_all()
         plan, count, parts = self._plan, len(batch), batch.parts
         by = [batch.columns[place] for _, place in plan.selecting.group]
@@ -409,6 +454,7 @@ class SingleQuery(Planned):
 
     def _expire(self, _ts: int) -> None:
         assert isinstance(self._plan.window, Sliding)
+        self._held = None
         state: State = self._holder.of_all()
         steps = self._plan.window.expire(state.window, self._part(), self._flow.clock.now)
         if steps is not None:

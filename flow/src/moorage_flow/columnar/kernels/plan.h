@@ -5,6 +5,19 @@
 /* A value of 8 bytes, whatever it is. */
 typedef uint64_t __attribute__((may_alias)) any64;
 
+/* Move the rows chosen of a column, all where `chosen` is NULL. */
+static inline void move(int64_t n, const int64_t *restrict chosen, const any64 *from, any64 *restrict to)
+{
+    if (!chosen) memcpy(to, from, (size_t)n * 8);
+    else for (int64_t i = 0; i < n; i++) to[i] = from[chosen[i]];
+}
+
+static inline void move_bytes(int64_t n, const int64_t *restrict chosen, const uint8_t *from, uint8_t *restrict to)
+{
+    if (!chosen) memcpy(to, from, (size_t)n);
+    else for (int64_t i = 0; i < n; i++) to[i] = from[chosen[i]];
+}
+
 enum { NOT_PLAIN = -1, OTHER_WORDS = -2, NOT_READY = -3 };
 
 /* What a query does, words of 64 bits one behind the other: the kinds of the stream's attributes; constants; by test of words the

@@ -2,18 +2,6 @@
    moorage_flow.columnar.direct.Sifting. */
 #include "plan.h"
 
-static void move(int64_t n, const int64_t *restrict chosen, const any64 *from, any64 *restrict to)
-{
-    if (!chosen) memcpy(to, from, (size_t)n * 8);
-    else for (int64_t i = 0; i < n; i++) to[i] = from[chosen[i]];
-}
-
-static void move_bytes(int64_t n, const int64_t *restrict chosen, const uint8_t *from, uint8_t *restrict to)
-{
-    if (!chosen) memcpy(to, from, (size_t)n);
-    else for (int64_t i = 0; i < n; i++) to[i] = from[chosen[i]];
-}
-
 /* Work out what is selected, and move the rows chosen of it. */
 static void select_rows(const struct planned *p, const struct given *g, struct registers *r, const struct test *tests, int64_t n,
                         const int64_t *chosen, int64_t *out)

@@ -136,7 +136,10 @@ int64_t flow_slide_summarise(
         }
         if (chunks && chunks[i] != chunk) { chunk = chunks[i]; t.stamp++; t.last = -1; }
         if (limits) limit = limits[i];
-        while (held[part] > 0 && ((aged && time[head[part]] <= limit) || (length >= 0 && held[part] >= length))) {
+        for (int64_t by_age = aged; held[part] > 0;) {
+            /* What is too old leaves first; behind one that leaves by number, it stays. */
+            by_age = by_age && time[head[part]] <= limit;
+            if (!by_age && (length < 0 || held[part] < length)) break;
             int64_t gone = head[part];
             for (int64_t s = 0; s < sums; s++) take(&sum[s], gone, groups[gone], 0);
             head[part] = following[gone];
