@@ -638,6 +638,27 @@ def test_columns_go_in_and_come_out_without_rows() -> None:
     assert got[0].rows == 3
 
 
+@pytest.mark.parametrize("path", ["reference", "columnar", "plain"])
+def test_what_is_no_number_leaves_a_window_as_it_came(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a snapshot, when it is another object."""
+    if path == "plain":
+        monkeypatch.setattr(kernels.library, "opened", None)
+    app = S + "from S#window.length(2) select max(d) as most, min(d) as least insert into O;"
+    told: list[tuple[Any, ...]] = []
+    state = None
+    for value in (float("nan"), 1.0, 2.0, float("nan"), 3.0, 4.0):
+        runtime = Runtime(app, path="reference" if path == "reference" else "columnar")
+        runtime.subscribe("O", lambda _ts, rows, _gone: told.extend(rows))
+        if state is not None:
+            runtime.restore(state)
+        runtime.send("S", [("k", 1, 1, 1, value, 1.0, True)])
+        state = runtime.snapshot()
+
+    assert str(told) == ("[(nan, nan), (nan, nan), (2.0, 1.0), (2.0, 2.0), (nan, nan), (4.0, 3.0)]")
+
+
 def test_a_column_that_does_not_fit_is_refused() -> None:
     runtime = Runtime(
         "define stream A (k string, v int); from A#window.length(1) select v insert into B;"

@@ -172,8 +172,13 @@ class Extreme:
         return self.value()
 
     def remove(self, value: Any) -> Any:
-        if value is not None and value in self.candidates:
-            self.candidates.remove(value)
+        held = self.candidates
+        if value is not None and math.isnan(value):  # NaN is NaN here, as Java's equals says.
+            at = next((at for at, one in enumerate(held) if math.isnan(one)), None)
+            if at is not None:
+                del held[at]
+        elif value is not None and value in held:
+            held.remove(value)
         return self.value()
 
     def value(self) -> Any:

@@ -7,6 +7,7 @@ the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -266,7 +267,8 @@ def extreme(
 
     def drop(group: int, value: Any) -> None:
         node = int(heads[group])
-        while node >= 0 and nodes[node] != value:
+        # NaN is NaN here, as Java's equals says.
+        while node >= 0 and not (nodes[node] == value or (isnan(nodes[node]) and isnan(value))):
             node = int(after[node])
         if node < 0:
             return

@@ -53,7 +53,8 @@ void NAME(int64_t count, const int64_t *rows, const int8_t *kinds, const int64_t
                 }                                                                                                   \
             } else {                                                                                                \
                 int64_t node = heads[group];                                                                        \
-                while (node >= 0 && nodes[node] != value) node = after[node];                                       \
+                while (node >= 0 && nodes[node] != value && (nodes[node] == nodes[node] || value == value))         \
+                    node = after[node]; /* NaN is NaN here, as Java's equals says. */                               \
                 if (node >= 0) {                                                                                    \
                     if (before[node] >= 0) after[before[node]] = after[node]; else heads[group] = after[node];      \
                     if (after[node] >= 0) before[after[node]] = before[node]; else tails[group] = before[node];     \
