@@ -12,11 +12,13 @@ import numpy as np
 from ..expressions import Compiler
 from ..flow import Flow, Holder
 from ..language import syntax as s
+from ..language.syntax import Type
 from ..scope import Frame, Scope
-from ..streams import ColumnReceiver, Receiver, Stream
+from ..streams import ColumnReceiver, Direct, Receiver, Stream
 from .batch import Batch, Column, Index, Values
 from .expressions import Vectoriser
 from .kernels import packed
+from .pattern import Taker
 from .plan import own
 from .store import Codes, Kept, grown
 from .vector import Refused, Vector, View
@@ -67,6 +69,13 @@ class StreamKeys(Kept):
             return packed.runs(codes, self._parts, before)
         return None
 
+    @property
+    def numbering(self) -> tuple[Index, Values | None]:
+        """The codes in the partition of the words that came last, -1 for those that are new, and
+        these words.
+        """
+        return self._parts, self._words
+
     def parts_of(self, column: Column) -> Index | None:
         """Give the codes in the partition of a dictionary's words, -1 where one is new; None where
         another dictionary came last.
@@ -102,6 +111,17 @@ class KeyOf:
         self._at = at
         self._value = value
         self._ranges = ranges
+
+    def words(self) -> int | None:
+        """Give the place of the attribute of words that the keys are; None where they are not."""
+        value = self._value
+        if value is None or value.place is None or value.kind is not Type.STRING:
+            return None
+        return value.place[1]
+
+    def numbering(self, keys: Keys) -> tuple[Index, Values | None]:
+        """Give what `StreamKeys.numbering` is."""
+        return keys.streams[self._at].numbering
 
     def of(self, keys: Keys, view: View) -> tuple[Index | None, Index]:
         """Give rows (None: each once) and the code of each one's partition."""
@@ -155,6 +175,13 @@ class Entry:
         self._takers = takers
         # Where only a pattern reads the rows, it may find their partitions itself.
         self._coded = getattr(takers[0], "coded", None) if len(takers) == 1 else None
+
+    def direct(self) -> Direct | None:
+        """Give what takes what is sent as it is, where only one pattern reads the rows."""
+        by, taker = self._key.words(), self._takers[0]
+        if by is None or len(self._takers) > 1 or not isinstance(taker, Taker):
+            return None
+        return taker.direct(by, lambda: self._key.numbering(self._holder.of_all()))
 
     def take(self, batch: Batch) -> None:
         """Split rows by key and give them to the partition's queries."""
@@ -246,7 +273,8 @@ def partition(
         query.columnar.activate()
     for name, receiver in receivers.items():
         takers = [_taker(listener) for listener in listeners[name]]
-        receiver.take = Entry(flow, running, holder, keys[name], takers).take
+        entry = Entry(flow, running, holder, keys[name], takers)
+        receiver.take, receiver.direct = entry.take, entry.direct()
 
 
 def _taker(listener: Receiver) -> Callable[[Batch], None]:

@@ -28,7 +28,13 @@ MOST_COLUMNS = 64
 """So many columns and sums kernels have room for; as in `given.h`."""
 
 _WORD = 8
-_TAKES = {"flow_collect": "oooooiii", "flow_glide": "ooooooiiii", "flow_sift": "oooo"}
+_TAKES = {
+    "flow_collect": "oooooiii",
+    "flow_complete": "oooooii",
+    "flow_completed": "ooii",
+    "flow_glide": "ooooooiiii",
+    "flow_sift": "oooo",
+}
 """What each kernel takes: `o` an object, `i` a whole number."""
 
 _LETTERS: dict[str, Any] = {"o": ctypes.py_object, "i": library.whole}
