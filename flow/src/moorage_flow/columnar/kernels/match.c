@@ -92,9 +92,9 @@ static inline uint32_t sift(const struct match *m, const struct slot *s, int64_t
 
 static inline int64_t tell(struct match *m, const any64 *words, int64_t i, int64_t n)
 {
-    any64 *to = m->told + n * (m->width + 1);
-    put(to, words, m->width);
-    to[m->width] = (any64)i;
+    any64 *to = m->told + n * m->width;
+    put(to, words + 1, m->width - 1);
+    to[m->width - 1] = (any64)i;
     return n + 1;
 }
 
@@ -143,10 +143,10 @@ static int64_t let_wait(struct match *m, struct slot *s, int64_t i)
         TYPE right = ((const TYPE *)m->columns[b->column])[i];                                    \
         for (; from < end; from += width) {                                                       \
             int64_t hit = -(int64_t)(*(const TYPE *)(from + word) OP right);                      \
-            put(out, from, width);                                                                \
-            out[width] = (any64)i;                                                                \
+            put(out, from + 1, width - 1);                                                        \
+            out[width - 1] = (any64)i;                                                            \
             put(to, from, width);                                                                 \
-            out += hit & (width + 1);                                                             \
+            out += hit & width;                                                                   \
             to += ~hit & width;                                                                   \
             gone -= (uint32_t)hit;                                                                \
         }                                                                                         \
@@ -161,14 +161,14 @@ static inline __attribute__((always_inline)) int64_t step(
     struct match *m, struct slot *s, int is, int64_t i, int64_t n, int64_t mode, int64_t width)
 {
     uint32_t tries = (s->end - s->start) & -(uint32_t)(is / ASKS & 1);
-    if ((n + tries + 1) * (width + 1) > m->told_room &&
-        grow((void **)&m->told, &m->told_room, (n + tries + 1) * (width + 1), 8)) return NO_MEMORY;
+    if ((n + tries + 1) * width > m->told_room &&
+        grow((void **)&m->told, &m->told_room, (n + tries + 1) * width, 8)) return NO_MEMORY;
     if (tries > FEW || m->tests > 1 || m->able) {
         if (tries) n = complete(m, s, i, n);
         s->fresh = s->end;
         return is & ENTERS && let_wait(m, s, i) ? NO_MEMORY : n;
     }
-    any64 *out = m->told + n * (width + 1), *from = s->entries + s->start * (size_t)width, *to = from, *end = from + tries * (size_t)width;
+    any64 *out = m->told + n * width, *from = s->entries + s->start * (size_t)width, *to = from, *end = from + tries * (size_t)width;
     uint32_t gone = 0;
     if (m->tests) {
         const struct between *b = m->between;
@@ -182,9 +182,9 @@ static inline __attribute__((always_inline)) int64_t step(
         case AT_LEAST: TRY_EACH_BY(>=)
         }
     } else
-        for (gone = tries; from < end; from += width, out += width + 1) {
-            put(out, from, width);
-            out[width] = (any64)i;
+        for (gone = tries; from < end; from += width, out += width) {
+            put(out, from + 1, width - 1);
+            out[width - 1] = (any64)i;
         }
     uint32_t left = s->end - gone - s->start;
     s->start &= -(uint32_t)(left > 0);
@@ -225,12 +225,15 @@ static int64_t find_keys(struct match *m, int64_t count, const int64_t *codes, c
     return bad < 0 ? UNKNOWN : 0;
 }
 
+/* For how many events those to come are fetched ahead: not where what waits of all keys is near anyway. */
+static inline int64_t fetched(const struct match *m, int64_t count) { return m->of && m->keys > NEAR ? count - AHEAD : 0; }
+
 /* Keys that are partitions, each with its own time: every event lets go what is too old. */
 static inline __attribute__((always_inline)) int64_t match_alone(struct match *m, int64_t count, int64_t mode, int64_t width)
 {
-    int64_t n = 0;
+    int64_t n = 0, last = fetched(m, count);
     for (int64_t i = 0; i < count; i++) {
-        if (i + AHEAD < count && m->of) {
+        if (i < last) {
             __builtin_prefetch(m->slots + m->of[i + AHEAD]);
             __builtin_prefetch(m->slots[m->of[i + AHEAD / 2]].entries);
         }
@@ -251,9 +254,9 @@ static inline __attribute__((always_inline)) int64_t match_alone(struct match *m
 /* Keys that share one time, which never goes back: what is too old is let go where its key is met. */
 static inline __attribute__((always_inline)) int64_t match_together(struct match *m, int64_t count, int64_t mode, int64_t width)
 {
-    int64_t n = 0, turn = m->turn;
+    int64_t n = 0, turn = m->turn, last = fetched(m, count);
     for (int64_t i = 0; i < count; i++) {
-        if (i + AHEAD < count) {
+        if (i < last) {
             __builtin_prefetch(m->slots + m->of[i + AHEAD]);
             __builtin_prefetch(m->slots[m->of[i + AHEAD / 2]].entries);
         }
@@ -323,12 +326,12 @@ int64_t flow_match(struct match *m, const int64_t *w)
     return flow_match_batch(m, w[0], w[1], w[2], (const int64_t *)w[3], (const int64_t *)w[4], (const int64_t *)w[5], columns);
 }
 
-/* Write columns of the pairs just told of. `w`: for each how it is found, its width, where it goes; found: word 0 and up of the A, ~column
+/* Write columns of the pairs just told of. `w`: for each how it is found, its width, where it goes; found: word 1 and up of the A, ~column
    of the B, or one of those in pending.h. The batch's columns still stand. */
 int64_t flow_match_told(struct match *m, const int64_t *w, int64_t columns)
 {
-    int64_t n = m->pairs, each = m->width + 1;
-    const any64 *told = m->told, *of = told + m->width;
+    int64_t n = m->pairs, each = m->width;
+    const any64 *told = m->told, *of = told + each - 1;
     for (int64_t j = 0; j < columns; j++, w += 3) {
         any64 *to = (any64 *)w[2];
         uint8_t *narrow = (uint8_t *)w[2];
@@ -339,8 +342,8 @@ int64_t flow_match_told(struct match *m, const int64_t *w, int64_t columns)
         } else if (w[0] == OF_TIME) for (int64_t k = 0; k < n; k++) to[k] = (any64)m->ts[of[k * each]];
         else if (w[0] == OF_POSITION) for (int64_t k = 0; k < n; k++) to[k] = of[k * each];
         else if (w[0] == OF_KEY) for (int64_t k = 0; k < n; k++) to[k] = m->of ? (any64)m->of[of[k * each]] : 0;
-        else if (w[1] == 8) for (int64_t k = 0; k < n; k++) to[k] = told[k * each + w[0]];
-        else for (int64_t k = 0; k < n; k++) narrow[k] = (uint8_t)told[k * each + w[0]];
+        else if (w[1] == 8) for (int64_t k = 0; k < n; k++) to[k] = told[k * each + w[0] - 1];
+        else for (int64_t k = 0; k < n; k++) narrow[k] = (uint8_t)told[k * each + w[0] - 1];
     }
     if (m->told_room > 1 << 20) { free(m->told); m->told = NULL; m->told_room = 0; }
     return 0;

@@ -5,7 +5,7 @@
 
 enum { ENTERS = 1, ASKS = 2, ABLE = 4 };       /* What an event is. */
 enum { UNKNOWN = -1, UNORDERED = -2, NO_MEMORY = -3 }; /* What flow_match gives besides a number of pairs. */
-enum { AHEAD = 16, FEW = 16, SMALL = 4, SOME = 1 << 16 };
+enum { AHEAD = 16, NEAR = 256, FEW = 16, SMALL = 4, SOME = 1 << 16 };
 
 /* What an event must meet to be something, in the order of `is`; the values are column `column` of a batch. */
 struct asked { int64_t is, kind, op, column, constant; };
@@ -33,7 +33,7 @@ struct match {
     int64_t keys, latest, turn, since; /* `since`: events since the last flow_match_settle */
     uint32_t *hits;
     int64_t hit_room;
-    any64 *told;                     /* by pair: the words of its A, and the position of its B */
+    any64 *told;                     /* by pair: the words of its A but its time, and the position of its B */
     int64_t told_room, pairs;
     uint8_t *marks;                  /* by event, then room for as many */
     int64_t *key_of;
