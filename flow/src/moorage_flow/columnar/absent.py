@@ -12,8 +12,9 @@ from ..flow import Flow
 from ..scheduler import Clock, Scheduler
 from . import kernels
 from .batch import Batch, Column, Index
+from .following import Following
 from .kernels.plain_patterns import Timers, Waiting
-from .pattern import Following, PatternQuery
+from .pattern import PatternQuery
 from .pending import State as Matches
 from .selection import Groups, Output
 from .store import grown

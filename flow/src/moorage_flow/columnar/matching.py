@@ -8,13 +8,14 @@ snapshot and where a batch cannot go this way, and back, so that each batch may 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..language.syntax import Type
-from .batch import Batch, Index, Values
+from .batch import Batch, Index, Values, objects_of
 from .conditions import plain
 from .kernels import matching
 from .kernels.library import address as at
@@ -24,6 +25,7 @@ from .kernels.plain_patterns import SECOND
 
 if TYPE_CHECKING:
     from .pending import State
+    from .store import Buffer
 
 
 _LETTERS = "ld?l"
@@ -84,6 +86,7 @@ class Matcher:
         kinds: tuple[list[Type], list[Type]],
         kept: list[int],
         seconds: list[int],
+        key: tuple[int, Callable[[State], list[str]]] | None = None,
     ) -> None:
         """Prepare a pattern.
 
@@ -94,10 +97,17 @@ class Matcher:
             kinds: the types of an A's attributes and of a B's.
             kept: the places of an A's attributes that are kept.
             seconds: the places of a B's attributes that may be told.
+            key: the attribute of words that is the key of both, and what gives the words of the
+            keys by their numbers; None: there is no such.
         """
         self._plan, self._alone, self._kept = plan, alone, kept
+        # An A's key is told as that of its B, and need not be kept.
+        self._texts_of: Callable[[State], list[str]] | None
+        self.key, self._texts_of = key or (-1, None)
+        if self.key in kept:
+            seconds = sorted({*seconds, self.key})
         # What the kernel keeps of an A: what is told and what is compared.
-        self._firsts = sorted({*kept, *(test.first for test in plan.tests)})
+        self._firsts = sorted({*kept, *(test.first for test in plan.tests)} - {self.key})
         first = {place: letter_of(kinds[0][place]) for place in self._firsts}
         first |= {c.place: _LETTERS[c.kind] for c in (*plan.enters, *plan.able)}
         second = {place: letter_of(kinds[1][place]) for place in seconds}
@@ -113,7 +123,8 @@ class Matcher:
             unread = (letters is second, letters is first)
             where = [-1 if unread[frame] else nth[place] for frame, place in read]
             self._read.append((list(letters.items()), where))
-        self.held_texts = [n for n, place in enumerate(kept) if kinds[0][place] is Type.STRING]
+        texts = [n for n, place in enumerate(kept) if kinds[0][place] is Type.STRING]
+        self.held_texts = [n for n in texts if kept[n] != self.key]
         self.texts = [kept[n] for n in self.held_texts]
         self._pack = struct.Struct(f"{6 + len(self.column)}q").pack
         self._dtypes = [np.dtype(first[place]) for place in self._firsts]
@@ -147,7 +158,7 @@ class Matcher:
         """Tell how a kernel finds an attribute of a pair: the word of what waits, or the complement
         of its column of a B.
         """
-        return self.word(place) if frame == 0 else ~self.column[1, place]
+        return ~self.column[1, place] if frame or place == self.key else self.word(place)
 
     # --- A batch ---
 
@@ -216,7 +227,7 @@ class Matcher:
             index, fresh = matching.order(links[0], links[2], links[6], rows.size)
             ts, keys = rows.ts[index], state.keys[index]
             back = not self._alone and bool((ts[1:] < ts[:-1]).any())
-            if back or not all(b.plain_at(index) for b in rows.columns):
+            if back or not self._all_plain(rows.columns, index):
                 state.spared = 0
                 return None
             of_kept = dict(zip(self._kept, (b.values for b in rows.columns), strict=True))
@@ -230,6 +241,12 @@ class Matcher:
         state.reset()
         state.held = held
         return held
+
+    def _all_plain(self, columns: list[Buffer], index: Index) -> bool:
+        return all(
+            place == self.key or buffer.plain_at(index)
+            for place, buffer in zip(self._kept, columns, strict=True)
+        )
 
     def give_up(self, state: State) -> None:
         """Give what waits to the arrays of the way in steps."""
@@ -247,7 +264,12 @@ class Matcher:
             rows.ts, rows.parts, rows.groups = words[0], parts.copy(), np.zeros(count, np.int64)
             rows.size = count
             for place, buffer, of in zip(self._kept, rows.columns, state.held.words, strict=True):
-                buffer.values, buffer.words = words[self.word(place)], of
+                if place == self.key and self._texts_of is not None:
+                    texts = self._texts_of(state)
+                    of = objects_of([*texts, None], len(texts) + 1)
+                    buffer.values, buffer.words = keys.copy(), of
+                else:
+                    buffer.values, buffer.words = words[self.word(place)], of
             _link(state, parts, keys, fresh)
         state.held = None
 

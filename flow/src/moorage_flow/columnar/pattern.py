@@ -11,59 +11,23 @@ from typing import Any
 import numpy as np
 
 from ..flow import Flow, Holder
-from ..language.syntax import Attribute, Type
+from ..language.syntax import Type
 from ..streams import Direct
 from . import kernels
 from .batch import Batch, Column, Index
 from .completing import Found, Numbering, completing
 from .conditions import like
+from .following import Following, Mask, Test
 from .kernels import packed
 from .kernels.matching import OF_KEY, OF_POSITION, OF_TIME, UNKNOWN
 from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
-from .matching import Held, Matcher, Plainly, Told, letter_of
+from .matching import Held, Matcher, Told, letter_of
 from .pending import State
-from .selection import Output, Selecting
+from .selection import Output
 from .single import Paired
 from .store import grown
 from .vector import Vector, View
 from .windows import Steps
-
-Mask = Callable[[View], Any]
-
-
-@dataclass(slots=True)
-class Test:
-    """A comparison between an A and a B: its position in `TESTS` of the kernels, and both sides."""
-
-    op: int
-    first: Vector
-    second: Vector
-
-    @property
-    def real(self) -> bool:
-        """Tell whether it compares floats."""
-        return self.first.kind in _REAL or self.second.kind in _REAL
-
-
-@dataclass(slots=True)
-class Following:
-    """`every A -> B within`, compiled.
-
-    `enters` tells which events become an A, `able` which A any B completes, `asks` which events may
-    be a B. `key` are two sides that must be equal.
-    """
-
-    attributes: tuple[tuple[Attribute, ...], tuple[Attribute, ...]]
-    same: bool
-    within: int
-    enters: list[Mask]
-    able: list[Mask]
-    asks: list[Mask]
-    key: tuple[Vector, Vector] | None
-    tests: list[Test]
-    selecting: Selecting
-    plainly: Plainly | None = None
-    """The same as a kernel takes it whole, where it can."""
 
 
 @dataclass(slots=True)
@@ -212,7 +176,7 @@ class PatternQuery(Paired):
         apart = plan.key is not None and self.parts is not None
         if plan.plainly is None or not plan.same or apart or not packed.here():
             return None
-        matching = self._matching = self._matching or self._prepared()
+        matching = self._matching = self._matching or self._prepared(by)
         if matching.told is None:
             return None
 
@@ -281,7 +245,10 @@ class PatternQuery(Paired):
             self._tell_found(state, state.held, matching, batch, found)
         return 1
 
-    def _prepared(self) -> Matching:
+    def _prepared(self, by: int = -1) -> Matching:
+        """Prepare what takes batches whole; `by` is the attribute of words that is the key of both
+        events, -1: there is none.
+        """
         plan, passing = self._plan, self._selecting.vectors
         assert plan.plainly is not None
         of_first, of_second = plan.attributes
@@ -293,6 +260,7 @@ class PatternQuery(Paired):
             kinds=kinds,
             kept=self._kept,
             seconds=self._of_second,
+            key=None if by < 0 else (by, self._texts),
         )
         places = [(0, place) for place in self._kept] + [(1, place) for place in self._of_second]
         every = _told(matcher, kinds, places, [OF_TIME, OF_POSITION, OF_KEY])
@@ -302,6 +270,10 @@ class PatternQuery(Paired):
         told = _told(matcher, kinds, chosen, [OF_TIME, OF_POSITION])
         return Matching(matcher, every, chosen, told)
 
+    def _texts(self, state: State) -> list[str]:
+        """Give the words of the keys by their numbers."""
+        return (state.codes if self.parts is None else self.parts()).texts()
+
     def _tell_found(
         self, state: State, held: Held, matching: Matching, batch: Batch, count: int
     ) -> None:
@@ -310,7 +282,7 @@ class PatternQuery(Paired):
         kinds = self._plan.attributes
 
         def column(frame: int, place: int, values: Any) -> Column:
-            if frame:
+            if frame or place == matching.matcher.key:
                 return like(batch.columns[place], values)
             kind = kinds[0][place].type
             if kind is Type.STRING:
@@ -405,9 +377,6 @@ class PatternQuery(Paired):
         pairs = np.arange(len(ts))
         steps = Steps(pairs, np.zeros(len(ts), np.int8), ts, None, pairs, calls)
         self.tell(state.groups, steps, frames, of, self._flow.clock.now)
-
-
-_REAL = {Type.FLOAT, Type.DOUBLE}
 
 
 def _all(masks: list[Mask], view: View, count: int) -> Any:

@@ -13,8 +13,9 @@ from ..selector import Selector
 from .absent import AbsentQuery
 from .conditions import FLIPPED, OPS, beside_constants
 from .expressions import Vectoriser, volatile
+from .following import Following, Mask, Test
 from .matching import Beside, Plainly
-from .pattern import Following, Mask, PatternQuery, Test
+from .pattern import PatternQuery
 from .plan import own
 from .selection import Output, compile_selection
 from .vector import Refused, Vector
