@@ -28,8 +28,10 @@ MOST_COLUMNS = 64
 """So many columns and sums kernels have room for; as in `given.h`."""
 
 _WORD = 8
-_TAKES = {"flow_collect": "oooooiii", "flow_glide": "ooooooiiii", "flow_sift": "oooo"}
-"""What each kernel takes: `o` an object, `i` a whole number."""
+_TAKES = {"flow_collect": "oiii", "flow_glide": "ooooooiiii", "flow_sift": "o"}
+"""What each kernel takes: `o` an object, `i` a whole number. Several objects cost less
+as one tuple.
+"""
 
 _LETTERS: dict[str, Any] = {"o": ctypes.py_object, "i": library.whole}
 
