@@ -103,6 +103,12 @@ class KeyOf:
         self._value = value
         self._ranges = ranges
 
+    @property
+    def place(self) -> int | None:
+        """The attribute that is the key; None where it is worked out or a range."""
+        of = None if self._value is None else self._value.place
+        return None if of is None else of[1]
+
     def of(self, keys: Keys, view: View) -> tuple[Index | None, Index]:
         """Give rows (None: each once) and the code of each one's partition."""
         if self._value is None:
@@ -153,8 +159,11 @@ class Entry:
         self._holder = holder
         self._key = key
         self._takers = takers
-        # Where only a pattern reads the rows, it may find their partitions itself.
+        # Where only one query reads the rows, it may find their partitions itself.
         self._coded = getattr(takers[0], "coded", None) if len(takers) == 1 else None
+        for taker in takers:
+            if (keyed := getattr(taker, "keyed", None)) is not None and key.place is not None:
+                keyed(key.place)
 
     def take(self, batch: Batch) -> None:
         """Split rows by key and give them to the partition's queries."""
