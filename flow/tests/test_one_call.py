@@ -315,6 +315,37 @@ def test_a_join_by_key_goes_on_in_pieces_whatever_comes_between(
     assert told == play(app, "columnar", sent, 6)
 
 
+def test_pairs_that_were_told_stay_as_they_are() -> None:
+    app = (
+        "partition with (k of S, k of T) begin from S#window.length(2) as a join "
+        "T#window.length(2) as c select a.k as k, a.d as x, c.d as y, c.b as b "
+        "insert into Out; end;"
+    )
+    kept: list[Columns] = []
+    runtime = Runtime("@app:playback " + STREAMS + app)
+    runtime.subscribe_columns("Out", kept.append)
+    for turn in range(4):
+        columns = {
+            "k": Dictionary(np.array([0, 1, 1]), WORDS[0]),
+            "g": np.zeros(3, np.int64),
+            "l": np.zeros(3, np.int64),
+            "d": np.array([1.0, 2.0, 3.0]) + 10 * turn,
+            "f": np.zeros(3),
+            "b": np.array([True, False, turn == 1]),
+        }
+        times = np.array([0, 1, 2]) + 10 * turn
+        runtime.send("ST"[turn % 2], columns, ts=times)
+        columns["d"][:] = times[:] = -1
+        columns["k"].codes[:] = 2
+        columns["b"][:] = True
+    assert [held.rows for held in kept] == [5, 5, 6]
+    assert kept[0]["k"] == ["a", "b", "b", "b", "b"]
+    assert kept[0]["x"] == [1.0, 2.0, 3.0, 2.0, 3.0]
+    assert kept[0]["y"] == [11.0, 12.0, 12.0, 13.0, 13.0]
+    assert kept[1]["b"] == [True, False, True, False, True]
+    assert kept[0].times == [10, 12, 12, 12, 12]
+
+
 def test_a_join_of_many_keys_gives_the_same_rows_with_and_without_kernels() -> None:
     rng = np.random.default_rng(1)
     words = Words([f"key-{n}" for n in range(3_000)])

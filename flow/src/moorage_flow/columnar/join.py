@@ -15,12 +15,12 @@ from .batch import Batch, Column, Index, concat, objects_of
 from .conditions import like, plain
 from .joining import Joining, Side, Taker
 from .kernels import packed
-from .meeting import Both, Meeting, meeting
-from .pending import AT_ONCE
+from .meeting import Meeting, meeting
+from .rings import Pieced
 from .selection import Groups, Output
 from .single import Paired
 from .sliding import Chained
-from .store import Codes, Kept, Pairs
+from .store import Codes, Pairs
 from .vector import View
 from .windows import Arriving, Steps
 
@@ -28,13 +28,8 @@ MOST_PAIRS = 1 << 18
 """So many pairs, or those of one event, are looked at together."""
 
 
-class State(Kept):
-    """All a join remembers. Where windows lie in one piece for each key (`rings`) there are no
-    other rows; `spared` are those that came since these were given up.
-    """
-
-    rings: Both | None = None
-    spared = AT_ONCE
+class State(Pieced):
+    """All a join remembers."""
 
     def __init__(self, groups: Groups, left: Chained, right: Chained) -> None:
         self.groups = groups
@@ -46,19 +41,6 @@ class State(Kept):
     def side(self, at: int) -> Chained:
         """Give a side's rows."""
         return self.right if at else self.left
-
-    def release(self, spared: int) -> None:
-        """Take the rows from the pieces they lie in."""
-        if self.rings is not None:
-            self.rings.meeting.give_up(self)
-            self.spared = spared
-
-    def __getstate__(self) -> dict[str, Any]:
-        self.release(AT_ONCE)
-        plain = super().__getstate__()
-        for name in ("rings", "spared"):
-            plain.pop(name, None)
-        return plain
 
 
 class JoinQuery(Paired):

@@ -20,10 +20,10 @@ from .joining import Joining, Side
 from .kernels import pieces
 from .kernels.pieces import Found
 from .matching import letter_of
-from .rings import Rings
+from .rings import Rings, queue, taken_over
 from .selection import Output
 from .sliding import Chained
-from .store import Buffer, Codes
+from .store import Codes
 from .vector import View
 
 if TYPE_CHECKING:
@@ -119,6 +119,10 @@ class Both:
         self.rings = rings
         self.key_words: list[tuple[Values, Index] | None] = [None, None]
 
+    def give_up(self, state: State) -> None:
+        """Give what is held to the rows of the way in steps."""
+        self.meeting.give_up(state, self)
+
 
 class Meeting:
     """A join by the key of its partition, of windows by number of rows."""
@@ -184,23 +188,26 @@ class Meeting:
             return None
         known = len(self._parts())
         mine, other = both.rings[at], both.rings[1 - at]
-        mine.keys(known)
-        other.keys(known)
-        other.turn += 1
         asks = self._triggers[at] and other.most
+        if not (mine.keys(known) and other.keys(known)):
+            state.release(0)
+            return None
         codes = np.ascontiguousarray(codes, np.int64)
-        found = pieces.find(codes, table, known, other.pieces if asks else None, other.turn)
+        found = pieces.find(codes, table, known, other.pieces if asks else None, other.next())
         if found.pairs == pieces.UNKNOWN:
             return None
+        count, rows = len(batch), [given[place] for place in self._held[at]]
+        if mine.room < mine.most:
+            needed = pieces.needed(found.keys, mine.pieces, mine.next())
+            if not mine.longer(needed, count):
+                state.release(0)
+                return None
+        if mine.most:
+            pieces.put(found.keys, mine.pieces, mine.room, rows)
         words = batch.columns[self._keyed[at]].words
         if table is not None and words is not None:
             both.key_words[at] = words, table
-        if mine.most:
-            mine.put(found.keys, [given[place] for place in self._held[at]])
-        told = self._pairs(both, at, batch, found, given, now) if found.pairs else _NOTHING
-        if mine.wasteful():
-            state.release(0)
-        return told
+        return self._pairs(both, at, batch, found, given, now) if found.pairs else _NOTHING
 
     def _pairs(
         self,
@@ -256,58 +263,47 @@ class Meeting:
         """Take over what is held, once twice as much has come since it was given up."""
         made: list[Rings] = []
         for at in (0, 1):
-            side, places = state.side(at), self._held[at]
-            index = side.live() if len(side.head) else np.empty(0, np.int64)
-            if state.spared < 2 * len(index):
+            side, held, known = state.side(at), self._held[at], len(self._parts())
+            of = zip(self._kept[at], side.rows.columns, strict=True)
+            buffers = [buffer for place, buffer in of if place in held]
+            most, dtypes = self._most[at], self._dtypes[at]
+            ring = taken_over(state, side, buffers, dtypes, most, known)
+            if ring is None:
                 return None
-            ring = Rings(self._dtypes[at], self._most[at])
-            buffers = [
-                buffer
-                for place, buffer in zip(self._kept[at], side.rows.columns, strict=True)
-                if place in places
-            ]
-            if len(index):
-                of_all = zip(buffers, ring.dtypes, strict=True)
-                if not all(_plain(buffer, index, dtype) for buffer, dtype in of_all):
-                    state.spared = 0
-                    return None
-                values = [buffer.values[index] for buffer in buffers]
-                ring.words = [buffer.words for buffer in buffers]
-                known, most = len(self._parts()), int(side.length.max())
-                ring.load(known, side.rows.parts[index], values, most)
-                if ring.wasteful():
-                    state.spared = 0
-                    return None
             made.append(ring)
-        state.rings = Both(self, made)
+        both = state.rings = Both(self, made)
         state.left, state.right = (
-            Chained([b.kind for b in s.rows.columns]) for s in (state.left, state.right)
+            Chained([buffer.kind for buffer in side.rows.columns])
+            for side in (state.left, state.right)
         )
-        return state.rings
+        return both
 
-    def give_up(self, state: State) -> None:
+    def give_up(self, state: State, both: Both) -> None:
         """Give what is held to the rows of the way in steps."""
-        both = state.rings
-        assert both is not None
         for at, ring in enumerate(both.rings):
             side = state.side(at)
             parts, held = ring.rows()
-            count = len(parts)
-            if not count:
+            if not len(parts):
                 continue
-            keys = self._keys(state, parts)
-            rows = side.rows
-            rows.ts, rows.parts, rows.groups = np.zeros(count, np.int64), parts, keys
-            rows.size = count
             nth = dict(zip(self._held[at], range(len(held)), strict=True))
-            for place, buffer in zip(self._kept[at], rows.columns, strict=True):
+            for place, buffer in zip(self._kept[at], side.rows.columns, strict=True):
                 if place in nth:
                     buffer.values = ring.values(nth[place], held[nth[place]])
                     buffer.words = ring.words[nth[place]]
                 else:
                     buffer.values, buffer.words = self._words(both, at, parts)
-            _link(side, parts, keys)
-        state.rings = None
+            first = queue(side, parts)
+            keys = side.rows.groups = self._keys(state, parts)
+            side.keys(int(keys.max()) + 1)
+            of = keys[first], parts[first]
+            for chains, queues in (
+                (side.key_head, side.head),
+                (side.key_tail, side.tail),
+                (side.key_held, side.length),
+            ):
+                chains[of[0]] = queues[of[1]]
+            count = len(parts)
+            side.key_following[:count] = side.following[:count]
 
     def _keys(self, state: State, parts: Index) -> Index:
         """Give the key of rows by their partitions, as the way in steps numbers them."""
@@ -331,13 +327,6 @@ class Meeting:
                 return codes, words
         texts = [*self._parts().texts(), None]
         return parts.copy(), np.fromiter(texts, np.object_, len(texts))
-
-
-def _plain(buffer: Buffer, index: Index, dtype: Any) -> bool:
-    """Tell whether some rows of a buffer are numbers, bools or codes, none of which is null."""
-    if buffer.nulls is not None and buffer.nulls[index].any():
-        return False
-    return (buffer.typed or buffer.words is not None) and buffer.values.dtype == dtype
 
 
 def _length(side: Side) -> int | None:
@@ -374,20 +363,3 @@ def meeting(
     if any(of[place] is Type.OBJECT for of, at in zip(kinds, kept, strict=True) for place in at):
         return None
     return Meeting(plan, kept, keyed, parts, output)
-
-
-def _link(side: Chained, parts: Index, keys: Index) -> None:
-    """Put rows, those of one partition and key together, into its queue and its chain."""
-    count = len(parts)
-    ends = np.append(parts[1:] != parts[:-1], True)
-    begins = np.append(True, ends[:-1])
-    side.room(int(parts.max()) + 1)
-    side.keys(int(keys.max()) + 1)
-    after = np.where(ends, -1, np.arange(1, count + 1))
-    first, last = np.flatnonzero(begins), np.flatnonzero(ends)
-    of = parts[first], keys[first]
-    links = (side.head, side.tail, side.length), (side.key_head, side.key_tail, side.key_held)
-    for number, (head, tail, held) in zip(of, links, strict=True):
-        head[number], tail[number], held[number] = first, last, last - first + 1
-    side.following[:count] = after
-    side.key_following[:count] = after

@@ -73,6 +73,13 @@ class StreamKeys(Kept):
         """
         return self._parts if column.words is not None and self._words is column.words else None
 
+    @property
+    def numbering(self) -> tuple[Index, Values | None]:
+        """The codes in the partition of the words met last, -1 for those that are new, and these
+        words.
+        """
+        return self._parts, self._words
+
     def of(self, column: Column) -> Index:
         """Give each row's code in the partition."""
         codes = self.codes.of(column)
@@ -102,6 +109,10 @@ class KeyOf:
         self._at = at
         self._value = value
         self._ranges = ranges
+
+    def stream(self, keys: Keys) -> StreamKeys:
+        """Give the keys of its stream."""
+        return keys.streams[self._at]
 
     @property
     def place(self) -> int | None:
@@ -164,6 +175,16 @@ class Entry:
         for taker in takers:
             if (keyed := getattr(taker, "keyed", None)) is not None and key.place is not None:
                 keyed(key.place)
+
+    def learn(self, column: Column) -> None:
+        """Number the keys of words, none of which is missing."""
+        keys = self._holder.of_all()
+        self._key.stream(keys).runs(column, None)
+        self._begin(keys)
+
+    def numbering(self) -> tuple[Index, Values | None]:
+        """Give the partitions of the words met last, -1 where one is new, and these words."""
+        return self._key.stream(self._holder.of_all()).numbering
 
     def take(self, batch: Batch) -> None:
         """Split rows by key and give them to the partition's queries."""
@@ -255,7 +276,12 @@ def partition(
         query.columnar.activate()
     for name, receiver in receivers.items():
         takers = [_taker(listener) for listener in listeners[name]]
-        receiver.take = Entry(flow, running, holder, keys[name], takers).take
+        entry = Entry(flow, running, holder, keys[name], takers)
+        receiver.take = entry.take
+        for query in running.queries:
+            planned, place = query.columnar, keys[name].place
+            if planned is not None and place is not None and [planned.receiver] == listeners[name]:
+                receiver.direct = planned.direct_by_key(place, entry)
 
 
 def _taker(listener: Receiver) -> Callable[[Batch], None]:

@@ -37,6 +37,7 @@ SIGNATURES = {
     "flow_probe": "ipppppp",
     "flow_ring_copy": "b",
     "flow_ring_find": "b",
+    "flow_ring_needed": "b",
     "flow_ring_put": "b",
     "flow_ring_spread": "b",
     "flow_runs": "ippppp",

@@ -23,7 +23,7 @@ oldest row is and how many it holds.
 UNKNOWN = -1
 """What `find` gives where a key is not known."""
 
-_FIND, _COPY, _PUT, _SPREAD = map(struct.Struct, ("12q", "8q", "8q", "6q"))
+_FIND, _COPY, _NEEDED, _PUT, _SPREAD = map(struct.Struct, ("12q", "8q", "5q", "6q", "6q"))
 
 
 class Found(NamedTuple):
@@ -81,22 +81,21 @@ def copy(found: Found, pieces: Array, room: int, columns: Sequence[int]) -> Arra
     return held
 
 
-def put(
-    keys: Array, first: int, pieces: Array, room: int, most: int, given: Sequence[Array]
-) -> int:
-    """Let rows into their keys' windows of `most` rows from row `first` on; give the row whose
-    window has no room yet, or how many rows there are.
-    """
+def needed(keys: Array, pieces: Array, turn: int) -> int:
+    """Tell how many rows the fullest of the keys has, with those that come; `turn` as in `find`."""
+    assert library.opened is not None
+    before = (len(keys), address(keys), address(pieces), pieces.shape[1], turn)
+    return int(library.opened.flow_ring_needed(_NEEDED.pack(*before)))
+
+
+def put(keys: Array, pieces: Array, room: int, given: Sequence[Array]) -> None:
+    """Let rows into their keys' windows of `room` rows, the oldest out of those that are full."""
     assert library.opened is not None
     words: list[int] = []
     for column in given:
         words += address(column), column.itemsize
-    before = (len(keys), first, address(keys), address(pieces), pieces.shape[1], room, most)
-    return int(
-        library.opened.flow_ring_put(
-            _PUT.pack(*before, len(given)) + struct.pack(f"{len(words)}q", *words)
-        )
-    )
+    before = (len(keys), address(keys), address(pieces), pieces.shape[1], room, len(given))
+    library.opened.flow_ring_put(_PUT.pack(*before) + struct.pack(f"{len(words)}q", *words))
 
 
 def spread(found: Found, column: Array, dtype: Any, *, held: bool) -> Array:

@@ -1,11 +1,6 @@
-/* Windows of a number of rows, one for each key and each in one piece of memory; and the rows events of the other side of a join meet
-   in them. See moorage_flow.columnar.rings. */
+/* Joins of windows that lie in one piece for each key. See moorage_flow.columnar.meeting. */
 #include "columns.h"
-
-/* What a key's piece begins with: where its oldest row is and how many it holds; the turn it was last met in, and where the rows met
-   then stand among those of all keys. Its columns follow, `room` words each. */
-enum { OLDEST, HELD, TURN, PLACE, COLUMNS };
-enum { AHEAD = 16, LINE = 8 };
+#include "rings.h"
 
 /* Tell how many pairs rows make with what their keys hold; -1 where a key is not known, and nothing is done. `w`: how many rows come,
    what keys they have, by what table and of how many words (none: these are the keys); how many keys are known; room for the keys;
@@ -71,39 +66,41 @@ void flow_ring_copy(const int64_t *w)
     }
 }
 
-/* Let rows into the windows of their keys, the oldest out of those that are full. Tell which is the next: not all come in where a
-   window has no room yet. `w`: how many rows come, the first of them, their keys; the pieces, how many words each has and its columns
-   have, how many rows a window may hold; how many columns there are. Of each the values and how many bytes one has. */
-int64_t flow_ring_put(const int64_t *w)
+/* Tell how many rows the fullest key has that rows come for, with those. `w`: how many come, their keys; the pieces, how many words each
+   has, the turn. */
+int64_t flow_ring_needed(const int64_t *w)
 {
-    int64_t count = w[0], width = w[4], room = w[5], most = w[6], columns = w[7];
-    const int64_t *keys = (const int64_t *)w[2];
-    int64_t *pieces = (int64_t *)w[3];
-    const int64_t first = w[1];
-    w += 8;
-    for (int64_t i = first; i < count; i++) {
+    return needed_room(w[0], NULL, (const int64_t *)w[1], (int64_t *)w[2], w[3], w[4]);
+}
+
+/* Let rows into the windows of their keys, the oldest out of those that are full. `w`: how many rows come, their keys; the pieces, how
+   many words each has and its columns have; how many columns there are. Of each the values and how many bytes one has. */
+void flow_ring_put(const int64_t *w)
+{
+    int64_t count = w[0], width = w[3], room = w[4], columns = w[5];
+    const int64_t *keys = (const int64_t *)w[1];
+    int64_t *pieces = (int64_t *)w[2];
+    w += 6;
+    for (int64_t i = 0; i < count; i++) {
         if (i + AHEAD < count) __builtin_prefetch(pieces + keys[i + AHEAD] * width, 1);
         if (i + AHEAD / 2 < count) {
             const int64_t *next = pieces + keys[i + AHEAD / 2] * width;
-            int64_t at = next[HELD] < room ? next[OLDEST] + next[HELD] : next[OLDEST];
-            at = at < room ? at : at - room;
+            int64_t at = next[OLDEST] + (next[HELD] < room ? next[HELD] : 0);
+            if (at >= room) at -= room;
             for (int64_t j = 0; j < columns; j++) __builtin_prefetch(next + COLUMNS + j * room + at, 1);
         }
         int64_t *piece = pieces + keys[i] * width, at = piece[OLDEST];
         if (piece[HELD] < room) {
             at += piece[HELD]++;
             if (at >= room) at -= room;
-        } else if (room == most) {
-            piece[OLDEST] = at + 1 < room ? at + 1 : 0;
         } else {
-            return i;
+            piece[OLDEST] = at + 1 < room ? at + 1 : 0;
         }
         for (int64_t j = 0; j < columns; j++) {
             any64 value = w[2 * j + 1] == 8 ? ((const any64 *)w[2 * j])[i] : ((const uint8_t *)w[2 * j])[i];
             ((any64 *)(piece + COLUMNS + j * room))[at] = value;
         }
     }
-    return count;
 }
 
 /* Write a column of pairs. `w`: how many rows came and how many each meets; where what it meets stands (none: the column is of the
