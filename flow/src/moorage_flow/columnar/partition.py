@@ -73,6 +73,13 @@ class StreamKeys(Kept):
         """
         return self._parts if column.words is not None and self._words is column.words else None
 
+    @property
+    def numbering(self) -> tuple[Index, Values | None]:
+        """The codes in the partition of the words met last, -1 for those that are new, and these
+        words.
+        """
+        return self._parts, self._words
+
     def of(self, column: Column) -> Index:
         """Give each row's code in the partition."""
         codes = self.codes.of(column)
@@ -102,6 +109,16 @@ class KeyOf:
         self._at = at
         self._value = value
         self._ranges = ranges
+
+    def stream(self, keys: Keys) -> StreamKeys:
+        """Give the keys of its stream."""
+        return keys.streams[self._at]
+
+    @property
+    def place(self) -> int | None:
+        """The attribute that is the key; None where it is worked out or a range."""
+        of = None if self._value is None else self._value.place
+        return None if of is None else of[1]
 
     def of(self, keys: Keys, view: View) -> tuple[Index | None, Index]:
         """Give rows (None: each once) and the code of each one's partition."""
@@ -153,8 +170,21 @@ class Entry:
         self._holder = holder
         self._key = key
         self._takers = takers
-        # Where only a pattern reads the rows, it may find their partitions itself.
+        # Where only one query reads the rows, it may find their partitions itself.
         self._coded = getattr(takers[0], "coded", None) if len(takers) == 1 else None
+        for taker in takers:
+            if (keyed := getattr(taker, "keyed", None)) is not None and key.place is not None:
+                keyed(key.place)
+
+    def learn(self, column: Column) -> None:
+        """Number the keys of words, none of which is missing."""
+        keys = self._holder.of_all()
+        self._key.stream(keys).runs(column, None)
+        self._begin(keys)
+
+    def numbering(self) -> tuple[Index, Values | None]:
+        """Give the partitions of the words met last, -1 where one is new, and these words."""
+        return self._key.stream(self._holder.of_all()).numbering
 
     def take(self, batch: Batch) -> None:
         """Split rows by key and give them to the partition's queries."""
@@ -246,7 +276,12 @@ def partition(
         query.columnar.activate()
     for name, receiver in receivers.items():
         takers = [_taker(listener) for listener in listeners[name]]
-        receiver.take = Entry(flow, running, holder, keys[name], takers).take
+        entry = Entry(flow, running, holder, keys[name], takers)
+        receiver.take = entry.take
+        for query in running.queries:
+            planned, place = query.columnar, keys[name].place
+            if planned is not None and place is not None and [planned.receiver] == listeners[name]:
+                receiver.direct = planned.direct_by_key(place, entry)
 
 
 def _taker(listener: Receiver) -> Callable[[Batch], None]:

@@ -16,9 +16,9 @@ import numpy as np
 
 from . import library
 
-NOT_PLAIN, OTHER_WORDS, NOT_READY = -1, -2, -3
+NOT_PLAIN, OTHER_WORDS, NOT_READY, NO_ROOM, NO_KEY = -1, -2, -3, -4, -5
 """Why a kernel has done nothing: a column is not plain, its words are not those of the plan, or
-what is remembered has no room for it yet.
+what is remembered has no room for it yet; the windows of keys have none, or a key is new.
 """
 
 KINDS = {"string": 0, "int": 1, "long": 2, "float": 3, "double": 4, "bool": 5}
@@ -28,7 +28,12 @@ MOST_COLUMNS = 64
 """So many columns and sums kernels have room for; as in `given.h`."""
 
 _WORD = 8
-_TAKES = {"flow_collect": "oiii", "flow_glide": "ooooooiiii", "flow_sift": "o"}
+_TAKES = {
+    "flow_collect": "oiii",
+    "flow_glide": "ooooooiiii",
+    "flow_roll": "ooooooiiii",
+    "flow_sift": "o",
+}
 """What each kernel takes: `o` an object, `i` a whole number. Several objects cost less
 as one tuple.
 """
