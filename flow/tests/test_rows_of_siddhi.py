@@ -295,3 +295,64 @@ def test_what_is_cast_is_kept_by_having(path: Any) -> None:
     runtime.send("S", [("x", 1), ("y", None), ("z", 3)])
     assert told == [("z", 3, 3)]
     assert runtime.explain()[0][1] == path
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from e1=S -> e2=R[n > 1] select e2.m insert into O;",
+        "from e1=S, e2=R[m > n] select e2.m insert into O;",
+        "from e1=S -> not R[n > 1] for 1 sec select e1.k insert into O;",
+        "from S[a == n in T] select k insert into O;",
+        "from S delete T on a > 1;",
+        "from S update T set T.a = n on a > 1;",
+        "from S update T set T.a = a + n on T.k == k;",
+    ],
+)
+def test_a_bare_attribute_is_of_the_event_itself(query: str) -> None:
+    with pytest.raises(AttributeUnknown, match=r"(n|a) is no attribute"):
+        Runtime(S + T + "define stream R (k string, m int); " + query)
+
+
+@pytest.mark.parametrize("chosen", ["k, 1.5 as a", "k, 1L as a", "n as k"])
+def test_an_update_gives_each_attribute_in_its_type(chosen: str) -> None:
+    with pytest.raises(AppInvalid, match=r"of T is (int|string), the query gives") as refused:
+        Runtime(S + T + f"from S select {chosen} update T on T.a == 1;")
+    assert refused.value.place is not None
+
+
+@pytest.mark.parametrize(
+    ("rate", "wanted"),
+    [
+        ("every", []),
+        ("all every", []),
+        ("last every", []),
+        ("first every", [["x"]]),
+    ],
+)
+def test_every_0_events_is_never(rate: str, wanted: list[Any]) -> None:
+    sent = [("x", 1), ("x", 2), ("y", 3)]
+    assert rows(f"from S select k output {rate} 0 events insert into O;", *sent) == wanted
+    grouped = f"from S select k group by k output {rate} 0 events insert into O;"
+    assert rows(grouped, *sent) == ([["x"], ["y"]] if wanted else [])
+
+
+def test_one_event_within_a_time_is_a_pattern_that_is_met_once() -> None:
+    sent = [("x", 1), ("y", 2), ("z", 3)]
+    assert rows("from S[n > 1] within 1 sec select k, n insert into O;", *sent) == [["y", 2]]
+
+
+@pytest.mark.parametrize(
+    ("window", "chosen", "wanted"),
+    [
+        ("frequent(1)", "k, sum(n) as s", [["x", 1], ["x", 3], ["x", 7]]),
+        ("frequent(1)", "k, n", [["x", 1], ["x", 2], ["y", 3], ["x", 4]]),
+        ("frequent(1)", "*", [["x", 1], ["x", 2], ["y", 3], ["x", 4]]),
+        ("lossyFrequent(0.5, 0.1)", "k, sum(n) as s", [["x", 1], ["x", 3], ["x", 7]]),
+    ],
+)
+def test_what_is_selected_as_it_is_tells_events_apart(
+    window: str, chosen: str, wanted: list[Any]
+) -> None:
+    sent = [("x", 1), ("x", 2), ("y", 3), ("x", 4)]
+    assert rows(f"from S#window.{window} select {chosen} insert into O;", *sent) == wanted
