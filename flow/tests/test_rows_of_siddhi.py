@@ -11,6 +11,7 @@ from apps import Running
 
 from moorage_flow import (
     AppInvalid,
+    AttributeRepeated,
     AttributeUnknown,
     DefinitionRepeated,
     QueryInvalid,
@@ -356,3 +357,42 @@ def test_what_is_selected_as_it_is_tells_events_apart(
 ) -> None:
     sent = [("x", 1), ("x", 2), ("y", 3), ("x", 4)]
     assert rows(f"from S#window.{window} select {chosen} insert into O;", *sent) == wanted
+
+
+@pytest.mark.parametrize(
+    ("window", "wanted"),
+    [("time(800)", []), ("sort(1, n)", []), ("length(1)", [[2]]), ("lengthBatch(1)", [[2]])],
+)
+def test_a_snapshot_of_nothing_but_sums_is_gone_once_an_event_has_left(
+    window: str, wanted: list[Any]
+) -> None:
+    running = Running(
+        S + f"from S#window.{window} select sum(n) as s output snapshot every 1 sec insert into O;"
+    )
+    running.send("S", ("x", 1))
+    running.sleep(400)
+    running.send("S", ("y", 2))
+    running.sleep(600)
+    assert running.rows() == wanted
+
+
+def test_an_aggregation_names_each_attribute_once() -> None:
+    with pytest.raises(AttributeRepeated, match="k is selected twice"):
+        Runtime(
+            S + "define aggregation A from S select k, sum(n) as k group by k aggregate every sec;"
+        )
+
+
+def test_a_question_that_selects_nothing_names_the_tables_attributes() -> None:
+    running = Running(S + T + "from S select k, n as a, n as b insert into T;")
+    running.send("S", ("x", 1), ("y", 3), ("z", 5))
+    running.runtime.query("update T set T.b = a + 1 on k == 'y' and a > 1")
+    running.runtime.query("delete T on T.k == 'x' or a > 4")
+    assert running.runtime.query("from T") == [("y", 3, 4)]
+
+
+@pytest.mark.parametrize("seconds", ["*/5.0", "x", "1/0", "-"])
+def test_what_is_no_number_in_a_cron_expression_is_named(seconds: str) -> None:
+    with pytest.raises(AppInvalid, match=r"is no cron expression: .*(no number|not advance)") as no:
+        Runtime(f"define trigger R at '{seconds} * * * * ?';")
+    assert "int()" not in str(no.value)

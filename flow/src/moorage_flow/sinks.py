@@ -40,7 +40,8 @@ def change_table(
     scope = Scope([Frame("", given)], current=0)
     inner = compiler.within(scope)
     assert isinstance(output, s.Delete | s.Update | s.UpdateOrInsert)
-    match = compile_match(inner, output.on, table)
+    # A question that selects nothing has no event: what it names bare is of the table.
+    match = compile_match(inner, output.on, table, row_first=not given)
     if isinstance(output, s.Delete):
 
         def delete(chunk: Chunk) -> None:
@@ -86,7 +87,7 @@ def _assignments(
             made.append((column, _of_event(at)))
         return made
     frames = [*compiler.scope.frames, Frame(table.id, list(table.attributes))]
-    merged = compiler.within(Scope(frames, state=True, current=0))
+    merged = compiler.within(Scope(frames, state=True, current=0 if given else 1))
     result: Assignments = []
     for assignment in given_set:
         variable = assignment.variable
