@@ -184,6 +184,9 @@ class Inputs:
                 if planned is not None:
                     first = name == frames[0].id
                     receiver = ColumnReceiver(receiver, planned.taker(0 if first else 1))
+                    planned.receiver = receiver
+                    if self._partition is None:
+                        receiver.direct = planned.direct()
                 self._subscribe(by_name[name], receiver)
 
         return Scope(frames, state=True), False, connect

@@ -32,6 +32,8 @@ MOST_COLUMNS = 64
 _WORD = 8
 _TAKES = {
     "flow_collect": "oiii",
+    "flow_complete": "oooooii",
+    "flow_completed": "ooii",
     "flow_glide": "ooooooiiii",
     "flow_roll": "ooooooiiii",
     "flow_sift": "o",
