@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_columnar import COMMON
-from test_one_call import NAMES, WORDS, Sent, play, start
+from test_one_call import NAMES, WORDS, Sent, kernels_for_every_processor, play, start
 
 from moorage_flow import EventInvalid, Runtime
-from moorage_flow.columnar import Dictionary, kernels
+from moorage_flow.columnar import Dictionary, Words, kernels, rings
 from moorage_flow.columnar.direct import Collecting, Sifting
 from moorage_flow.columnar.gliding import Gliding
+from moorage_flow.columnar.kernels import single
+from moorage_flow.columnar.rolling import Rolling
 
 VALUES = [
     *("g", "l", "d", "f", "g + 3", "l * 2", "l % 3", "g / 2", "l / -4L", "d * 2.0", "f + g"),
@@ -88,6 +90,8 @@ def in_every_way(app: str, sent: Sent, cut: int) -> None:
     told = play(app, "columnar", sent, cut)
     assert told == play(app, "columnar", sent)
     assert told == play(app, "reference", sent)
+    with kernels_for_every_processor():
+        assert told == play(app, "columnar", sent, cut)
     with pytest.MonkeyPatch.context() as here:
         here.setattr(kernels.library, "opened", None)
         assert told == play(app, "columnar", sent, cut)
@@ -229,6 +233,76 @@ def test_these_windows_are_kept_in_one_call(
     assert told == play(f"from S{query} insert into Out;", "reference", sent)
 
 
+@st.composite
+def windows_by_key(draw: st.DrawFn) -> str:
+    """Draw sums of a window of each key; some of it no kernel takes."""
+    where = draw(st.sampled_from(["", f"[{draw(conditions())}]"]))
+    one = st.sampled_from(["sum(d)", "sum(g)", "count()", "avg(f)", "sum(l)", "avg(g)", "avg(d)"])
+    other = st.sampled_from(["avg(l)", "max(l)", "sum(d) * 2.0"])
+    rare = draw(st.integers(0, 5)) == 0
+    chosen = draw(st.lists(one, min_size=1, max_size=3)) + ([draw(other)] if rare else [])
+    columns = ", ".join(f"{value} as c{at}" for at, value in enumerate(chosen))
+    shown = draw(st.sampled_from(["", "k, ", "b, l, ", "k, d, "]))
+    window = draw(st.sampled_from(["length(1)", "length(2)", "length(5)", "length(40)", "time(9)"]))
+    key = draw(st.sampled_from(["k"] * 5 + ["g"]))
+    query = f"from S{where}#window.{window} select {shown}{columns} insert into Out;"
+    return f"partition with ({key} of S) begin {query} end;"
+
+
+@pytest.mark.search
+@COMMON
+@given(windows_by_key(), arrays(), st.integers(0, 6))
+def test_sums_of_windows_by_key_are_the_same_in_one_call(app: str, sent: Sent, cut: int) -> None:
+    in_every_way(app, sent, cut)
+
+
+@pytest.mark.parametrize(
+    ("query", "others"),
+    [
+        (
+            "#window.length(7) select k, avg(d) as a, count() as n, sum(g) as s, b",
+            [0, 12, 13, 15, 16, 18, 19],
+        ),
+        ("[g != 3]#window.length(2) select sum(l) as s, l", [0, 12, 15, 18]),
+        ("#window.length(0) select sum(d) as s", None),
+        ("#window.length(3) select k, sum(d) as s group by k", None),
+        ("#window.length(3) select k, sum(d) as s having s > 1.0", None),
+        ("#window.length(3) select max(d) as s", None),
+        ("#window.timeLength(5, 3) select sum(d) as s", None),
+    ],
+)
+def test_a_window_by_key_is_kept_in_one_call_whatever_comes_between(
+    query: str, others: list[int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[bool] = []
+    take = Rolling.take
+    monkeypatch.setattr(
+        Rolling, "take", lambda self, *given: (taken.append(take(self, *given)), taken[-1])[1]
+    )
+    app = f"partition with (k of S) begin from S{query} insert into Out; end;"
+    rng = np.random.default_rng(5)
+    sent: Sent = []
+    for at in range(24):
+        columns = plain(30)
+        columns["k"] = Dictionary(rng.integers(0, 3 + (at > 6), 30), WORDS[int(at == 9)])
+        columns["d"] = rng.uniform(-1, 1, 30)
+        sent.append(("S", columns, 10 * at + np.arange(30)))
+    # In between come a list, a null and a key that is missing.
+    sent[12][1]["d"] = sent[12][1]["d"].tolist()
+    sent[15][1]["d"] = np.ma.MaskedArray(sent[15][1]["d"], np.arange(30) == 4)
+    sent[18][1]["k"].codes[3] = -1
+    told = play(app, "columnar", sent)
+    # The first begins time; in steps it goes on until twice as many rows have come as are held.
+    assert [at for at, kept in enumerate(taken) if not kept] == (others or [])
+    assert len(taken) == (24 if others else 0)
+    assert told == play(app, "reference", sent)
+    for cut in (1, 8, 10, 13, 16):
+        assert told == play(app, "columnar", sent, cut)
+    monkeypatch.setattr(rings, "SPARE", 4)
+    monkeypatch.setattr(rings, "WASTE", 1)
+    assert told == play(app, "columnar", sent, 9)
+
+
 def plain(count: int, **others: Any) -> dict[str, Any]:
     """Give columns that kernels take as they are."""
     return {
@@ -291,6 +365,65 @@ def test_rows_that_were_told_stay_as_they_are() -> None:
     assert list(kept[0]) == ["k", "d", "b"] and kept[0].array("b").all()
 
 
+def test_only_what_nobody_has_kept_is_written_over() -> None:
+    kept: list[Any] = []
+    runtime = start("from S[g >= 0] select d, b, l insert into Out;", "columnar", [])
+    for taken in (0, 1, 2, 0, 1):
+
+        def keep(columns: Any, taken: int = taken) -> None:
+            if taken:
+                kept.append(columns.array("d")[1:] if taken == 1 else columns)
+
+        end = runtime.subscribe_columns("Out", keep)
+        runtime.send("S", plain(400, d=np.full(400, float(len(kept)))), ts=np.arange(400))
+        end()
+    runtime.send("S", plain(400, d=np.full(400, -1.0)), ts=np.arange(400))
+    assert [set(np.asarray(held).tolist()) for held in (kept[0], kept[2])] == [{0.0}, {2.0}]
+    assert set(kept[1]["d"]) == {1.0} and kept[1]["l"] == list(range(400))
+
+
+def test_a_listener_may_send_to_the_stream_it_hears_of() -> None:
+    told: list[Any] = []
+    runtime = start("from S[d > 0.0] select d insert into Out;", "columnar", [])
+
+    def again(columns: Any) -> None:
+        if columns["d"][0] < 3.0:
+            runtime.send("S", plain(9, d=np.full(9, columns["d"][0] + 1.0)), ts=np.full(9, 5))
+        told.append(columns["d"])
+
+    runtime.subscribe_columns("Out", again)
+    runtime.send("S", plain(5, d=np.full(5, 1.0)), ts=np.full(5, 5))
+    assert told == [[3.0] * 9, [2.0] * 9, [1.0] * 5]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 255, 256, 257, 1000, 1023])
+@pytest.mark.parametrize("passing", ["none", "all", "few", "some", "blocks"])
+def test_whatever_rows_pass_are_told_with_every_library(count: int, passing: str) -> None:
+    g = {
+        "none": np.zeros(count), "all": np.ones(count), "few": np.arange(count) % 97 == 0,
+        "some": np.arange(count) * 7919 % 13 < 5, "blocks": np.arange(count) // 256 % 2,
+    }[passing].astype(np.int64)  # fmt: skip
+    columns = plain(count, g=g, b=np.arange(count) % 3 == 0)
+    chosen = np.flatnonzero(g)
+    expected = {
+        "k": [NAMES[at % 3] for at in chosen], "l": chosen.tolist(), "m": (chosen + 1).tolist(),
+        "b": (chosen % 3 == 0).tolist(), "o": (chosen > 9).tolist(),
+    }  # fmt: skip
+    query = "from S[g == 1] select k, l, l + 1L as m, b, l > 9L as o insert into Out;"
+
+    def told() -> None:
+        held: list[Any] = []
+        runtime = start(query, "columnar", [])
+        runtime.subscribe_columns("Out", held.append)
+        runtime.send("S", columns, ts=np.full(count, 7))
+        assert [dict(one) for one in held] == ([expected] if len(chosen) else [])
+        assert [one.times for one in held] == ([[7] * len(chosen)] if len(chosen) else [])
+
+    told()
+    with kernels_for_every_processor():
+        told()
+
+
 def test_a_listener_that_fails_stops_nothing_and_tells_what_it_failed_on() -> None:
     app = "@OnError(action = 'stream') define stream S (k string, g int);"
     runtime = Runtime(f"{app} @info(name = 'q') from S[g > 1] select g insert into Out;")
@@ -308,3 +441,26 @@ def test_a_listener_that_fails_stops_nothing_and_tells_what_it_failed_on() -> No
     end()
     runtime.send("S", {"k": plain(3)["k"], "g": np.arange(3)}, ts=np.arange(3))
     assert len(failed) == 3 and runtime.stats()["streams"]["Out"] == 1
+
+
+def test_without_the_interpreters_lock_batches_go_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = Words(NAMES)
+    codes = Dictionary(np.zeros(1, np.int64), words)
+    query = "from S[g > 0] select k, g + 1 as n insert into Out;"
+    sent: Sent = [("S", plain(4), np.arange(4))]
+    taken: list[bool] = []
+    take = Sifting.take
+    monkeypatch.setattr(
+        Sifting, "take", lambda self, *given: (taken.append(take(self, *given)), taken[-1])[1]
+    )
+    built = {"Py_GIL_DISABLED": 1}
+    with monkeypatch.context() as here:
+        here.setattr(single.sysconfig, "get_config_var", built.get)
+        single.prepare(codes, words)
+        assert single.kernel("flow_sift") is None
+        rows = play(query, "columnar", sent)
+    assert taken == []
+
+    single.prepare(codes, words)
+    assert play(query, "columnar", sent) == rows
+    assert taken == ([True] if kernels.compiled() else [])

@@ -8,6 +8,7 @@ not: a new word, nulls, time that goes back where all keys share it, a timer tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,13 +42,13 @@ class Completed(Lanes):
 
     def __init__(self, lanes: Index, rows: int, kinds: list[Type], words: list[Values]) -> None:
         """Take what `Lanes` does."""
-        super().__init__(lanes, rows, kinds, words)
+        super().__init__(lanes, rows, kinds, words, rows)
         del self.chunks
 
     def __getattr__(self, name: str) -> Any:
         if name != "chunks":
             return super().__getattr__(name)
-        rows, first = self._rows, (len(self._kinds) + 1) * self._rows
+        rows, first = self.size, (len(self._kinds) + 1) * self.size
         calls = self._lanes[first : first + rows]
         self.chunks = None if calls[0] == calls[-1] else calls
         return self.chunks
@@ -106,8 +107,8 @@ class Completing:
                 raise MemoryError
             return False
         arrive(last)  # Nothing comes due.
+        stream.count += len(times)
         if not rows:
-            stream.count += len(times)
             return True
         size = rows * self._width
         if size > len(lanes):
@@ -118,8 +119,10 @@ class Completing:
         self._expected = rows + rows // 4 + _SPARE
         words = [values[place].words.array for place in self._words]
         batch = Completed(lanes, rows, self._kinds, words)
-        pass_on, attributes = self._output.pass_on, self._attributes
-        stream.take_whole(len(times), pass_on, batch, lambda: events_of(attributes, given, times))
+        try:  # Whoever comes next begins anew with its partition.
+            self._output.pass_on(batch)
+        except Exception as error:
+            stream.failed(error, partial(events_of, self._attributes, given, times))
         return True
 
 

@@ -8,6 +8,7 @@ does not: a new word, nulls, arrays that must grow, a timer that comes due.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,15 +83,16 @@ class Gliding:
         if rows < 0:
             return False
         arrive(last)  # Nothing comes due.
+        stream.count += count
         if not rows:
-            stream.count += count
             return True
         found.queues.rows.size = found.queues.tail.item(0) + 1
         words = [values[at].words.array for at in self._words]
-        batch = Lanes(lanes, rows, self._kinds, words)
-        stream.take_whole(
-            count, self._output.pass_on, batch, lambda: events_of(self._attributes, given, times)
-        )
+        batch = Lanes(lanes, rows, self._kinds, words, rows)
+        try:  # Whoever comes next begins anew with its partition.
+            self._output.pass_on(batch)
+        except Exception as error:
+            stream.failed(error, partial(events_of, self._attributes, given, times))
         return True
 
     def _run(self, values: tuple[Any, ...], times: Any, found: Held, lanes: Any, now: int) -> int:
@@ -171,13 +173,21 @@ def gliding(
         return None
     by, sums = grouping
     length = -1 if window.length is None else window.length
-    means = [int(aggregate.name == "avg") for aggregate in selecting.aggregates]
-    told = [at if at >= 0 else ~(2 * ~at + means[~at]) for at in places]
+    told, kinds, words = columns_of(places, selecting)
     rest = [by, 0, len(sums) // 2, *sums, int(window.span is not None), length, len(told), *told]
-    kinds = [a.type for a in selecting.attributes]
-    words = [at for at, kind in zip(places, kinds, strict=True) if kind is Type.STRING]
     prepared, span = Prepared(program, rest), window.span or 0
     return Gliding(attributes, prepared, span, (kinds, words), flow, output, find, kernel)
+
+
+def columns_of(places: list[int], selecting: Selecting) -> tuple[list[int], list[Type], list[int]]:
+    """Give of what is selected the columns as kernels take them, their types, and the stream's
+    columns that are words.
+    """
+    means = [int(aggregate.name == "avg") for aggregate in selecting.aggregates]
+    told = [at if at >= 0 else ~(2 * ~at + means[~at]) for at in places]
+    kinds = [a.type for a in selecting.attributes]
+    words = [at for at, kind in zip(places, kinds, strict=True) if kind is Type.STRING]
+    return told, kinds, words
 
 
 def places_of(listed: list[s.Expression], selecting: Selecting) -> list[int] | None:

@@ -3,57 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..events import CURRENT, EXPIRED, RESET, Event, StateEvent
 from ..flow import Flow
-from ..language.syntax import Attribute, Type
+from ..language.syntax import Type
 from . import kernels
 from .batch import Batch, Column, Index, concat, objects_of
 from .conditions import like, plain
+from .joining import Joining, Side, Taker
 from .kernels import packed
-from .selection import Groups, Output, Selecting
+from .meeting import Meeting, meeting
+from .rings import Pieced
+from .selection import Groups, Output
 from .single import Paired
-from .sliding import Chained, Sliding
-from .store import Codes, Kept, Pairs
-from .vector import Vector, View
+from .sliding import Chained
+from .store import Codes, Pairs
+from .vector import View
 from .windows import Arriving, Steps
 
-Mask = Callable[[View], Any]
-Finder = Callable[[StateEvent], list[Event]]
 MOST_PAIRS = 1 << 18
 """So many pairs, or those of one event, are looked at together."""
 
 
-@dataclass(slots=True)
-class Side:
-    """One side of a join; a table has no window but `find`. `bare`: the stream has none."""
-
-    attributes: tuple[Attribute, ...]
-    filters: list[Mask]
-    window: Sliding | None
-    time: Vector | None
-    bare: bool
-    outer: bool
-    triggers: bool
-    find: Finder | None = None
-
-
-@dataclass(slots=True)
-class Joining:
-    """A join, compiled: `key` are two sides that must be equal, `rest` what else must hold."""
-
-    sides: tuple[Side, Side]
-    key: tuple[Vector, Vector] | None
-    rest: Mask | None
-    used: set[tuple[int, int]]
-    selecting: Selecting
-
-
-class State(Kept):
+class State(Pieced):
     """All a join remembers."""
 
     def __init__(self, groups: Groups, left: Chained, right: Chained) -> None:
@@ -88,6 +63,8 @@ class JoinQuery(Paired):
             [side.attributes[place].type for place in kept]
             for side, kept in zip(plan.sides, self._kept, strict=True)
         ]
+        self._keyed = [-1, -1]
+        self._meeting: Meeting | None = None
         self._holder = flow.holder(
             lambda: State(plan.selecting.make(), Chained(kinds[0]), Chained(kinds[1]))
         )
@@ -100,8 +77,14 @@ class JoinQuery(Paired):
     def _expirer(self, at: int) -> Callable[[int], None]:
         return lambda _ts: self._expire(at)
 
-    def taker(self, at: int) -> Callable[[Batch], None]:
-        return lambda batch: self._take(at, batch)
+    def taker(self, at: int) -> Taker:
+        return Taker(self, at)
+
+    def keyed(self, at: int, place: int) -> None:
+        """Learn which attribute of a side the partition goes by."""
+        self._keyed[at] = place
+        if self.parts is not None and all(self._plain_from) and -1 not in self._keyed:
+            self._meeting = meeting(self._plan, self._kept, self._keyed, self.parts, self.output)
 
     # --- Events of a side ---
 
@@ -114,7 +97,22 @@ class JoinQuery(Paired):
         now = self._flow.clock.now
         return View(self._frames(at, batch.columns), batch.ts, now, batch.events)
 
-    def _take(self, at: int, batch: Batch) -> None:
+    def take_coded(self, at: int, batch: Batch, codes: Index, table: Index | None) -> bool:
+        """Take events of partitions whose numbers stand in `table` by their codes (None: the codes
+        are these); tell whether it could be done.
+        """
+        met = self._meeting
+        if met is None or not (self.output.passes and packed.here()):
+            return False
+        if table is not None and self._plan.sides[at].filters:
+            return False  # Rows belong together as they come.
+        pairs = met.take(self._holder.of_all(), at, batch, codes, table, self._flow.clock.now)
+        if pairs:
+            self.output.pass_on(pairs)
+        return pairs is not None
+
+    def take(self, at: int, batch: Batch) -> None:
+        """Take events of a side."""
         side = self._plan.sides[at]
         for condition in side.filters:
             held = condition(self._view(at, batch))
@@ -122,9 +120,13 @@ class JoinQuery(Paired):
             if not len(batch):
                 return
         assert side.window is not None
-        state: State = self._holder.of_all()
-        window = state.side(at)
         parts = batch.parts
+        if parts is not None and self.take_coded(at, batch, parts, None):
+            return
+        state: State = self._holder.of_all()
+        state.release(0)
+        state.spared += len(batch)
+        window = state.side(at)
         view = self._view(at, batch)
         keys = self._keys(state, at, view, parts)
         window.settle()

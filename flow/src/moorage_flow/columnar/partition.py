@@ -12,13 +12,11 @@ import numpy as np
 from ..expressions import Compiler
 from ..flow import Flow, Holder
 from ..language import syntax as s
-from ..language.syntax import Type
 from ..scope import Frame, Scope
-from ..streams import ColumnReceiver, Direct, Receiver, Stream
+from ..streams import ColumnReceiver, Receiver, Stream
 from .batch import Batch, Column, Index, Values
 from .expressions import Vectoriser
 from .kernels import packed
-from .pattern import Taker
 from .plan import own
 from .store import Codes, Kept, grown
 from .vector import Refused, Vector, View
@@ -69,18 +67,18 @@ class StreamKeys(Kept):
             return packed.runs(codes, self._parts, before)
         return None
 
-    @property
-    def numbering(self) -> tuple[Index, Values | None]:
-        """The codes in the partition of the words that came last, -1 for those that are new, and
-        these words.
-        """
-        return self._parts, self._words
-
     def parts_of(self, column: Column) -> Index | None:
         """Give the codes in the partition of a dictionary's words, -1 where one is new; None where
         another dictionary came last.
         """
         return self._parts if column.words is not None and self._words is column.words else None
+
+    @property
+    def numbering(self) -> tuple[Index, Values | None]:
+        """The codes in the partition of the words met last, -1 for those that are new, and these
+        words.
+        """
+        return self._parts, self._words
 
     def of(self, column: Column) -> Index:
         """Give each row's code in the partition."""
@@ -112,16 +110,15 @@ class KeyOf:
         self._value = value
         self._ranges = ranges
 
-    def words(self) -> int | None:
-        """Give the place of the attribute of words that the keys are; None where they are not."""
-        value = self._value
-        if value is None or value.place is None or value.kind is not Type.STRING:
-            return None
-        return value.place[1]
+    def stream(self, keys: Keys) -> StreamKeys:
+        """Give the keys of its stream."""
+        return keys.streams[self._at]
 
-    def numbering(self, keys: Keys) -> tuple[Index, Values | None]:
-        """Give what `StreamKeys.numbering` is."""
-        return keys.streams[self._at].numbering
+    @property
+    def place(self) -> int | None:
+        """The attribute that is the key; None where it is worked out or a range."""
+        of = None if self._value is None else self._value.place
+        return None if of is None else of[1]
 
     def of(self, keys: Keys, view: View) -> tuple[Index | None, Index]:
         """Give rows (None: each once) and the code of each one's partition."""
@@ -173,15 +170,21 @@ class Entry:
         self._holder = holder
         self._key = key
         self._takers = takers
-        # Where only a pattern reads the rows, it may find their partitions itself.
+        # Where only one query reads the rows, it may find their partitions itself.
         self._coded = getattr(takers[0], "coded", None) if len(takers) == 1 else None
+        for taker in takers:
+            if (keyed := getattr(taker, "keyed", None)) is not None and key.place is not None:
+                keyed(key.place)
 
-    def direct(self) -> Direct | None:
-        """Give what takes what is sent as it is, where only one pattern reads the rows."""
-        by, taker = self._key.words(), self._takers[0]
-        if by is None or len(self._takers) > 1 or not isinstance(taker, Taker):
-            return None
-        return taker.direct(by, lambda: self._key.numbering(self._holder.of_all()))
+    def learn(self, column: Column) -> None:
+        """Number the keys of words, none of which is missing."""
+        keys = self._holder.of_all()
+        self._key.stream(keys).runs(column, None)
+        self._begin(keys)
+
+    def numbering(self) -> tuple[Index, Values | None]:
+        """Give the partitions of the words met last, -1 where one is new, and these words."""
+        return self._key.stream(self._holder.of_all()).numbering
 
     def take(self, batch: Batch) -> None:
         """Split rows by key and give them to the partition's queries."""
@@ -274,7 +277,11 @@ def partition(
     for name, receiver in receivers.items():
         takers = [_taker(listener) for listener in listeners[name]]
         entry = Entry(flow, running, holder, keys[name], takers)
-        receiver.take, receiver.direct = entry.take, entry.direct()
+        receiver.take = entry.take
+        for query in running.queries:
+            planned, place = query.columnar, keys[name].place
+            if planned is not None and place is not None and [planned.receiver] == listeners[name]:
+                receiver.direct = planned.direct_by_key(place, entry)
 
 
 def _taker(listener: Receiver) -> Callable[[Batch], None]:

@@ -23,6 +23,7 @@ from .kernels.matching import OF_KEY, OF_POSITION, OF_TIME, UNKNOWN
 from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
 from .matching import Held, Matcher, Told, letter_of
 from .pending import State
+from .rolling import Keys
 from .selection import Output
 from .single import Paired
 from .store import grown
@@ -66,10 +67,6 @@ class Taker:
     def coded(self, batch: Batch, codes: Index, table: Index) -> bool:
         """Take events by the codes of their partitions, as `PatternQuery.take_coded` does."""
         return self._query.take_coded(batch, self._mode, codes, table)
-
-    def direct(self, by: int, numbering: Callable[[], Numbering]) -> Direct | None:
-        """Give what takes what is sent to the stream as it is; see `PatternQuery.directly`."""
-        return self._query.directly(by, numbering)
 
 
 class PatternQuery(Paired):
@@ -163,6 +160,11 @@ class PatternQuery(Paired):
         if place is None or key[0].kind is not Type.STRING:
             return None
         return self.directly(place[1], lambda: self._holder.of_all().codes.numbering)
+
+    def direct_by_key(self, place: int, keys: Keys) -> Direct | None:
+        if self._plan.attributes[0][place].type is not Type.STRING:
+            return None
+        return self.directly(place, keys.numbering)
 
     def directly(self, by: int, numbering: Callable[[], Numbering]) -> Direct | None:
         """Give what takes what is sent to the only stream as it is; None where nothing does.

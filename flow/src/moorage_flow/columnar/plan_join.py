@@ -16,7 +16,8 @@ from ..selector import Selector
 from ..streams import Stream
 from ..table import Table
 from .expressions import Vectoriser, volatile
-from .join import Finder, Joining, JoinQuery, Mask, Side
+from .join import JoinQuery
+from .joining import Finder, Joining, Mask, Side
 from .plan import expect_lasting, own, window_of
 from .selection import Output, compile_selection
 from .sliding import Sliding

@@ -20,10 +20,12 @@ from .gathering import Gathered
 from .gliding import Held, gliding, held_of
 from .kernels import single
 from .kernels.plain import LAST_OF_GROUP
+from .rings import Pieced
+from .rolling import Keys, rolling
 from .selection import Groups, Output, Selecting
 from .sliding import Sliding
 from .steps import Program
-from .store import Buffer, Codes, Kept
+from .store import Buffer, Codes
 from .tumbling import TimeBatch, Tumbling, Writer
 from .vector import WHOLE, Vector, View
 from .windows import Arriving, Steps
@@ -31,7 +33,7 @@ from .windows import Arriving, Steps
 Window = Sliding | Tumbling
 
 
-class State(Kept):
+class State(Pieced):
     """All a query remembers."""
 
     def __init__(self, groups: Groups, window: Any) -> None:
@@ -81,6 +83,12 @@ class Planned:
 
     def direct(self) -> Direct | None:
         """Give what takes what is sent to its only stream as it is; None where nothing does."""
+        return None
+
+    def direct_by_key(self, place: int, keys: Keys) -> Direct | None:
+        """Give what takes what is sent to its only stream as it is, where it stands alone in a
+        partition by one of the stream's attributes; None where nothing does.
+        """
         return None
 
     def notify(self, at: int, part: int, times: list[int]) -> None:
@@ -208,7 +216,7 @@ class SingleQuery(Planned):
             return self._collecting(program)
         if program is not None and isinstance(plan.window, Sliding):
             return self._gliding(program, plan.window)
-        if program is None or not self.stateless:
+        if program is None or not (self.stateless and self.output.may_pass):
             return None
         kernel = single.kernel("flow_sift")
         if kernel is None:
@@ -240,6 +248,33 @@ class SingleQuery(Planned):
             self._flow,
             output,
             self._window,
+        )
+        return None if taking is None else taking.take
+
+    def direct_by_key(self, place: int, keys: Keys) -> Direct | None:
+        plan, program, grouping, parts = (
+            self._plan,
+            self._plan.program,
+            self._grouping(),
+            self.parts,
+        )
+        if program is None or not isinstance(plan.window, Sliding) or plan.places is None:
+            return None
+        if grouping is None or grouping[0] >= 0 or self._kept or parts is None:
+            return None
+        if not (self._summed and self.output.tells_last):
+            return None
+        taking = rolling(
+            plan.attributes,
+            program,
+            plan.window,
+            plan.selecting,
+            plan.places,
+            grouping[1],
+            (place, keys, parts),
+            self._flow,
+            self.output,
+            self._holder.of_all,
         )
         return None if taking is None else taking.take
 
@@ -320,6 +355,8 @@ class SingleQuery(Planned):
             return
         self._held = None  # Its arrays may grow.
         state: State = self._holder.of_all()
+        state.release(0)
+        state.spared += len(batch)
         plan, count, parts = self._plan, len(batch), batch.parts
         by = [batch.columns[place] for _, place in plan.selecting.group]
         groups, texts, sizes = self.group(state.groups, by, parts)

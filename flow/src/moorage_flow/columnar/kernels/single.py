@@ -2,13 +2,15 @@
 what they hold.
 
 A call is given Python's objects themselves and holds the interpreter's lock: it costs a third of a
-microsecond, whatever the batch. They are only here where the library is, and where objects stand
-as expected; without them, callers go the way in steps, which gives the same rows.
+microsecond, whatever the batch. They are only here where the library is, where objects stand as
+expected, and where there is such a lock (a Python built without it, PEP 703, has another thread
+change what is read); without them, callers go the way in steps, which gives the same rows.
 """
 
 from __future__ import annotations
 
 import ctypes
+import sysconfig
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +18,9 @@ import numpy as np
 
 from . import library
 
-NOT_PLAIN, OTHER_WORDS, NOT_READY = -1, -2, -3
+NOT_PLAIN, OTHER_WORDS, NOT_READY, NO_ROOM, NO_KEY = -1, -2, -3, -4, -5
 """Why a kernel has done nothing: a column is not plain, its words are not those of the plan, or
-what is remembered has no room for it yet.
+what is remembered has no room for it yet; the windows of keys have none, or a key is new.
 """
 
 KINDS = {"string": 0, "int": 1, "long": 2, "float": 3, "double": 4, "bool": 5}
@@ -29,13 +31,16 @@ MOST_COLUMNS = 64
 
 _WORD = 8
 _TAKES = {
-    "flow_collect": "oooooiii",
+    "flow_collect": "oiii",
     "flow_complete": "oooooii",
     "flow_completed": "ooii",
     "flow_glide": "ooooooiiii",
-    "flow_sift": "oooo",
+    "flow_roll": "ooooooiiii",
+    "flow_sift": "o",
 }
-"""What each kernel takes: `o` an object, `i` a whole number."""
+"""What each kernel takes: `o` an object, `i` a whole number. Several objects cost less
+as one tuple.
+"""
 
 _LETTERS: dict[str, Any] = {"o": ctypes.py_object, "i": library.whole}
 
@@ -93,7 +98,10 @@ _kernels: dict[str, Kernel] = {}
 
 def prepare(dictionary: Any, words: Any) -> None:
     """Find the kernels, and tell them where things stand; see `layout`."""
-    if library.opened is None or (found := layout(dictionary, words)) is None:
+    _kernels.clear()
+    if library.opened is None or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return
+    if (found := layout(dictionary, words)) is None:
         return
     held = ctypes.PyDLL(None, handle=library.opened._handle)
     try:
