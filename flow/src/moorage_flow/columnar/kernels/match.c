@@ -161,8 +161,8 @@ static inline __attribute__((always_inline)) int64_t step(
     struct match *m, struct slot *s, int is, int64_t i, int64_t n, int64_t mode, int64_t width)
 {
     uint32_t tries = (s->end - s->start) & -(uint32_t)(is / ASKS & 1);
-    if ((n + tries + 1) * width > m->told_room &&
-        grow((void **)&m->told, &m->told_room, (n + tries + 1) * width, 8)) return NO_MEMORY;
+    if ((n + tries + TWO) * width > m->told_room &&
+        grow((void **)&m->told, &m->told_room, (n + tries + TWO) * width, 8)) return NO_MEMORY;
     if (tries > FEW || m->tests > 1 || m->able) {
         if (tries) n = complete(m, s, i, n);
         s->fresh = s->end;
@@ -181,11 +181,15 @@ static inline __attribute__((always_inline)) int64_t step(
         case MORE: TRY_EACH_BY(>)
         case AT_LEAST: TRY_EACH_BY(>=)
         }
-    } else
-        for (gone = tries; from < end; from += width, out += width) {
-            put(out, from + 1, width - 1);
+    } else {
+        /* Two are written whether they are told or not: few keys have more, and how many, or whether this is a B, nobody can foresee. */
+        const any64 *held = s->entries ? from : m->nowhere;
+        gone = tries;
+        for (uint32_t p = 0; p < TWO || p < tries; p++, held += width, out += width) {
+            put(out, held + 1, width - 1);
             out[width - 1] = (any64)i;
         }
+    }
     uint32_t left = s->end - gone - s->start;
     s->start &= -(uint32_t)(left > 0);
     s->fresh = s->end = s->start + left;

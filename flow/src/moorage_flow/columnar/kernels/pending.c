@@ -14,7 +14,7 @@ void flow_match_free(struct match *m)
 int64_t flow_match_new(const int64_t *w)
 {
     int64_t words = 5 * w[2] + w[3] + 4 * w[4];
-    struct match *m = calloc(1, sizeof *m + (size_t)(words + w[6] + w[3] + 2) * 8 + (size_t)w[2] * sizeof *m->condition);
+    struct match *m = calloc(1, sizeof *m + (size_t)(words + w[6] + TWO * (w[3] + 2)) * 8 + (size_t)w[2] * sizeof *m->condition);
     if (!m) return 0;
     m->within = w[0]; m->alone = w[1]; m->conditions = w[2]; m->kept = w[3]; m->tests = w[4]; m->able = w[5]; m->column_count = w[6];
     m->width = 1 + m->kept + (m->able > 0);

@@ -5,7 +5,7 @@
 
 enum { ENTERS = 1, ASKS = 2, ABLE = 4 };       /* What an event is. */
 enum { UNKNOWN = -1, UNORDERED = -2, NO_MEMORY = -3 }; /* What flow_match gives besides a number of pairs. */
-enum { AHEAD = 16, NEAR = 256, FEW = 16, SMALL = 4, SOME = 1 << 16 };
+enum { AHEAD = 16, NEAR = 256, TWO = 2, FEW = 16, SMALL = 4, SOME = 1 << 16 };
 
 /* What an event must meet to be something, in the order of `is`; the values are column `column` of a batch. */
 struct asked { int64_t is, kind, op, column, constant; };
@@ -41,7 +41,7 @@ struct match {
     const int64_t *of;               /* the key of each event of the batch; NULL: all are of the first */
     const void **columns;            /* of the batch, so many */
     int64_t column_count;
-    any64 *nowhere;                  /* room for an entry that does not wait */
+    any64 *nowhere;                  /* room for TWO entries that do not wait */
     const int64_t *ts;
 };
 
@@ -75,7 +75,7 @@ static int64_t widen(struct match *m, struct slot *s)
     }
     int64_t room = s->room ? 2 * (int64_t)s->room : SMALL;
     if (room > UINT32_MAX || grow((void **)&m->hits, &m->hit_room, room, sizeof *m->hits)) return NO_MEMORY;
-    void *moved = realloc(s->entries, (size_t)(room * m->width) * 8);
+    void *moved = realloc(s->entries, (size_t)((room + TWO) * m->width) * 8);
     if (!moved) return NO_MEMORY;
     s->entries = moved; s->room = (uint32_t)room;
     return 0;
