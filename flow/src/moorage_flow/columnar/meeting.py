@@ -119,9 +119,10 @@ class Both:
         self.rings = rings
         self.key_words: list[tuple[Values, Index] | None] = [None, None]
 
-    def give_up(self, state: State) -> None:
-        """Give what is held to the rows of the way in steps."""
+    def give_up(self, state: State) -> int:
+        """Give what is held to the rows of the way in steps; tell how many they are."""
         self.meeting.give_up(state, self)
+        return state.left.rows.size + state.right.rows.size
 
 
 class Meeting:
@@ -190,7 +191,7 @@ class Meeting:
         mine, other = both.rings[at], both.rings[1 - at]
         asks = self._triggers[at] and other.most
         if not (mine.keys(known) and other.keys(known)):
-            state.release(0)
+            state.release()
             return None
         codes = np.ascontiguousarray(codes, np.int64)
         found = pieces.find(codes, table, known, other.pieces if asks else None, other.next())
@@ -200,7 +201,7 @@ class Meeting:
         if mine.room < mine.most:
             needed = pieces.needed(found.keys, mine.pieces, mine.next())
             if not mine.longer(needed, count):
-                state.release(0)
+                state.release()
                 return None
         if mine.most:
             pieces.put(found.keys, mine.pieces, mine.room, rows)
@@ -260,7 +261,7 @@ class Meeting:
     # --- To and from the way in steps ---
 
     def _take_over(self, state: State) -> Both | None:
-        """Take over what is held, once twice as much has come since it was given up."""
+        """Take over what is held, once as much has come since it was given up."""
         made: list[Rings] = []
         for at in (0, 1):
             side, held, known = state.side(at), self._held[at], len(self._parts())
