@@ -232,8 +232,9 @@ def measure(made: Path, batch: int, seconds: float) -> Run:
     first, turn, sent, began = None, 0, 0, time.monotonic()
     measuring, until, spent = False, began + WARM_S / 4, 0.0
     while True:
+        shift = np.array(turn * span)
         for stream, columns, times in batches:
-            runtime.send(stream, columns, ts=times + turn * span)
+            runtime.send(stream, columns, ts=times + shift)
             sent += len(times)
             if first is not None and time.monotonic() > until:
                 break

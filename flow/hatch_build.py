@@ -30,12 +30,19 @@ FLAGS = [
     "-s",
     "-ffp-contract=off",  # Fused operations would round otherwise than Python does.
 ]
+LIBRARIES: dict[str, dict[str, list[str]]] = {
+    "x86_64": {"kernels.so": [], "kernels_avx2.so": ["-mavx2", "-mpopcnt"]},
+}
+"""By machine the libraries and what they are compiled with besides: one for every processor, and
+one for those that have more; the engine opens the one that fits.
+"""
+
 GLIBC = "2.17"
 """The oldest C library a wheel built with zig runs on, that of manylinux2014."""
 
 
 class KernelsHook(BuildHookInterface[Any]):
-    """Compiles `*.c` into one library beside them."""
+    """Compiles `*.c` into libraries beside them."""
 
     made: tempfile.TemporaryDirectory[str] | None = None
 
@@ -50,13 +57,14 @@ class KernelsHook(BuildHookInterface[Any]):
         # Another machine's must not take the place of this machine's, which an editable
         # installation loads from beside the sources.
         self.made = tempfile.TemporaryDirectory() if foreign else None
-        library = Path(self.made.name if self.made else folder, "kernels.so")
         sources = sorted(str(path) for path in folder.glob("*.c"))
-        subprocess.run([*compiler, *FLAGS, "-o", str(library), *sources], check=True)
-        if foreign:
-            build_data["force_include"][str(library)] = f"{FOLDER.removeprefix('src/')}/kernels.so"
-        else:
-            build_data["artifacts"].append(f"{FOLDER}/kernels.so")
+        for name, more in LIBRARIES.get(asked, {"kernels.so": []}).items():
+            library = Path(self.made.name if self.made else folder, name)
+            subprocess.run([*compiler, *FLAGS, *more, "-o", str(library), *sources], check=True)
+            if foreign:
+                build_data["force_include"][str(library)] = f"{FOLDER.removeprefix('src/')}/{name}"
+            else:
+                build_data["artifacts"].append(f"{FOLDER}/{name}")
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{_platform(compiler, asked, foreign=foreign)}"
 

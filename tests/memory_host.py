@@ -55,12 +55,14 @@ class StoreDown(MoorageError):
 class MemoryHost:
     """Knows devices by user name and password; its ledger is a list.
 
-    `commit_s` is how long a commit takes; `failing` makes commits and look-ups fail.
+    `commit_s` is how long a commit takes; `failing` makes commits and look-ups fail as a store does
+    that is down, `broken` look-ups as nobody foresees.
     """
 
     def __init__(self, commit_s: float = 0.002) -> None:
         self.commit_s = commit_s
         self.failing = False
+        self.broken = False
         self.disk_full = False
         self.overloaded = False
         self.stored: list[RawMessage] = []
@@ -124,6 +126,8 @@ class MemoryHost:
 
     async def identify(self, credentials: Credentials) -> Sender | Service:
         await asyncio.sleep(0)
+        if self.broken:
+            raise RuntimeError("Nobody has foreseen this.")
         if self.failing:
             raise StoreDown
         name = credentials.username or ""
@@ -191,6 +195,8 @@ class MemoryHost:
     async def stored_lately(self, device: int) -> set[Print]:
         await asyncio.sleep(0)
         self.looked_up += 1
+        if self.broken:
+            raise RuntimeError("Nobody has foreseen this.")
         if self.failing:
             raise StoreDown
         return {print_of(one) for one in self.stored if one.device == device}

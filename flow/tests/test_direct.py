@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_columnar import COMMON
-from test_one_call import NAMES, WORDS, Sent, play, start
+from test_one_call import NAMES, WORDS, Sent, kernels_for_every_processor, play, start
 
 from moorage_flow import EventInvalid, Runtime
 from moorage_flow.columnar import Dictionary, kernels, rings
@@ -89,6 +89,8 @@ def in_every_way(app: str, sent: Sent, cut: int) -> None:
     told = play(app, "columnar", sent, cut)
     assert told == play(app, "columnar", sent)
     assert told == play(app, "reference", sent)
+    with kernels_for_every_processor():
+        assert told == play(app, "columnar", sent, cut)
     with pytest.MonkeyPatch.context() as here:
         here.setattr(kernels.library, "opened", None)
         assert told == play(app, "columnar", sent, cut)
@@ -360,6 +362,65 @@ def test_rows_that_were_told_stay_as_they_are() -> None:
     assert [held["d"] for held in kept] == [[1.0, 1.5, 2.0, 2.5, 3.0, 3.5]] * 3
     assert [held.times for held in kept] == [[turn] * 6 for turn in range(3)]
     assert list(kept[0]) == ["k", "d", "b"] and kept[0].array("b").all()
+
+
+def test_only_what_nobody_has_kept_is_written_over() -> None:
+    kept: list[Any] = []
+    runtime = start("from S[g >= 0] select d, b, l insert into Out;", "columnar", [])
+    for taken in (0, 1, 2, 0, 1):
+
+        def keep(columns: Any, taken: int = taken) -> None:
+            if taken:
+                kept.append(columns.array("d")[1:] if taken == 1 else columns)
+
+        end = runtime.subscribe_columns("Out", keep)
+        runtime.send("S", plain(400, d=np.full(400, float(len(kept)))), ts=np.arange(400))
+        end()
+    runtime.send("S", plain(400, d=np.full(400, -1.0)), ts=np.arange(400))
+    assert [set(np.asarray(held).tolist()) for held in (kept[0], kept[2])] == [{0.0}, {2.0}]
+    assert set(kept[1]["d"]) == {1.0} and kept[1]["l"] == list(range(400))
+
+
+def test_a_listener_may_send_to_the_stream_it_hears_of() -> None:
+    told: list[Any] = []
+    runtime = start("from S[d > 0.0] select d insert into Out;", "columnar", [])
+
+    def again(columns: Any) -> None:
+        if columns["d"][0] < 3.0:
+            runtime.send("S", plain(9, d=np.full(9, columns["d"][0] + 1.0)), ts=np.full(9, 5))
+        told.append(columns["d"])
+
+    runtime.subscribe_columns("Out", again)
+    runtime.send("S", plain(5, d=np.full(5, 1.0)), ts=np.full(5, 5))
+    assert told == [[3.0] * 9, [2.0] * 9, [1.0] * 5]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 255, 256, 257, 1000, 1023])
+@pytest.mark.parametrize("passing", ["none", "all", "few", "some", "blocks"])
+def test_whatever_rows_pass_are_told_with_every_library(count: int, passing: str) -> None:
+    g = {
+        "none": np.zeros(count), "all": np.ones(count), "few": np.arange(count) % 97 == 0,
+        "some": np.arange(count) * 7919 % 13 < 5, "blocks": np.arange(count) // 256 % 2,
+    }[passing].astype(np.int64)  # fmt: skip
+    columns = plain(count, g=g, b=np.arange(count) % 3 == 0)
+    chosen = np.flatnonzero(g)
+    expected = {
+        "k": [NAMES[at % 3] for at in chosen], "l": chosen.tolist(), "m": (chosen + 1).tolist(),
+        "b": (chosen % 3 == 0).tolist(), "o": (chosen > 9).tolist(),
+    }  # fmt: skip
+    query = "from S[g == 1] select k, l, l + 1L as m, b, l > 9L as o insert into Out;"
+
+    def told() -> None:
+        held: list[Any] = []
+        runtime = start(query, "columnar", [])
+        runtime.subscribe_columns("Out", held.append)
+        runtime.send("S", columns, ts=np.full(count, 7))
+        assert [dict(one) for one in held] == ([expected] if len(chosen) else [])
+        assert [one.times for one in held] == ([[7] * len(chosen)] if len(chosen) else [])
+
+    told()
+    with kernels_for_every_processor():
+        told()
 
 
 def test_a_listener_that_fails_stops_nothing_and_tells_what_it_failed_on() -> None:

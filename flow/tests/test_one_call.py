@@ -4,6 +4,8 @@ comes between.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from test_columnar import COMMON
 
 from moorage_flow import Runtime
 from moorage_flow.columnar import Dictionary, Words, kernels, meeting, pending, rings, windows
-from moorage_flow.columnar.kernels import matching, packed
+from moorage_flow.columnar.kernels import matching, packed, single
 from moorage_flow.columns import Columns
 
 STREAMS = "".join(
@@ -154,6 +156,16 @@ def play(app: str, path: Any, sent: Sent, cut: int = -1) -> list[Any]:
     return told
 
 
+@contextmanager
+def kernels_for_every_processor() -> Iterator[None]:
+    """Open the library that knows nothing of this machine's processor."""
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(kernels.library, "opened", kernels.library.load("kernels.so"))
+        here.setattr(single, "_kernels", {})
+        single.prepare(Dictionary(np.zeros(1, np.int64), WORDS[0]), WORDS[0])
+        yield
+
+
 @pytest.mark.search
 @COMMON
 @given(
@@ -171,6 +183,8 @@ def test_plain_columns_give_the_same_rows_in_one_call(
         told = play(app, "columnar", sent, cut)
         assert told == play(app, "columnar", sent)
     assert told == play(app, "reference", sent)
+    with kernels_for_every_processor():
+        assert told == play(app, "columnar", sent, cut)
     with pytest.MonkeyPatch.context() as here:
         here.setattr(kernels.library, "opened", None)
         assert told == play(app, "columnar", sent, cut)

@@ -108,10 +108,10 @@ class Aggregation:
         self.columnar = self._plan(runtime, compiler)
         self._purge(runtime)
         if self.columnar is not None:
-            source.receivers.append(ColumnReceiver(self.columnar.take_rows, self.columnar.take))
+            source.listen(ColumnReceiver(self.columnar.take_rows, self.columnar.take))
             return
         self._states = runtime.flow.holder(Buckets)
-        source.receivers.append(chain([*operators, _Into(self)]).process)
+        source.listen(chain([*operators, _Into(self)]).process)
 
     def _plan(self, runtime: Runtime, compiler: Compiler) -> ColumnAggregation | None:
         """Plan it on columns where it has such a form, and note the path it takes."""

@@ -32,7 +32,7 @@ class Columns(Mapping[str, list[Any]]):
         told._names = names
         told._columns = None
         told._times = told._batch = batch
-        told.rows = len(batch)
+        told.rows = batch.size
         return told
 
     def _column(self, name: str) -> Column | list[Any]:

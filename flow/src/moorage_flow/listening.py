@@ -41,9 +41,7 @@ def to_rows(runtime: Runtime, name: str, callback: RowsCallback) -> Callable[[],
     def of_stream(chunk: Chunk) -> None:
         callback(chunk[-1].ts, [tuple(e.data) for e in chunk], [])
 
-    receivers = _stream(runtime, name).receivers
-    receivers.append(of_stream)
-    return lambda: receivers.remove(of_stream)
+    return _stream(runtime, name).listen(of_stream)
 
 
 def to_columns(runtime: Runtime, name: str, callback: ColumnsCallback) -> Callable[[], None]:
@@ -65,7 +63,7 @@ def to_columns(runtime: Runtime, name: str, callback: ColumnsCallback) -> Callab
     def batch(came: Batch) -> None:
         if came.kinds is not None:
             came = came.take(came.kinds == CURRENT)
-        if len(came):
+        if came.size:
             callback(Columns.of_batch(names, came))
 
     if query is not None:
@@ -77,14 +75,13 @@ def to_columns(runtime: Runtime, name: str, callback: ColumnsCallback) -> Callab
         listeners = planned.output.listeners
         listeners.append(batch)
         return lambda: listeners.remove(batch)
-    receivers = _stream(runtime, name).receivers
+    stream = _stream(runtime, name)
     if not runtime.columnar:
         return to_rows(runtime, name, rows)
     listener = ColumnReceiver(
         lambda chunk: rows(chunk[-1].ts, [tuple(e.data) for e in chunk], []), batch
     )
-    receivers.append(listener)
-    return lambda: receivers.remove(listener)
+    return stream.listen(listener)
 
 
 def _stream(runtime: Runtime, name: str) -> Stream:

@@ -116,18 +116,18 @@ class PartitionRuntime:
     def subscribe(self, stream: Stream, receiver: Callable[[Chunk], None]) -> None:
         """Let a query of the partition listen to a stream."""
         if stream.inner:
-            stream.receivers.append(receiver)
+            stream.listen(receiver)
             return
         listeners = self._listeners.get(stream.id)
         if listeners is None:
             listeners = self._listeners[stream.id] = []
             keys_of = self._keys.get(stream.id)
             if keys_of is None:
-                stream.receivers.append(lambda chunk: self._to_all(listeners, chunk))
+                stream.listen(lambda chunk: self._to_all(listeners, chunk))
             else:
                 entry = ColumnReceiver(lambda chunk: self._by_key(listeners, keys_of, chunk), None)
                 self._receivers[stream.id] = entry
-                stream.receivers.append(entry)
+                stream.listen(entry)
         listeners.append(receiver)
 
     def _to_all(self, listeners: list[Callable[[Chunk], None]], chunk: Chunk) -> None:

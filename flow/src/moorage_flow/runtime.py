@@ -32,7 +32,7 @@ from .partition import PartitionRuntime
 from .playback import Heartbeat
 from .query import QueryBuilder, QueryRuntime, Readable
 from .scheduler import Clock
-from .streams import ColumnReceiver, Stream
+from .streams import Stream
 from .table import Table
 from .trigger import Trigger
 
@@ -93,7 +93,6 @@ class Runtime:
         )
         self.least = FEW if path == "auto" else 0
         self.why_reference = "asked for" if path == "reference" else "numpy is not installed"
-        self._heartbeat: Heartbeat | None = None
         self._plain: list[QueryRuntime] = []
         self._build()
 
@@ -115,7 +114,8 @@ class Runtime:
                 self.partitions.append(PartitionRuntime(self, execution, name))
         playback = s.annotation(syntax.annotations, "app:playback")
         if playback is not None:
-            self._heartbeat = Heartbeat.read(self.flow.clock, playback)
+            heartbeat = Heartbeat.read(self.flow.clock, playback)
+            self.flow.clock.beat = None if heartbeat is None else heartbeat.beat
             self.flow.clock.use_event_time(True)
 
     def add_stream(self, definition: s.StreamDefinition) -> Stream:
@@ -216,11 +216,10 @@ class Runtime:
         if not self.started:
             self.start()
         if type(rows) is dict or isinstance(rows, Mapping):
-            if len(target.receivers) == 1:
-                only = target.receivers[0]
-                direct = only.direct if isinstance(only, ColumnReceiver) else None
-                if direct is not None and direct(target, rows, ts, self._arrive):
-                    return
+            only = target.only
+            direct = None if only is None else only.direct
+            if direct is not None and direct(target, rows, ts, self.flow.clock.arrive):
+                return
             if target.wants_columns:
                 self._send_columns(target, rows, ts)
                 return
@@ -248,12 +247,8 @@ class Runtime:
         return times
 
     def _arrive(self, last: int | None) -> None:
-        """Move event time to that of the last event."""
-        clock = self.flow.clock
-        if clock.event_time and last is not None:
-            clock.jump(int(last))
-            if self._heartbeat is not None:
-                self._heartbeat.beat()
+        if last is not None:
+            self.flow.clock.arrive(int(last))
 
     def _send_rows(
         self,
@@ -382,6 +377,6 @@ class Runtime:
         With `idle_ms`, time goes on by `increment_ms` whenever no event has come for so long.
         """
         self.flow.clock.use_event_time(on, running=self.started)
-        self._heartbeat = None
+        self.flow.clock.beat = None
         if on and idle_ms is not None and increment_ms is not None:
-            self._heartbeat = Heartbeat(self.flow.clock, idle_ms, increment_ms)
+            self.flow.clock.beat = Heartbeat(self.flow.clock, idle_ms, increment_ms).beat

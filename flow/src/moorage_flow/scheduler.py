@@ -23,13 +23,14 @@ class Clock:
     their times.
 
     On event time, `now` is the time of the last event instead: the clock jumps to each event's time
-    and fires what has come due, as a replay does.
+    and fires what has come due, as a replay does. `beat` is told of each arrival.
     """
 
     def __init__(self, now: int = 0) -> None:
         self.wall = now
         self.event_time = False
         self.schedulers: list[Scheduler] = []
+        self.beat: Callable[[], None] | None = None
         self._event_now = -1
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._forgotten: set[int] = set()
@@ -93,6 +94,17 @@ class Clock:
             self.wall = max(self.wall, time)
             action()
         self.wall = max(self.wall, to)
+
+    def arrive(self, last: int) -> None:
+        """Move event time to that of the last event that has come."""
+        if not self.event_time:
+            return
+        if self.schedulers or self._event_now < 0:
+            self.jump(last)
+        elif last > self._event_now:
+            self._event_now = last
+        if self.beat is not None:
+            self.beat()
 
     def jump(self, to: int) -> None:
         """Move event time to an event's, then fire what has come due; never goes back."""

@@ -46,7 +46,9 @@ class ColumnReceiver:
 
 
 class Stream:
-    """A stream's listeners. `fault` takes the events a listener failed on, where there is one."""
+    """A stream's listeners: `receivers`, and `only`, the one of them if it is alone and takes
+    columns. `fault` takes the events a listener failed on, where there is one.
+    """
 
     def __init__(self, flow: Flow, definition: s.StreamDefinition, *, inner: bool = False) -> None:
         self.id = definition.id
@@ -55,9 +57,25 @@ class Stream:
         self.flow = flow
         self.inner = inner
         self.receivers: list[Receiver] = []
+        self.only: ColumnReceiver | None = None
         self.fault: Stream | None = None
         self.count = 0
         self.intake: Intake | None = None
+
+    def listen(self, receiver: Receiver) -> Callable[[], None]:
+        """Let a listener take what comes from now on; give what ends that."""
+        self.receivers.append(receiver)
+        self._count()
+
+        def leave() -> None:
+            self.receivers.remove(receiver)
+            self._count()
+
+        return leave
+
+    def _count(self) -> None:
+        alone = self.receivers[0] if len(self.receivers) == 1 else None
+        self.only = alone if isinstance(alone, ColumnReceiver) else None
 
     def send(self, chunk: Chunk) -> None:
         """Give every listener its own copy of the events."""
@@ -67,35 +85,26 @@ class Stream:
         """Give every listener the rows of a batch, chunk by chunk where there are several
         listeners.
         """
-        if len(self.receivers) == 1:
-            receiver = self.receivers[0]
-            if isinstance(receiver, ColumnReceiver) and receiver.take is not None:
-                count = len(batch)
-                if count >= receiver.least:
-                    self.take_whole(count, receiver.take, batch, batch.events)
-                    return
+        only = self.only
+        if only is not None and only.take is not None and batch.size >= only.least:
+            self.count += batch.size
+            flow = self.flow
+            outer = (flow.partition, flow.group) if flow.partition or flow.group else None
+            if outer is not None:
+                flow.partition, flow.group = outer[0] if self.inner else "", ""
+            try:
+                only.take(batch)
+            except Exception as error:
+                self.failed(error, batch.events)
+            finally:
+                if outer is not None:
+                    flow.partition, flow.group = outer
+            return
         if batch.chunks is None or len(self.receivers) < 2:
             self._send(None, batch)
             return
         for part in batch.split():
             self._send(None, part)
-
-    def take_whole(
-        self, count: int, take: Callable[[Batch], None], batch: Batch, events: Callable[[], Chunk]
-    ) -> None:
-        """Give the only listener so many events; what it fails on is told by `events`."""
-        flow = self.flow
-        self.count += count
-        outer = flow.partition, flow.group
-        if not self.inner:
-            flow.partition = ""
-        flow.group = ""
-        try:
-            take(batch)
-        except Exception as error:
-            self._failed(error, events)
-        finally:
-            flow.partition, flow.group = outer
 
     @property
     def wants_columns(self) -> bool:
@@ -150,9 +159,10 @@ class Stream:
         try:
             receiver(content)
         except Exception as error:
-            self._failed(error, events)
+            self.failed(error, events)
 
-    def _failed(self, error: Exception, events: Callable[[], Chunk]) -> None:
+    def failed(self, error: Exception, events: Callable[[], Chunk]) -> None:
+        """Note that a listener has failed on events."""
         # One listener's failure must not stop the others: extensions may raise anything.
         if self.fault is None:
             log.exception("flow_listener_failed", extra={"stream": self.id})

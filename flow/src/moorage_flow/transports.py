@@ -44,13 +44,13 @@ def _connect(runtime: Runtime, broker: Broker, stream: Stream, annotation: s.Ann
     if mapping is not None:
         _check_mapping(stream, mapping)
     if name == "sink" and kind == "log":
-        stream.receivers.append(_logger(runtime, stream, annotation))
+        stream.listen(_logger(runtime, stream, annotation))
         return
     if kind != "inmemory":
         raise FunctionUnknown(f"no {name} is of type {kind or 'none'}", place)
     distribution = s.annotation(annotation.nested, "distribution")
     if name == "sink" and distribution is not None:
-        stream.receivers.append(_distributor(broker, stream, distribution))
+        stream.listen(_distributor(broker, stream, distribution))
         return
     topic = annotation.get("topic")
     if topic is None:
@@ -64,7 +64,7 @@ def _connect(runtime: Runtime, broker: Broker, stream: Stream, annotation: s.Ann
             for event in chunk:
                 publish(event.data)
 
-        stream.receivers.append(receive)
+        stream.listen(receive)
 
 
 def _check_mapping(stream: Stream, mapping: s.Annotation) -> None:

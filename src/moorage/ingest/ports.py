@@ -152,8 +152,8 @@ class Presence:
     """A connection of a device, or of a program with an API key, came or went.
 
     `cause` of a disconnect: `client`, `keep-alive`, `lost`, `taken-over`, `revoked`, `protocol`,
-    `overload`, `shutdown`, `ended`. `terms` are known of one that came, `figures` of one that went.
-    `key_id` is None of a device; else `device` says nothing.
+    `overload`, `shutdown`, `fault`, `ended`. `terms` are known of one that came, `figures` of one
+    that went. `key_id` is None of a device; else `device` says nothing.
     """
 
     device: int

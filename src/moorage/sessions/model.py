@@ -134,7 +134,7 @@ class PresenceEvent:
         connected: False when it went.
         client_id: tells a device's connections apart.
         cause: of the end: `client`, `keep-alive`, `lost`, `taken-over`, `revoked`, `protocol`,
-            `overload`, `shutdown`, `listener-lost`, `ended` by somebody.
+            `overload`, `shutdown`, `listener-lost`, `fault` of the server's, `ended` by somebody.
         terms: of a connection that came, where they are known.
         figures: of one that went, where they are known.
         key_id: the API key of a program; None of a device.

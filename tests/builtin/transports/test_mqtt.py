@@ -350,6 +350,29 @@ async def test_a_stopped_database_is_no_wrong_password(
 
 
 @both
+async def test_what_nobody_foresaw_ends_the_connection_and_no_other(
+    house: House, version: int
+) -> None:
+    house.host.add_device("other")
+    other = await house.connect("other", version)
+    client = await house.connect(version=version)
+    house.host.broken = True
+    repeat = Publish("v1/up", b"a", 1, packet_id=7, dup=True)
+    client.writer.write(encode(repeat, version))
+    assert await client.closed()
+    came = await house.open(version=version)
+    assert (await came.event(ConnAck)).reason_code == (0x80 if version == V5 else 3)
+    assert await came.closed()
+    assert [one.cause for one in house.host.presences if not one.connected] == ["fault"]
+
+    house.host.broken = False
+    other.writer.write(encode(repeat, version))
+    again = await house.connect(version=version)
+    again.writer.write(encode(repeat, version))
+    await until(lambda: len(house.host.stored) == 2)
+
+
+@both
 async def test_presence_tells_who_came_how_and_why_it_left(house: House, version: int) -> None:
     client = await house.connect(version=version)
     client.leave()

@@ -257,6 +257,7 @@ export const things = {
     overload: 'der blev sendt mere, end der kunne tages imod',
     shutdown: 'serveren stoppede',
     'listener-lost': 'serveren sluttede uventet',
+    fault: 'serveren lavede en fejl; dens log fortæller mere',
     ended: 'nogen afsluttede den',
   },
   photo: {

@@ -255,6 +255,7 @@ export const things = {
     overload: 'more was sent than could be taken',
     shutdown: 'the server stopped',
     'listener-lost': 'the server ended unexpectedly',
+    fault: 'the server made a mistake; its log tells more',
     ended: 'somebody ended it',
   },
   photo: {

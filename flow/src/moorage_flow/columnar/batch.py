@@ -173,13 +173,12 @@ def concat(columns: Sequence[Column]) -> Column:
 class Batch:
     """Rows of one stream in columns.
 
-    `ts` holds each row's time in milliseconds. `chunks` numbers, ascending, the chunks the rows
-    came in, None where they are one;
-    `parts` holds the code of each row's partition; `kinds` what each row means, None where all are
-    current.
+    `ts` holds each row's time in milliseconds, `size` how many rows they are. `chunks` numbers,
+    ascending, the chunks the rows came in, None where they are one; `parts` holds the code of each
+    row's partition; `kinds` what each row means, None where all are current.
     """
 
-    __slots__ = ("_events", "_whole", "chunks", "columns", "kinds", "parts", "ts")
+    __slots__ = ("_events", "_whole", "chunks", "columns", "kinds", "parts", "size", "ts")
 
     def __init__(
         self,
@@ -192,6 +191,7 @@ class Batch:
     ) -> None:
         self.columns = columns
         self.ts = ts
+        self.size = len(ts)
         self.chunks = chunks
         self.parts = parts
         self.kinds = kinds
@@ -199,7 +199,7 @@ class Batch:
         self._whole: tuple[Batch, Index] | None = None
 
     def __len__(self) -> int:
-        return len(self.ts)
+        return self.size
 
     @classmethod
     def of_events(cls, attributes: Sequence[Attribute], chunk: Chunk) -> Batch:
@@ -298,25 +298,25 @@ class Lanes(Batch):
     array. The columns are made when they are asked for.
     """
 
-    __slots__ = ("_kinds", "_lanes", "_rows", "_words")
+    __slots__ = ("_apart", "_kinds", "_lanes", "_words")
 
-    def __init__(self, lanes: Index, rows: int, kinds: list[Type], words: list[Values]) -> None:
+    def __init__(
+        self, lanes: Index, rows: int, kinds: list[Type], words: list[Values], apart: int
+    ) -> None:
         """Take `rows` rows of columns of some kinds, the words of each that holds strings in their
-        order.
+        order; one begins `apart` values behind the other.
         """
+        self._apart = apart
         self._lanes = lanes
-        self._rows = rows
+        self.size = rows
         self._kinds = kinds
         self._words = words
         self.chunks = self.parts = self.kinds = self._events = self._whole = None
 
-    def __len__(self) -> int:
-        return self._rows
-
     def __getattr__(self, name: str) -> Any:
         # Only what is not there yet is looked for here.
         if name == "ts":
-            self.ts = self._lanes[: self._rows]
+            self.ts = self._lanes[: self.size]
             return self.ts
         if name == "columns":
             self.columns = [self._lane(at, kind) for at, kind in enumerate(self._kinds)]
@@ -324,8 +324,8 @@ class Lanes(Batch):
         raise AttributeError(name)
 
     def _lane(self, at: int, kind: Type) -> Column:
-        rows = self._rows
-        values = self._lanes[(at + 1) * rows : (at + 2) * rows]
+        rows, first = self.size, (at + 1) * self._apart
+        values = self._lanes[first : first + rows]
         if kind is Type.STRING:
             return Column(kind, codes=values, words=self._words[self._kinds[:at].count(kind)])
         return Column(kind, values.view(DTYPES[kind])[:rows])

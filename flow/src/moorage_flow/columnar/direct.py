@@ -8,10 +8,13 @@ the same rows.
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy import empty, int64, ndarray
 
 from .. import fitting
 from ..events import Chunk
@@ -25,6 +28,12 @@ from .kernels import single
 from .kernels.library import address
 from .selection import Output
 from .steps import Program
+
+ALONE = 2 if sys.version_info < (3, 14) else 0
+"""So many references to what one name alone holds are counted; newer Pythons leave some out."""
+
+MOST_ROOM = 1 << 17
+"""Larger rooms, in values, are not kept for the next batch."""
 
 _probe = Words(["word"])
 single.prepare(Dictionary(np.zeros(1, np.int64), _probe), _probe)
@@ -75,40 +84,50 @@ class Sifting:
         self._words = [
             place for place, kind in zip(program.lanes, kinds, strict=True) if kind is Type.STRING
         ]
-        self._width = len(kinds) + 2
+        self._width = len(kinds) + 1
         self._output = output
         self._kernel = kernel
+        self._room: Any = None
 
     def take(
         self, stream: Stream, given: Mapping[str, Any], times: Any, arrive: Callable[[int], None]
     ) -> bool:
         """Take what is sent to the query's stream, and its times; tell whether it could be."""
-        output = self._output
-        if type(times) is not np.ndarray or times.ndim != 1 or not output.passes:
+        if type(times) is not ndarray or self._output.callbacks:
             return False
         try:
             values = self._pick(given)
         except KeyError:
             return False
-        count = len(times)
-        lanes = np.empty(count * self._width, np.int64)
-        rows = self._kernel(values, times, self._prepared.plan, lanes)
+        count = times.size
+        room, self._room = self._room, None
+        if room is None or room.size < count * self._width:
+            room = empty(count * self._width, int64)
+        rows = self._kernel((values, times, self._prepared.plan, room))
         if rows == single.OTHER_WORDS:
             self._prepared.learn(values)
-            rows = self._kernel(values, times, self._prepared.plan, lanes)
+            rows = self._kernel((values, times, self._prepared.plan, room))
         if rows < 0:
             return False
         arrive(times.item(-1))
+        stream.count += count
         if not rows:
-            stream.count += count
+            self._room = room
             return True
-        if 4 * rows < count:  # A listener may keep them.
-            lanes = lanes[: rows * (self._width - 1)].copy()
-        words = [values[at].words.array for at in self._words] if self._words else []
-        batch = Lanes(lanes, rows, self._kinds, words)
-        stream.take_whole(
-            count, output.pass_on, batch, lambda: events_of(self._attributes, given, times)
-        )
+        lanes = room
+        if 4 * rows < count:  # They stand together, and a listener may keep them.
+            lanes, count = room[: rows * self._width].copy(), rows
+        words = []
+        for at in self._words:
+            words.append(values[at].words.array)
+        batch = Lanes(lanes, rows, self._kinds, words, count)
+        try:  # There is no state that goes by partition, and whoever comes next begins anew.
+            self._output.pass_on(batch)
+        except Exception as error:
+            stream.failed(error, partial(events_of, self._attributes, given, times))
+        del batch, lanes
+        if sys.getrefcount(room) == ALONE and room.size <= MOST_ROOM:  # Nobody has kept a column.
+            self._room = room
         return True
 
 
@@ -173,8 +192,8 @@ class Collecting:
 
     def _run(self, values: tuple[Any, ...], times: Any, found: Collected) -> int:
         held = found.held
-        before = (self._prepared.plan, found.arrays, self._room, found.known)
-        return self._kernel(values, times, *before, held.turn, held.size)
+        objects = (values, times, self._prepared.plan, found.arrays, self._room)
+        return self._kernel(objects, found.known, held.turn, held.size)
 
 
 class Collected:

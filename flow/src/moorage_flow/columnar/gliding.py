@@ -8,6 +8,7 @@ does not: a new word, nulls, arrays that must grow, a timer that comes due.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,15 +83,16 @@ class Gliding:
         if rows < 0:
             return False
         arrive(last)  # Nothing comes due.
+        stream.count += count
         if not rows:
-            stream.count += count
             return True
         found.queues.rows.size = found.queues.tail.item(0) + 1
         words = [values[at].words.array for at in self._words]
-        batch = Lanes(lanes, rows, self._kinds, words)
-        stream.take_whole(
-            count, self._output.pass_on, batch, lambda: events_of(self._attributes, given, times)
-        )
+        batch = Lanes(lanes, rows, self._kinds, words, rows)
+        try:  # Whoever comes next begins anew with its partition.
+            self._output.pass_on(batch)
+        except Exception as error:
+            stream.failed(error, partial(events_of, self._attributes, given, times))
         return True
 
     def _run(self, values: tuple[Any, ...], times: Any, found: Held, lanes: Any, now: int) -> int:

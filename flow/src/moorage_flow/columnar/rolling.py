@@ -9,6 +9,7 @@ them, which takes what the kernel does not, such as nulls.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -145,18 +146,19 @@ class Rolling:
         if rows < 0:
             return False  # The way in steps takes over what is held.
         arrive(last)  # Nothing comes due.
+        stream.count += count
         if not rows:
-            stream.count += count
             return True
         if 4 * rows < count:  # A listener may keep them.
             lanes = lanes[: rows * (len(self._kinds) + 1)].copy()
         words = [values[at].words.array for at in self._words]
-        batch = Lanes(lanes, rows, self._kinds, words)
+        batch = Lanes(lanes, rows, self._kinds, words, rows)
         if rows > 1:
             batch.chunks = self._chunks[:rows]
-        stream.take_whole(
-            count, output.pass_on, batch, lambda: events_of(self._attributes, given, times)
-        )
+        try:  # Whoever comes next begins anew with its partition.
+            output.pass_on(batch)
+        except Exception as error:
+            stream.failed(error, partial(events_of, self._attributes, given, times))
         return True
 
     def _run(self, values: tuple[Any, ...], times: Any, held: Rolled, lanes: Any) -> int:

@@ -176,7 +176,8 @@ def compile_selection(compiler: Compiler, select: s.Select, builtin: set[str]) -
 class Output:
     """Hands a columnar query's rows to its callbacks and on, as columns where it can.
 
-    The rate, tables and callbacks are the reference's: they get events, chunk by chunk.
+    The rate, tables and `callbacks` are the reference's: they get events, chunk by chunk;
+    `listeners` and the stream that is filled get columns.
     """
 
     def __init__(self, flow: Flow, selector: Selector, selecting: Selecting) -> None:
@@ -194,7 +195,7 @@ class Output:
             self._mode = plain.LAST
         self._resets = not selecting.grouped and self._mode != plain.LAST
         self.whole = type(selector.limiter) is Limiter and self._limit_none
-        self._callbacks = selector.limiter.callbacks
+        self.callbacks = selector.limiter.callbacks
         plainly = self._mode == plain.EACH and selecting.having is None
         self._each = plainly and CURRENT in self._events
         only = self._events == {CURRENT} and selecting.having is None
@@ -209,6 +210,14 @@ class Output:
     def tells_expired(self) -> bool:
         """Tell whether rows that leave are told of."""
         return EXPIRED in self._events
+
+    @property
+    def may_pass(self) -> bool:
+        """Tell whether current rows go on as columns, each for itself, while there are no
+        callbacks.
+        """
+        filled = self.stream is not None or self._selector.limiter.sink is None
+        return self._each and self.whole and filled
 
     @property
     def passes(self) -> bool:
@@ -302,7 +311,7 @@ class Output:
 
     @property
     def _plain(self) -> bool:
-        nobody = self.whole and not self._callbacks
+        nobody = self.whole and not self.callbacks
         return nobody and (self.stream is not None or self._selector.limiter.sink is None)
 
     def _hand_on(
@@ -334,8 +343,13 @@ class Output:
         """Hand selected rows on, where `passes` or `passes_last` holds."""
         for listener in self.listeners:
             listener(batch)
-        if self.stream is not None:
-            self._into(self.stream, batch)
+        stream = self.stream
+        if stream is None:
+            return
+        if batch.kinds is None and (batch.parts is None or stream.inner):
+            stream.send_columns(batch)
+        else:
+            self._into(stream, batch)
 
     @staticmethod
     def _into(stream: Stream, batch: Batch) -> None:

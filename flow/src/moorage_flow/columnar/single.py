@@ -216,7 +216,7 @@ class SingleQuery(Planned):
             return self._collecting(program)
         if program is not None and isinstance(plan.window, Sliding):
             return self._gliding(program, plan.window)
-        if program is None or not self.stateless:
+        if program is None or not (self.stateless and self.output.may_pass):
             return None
         kernel = single.kernel("flow_sift")
         if kernel is None:

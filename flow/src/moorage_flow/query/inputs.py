@@ -60,7 +60,7 @@ class Inputs:
         if self._partition is not None:
             self._partition.subscribe(stream, receiver)
         else:
-            stream.receivers.append(receiver)
+            stream.listen(receiver)
 
     def _handlers(
         self, single: s.Single, frame: Frame, expired: bool, *, searched: bool

@@ -34,11 +34,15 @@ static void keep(const struct keeping *k, int64_t n, const int64_t *restrict cho
     }
 }
 
+/* What is given: the columns, their times, the plan, what is remembered, and room for all rows twice. */
+enum { COLUMNS_GIVEN, TIMES_GIVEN, PLAN, STATE, ROOM };
+
 /* Take rows into the sums of turn `turn`, of which `size` groups are known so far, and `known` of all turns; give how many groups
-   the turn has then, or why not. `room` has place for all rows twice. */
-int64_t flow_collect(object values, object times, object plan, object state, object room, int64_t known, int64_t turn, int64_t size)
+   the turn has then, or why not. */
+int64_t flow_collect(object all, int64_t known, int64_t turn, int64_t size)
 {
-    struct planned p = planned(plan);
+    object values = item(all, COLUMNS_GIVEN), times = item(all, TIMES_GIVEN), state = item(all, STATE), room = item(all, ROOM);
+    struct planned p = planned(item(all, PLAN));
     const struct grouping *of = (const struct grouping *)p.rest;
     struct given g;
     struct registers r;

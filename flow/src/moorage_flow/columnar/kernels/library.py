@@ -1,4 +1,6 @@
-"""The library of compiled kernels beside this file, where there is one for this machine."""
+"""The library of compiled kernels beside this file, where there is one for this machine: that for
+its processor, or else the one for all.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,7 @@ SIGNATURES = {
     "flow_find_buckets": "ipppippppipp",
     "flow_follow": "iii" + 18 * "p" + "i" + 6 * "p",
     "flow_gather": "b",
+    "flow_has_avx2": "",
     "flow_look_up": "ipipp",
     "flow_match": "pb",
     "flow_match_free": "p",
@@ -77,24 +80,31 @@ def _layout_known() -> bool:
     )
 
 
-def _load() -> ctypes.CDLL | None:
-    """Open the library beside this file; None where this machine has none."""
-    path = Path(__file__).with_name("kernels.so")
+def load(name: str) -> ctypes.CDLL | None:
+    """Open a library beside this file; None where this machine has none of this name."""
+    path = Path(__file__).with_name(name)
     if not path.exists() or not _layout_known():
         return None
     if ctypes.sizeof(ctypes.c_void_p) != ctypes.sizeof(whole):
         return None  # What is packed are words of 64 bits, addresses among them.
     try:
         library = ctypes.CDLL(str(path))
-        functions = {name: getattr(library, name) for name in SIGNATURES}
+        functions = {called: getattr(library, called) for called in SIGNATURES}
     except (OSError, AttributeError):  # It is for another machine, or of another version.
         return None
-    for name, takes in SIGNATURES.items():
-        function = functions[name]
+    for called, takes in SIGNATURES.items():
+        function = functions[called]
         function.argtypes = [_LETTERS[letter] for letter in takes]
         function.restype = whole
     return library
 
 
-opened = _load()
+def _best() -> ctypes.CDLL | None:
+    of_all = load("kernels.so")
+    if of_all is not None and of_all.flow_has_avx2():
+        return load("kernels_avx2.so") or of_all
+    return of_all
+
+
+opened = _best()
 """The library; None where this machine has none."""

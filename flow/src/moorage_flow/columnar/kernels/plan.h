@@ -2,9 +2,6 @@
    moorage_flow.columnar.steps.Program. */
 #include "steps.h"
 
-/* A value of 8 bytes, whatever it is. */
-typedef uint64_t __attribute__((may_alias)) any64;
-
 /* Move the rows chosen of a column, all where `chosen` is NULL. */
 static inline void move(int64_t n, const int64_t *restrict chosen, const any64 *from, any64 *restrict to)
 {

@@ -1,50 +1,43 @@
 /* Filters over one stream, a whole batch in one call: what is sent is read, sifted and moved on. See
    moorage_flow.columnar.direct.Sifting. */
 #include "plan.h"
+#include "compact.h"
 
-/* Work out what is selected, and move the rows chosen of it. */
-static void select_rows(const struct planned *p, const struct given *g, struct registers *r, const struct test *tests, int64_t n,
-                        const int64_t *chosen, int64_t *out)
-{
-    for (int64_t first = 0, at = 0; first < g->count && at < n; first += BLOCK) {
-        int64_t rows = g->count - first < BLOCK ? g->count - first : BLOCK, end = at;
-        int64_t index[BLOCK];
-        if (chosen) while (end < n && chosen[end] < first + rows) { index[end - at] = chosen[end] - first; end++; }
-        else end = at + rows;
-        run_steps(r, p->size.selects, p->selects, tests, g, first, rows);
-        for (int64_t j = 0; j < p->size.lanes; j++) {
-            int64_t *to = out + (j + 1) * n;
-            if (p->lanes[j] >= BOOLS_AT)
-                move_bytes(end - at, chosen ? index : NULL, r->bools[p->lanes[j] - BOOLS_AT], (uint8_t *)to + at);
-            else if (p->lanes[j] >= VALUES)
-                move(end - at, chosen ? index : NULL, (const any64 *)r->values[p->lanes[j] - VALUES], (any64 *)to + at);
-        }
-        at = end;
-    }
-}
+/* What is given: the columns, their times, the plan, and room for all rows of the times and of each column selected. */
+enum { COLUMNS, TIMES, PLAN, ROOM };
 
-/* Write the times of the rows that pass the filter, then each column selected of them; give how many they are, or why not. `out` has
-   room for all rows of all these and of one more. */
-int64_t flow_sift(object values, object times, object plan, object room)
+/* Write the times of the rows that pass the filter, then each column selected of them, as far apart as there are rows in all; where these
+   are few, one right behind the other. Gives how many pass, or why the batch is not taken. */
+int64_t flow_sift(object all)
 {
-    struct planned p = planned(plan);
+    struct planned p = planned(item(all, PLAN));
     struct given g;
     struct registers r;
     struct test tests[MOST];
-    int64_t *out = data(room), n = begin(&p, values, times, &g, &r, tests), *chosen = NULL;
-    if (n < 0) return n;
-    if (p.size.result >= 0) {
-        chosen = out + (p.size.lanes + 1) * g.count;
-        n = sift(&p, &g, &r, tests, chosen);
-        if (n == g.count) chosen = NULL;
+    struct passing passing;
+    any64 *out = data(item(all, ROOM));
+    int64_t n = 0, count = begin(&p, item(all, COLUMNS), item(all, TIMES), &g, &r, tests);
+    if (count < 0) return count;
+    for (int64_t first = 0; first < count; first += BLOCK) {
+        int64_t rows = count - first < BLOCK ? count - first : BLOCK, kept = rows;
+        if (p.size.result >= 0) {
+            run_steps(&r, p.size.filters, p.filters, tests, &g, first, rows);
+            kept = note(&passing, rows, r.bools[p.size.result - BOOLS_AT]);
+            if (!kept) continue;
+        }
+        run_steps(&r, p.size.selects, p.selects, tests, &g, first, rows);
+        for (int64_t j = -1; j < p.size.lanes; j++) {
+            int64_t at = j < 0 ? 0 : p.lanes[j], bytes = at >= BOOLS_AT || (j >= 0 && at < VALUES && p.kinds[at] == OF_BOOL);
+            const char *from = j < 0 ? (const char *)(g.times + first) : place(&r, &g, at, first, bytes ? 1 : 8);
+            any64 *to = out + (j + 1) * count;
+            if (bytes && kept < rows) compact_bytes(&passing, (const uint8_t *)from, (uint8_t *)to + n);
+            else if (bytes) memcpy((uint8_t *)to + n, from, (size_t)rows);
+            else if (kept < rows) compact(&passing, (const any64 *)from, to + n);
+            else memcpy(to + n, from, (size_t)rows * 8);
+        }
+        n += kept;
     }
-    move(n, chosen, (const any64 *)g.times, (any64 *)out);
-    for (int64_t j = 0; j < p.size.lanes; j++) {
-        int64_t at = p.lanes[j], *to = out + (j + 1) * n;
-        if (at >= VALUES) continue;
-        if (p.kinds[at] == OF_BOOL) move_bytes(n, chosen, g.columns[at], (uint8_t *)to);
-        else move(n, chosen, g.columns[at], (any64 *)to);
-    }
-    if (p.size.selects) select_rows(&p, &g, &r, tests, n, chosen, out);
+    if (4 * n < count)
+        for (int64_t j = 1; j <= p.size.lanes; j++) memmove(out + j * n, out + j * count, (size_t)n * 8);
     return n;
 }

@@ -29,12 +29,14 @@ MOST_COLUMNS = 64
 
 _WORD = 8
 _TAKES = {
-    "flow_collect": "oooooiii",
+    "flow_collect": "oiii",
     "flow_glide": "ooooooiiii",
     "flow_roll": "ooooooiiii",
-    "flow_sift": "oooo",
+    "flow_sift": "o",
 }
-"""What each kernel takes: `o` an object, `i` a whole number."""
+"""What each kernel takes: `o` an object, `i` a whole number. Several objects cost less
+as one tuple.
+"""
 
 _LETTERS: dict[str, Any] = {"o": ctypes.py_object, "i": library.whole}
 

@@ -16,14 +16,6 @@ void set_constants(struct registers *r, int64_t count, const int64_t *constants,
         for (int64_t i = 0; i < rows; i++) r->constants[j][i] = constants[j];
 }
 
-static void *place(struct registers *r, const struct given *g, int64_t at, int64_t first, int64_t width)
-{
-    if (at < VALUES) return (char *)g->columns[at] + first * width;
-    if (at < CONSTANTS) return r->values[at - VALUES];
-    if (at < BOOLS_AT) return r->constants[at - CONSTANTS];
-    return r->bools[at - BOOLS_AT];
-}
-
 static void of_words(const struct test *test, int64_t rows, const int64_t *codes, uint8_t *restrict to)
 {
     for (int64_t i = 0; i < rows; i++) to[i] = test->of_code[codes[i] < 0 ? test->size - 1 : codes[i]];

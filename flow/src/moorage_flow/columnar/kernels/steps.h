@@ -4,6 +4,9 @@
 
 enum { BLOCK = 256, MOST = 8 };
 
+/* A value of 8 bytes, whatever it is. */
+typedef uint64_t __attribute__((may_alias)) any64;
+
 /* What a step reads or writes: a column below 64, then registers of values, constants, and registers of bools. */
 enum { VALUES = 64, CONSTANTS = 128, BOOLS_AT = 192 };
 
@@ -31,6 +34,15 @@ struct test {
     const uint8_t *of_code;
     int64_t size;
 };
+
+/* Give where a column's values are from row `first` on, each of `width` bytes, or a register's. */
+static inline void *place(struct registers *r, const struct given *g, int64_t at, int64_t first, int64_t width)
+{
+    if (at < VALUES) return (char *)g->columns[at] + first * width;
+    if (at < CONSTANTS) return r->values[at - VALUES];
+    if (at < BOOLS_AT) return r->constants[at - CONSTANTS];
+    return r->bools[at - BOOLS_AT];
+}
 
 /* Write constants into as much of their registers as a block has rows. */
 OWN void set_constants(struct registers *r, int64_t count, const int64_t *constants, int64_t rows);

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -159,11 +160,14 @@ class Door:
         """Make an id for a client that has none."""
         return f"auto-{uuid7().hex}"
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a connection's work beside the others."""
+    def spawn(self, work: Coroutine[Any, Any, None], link: Line | None = None) -> None:
+        """Run work beside that of others; where it fails unforeseen, its connection ends, since
+        what waits for it would wait for ever.
+        """
         task = self.loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        ended = self._finished if link is None else partial(self._finished_for, link)
+        task.add_done_callback(ended)
 
     def now_us(self) -> int:
         """Give microseconds since 1970."""
@@ -268,6 +272,11 @@ class Door:
         with suppress(asyncio.CancelledError):
             if (error := task.exception()) is not None:
                 log.error("mqtt_task_failed", exc_info=error)
+
+    def _finished_for(self, link: Line, task: asyncio.Task[None]) -> None:
+        self._finished(task)
+        if not task.cancelled() and task.exception() is not None:
+            link.fail()
 
     # --- Messages down ------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class Intake(Line):
                 if event.dup and not self.door.settings.is_open:
                     self._held = events[at:]
                     self.stop(BUSY)
-                    self.door.spawn(self._look_up())
+                    self.door.spawn(self._look_up(), self)
                     return
                 self._take_in(event)
             else:
@@ -232,9 +232,14 @@ class Intake(Line):
     async def _look_up(self) -> None:
         """Take in what is held, repeats of stored messages left out, in order."""
         stored: dict[int, Collection[Print]] = {}
-        while (missing := self._repeating() - stored.keys()) and not self.ended:
-            for device in missing:
-                stored[device] = await self._stored_lately(device)
+        try:
+            while (missing := self._repeating() - stored.keys()) and not self.ended:
+                for device in missing:
+                    stored[device] = await self._stored_lately(device)
+        except Exception:
+            self.fail()
+            self._let_go()
+            raise
         if self.ended:
             self._let_go()
         held, self._held = self._held, []

@@ -256,6 +256,11 @@ class Line(asyncio.Protocol):
 
     # --- The end ------------------------------------------------------------------------------
 
+    def fail(self) -> None:
+        """End the connection for a fault of the server's own."""
+        text = "The server has failed at this; its log tells more."
+        self.end("fault", ReasonCode.UNSPECIFIED_ERROR, text)
+
     def end(self, cause: str, code: ReasonCode | None = None, reason: str = "") -> None:
         """End the connection once: tell the device, start the session's clocks, close."""
         if self.ended:

@@ -81,10 +81,10 @@ class Link(Proving):
         """Answer CONNECT at once, or when the client has proved its password."""
         method = connect.properties.get("authentication_method")
         if method is None:
-            self.door.spawn(self._sign_in(connect, None))
+            self.door.spawn(self._sign_in(connect, None), self)
         elif self.vouched is not None:
             self.stop(BUSY)
-            self.door.spawn(self._sign_in(connect, self.vouched))
+            self.door.spawn(self._sign_in(connect, self.vouched), self)
         elif method != METHOD or self.door.settings.is_open:
             text = (
                 f"The door knows {METHOD} only." if not self.door.settings.is_open else _NO_METHOD
@@ -283,7 +283,7 @@ class Link(Proving):
             # Others have to know of it first, so that nothing is missed once it is granted.
             self.stop(BUSY)
             if isinstance(kept.sender, Service):
-                door.spawn(self._hear_all(kept, event, granted))
+                door.spawn(self._hear_all(kept, event, granted), self)
             else:
                 door.catching.subscribe(kept, partial(self._granted, event, granted))
         else:
@@ -353,7 +353,7 @@ class Link(Proving):
         """Ask something of a device for a service, and acknowledge it once that is kept."""
         wait = self.door.host.admit(service.number, 1, len(publish.payload))
         if wait is None or self._bear(publish, wait):
-            self.door.spawn(self._await_asked(service, publish))
+            self.door.spawn(self._await_asked(service, publish), self)
 
     async def _await_asked(self, service: Service, publish: Publish) -> None:
         code, text = ReasonCode.SUCCESS, ""

@@ -62,7 +62,7 @@ class Proving(Intake):
             self.end("protocol", ReasonCode.NOT_AUTHORIZED, str(refused))
             return
         self.stop(BUSY)
-        self.door.spawn(self._await_proof(self._exchange))
+        self.door.spawn(self._await_proof(self._exchange), self)
 
     async def _await_proof(self, exchange: Exchange) -> None:
         try:
@@ -85,9 +85,9 @@ class Proving(Intake):
         connect, self._connect = self._connect, None
         self.stop(BUSY)
         if connect is not None:
-            self.door.spawn(self._sign_in(connect, proved))
+            self.door.spawn(self._sign_in(connect, proved), self)
         else:
-            self.door.spawn(self._prove_again(proved))
+            self.door.spawn(self._prove_again(proved), self)
 
     async def _prove_again(self, proved: Proved) -> None:
         """Answer a client that has proved its password on an open connection."""
