@@ -77,11 +77,9 @@ class Met(Batch):
         partitions may be asked for.
         """
         self.columns = columns
+        self.size = found.pairs
         self.kinds = self._events = self._whole = None
         self._found, self._times, self._before, self._inner = found, times, before, inner
-
-    def __len__(self) -> int:
-        return self._found.pairs
 
     def __getattr__(self, name: str) -> Any:
         # Only what is not there yet is looked for here.
