@@ -25,6 +25,7 @@ $(VENV)/uv.stamp: requirements/bootstrap.lock scripts/system-packages
 $(VENV)/python.stamp: $(VENV)/uv.stamp requirements/dev.lock pyproject.toml mqtt/pyproject.toml flow/pyproject.toml flow/hatch_build.py $(wildcard flow/src/moorage_flow/columnar/kernels/*.[ch])
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/bootstrap.lock requirements/dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e flow -e mqtt -e .
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "from moorage_flow import App; App.parse('define stream S (n int);')"
 	touch $@
 
 CONSOLE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/screenshots/*' 2>/dev/null)

@@ -110,6 +110,25 @@ def test_verify_is_content_with_what_is_known_to_fail_and_does(
     assert main(["verify", "--known", str(names), str(path)]) == status
 
 
+@pytest.mark.parametrize("content", [b"{", b"[1]", b'[{"name": "a"}]', b"\xff"])
+def test_a_file_that_holds_no_vectors_is_named(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "vectors.json"
+    path.write_bytes(content)
+    assert main(["verify", str(path)]) == 1
+    assert "vectors.json is no" in capsys.readouterr().err
+
+
+def test_an_application_that_is_no_text_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "app.siddhi"
+    path.write_bytes(b"\xff")
+    assert main(["explain", str(path)]) == 1
+    assert "moorage-flow: 'utf-8' codec" in capsys.readouterr().err
+
+
 def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "nowhere.json"]) == 1
     assert "nowhere.json" in capsys.readouterr().err

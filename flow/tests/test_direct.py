@@ -12,9 +12,10 @@ from test_columnar import COMMON
 from test_one_call import NAMES, WORDS, Sent, kernels_for_every_processor, play, start
 
 from moorage_flow import EventInvalid, Runtime
-from moorage_flow.columnar import Dictionary, kernels, rings
+from moorage_flow.columnar import Dictionary, Words, kernels, rings
 from moorage_flow.columnar.direct import Collecting, Sifting
 from moorage_flow.columnar.gliding import Gliding
+from moorage_flow.columnar.kernels import single
 from moorage_flow.columnar.rolling import Rolling
 
 VALUES = [
@@ -440,3 +441,26 @@ def test_a_listener_that_fails_stops_nothing_and_tells_what_it_failed_on() -> No
     end()
     runtime.send("S", {"k": plain(3)["k"], "g": np.arange(3)}, ts=np.arange(3))
     assert len(failed) == 3 and runtime.stats()["streams"]["Out"] == 1
+
+
+def test_without_the_interpreters_lock_batches_go_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = Words(NAMES)
+    codes = Dictionary(np.zeros(1, np.int64), words)
+    query = "from S[g > 0] select k, g + 1 as n insert into Out;"
+    sent: Sent = [("S", plain(4), np.arange(4))]
+    taken: list[bool] = []
+    take = Sifting.take
+    monkeypatch.setattr(
+        Sifting, "take", lambda self, *given: (taken.append(take(self, *given)), taken[-1])[1]
+    )
+    built = {"Py_GIL_DISABLED": 1}
+    with monkeypatch.context() as here:
+        here.setattr(single.sysconfig, "get_config_var", built.get)
+        single.prepare(codes, words)
+        assert single.kernel("flow_sift") is None
+        rows = play(query, "columnar", sent)
+    assert taken == []
+
+    single.prepare(codes, words)
+    assert play(query, "columnar", sent) == rows
+    assert taken == ([True] if kernels.compiled() else [])

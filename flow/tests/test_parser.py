@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,3 +129,55 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         App.parse(text)
     except (SyntaxInvalid, AttributeRepeated) as refused:
         assert refused.place.line >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "like"),
+    [
+        ("define stream S (a strin);", "did you mean string, int?"),
+        ("define strem S (a int);", "did you mean stream, trigger?"),
+        ("define stream S (a int); from S selct a insert into O;", "did you mean select, insert"),
+    ],
+)
+def test_a_refusal_names_what_is_like_it(text: str, like: str) -> None:
+    with pytest.raises(SyntaxInvalid, match=re.escape(like)):
+        App.parse(text)
+
+
+def test_the_parsers_tables_are_kept_and_made_anew_where_they_are_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = tmp_path / "tables"
+    monkeypatch.setattr(parser, "_kept", lambda _start: str(tables))
+    text = "from S[n > 1] select n insert into O"
+    query = parser._lark.__wrapped__("query").parse(text)
+    kept = tables.read_bytes()
+
+    with monkeypatch.context() as here:
+        here.setattr("lark.lark.load_grammar", None)  # What is read is not made.
+        assert parser._lark.__wrapped__("query").parse(text) == query
+
+    tables.write_bytes(kept[: len(kept) // 2])
+    assert parser._lark.__wrapped__("query").parse(text) == query
+    assert tables.stat().st_size > len(kept) // 2
+
+
+@pytest.mark.parametrize(
+    ("writes", "stands", "kept"),
+    [
+        (True, False, True),
+        (False, True, True),
+        (False, False, False),
+    ],
+)
+def test_tables_are_kept_where_compiled_modules_are(
+    writes: bool, stands: bool, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parser, "__file__", str(tmp_path / "parser.py"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", not writes)
+    place = tmp_path / "__pycache__"
+    place.mkdir()
+    name = place / f"grammar.{sys.implementation.cache_tag}.query.tables"
+    if stands:
+        name.touch()
+    assert parser._kept("query") == (str(name) if kept else False)

@@ -11,6 +11,7 @@ from apps import Running
 
 from moorage_flow import (
     AppInvalid,
+    AttributeRepeated,
     AttributeUnknown,
     DefinitionRepeated,
     QueryInvalid,
@@ -295,3 +296,103 @@ def test_what_is_cast_is_kept_by_having(path: Any) -> None:
     runtime.send("S", [("x", 1), ("y", None), ("z", 3)])
     assert told == [("z", 3, 3)]
     assert runtime.explain()[0][1] == path
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from e1=S -> e2=R[n > 1] select e2.m insert into O;",
+        "from e1=S, e2=R[m > n] select e2.m insert into O;",
+        "from e1=S -> not R[n > 1] for 1 sec select e1.k insert into O;",
+        "from S[a == n in T] select k insert into O;",
+        "from S delete T on a > 1;",
+        "from S update T set T.a = n on a > 1;",
+        "from S update T set T.a = a + n on T.k == k;",
+    ],
+)
+def test_a_bare_attribute_is_of_the_event_itself(query: str) -> None:
+    with pytest.raises(AttributeUnknown, match=r"(n|a) is no attribute"):
+        Runtime(S + T + "define stream R (k string, m int); " + query)
+
+
+@pytest.mark.parametrize("chosen", ["k, 1.5 as a", "k, 1L as a", "n as k"])
+def test_an_update_gives_each_attribute_in_its_type(chosen: str) -> None:
+    with pytest.raises(AppInvalid, match=r"of T is (int|string), the query gives") as refused:
+        Runtime(S + T + f"from S select {chosen} update T on T.a == 1;")
+    assert refused.value.place is not None
+
+
+@pytest.mark.parametrize(
+    ("rate", "wanted"),
+    [
+        ("every", []),
+        ("all every", []),
+        ("last every", []),
+        ("first every", [["x"]]),
+    ],
+)
+def test_every_0_events_is_never(rate: str, wanted: list[Any]) -> None:
+    sent = [("x", 1), ("x", 2), ("y", 3)]
+    assert rows(f"from S select k output {rate} 0 events insert into O;", *sent) == wanted
+    grouped = f"from S select k group by k output {rate} 0 events insert into O;"
+    assert rows(grouped, *sent) == ([["x"], ["y"]] if wanted else [])
+
+
+def test_one_event_within_a_time_is_a_pattern_that_is_met_once() -> None:
+    sent = [("x", 1), ("y", 2), ("z", 3)]
+    assert rows("from S[n > 1] within 1 sec select k, n insert into O;", *sent) == [["y", 2]]
+
+
+@pytest.mark.parametrize(
+    ("window", "chosen", "wanted"),
+    [
+        ("frequent(1)", "k, sum(n) as s", [["x", 1], ["x", 3], ["x", 7]]),
+        ("frequent(1)", "k, n", [["x", 1], ["x", 2], ["y", 3], ["x", 4]]),
+        ("frequent(1)", "*", [["x", 1], ["x", 2], ["y", 3], ["x", 4]]),
+        ("lossyFrequent(0.5, 0.1)", "k, sum(n) as s", [["x", 1], ["x", 3], ["x", 7]]),
+    ],
+)
+def test_what_is_selected_as_it_is_tells_events_apart(
+    window: str, chosen: str, wanted: list[Any]
+) -> None:
+    sent = [("x", 1), ("x", 2), ("y", 3), ("x", 4)]
+    assert rows(f"from S#window.{window} select {chosen} insert into O;", *sent) == wanted
+
+
+@pytest.mark.parametrize(
+    ("window", "wanted"),
+    [("time(800)", []), ("sort(1, n)", []), ("length(1)", [[2]]), ("lengthBatch(1)", [[2]])],
+)
+def test_a_snapshot_of_nothing_but_sums_is_gone_once_an_event_has_left(
+    window: str, wanted: list[Any]
+) -> None:
+    running = Running(
+        S + f"from S#window.{window} select sum(n) as s output snapshot every 1 sec insert into O;"
+    )
+    running.send("S", ("x", 1))
+    running.sleep(400)
+    running.send("S", ("y", 2))
+    running.sleep(600)
+    assert running.rows() == wanted
+
+
+def test_an_aggregation_names_each_attribute_once() -> None:
+    with pytest.raises(AttributeRepeated, match="k is selected twice"):
+        Runtime(
+            S + "define aggregation A from S select k, sum(n) as k group by k aggregate every sec;"
+        )
+
+
+def test_a_question_that_selects_nothing_names_the_tables_attributes() -> None:
+    running = Running(S + T + "from S select k, n as a, n as b insert into T;")
+    running.send("S", ("x", 1), ("y", 3), ("z", 5))
+    running.runtime.query("update T set T.b = a + 1 on k == 'y' and a > 1")
+    running.runtime.query("delete T on T.k == 'x' or a > 4")
+    assert running.runtime.query("from T") == [("y", 3, 4)]
+
+
+@pytest.mark.parametrize("seconds", ["*/5.0", "x", "1/0", "-"])
+def test_what_is_no_number_in_a_cron_expression_is_named(seconds: str) -> None:
+    with pytest.raises(AppInvalid, match=r"is no cron expression: .*(no number|not advance)") as no:
+        Runtime(f"define trigger R at '{seconds} * * * * ?';")
+    assert "int()" not in str(no.value)

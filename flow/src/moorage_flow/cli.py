@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
             with _opened(given.events, "rb") as file, _opened(given.to, "wb") as to:
                 _settle()
                 return _run(runtime, given, file, to)
-    except (FlowError, OSError) as error:
+    except (FlowError, OSError, UnicodeDecodeError) as error:
         sys.stderr.write(f"moorage-flow: {error}\n")
         return 1
     return 0

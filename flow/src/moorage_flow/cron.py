@@ -90,6 +90,8 @@ class Cron:
 
 
 def _number(text: str, names: dict[str, int]) -> int:
+    if text not in names and not text.isdigit():
+        raise ValueError(f"{text} is no number")
     return names[text] if text in names else int(text)
 
 
@@ -106,7 +108,7 @@ def _numbers(text: str, low: int, high: int, names: dict[str, int] | None = None
             last = high if step else first
         if not low <= first <= high or not low <= last <= high:
             raise ValueError(f"{part} is not within {low} and {high}")
-        by = int(step) if step else 1
+        by = _number(step, {}) if step else 1
         if by < 1:
             raise ValueError(f"{part} does not advance")
         if first <= last:

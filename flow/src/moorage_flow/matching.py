@@ -107,11 +107,7 @@ def own_column(scope: Scope, expression: Expression, at: int) -> int | None:
     if expression.stream is not None:
         owner = next((i for i, f in enumerate(scope.frames) if f.name == expression.stream), None)
         return frame.find(expression.attribute) if owner == at else None
-    elsewhere = scope.current is not None and scope.current != at
-    if elsewhere and scope.frames[scope.current or 0].find(expression.attribute) is not None:
-        return None
-    holders = [i for i, f in enumerate(scope.frames) if f.find(expression.attribute) is not None]
-    return frame.find(expression.attribute) if scope.current == at or holders == [at] else None
+    return frame.find(expression.attribute) if scope.current in {None, at} else None
 
 
 def reads_frame(scope: Scope, expression: Expression, at: int) -> bool:

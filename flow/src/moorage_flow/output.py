@@ -95,12 +95,14 @@ class PerEvents(Limiter):
 
     def _full(self, state: Gathered) -> bool:
         state.count += 1
-        if state.count < self._count:
-            return False
+        if state.count != self._count:
+            return False  # Every 0 events is never.
         state.count = 0
         return True
 
     def _all(self, state: Gathered, event: Any, out: Chunk) -> None:
+        if not self._count:
+            return
         state.events.append(event)
         if self._full(state):
             out += state.events
@@ -126,6 +128,8 @@ class PerEvents(Limiter):
             state.groups[event.group] = count + 1
 
     def _last_of_group(self, state: Gathered, event: Any, out: Chunk) -> None:
+        if not self._count:
+            return
         state.groups[event.group] = event
         if self._full(state):
             out += state.groups.values()

@@ -41,9 +41,9 @@ class Scope:
     """What variables may name.
 
     `state` tells whether events are `StateEvent`s (one chain a frame) or `Event`s (one frame).
-    `current` is the frame a bare attribute is looked for in first. `default_index` is the event of
-    a chain an unindexed reference means: 0 the first, -1 the last. `output` is what a selection
-    gives, and `names` are the inputs that may stand before its attributes.
+    `current` is the frame that bare attributes are of, None: any that alone has it. `default_index`
+    is the event of a chain an unindexed reference means: 0 the first, -1 the last. `output` is what
+    a selection gives, and `names` are the inputs that may stand before its attributes.
     """
 
     frames: list[Frame]
@@ -81,15 +81,17 @@ class Scope:
         for at, attribute in enumerate(self.output):
             if attribute.name == name:
                 return _from_output(at), attribute.type
-        order = list(range(len(self.frames)))
         if self.current is not None:
-            found = self.frames[self.current].find(name)
-            if found is not None:
-                return (
-                    self._get(self.current, found, variable.index),
-                    self.frames[self.current].attributes[found].type,
-                )
-        holders = [(at, f) for at in order if (f := self.frames[at].find(name)) is not None]
+            own = self.frames[self.current]
+            found = own.find(name)
+            if found is None:
+                raise self._unknown(variable, own)
+            return self._get(self.current, found, variable.index), own.attributes[found].type
+        holders = [
+            (at, place)
+            for at, frame in enumerate(self.frames)
+            if (place := frame.find(name)) is not None
+        ]
         if not holders:
             raise self._unknown(variable, None)
         if len(holders) > 1:

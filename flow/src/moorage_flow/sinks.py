@@ -6,7 +6,7 @@ from .errors import AppInvalid, AttributeUnknown, DefinitionRepeated
 from .events import Chunk, Event
 from .expressions import Compiler
 from .language import syntax as s
-from .matching import Match, compile_match
+from .matching import compile_match
 from .output import Sink
 from .scope import Frame, Getter, Scope
 from .table import Assignments, Table
@@ -40,7 +40,8 @@ def change_table(
     scope = Scope([Frame("", given)], current=0)
     inner = compiler.within(scope)
     assert isinstance(output, s.Delete | s.Update | s.UpdateOrInsert)
-    match = compile_match(inner, output.on, table)
+    # A question that selects nothing has no event: what it names bare is of the table.
+    match = compile_match(inner, output.on, table, row_first=not given)
     if isinstance(output, s.Delete):
 
         def delete(chunk: Chunk) -> None:
@@ -48,7 +49,7 @@ def change_table(
                 table.delete(match, Event(event.ts, event.out))
 
         return delete
-    assignments = _assignments(inner, output.set, table, given, match)
+    assignments = _assignments(inner, output.set, table, given, output.target.place)
     inserts = isinstance(output, s.UpdateOrInsert)
     if inserts:
         expect_same(table.id, table.attributes, given, output.target.place)
@@ -67,18 +68,26 @@ def _assignments(
     given_set: tuple[s.Assignment, ...] | None,
     table: Table,
     given: list[s.Attribute],
-    match: Match,
+    place: s.Place,
 ) -> Assignments:
     known = [a.name for a in table.attributes]
     if given_set is None:
         made: Assignments = []
         for at, attribute in enumerate(given):
             if attribute.name not in known:
-                raise AttributeUnknown(f"{attribute.name} is no attribute of {table.id}")
-            made.append((known.index(attribute.name), _of_event(at)))
+                raise AttributeUnknown(f"{attribute.name} is no attribute of {table.id}", place)
+            column = known.index(attribute.name)
+            wanted = table.attributes[column].type
+            if attribute.type is not wanted:
+                raise AppInvalid(
+                    f"{attribute.name} of {table.id} is {wanted.value}, "
+                    f"the query gives {attribute.type.value}",
+                    place,
+                )
+            made.append((column, _of_event(at)))
         return made
     frames = [*compiler.scope.frames, Frame(table.id, list(table.attributes))]
-    merged = compiler.within(Scope(frames, state=True, current=0))
+    merged = compiler.within(Scope(frames, state=True, current=0 if given else 1))
     result: Assignments = []
     for assignment in given_set:
         variable = assignment.variable

@@ -125,7 +125,16 @@ class WindowSnapshot(Snapshot):
 
 
 class AggregateSnapshot(Snapshot):
-    """The values of a selection of nothing but aggregators, for each group or for all."""
+    """The values of a selection of nothing but aggregators: those of the last event that came, none
+    once one has left after it.
+    """
+
+    def _note(self, state: Gathered, event: Any) -> None:
+        state.events = [event] if event.kind == CURRENT else []
+
+
+class GroupedAggregateSnapshot(Snapshot):
+    """The values of a selection of nothing but aggregators, for each group."""
 
     def _note(self, state: Gathered, event: Any) -> None:
         group = event.group or ""
@@ -147,5 +156,5 @@ def snapshot(
     if not windowed:
         return GroupSnapshot(flow, every_ms) if grouped else Snapshot(flow, every_ms)
     if len(aggregates) == width:
-        return AggregateSnapshot(flow, every_ms)
+        return (GroupedAggregateSnapshot if grouped else AggregateSnapshot)(flow, every_ms)
     return WindowSnapshot(flow, every_ms, aggregates, grouped and bool(aggregates))

@@ -1,15 +1,15 @@
 """Snapshots: everything an application remembers, as bytes, and back.
 
 The format is a header and a pickle; it is read with an unpickler that knows only this package's
-state and Python's
-plain containers, so that bytes from outside cannot run code.
+state and Python's plain containers, so that bytes from outside cannot run code. The header says the
+version and the application, and since version 2 the CRC-32 of the pickle.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from .errors import StateInvalid
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 MAGIC = b"moorage-flow"
-VERSION = 1
+VERSION = 2
+READ = {1: 0, 2: 4}
+"""The versions that are read, and how many bytes of checksum each has."""
 
 _PLAIN = {
     ("collections", "deque"),
@@ -46,6 +48,8 @@ class _Unpickler(pickle.Unpickler):
 
 def fingerprint(text: str) -> bytes:
     """Give what tells an application's snapshots from another's."""
+    import hashlib  # Only here: it takes 3.5 MB.
+
     return hashlib.sha256(" ".join(text.split()).encode()).digest()[:8]
 
 
@@ -64,29 +68,46 @@ def save(runtime: Runtime) -> bytes:
         "columnar": runtime.on_columns(),
     }
     body = pickle.dumps(content, protocol=5)
-    return MAGIC + bytes([VERSION]) + fingerprint(runtime.app.text) + body
+    checksum = zlib.crc32(body).to_bytes(4, "big")
+    return MAGIC + bytes([VERSION]) + fingerprint(runtime.app.text) + checksum + body
 
 
-def load(runtime: Runtime, data: bytes) -> None:
-    """Take over a saved state. Raises StateInvalid."""
+def _content(runtime: Runtime, data: bytes) -> dict[str, Any]:
     head = len(MAGIC)
-    if data[:head] != MAGIC:
+    if data[:head] != MAGIC or len(data) == head:
         raise StateInvalid("this is no snapshot")
-    if data[head] != VERSION:
-        raise StateInvalid(f"the snapshot is of version {data[head]}, this engine reads {VERSION}")
+    version = data[head]
+    if version not in READ:
+        known = " and ".join(map(str, READ))
+        raise StateInvalid(f"the snapshot is of version {version}, this engine reads {known}")
     if data[head + 1 : head + 9] != fingerprint(runtime.app.text):
         raise StateInvalid("the snapshot is of another application")
+    checksum, body = data[head + 9 : head + 9 + READ[version]], data[head + 9 + READ[version] :]
+    if checksum and int.from_bytes(checksum, "big") != zlib.crc32(body):
+        raise StateInvalid("the snapshot is damaged: its checksum is another")
     try:
-        content = _Unpickler(io.BytesIO(data[head + 9 :])).load()
+        content = _Unpickler(io.BytesIO(body)).load()
     except (
         pickle.UnpicklingError,
         EOFError,
+        ImportError,
         AttributeError,
-        IndexError,
+        LookupError,
+        MemoryError,
+        OverflowError,
         TypeError,
         ValueError,
     ) as error:
         raise StateInvalid(f"the snapshot is damaged: {error}") from None
+    parts = {"clock", "holders", "timers", "tables", "started"}
+    if not isinstance(content, dict) or not parts <= content.keys():
+        raise StateInvalid("the snapshot is damaged: parts of it are missing")
+    return content
+
+
+def load(runtime: Runtime, data: bytes) -> None:
+    """Take over a saved state. Raises StateInvalid."""
+    content = _content(runtime, data)
     if content.get("columnar", []) != runtime.on_columns():
         raise StateInvalid(
             "the snapshot was taken where other queries ran on columns:"

@@ -66,6 +66,11 @@ class Held:
         self.block = Block(matcher.plan)
         self.words = words
 
+    @property
+    def texts(self) -> list[Values | None]:
+        """The words of each column kept that holds strings, in the order of `Matcher.texts`."""
+        return [self.words[nth] for nth in self.matcher.held_texts]
+
 
 class Matcher:
     """Runs batches of one pattern."""
@@ -108,7 +113,8 @@ class Matcher:
             unread = (letters is second, letters is first)
             where = [-1 if unread[frame] else nth[place] for frame, place in read]
             self._read.append((list(letters.items()), where))
-        self._texts = [n for n, place in enumerate(kept) if kinds[0][place] is Type.STRING]
+        self.held_texts = [n for n, place in enumerate(kept) if kinds[0][place] is Type.STRING]
+        self.texts = [kept[n] for n in self.held_texts]
         self._pack = struct.Struct(f"{6 + len(self.column)}q").pack
         self._dtypes = [np.dtype(first[place]) for place in self._firsts]
         self.plan = self._packed_plan(within, first)
@@ -136,6 +142,12 @@ class Matcher:
     def word(self, place: int) -> int:
         """Give the word of what waits that holds an A's attribute."""
         return 1 + self._firsts.index(place)
+
+    def source(self, frame: int, place: int) -> int:
+        """Tell how a kernel finds an attribute of a pair: the word of what waits, or the complement
+        of its column of a B.
+        """
+        return self.word(place) if frame == 0 else ~self.column[1, place]
 
     # --- A batch ---
 
@@ -172,7 +184,7 @@ class Matcher:
         if held is None:
             return None
         if mode != SECOND:
-            for nth in self._texts:
+            for nth in self.held_texts:
                 words = columns[self._kept[nth]].words
                 if words is not held.words[nth]:
                     if held.block.waiting():
@@ -196,14 +208,15 @@ class Matcher:
     def _take_over(self, state: State) -> Held | None:
         """Take over what waits, once as much has come since it was given up: None before."""
         rows = state.rows
-        if rows.size > state.spared or not all(b.plain or not rows.size for b in rows.columns):
+        if rows.size > state.spared:
             return None
         held = Held(self, [buffer.words for buffer in rows.columns])
         if rows.size:
             links = state.links
             index, fresh = matching.order(links[0], links[2], links[6], rows.size)
             ts, keys = rows.ts[index], state.keys[index]
-            if not self._alone and bool((ts[1:] < ts[:-1]).any()):
+            back = not self._alone and bool((ts[1:] < ts[:-1]).any())
+            if back or not all(b.plain_at(index) for b in rows.columns):
                 state.spared = 0
                 return None
             of_kept = dict(zip(self._kept, (b.values for b in rows.columns), strict=True))
@@ -279,10 +292,7 @@ class Told:
 
     def __init__(self, matcher: Matcher, wanted: list[tuple[int, int, str]], more: list[int]):
         """Prepare columns: those of attributes, then more (`OF_TIME` and its like)."""
-        sources = [
-            (matcher.word(place) if frame == 0 else ~matcher.column[1, place], letter)
-            for frame, place, letter in wanted
-        ]
+        sources = [(matcher.source(frame, place), letter) for frame, place, letter in wanted]
         sources += [(source, "l") for source in more]
         self._groups: list[tuple[Any, int, list[int]]] = []
         order: list[int] = []

@@ -51,9 +51,6 @@ class Spread(Column):
         self._found, self._from, self._held = found, values, held
         self._dtype = np.dtype(letter_of(kind))
 
-    def __len__(self) -> int:
-        return self._found.pairs
-
     def __getattr__(self, name: str) -> Any:
         # Only what is not there yet is looked for here.
         if name not in {"codes", "_values"}:

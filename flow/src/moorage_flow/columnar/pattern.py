@@ -12,14 +12,17 @@ import numpy as np
 
 from ..flow import Flow, Holder
 from ..language.syntax import Attribute, Type
+from ..streams import Direct
 from . import kernels
 from .batch import Batch, Column, Index
+from .completing import Found, Numbering, completing
 from .conditions import like
 from .kernels import packed
 from .kernels.matching import OF_KEY, OF_POSITION, OF_TIME, UNKNOWN
 from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
 from .matching import Held, Matcher, Plainly, Told, letter_of
 from .pending import State
+from .rolling import Keys
 from .selection import Output, Selecting
 from .single import Paired
 from .store import grown
@@ -184,6 +187,46 @@ class PatternQuery(Paired):
         self._tell(state, kept, others, batch.ts[second], coming[1][second], calls)
 
     # --- In one call ---
+
+    def direct(self) -> Direct | None:
+        key = self._plan.key
+        if key is None:
+            return self.directly(-1, lambda: (None, None))
+        place = key[0].place
+        if place is None or key[0].kind is not Type.STRING:
+            return None
+        return self.directly(place[1], lambda: self._holder.of_all().codes.numbering)
+
+    def direct_by_key(self, place: int, keys: Keys) -> Direct | None:
+        if self._plan.attributes[0][place].type is not Type.STRING:
+            return None
+        return self.directly(place, keys.numbering)
+
+    def directly(self, by: int, numbering: Callable[[], Numbering]) -> Direct | None:
+        """Give what takes what is sent to the only stream as it is; None where nothing does.
+
+        Args:
+            by: the attribute of words that holds the keys; -1: there are none.
+            numbering: gives the numbers of the keys by the codes of the words that came last, and
+            these words.
+        """
+        plan, attributes = self._plan, self._plan.attributes[0]
+        apart = plan.key is not None and self.parts is not None
+        if plan.plainly is None or not plan.same or apart or not packed.here():
+            return None
+        matching = self._matching = self._matching or self._prepared()
+        if matching.told is None:
+            return None
+
+        def find() -> Found | None:
+            state: State = self._holder.of_all()
+            if state.held is None:
+                return None
+            keys = 1 if by < 0 else len(state.codes if self.parts is None else self.parts())
+            return state.held, numbering(), keys
+
+        of = (matching.matcher, matching.chosen)
+        return completing(attributes, of, by, self._flow, self.output, find)
 
     def take_coded(self, batch: Batch, mode: int, codes: Index, table: Index) -> bool:
         """Take events of known partitions, whose numbers stand in `table` by their codes; tell

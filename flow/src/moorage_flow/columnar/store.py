@@ -158,6 +158,12 @@ class Buffer(Kept):
         """Tell whether its values are numbers, bools or codes, none of which is null."""
         return self.words is not None or (self.typed and self.nulls is None)
 
+    def plain_at(self, index: Index) -> bool:
+        """Tell whether its values at an index are."""
+        if self.plain or not len(index):
+            return True
+        return self.typed and self.nulls is not None and not self.nulls[index].any()
+
     def holding(self, values: Values) -> Column:
         """Give values taken from these as a column; none is null."""
         if self.words is not None:

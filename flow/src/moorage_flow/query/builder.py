@@ -70,7 +70,7 @@ class QueryBuilder(Joins):
         connect: Connect
         match source:
             case s.Single():
-                scope, windowed, connect = self._single(source, expired)
+                scope, windowed, connect = self._single(source, expired, query.select)
             case s.Join():
                 scope, windowed, connect = self._join(source)
             case s.StateInput():

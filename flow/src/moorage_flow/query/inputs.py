@@ -63,7 +63,13 @@ class Inputs:
             stream.listen(receiver)
 
     def _handlers(
-        self, single: s.Single, frame: Frame, expired: bool, *, searched: bool
+        self,
+        single: s.Single,
+        frame: Frame,
+        expired: bool,
+        *,
+        searched: bool,
+        chosen: s.Select | None = None,
     ) -> tuple[list[Operator], Operator | None]:
         """Build a stream's handlers; give them with the window among them."""
         operators: list[Operator] = []
@@ -77,7 +83,8 @@ class Inputs:
                 case s.StreamFunction(call=call):
                     operators.append(AddAttributes(self._stream_function(compiler, call, frame)))
                 case s.Window(call=call):
-                    setting = Setting(self._flow, compiler, expired, searched)
+                    told = _told(frame, chosen)
+                    setting = Setting(self._flow, compiler, expired, searched, told)
                     window = make_window(setting, call)
                     operators.append(window)
         return operators, window
@@ -102,14 +109,16 @@ class Inputs:
         frame.attributes.extend(added)
         return values
 
-    def _single(self, single: s.Single, expired: bool) -> tuple[Scope, bool, Connect]:
+    def _single(
+        self, single: s.Single, expired: bool, chosen: s.Select
+    ) -> tuple[Scope, bool, Connect]:
         source = self.find(single.source)
         if not isinstance(source, Stream | NamedWindow):
             raise AppInvalid(f"a query cannot read {single.source.key} alone", single.source.place)
         if isinstance(source, NamedWindow) and single.window is not None:
             raise AppInvalid(f"{source.id} is a window already", single.source.place)
         frame = Frame(single.source.key, list(source.attributes), single.alias)
-        operators, window = self._handlers(single, frame, expired, searched=False)
+        operators, window = self._handlers(single, frame, expired, searched=False, chosen=chosen)
 
         def connect(selector: Selector, planned: Columnar | None) -> None:
             first = chain([*operators, selector])
@@ -175,6 +184,9 @@ class Inputs:
                 if planned is not None:
                     first = name == frames[0].id
                     receiver = ColumnReceiver(receiver, planned.taker(0 if first else 1))
+                    planned.receiver = receiver
+                    if self._partition is None:
+                        receiver.direct = planned.direct()
                 self._subscribe(by_name[name], receiver)
 
         return Scope(frames, state=True), False, connect
@@ -194,6 +206,15 @@ class Inputs:
                     values = self._stream_function(compiler, call, frames[at])
                     steps.append(_adds(values, at))
         return steps
+
+
+def _told(frame: Frame, chosen: s.Select | None) -> tuple[int, ...] | None:
+    """Give the positions of what a selection takes as it is; None for all of them."""
+    if chosen is None or not chosen.attributes:
+        return None
+    given = [a.expression for a in chosen.attributes]
+    found = [frame.find(one.attribute) for one in given if isinstance(one, s.Variable)]
+    return tuple(at for at in found if at is not None)
 
 
 def _receiver(running: PatternInput, name: str) -> Callable[[Chunk], None]:

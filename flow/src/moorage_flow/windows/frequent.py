@@ -20,11 +20,16 @@ from .setting import Setting, WindowOperator, attribute, constant
 
 
 def _key(setting: Setting, call: Call, arguments: list[Compiled], start: int) -> Getter:
+    """Give what tells events apart: the attributes given or, as in Siddhi, those that the query
+    selects as they are.
+    """
     chosen = [attribute(call, arguments, at, Type.STRING) for at in range(start, len(arguments))]
     if chosen:
         return lambda e: "".join(text(c.get(e), c.type) for c in chosen)
-    types = [a.type for a in setting.compiler.scope.frames[0].attributes]
-    return lambda e: "".join(text(v, t) for v, t in zip(e.data, types, strict=False))
+    attributes = setting.compiler.scope.frames[0].attributes
+    told = range(len(attributes)) if setting.told is None else setting.told
+    kinds = [(at, attributes[at].type) for at in told]
+    return lambda e: "".join(text(e.data[at], kind) for at, kind in kinds)
 
 
 class Counted:

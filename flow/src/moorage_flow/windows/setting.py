@@ -19,13 +19,15 @@ class Setting:
     """Where a window stands.
 
     `expects_expired` says that someone looks at what leaves it, `searched` that a join or an
-    on-demand query looks into it.
+    on-demand query looks into it. `told` are the positions of the attributes that its query selects
+    as they are; None: all of them.
     """
 
     flow: Flow
     compiler: Compiler
     expects_expired: bool
     searched: bool
+    told: tuple[int, ...] | None = None
 
     @property
     def keeps(self) -> bool:

@@ -284,28 +284,26 @@ static inline __attribute__((always_inline)) int64_t match_all(struct match *m, 
     return m->alone ? match_alone(m, count, mode, width) : match_together(m, count, mode, width);
 }
 
-/* Take a batch. `w`: how many events, whether they are an A, a B or both, how many keys there are; where the times stand, the keys, a
-   table from these to their numbers or NULL, and each column. Gives how many pairs are complete. */
-int64_t flow_match(struct match *m, const int64_t *w)
+int64_t flow_match_batch(struct match *m, int64_t count, int64_t mode, int64_t keys, const int64_t *ts, const int64_t *codes,
+                         const int64_t *table, const void *const *columns)
 {
-    int64_t count = w[0], mode = w[1];
     m->pairs = 0;
     if (!count) return 0;
-    m->ts = (const int64_t *)w[3];
-    memcpy(m->columns, w + 6, (size_t)m->column_count * sizeof *m->columns);
+    m->ts = ts;
+    memcpy(m->columns, columns, (size_t)m->column_count * sizeof *m->columns);
     if (count > m->event_room) {
         int64_t room = m->event_room;
         if (grow((void **)&m->marks, &room, count, 2)) return NO_MEMORY;
         if (grow((void **)&m->key_of, &m->event_room, count, 8)) return NO_MEMORY;
     }
-    int64_t found = find_keys(m, count, (const int64_t *)w[4], (const int64_t *)w[5]);
+    int64_t found = find_keys(m, count, codes, table);
     if (found) return found;
     if (!m->alone) {
         int64_t back = m->ts[0] < m->latest;
         for (int64_t i = 1; i < count; i++) back |= m->ts[i] < m->ts[i - 1];
         if (back) return UNORDERED;
     }
-    if (keep_keys(m, w[2])) return NO_MEMORY;
+    if (keep_keys(m, keys)) return NO_MEMORY;
     if ((m->since += count) > 4 * m->keys + SOME) flow_match_settle(m);
     mark(m, count, mode);
     switch (m->width) { /* Known to the compiler, it is no loop. */
@@ -317,9 +315,16 @@ int64_t flow_match(struct match *m, const int64_t *w)
     return m->pairs = found;
 }
 
+/* Take a batch. `w`: how many events, whether they are an A, a B or both, how many keys there are; where the times stand, the keys, a
+   table from these to their numbers or NULL, and each column. Gives how many pairs are complete. */
+int64_t flow_match(struct match *m, const int64_t *w)
+{
+    const void *const *columns = (const void *const *)(w + 6);
+    return flow_match_batch(m, w[0], w[1], w[2], (const int64_t *)w[3], (const int64_t *)w[4], (const int64_t *)w[5], columns);
+}
+
 /* Write columns of the pairs just told of. `w`: for each how it is found, its width, where it goes; found: word 0 and up of the A, ~column
-   of the B, or one of those below. The batch's columns still stand. */
-enum { OF_TIME = 1 << 20, OF_POSITION, OF_KEY };
+   of the B, or one of those in pending.h. The batch's columns still stand. */
 int64_t flow_match_told(struct match *m, const int64_t *w, int64_t columns)
 {
     int64_t n = m->pairs, each = m->width + 1;

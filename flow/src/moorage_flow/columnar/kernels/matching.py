@@ -37,36 +37,36 @@ class Block:
         """Take a plan as `flow_match_new` says. Raises MemoryError."""
         assert library.opened is not None
         self._library = library.opened  # Another's address would mean nothing.
-        self._at = self._library.flow_match_new(plan)
-        if not self._at:
+        self.at = self._library.flow_match_new(plan)
+        if not self.at:
             raise MemoryError
         self._take, self._told = self._library.flow_match, self._library.flow_match_told
-        weakref.finalize(self, self._library.flow_match_free, self._at)
+        weakref.finalize(self, self._library.flow_match_free, self.at)
 
     def run(self, words: bytes) -> int:
         """Take a batch; give how many pairs are complete, UNKNOWN or UNORDERED."""
-        return _got(self._take(self._at, words))
+        return _got(self._take(self.at, words))
 
     def told(self, words: bytes, columns: int) -> None:
         """Write columns of the pairs just told of, while their batch is there."""
-        self._told(self._at, words, columns)
+        self._told(self.at, words, columns)
 
     def waiting(self) -> int:
         """Let go what is too old, and tell how many wait."""
-        return int(self._library.flow_match_settle(self._at))
+        return int(self._library.flow_match_settle(self.at))
 
     def load(
         self, keys: Array, fresh: Array, latest: int, words: Sequence[Array], known: int
     ) -> None:
         """Take over what waits, in its order; `words` are the columns of its entries."""
-        _got(self._library.flow_match_load(self._at, _moved(keys, fresh, latest, words, known)))
+        _got(self._library.flow_match_load(self.at, _moved(keys, fresh, latest, words, known)))
 
     def save(self, dtypes: Sequence[Any]) -> tuple[Array, Array, list[Array]]:
         """Give the keys of what waits, whether each is fresh, and the columns of its entries."""
         count = self.waiting()
         keys, fresh = np.empty(count, np.int64), np.empty(count, np.bool_)
         words = [np.empty(count, dtype) for dtype in dtypes]
-        self._library.flow_match_save(self._at, _moved(keys, fresh, 0, words, 0))
+        self._library.flow_match_save(self.at, _moved(keys, fresh, 0, words, 0))
         return keys, fresh, words
 
 

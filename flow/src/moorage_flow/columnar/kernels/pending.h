@@ -99,3 +99,12 @@ static int64_t keep_keys(struct match *m, int64_t keys)
 
 /* Let go what is too old of keys that are not met any more, and the room of those without any; give how many wait. */
 int64_t flow_match_settle(struct match *m);
+
+/* Take a batch: see flow_match. */
+__attribute__((visibility("hidden"))) int64_t flow_match_batch(
+    struct match *m, int64_t count, int64_t mode, int64_t keys, const int64_t *ts, const int64_t *codes, const int64_t *table,
+    const void *const *columns);
+
+/* How columns of pairs are found besides those of their events. */
+enum { OF_TIME = 1 << 20, OF_POSITION, OF_KEY };
+int64_t flow_match_told(struct match *m, const int64_t *w, int64_t columns);

@@ -2,13 +2,15 @@
 what they hold.
 
 A call is given Python's objects themselves and holds the interpreter's lock: it costs a third of a
-microsecond, whatever the batch. They are only here where the library is, and where objects stand
-as expected; without them, callers go the way in steps, which gives the same rows.
+microsecond, whatever the batch. They are only here where the library is, where objects stand as
+expected, and where there is such a lock (a Python built without it, PEP 703, has another thread
+change what is read); without them, callers go the way in steps, which gives the same rows.
 """
 
 from __future__ import annotations
 
 import ctypes
+import sysconfig
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +32,8 @@ MOST_COLUMNS = 64
 _WORD = 8
 _TAKES = {
     "flow_collect": "oiii",
+    "flow_complete": "oooooii",
+    "flow_completed": "ooii",
     "flow_glide": "ooooooiiii",
     "flow_roll": "ooooooiiii",
     "flow_sift": "o",
@@ -94,7 +98,10 @@ _kernels: dict[str, Kernel] = {}
 
 def prepare(dictionary: Any, words: Any) -> None:
     """Find the kernels, and tell them where things stand; see `layout`."""
-    if library.opened is None or (found := layout(dictionary, words)) is None:
+    _kernels.clear()
+    if library.opened is None or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return
+    if (found := layout(dictionary, words)) is None:
         return
     held = ctypes.PyDLL(None, handle=library.opened._handle)
     try:

@@ -26,20 +26,19 @@ class Outputs(Transformer[Any, Any]):
         return s.OutputAttribute(expression, expression.attribute, place)
 
     def select(self, children: list[Any]) -> s.Select:
-        attributes = tuple(c for c in children if isinstance(c, s.OutputAttribute))
         group, having, order, limit, offset = children[-5:]
-        names: set[str] = set()
-        for attribute in attributes:
-            if attribute.name in names:
-                raise AttributeRepeated(f"{attribute.name} is selected twice", attribute.place)
-            names.add(attribute.name)
         return s.Select(
-            attributes, group or (), having, order or (), limit, offset, place_of(children[0])
+            _chosen(children),
+            group or (),
+            having,
+            order or (),
+            limit,
+            offset,
+            place_of(children[0]),
         )
 
     def group_select(self, children: list[Any]) -> s.Select:
-        attributes = tuple(c for c in children if isinstance(c, s.OutputAttribute))
-        return s.Select(attributes, children[-1] or (), place=place_of(children[0]))
+        return s.Select(_chosen(children), children[-1] or (), place=place_of(children[0]))
 
     def group_by(self, children: list[Any]) -> tuple[s.Variable, ...]:
         return tuple(variable_of(c) for c in children[2:])
@@ -131,3 +130,13 @@ class Outputs(Transformer[Any, Any]):
         if children[0] is None and isinstance(output, s.Insert | s.UpdateOrInsert):
             raise SyntaxInvalid("what is inserted is selected first", output.target.place)
         return s.OnDemandQuery(None, children[0] or s.Select(), output)
+
+
+def _chosen(children: list[Any]) -> tuple[s.OutputAttribute, ...]:
+    attributes = tuple(c for c in children if isinstance(c, s.OutputAttribute))
+    names: set[str] = set()
+    for attribute in attributes:
+        if attribute.name in names:
+            raise AttributeRepeated(f"{attribute.name} is selected twice", attribute.place)
+        names.add(attribute.name)
+    return attributes
