@@ -124,8 +124,7 @@ class JoinQuery(Paired):
         if parts is not None and self.take_coded(at, batch, parts, None):
             return
         state: State = self._holder.of_all()
-        state.release(0)
-        state.spared += len(batch)
+        state.release(len(batch))
         window = state.side(at)
         view = self._view(at, batch)
         keys = self._keys(state, at, view, parts)

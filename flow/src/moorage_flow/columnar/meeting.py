@@ -78,9 +78,6 @@ class Met(Batch):
         self.kinds = self._events = self._whole = None
         self._found, self._times, self._before, self._inner = found, times, before, inner
 
-    def __len__(self) -> int:
-        return self._found.pairs
-
     def __getattr__(self, name: str) -> Any:
         # Only what is not there yet is looked for here.
         match name:
@@ -117,9 +114,10 @@ class Both:
         self.rings = rings
         self.key_words: list[tuple[Values, Index] | None] = [None, None]
 
-    def give_up(self, state: State) -> None:
-        """Give what is held to the rows of the way in steps."""
+    def give_up(self, state: State) -> int:
+        """Give what is held to the rows of the way in steps; tell how many they are."""
         self.meeting.give_up(state, self)
+        return state.left.rows.size + state.right.rows.size
 
 
 class Meeting:
@@ -188,7 +186,7 @@ class Meeting:
         mine, other = both.rings[at], both.rings[1 - at]
         asks = self._triggers[at] and other.most
         if not (mine.keys(known) and other.keys(known)):
-            state.release(0)
+            state.release()
             return None
         codes = np.ascontiguousarray(codes, np.int64)
         found = pieces.find(codes, table, known, other.pieces if asks else None, other.next())
@@ -198,7 +196,7 @@ class Meeting:
         if mine.room < mine.most:
             needed = pieces.needed(found.keys, mine.pieces, mine.next())
             if not mine.longer(needed, count):
-                state.release(0)
+                state.release()
                 return None
         if mine.most:
             pieces.put(found.keys, mine.pieces, mine.room, rows)
@@ -258,7 +256,7 @@ class Meeting:
     # --- To and from the way in steps ---
 
     def _take_over(self, state: State) -> Both | None:
-        """Take over what is held, once twice as much has come since it was given up."""
+        """Take over what is held, once as much has come since it was given up."""
         made: list[Rings] = []
         for at in (0, 1):
             side, held, known = state.side(at), self._held[at], len(self._parts())

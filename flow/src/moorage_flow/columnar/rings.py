@@ -8,7 +8,6 @@ import numpy as np
 
 from .batch import Index, Values
 from .kernels.pieces import COLUMNS
-from .pending import AT_ONCE
 from .sliding import Queues
 from .store import Buffer, Kept
 
@@ -22,23 +21,25 @@ WASTE = 4
 
 class Pieced(Kept):
     """What a query remembers. Where windows lie in pieces (`rings`, whose `give_up` ends that)
-    there are no other rows; `spared` are those that came since that ended.
+    there are no other rows; `later` are those that come in steps before it is tried again.
     """
 
     rings: Any = None
-    spared = AT_ONCE
+    later = 0
 
-    def release(self, spared: int) -> None:
-        """Take the rows from the pieces they lie in."""
+    def release(self, coming: int = 0) -> None:
+        """Take the rows from the pieces they lie in; `coming` go in steps now."""
         if self.rings is not None:
-            self.rings.give_up(self)
+            self.later = self.rings.give_up(self)
             self.rings = None
-            self.spared = spared
+        self.later -= coming
 
     def __getstate__(self) -> dict[str, Any]:
-        self.release(AT_ONCE)
+        later = 0 if self.rings is not None else self.later
+        self.release()
+        self.later = later
         plain = super().__getstate__()
-        for name in ("rings", "spared"):
+        for name in ("rings", "later"):
             plain.pop(name, None)
         return plain
 
@@ -75,7 +76,8 @@ class Rings:
         if known <= have:
             return True
         held = self.held
-        size = next((n for n in (2 * have, known) if n >= known and _fits(n, self.room, held)), 0)
+        sizes = (max(known, 2 * have), max(known, have + have // 4))
+        size = next((size for size in sizes if _fits(size, self.room, held)), 0)
         if size:
             more = np.zeros((size, self.pieces.shape[1]), np.int64)
             more[:have] = self.pieces
@@ -156,18 +158,18 @@ def taken_over(
         most: how many rows a window has.
         known: how many keys there are.
     """
+    if state.later > 0:
+        return None
     ring = Rings(dtypes, most)
     index = side.live() if len(side.head) else np.empty(0, np.int64)
     if not len(index):
         return ring
-    if state.spared < 2 * len(index):
-        return None
     if all(_plain(b, index, dtype) for b, dtype in zip(buffers, dtypes, strict=True)):
         ring.words = [buffer.words for buffer in buffers]
         values = [buffer.values[index] for buffer in buffers]
         if ring.load(known, side.rows.parts[index], values, int(side.length.max())):
             return ring
-    state.spared = 0
+    state.later = len(index)
     return None
 
 

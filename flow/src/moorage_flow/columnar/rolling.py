@@ -67,13 +67,14 @@ class Rolled:
         self.arrays = (*keys.numbering(), self.ring.pieces.reshape(-1), *totals)
         self.known = known
 
-    def give_up(self, state: State) -> None:
-        """Give what is held to the rows of the way in steps."""
+    def give_up(self, state: State) -> int:
+        """Give what is held to the rows of the way in steps; tell how many they are."""
         keys, held = self.ring.rows()
         if len(keys):
             for nth, buffer in enumerate(state.window.rows.columns):
                 buffer.values = self.ring.values(nth, held[nth])
             queue(state.window, keys)
+        return len(keys)
 
 
 class Rolling:

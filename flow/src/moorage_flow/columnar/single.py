@@ -355,8 +355,7 @@ class SingleQuery(Planned):
             return
         self._held = None  # Its arrays may grow.
         state: State = self._holder.of_all()
-        state.release(0)
-        state.spared += len(batch)
+        state.release(len(batch))
         plan, count, parts = self._plan, len(batch), batch.parts
         by = [batch.columns[place] for _, place in plan.selecting.group]
         groups, texts, sizes = self.group(state.groups, by, parts)

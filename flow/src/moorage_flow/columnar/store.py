@@ -269,8 +269,10 @@ class Codes(Kept):
 
     def texts(self) -> list[str]:
         """Give the texts in the order of their codes."""
-        if len(self._texts) < len(self.by_text):
-            self._texts += itertools.islice(self.by_text, len(self._texts), None)
+        missing = len(self.by_text) - len(self._texts)
+        if missing:  # From behind: the others are not passed over.
+            newest = list(itertools.islice(reversed(self.by_text), missing))
+            self._texts += reversed(newest)
         return self._texts
 
 

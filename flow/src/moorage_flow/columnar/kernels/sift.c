@@ -14,7 +14,7 @@ int64_t flow_sift(object all)
     struct given g;
     struct registers r;
     struct test tests[MOST];
-    struct passing passing;
+    struct passing passing = {0};
     any64 *out = data(item(all, ROOM));
     int64_t n = 0, count = begin(&p, item(all, COLUMNS), item(all, TIMES), &g, &r, tests);
     if (count < 0) return count;
