@@ -8,7 +8,7 @@ from typing import Any
 
 from ..language.syntax import Attribute, Type
 from .matching import Plainly
-from .selection import Selecting
+from .selecting import Selecting
 from .vector import Vector, View
 
 _REAL = {Type.FLOAT, Type.DOUBLE}

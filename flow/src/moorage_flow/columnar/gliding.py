@@ -20,7 +20,8 @@ from ..streams import Stream
 from .batch import Lanes
 from .direct import Prepared, events_of, picker
 from .kernels import single
-from .selection import Groups, Output, Selecting
+from .selecting import Selecting
+from .selection import Groups, Output
 from .sliding import Queues, Sliding
 from .steps import Program
 

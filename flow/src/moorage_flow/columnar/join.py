@@ -16,9 +16,9 @@ from .conditions import like, plain
 from .joining import Joining, Side, Taker
 from .kernels import packed
 from .meeting import Meeting, meeting
+from .planned import Paired
 from .rings import Pieced
 from .selection import Groups, Output
-from .single import Paired
 from .sliding import Chained
 from .store import Codes, Pairs
 from .vector import View

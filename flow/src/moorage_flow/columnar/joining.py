@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..events import Event, StateEvent
 from ..language.syntax import Attribute
 from .batch import Batch, Index
-from .selection import Selecting
+from .selecting import Selecting
 from .sliding import Sliding
 from .vector import Vector, View
 

@@ -23,9 +23,8 @@ from .kernels.matching import OF_KEY, OF_POSITION, OF_TIME, UNKNOWN
 from .kernels.plain_patterns import BOTH, FIRST, SECOND, Waiting
 from .matching import Held, Matcher, Told, letter_of
 from .pending import State
-from .rolling import Keys
+from .planned import Keys, Paired
 from .selection import Output
-from .single import Paired
 from .store import grown
 from .vector import Vector, View
 from .windows import Steps

@@ -15,11 +15,14 @@ from ..scope import Frame, Scope
 from ..selector import Selector, expand
 from ..streams import Stream
 from .aggregates import NAMES
+from .direct_query import Plan, Window
 from .expressions import Vectoriser, volatile
 from .gliding import places_of
 from .kernels import compiled
-from .selection import Output, compile_selection
-from .single import Plan, Planned, SingleQuery, Window
+from .planned import Planned
+from .selecting import compile_selection
+from .selection import Output
+from .single import SingleQuery
 from .sliding import Sliding
 from .steps import program
 from .tumbling import ChunkBatch, ExternalTimeBatch, LengthBatch, TimeBatch

@@ -19,7 +19,8 @@ from .expressions import Vectoriser, volatile
 from .join import JoinQuery
 from .joining import Finder, Joining, Mask, Side
 from .plan import expect_lasting, own, window_of
-from .selection import Output, compile_selection
+from .selecting import compile_selection
+from .selection import Output
 from .sliding import Sliding
 from .vector import Refused, Vector, View
 

@@ -17,7 +17,8 @@ from .following import Following, Mask, Test
 from .matching import Beside, Plainly
 from .pattern import PatternQuery
 from .plan import own
-from .selection import Output, compile_selection
+from .selecting import compile_selection
+from .selection import Output
 from .vector import Refused, Vector
 
 _WHOLE = {Type.INT, Type.LONG}

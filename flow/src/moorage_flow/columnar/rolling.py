@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,14 +18,16 @@ from ..flow import Flow
 from ..language.syntax import Attribute, Type
 from ..streams import Stream
 from .aggregates import Sums
-from .batch import Column, Index, Lanes, Values
+from .batch import Column, Lanes
 from .direct import Prepared, events_of, picker
 from .gliding import columns_of
 from .kernels import single
 from .kernels.single import NO_KEY, NO_ROOM, OTHER_WORDS
 from .matching import letter_of
+from .planned import Keys
 from .rings import Rings, queue, taken_over
-from .selection import Output, Selecting
+from .selecting import Selecting
+from .selection import Output
 from .sliding import Queues, Sliding
 from .steps import Program
 from .store import Codes
@@ -37,16 +39,6 @@ LONGEST = 1 << 22
 """So many ints have a sum that a real number holds exactly."""
 _ROOM = 7
 """So many times the rows of a batch a kernel needs room for, and four words; as in `roll.c`."""
-
-
-class Keys(Protocol):
-    """The keys of a partition, as one stream gives them: see `partition.Entry`."""
-
-    def learn(self, column: Column) -> None:
-        """Number the keys of words, none of which is missing."""
-
-    def numbering(self) -> tuple[Index, Values | None]:
-        """Give the partitions of the words met last, -1 where one is new, and these words."""
 
 
 class Rolled:

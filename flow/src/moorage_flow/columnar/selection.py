@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..events import CURRENT, EXPIRED, RESET, Chunk, Event
-from ..expressions import Compiler
 from ..flow import Flow
-from ..language import syntax as s
 from ..output import Limiter
-from ..scope import Scope
-from ..selector import Selector, expand
+from ..selector import Selector
 from ..streams import Stream
 from . import aggregates, kernels
 from .batch import Batch, Column, Index, Unfit
-from .expressions import Aggregate, Vectoriser
 from .kernels import plain
-from .operations import OUT, judged
+from .operations import judged
 from .store import Codes, Joined, Kept, Pairs, grown
-from .vector import Refused, Vector, View
+from .vector import View
 from .windows import Steps
+
+if TYPE_CHECKING:
+    from .selecting import Selecting
 
 _NONE = np.empty(0, np.int64)
 
@@ -107,70 +104,6 @@ class Groups(Kept):
             in_parts = np.zeros(len(groups), np.int64) if parts is None else parts
             found.append(state.run(steps, groups, in_parts, argument, sizes).take(chosen))
         return chosen, found
-
-
-@dataclass(slots=True)
-class Selecting:
-    """A compiled selection over columns."""
-
-    attributes: list[s.Attribute]
-    vectors: list[Vector]
-    aggregates: list[Aggregate]
-    group: list[tuple[int, int]]
-    having: Any
-    used: set[tuple[int, int]]
-    grouped: bool
-    tracked: bool
-
-    @property
-    def summed(self) -> bool:
-        """Tell whether kernels that sum are all there is to aggregate with."""
-        return all(a.name in aggregates.SUMS for a in self.aggregates)
-
-    def make(self) -> Groups:
-        """Make its state."""
-        kinds = [aggregates.make(a, tracked=self.tracked) for a in self.aggregates]
-        return Groups(kinds, len(self.group))
-
-
-def compile_selection(compiler: Compiler, select: s.Select, builtin: set[str]) -> Selecting:
-    """Compile a selection over columns. Raises Refused."""
-    scope = compiler.scope
-    inner = dataclasses.replace(compiler, may_aggregate=True, grouped=bool(select.group_by))
-    vectoriser = Vectoriser(inner, builtin=builtin)
-    listed = expand(select, scope)
-    vectors = [vectoriser.compile(a.expression) for a in listed]
-    attributes = [s.Attribute(a.name, v.kind) for a, v in zip(listed, vectors, strict=True)]
-    for aggregate in vectoriser.aggregates:
-        if aggregate.name not in aggregates.NAMES:
-            raise Refused(f"{aggregate.name} is worked out row by row")
-    group = [vectoriser.place(variable) for variable in select.group_by]
-    having = None
-    after = Scope(scope.frames, scope.state, None, scope.default_index, attributes)
-    used = set(vectoriser.used)
-    if select.having is not None:
-        over = Vectoriser(dataclasses.replace(inner, scope=after), builtin=builtin)
-        having = over.condition(select.having)
-        if over.aggregates:
-            raise Refused("having has an aggregator of its own")
-        used |= over.used
-    order = Vectoriser(dataclasses.replace(inner, scope=after), builtin=builtin)
-    for variable, _ in select.order_by:
-        if order.place(variable)[0] != OUT:
-            raise Refused("it is ordered by what it does not select")
-    used = {place for place in used if place[0] != OUT}
-    if compiler.aggregates != bool(vectoriser.aggregates):
-        raise Refused("an aggregator stands where columns have none")
-    return Selecting(
-        attributes,
-        vectors,
-        vectoriser.aggregates,
-        group,
-        having,
-        used,
-        bool(select.group_by),
-        compiler.tracks,
-    )
 
 
 class Output:

@@ -23,7 +23,7 @@ from .inputs import Connect, Readable
 from .joins import Joins
 
 if TYPE_CHECKING:
-    from ..columnar.single import Planned as Columnar
+    from ..columnar.planned import Planned as Columnar
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from ..windows import Setting
 
 if TYPE_CHECKING:
     from ..aggregation import Aggregation
-    from ..columnar.single import Planned as Columnar
+    from ..columnar.planned import Planned as Columnar
     from ..partition import PartitionRuntime
     from ..runtime import Runtime
 

@@ -20,7 +20,7 @@ from ..windows import Setting
 from .inputs import Connect, Inputs, Readable
 
 if TYPE_CHECKING:
-    from ..columnar.single import Planned as Columnar
+    from ..columnar.planned import Planned as Columnar
 
 
 _SIDES = ("left", "right")
